@@ -1,0 +1,40 @@
+"""Freezing parts of the model (Maurya et al. 2021; C, section 3: decoder and embeddings frozen, the encoder trained)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xlgen.adaptation.base import Method, methods
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import Config
+from xlgen.registry import nearest
+
+
+class FreezingOptions(Config):
+    """What stays as it was pretrained."""
+
+    freeze: tuple[str, ...] = Field(default=("decoder", "embeddings", "lm_head"), min_length=1)
+    """Names of parts (encoder, decoder, embeddings, lm_head), or prefixes of parameter names."""
+
+
+@methods.register("freezing")
+class Freezing(Method):
+    """Train all but the named parts."""
+
+    Options = FreezingOptions
+
+    def prepare(self, backbone: Backbone) -> None:
+        """Check that every name freezes something, and something is left; then freeze."""
+        names = [name for name, _ in backbone.model.named_parameters()]
+        for part in self.options.freeze:
+            if part not in backbone.parts() and not any(name.startswith(part) for name in names):
+                raise BackboneError(f"freezing: no part or parameter {part!r}: {nearest(part, backbone.parts())}")
+        if not any(self.trains(name, backbone) for name in names):
+            raise BackboneError("freezing: nothing is left to train")
+        super().prepare(backbone)
+
+    def trains(self, name: str, backbone: Backbone) -> bool:
+        """Whether ``name`` is in no frozen part."""
+        parts = backbone.parts()
+        prefixes = tuple(prefix for part in self.options.freeze for prefix in parts.get(part, (part,)))
+        return not name.startswith(prefixes)

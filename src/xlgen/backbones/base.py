@@ -1,0 +1,197 @@
+"""What a backbone is: a model, its tokenizer, and where this family puts languages, starts and leftovers."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.languages import Language
+from xlgen.registry import InputError, Registry
+
+IGNORED = -100
+"""The label that the loss skips."""
+
+
+class BackboneError(InputError):
+    """A checkpoint cannot be loaded or used as asked. The message says why and what to do."""
+
+
+class Backbone(ABC):
+    """One pretrained encoder-decoder with its tokenizer.
+
+    A family says how a source and a target are laid out around their pieces, and what the decoder is given first;
+    everything else is shared. Targets are ``prefix + pieces + </s>``, where the prefix is forced and never learned to
+    be chosen: nothing for mT5, the language code for mBART and NLLB, per example.
+    """
+
+    model_types: ClassVar[tuple[str, ...]]
+    """``model_type`` of config.json."""
+    tokenizer_classes: ClassVar[tuple[str, ...]] = ()
+    """``tokenizer_class`` of tokenizer_config.json, where one model type serves several families."""
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
+    unsafe_precisions: ClassVar[Mapping[str, str]] = {}
+    """Precisions that break the family, with the reason."""
+    attention_modules: ClassVar[tuple[str, ...]]
+    """Last names of the modules that are attention blocks (self and cross)."""
+    feed_forward_modules: ClassVar[tuple[str, ...]]
+    """Last names of the modules whose output is a feed-forward block's output."""
+    leftover_pattern: ClassVar[re.Pattern[str]]
+    """Tokens of pretraining that may be left in generated text (C, Appendix A)."""
+
+    def __init__(self, model: nn.Module, tokenizer: Any, name: str) -> None:
+        self.model: Any = model
+        self.tokenizer = tokenizer
+        self.name = name
+
+    @classmethod
+    def repair(cls, model: Any, fresh: bool) -> None:  # noqa: B027 - most families need nothing
+        """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
+
+    # -- languages
+
+    @property
+    @abstractmethod
+    def languages(self) -> tuple[str, ...]:
+        """Canonical codes of the languages it knows."""
+
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Raise BackboneError for a language that this backbone does not know, with the list of those it knows."""
+        for code in languages:
+            if code not in self.languages:
+                language = Language.parse(code)
+                raise BackboneError(
+                    f"{self.name} does not know {language.name} ({code}); it knows {', '.join(self.languages)}"
+                )
+
+    def check_precision(self, precision: str) -> None:
+        """Raise BackboneError for a precision that breaks this family."""
+        if precision in self.unsafe_precisions:
+            raise BackboneError(f"{self.name} in {precision}: {self.unsafe_precisions[precision]}")
+
+    # -- text to ids
+
+    @abstractmethod
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """Pieces as an encoder input."""
+
+    @abstractmethod
+    def target_prefix(self, language: str) -> tuple[int, ...]:
+        """What stands forced at the start of every target in ``language``, after the decoder's start token."""
+
+    def target(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """Pieces as a decoder target (the decoder's start token is not part of it)."""
+        return (*self.target_prefix(language), *ids, self.tokenizer.eos_token_id)
+
+    def pieces(self, text: str) -> list[int]:
+        """Token ids of ``text`` without special tokens."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def sentinels(self, count: int) -> list[int]:
+        """Ids of the first ``count`` sentinels. Raises BackboneError: most families have none."""
+        raise BackboneError(f"{self.name} has no sentinel tokens; span corruption needs an mT5 backbone")
+
+    def mask(self) -> int:
+        """Id of the mask token."""
+        if self.tokenizer.mask_token_id is None:
+            raise BackboneError(f"{self.name} has no mask token; denoising needs an mBART or NLLB backbone")
+        return self.tokenizer.mask_token_id
+
+    def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
+        """The example's input and first label as ids, and how many source tokens were cropped away."""
+        source, cropped = self.encode_source(example, max_source_tokens)
+        target = self.target(self.pieces(example.targets[0]), example.language)
+        return EncodedExample(source, target, example.language), cropped
+
+    def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
+        """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
+        limit = self.source_limit(max_tokens) - len(self.source([], example.language))
+        text = example.source
+        pieces = self.pieces(text)
+        excess = len(pieces) - limit
+        if excess <= 0:
+            return self.source(pieces, example.language), 0
+        start, end = example.croppable or (0, len(text))
+        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        inside = [first for first, last in offsets if first >= start and last <= end]
+        # Cutting text can change how the pieces around the cut are tokenized, so this may take a second round.
+        for extra in range(len(inside)):
+            drop = min(excess + extra, len(inside))
+            shorter = self.pieces(text[: inside[len(inside) - drop]].rstrip() + text[end:])
+            if len(shorter) <= limit:
+                return self.source(shorter, example.language), len(pieces) - len(shorter)
+        raise BackboneError(
+            f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of {max_tokens} "
+            "by itself; raise max_source_tokens"
+        )
+
+    def source_limit(self, max_tokens: int) -> int:
+        """The task's limit or, where that is smaller, the number of positions of the model."""
+        positions = self.positions
+        return max_tokens if positions is None else min(max_tokens, positions)
+
+    @property
+    def positions(self) -> int | None:
+        """How many positions the model has learned; None for relative ones, which have no end."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+    # -- ids to tensors
+
+    def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
+        """A batch: ``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
+
+        Labels are the targets; what the decoder is forced to begin with is not learned (its label is ignored).
+        """
+        pad, start = self.tokenizer.pad_token_id, self.model.config.decoder_start_token_id
+        input_ids = _pad([e.source for e in examples], pad)
+        forced = [len(self.target_prefix(e.language)) for e in examples]
+        labels = _pad(
+            [(*[IGNORED] * skip, *e.target[skip:]) for e, skip in zip(examples, forced, strict=True)], IGNORED
+        )
+        decoder = _pad([(start, *e.target[:-1]) for e in examples], pad)
+        lengths = torch.tensor([len(e.source) for e in examples])
+        mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()  # (batch, source)
+        return {"input_ids": input_ids, "attention_mask": mask, "decoder_input_ids": decoder, "labels": labels}
+
+    def decoder_start(self, languages: Sequence[str]) -> Tensor:
+        """What the decoder is given first, per example: (batch, 1 + forced tokens)."""
+        start = self.model.config.decoder_start_token_id
+        return torch.tensor([[start, *self.target_prefix(language)] for language in languages])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Generated ids as text. Leftovers of pretraining stay visible; padding, ends and codes do not."""
+        hidden = {self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, *self._code_ids}
+        return self.tokenizer.decode([i for i in ids if i not in hidden], skip_special_tokens=False).strip()
+
+    @property
+    def _code_ids(self) -> Iterable[int]:
+        return ()
+
+    # -- parts of the model
+
+    def parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Named parts for freezing, each a tuple of prefixes of parameter names."""
+        return {
+            "encoder": ("encoder.", "model.encoder."),
+            "decoder": ("decoder.", "model.decoder."),
+            "embeddings": ("shared.", "model.shared."),
+            "lm_head": ("lm_head.",),
+        }
+
+    def sublayers(self) -> list[tuple[str, nn.Module]]:
+        """Attention and feed-forward blocks of encoder and decoder, by name (adapters go after each)."""
+        wanted = (*self.attention_modules, *self.feed_forward_modules)
+        return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
+
+
+families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])

@@ -1,0 +1,147 @@
+"""From a name to a backbone: an embedded one, a local folder or an id of the hub."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.registry import nearest
+
+_EMBEDDED = Path(str(resources.files("xlgen"))) / "pocket" / "backbones"
+
+
+def embedded() -> dict[str, Path]:
+    """The backbones that come with the package, by name."""
+    return {path.name: path for path in sorted(_EMBEDDED.glob("pocket-*")) if (path / "config.json").exists()}
+
+
+def resolve(name: str) -> str:
+    """The folder of an embedded or local backbone, or ``name`` itself for one of the hub. Raises BackboneError."""
+    if name in embedded():
+        return str(embedded()[name])
+    if Path(name).is_dir():
+        return name
+    if name.count("/") == 1 and not name.startswith((".", "/")):
+        return name
+    raise BackboneError(
+        f"no backbone {name!r}: no such folder, no id of the hub (OWNER/NAME), and among the embedded ones "
+        f"{nearest(name, embedded())}"
+    )
+
+
+def family_of(name: str) -> type[Backbone]:
+    """The family of a checkpoint, read from its configuration only. Raises BackboneError for one of no family."""
+    config = _read_json(name, "config.json")
+    if config is None:
+        raise BackboneError(f"{name}: no config.json; that is not a model checkpoint")
+    tokenizer = _read_json(name, "tokenizer_config.json") or {}
+    model_type, tokenizer_class = config.get("model_type"), tokenizer.get("tokenizer_class")
+    for family in map(families.get, families.names()):
+        if model_type in family.model_types and (
+            not family.tokenizer_classes or tokenizer_class in (None, *family.tokenizer_classes)
+        ):
+            return family
+    known = sorted({t for n in families.names() for t in families.get(n).model_types})
+    raise BackboneError(
+        f"{name} is a {model_type!r} checkpoint (tokenizer {tokenizer_class}); xlgen has families for {', '.join(known)}"
+    )
+
+
+def _read_json(name: str, file: str) -> dict[str, Any] | None:
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        raise BackboneError(f"cannot find backbone {name!r}: {str(error).splitlines()[0]}") from None
+    if path is None:
+        return None
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise BackboneError(f"{path} cannot be read: {error}") from None
+
+
+def load(
+    name: str,
+    *,
+    languages: tuple[str, ...] = (),
+    precision: str = "fp32",
+    init: str = "pretrained",
+    seed: int = 0,
+) -> Backbone:
+    """Load a backbone in fp32 on the CPU, refusing first what it cannot do.
+
+    Family, precision and ``languages`` are checked before any weight is read. Weights come from safetensors only.
+    Raises BackboneError.
+    """
+    folder = resolve(name)
+    family = family_of(folder)
+    config, tokenizer = _load_config(folder), _load_tokenizer(folder)
+    unloaded = family(_WithoutWeights(config), tokenizer, name)
+    unloaded.check_precision(precision)
+    unloaded.check_languages(languages)
+    model = _random_model(config, seed) if init == "random" else _load_model(folder)
+    family.repair(model, fresh=init == "random")
+    return family(model, tokenizer, name)
+
+
+class _WithoutWeights(torch.nn.Module):
+    """Stands for a model of which only the config is known, to ask what it can do before anything large is loaded."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+
+def _load_config(folder: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
+
+
+def _load_tokenizer(folder: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # a broken tokenizer file raises whatever its parser raises
+        raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
+
+
+def _random_model(config: Any, seed: int) -> Any:
+    from transformers import AutoModelForSeq2SeqLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+
+
+def _load_model(folder: str) -> Any:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSeq2SeqLM
+
+    try:
+        model, info = AutoModelForSeq2SeqLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+    except SafetensorError as error:
+        raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BackboneError(f"the weights of {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
+    if info["missing_keys"] or info["mismatched_keys"]:
+        names = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
+        raise BackboneError(
+            f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another shape, "
+            f"first {names[0]}"
+        )
+    return model

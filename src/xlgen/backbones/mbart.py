@@ -1,0 +1,56 @@
+"""mBART-50 (pt, m2m, m2o, o2m): ``[code] X </s>`` on both sides, the target code forced per example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from xlgen.backbones.base import Backbone, families
+from xlgen.languages import by_mbart
+
+
+class CodedBackbone(Backbone):
+    """A backbone with a language code before every source and every target."""
+
+    attention_modules = ("self_attn", "encoder_attn")
+    feed_forward_modules = ("fc2",)
+    leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """Token id of each known language's code."""
+        raise NotImplementedError
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that have a code; an embedded backbone names its own in its config."""
+        own = getattr(self.model.config, "xlgen_languages", None)
+        return tuple(own) if own else tuple(self.codes)
+
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """``[code] X </s>``."""
+        return (self.codes[language], *ids, self.tokenizer.eos_token_id)
+
+    def target_prefix(self, language: str) -> tuple[int, ...]:
+        """``[code]``, after the decoder's start at ``</s>``."""
+        return (self.codes[language],)
+
+    @property
+    def _code_ids(self) -> Iterable[int]:
+        return self.codes.values()
+
+
+@families.register("mbart")
+class MBart50(CodedBackbone):
+    """mBART-50 (Tang et al. 2021)."""
+
+    model_types = ("mbart",)
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """fr -> the id of ``fr_XX``."""
+        from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES
+
+        known = {code: by_mbart(code) for code in FAIRSEQ_LANGUAGE_CODES}
+        return {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in known.items() if row}

@@ -1,0 +1,75 @@
+"""mT5 and umT5: no language codes, sentinels for spans, an output matrix of its own, relative positions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.languages import all_languages
+
+
+@families.register("mt5")
+class MT5(Backbone):
+    """mT5/umT5 (Xue et al. 2021), LM-adapted ones included."""
+
+    model_types = ("mt5", "umt5")
+    precisions = ("fp32", "bf16")
+    unsafe_precisions = {"fp16": "activations overflow in fp16 and the loss becomes NaN; use bf16 or fp32"}
+    attention_modules = ("SelfAttention", "EncDecAttention")
+    feed_forward_modules = ("DenseReluDense",)
+    leftover_pattern = re.compile(r"<extra_id_\d+>")
+
+    @classmethod
+    def repair(cls, model: Any, fresh: bool) -> None:
+        """Keep the output matrix apart from the embeddings."""
+        keep_output_matrix(model)
+        if fresh:
+            # The embeddings are drawn with std 1; an output matrix like that would start with logits of std sqrt(d).
+            nn.init.normal_(model.lm_head.weight, std=model.config.d_model**-0.5)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The 101 languages of mC4; an embedded backbone names its own in its config."""
+        own = getattr(self.model.config, "xlgen_languages", None)
+        return tuple(own) if own else tuple(dict.fromkeys(language.code for language in all_languages() if language.mt5))
+
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """``X </s>``."""
+        return (*ids, self.tokenizer.eos_token_id)
+
+    def target_prefix(self, language: str) -> tuple[int, ...]:
+        """Nothing: mT5 has no language codes."""
+        return ()
+
+    def sentinels(self, count: int) -> list[int]:
+        """``<extra_id_0>``, ``<extra_id_1>``, ..."""
+        ids = self.tokenizer.convert_tokens_to_ids([f"<extra_id_{index}>" for index in range(count)])
+        if self.tokenizer.unk_token_id in ids:
+            raise BackboneError(f"{self.name} has fewer than {count} sentinels; shorten max_tokens or raise mean_span_length")
+        return ids
+
+    @property
+    def positions(self) -> None:
+        """Relative positions have no end."""
+        return
+
+
+def keep_output_matrix(model: Any) -> None:
+    """Make sure that ``lm_head`` is, and stays, a matrix of its own.
+
+    The published mT5 has two matrices (mt5-small: 300 M parameters, not 172 M), but transformers 5 sets
+    ``tie_word_embeddings=True`` in every MT5Config: a model built from a config comes tied, and a later
+    ``tie_weights()`` or ``resize_token_embeddings()`` would tie a loaded one and destroy the head.
+    """
+    model.config.tie_word_embeddings = False
+    # The class lists which weights would be tied; an instance with nothing to tie is safe whatever the config says.
+    model._tied_weights_keys = {k: v for k, v in (model._tied_weights_keys or {}).items() if k != "lm_head.weight"}
+    model.all_tied_weights_keys = {
+        k: v for k, v in getattr(model, "all_tied_weights_keys", {}).items() if k != "lm_head.weight"
+    }
+    if model.lm_head.weight is model.shared.weight:
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())

@@ -1,0 +1,25 @@
+"""NLLB-200: FLORES codes (``fra_Latn``) before source and target (``legacy_behaviour=False``)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from xlgen.backbones.base import families
+from xlgen.backbones.mbart import CodedBackbone
+from xlgen.languages import by_flores
+
+
+@families.register("nllb")
+class Nllb(CodedBackbone):
+    """NLLB-200 (NLLB Team et al. 2022): M2M-100's architecture, 200 languages, translation as pretraining."""
+
+    model_types = ("m2m_100",)
+    tokenizer_classes = ("NllbTokenizer", "NllbTokenizerFast")
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """fr -> the id of ``fra_Latn``."""
+        from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
+
+        known = {code: by_flores(code) for code in FAIRSEQ_LANGUAGE_CODES}
+        return {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in known.items() if row}

@@ -1,0 +1,204 @@
+"""The command line. Each command parses, calls one function and prints; progress goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from xlgen import __version__
+from xlgen.registry import InputError
+
+app = typer.Typer(
+    name="xlgen",
+    help="Zero-shot cross-lingual generation: labels in one language, output in the right language in all others.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Out = Annotated[Path, typer.Option(help="The run's folder.")]
+
+
+def main() -> None:
+    """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
+    try:
+        app()
+    except InputError as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except PermissionError as error:
+        err.print(f"[bold red]error:[/] no permission to write {error.filename}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except (OSError, RuntimeError) as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Zero-shot cross-lingual generation."""
+    if version:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
+def quickstart(
+    folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
+    workers: Annotated[int, typer.Option(help="Runs side by side; 0 means one a core.")] = 0,
+) -> None:
+    """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
+    import os
+
+    from xlgen.report.build import build_report, terminal_table
+    from xlgen.report.rows import write_summary
+    from xlgen.study.execute import execute, failures
+    from xlgen.study.plan import load_study
+
+    study = load_study("quickstart")
+    failed = execute(study, folder, workers or os.cpu_count() or 1, err)
+    for line in failures(failed):
+        err.print(f"[bold red]failed:[/] {_plain(line)}", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+    summary, page = write_summary(folder), build_report(folder)
+    out.print(terminal_table(folder))
+    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (`xlgen list recipes`) or a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, e.g. training.learning_rate=1e-4.")] = None,
+    folder: Annotated[Path, typer.Option("--out", help="The run's folder.")] = ...,  # type: ignore[assignment]
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out from its newest checkpoint.")] = False,
+    smoke: Annotated[bool, typer.Option(help="Three steps on a pocket backbone with four examples a language.")] = False,
+) -> None:
+    """One run: train, evaluate every target language, report."""
+    from xlgen.config import load_recipe
+    from xlgen.training.progress import TerminalProgress
+    from xlgen.training.run import train as run
+
+    config = load_recipe(recipe, [*(_SMOKE if smoke else ()), *(overrides or ())])
+    with TerminalProgress() as progress:
+        run(config, folder, resume, progress)
+    _report(folder)
+
+
+_SMOKE = (
+    "backbone.name=pocket-mt5",
+    "training.steps=3",
+    "training.warmup_steps=1",
+    "training.train_examples=16",
+    "evaluation.examples=4",
+    "evaluation.bootstrap=0",
+)
+
+
+def _report(folder: Path) -> None:
+    """Write report and summary of a run that has figures, and say where they are."""
+    import os
+
+    from xlgen.report.build import build_report, terminal_table
+    from xlgen.report.rows import collect, write_summary
+
+    if int(os.environ.get("RANK", "0")) != 0:
+        return
+    if not collect(folder):
+        out.print(f"run      {folder}", highlight=False, soft_wrap=True)
+        return
+    summary, page = write_summary(folder), build_report(folder)
+    out.print(terminal_table(folder))
+    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
+    split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
+    examples: Annotated[int | None, typer.Option(help="At most so many per language.")] = None,
+    beams: Annotated[int, typer.Option(help="Beam size; 1 is greedy.")] = 1,
+    data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
+) -> None:
+    """Generate with a checkpoint and score."""
+    from xlgen.config import Evaluation
+    from xlgen.training.progress import TerminalProgress
+    from xlgen.training.serving import evaluate_checkpoint
+
+    config = Evaluation(
+        split=split, examples=examples, num_beams=beams, languages=tuple(languages.split(",")) if languages else ()
+    )
+    with TerminalProgress() as progress:
+        rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress)
+    table = Table("language", "metric", "value", "95 % interval", "n")
+    for row in rows:
+        value = "-" if row["value"] is None else f"{row['value']:.1f}"
+        interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
+        table.add_row(row["language"], row["metric"], value, interval, str(row["n"]))
+    out.print(table)
+    out.print(f"predictions and summary  {written}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen predict runs/squad --language fr --input in.jsonl --output out.jsonl")
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    language: Annotated[str, typer.Option(help="Language of the inputs and the outputs.")],
+    input: Annotated[str, typer.Option(help='JSONL with the task\'s fields, or {"input": text}; - is standard input.')],
+    output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
+    beams: Annotated[int, typer.Option(help="Beam size; 1 is greedy.")] = 1,
+) -> None:
+    """Generate for one's own inputs."""
+    from xlgen.training.serving import predict_file
+
+    count = predict_file(checkpoint, language, input, output, beams)
+    err.print(f"{count} predictions", highlight=False)
+
+
+@app.command(epilog="Example: xlgen report runs/quickstart")
+def report(folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")]) -> None:
+    """Write report.html and the tables of a run or a study."""
+    from xlgen.report.build import build_report, terminal_table
+    from xlgen.report.rows import write_summary
+
+    summary, page = write_summary(folder), build_report(folder)
+    out.print(terminal_table(folder))
+    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+
+
+@app.command("list", epilog="Example: xlgen list methods")
+def list_(
+    kind: Annotated[str, typer.Argument(help="backbones, methods, tasks, metrics, objectives, languages or recipes")],
+) -> None:
+    """What there is, one line each."""
+    from xlgen.listing import LISTS
+    from xlgen.registry import nearest
+
+    if kind not in LISTS:
+        raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
+    for name, description in LISTS[kind]():
+        out.print(f"[bold]{_plain(name):<22}[/] {_plain(description)}", highlight=False)
+
+
+@app.command(epilog="Example: xlgen doctor")
+def doctor() -> None:
+    """Versions, device, memory, optional parts present or not, and how to get them."""
+    from xlgen.doctor import findings
+
+    table = Table("what", "found", "note")
+    for row in findings():
+        table.add_row(*row)
+    out.print(table)

@@ -1,0 +1,305 @@
+"""Typed recipes: YAML in, dotted overrides from the command line, one resolved file out.
+
+A recipe is a :class:`Recipe`: what to start from (``backbone``), and one or more ``stages``, each of which trains on a
+task, on unlabelled text, or on a mixture. A recipe with one stage may write the stage's keys at the top level; so
+``training.learning_rate=1e-4`` on the command line reaches it, and ``stages.1.training.learning_rate=1e-4`` reaches
+the second stage of a recipe that has several.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from xlgen.registry import InputError, nearest
+
+
+class Config(BaseModel):
+    """Base of every config: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class RecipeError(InputError):
+    """The recipe, or an override of it, is wrong."""
+
+
+class BackboneConfig(Config):
+    """Which pretrained model to start from."""
+
+    name: str
+    """A folder, an id of the hub, or an embedded backbone (``xlgen list backbones``)."""
+    init: Literal["pretrained", "random"] = "pretrained"
+    """``random`` takes the shape and the tokenizer only; that is how the pocket backbones are pretrained."""
+
+
+class Unlabelled(Config):
+    """Unlabelled text with the self-supervised objective that makes examples of it."""
+
+    objective: dict[str, Any]
+    """``{name: span_corruption, noise_density: 0.15}``; see ``xlgen list objectives``."""
+    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
+    """Where the text comes from: a reader and its options, as in a task's file."""
+    languages: tuple[str, ...] = ()
+    """Empty: every language of the corpus."""
+    rate: float = Field(default=1.0, gt=0)
+    """Share of the examples, relative to the other parts of the stage. A labelled task counts 1."""
+
+
+class Training(Config):
+    """How the optimizer runs. The defaults are the protocol of Chirkova et al. (2023), Appendix A."""
+
+    steps: int = Field(default=20_000, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
+    warmup_steps: int = Field(default=4_000, ge=0)
+    optimizer: Literal["adam", "adamw", "adafactor"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_tokens: int = Field(default=4_000, ge=1)
+    """Padded source tokens and padded target tokens of a batch are each at most this many (fairseq's meaning)."""
+    max_examples: int | None = Field(default=None, ge=1)
+    """At most this many examples in a batch."""
+    accumulation: int = Field(default=1, ge=1)
+    """Batches whose gradients make one step."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """None keeps what the backbone was pretrained with."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    train_examples: int | None = Field(default=None, ge=1)
+    """Use only this many labelled examples (in all source languages together)."""
+    log_every: int = Field(default=10, ge=1)
+    save_every: int | None = Field(default=None, ge=1)
+    """Steps between checkpoints; None saves at every evaluation and at the end."""
+    keep_checkpoints: int | None = Field(default=None, ge=1)
+    """Keep only the newest so many; None keeps all."""
+
+
+class Evaluation(Config):
+    """When and how the checkpoints generate."""
+
+    every: int | None = Field(default=2_000, ge=1)
+    """Steps between evaluations; None evaluates at the end only."""
+    split: str = "validation"
+    examples: int | None = Field(default=1_000, ge=1)
+    """At most so many per language (Chirkova et al. crop validation sets to 1,000)."""
+    languages: tuple[str, ...] = ()
+    """Empty: every language of the task."""
+    num_beams: int = Field(default=1, ge=1)
+    length_penalty: float = 0.6
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    """None: the task's limit for targets."""
+    batch_tokens: int = Field(default=16_000, ge=1)
+    bootstrap: int = Field(default=1_000, ge=0)
+    """Resamples behind the 95 % intervals; 0 gives none."""
+
+
+class Stage(Config):
+    """One piece of training: a task, unlabelled text, or both, and how the model is adapted."""
+
+    task: str | None = None
+    """The name of a task (``xlgen list tasks``) or the path of a task file."""
+    source_languages: tuple[str, ...] = ("en",)
+    unlabelled: tuple[Unlabelled, ...] = ()
+    adaptation: dict[str, Any] = Field(default_factory=lambda: {"method": "full"})
+    """``{method: adapters, bottleneck_dim: 64}``; see ``xlgen list methods``."""
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @field_validator("adaptation", mode="before")
+    @classmethod
+    def _method_by_name(cls, value: Any) -> Any:
+        return {"method": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Stage:
+        if self.task is None and not self.unlabelled:
+            raise ValueError("a stage needs a `task`, `unlabelled` text, or both")
+        if "method" not in self.adaptation:
+            raise ValueError("`adaptation` needs a `method` (see `xlgen list methods`)")
+        return self
+
+
+class Recipe(Config):
+    """A whole run."""
+
+    name: str
+    backbone: BackboneConfig
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    seed: int = 0
+    data_dir: str = "."
+    """Where the relative paths of task files start."""
+    report_as: str | None = None
+    """The method's name in tables, where it is not the adaptation's: a baseline such as ``sup-all``."""
+    baseline: Literal["lead"] | None = None
+    """Instead of training, predict by a rule. ``lead``: the first ``lead_tokens`` tokens of the input (V, LEAD-64)."""
+    lead_tokens: int = Field(default=64, ge=1)
+
+    @field_validator("backbone", mode="before")
+    @classmethod
+    def _backbone_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_stage_at_top_level(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "stages" in data:
+            return data
+        inner = {key: value for key, value in data.items() if key in Stage.model_fields}
+        outer = {key: value for key, value in data.items() if key not in inner}
+        return {**outer, "stages": [inner]}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's scalars: ``no`` is Norwegian and not false, ``1e-3`` is a number and not text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|\.\d+|\d+\.\d*|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML. Raises RecipeError that names ``where`` and the line."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where} is not valid YAML: {error}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read the YAML file ``path``. Raises RecipeError where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
+    return parse_yaml(text, str(path))
+
+
+def shipped(folder: str) -> dict[str, Path]:
+    """The YAML files that come with the package under ``recipes/FOLDER``, by name."""
+    root = Path(str(resources.files("xlgen"))) / "recipes" / folder
+    return {path.stem: path for path in sorted(root.glob("*.yaml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe given as a path or as the name of a shipped one. Raises RecipeError."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    known = {**shipped("papers"), **shipped("pocket"), **shipped("."), **shipped("examples")}
+    if name in known:
+        return known[name]
+    raise RecipeError(f"no recipe {name!r}: {nearest(name, known)}. A path to a YAML file also works.")
+
+
+def find_task(name: str) -> Path:
+    """The file of a task given as a path or as the name of a shipped one. Raises RecipeError."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    known = shipped("tasks")
+    if name not in known:
+        raise RecipeError(f"no task {name!r}: {nearest(name, known)}. A path to a YAML file also works.")
+    return known[name]
+
+
+def override(data: Any, assignments: Iterable[str]) -> Any:
+    """Apply ``key.sub=value`` overrides (split at the first ``=``; the value is YAML) and return the new data."""
+    result = _copy(data)
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"override {assignment!r} must have the form key=value, e.g. training.learning_rate=1e-4")
+        _set(result, key.split("."), parse_yaml(value, f"the override {assignment!r}"), assignment)
+    return result
+
+
+def override_keys(data: Any, changes: Mapping[str, Any]) -> Any:
+    """Apply overrides given as a mapping of dotted keys to values and return the new data."""
+    result = _copy(data)
+    for key, value in changes.items():
+        _set(result, key.split("."), value, f"{key}: {value}")
+    return result
+
+
+def _copy(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _copy(value) for key, value in data.items()}
+    return [_copy(value) for value in data] if isinstance(data, list) else data
+
+
+def _set(data: Any, keys: list[str], value: Any, assignment: str) -> None:
+    for index, key in enumerate(keys):
+        last = index == len(keys) - 1
+        if isinstance(data, list):
+            if not key.isdigit() or int(key) >= len(data):
+                raise RecipeError(f"override {assignment!r}: {key!r} is no index into a list of {len(data)}")
+            slot: Any = int(key)
+        elif isinstance(data, dict):
+            slot = key
+        else:
+            raise RecipeError(f"override {assignment!r}: {'.'.join(keys[:index])!r} has no keys of its own")
+        if last:
+            data[slot] = value
+            return
+        child = data[slot] if isinstance(data, list) else data.get(key)
+        if isinstance(child, str) and key in ("adaptation", "backbone"):
+            # A name alone stands for the mapping that holds it.
+            child = {"method" if key == "adaptation" else "name": child}
+        if child is None:
+            child = {}
+        data[slot] = child
+        data = child
+
+
+def validate(model: type[Config], data: Any, where: str) -> Any:
+    """``data`` as a ``model``. Raises RecipeError that lists every fault, with the nearest key for a wrong one."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = "\n".join("  " + _describe(fault, model) for fault in error.errors())
+        raise RecipeError(f"{where} is not right:\n{faults}") from None
+
+
+def _describe(fault: Any, model: type[BaseModel]) -> str:
+    path = ".".join(str(part) for part in fault["loc"]) or "the recipe"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {path!r}: {nearest(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}"
+    if fault["type"] == "missing":
+        return f"key {path!r} is missing"
+    return f"{path}: {fault['msg']} (got {str(fault.get('input'))[:80]!r})"
+
+
+def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
+    """The keys that a config may hold at ``path``."""
+    here = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        found = re.findall(r"\b(BackboneConfig|Stage|Training|Evaluation|Unlabelled)\b", str(here.model_fields[part].annotation))
+        here = globals()[found[0]] if found else here
+    keys = set(here.model_fields)
+    return keys | set(Stage.model_fields) if here is Recipe else keys
+
+
+def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Read the recipe ``name`` (a path or a shipped one), apply the overrides and check everything."""
+    path = find_recipe(name)
+    data = override(read_yaml(path), overrides)
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path} must hold keys and values")
+    data.setdefault("name", path.stem)
+    return validate(Recipe, data, str(path))

@@ -1,0 +1,128 @@
+"""Token-budget batches: bucketed by length, shuffled by a seed, the same again after every resume."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.readers import DataError
+
+# Examples that are sorted by length together. Wide enough that a batch's examples are of one length, small enough
+# that text corrupted on the fly is made shortly before it is used.
+_WINDOW = 4_096
+
+
+def budget_batches(
+    lengths: Sequence[tuple[int, int]], budget: int, max_examples: int | None = None
+) -> Iterator[list[int]]:
+    """Indices of ``lengths`` (source, target), sorted by length, in batches within the budget.
+
+    A batch of ``n`` examples costs ``n * longest source`` and ``n * longest target`` tokens, padding included; each is
+    at most ``budget`` (fairseq's ``--max-tokens``). Raises DataError for an example that is over the budget by itself.
+    """
+    batch: list[int] = []
+    longest = (0, 0)
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if max(lengths[index]) > budget:
+            raise DataError(
+                f"an example of {lengths[index][0]} source and {lengths[index][1]} target tokens is longer than a "
+                f"whole batch (batch_tokens {budget}); raise batch_tokens or lower the task's max_source_tokens"
+            )
+        grown = (max(longest[0], lengths[index][0]), max(longest[1], lengths[index][1]))
+        if batch and (max(grown) * (len(batch) + 1) > budget or len(batch) == max_examples):
+            yield batch
+            batch, grown = [], lengths[index]
+        batch.append(index)
+        longest = grown
+    if batch:
+        yield batch
+
+
+def padding_share(batch: Sequence[EncodedExample]) -> tuple[int, int]:
+    """(padding tokens, all tokens) of a batch, source and target together."""
+    sources, targets = [len(e.source) for e in batch], [len(e.target) for e in batch]
+    whole = len(batch) * (max(sources) + max(targets))
+    return whole - sum(sources) - sum(targets), whole
+
+
+@dataclass
+class Part:
+    """One part of a mixture: ``size`` examples, each made by ``make(index, epoch)``."""
+
+    name: str
+    size: int
+    make: Callable[[int, int], EncodedExample]
+    rate: float = 1.0
+
+
+@dataclass
+class _PartStream:
+    """Endless batches of one part. Its state is (epoch, window, batches already taken from that window)."""
+
+    part: Part
+    seed: int
+    budget: int
+    max_examples: int | None
+    state: list[int] = field(default_factory=lambda: [0, 0, 0])
+    _ready: list[list[EncodedExample]] | None = None
+
+    def next(self) -> list[EncodedExample]:
+        if self._ready is None:
+            self._ready = self._window()
+        while self.state[2] >= len(self._ready):
+            epoch, window, _ = self.state
+            last = (window + 1) * _WINDOW >= self.part.size
+            self.state = [epoch + 1, 0, 0] if last else [epoch, window + 1, 0]
+            self._ready = self._window()
+        self.state[2] += 1
+        return self._ready[self.state[2] - 1]
+
+    def _window(self) -> list[list[EncodedExample]]:
+        epoch, window, _ = self.state
+        key = f"{self.seed}/{self.part.name}/{epoch}"
+        order = list(range(self.part.size))
+        random.Random(key).shuffle(order)
+        chosen = order[window * _WINDOW : (window + 1) * _WINDOW]
+        examples = [self.part.make(index, epoch) for index in chosen]
+        lengths = [(len(e.source), len(e.target)) for e in examples]
+        batches = [[examples[i] for i in batch] for batch in budget_batches(lengths, self.budget, self.max_examples)]
+        random.Random(f"{key}/{window}").shuffle(batches)
+        return batches
+
+
+class BatchStream:
+    """Endless batches of a mixture; whole batches alternate between its parts in exactly their proportions."""
+
+    def __init__(self, parts: Sequence[Part], seed: int, budget: int, max_examples: int | None = None) -> None:
+        for part in parts:
+            if part.size == 0:
+                raise DataError(f"nothing to train on: {part.name} is empty")
+        total = sum(part.rate for part in parts)
+        self.shares = [part.rate / total for part in parts]
+        self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]
+        self._taken = [0] * len(parts)
+
+    def __iter__(self) -> Iterator[list[EncodedExample]]:
+        return self
+
+    def __next__(self) -> list[EncodedExample]:
+        done = sum(self._taken)
+        # The part that is furthest behind its share: proportions hold exactly in the long run, without any draw.
+        behind = [share * (done + 1) - taken for share, taken in zip(self.shares, self._taken, strict=True)]
+        chosen = behind.index(max(behind))
+        self._taken[chosen] += 1
+        return self._streams[chosen].next()
+
+    def state(self) -> dict[str, Any]:
+        """What to save so that the stream can go on from here."""
+        return {"taken": list(self._taken), "streams": [list(stream.state) for stream in self._streams]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._taken = list(state["taken"])
+        for stream, saved in zip(self._streams, state["streams"], strict=True):
+            stream.state = list(saved)
+            stream._ready = None

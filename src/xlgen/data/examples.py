@@ -1,0 +1,41 @@
+"""What flows through training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row as a reader found it: raw fields, and where it stands, for error messages."""
+
+    fields: Mapping[str, Any]
+    where: str
+    """"train.jsonl, line 7" or "xquad.th.json, question 56be4db0"."""
+
+
+@dataclass(frozen=True)
+class LabelledExample:
+    """One input with its reference outputs, in one language.
+
+    ``source`` may be cropped only inside ``croppable`` (start, end): what stands outside, such as a question behind a
+    long paragraph, is kept whole.
+    """
+
+    id: str
+    language: str
+    source: str
+    targets: tuple[str, ...]
+    where: str
+    croppable: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """Token ids, with whatever the backbone puts around them (language codes, ``</s>``)."""
+
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    language: str

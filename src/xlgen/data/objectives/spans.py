@@ -1,0 +1,31 @@
+"""Where spans of noise lie: shared by the objectives that mask spans."""
+
+from __future__ import annotations
+
+import random
+
+
+def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
+    """``total`` as a sum of ``parts`` positive numbers, every such sum equally likely."""
+    cuts = sorted(rng.sample(range(1, total), parts - 1))
+    return [end - start for start, end in zip([0, *cuts], [*cuts, total], strict=True)]
+
+
+def noise_spans(length: int, noise_density: float, mean_span_length: float, rng: random.Random) -> list[tuple[int, int]]:
+    """(start, end) of the noise spans in a sequence of ``length``, as T5 draws them (Raffel et al. 2020, 3.1.4).
+
+    Noise tokens are ``noise_density * length`` in spans of ``mean_span_length`` on average; spans never touch, and the
+    sequence begins with a token that is kept.
+    """
+    if length < 2:
+        return []
+    noise = min(max(round(length * noise_density), 1), length - 1)
+    spans = min(max(round(noise / mean_span_length), 1), noise, length - noise)
+    noisy = random_partition(noise, spans, rng)
+    kept = random_partition(length - noise, spans, rng)
+    result, position = [], 0
+    for keep, mask in zip(kept, noisy, strict=True):
+        position += keep
+        result.append((position, position + mask))
+        position += mask
+    return result

@@ -1,0 +1,37 @@
+"""Translation, NLLB-200's pretraining objective: parallel text, source code before the source, target code forced."""
+
+from __future__ import annotations
+
+import random
+
+from pydantic import Field
+
+from xlgen.config import Config
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Passage, objectives
+from xlgen.registry import InputError
+
+
+class TranslationOptions(Config):
+    """Lengths only."""
+
+    max_tokens: int = Field(default=512, ge=4)
+
+
+@objectives.register("translation")
+class Translation:
+    """Predict the translation of a passage; the corpus must be parallel."""
+
+    Options = TranslationOptions
+
+    def __init__(self, options: TranslationOptions) -> None:
+        self.options = options
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """One sentence pair. Raises InputError for text that has no translation."""
+        if passage.translation is None or passage.translation_language is None:
+            raise InputError("the objective 'translation' needs a parallel corpus, such as {reader: pocket-parallel}")
+        source = codec.pieces(passage.text)[: self.options.max_tokens]
+        target = codec.pieces(passage.translation)[: self.options.max_tokens]
+        language = passage.translation_language
+        return EncodedExample(codec.source(source, passage.language), codec.target(target, language), language)

@@ -1,0 +1,113 @@
+"""Readers of local text files: JSONL, CSV/TSV and plain lines, with ``{language}`` and ``{split}`` in the path."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from xlgen.config import Config
+from xlgen.data.examples import Record
+from xlgen.data.readers import DataError, readers
+
+
+class FileOptions(Config):
+    """Where the files are."""
+
+    path: str | Mapping[str, str]
+    """One pattern, or one a split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
+    codes: Mapping[str, str] = {}
+    """The file's name for a language, where it differs: ``{en: eng}``."""
+    separator: str | None = None
+    """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
+
+
+class FileReader:
+    """Finds and opens the file of a language and split; its subclasses parse it."""
+
+    Options = FileOptions
+
+    def __init__(self, options: FileOptions, data_dir: Path) -> None:
+        self.options = options
+        self.data_dir = data_dir
+
+    def languages(self) -> tuple[str, ...] | None:
+        """Unknown: a path pattern does not say."""
+        return None
+
+    def path(self, language: str, split: str) -> Path:
+        """The file that holds ``split`` of ``language``. Raises DataError where there is none."""
+        patterns = self.options.path
+        if not isinstance(patterns, str):
+            if split not in patterns:
+                raise DataError(f"no files are given for split {split!r}; there are: {', '.join(patterns)}")
+            patterns = patterns[split]
+        name = patterns.replace("{language}", self.options.codes.get(language, language)).replace("{split}", split)
+        path = self.data_dir / name
+        if not path.is_file():
+            raise DataError(f"no file {path} (language {language}, split {split}); give its folder with data_dir=...")
+        return path
+
+    def lines(self, path: Path) -> Iterator[tuple[int, str]]:
+        """Numbered lines of a UTF-8 file, without a byte order mark. Splits at newlines only, not at U+2028."""
+        try:
+            with path.open(encoding="utf-8-sig", newline="\n") as file:
+                for number, line in enumerate(file, start=1):
+                    yield number, line.rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 text: {error}") from None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+
+@readers.register("jsonl")
+class JsonlReader(FileReader):
+    """One JSON object a line."""
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """Rows of the file. Raises DataError with file and line."""
+        path = self.path(language, split)
+        for number, line in self.lines(path):
+            where = f"{path}, line {number}"
+            if not line.strip():
+                continue
+            try:
+                fields = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
+            if not isinstance(fields, dict):
+                raise DataError(f"{where} must be a JSON object, not {type(fields).__name__}")
+            yield Record(fields, where)
+
+
+@readers.register("csv")
+class CsvReader(FileReader):
+    """Comma- or tab-separated values with a header line."""
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """Rows of the file. Raises DataError with file and line."""
+        path = self.path(language, split)
+        separator = self.options.separator or ("\t" if path.suffix == ".tsv" else ",")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter=separator, strict=True)
+            try:
+                for row in rows:
+                    where = f"{path}, line {rows.line_num}"
+                    if None in row or None in row.values():
+                        raise DataError(f"{where} has not the {len(rows.fieldnames or ())} columns of the header")
+                    yield Record(row, where)
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise DataError(f"{path}, line {rows.line_num + 1}: {error}") from None
+
+
+@readers.register("lines")
+class LinesReader(FileReader):
+    """Plain text, one text a line, in the field ``text``."""
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """The lines that are not empty."""
+        path = self.path(language, split)
+        for number, line in self.lines(path):
+            if line.strip():
+                yield Record({"text": line.strip()}, f"{path}, line {number}")

@@ -1,0 +1,107 @@
+"""The pocket world as a data set: stories of any split in any of its languages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from xlgen.config import Config
+from xlgen.data.examples import Record
+from xlgen.data.readers import DataError, readers
+from xlgen.pocket import world
+
+
+class PocketOptions(Config):
+    """How much to draw."""
+
+    size: int = 4_000
+    """Stories per split and language; the same frames in every language, so rows are parallel."""
+    seed: int = 0
+    bilingual: float = 0.0
+    """Share of the documents in which passages of a second language occur, as in text from the web."""
+
+
+@readers.register("pocket")
+class PocketReader:
+    """Fields: ``id document summary title question answers text``; one question a story, of a kind that varies."""
+
+    Options = PocketOptions
+
+    def __init__(self, options: PocketOptions, data_dir: Path) -> None:
+        self.options = options
+
+    def languages(self) -> tuple[str, ...] | None:
+        """All languages of the pocket world."""
+        return world.LANGUAGES
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """The stories of one split in one language."""
+        if language not in world.LANGUAGES:
+            raise DataError(f"the pocket world has no {language!r}; it has {', '.join(world.LANGUAGES)}")
+        if split not in world.SPLITS:
+            raise DataError(f"the pocket world has no split {split!r}; it has {', '.join(world.SPLITS)}")
+        for index, frame in enumerate(world.frames(split, self.options.size, self.options.seed)):
+            rng = random.Random(f"{language}/{split}/{index}")
+            yield self._record(frame, language, split, index, rng)
+
+    def _record(self, frame: world.Frame, language: str, split: str, index: int, rng: random.Random) -> Record:
+        story = world.render(frame, language)
+        text = story.document
+        if rng.random() < self.options.bilingual:
+            other = rng.choice([code for code in world.LANGUAGES if code != language])
+            text = world.bilingual(frame, language, other, rng)
+        # The kind depends on the index alone, so that questions are parallel over languages too.
+        kinds = list(story.questions)
+        question, answer = story.questions[kinds[index % len(kinds)]]
+        fields = {
+            "id": f"{split}-{index}",
+            "document": story.document,
+            "summary": story.summary,
+            "title": story.title,
+            "question": question,
+            "answers": (answer,),
+            "text": text,
+        }
+        return Record(fields, f"pocket world {language} {split}, story {index}")
+
+
+class ParallelOptions(Config):
+    """How much to draw."""
+
+    size: int = 20_000
+    """Pairs per source language."""
+    seed: int = 0
+    max_sentences: int = 3
+    """A pair is a run of one to this many sentences (NLLB-200 was trained on single ones)."""
+
+
+@readers.register("pocket-parallel")
+class PocketParallelReader:
+    """Fields: ``text translation translation_language``: passages of a story in two languages."""
+
+    Options = ParallelOptions
+
+    def __init__(self, options: ParallelOptions, data_dir: Path) -> None:
+        self.options = options
+
+    def languages(self) -> tuple[str, ...] | None:
+        """All languages of the pocket world."""
+        return world.LANGUAGES
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """Pairs from ``language`` into any other."""
+        for index, frame in enumerate(world.frames("unlabelled", self.options.size, self.options.seed)):
+            rng = random.Random(f"pair/{language}/{index}")
+            other = rng.choice([code for code in world.LANGUAGES if code != language])
+            mine, theirs = world.render(frame, language), world.render(frame, other)
+            count = rng.randint(1, self.options.max_sentences)
+            start = rng.randrange(len(mine.sentences) - count + 1)
+            chosen = slice(start, start + count)
+            fields = {
+                "id": f"pair-{language}-{index}",
+                "text": world.join(mine.sentences[chosen], language),
+                "translation": world.join(theirs.sentences[chosen], other),
+                "translation_language": other,
+            }
+            yield Record(fields, f"pocket world {language}-{other}, story {index}")

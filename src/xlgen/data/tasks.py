@@ -1,0 +1,144 @@
+"""Tasks: a YAML file says where examples come from, how they become text, and how outputs are scored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from xlgen.config import Config, find_task, read_yaml, validate
+from xlgen.data.examples import LabelledExample, Record
+from xlgen.data.readers import DataError, Reader, readers
+from xlgen.languages import Language
+from xlgen.registry import InputError
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+class TaskConfig(Config):
+    """The keys of a task file. Lengths are in tokens of the backbone, special tokens included."""
+
+    name: str
+    reader: dict[str, Any]
+    """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
+    languages: tuple[str, ...] = Field(min_length=1)
+    source: str
+    """Template over the record's fields: ``"{context} {question}"``."""
+    target: str
+    """Name of the field with the reference output, or with several (the first is the training label)."""
+    id: str = "id"
+    """Name of the field with the example's id; where rows have none, their number serves."""
+    crop: str | None = None
+    """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
+    max_source_tokens: int = Field(default=512, ge=2)
+    max_target_tokens: int = Field(default=64, ge=2)
+    too_long_targets: Literal["error", "drop", "cut"] = "error"
+    """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
+    metrics: tuple[str, ...] = Field(min_length=1)
+    main_metric: str
+    splits: dict[str, str] = {}
+    """The data's name for a split, where it differs: ``{validation: test}``."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with its reader, ready to give examples."""
+
+    config: TaskConfig
+    reader: Reader
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that have examples."""
+        return self.config.languages
+
+    def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
+        """The canonical codes of ``languages``. Raises InputError for one the task has not."""
+        codes = tuple(Language.parse(text).code for text in languages)
+        for text, code in zip(languages, codes, strict=True):
+            if code not in self.languages:
+                raise InputError(f"task {self.config.name} has no language {text!r}; it has {', '.join(self.languages)}")
+        return codes
+
+    def examples(self, language: str, split: str, limit: int | None = None) -> list[LabelledExample]:
+        """The first ``limit`` examples of one language and split. Raises DataError where there are none."""
+        rows = self.reader.read(language, self.config.splits.get(split, split))
+        examples = [self._example(record, language, number) for number, record in enumerate(islice(rows, limit))]
+        if not examples:
+            raise DataError(f"task {self.config.name} has no examples for language {language}, split {split}")
+        return examples
+
+    def _example(self, record: Record, language: str, number: int) -> LabelledExample:
+        source, croppable = fill(self.config.source, record, self.config.crop)
+        targets = field(record, self.config.target)
+        targets = (targets,) if isinstance(targets, str) else tuple(targets)
+        if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
+            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {targets!r}")
+        return LabelledExample(
+            id=str(record.fields.get(self.config.id, number)),
+            language=language,
+            source=source,
+            targets=targets,
+            where=record.where,
+            croppable=croppable,
+        )
+
+
+def field(record: Record, name: str) -> Any:
+    """The field ``name`` of ``record``. Raises DataError with the fields that there are."""
+    if name not in record.fields:
+        raise DataError(f"{record.where}: no field {name!r}; it has {', '.join(record.fields) or 'none'}")
+    return record.fields[name]
+
+
+def fill(template: str, record: Record, crop: str | None) -> tuple[str, tuple[int, int] | None]:
+    """Fill ``template``; also return the (start, end) of the field ``crop`` in the result."""
+    text, last, croppable = "", 0, None
+    for match in _FIELD.finditer(template):
+        value = field(record, match[1])
+        if not isinstance(value, str):
+            raise DataError(f"{record.where}: field {match[1]!r} must be text, not {type(value).__name__}")
+        text += template[last : match.start()]
+        if match[1] == crop:
+            croppable = (len(text), len(text) + len(value))
+        text += value
+        last = match.end()
+    return text + template[last:], croppable
+
+
+def build_reader(options: dict[str, Any], data_dir: Path, where: str) -> Reader:
+    """The reader named in ``options["name"]`` with the rest as its options."""
+    rest = dict(options)
+    kind = readers.get(str(rest.pop("name", rest.pop("reader", "jsonl"))))
+    return kind(validate(kind.Options, rest, f"{where}: the reader"), data_dir)
+
+
+def load_task(name: str, data_dir: Path) -> Task:
+    """The task called ``name`` (shipped), or the one in the file ``name``. Raises InputError."""
+    path = find_task(name)
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path} must hold keys and values")
+    config = validate(TaskConfig, {"name": path.stem, **data}, str(path))
+    languages = tuple(Language.parse(text).code for text in config.languages)
+    for placeholder in (config.crop, *_FIELD.findall(config.source)):
+        if placeholder is not None and f"{{{placeholder}}}" not in config.source:
+            raise InputError(f"{path}: crop names {placeholder!r}, which is not in the source template")
+    return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
+
+
+def interleave(parts: list[list[LabelledExample]], limit: int | None) -> list[LabelledExample]:
+    """Take examples from each part in turn until ``limit``: several source languages at one total size."""
+    taken: list[LabelledExample] = []
+
+    def turns() -> Iterator[LabelledExample]:
+        for row in range(max(map(len, parts))):
+            yield from (part[row] for part in parts if row < len(part))
+
+    taken.extend(islice(turns(), limit))
+    return taken

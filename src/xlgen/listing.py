@@ -1,0 +1,85 @@
+"""What ``xlgen list`` prints: every registered thing with the first line of its documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from xlgen.config import shipped
+from xlgen.registry import Registry
+
+
+def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
+    for name in registry.names():
+        yield name, (registry.get(name).__doc__ or "").strip().splitlines()[0]
+
+
+def _purpose(path: Path) -> str:
+    """The first comment line of a YAML file says what it is for."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
+def backbones() -> Iterator[tuple[str, str]]:
+    """Embedded backbones, then the families that load from a folder or the hub."""
+    from xlgen.backbones.base import families
+    from xlgen.backbones.loading import embedded
+
+    for name, path in embedded().items():
+        yield name, f"embedded, {path}"
+    for name, description in _plugins(families):
+        yield f"family {name}", description
+
+
+def methods() -> Iterator[tuple[str, str]]:
+    """Adaptation methods."""
+    from xlgen.adaptation.base import methods as registry
+
+    return _plugins(registry)
+
+
+def metrics() -> Iterator[tuple[str, str]]:
+    """Metrics, with the figures each gives."""
+    from xlgen.metrics.base import plugins
+
+    for name, description in _plugins(plugins):
+        yield name, f"{description} Figures: {', '.join(figure.name for figure in plugins.get(name).figures)}"
+
+
+def objectives() -> Iterator[tuple[str, str]]:
+    """Self-supervised objectives."""
+    from xlgen.data.objectives import objectives as registry
+
+    return _plugins(registry)
+
+
+def languages() -> Iterator[tuple[str, str]]:
+    """The table of languages."""
+    from xlgen.languages import all_languages
+
+    for language in all_languages():
+        codes = ", ".join(filter(None, (language.mbart, language.flores)))
+        yield language.code, f"{language.name}, {language.script}, {language.direction}; {codes or 'no codes'}"
+
+
+def tasks() -> Iterable[tuple[str, str]]:
+    """Shipped tasks."""
+    return [(name, _purpose(path)) for name, path in shipped("tasks").items()]
+
+
+def recipes() -> Iterable[tuple[str, str]]:
+    """Shipped recipes."""
+    found = {**shipped("."), **shipped("papers"), **shipped("pocket")}
+    return [(name, _purpose(path)) for name, path in found.items()]
+
+
+LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
+    "backbones": backbones,
+    "methods": methods,
+    "tasks": tasks,
+    "metrics": metrics,
+    "objectives": objectives,
+    "languages": languages,
+    "recipes": recipes,
+}

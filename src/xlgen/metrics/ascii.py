@@ -1,0 +1,36 @@
+"""How much of the output is ASCII: where the target's script is not Latin, a sign of unwanted English (V)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+
+
+def ascii_share(text: str) -> float:
+    """ASCII characters / characters, in [0, 1]. Spaces, digits and punctuation count; NaN for empty text."""
+    return sum(map(str.isascii, text)) / len(text) if text else float("nan")
+
+
+@plugins.register("ascii")
+@dataclass(frozen=True)
+class Ascii:
+    """The mean over predictions of the percentage of ASCII characters (Vu et al. 2022, section 2.3).
+
+    Neither direction is better by itself: it is to be read beside the same figure of the references. Empty predictions
+    are left out, for as 0 they would pass for text without English; ``empty_rate`` counts them.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("ascii_rate", higher_is_better=None),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Shares in [0, 1]; NaN for an empty prediction."""
+        return {"ascii_rate": np.array([ascii_share(example.prediction) for example in examples], dtype=float)}
+
+    def signature(self, language: str) -> str:
+        """What is counted."""
+        return "unit:codepoints"

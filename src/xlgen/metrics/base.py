@@ -1,0 +1,93 @@
+"""What a metric is: it looks at examples one by one and says which figures it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlgen.registry import Registry
+
+Prepared = TypeVar("Prepared")
+Scores: TypeAlias = NDArray[np.float64]
+"""One score an example, NaN where the figure is not defined for it."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One output and what it is judged by."""
+
+    language: str
+    """The target language, in any spelling that ``Language.parse`` knows."""
+    prediction: str
+    """The output after clean-up."""
+    references: tuple[str, ...] = ()
+    input: str | None = None
+    raw_prediction: str | None = None
+    """The output before clean-up, where it is known."""
+
+    def __post_init__(self) -> None:
+        # A bare string is a sequence too: each of its characters would pass for a reference.
+        if isinstance(self.references, str):
+            raise TypeError(f"references must be a tuple of texts, not one text; write ({self.references!r},)")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number that a metric gives, and how to read it."""
+
+    name: str
+    unit: Literal["percent", "count"] = "percent"
+    """Scores of a ``percent`` figure are shares in [0, 1] for each example; the figure itself is times 100."""
+    higher_is_better: bool | None = True
+    """None where neither direction is better, as for a length."""
+    best: float | None = None
+    """The figure of a prediction that is its own reference; None where that tells nothing."""
+
+    @property
+    def scale(self) -> float:
+        """What a mean of scores is multiplied by."""
+        return 100.0 if self.unit == "percent" else 1.0
+
+
+class Metric(Protocol):
+    """A metric: a frozen dataclass whose fields are its options, each with a default."""
+
+    figures: ClassVar[tuple[Figure, ...]]
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """The scores of every figure, by its name, in the order of ``examples``."""
+        ...
+
+    def signature(self, language: str) -> str:
+        """What else decides the figures, as ``key:value`` joined by ``|``: word splitter, normaliser, models."""
+        ...
+
+
+plugins: Registry[type[Metric]] = Registry("metric", "xlgen.metrics")
+
+
+def best_over_references(
+    examples: Sequence[Example],
+    figures: Sequence[Figure],
+    prepare: Callable[[str, str], Prepared],
+    compare: Callable[[Prepared, Prepared], Sequence[float]],
+) -> dict[str, Scores]:
+    """Score each prediction against its best reference, figure by figure.
+
+    Args:
+        examples: An example without references scores NaN.
+        figures: What ``compare`` gives, in its order.
+        prepare: Text and language to whatever is compared; called once a text.
+        compare: Prediction and reference to one score a figure.
+    """
+    scores = np.full((len(examples), len(figures)), np.nan)
+    for row, example in zip(scores, examples, strict=True):
+        if example.references:
+            prediction = prepare(example.prediction, example.language)
+            references = (prepare(reference, example.language) for reference in example.references)
+            row[:] = np.max([compare(prediction, reference) for reference in references], axis=0)
+    return {figure.name: scores[:, column] for column, figure in enumerate(figures)}

@@ -1,0 +1,96 @@
+"""Words of any language, for the metrics that count or compare words.
+
+English is split as ``rouge_score`` splits it, so that figures agree with published ones. That rule drops every
+letter outside a-z, so other languages have their own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import regex  # type: ignore[import-untyped]
+
+from xlgen.languages import Language
+from xlgen.registry import InputError
+
+# Scripts that write no spaces between words. Script extensions (scx) bring in the signs that several scripts share,
+# such as the long-vowel mark of kana.
+_UNSPACED_SCRIPTS = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Lana", "Tale")
+_UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _UNSPACED_SCRIPTS)
+_LETTER = r"[\p{L}\p{N}]"
+# Combining marks are the vowels of Hindi, Thai and Arabic: they belong to the letter before them. A joiner counts only
+# between two letters (Persian, Sinhala), since at the end of a word it does not show.
+_WORD = rf"{_LETTER}\p{{M}}*+(?:[\u200c\u200d]*+{_LETTER}\p{{M}}*+)*+"
+_SPACED_LETTER = rf"[{_LETTER}--[{_UNSPACED}]]"
+_CHARACTERS_AND_WORDS = rf"[{_LETTER}&&[{_UNSPACED}]]\p{{M}}*+|(?:{_SPACED_LETTER}\p{{M}}*+)++"
+
+_word = regex.compile(_WORD, regex.V1)
+_character_or_word = regex.compile(_CHARACTERS_AND_WORDS, regex.V1)
+# Invisible marks (text direction, soft hyphens) would cut words in two. Joiners are left to _WORD, and the zero-width
+# space separates words.
+_invisible = regex.compile(r"[\p{Cf}--[\u200b\u200c\u200d]]+", regex.V1)
+_not_english = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """A way to split text into words, and its name for signatures."""
+
+    name: str
+    split: Callable[[str], list[str]]
+
+
+@cache
+def splitter(language: str) -> Splitter:
+    """The word splitter of a language.
+
+    - ``rouge-score`` for English: lower case, runs of a-z and 0-9 (``rouge_score`` 0.1.2, ``DefaultTokenizer``).
+    - ``unicode-words`` where spaces separate words: NFKC, lower case, runs of letters, digits and combining marks.
+    - ``unicode-chars`` elsewhere: NFKC, lower case, each letter of a script without spaces (Han, kana, Thai, ...) alone
+      with its combining marks; letters of other scripts in the same text as words.
+
+    Raises:
+        UnknownLanguageError: for a language that is not in the table.
+    """
+    known = Language.parse(language)
+    if known.code == "en":
+        return Splitter("rouge-score", english_words)
+    return Splitter("unicode-words", unicode_words) if known.spaced else Splitter("unicode-chars", unicode_chars)
+
+
+def english_words(text: str) -> list[str]:
+    """Words as ``rouge_score`` has them: ``Café no. 5`` is ``caf``, ``no``, ``5``."""
+    return _not_english.sub(" ", text.lower()).split()
+
+
+def unicode_words(text: str) -> list[str]:
+    """Runs of letters, digits and combining marks: ``l'été`` is ``l``, ``été``."""
+    return _word.findall(_normal(text))
+
+
+def unicode_chars(text: str) -> list[str]:
+    """Single letters of scripts without spaces, words of the others: ``東京の iPhone`` is ``東 京 の iphone``."""
+    return _character_or_word.findall(_normal(text))
+
+
+@lru_cache(maxsize=100_000)
+def porter_stem(word: str) -> str:
+    """Porter's stem of an English word, by ``rouge_score``'s rule: words of up to three letters stay as they are."""
+    return word if len(word) <= 3 else _porter()(word)
+
+
+@cache
+def _porter() -> Callable[[str], str]:
+    try:
+        from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise InputError("the Porter stemmer needs nltk: pip install nltk, or leave stemming off") from error
+    return PorterStemmer().stem
+
+
+def _normal(text: str) -> str:
+    return _invisible.sub("", unicodedata.normalize("NFKC", text).lower())

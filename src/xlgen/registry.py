@@ -1,0 +1,77 @@
+"""Named plugins. A folder finds its own files; nothing central lists them.
+
+A plugin file ends in one registration line::
+
+    @methods.register("adapters")
+    class Adapters: ...
+
+Two plugins of one name are an error; a wrong name is answered with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from rapidfuzz import process
+
+T = TypeVar("T")
+
+
+class InputError(ValueError):
+    """The user's input or recipe is wrong. The command line prints the message and exits with code 2."""
+
+
+class UnknownNameError(InputError):
+    """No plugin, language, task or key has this name."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Say what ``name`` could have meant: "did you mean 'adapters'?" or the list of all choices."""
+    choices = sorted(choices)
+    match = process.extractOne(name.lower(), choices, score_cutoff=60)
+    known = "; there are: " + ", ".join(choices) if len(choices) <= 60 else ""
+    return (f"did you mean {match[0]!r}?" if match else "nothing is near") + known
+
+
+class Registry(Generic[T]):
+    """The plugins of one kind, by name, found in the modules of one package."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._plugins: dict[str, T] = {}
+        self._found = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Register the decorated class or function as ``name``. Raises ValueError when the name is taken."""
+
+        def add(plugin: T) -> T:
+            if name in self._plugins:
+                raise ValueError(f"two plugins are called {self.kind} {name!r}: {self._plugins[name]!r} and {plugin!r}")
+            self._plugins[name] = plugin
+            return plugin
+
+        return add
+
+    def _find(self) -> None:
+        if self._found:
+            return
+        self._found = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+
+    def get(self, name: str) -> T:
+        """The plugin called ``name``. Raises UnknownNameError with the nearest name."""
+        self._find()
+        if name not in self._plugins:
+            raise UnknownNameError(f"unknown {self.kind} {name!r}: {nearest(name, self._plugins)}")
+        return self._plugins[name]
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        self._find()
+        return tuple(sorted(self._plugins))

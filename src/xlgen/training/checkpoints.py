@@ -1,0 +1,150 @@
+"""Checkpoints: written whole or not at all, in safetensors and JSON only (nothing in them can run code)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from xlgen import __version__
+from xlgen.adaptation.base import Method, build_method
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.training.tracking import write_atomically
+
+_TRAINED = "trained.safetensors"
+_ABOUT = "checkpoint.json"
+_RESUME = "resume"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint says of itself."""
+
+    step: int
+    backbone: str
+    adaptation: Mapping[str, Any]
+    task: str | None
+    data_dir: str
+
+
+def save_checkpoint(
+    folder: Path,
+    backbone: Backbone,
+    method: Method,
+    about: About,
+    resume: Mapping[str, Any] | None = None,
+    optimizer: Optimizer | None = None,
+) -> None:
+    """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
+
+    A method that trains the whole model is saved by ``save_pretrained``; any other saves only what it trained.
+    ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises OSError, with nothing left
+    behind, when the disk is full or not writable.
+    """
+    temporary = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        if method.whole_model:
+            backbone.model.save_pretrained(temporary)
+            backbone.tokenizer.save_pretrained(temporary)
+        else:
+            save_file({k: v.contiguous() for k, v in method.state(backbone).items()}, temporary / _TRAINED)
+        text = {**about.__dict__, "xlgen": __version__}
+        (temporary / _ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
+        if optimizer is not None:
+            _save_resume(temporary / _RESUME, resume or {}, optimizer)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise OSError(f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched") from None
+
+
+def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) -> None:
+    folder.mkdir()
+    saved = optimizer.state_dict()
+    tensors = {f"{index}.{key}": value for index, state in saved["state"].items() for key, value in state.items()}
+    plain = {key: value for key, value in tensors.items() if not isinstance(value, Tensor)}
+    save_file({k: v.contiguous() for k, v in tensors.items() if isinstance(v, Tensor)}, folder / "optimizer.safetensors")
+    save_file({"torch": torch.get_rng_state()}, folder / "rng.safetensors")
+    state = {"optimizer": plain, "groups": saved["param_groups"], **resume}
+    write_atomically(folder / "state.json", json.dumps(state))
+
+
+def load_resume(folder: Path, optimizer: Optimizer) -> dict[str, Any]:
+    """Put optimizer and random state of a checkpoint back; return what else was saved. Raises BackboneError."""
+    try:
+        state = json.loads((folder / _RESUME / "state.json").read_text(encoding="utf-8"))
+        tensors = {**load_file(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
+        rng = load_file(folder / _RESUME / "rng.safetensors")["torch"]
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BackboneError(f"{folder} cannot be resumed from: {error}") from None
+    nested: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        nested.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": nested, "param_groups": state["groups"]})
+    torch.set_rng_state(rng)
+    return state
+
+
+def forget_resume(folder: Path) -> None:
+    """Drop what only the newest checkpoint needs."""
+    shutil.rmtree(folder / _RESUME, ignore_errors=True)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in ``folder``, oldest first."""
+    found = [path for path in folder.glob("step-*") if path.is_dir() and (path / _ABOUT).exists()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def read_about(folder: Path) -> About:
+    """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
+    try:
+        data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        return About(**{key: data[key] for key in About.__dataclass_fields__})
+    except FileNotFoundError:
+        raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
+    except (ValueError, KeyError, OSError) as error:
+        raise BackboneError(f"{folder / _ABOUT} is damaged: {error}") from None
+
+
+def restore(folder: Path, backbone: Backbone, method: Method) -> None:
+    """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
+    if method.whole_model:
+        # Whole models are read by the one function that knows the traps of each family.
+        backbone.model.load_state_dict(loading.load(str(folder)).model.state_dict())
+        return
+    try:
+        method.load_state(backbone, load_file(folder / _TRAINED))
+    except (OSError, SafetensorError) as error:
+        raise BackboneError(f"{folder / _TRAINED} is damaged or truncated ({error})") from None
+
+
+def load_checkpoint(folder: Path, languages: tuple[str, ...] = ()) -> tuple[Backbone, Method, About]:
+    """A trained backbone, ready to generate, with its method. Raises BackboneError."""
+    about = read_about(folder)
+    method = build_method(about.adaptation)
+    backbone = loading.load(str(folder) if method.whole_model else about.backbone, languages=languages)
+    method.prepare(backbone)
+    if not method.whole_model:
+        restore(folder, backbone, method)
+    backbone.model.eval()
+    return backbone, method, about
+
+
+def remove(folder: Path) -> None:
+    """Delete a checkpoint."""
+    shutil.rmtree(folder)

@@ -1,0 +1,115 @@
+"""Generate in every language, clean up, score, and write predictions down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from xlgen.adaptation.base import Method
+from xlgen.backbones.base import Backbone
+from xlgen.config import Evaluation
+from xlgen.data.examples import LabelledExample
+from xlgen.data.tasks import Task
+from xlgen.generation.cleanup import clean
+from xlgen.generation.decode import Decoding, generate
+from xlgen.metrics.base import Example
+from xlgen.metrics.score import Row, score
+from xlgen.training.tracking import write_atomically
+
+# Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
+ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate")
+
+
+def evaluation_examples(task: Task, evaluation: Evaluation) -> dict[str, list[LabelledExample]]:
+    """The examples to generate for, by language."""
+    languages = task.check_languages(evaluation.languages) if evaluation.languages else task.languages
+    return {code: task.examples(code, evaluation.split, evaluation.examples) for code in languages}
+
+
+def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
+    """The decoding settings of a task's evaluation."""
+    return Decoding(
+        max_new_tokens=evaluation.max_new_tokens or task.config.max_target_tokens,
+        num_beams=evaluation.num_beams,
+        length_penalty=evaluation.length_penalty,
+        batch_tokens=evaluation.batch_tokens,
+    )
+
+
+def predict(
+    backbone: Backbone,
+    method: Method,
+    examples: Sequence[LabelledExample],
+    max_source_tokens: int,
+    decoding: Decoding,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[str]:
+    """Raw generated text for examples of any languages, in order."""
+    texts: dict[int, str] = {}
+    for language in dict.fromkeys(example.language for example in examples):
+        method.set_language(backbone, language)
+        chosen = [i for i, example in enumerate(examples) if example.language == language]
+        sources = [backbone.encode_source(examples[i], max_source_tokens)[0] for i in chosen]
+        found = generate(backbone, sources, [language] * len(chosen), decoding, progress)
+        texts.update(zip(chosen, found, strict=True))
+    return [texts[i] for i in range(len(examples))]
+
+
+def evaluate(
+    backbone: Backbone,
+    method: Method,
+    task: Task,
+    evaluation: Evaluation,
+    examples: dict[str, list[LabelledExample]],
+    accelerator: Accelerator | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Predictions by language, as rows ``{id, language, input, prediction, raw, references}``.
+
+    On several processes each generates for its share; every process gets all rows.
+    """
+    decoding = decoding_of(task, evaluation)
+    rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for language, whole in examples.items():
+        mine = list(range(rank, len(whole), world))
+        raw = predict(backbone, method, [whole[i] for i in mine], task.config.max_source_tokens, decoding, progress)
+        found = list(zip(mine, raw, strict=True))
+        if accelerator is not None and world > 1:
+            found = gather_object(found)
+        by_index = dict(found)
+        rows[language] = [_row(whole[i], by_index[i], backbone) for i in range(len(whole))]
+    return rows
+
+
+def _row(example: LabelledExample, raw: str, backbone: Backbone) -> dict[str, Any]:
+    return {
+        "id": example.id,
+        "language": example.language,
+        "input": example.source,
+        "prediction": clean(raw, backbone.leftover_pattern),
+        "raw": raw,
+        "references": list(example.targets),
+    }
+
+
+def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
+    """The task's metrics and the standing ones for the predictions of one language."""
+    examples = [
+        Example(language, row["prediction"], tuple(row["references"]), row["input"], row["raw"]) for row in rows
+    ]
+    names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS)))
+    return score(examples, names, language, bootstrap=bootstrap)
+
+
+def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """One JSONL file a language."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for language, found in rows.items():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+        write_atomically(folder / f"{language}.jsonl", text)

@@ -1,0 +1,91 @@
+"""The run's folder: what lies where, who may write into it, and how far the run has come."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xlgen.config import Recipe
+from xlgen.registry import InputError
+from xlgen.training.tracking import write_atomically
+
+
+class FolderError(InputError):
+    """The output folder cannot be used as asked."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How far the run has come: stage, step, status."""
+        file = self.path / "state.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    def set_state(self, **state: Any) -> None:
+        """Write the state down, atomically."""
+        write_atomically(self.path / "state.json", json.dumps(state))
+
+    def stage(self, index: int, count: int) -> Path:
+        """Where a stage's files lie: the last one's in the run's folder itself."""
+        return self.path if index == count - 1 else self.path / "stages" / str(index)
+
+
+def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
+    """Make ``path`` the folder of this run. Raises FolderError where it holds another, or cannot be written."""
+    folder = RunFolder(path)
+    resolved = recipe.model_dump(mode="json")
+    file = path / "recipe.yaml"
+    if file.exists():
+        before = yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
+        if before != resolved:
+            raise FolderError(f"{path} holds another run ({_difference(before, resolved)}); choose another --out")
+        if not resume:
+            raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
+        return folder
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
+        text = {"recipe": resolved, "environment": _environment()}
+        write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
+    except OSError as error:
+        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+    return folder
+
+
+def _difference(before: Any, after: Any, path: str = "") -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *after]:
+            if before.get(key) != after.get(key):
+                return _difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                return _difference(old, new, f"{path}.{index}")
+    return f"its {path} is {before!r}, not {after!r}"
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("xlgen", "torch", "transformers", "accelerate", "tokenizers")
+    revision = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "packages": {name: metadata.version(name) for name in packages},
+        "git_revision": revision or None,
+    }

@@ -1,0 +1,125 @@
+"""The training loop: the one place where forward, backward and step happen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from xlgen.backbones.base import IGNORED, Backbone
+from xlgen.config import Training
+from xlgen.data.batches import BatchStream, padding_share
+from xlgen.data.examples import EncodedExample
+from xlgen.training.optimizer import set_learning_rate
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Figures of one step: mean loss per target token, gradient norm before clipping, and what the batch held."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    source_tokens: int
+    target_tokens: int
+    padding: float
+
+
+def train_loop(
+    backbone: Backbone,
+    model: torch.nn.Module,
+    optimizer: Optimizer,
+    stream: BatchStream,
+    training: Training,
+    accelerator: Accelerator,
+    first_step: int,
+    after_step: Callable[[StepResult], None],
+) -> None:
+    """Train from ``first_step`` to ``training.steps``; ``after_step`` logs, evaluates and saves. Raises TrainingDiverged."""
+    model.train()
+    for step in range(first_step, training.steps):
+        rate = set_learning_rate(optimizer, step, training)
+        batches = [next(stream) for _ in range(training.accumulation)]
+        loss, norm = _optimize(backbone, model, optimizer, batches, training, accelerator)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingDiverged(
+                f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
+                "diverged. Lower training.learning_rate, lengthen training.warmup_steps, or use precision fp32"
+            )
+        padding, whole = map(sum, zip(*(padding_share(batch) for batch in batches), strict=True))
+        sources = sum(len(example.source) for batch in batches for example in batch)
+        targets = sum(len(example.target) for batch in batches for example in batch)
+        after_step(StepResult(step + 1, loss, rate, norm, sources, targets, padding / whole))
+        model.train()
+
+
+def _optimize(
+    backbone: Backbone,
+    model: torch.nn.Module,
+    optimizer: Optimizer,
+    batches: Sequence[Sequence[EncodedExample]],
+    training: Training,
+    accelerator: Accelerator,
+) -> tuple[float, float]:
+    """One step over the global batches; each process takes every n-th example of each. Returns (loss, gradient norm).
+
+    The loss is the sum over target tokens divided by their number in the whole step, so that splitting a batch over
+    micro-batches or processes does not change it.
+    """
+    shares = [_share(batch, accelerator) for batch in batches]
+    tensors = [{k: v.to(accelerator.device) for k, v in backbone.collate(share).items()} for share, _ in shares]
+    for (_, real), inputs in zip(shares, tensors, strict=True):
+        if not real:
+            inputs["labels"] = torch.full_like(inputs["labels"], IGNORED)
+    count = accelerator.reduce(sum((inputs["labels"] != IGNORED).sum() for inputs in tensors), "sum")
+    total = torch.zeros((), device=accelerator.device)
+    for index, inputs in enumerate(tensors):
+        last = index == len(tensors) - 1
+        with _sync(accelerator, model, last):
+            with accelerator.autocast():
+                loss = token_loss(model, inputs, training.label_smoothing) / count
+            # Processes average their gradients; the loss is a sum over processes.
+            accelerator.backward(loss * accelerator.num_processes)
+        total += loss.detach()
+    norm = accelerator.clip_grad_norm_(model.parameters(), training.clip_norm or math.inf)
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(accelerator.reduce(total, "sum")), float(norm)
+
+
+def token_loss(model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0) -> Tensor:
+    """Cross entropy summed over target tokens, in fp32."""
+    logits = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        decoder_input_ids=inputs["decoder_input_ids"],
+        use_cache=False,
+    ).logits  # (batch, target, vocabulary)
+    labels = inputs["labels"]  # (batch, target)
+    return functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
+    )
+
+
+def _share(batch: Sequence[EncodedExample], accelerator: Accelerator) -> tuple[Sequence[EncodedExample], bool]:
+    """This process's examples; where a batch has too few, one that counts nothing, so that no process waits forever."""
+    mine = batch[accelerator.process_index :: accelerator.num_processes]
+    return (mine, True) if mine else (batch[:1], False)
+
+
+def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool):  # type: ignore[no-untyped-def]
+    """Exchange gradients between processes only with the last micro-batch of a step."""
+    from contextlib import nullcontext
+
+    return nullcontext() if last else accelerator.no_sync(model)

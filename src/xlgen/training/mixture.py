@@ -1,0 +1,112 @@
+"""The parts a stage trains on: a labelled task, unlabelled text with an objective, or both."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlgen.backbones.base import Backbone
+from xlgen.config import Recipe, Stage, Unlabelled, validate
+from xlgen.data.batches import BatchStream, Part
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Passage, objectives
+from xlgen.data.readers import DataError
+from xlgen.data.tasks import Task, build_reader, field, interleave
+from xlgen.languages import Language
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What happened to the labelled examples on their way to token ids."""
+
+    examples: int
+    cropped_sources: int
+    cropped_tokens: int
+    dropped_targets: int
+    cut_targets: int
+    unknown_share: float
+
+
+def build_stream(recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone) -> tuple[BatchStream, DataReport | None]:
+    """The endless batches of a stage, and a report on its labelled part. Raises DataError and InputError."""
+    parts, report = [], None
+    if task is not None:
+        examples, report = labelled(stage, task, backbone)
+        parts.append(Part(f"task {task.config.name}", len(examples), lambda index, epoch: examples[index]))
+    for number, unlabelled in enumerate(stage.unlabelled):
+        parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed))
+    training = stage.training
+    return BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples), report
+
+
+def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[EncodedExample], DataReport]:
+    """The task's training examples as ids. Raises DataError for labels over the limit, unless the task says otherwise."""
+    config, limit = task.config, stage.training.train_examples
+    sources = task.check_languages(stage.source_languages)
+    rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
+    encoded: list[EncodedExample] = []
+    cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
+    too_long: list[tuple[int, str]] = []
+    for row in rows:
+        example, lost = backbone.encode(row, config.max_source_tokens)
+        cropped += lost > 0
+        cropped_tokens += lost
+        unknown += sum(token == backbone.tokenizer.unk_token_id for token in (*example.source, *example.target))
+        tokens += len(example.source) + len(example.target)
+        if len(example.target) > config.max_target_tokens:
+            too_long.append((len(example.target), row.where))
+            if config.too_long_targets == "drop":
+                continue
+            if config.too_long_targets == "cut":
+                example = EncodedExample(example.source, example.target[: config.max_target_tokens], example.language)
+        encoded.append(example)
+    if too_long and config.too_long_targets == "error":
+        longest, where = max(too_long)
+        raise DataError(
+            f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {config.max_target_tokens} "
+            f"(the longest has {longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to "
+            "drop or cut"
+        )
+    if not encoded:
+        raise DataError(f"no training examples are left: all {len(rows)} labels are over max_target_tokens")
+    count = len(too_long)
+    report = DataReport(
+        examples=len(encoded),
+        cropped_sources=cropped,
+        cropped_tokens=cropped_tokens,
+        dropped_targets=count if config.too_long_targets == "drop" else 0,
+        cut_targets=count if config.too_long_targets == "cut" else 0,
+        unknown_share=100 * unknown / tokens,
+    )
+    return encoded, report
+
+
+def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int) -> Part:
+    options = {key: value for key, value in config.objective.items() if key != "name"}
+    kind = objectives.get(str(config.objective.get("name")))
+    objective = kind(validate(kind.Options, options, f"objective {config.objective.get('name')}"))
+    corpus = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
+    corpus.pop("reader", None)
+    reader = build_reader(corpus, data_dir, "the corpus")
+    languages = config.languages or reader.languages()
+    if not languages:
+        raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
+    codes = tuple(Language.parse(text).code for text in languages)
+    backbone.check_languages(codes)
+    passages = [
+        Passage(
+            text=field(record, "text"),
+            language=code,
+            translation=record.fields.get("translation"),
+            translation_language=record.fields.get("translation_language"),
+        )
+        for code in codes
+        for record in reader.read(code, "unlabelled")
+    ]
+
+    def make(index: int, epoch: int) -> EncodedExample:
+        return objective.make(passages[index], random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
+
+    name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
+    return Part(name, len(passages), make, config.rate)

@@ -1,0 +1,55 @@
+"""Progress bars on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class Progress(Protocol):
+    """Shows how far long work has come."""
+
+    def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
+        """Begin a piece of work; the function returned says that so many more units are done."""
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
+        """Begin nothing."""
+        return lambda count: None
+
+
+class TerminalProgress:
+    """Bars while the terminal shows them, a line for each finished piece where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bars = RichProgress(*columns, console=self._console, disable=not self._console.is_terminal)
+
+    def __enter__(self) -> TerminalProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
+        """Begin a piece of work."""
+        bar = self._bars.add_task(name, total=total, completed=done)
+        count = done
+
+        def advance(units: int) -> None:
+            nonlocal count
+            count += units
+            self._bars.update(bar, completed=count, visible=count < total or name.startswith("training"))
+            if not self._console.is_terminal and (count >= total or count * 5 // total != (count - units) * 5 // total):
+                self._console.print(f"{name}: {count}/{total}", highlight=False)
+
+        return advance

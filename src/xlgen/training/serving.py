@@ -1,0 +1,146 @@
+"""Using a trained checkpoint: evaluate it on a task, or predict for one's own inputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from xlgen.config import Evaluation
+from xlgen.data.examples import LabelledExample, Record
+from xlgen.data.readers import DataError
+from xlgen.data.tasks import fill, load_task
+from xlgen.generation.cleanup import clean
+from xlgen.languages import Language
+from xlgen.registry import InputError
+from xlgen.training import checkpoints as store
+from xlgen.training.evaluation import (
+    decoding_of,
+    evaluate,
+    evaluation_examples,
+    score_rows,
+    write_predictions,
+)
+from xlgen.training.evaluation import predict as predict_texts
+from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.tracking import write_atomically
+
+# Inputs that are read, generated for and written together.
+_CHUNK = 256
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint's folder, or the newest one of a run's. Raises InputError."""
+    if (path / "checkpoint.json").exists():
+        return path
+    found = store.checkpoints(path / "checkpoints")
+    if not found:
+        raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
+    return found[-1]
+
+
+def evaluate_checkpoint(
+    path: Path,
+    evaluation: Evaluation,
+    task_name: str | None = None,
+    data_dir: str | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[dict[str, Any]], Path]:
+    """Generate and score; write predictions and ``summary.json``; return the rows and where they lie. Raises InputError."""
+    checkpoint = find_checkpoint(path)
+    about = store.read_about(checkpoint)
+    name = task_name or about.task
+    if name is None:
+        raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
+    task = load_task(name, Path(data_dir or about.data_dir))
+    examples = evaluation_examples(task, evaluation)
+    backbone, method, about = store.load_checkpoint(checkpoint, tuple(examples))
+    bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
+    found = evaluate(backbone, method, task, evaluation, examples, None, bar)
+    shared = {
+        "backbone": about.backbone,
+        "method": about.adaptation["method"],
+        "learning_rate": None,
+        "seed": None,
+        "step": about.step,
+        "task": task.config.name,
+    }
+    rows = [
+        {**shared, **asdict(row)}
+        for language, predictions in found.items()
+        for row in score_rows(predictions, task, language, evaluation.bootstrap)
+    ]
+    folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
+    write_predictions(folder / "predictions", found)
+    write_atomically(folder / "summary.json", json.dumps({"rows": rows}, ensure_ascii=False, indent=1))
+    return rows, folder
+
+
+def predict_file(path: Path, language: str, source: str, target: str, beams: int = 1) -> int:
+    """Generate for each row of a JSONL file, in order, and return how many there were.
+
+    A row holds the fields of the task's input template, or ``input`` with the whole text. Raises DataError with file
+    and line for a bad row.
+    """
+    code = Language.parse(language).code
+    checkpoint = find_checkpoint(path)
+    about = store.read_about(checkpoint)
+    task = load_task(about.task, Path(about.data_dir)) if about.task else None
+    if task is None:
+        raise InputError(f"{checkpoint} was not trained on a task")
+    if source != "-" and not Path(source).is_file():
+        raise DataError(f"no file {source}")
+    backbone, method, _ = store.load_checkpoint(checkpoint, (code,))
+    decoding = decoding_of(task, Evaluation(num_beams=beams))
+    count = 0
+    with _open(source, "r") as lines, _open(target, "w") as written:
+        found = _rows(lines, source)
+        while rows := list(islice(found, _CHUNK)):
+            examples = [_example(record, number, code, task.config) for number, record in rows]
+            raw = predict_texts(backbone, method, examples, task.config.max_source_tokens, decoding)
+            for example, text in zip(examples, raw, strict=True):
+                row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
+                written.write(json.dumps({**row, "input": example.source}, ensure_ascii=False) + "\n")
+            written.flush()
+            count += len(rows)
+    return count
+
+
+def _example(record: Record, number: int, language: str, task: Any) -> LabelledExample:
+    if isinstance(record.fields.get("input"), str):
+        text, croppable = record.fields["input"], None
+    else:
+        text, croppable = fill(task.source, record, task.crop)
+    return LabelledExample(str(record.fields.get(task.id, number)), language, text, ("",), record.where, croppable)
+
+
+def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{'standard input' if name == '-' else name}, line {number}"
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
+        if not isinstance(fields, dict):
+            raise DataError(f"{where} must be a JSON object")
+        yield number, Record(fields, where)
+
+
+@contextmanager
+def _open(name: str, mode: str) -> Iterator[IO[str]]:
+    if name == "-":
+        yield sys.stdin if mode == "r" else sys.stdout
+        return
+    try:
+        with Path(name).open(mode, encoding="utf-8-sig" if mode == "r" else "utf-8") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"cannot open {name}: {error.strerror}") from None

@@ -1,0 +1,52 @@
+"""The run's log: one JSON object a line, append-only, cut back to the checkpoint on resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` so that ``path`` holds either the old content or the new, whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a log; a last line that a killed run left unfinished is skipped."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+class Tracker:
+    """Writes events to ``metrics.jsonl``."""
+
+    def __init__(self, path: Path, enabled: bool = True) -> None:
+        self.path = path
+        self._enabled = enabled
+
+    def log(self, event: str, step: int, **fields: Any) -> None:
+        """Append one event."""
+        if self._enabled:
+            line = json.dumps({"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def cut_after(self, step: int) -> None:
+        """Forget what happened after ``step``: it will happen again."""
+        if self._enabled and self.path.exists():
+            kept = [event for event in read_events(self.path) if event["step"] <= step]
+            write_atomically(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -1,0 +1,124 @@
+"""What every registered metric keeps to."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from xlgen.metrics.base import Example, Metric, Scores, plugins
+from xlgen.metrics.score import score
+
+# fmt: off
+FIGURES = {
+    "rouge1", "rouge2", "rougeL", "rougeLsum", "sp_rougeL", "sp_rougeLsum", "squad_f1", "squad_em", "mlqa_f1",
+    "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
+    "empty_rate", "leftover_rate", "prediction_length", "reference_length",
+}
+# fmt: on
+# Twelve scripts: Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Bengali, Tamil, Thai, Han, kana, Hangul.
+SENTENCES = {
+    "en": "The children went to school in the morning and came home late.",
+    "ru": "Дети утром пошли в школу и поздно вернулись домой.",
+    "el": "Τα παιδιά πήγαν το πρωί στο σχολείο και γύρισαν αργά στο σπίτι.",
+    "ar": "ذهب الأطفال إلى المدرسة في الصباح وعادوا إلى البيت متأخرين.",
+    "he": "הילדים הלכו בבוקר לבית הספר וחזרו הביתה מאוחר.",
+    "hi": "बच्चे सुबह स्कूल गए और देर से घर लौटे।",
+    "bn": "শিশুরা সকালে স্কুলে গিয়েছিল এবং দেরিতে বাড়ি ফিরেছে।",
+    "ta": "குழந்தைகள் காலையில் பள்ளிக்குச் சென்று தாமதமாக வீடு திரும்பினர்.",
+    "th": "เด็ก ๆ ไปโรงเรียนตอนเช้าและกลับบ้านดึก",
+    "zh": "孩子们早上去学校，很晚才回家。",
+    "ja": "子どもたちは朝学校へ行って、遅くに家へ帰ってきました。",
+    "ko": "아이들은 아침에 학교에 갔다가 늦게 집에 돌아왔다.",
+}
+EMPTY = [
+    Example("hi", "", ("",), input="", raw_prediction=""),
+    Example("hi", "", (SENTENCES["hi"],), input=SENTENCES["hi"], raw_prediction=""),
+    Example("hi", SENTENCES["hi"], ("",), input="", raw_prediction=SENTENCES["hi"]),
+    Example("hi", " \n\t", (" ",), input=" ", raw_prediction="\n"),
+    Example("hi", "", ()),
+]
+
+
+@pytest.fixture(params=plugins.names())
+def metric(request: pytest.FixtureRequest) -> Metric:
+    return plugins.get(request.param)()
+
+
+def identical(code: str) -> Example:
+    text = SENTENCES[code]
+    return Example(code, text, (text,), input="0", raw_prediction=text)
+
+
+def in_bounds(metric: Metric, scores: dict[str, Scores]) -> bool:
+    high = {figure.name: 1.0 if figure.unit == "percent" else np.inf for figure in metric.figures}
+    return all(((row >= 0) & (row <= high[name]) | np.isnan(row)).all() for name, row in scores.items())
+
+
+def test_every_figure_has_one_metric_and_a_name_from_the_design() -> None:
+    counts = Counter(figure.name for name in plugins.names() for figure in plugins.get(name).figures)
+    assert set(counts) <= FIGURES
+    assert set(counts.values()) == {1}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_identity_is_best_in_every_script(metric: Metric, code: str) -> None:
+    scores = metric.per_example([identical(code)])
+    assert in_bounds(metric, scores)
+    for figure in metric.figures:
+        if figure.best is not None:
+            assert scores[figure.name][0] * figure.scale == pytest.approx(figure.best), figure.name
+
+
+def test_empty_text_is_defined(metric: Metric) -> None:
+    scores = metric.per_example(EMPTY)
+    assert set(scores) == {figure.name for figure in metric.figures}
+    assert all(row.shape == (len(EMPTY),) and row.dtype == float for row in scores.values())
+    assert in_bounds(metric, scores)
+    for figure in metric.figures:
+        if figure.higher_is_better is not None:  # the rest may leave empty text out, if they say so
+            assert np.isfinite(scores[figure.name][:4]).all(), figure.name
+
+
+def test_empty_text_is_never_the_best_of_a_score(metric: Metric) -> None:
+    scores = metric.per_example([EMPTY[1]])
+    for figure in metric.figures:
+        if figure.higher_is_better:
+            assert scores[figure.name][0] == 0, figure.name
+
+
+def test_no_examples_give_no_scores(metric: Metric) -> None:
+    assert {row.shape for row in metric.per_example([]).values()} == {(0,)}
+
+
+def test_the_order_and_company_of_examples_do_not_matter(metric: Metric) -> None:
+    codes = list(SENTENCES)
+    pairs = zip(codes, codes[1:] + codes[:1], strict=True)
+    examples = [*map(identical, codes), *EMPTY]
+    examples += [Example(code, SENTENCES[code] + " 7", (SENTENCES[code], SENTENCES[other])) for code, other in pairs]
+    order = list(range(len(examples)))
+    random.Random(0).shuffle(order)
+    together = metric.per_example(examples)
+    shuffled = metric.per_example([examples[i] for i in order])
+    alone = [metric.per_example([example]) for example in examples]
+    for name, row in together.items():
+        np.testing.assert_array_equal(shuffled[name], row[order])
+        np.testing.assert_array_equal([one[name][0] for one in alone], row)
+
+
+def test_a_signature_is_stable_and_names_no_machine(metric: Metric) -> None:
+    signature = metric.signature("th")
+    assert signature == type(metric)().signature("th")
+    assert not set(signature) & set(" \n/\\")
+
+
+def test_options_have_defaults_and_metrics_are_frozen(metric: Metric) -> None:
+    assert hash(metric) == hash(type(metric)())
+    assert metric == type(metric)()
+
+
+def test_rows_of_every_metric_fit_one_table() -> None:
+    rows = score([identical("th")] * 3, plugins.names(), "th", bootstrap=10)
+    names = [figure.name for name in plugins.names() for figure in plugins.get(name).figures]
+    assert [row.metric for row in rows] == names
+    assert all(row.n == 3 and row.signature.startswith(f"{row.metric}|") for row in rows)

@@ -1,0 +1,34 @@
+import pytest
+
+from xlgen.metrics.base import Example
+from xlgen.metrics.leftovers import Leftovers
+
+# before clean-up, after it, (leftover, empty)
+TABLE = [
+    ("<extra_id_0> un chat", "un chat", (1, 0)),
+    ("un<extra_id_56>chat", "un chat", (1, 0)),
+    ("un chat <sep>", "un chat", (1, 0)),
+    ("<extra_id_0>", "", (1, 1)),
+    ("un chat", "un chat", (0, 0)),
+    ("extra_id_0 <extra_id_> sep", "extra_id_0 <extra_id_> sep", (0, 0)),
+    ("", "", (0, 1)),
+    (None, " \n", (0, 1)),
+    (None, "<extra_id_1> chat", (1, 0)),
+]
+
+
+@pytest.mark.parametrize(("raw", "prediction", "expected"), TABLE)
+def test_table(raw: str | None, prediction: str, expected: tuple[int, int]) -> None:
+    found = Leftovers().per_example([Example("fr", prediction, raw_prediction=raw)])
+    assert (found["leftover_rate"][0], found["empty_rate"][0]) == expected
+
+
+def test_other_tokens_can_be_given() -> None:
+    metric = Leftovers(tokens=("[MASK]",))
+    found = metric.per_example([Example("fr", text) for text in ("[MASK]", "M", "<sep>", "<extra_id_3>")])
+    assert found["leftover_rate"].tolist() == [1, 0, 0, 1]
+    assert metric.signature("fr") == "tokens:<extra_id_N>,[MASK]"
+
+
+def test_an_empty_token_is_not_found_everywhere() -> None:
+    assert Leftovers(tokens=("",)).per_example([Example("fr", "chat")])["leftover_rate"].tolist() == [0]

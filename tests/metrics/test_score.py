@@ -1,0 +1,104 @@
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xlgen
+from xlgen.metrics.base import Example
+from xlgen.metrics.rouge import Rouge
+from xlgen.metrics.score import choose, interval, score
+from xlgen.registry import UnknownNameError
+
+EXAMPLES = [
+    Example("fr", "un chat noir", ("un chat noir",)),
+    Example("fr", "un chien", ("un chat",)),
+    Example("fr", "", ("un chat",)),
+    Example("fr", "un chat"),
+]
+
+
+def test_a_row_is_the_mean_in_percent_over_the_defined_examples() -> None:
+    [row] = score(EXAMPLES, ["rougeL"], "fra")
+    assert (row.language, row.metric, row.n) == ("fr", "rougeL", 3)
+    assert row.value == pytest.approx(50)
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low < 50 < row.high
+    assert row.signature == f"rougeL|tok:unicode-words|stem:no|xlgen:{xlgen.__version__}"
+
+
+def test_lengths_are_not_scaled() -> None:
+    rows = score(EXAMPLES, ["lengths"], "fr", bootstrap=0)
+    assert [row.value for row in rows] == pytest.approx([7 / 4, 7 / 3])
+    assert {row.low for row in rows} == {row.high for row in rows} == {None}
+
+
+def test_nothing_to_score_gives_no_value() -> None:
+    for examples in ([], [Example("fr", "un chat")]):
+        [row] = score(examples, ["squad_em"], "fr")
+        assert (row.value, row.low, row.high, row.n) == (None, None, None, 0)
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_examples_changes_nothing(chance: random.Random) -> None:
+    names = ["rouge", "squad", "lengths", "leftovers", "ascii"]
+    shuffled = list(EXAMPLES)
+    chance.shuffle(shuffled)
+    assert score(shuffled, names, "fr", bootstrap=20) == score(EXAMPLES, names, "fr", bootstrap=20)
+
+
+def test_names_of_metrics_and_of_figures_can_be_mixed() -> None:
+    asked = ["rougeL", "rouge1", "lengths", "rougeL", Rouge(use_stemmer=True)]
+    chosen = [(type(metric).__name__, [figure.name for figure in figures]) for metric, figures in choose(asked)]
+    assert chosen == [
+        ("Rouge", ["rougeL", "rouge1"]),
+        ("Lengths", ["prediction_length", "reference_length"]),
+        ("Rouge", ["rouge1", "rouge2", "rougeL"]),
+    ]
+
+
+def test_wrong_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'rougel'.*rougeL"):
+        score(EXAMPLES, ["rougel"], "fr")
+    with pytest.raises(UnknownNameError, match="unknown language"):
+        score(EXAMPLES, ["rougeL"], "klingon")
+
+
+def test_an_example_in_another_language_is_refused() -> None:
+    with pytest.raises(ValueError, match="'de' where all must be in 'fr'"):
+        score([*EXAMPLES, Example("de", "eine Katze")], ["rougeL"], "fr")
+
+
+def test_one_text_for_references_is_refused() -> None:
+    with pytest.raises(TypeError, match="must be a tuple"):
+        Example("fr", "un chat", "un chat")  # type: ignore[arg-type]
+
+
+def test_the_interval_is_the_percentile_bootstraps() -> None:
+    scores = np.random.default_rng(1).random(400)
+    low, high = interval(scores, 4000, seed=0)
+    error = scores.std() / np.sqrt(len(scores))
+    assert low == pytest.approx(scores.mean() - 1.96 * error, abs=0.1 * error)
+    assert high == pytest.approx(scores.mean() + 1.96 * error, abs=0.1 * error)
+    assert interval(scores, 4000, seed=0) == (low, high) != interval(scores, 4000, seed=1)
+
+
+def test_the_interval_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(1).random(50)
+    whole = interval(scores, 100, seed=0)
+    monkeypatch.setattr("xlgen.metrics.score._BLOCK", 777)
+    assert interval(scores, 100, seed=0) == whole
+
+
+def test_scoring_imports_neither_torch_nor_transformers() -> None:
+    script = (
+        "import sys; from xlgen.metrics.base import Example, plugins; from xlgen.metrics.score import score;"
+        "score([Example('fr', 'un chat', ('un chat',))], plugins.names(), 'fr');"
+        "sys.exit(','.join({'torch', 'transformers'} & sys.modules.keys()) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
