@@ -31,7 +31,7 @@ class UnknownNameError(InputError):
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Say what ``name`` could have meant: "did you mean 'adapters'?" or the list of all choices."""
     choices = sorted(choices)
-    match = process.extractOne(name.lower(), choices, score_cutoff=60)
+    match = process.extractOne(name, choices, processor=str.lower, score_cutoff=60)
     known = "; there are: " + ", ".join(choices) if len(choices) <= 60 else ""
     return (f"did you mean {match[0]!r}?" if match else "nothing is near") + known
 
@@ -59,10 +59,10 @@ class Registry(Generic[T]):
     def _find(self) -> None:
         if self._found:
             return
-        self._found = True
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        self._found = True
 
     def get(self, name: str) -> T:
         """The plugin called ``name``. Raises UnknownNameError with the nearest name."""

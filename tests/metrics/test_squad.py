@@ -20,6 +20,7 @@ TABLE = [
     ("a black cat", ("the cat",), (200 / 3, 0)),
     ("cat", ("dog", "black cat", "cat"), (100, 100)),
     ("black cat", ("cat dog", "black"), (200 / 3, 0)),
+    ("an owl of the night", ("owl of a night",), (100, 100)),
     ("theatre", ("atre",), (0, 0)),
     ("", ("cat",), (0, 0)),
     ("cat", ("",), (0, 0)),

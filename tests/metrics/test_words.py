@@ -43,6 +43,12 @@ def test_the_name_says_the_rule() -> None:
     ]
 
 
+@pytest.mark.parametrize(("word", "stem"), [("was", "was"), ("does", "doe"), ("running", "run"), ("2023", "2023")])
+def test_porter_stem(word: str, stem: str) -> None:
+    assert porter_stem(word) == stem
+    assert DefaultTokenizer(use_stemmer=True).tokenize(word) == [stem]
+
+
 @given(st.text())
 def test_english_is_rouge_scores_own(text: str) -> None:
     words = splitter("en").split(text)

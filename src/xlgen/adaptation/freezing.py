@@ -27,7 +27,7 @@ class Freezing(Method):
         """Check that every name freezes something, and something is left; then freeze."""
         names = [name for name, _ in backbone.model.named_parameters()]
         for part in self.options.freeze:
-            if part not in backbone.parts() and not any(name.startswith(part) for name in names):
+            if not any(name.startswith(backbone.parts().get(part, (part,))) for name in names):
                 raise BackboneError(f"freezing: no part or parameter {part!r}: {nearest(part, backbone.parts())}")
         if not any(self.trains(name, backbone) for name in names):
             raise BackboneError("freezing: nothing is left to train")

@@ -122,13 +122,18 @@ class Backbone(ABC):
         # Cutting text can change how the pieces around the cut are tokenized, so this may take a second round.
         for extra in range(len(inside)):
             drop = min(excess + extra, len(inside))
-            shorter = self.pieces(text[: inside[len(inside) - drop]].rstrip() + text[end:])
+            kept = text[start : inside[len(inside) - drop]].rstrip()
+            shorter = self.pieces(text[:start] + kept + text[end:])
             if len(shorter) <= limit:
                 return self.source(shorter, example.language), len(pieces) - len(shorter)
         raise BackboneError(
             f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of {max_tokens} "
             "by itself; raise max_source_tokens"
         )
+
+    def new_tokens_limit(self, max_new_tokens: int, forced: int) -> int:
+        """``max_new_tokens`` after ``forced`` first ones, or what the positions allow; the last one needs none."""
+        return max_new_tokens if self.positions is None else min(max_new_tokens, self.positions - forced + 1)
 
     def source_limit(self, max_tokens: int) -> int:
         """The task's limit or, where that is smaller, the number of positions of the model."""
@@ -142,12 +147,17 @@ class Backbone(ABC):
 
     # -- ids to tensors
 
+    @property
+    def start_token(self) -> int:
+        """What every decoder input begins with."""
+        return self.model.config.decoder_start_token_id
+
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
         """A batch: ``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
 
         Labels are the targets; what the decoder is forced to begin with is not learned (its label is ignored).
         """
-        pad, start = self.tokenizer.pad_token_id, self.model.config.decoder_start_token_id
+        pad, start = self.tokenizer.pad_token_id, self.start_token
         input_ids = _pad([e.source for e in examples], pad)
         forced = [len(self.target_prefix(e.language)) for e in examples]
         labels = _pad(
@@ -160,8 +170,7 @@ class Backbone(ABC):
 
     def decoder_start(self, languages: Sequence[str]) -> Tensor:
         """What the decoder is given first, per example: (batch, 1 + forced tokens)."""
-        start = self.model.config.decoder_start_token_id
-        return torch.tensor([[start, *self.target_prefix(language)] for language in languages])
+        return torch.tensor([[self.start_token, *self.target_prefix(language)] for language in languages])
 
     def decode(self, ids: Sequence[int]) -> str:
         """Generated ids as text. Leftovers of pretraining stay visible; padding, ends and codes do not."""

@@ -41,7 +41,8 @@ def family_of(name: str) -> type[Backbone]:
     if config is None:
         raise BackboneError(f"{name}: no config.json; that is not a model checkpoint")
     tokenizer = _read_json(name, "tokenizer_config.json") or {}
-    model_type, tokenizer_class = config.get("model_type"), tokenizer.get("tokenizer_class")
+    model_type = config.get("model_type")
+    tokenizer_class = tokenizer.get("tokenizer_class") or config.get("tokenizer_class")
     for family in map(families.get, families.names()):
         if model_type in family.model_types and (
             not family.tokenizer_classes or tokenizer_class in (None, *family.tokenizer_classes)
@@ -87,8 +88,11 @@ def load(
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
     unloaded.check_languages(languages)
-    model = _random_model(config, seed) if init == "random" else _load_model(folder)
-    family.repair(model, fresh=init == "random")
+    if init == "random":
+        model = _random_model(config, family, seed)
+    else:
+        model = _load_model(folder)
+        family.repair(model, fresh=False)
     return family(model, tokenizer, name)
 
 
@@ -118,12 +122,14 @@ def _load_tokenizer(folder: str) -> Any:
         raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
 
 
-def _random_model(config: Any, seed: int) -> Any:
+def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+        model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+        family.repair(model, fresh=True)
+    return model
 
 
 def _load_model(folder: str) -> Any:
@@ -137,6 +143,11 @@ def _load_model(folder: str) -> Any:
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
     except (OSError, ValueError, RuntimeError) as error:
+        if list(Path(folder).glob("pytorch_model*.bin")) and not list(Path(folder).glob("*.safetensors")):
+            raise BackboneError(
+                f"{folder} holds pickled weights only (pytorch_model.bin), and reading those can run code. Convert a "
+                "copy that you trust to model.safetensors first (AutoModelForSeq2SeqLM.from_pretrained, save_pretrained)"
+            ) from None
         raise BackboneError(f"the weights of {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
     if info["missing_keys"] or info["mismatched_keys"]:
         names = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from xlgen.backbones.base import Backbone, families
-from xlgen.languages import by_mbart
+from xlgen.languages import Language, by_mbart
 
 
 class CodedBackbone(Backbone):
@@ -37,8 +37,24 @@ class CodedBackbone(Backbone):
         return (self.codes[language],)
 
     @property
+    def start_token(self) -> int:
+        """``</s>``, also where the config leaves it open, as MBartConfig does."""
+        start = self.model.config.decoder_start_token_id
+        return self.tokenizer.eos_token_id if start is None else start
+
+    def parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Input and output share one matrix, so ``embeddings`` and ``lm_head`` are the same part."""
+        parts = super().parts()
+        return {**parts, "lm_head": (*parts["lm_head"], *parts["embeddings"])}
+
+    @property
     def _code_ids(self) -> Iterable[int]:
         return self.codes.values()
+
+    def _known(self, codes: Iterable[tuple[str, Language | None]]) -> dict[str, int]:
+        """Ids by language for those codes that the tokenizer has."""
+        ids = {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in codes if row}
+        return {code: index for code, index in ids.items() if index not in (None, self.tokenizer.unk_token_id)}
 
 
 @families.register("mbart")
@@ -46,11 +62,12 @@ class MBart50(CodedBackbone):
     """mBART-50 (Tang et al. 2021)."""
 
     model_types = ("mbart",)
+    # mBART-25 (MBartTokenizer) has the same model type and puts its codes last.
+    tokenizer_classes = ("MBart50Tokenizer", "MBart50TokenizerFast")
 
     @cached_property
     def codes(self) -> dict[str, int]:
         """fr -> the id of ``fr_XX``."""
         from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES
 
-        known = {code: by_mbart(code) for code in FAIRSEQ_LANGUAGE_CODES}
-        return {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in known.items() if row}
+        return self._known((code, by_mbart(code)) for code in FAIRSEQ_LANGUAGE_CODES)

@@ -21,5 +21,4 @@ class Nllb(CodedBackbone):
         """fr -> the id of ``fra_Latn``."""
         from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
-        known = {code: by_flores(code) for code in FAIRSEQ_LANGUAGE_CODES}
-        return {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in known.items() if row}
+        return self._known((code, by_flores(code)) for code in FAIRSEQ_LANGUAGE_CODES)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import regex
 
-# A phrase of at least this many characters that stands again and again at the very end is kept once. Shorter ones,
-# such as "ha ha" or a doubled letter, are left alone.
+# Letters and digits that a repeated phrase must have at least. Shorter ones, such as "ha ha" or 看看, are left alone.
 _SHORTEST_PHRASE = 3
+
+# Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
 
 
 def clean(text: str, leftovers: re.Pattern[str]) -> str:
@@ -19,27 +23,24 @@ def clean(text: str, leftovers: re.Pattern[str]) -> str:
 def remove_repeated_ending(text: str) -> str:
     """Keep a phrase that is repeated at the very end once: ``a big fire a big fire`` becomes ``a big fire``.
 
-    Works on characters, so it needs no word boundaries (Thai, Chinese, Japanese); where the script separates words,
-    a phrase begins at a word boundary. The longest repeated phrase goes first. Digits alone are never a phrase.
+    A phrase is a run of words or, in scripts that do not separate words (Thai, Chinese, Japanese), of characters; so
+    ``bananana`` is no repetition. The longest repeated phrase goes first, then what is repeated in the rest. Numbers
+    alone are never a phrase.
     """
-    for length in range(len(text) // 2, _SHORTEST_PHRASE - 1, -1):
-        phrase = text[-length:]
-        rest = text[:-length]
-        separator = rest[len(rest.rstrip()) :]
-        if not rest.rstrip().endswith(phrase.strip()) or phrase.strip().isdigit():
-            continue
-        if phrase[0].isspace() or not phrase.strip():
-            continue
-        before = rest.rstrip()[: -len(phrase.strip())]
-        if not separator and _inside_word(rest.rstrip()[-len(phrase.strip()) :], before):
-            continue
-        return remove_repeated_ending(rest.rstrip())
-    return text
+    units = [(match[0], match.end()) for match in _UNIT.finditer(text)]
+    words = [word for word, _ in units]
+    length = len(words) // 2
+    while length:
+        phrase = words[-length:]
+        # The first comparison is implied by the second; it spares long texts most of the slices.
+        if words[-1 - length] == words[-1] and words[-2 * length : -length] == phrase and _is_phrase(phrase):
+            del words[-length:]
+            length = len(words) // 2
+        else:
+            length -= 1
+    return text if len(words) == len(units) else text[: units[len(words) - 1][1]]
 
 
-_SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-
-
-def _inside_word(phrase: str, before: str) -> bool:
-    """Whether ``phrase`` repeats inside one word of a script that separates words (``bananana``)."""
-    return not _SPACELESS.search(phrase) and (phrase[-1].isalnum() or (bool(before) and before[-1].isalnum()))
+def _is_phrase(words: Sequence[str]) -> bool:
+    letters = [char for word in words for char in word if char.isalnum()]
+    return len(letters) >= _SHORTEST_PHRASE and any(char.isalpha() for char in letters)

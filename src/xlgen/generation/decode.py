@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from xlgen.backbones.base import Backbone
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
+
+
+# Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
+_PLAIN: dict[str, Any] = {
+    "do_sample": False,
+    "early_stopping": False,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+    "bad_words_ids": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ def generate(
     texts = [""] * len(sources)
     cost = decoding.num_beams
     lengths = [(len(source) * cost, decoding.max_new_tokens * cost) for source in sources]
-    budget = max(decoding.batch_tokens, *(max(pair) for pair in lengths))
+    budget = max([decoding.batch_tokens, *(max(pair) for pair in lengths)])
     for indices in budget_batches(lengths, budget):
         batch = [EncodedExample(tuple(sources[i]), (0,), languages[i]) for i in indices]
         for index, text in zip(indices, _generate_batch(backbone, batch, decoding), strict=True):
@@ -55,14 +73,15 @@ def _generate_batch(backbone: Backbone, batch: Sequence[EncodedExample], decodin
     device = next(backbone.model.parameters()).device
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
-    beams = {"num_beams": decoding.num_beams, "length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
+    beams = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
     ids = backbone.model.generate(
         input_ids=tensors["input_ids"].to(device),
         attention_mask=tensors["attention_mask"].to(device),
         decoder_input_ids=start,
-        max_new_tokens=decoding.max_new_tokens,
-        do_sample=False,
-        forced_bos_token_id=None,
+        decoder_start_token_id=int(start[0, 0]),
+        max_new_tokens=backbone.new_tokens_limit(decoding.max_new_tokens, start.shape[1]),
+        num_beams=decoding.num_beams,
+        **_PLAIN,
         **beams,
     )
     return [backbone.decode(row) for row in ids[:, start.shape[1] :].tolist()]

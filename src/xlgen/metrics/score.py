@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,9 +60,10 @@ def score(
     for metric, figures in choose(metrics):
         scores = metric.per_example(examples)
         for figure in figures:
-            defined = _defined(scores[figure.name])
+            defined = scores[figure.name][~np.isnan(scores[figure.name])]
             low, high = interval(defined, bootstrap, seed, figure.scale)
-            value = float(defined.mean() * figure.scale) if len(defined) else None
+            # fsum rounds once, so that the order of the examples does not show in the last digit.
+            value = math.fsum(defined) / len(defined) * figure.scale if len(defined) else None
             rows.append(Row(code, figure.name, value, low, high, len(defined), signature(metric, figure, code)))
     return rows
 
@@ -110,11 +112,6 @@ def interval(scores: Scores, resamples: int, seed: int, scale: float = 1.0) -> t
     means = [ordered[random.integers(len(ordered), size=(block, len(ordered)))].mean(axis=1) for block in blocks]
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low * scale), float(high * scale)
-
-
-def _defined(scores: Scores) -> Scores:
-    # Sorted, so that the sum rounds alike in whatever order the examples come.
-    return np.sort(scores[~np.isnan(scores)])
 
 
 def _check_language(examples: Sequence[Example], code: str) -> None:

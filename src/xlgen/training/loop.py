@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -87,7 +89,7 @@ def _optimize(
     for index, inputs in enumerate(tensors):
         last = index == len(tensors) - 1
         with _sync(accelerator, model, last):
-            with accelerator.autocast():
+            with _autocast(accelerator, training.precision):
                 loss = token_loss(model, inputs, training.label_smoothing) / count
             # Processes average their gradients; the loss is a sum over processes.
             accelerator.backward(loss * accelerator.num_processes)
@@ -118,8 +120,12 @@ def _share(batch: Sequence[EncodedExample], accelerator: Accelerator) -> tuple[S
     return (mine, True) if mine else (batch[:1], False)
 
 
-def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool):  # type: ignore[no-untyped-def]
-    """Exchange gradients between processes only with the last micro-batch of a step."""
-    from contextlib import nullcontext
+def _autocast(accelerator: Accelerator, precision: str) -> AbstractContextManager[Any]:
+    """Matrix products in half precision, weights and loss in fp32."""
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(accelerator.device.type, dtype=dtype, enabled=precision != "fp32")
 
+
+def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool) -> AbstractContextManager[Any]:
+    """Exchange gradients between processes only with the last micro-batch of a step."""
     return nullcontext() if last else accelerator.no_sync(model)

@@ -20,6 +20,7 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Recipe, Stage
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
+from xlgen.registry import InputError
 from xlgen.metrics.score import choose
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import run_baseline
@@ -42,9 +43,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
     Raises InputError for anything wrong with the input, before training; TrainingDiverged; Interrupted after Ctrl-C,
     when a checkpoint has been saved.
     """
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(), mixed_precision=_mixed(recipe.stages[-1].training.precision)
-    )
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_scaled(recipe))
     progress = progress if progress and accelerator.is_main_process else NoProgress()
     tasks = check(recipe)
     if recipe.baseline is not None:
@@ -78,8 +77,13 @@ def check(recipe: Recipe) -> list[Task | None]:
     return tasks
 
 
-def _mixed(precision: str) -> str:
-    return {"fp32": "no"}.get(precision, precision)
+def _scaled(recipe: Recipe) -> str:
+    """Only fp16 needs Accelerate's gradient scaling; bf16 is an autocast in the loop, stage by stage."""
+    if all(stage.training.precision != "fp16" for stage in recipe.stages):
+        return "no"
+    if not torch.cuda.is_available():
+        raise InputError("precision fp16 needs a GPU; use bf16 or fp32 here")
+    return "fp16"
 
 
 @dataclass

@@ -1,0 +1,30 @@
+"""Build the whole report of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table as RichTable
+
+from xlgen.report import rows
+from xlgen.report.files import write_atomically
+from xlgen.report.formats import to_terminal, write_tables
+from xlgen.report.page import render
+from xlgen.report.tables import all_tables, verdict_table, without_repetition
+
+
+def build_report(path: Path) -> Path:
+    """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; returns the page.
+
+    Raises:
+        InputError: where the folder holds no run, or no figure yet.
+    """
+    results = rows.load(path)
+    rows.write_rows(results.rows, path / "summary.json")
+    write_tables(all_tables(results), path / "tables")
+    return write_atomically(path / "report.html", render(results, path.resolve().name))
+
+
+def terminal_table(path: Path) -> RichTable:
+    """The verdict on each run of a folder, for the command line. Raises InputError as :func:`build_report`."""
+    return to_terminal(without_repetition(verdict_table(rows.load(path))))

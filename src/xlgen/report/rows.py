@@ -1,0 +1,127 @@
+"""Figures as rows of one shape, and the averages over the languages without labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from xlgen.report.files import finite, write_atomically
+from xlgen.report.runs import Run, find_runs
+
+Row: TypeAlias = dict[str, Any]
+
+MEAN = "mean-non-source"
+"""What a row calls the average over the languages that are not a source language of its run."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Runs with their rows, which can be asked for single figures."""
+
+    runs: tuple[Run, ...]
+    rows: tuple[Row, ...] = field(repr=False)
+    _index: dict[tuple[str, int, str, str], Row] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._index.update({(row["run"], row["step"], row["language"], row["metric"]): row for row in self.rows})
+
+    def at(self, run: Run, language: str, metric: str, step: int | None = None) -> Row | None:
+        """The row of one figure, at the run's last evaluation unless ``step`` says otherwise."""
+        return self._index.get((run.name, run.last_step if step is None else step, language, metric))
+
+    def value(self, run: Run, language: str, metric: str, step: int | None = None) -> float | None:
+        """The value of one figure, None where there is none."""
+        row = self.at(run, language, metric, step)
+        return row["value"] if row else None
+
+    def source_value(self, run: Run, metric: str) -> float | None:
+        """The mean of a figure over the run's source languages at its last evaluation."""
+        return mean(self.value(run, language, metric) for language in run.source_languages)
+
+    def languages(self, runs: Iterable[Run] | None = None) -> list[str]:
+        """The languages of ``runs``, source languages first, the others in the order of their evaluation."""
+        runs = self.runs if runs is None else tuple(runs)
+        seen = dict.fromkeys(figure["language"] for run in runs for figure in run.figures)
+        sources = dict.fromkeys(language for run in runs for language in run.source_languages)
+        return [*(code for code in sources if code in seen), *(code for code in seen if code not in sources)]
+
+
+def load(path: Path) -> Results:
+    """Runs and rows of a run's or a study's folder. Raises InputError where there is no figure."""
+    runs = tuple(find_runs(path))
+    return Results(runs, tuple(row for run in runs for row in _run_rows(run)))
+
+
+def collect(path: Path) -> list[Row]:
+    """Every figure in a run's or a study's folder, and the averages over the languages that are not source languages.
+
+    A row holds ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``
+    and ``run``, the name of the run's folder. An average has the language ``mean-non-source``, no interval, and in its
+    signature the languages it is over.
+
+    Raises:
+        InputError: where the folder holds no run, or no figure yet.
+    """
+    return list(load(path).rows)
+
+
+def write_summary(path: Path) -> Path:
+    """Write ``summary.json``, ``{"rows": [...]}`` with the rows of :func:`collect`, into the folder ``path``."""
+    return write_rows(collect(path), path / "summary.json")
+
+
+def write_rows(rows: Iterable[Row], path: Path) -> Path:
+    """Write ``rows`` in the shape all figures have."""
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+    return write_atomically(path, '{"rows": [\n' + lines + "\n]}\n")
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are defined, None where none is."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
+def _run_rows(run: Run) -> list[Row]:
+    rows = [_row(run, figure) for figure in run.figures]
+    groups: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        if row["language"] not in run.source_languages:
+            groups.setdefault((row["step"], row["metric"]), []).append(row)
+    return rows + [_mean_row(group) for group in groups.values()]
+
+
+def _row(run: Run, figure: Mapping[str, Any]) -> Row:
+    return {
+        "run": run.name,
+        "backbone": run.backbone,
+        "method": run.method,
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        "step": figure["step"],
+        "task": run.task,
+        "language": figure["language"],
+        "metric": figure["metric"],
+        **{key: finite(figure.get(key)) for key in ("value", "low", "high")},
+        "n": figure.get("n"),
+        "signature": figure.get("signature"),
+    }
+
+
+def _mean_row(group: list[Row]) -> Row:
+    """The average of one figure over languages; ``n`` stays the number of examples behind it."""
+    defined = [row for row in group if row["value"] is not None]
+    counts = [row["n"] for row in defined if isinstance(row["n"], int)]
+    return {
+        **group[0],
+        "language": MEAN,
+        "value": mean(row["value"] for row in defined),
+        # The languages share their examples, so their intervals cannot be combined into one.
+        "low": None,
+        "high": None,
+        "n": sum(counts) if counts else None,
+        "signature": "mean-of:" + ",".join(row["language"] for row in defined),
+    }

@@ -1,0 +1,206 @@
+"""The runs in a folder, as the report needs them: who they are, how they trained, what they scored."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlgen.config import find_task, read_yaml
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.registry import InputError
+from xlgen.report.files import finite, read_lines
+
+# Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
+STANDING = (
+    "correct_language_rate",
+    "lid_confidence",
+    "prediction_length",
+    "reference_length",
+    "empty_rate",
+    "leftover_rate",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read."""
+
+    name: str
+    """The folder's name."""
+    folder: Path
+    backbone: str
+    method: str
+    learning_rate: float | None
+    """None for a baseline that does not train."""
+    seed: int | None
+    task: str | None
+    source_languages: tuple[str, ...]
+    """Canonical codes."""
+    metrics: tuple[str, ...]
+    """The task's own metrics, the main one first; empty without figures."""
+    status: str
+    planned_steps: int | None
+    start: Mapping[str, Any] = field(repr=False)
+    """The log's first event: parameters, trained parameters, what happened to the data."""
+    steps: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The log of training, step by step."""
+    figures: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The figures of every evaluation, each once."""
+
+    @property
+    def last_step(self) -> int:
+        """The step of the newest evaluation: the figures that tables show."""
+        return max((figure["step"] for figure in self.figures), default=0)
+
+    @property
+    def main_metric(self) -> str:
+        """What the task is judged by."""
+        return self.metrics[0] if self.metrics else ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long training and its evaluations took, from the last logged rate; None where nothing trained."""
+        last = self.steps[-1] if self.steps else {}
+        rate = finite(last.get("steps_per_second"))
+        return last["step"] / rate if rate else None
+
+    @property
+    def padding(self) -> float | None:
+        """Mean share of padding in the logged batches, in [0, 1]."""
+        shares = [share for share in (finite(step.get("padding")) for step in self.steps) if share is not None]
+        return sum(shares) / len(shares) if shares else None
+
+
+def find_runs(path: Path) -> list[Run]:
+    """The run in ``path``, or the runs of the study in ``path``, by name.
+
+    Raises:
+        InputError: where there is no run, none has a figure yet, or a recipe cannot be read.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder; give the folder of a run or of a study")
+    folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
+    if not folders:
+        raise InputError(
+            f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
+        )
+    runs = [read_run(folder) for folder in folders]
+    if not any(run.figures for run in runs):
+        raise InputError(
+            f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it"
+        )
+    return runs
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run folder. Raises InputError where its recipe.yaml is not a run's."""
+    file = folder / "recipe.yaml"
+    resolved = read_yaml(file)
+    recipe = resolved.get("recipe") if isinstance(resolved, dict) else None
+    if not isinstance(recipe, dict) or not recipe.get("stages"):
+        raise InputError(f"{file} is not the resolved recipe of a run: it needs the key `recipe` with `stages`")
+    stage = recipe["stages"][-1]
+    events = read_lines(folder / "metrics.jsonl")
+    figures = _figures(events)
+    steps = tuple(event for event in events if event.get("event") == "step" and isinstance(event.get("step"), int))
+    training = stage.get("training") or {}
+    task = stage.get("task")
+    # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures
+    return Run(
+        name=folder.resolve().name,
+        folder=folder,
+        backbone=str((recipe.get("backbone") or {}).get("name", "")),
+        method=str(recipe.get("report_as") or (stage.get("adaptation") or {}).get("method", "")),
+        learning_rate=finite(training.get("learning_rate")) if trained else None,
+        seed=recipe.get("seed"),
+        task=Path(task).stem if task else None,
+        source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
+        metrics=_task_metrics(task, figures),
+        status=_status(folder),
+        planned_steps=training.get("steps") if trained else None,
+        start=next((event for event in events if event.get("event") == "start"), {}),
+        steps=steps,
+        figures=figures,
+    )
+
+
+def canonical(code: str) -> str:
+    """The canonical code of a language; an unknown one stays as it is."""
+    try:
+        return Language.parse(code).code
+    except UnknownLanguageError:
+        return code
+
+
+def labels(runs: Iterable[Run]) -> dict[str, str]:
+    """A short name for each run: its method, and beside it only what tells the runs apart."""
+    runs = list(runs)
+    parts = {run.name: (_rate(run), Path(run.backbone).name, run.task or "") for run in runs}
+    differing = [i for i in range(3) if len({found[i] for found in parts.values()}) > 1]
+    short = {run.name: " ".join(filter(None, [run.method, *(parts[run.name][i] for i in differing)])) for run in runs}
+    # Seeds, and at last the folders, are named only where runs would go by one name without them.
+    short.update({run.name: f"{short[run.name]} seed {run.seed}" for run in _alike(runs, short)})
+    short.update({run.name: f"{short[run.name]} ({run.name})" for run in _alike(runs, short)})
+    return short
+
+
+def _alike(runs: list[Run], names: dict[str, str]) -> list[Run]:
+    counts = Counter(names.values())
+    return [run for run in runs if counts[names[run.name]] > 1]
+
+
+def _rate(run: Run) -> str:
+    return "" if run.learning_rate is None else f"lr {rate_text(run.learning_rate)}"
+
+
+def rate_text(rate: float) -> str:
+    """A learning rate as people write it: ``1e-4``, ``3.5e-4``."""
+    mantissa, exponent = f"{rate:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def _inside(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    found = [child for child in path.iterdir() if (child / "recipe.yaml").is_file()]
+    # lr-2 comes before lr-10.
+    return sorted(
+        found, key=lambda child: [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", child.name)]
+    )
+
+
+def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The figures of a log. Where one was logged again, after a resume, the newer one stands."""
+    found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
+    for event in events:
+        if event.get("event") == "figure" and {"language", "metric", "step"} <= event.keys():
+            found[event["step"], event["language"], event["metric"]] = event
+    return tuple(found.values())
+
+
+def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
+    """The task's own metrics that were measured, the main one first."""
+    seen = list(dict.fromkeys(figure["metric"] for figure in figures))
+    config: Any = {}
+    with suppress(InputError):  # where the task's file has gone since, its figures still stand
+        config = read_yaml(find_task(task)) if task else {}
+    config = config if isinstance(config, dict) else {}
+    own = [metric for metric in seen if metric not in STANDING]
+    main = config.get("main_metric")
+    asked = [main, *(config.get("metrics") or ())]
+    return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])
+
+
+def _status(folder: Path) -> str:
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return "unknown"
+    return str(state.get("status", "unknown"))

@@ -1,0 +1,283 @@
+"""The report's tables: what was run, the verdict on each run, and the figures of each language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.report.files import finite
+from xlgen.report.rows import MEAN, Results, Row
+from xlgen.report.runs import Run, labels, rate_text
+
+LANGUAGE_RATE = "correct_language_rate"
+GOOD, FAIR = 95.0, 80.0
+"""From this correct-language rate on, in percent, a run is called good, or fair. A choice of ours: language
+identification misses some of even the true references, so that 100 is more than can be asked for."""
+
+_NAMES = {
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "rougeLsum": "ROUGE-Lsum",
+    "sp_rougeL": "SP-ROUGE-L",
+    "sp_rougeLsum": "SP-ROUGE-Lsum",
+    "squad_f1": "F1 (SQuAD)",
+    "squad_em": "EM (SQuAD)",
+    "mlqa_f1": "F1 (MLQA)",
+    "mlqa_em": "EM (MLQA)",
+    LANGUAGE_RATE: "Right language",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, with its 95 % interval where it has one."""
+
+    value: Any = None
+    low: float | None = None
+    high: float | None = None
+    grade: str = ""
+    """``good``, ``fair`` or ``poor``, for values that are judged."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and how its values read. CSV files hold the bare values."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    number: bool = True
+    interval: bool = False
+    """Whether the values have intervals."""
+
+    def text(self, cell: Cell) -> str:
+        """The value for a reader, without its interval; a dash where there is none."""
+        return "–" if cell.value is None else self.show(cell.value)
+
+    def bounds(self, cell: Cell) -> str:
+        """The interval for a reader, empty where there is none."""
+        return "" if cell.low is None or cell.high is None else f"{self.show(cell.low)}–{self.show(cell.high)}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and rows of cells by column key. Every row has a cell ``run`` with the run's label."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[dict[str, Cell], ...]
+
+
+def all_tables(results: Results) -> list[Table]:
+    """Every table of the report."""
+    return [runs_table(results), verdict_table(results), languages_table(results)]
+
+
+def runs_table(results: Results) -> Table:
+    """What was run, how long it took, and what happened to its data."""
+    columns = (
+        Column("run", "Run", number=False),
+        Column("folder", "Folder", number=False),
+        Column("backbone", "Backbone", number=False),
+        Column("method", "Method", number=False),
+        Column("task", "Task", number=False),
+        Column("source_languages", "Labels in", number=False),
+        Column("learning_rate", "Learning rate", rate_text),
+        Column("seed", "Seed"),
+        Column("status", "Status", number=False),
+        Column("steps", "Steps", _thousands),
+        Column("trainable", "Trained parameters", _thousands),
+        Column("trainable_share", "of all (%)", _one_digit),
+        Column("seconds", "Time", duration),
+        Column("padding", "Padding (%)", _one_digit),
+        Column("examples", "Examples", _thousands),
+        Column("cropped_sources", "Cropped inputs", _thousands),
+        Column("cropped_tokens", "Cropped tokens", _thousands),
+        Column("dropped_targets", "Dropped labels", _thousands),
+        Column("cut_targets", "Cut labels", _thousands),
+        Column("unknown", "Unknown tokens (%)", lambda share: f"{share:.3f}"),
+    )
+    short = labels(results.runs)
+    values = ({"run": short[run.name], **_about(run)} for run in results.runs)
+    return Table("runs", "What was run", columns, tuple({k: Cell(v) for k, v in row.items()} for row in values))
+
+
+def _about(run: Run) -> dict[str, Any]:
+    data = run.start.get("data") or {}
+    trainable, parameters = finite(run.start.get("trainable")), finite(run.start.get("parameters"))
+    reached = run.steps[-1]["step"] if run.steps else run.last_step
+    return {
+        "folder": run.name,
+        "backbone": run.backbone,
+        "method": run.method,
+        "task": run.task,
+        "source_languages": ", ".join(run.source_languages),
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        "status": run.status,
+        "steps": reached,
+        "trainable": None if trainable is None else int(trainable),
+        "trainable_share": _percent(trainable / parameters if trainable is not None and parameters else None),
+        "seconds": run.seconds,
+        "padding": _percent(run.padding),
+        **{
+            key: data.get(key)
+            for key in ("examples", "cropped_sources", "cropped_tokens", "dropped_targets", "cut_targets")
+        },
+        "unknown": _percent(finite(data.get("unknown_share"))),
+    }
+
+
+def verdict_table(results: Results) -> Table:
+    """One line a run: how well it does with labels, and without them; and whether that is in the right language."""
+    columns = (
+        Column("run", "Run", number=False),
+        Column("task", "Task", number=False),
+        Column("metric", "Metric", metric_name, number=False),
+        Column("step", "Step", _thousands),
+        Column("source", "Source language", _one_digit),
+        Column("others", "Other languages", _one_digit),
+        Column("language_rate", "Right language (%)", _one_digit),
+        Column("worst_rate", "Lowest (%)", _one_digit),
+        Column("worst_language", "Lowest in", number=False),
+        Column("leftovers", "Leftovers (%)", _one_digit),
+        Column("empty", "Empty (%)", _one_digit),
+    )
+    short = labels(results.runs)
+    rows = tuple({"run": Cell(short[run.name]), **_verdict(results, run)} for run in results.runs if run.figures)
+    return Table("verdict", "Verdict", columns, rows)
+
+
+def _verdict(results: Results, run: Run) -> dict[str, Cell]:
+    rates = {code: results.value(run, code, LANGUAGE_RATE) for code in others(results, run)}
+    worst = (
+        min((rate, code) for code, rate in rates.items() if rate is not None) if any_number(rates.values()) else None
+    )
+    return {
+        "task": Cell(run.task),
+        "metric": Cell(run.main_metric),
+        "step": Cell(run.last_step),
+        "source": Cell(results.source_value(run, run.main_metric)),
+        "others": Cell(results.value(run, MEAN, run.main_metric)),
+        "language_rate": _graded(results.at(run, MEAN, LANGUAGE_RATE)),
+        "worst_rate": Cell(worst[0], grade=grade(worst[0])) if worst else Cell(),
+        "worst_language": Cell(language_name(worst[1]) if worst else None),
+        "leftovers": Cell(results.value(run, MEAN, "leftover_rate")),
+        "empty": Cell(results.value(run, MEAN, "empty_rate")),
+    }
+
+
+def languages_table(results: Results) -> Table:
+    """The figures of each run's last evaluation, language by language, with their intervals."""
+    further = list(dict.fromkeys(metric for run in results.runs for metric in run.metrics[1:]))
+    columns = (
+        Column("run", "Run", number=False),
+        Column("language", "Code", number=False),
+        Column("name", "Language", number=False),
+        Column("labels", "Labels", number=False),
+        Column("n", "Examples", _thousands),
+        Column("metric", "Metric", metric_name, number=False),
+        Column("score", "Score", _one_digit, interval=True),
+        Column(LANGUAGE_RATE, "Right language (%)", _one_digit, interval=True),
+        Column("prediction_length", "Predicted length", _one_digit, interval=True),
+        Column("reference_length", "Reference length", _one_digit, interval=True),
+        Column("length_ratio", "Ratio", lambda ratio: f"{ratio:.2f}"),
+        Column("leftover_rate", "Leftovers (%)", _one_digit),
+        Column("empty_rate", "Empty (%)", _one_digit),
+        *(Column(metric, metric_name(metric), _one_digit, interval=True) for metric in further),
+    )
+    short = labels(results.runs)
+    rows = tuple(
+        {"run": Cell(short[run.name]), **_language(results, run, code, further)}
+        for run in results.runs
+        for code in results.languages([run])
+    )
+    return Table("languages", "Language by language", columns, rows)
+
+
+def _language(results: Results, run: Run, code: str, further: list[str]) -> dict[str, Cell]:
+    score = results.at(run, code, run.main_metric)
+    predicted, reference = (results.value(run, code, f"{text}_length") for text in ("prediction", "reference"))
+    plain = ("prediction_length", "reference_length", "leftover_rate", "empty_rate", *further)
+    return {
+        "language": Cell(code),
+        "name": Cell(language_name(code)),
+        "labels": Cell("source" if code in run.source_languages else ""),
+        "n": Cell(score["n"] if score else None),
+        "metric": Cell(run.main_metric),
+        "score": _cell(score),
+        LANGUAGE_RATE: _graded(results.at(run, code, LANGUAGE_RATE)),
+        "length_ratio": Cell(predicted / reference if predicted is not None and reference else None),
+        **{metric: _cell(results.at(run, code, metric)) for metric in plain},
+    }
+
+
+def without_repetition(table: Table) -> Table:
+    """The table for a reader: a task or metric that all rows share goes into the title, and empty columns go."""
+    values = {column.key: {row[column.key].value for row in table.rows} - {None, ""} for column in table.columns}
+    shared = [column for column in table.columns if column.key in ("task", "metric") and len(values[column.key]) == 1]
+    kept = tuple(column for column in table.columns if values[column.key] and column not in shared)
+    facts = ", ".join(column.show(*values[column.key]) for column in shared)
+    return replace(table, title=f"{table.title}: {facts}" if facts else table.title, columns=kept)
+
+
+def others(results: Results, run: Run) -> list[str]:
+    """The languages of a run that are not its source languages."""
+    return [code for code in results.languages([run]) if code not in run.source_languages]
+
+
+def grade(rate: float) -> str:
+    """Whether a correct-language rate is ``good``, ``fair`` or ``poor``."""
+    return "good" if rate >= GOOD else "fair" if rate >= FAIR else "poor"
+
+
+def metric_name(metric: str) -> str:
+    """How a metric is called in text."""
+    return _NAMES.get(metric, metric.replace("_", " "))
+
+
+def language_name(code: str) -> str:
+    """The English name of a language; an unknown code stays as it is."""
+    try:
+        return Language.parse(code).name
+    except UnknownLanguageError:
+        return code
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def any_number(values: Any) -> bool:
+    """Whether at least one of ``values`` is defined."""
+    return any(value is not None for value in values)
+
+
+def _cell(row: Row | None) -> Cell:
+    return Cell(row["value"], row["low"], row["high"]) if row else Cell()
+
+
+def _graded(row: Row | None) -> Cell:
+    if row is None or row["value"] is None:
+        return Cell()
+    return Cell(row["value"], row["low"], row["high"], grade(row["value"]))
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _one_digit(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _thousands(value: float) -> str:
+    return f"{value:,}"

@@ -1,0 +1,95 @@
+"""Tiny randomly initialised checkpoints of every family, with the tokenizers of the embedded backbones."""
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xlgen.backbones.base import Backbone, families
+from xlgen.backbones.loading import embedded, load
+
+torch.set_num_threads(1)
+
+_T5 = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 2}
+_BART: dict[str, Any] = {
+    **{f"{half}_layers": 2 for half in ("encoder", "decoder")},
+    **{f"{half}_attention_heads": 2 for half in ("encoder", "decoder")},
+    **{f"{half}_ffn_dim": 48 for half in ("encoder", "decoder")},
+    **{f"{half}_layerdrop": 0.0 for half in ("encoder", "decoder")},
+    "d_model": 32,
+    "max_position_embeddings": 48,
+    # Wide enough that random models are sure of what they generate, and rounding decides nothing.
+    "init_std": 0.2,
+}
+# checkpoint -> family, embedded backbone it takes its tokenizer and config from, changes to the config
+CHECKPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "mt5": ("mt5", "pocket-mt5", _T5),
+    "umt5": ("mt5", "pocket-mt5", {**_T5, "model_type": "umt5"}),
+    "mbart": ("mbart", "pocket-mbart", _BART),
+    "nllb": ("nllb", "pocket-nllb", _BART),
+}
+
+
+def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> Path:
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    source = embedded()[skeleton]
+    config = {**json.loads((source / "config.json").read_text(encoding="utf-8")), **changes}
+    # Without a list of its own a checkpoint knows what its family knows.
+    del config["xlgen_languages"]
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / name, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(folder))
+        families.get(family).repair(model, fresh=True)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of the tiny checkpoint called so: mt5, umt5, mbart or nllb. Copy it before changing it."""
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    def find(name: str) -> Path:
+        folder = root / name
+        return folder if folder.exists() else _make(folder, *CHECKPOINTS[name])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def _loaded(checkpoint: Callable[[str], Path]) -> Callable[[str], Backbone]:
+    kept: dict[str, Backbone] = {}
+
+    def find(name: str) -> Backbone:
+        if name not in kept:
+            kept[name] = load(str(checkpoint(name)))
+        return kept[name]
+
+    return find
+
+
+@pytest.fixture(params=CHECKPOINTS)
+def any_backbone(request: pytest.FixtureRequest, backbone_of: Callable[[str], Backbone]) -> Backbone:
+    """A backbone of each tiny checkpoint in turn; its name is the checkpoint's folder."""
+    return backbone_of(request.param)
+
+
+@pytest.fixture
+def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]:
+    """A backbone of its own from the tiny checkpoint called so."""
+
+    def fresh(name: str) -> Backbone:
+        original = _loaded(name)
+        return type(original)(copy.deepcopy(original.model), original.tokenizer, original.name)
+
+    return fresh

@@ -1,0 +1,283 @@
+"""Whole runs on a tiny random backbone: resume is exact, splitting a batch changes nothing, failures lose nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from xlgen.config import Recipe
+from xlgen.training import checkpoints as store
+from xlgen.training.folder import FolderError
+from xlgen.training.loop import TrainingDiverged
+from xlgen.training.run import train
+
+TASK = {
+    "reader": {"name": "pocket", "size": 24},
+    "languages": ["en", "th", "ar"],
+    "source": "{document}",
+    "target": "title",
+    "max_source_tokens": 64,
+    "max_target_tokens": 48,
+    "metrics": ["rougeL"],
+    "main_metric": "rougeL",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def task_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("task") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TASK), encoding="utf-8")
+    return path
+
+
+def recipe(task: Path, tiny: Path, **training: Any) -> Recipe:
+    settings = {"steps": 8, "learning_rate": 1e-3, "warmup_steps": 2, "batch_tokens": 300, "log_every": 1, **training}
+    return Recipe.model_validate(
+        {
+            "name": "tiny",
+            "backbone": {"name": str(tiny)},
+            "task": str(task),
+            "training": settings,
+            "evaluation": {"every": 4, "split": "test", "examples": 3, "bootstrap": 0, "max_new_tokens": 6},
+        }
+    )
+
+
+def events(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The log without what differs between any two runs: times and speeds."""
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [{k: v for k, v in e.items() if k not in ("time", "steps_per_second")} for e in found if e["event"] == kind]
+
+
+def predictions(folder: Path) -> dict[str, str]:
+    files = (folder / "predictions").rglob("*.jsonl")
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in files}
+
+
+@pytest.fixture(scope="module")
+def whole(task_file: Path, tiny_mt5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run with a checkpoint every third step."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1), folder)
+    return folder
+
+
+def test_a_run_leaves_what_the_design_names(whole: Path) -> None:
+    assert {p.name for p in whole.iterdir()} == {"recipe.yaml", "metrics.jsonl", "predictions", "checkpoints", "state.json"}
+    assert json.loads((whole / "state.json").read_text())["status"] == "done"
+    assert [e["step"] for e in events(whole, "step")] == list(range(1, 9))
+    assert {e["language"] for e in events(whole, "figure")} == {"en", "th", "ar"}
+    assert sorted(predictions(whole)) == sorted(
+        f"predictions/step-{step}/{code}.jsonl" for step in (4, 8) for code in ("en", "th", "ar")
+    )
+    padding = [e["padding"] for e in events(whole, "step")]
+    assert all(0 <= share < 0.5 for share in padding)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing in the code catches it."""
+
+
+@pytest.mark.parametrize("killed_at", [2, 5, 7])
+def test_resume_after_a_kill_gives_the_same_run(
+    killed_at: int, whole: Path, task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xlgen.training import run as module
+
+    settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
+    original = module._Run._log_step
+
+    def die(self: Any, result: Any, *rest: Any) -> None:
+        original(self, result, *rest)
+        if result.step == killed_at:
+            raise Killed
+
+    monkeypatch.setattr(module._Run, "_log_step", die)
+    with pytest.raises(Killed):
+        train(settings, tmp_path / "run")
+    monkeypatch.setattr(module._Run, "_log_step", original)
+    torch.rand(100)  # the random state of another process is another one
+    train(settings, tmp_path / "run", resume=True)
+    for kind in ("step", "figure"):
+        assert events(tmp_path / "run", kind) == events(whole, kind)
+    assert predictions(tmp_path / "run") == predictions(whole)
+
+
+def test_kill_9_and_resume_through_the_command(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+    """The real signal on a real process, at whatever step it hits."""
+    data = recipe(task_file, tiny_mt5, save_every=4, steps=24).model_dump(mode="json")
+    data["stages"][0]["evaluation"]["every"] = None
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def command(out: str, *more: str) -> list[str]:
+        return [sys.executable, "-m", "xlgen", "train", str(file), "--out", str(tmp_path / out), *more]
+
+    subprocess.run(command("whole"), env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(command("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = tmp_path / "killed" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.read_text(encoding="utf-8").count('"event": "step"') >= 6:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    subprocess.run(command("killed", "--resume"), env=environment, check=True, capture_output=True)
+    assert events(tmp_path / "killed", "step") == events(tmp_path / "whole", "step")
+    assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+    from xlgen.training import run as module
+
+    class Stopping:
+        def task(self, name: str, total: int, done: int) -> Any:
+            return lambda count: os.kill(os.getpid(), signal.SIGINT) if name.startswith("training") else None
+
+    with pytest.raises(module.Interrupted, match="--resume"):
+        train(recipe(task_file, tiny_mt5), tmp_path / "run", progress=Stopping())  # type: ignore[arg-type]
+    assert [path.name for path in store.checkpoints(tmp_path / "run" / "checkpoints")] == ["step-1"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+    """Batches of one example, eight to a step, are the same step as one batch of eight (up to rounding)."""
+    from accelerate import Accelerator
+
+    from xlgen.backbones import loading
+    from xlgen.config import Training
+    from xlgen.data.examples import EncodedExample
+    from xlgen.training.loop import _optimize
+    from xlgen.training.optimizer import build_optimizer
+
+    examples = [EncodedExample(tuple(range(5, 9 + n)), tuple(range(7, 10 + n % 3)) + (1,), "en") for n in range(8)]
+    found = []
+    for batches in ([examples], [[example] for example in examples]):
+        backbone = loading.load(str(tiny_mt5))
+        training = Training(learning_rate=1e-3)
+        optimizer = build_optimizer(backbone.model.parameters(), training)
+        result = _optimize(backbone, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
+        found.append((result, [p.detach().clone() for p in backbone.model.parameters()]))
+    (one, weights), (many, others) = found
+    assert one == pytest.approx(many, rel=1e-5)
+    for a, b in zip(weights, others, strict=True):
+        # Adam turns the sign of a gradient near zero into a whole step, so only nearly all may agree exactly.
+        assert (a - b).abs().gt(1e-5).float().mean() < 0.01
+
+
+def test_the_loss_is_the_library_s_own(tiny_mt5: Path) -> None:
+    """Sum over tokens divided by their count equals what transformers computes from labels alone."""
+    from xlgen.backbones import loading
+    from xlgen.backbones.base import IGNORED
+    from xlgen.data.examples import EncodedExample
+    from xlgen.training.loop import token_loss
+
+    backbone = loading.load(str(tiny_mt5))
+    inputs = backbone.collate([EncodedExample((5, 6, 1), (7, 8, 1), "en"), EncodedExample((5, 1), (9, 1), "en")])
+    count = (inputs["labels"] != IGNORED).sum()
+    own = token_loss(backbone.model, inputs) / count
+    theirs = backbone.model(**{k: inputs[k] for k in ("input_ids", "attention_mask", "labels")}).loss
+    assert own.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_divergence_stops_with_advice(task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xlgen.training import loop
+
+    monkeypatch.setattr(loop, "token_loss", lambda model, inputs, smoothing: next(model.parameters()).sum() * float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"step 1 .*learning_rate"):
+        train(recipe(task_file, tiny_mt5), tmp_path / "run")
+
+
+def test_disk_full_keeps_the_checkpoint_before(
+    task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = store.save_file
+    saved = 0
+
+    def full(tensors: Any, path: Path) -> None:
+        nonlocal saved
+        saved += 1
+        if saved > 3:
+            Path(path).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(tensors, path)
+
+    monkeypatch.setattr(store, "save_file", full)
+    with pytest.raises(OSError, match="No space left.*before it is untouched"):
+        train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run")
+    left = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    monkeypatch.undo()
+    assert left and not any(name.endswith(".tmp") for name in left)
+    train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run", resume=True)
+    assert events(tmp_path / "run", "step")[-1]["step"] == 8
+
+
+def test_a_folder_of_another_run_is_refused(whole: Path, task_file: Path, tiny_mt5: Path) -> None:
+    with pytest.raises(FolderError, match="learning_rate is 0.001, not 0.01"):
+        train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, learning_rate=0.01), whole)
+    with pytest.raises(FolderError, match="--resume"):
+        train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1), whole)
+
+
+def test_two_stages_hand_the_model_on(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+    """Intermediate tuning followed by the task; the second stage starts from what the first one left."""
+    unlabelled = [{"objective": {"name": "span_corruption", "max_tokens": 24}, "corpus": {"reader": "pocket", "size": 8}}]
+    training = {"steps": 2, "warmup_steps": 0, "batch_tokens": 300, "log_every": 1}
+    data = {
+        "name": "two",
+        "backbone": str(tiny_mt5),
+        "stages": [
+            {"unlabelled": unlabelled, "training": training},
+            {
+                "task": str(task_file),
+                "adaptation": {"method": "adapters", "bottleneck_dim": 4},
+                "training": training,
+                "evaluation": {"examples": 2, "bootstrap": 0, "max_new_tokens": 4},
+            },
+        ],
+    }
+    train(Recipe.model_validate(data), tmp_path / "run")
+    about = store.read_about(tmp_path / "run" / "checkpoints" / "step-2")
+    assert about.backbone == str(tmp_path / "run" / "stages" / "0" / "model")
+    backbone, _, _ = store.load_checkpoint(tmp_path / "run" / "checkpoints" / "step-2")
+    assert backbone.model.lm_head.weight is not backbone.model.shared.weight
+
+
+def test_two_processes_get_the_loss_of_one(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+    """`accelerate launch` on two CPU processes (gloo), the same global batches, the same losses and predictions."""
+    data = recipe(task_file, tiny_mt5, steps=4).model_dump(mode="json")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    one = [sys.executable, "-m", "xlgen", "train", str(file), "--out", str(tmp_path / "one")]
+    subprocess.run(one, env=environment, check=True, capture_output=True)
+    launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--main_process_port", "0"]  # fmt: skip
+    two = [sys.executable, "-m", *launch, "-m", "xlgen", "train", str(file), "--out", str(tmp_path / "two")]
+    done = subprocess.run(two, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((tmp_path / "two" / "metrics.jsonl").read_text().splitlines()[0])["processes"] == 2
+    losses = [[e["loss"] for e in events(tmp_path / name, "step")] for name in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert sorted(predictions(tmp_path / "two")) == sorted(predictions(tmp_path / "one"))
