@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ def main() -> None:
         err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except PermissionError as error:
-        err.print(f"[bold red]error:[/] no permission to write {error.filename}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]error:[/] no permission: {_plain(str(error.filename))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except (OSError, RuntimeError) as error:
         err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
@@ -56,13 +57,9 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
 def quickstart(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
-    workers: Annotated[int, typer.Option(help="Runs side by side; 0 means one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
-    import os
-
-    from xlgen.report.build import build_report, terminal_table
-    from xlgen.report.rows import write_summary
     from xlgen.study.execute import execute, failures
     from xlgen.study.plan import load_study
 
@@ -72,18 +69,20 @@ def quickstart(
         err.print(f"[bold red]failed:[/] {_plain(line)}", highlight=False)
     if failed:
         raise typer.Exit(1)
-    summary, page = write_summary(folder), build_report(folder)
-    out.print(terminal_table(folder))
-    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+    _report(folder)
 
 
 @app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (`xlgen list recipes`) or a YAML file.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, e.g. training.learning_rate=1e-4.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key.sub=value, e.g. training.learning_rate=1e-4.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--out", help="The run's folder.")] = ...,  # type: ignore[assignment]
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out from its newest checkpoint.")] = False,
-    smoke: Annotated[bool, typer.Option(help="Three steps on a pocket backbone with four examples a language.")] = False,
+    smoke: Annotated[
+        bool, typer.Option(help="Three steps on a pocket backbone with four examples a language.")
+    ] = False,
 ) -> None:
     """One run: train, evaluate every target language, report."""
     from xlgen.config import load_recipe
@@ -93,7 +92,10 @@ def train(
     config = load_recipe(recipe, [*(_SMOKE if smoke else ()), *(overrides or ())])
     with TerminalProgress() as progress:
         run(config, folder, resume, progress)
-    _report(folder)
+    if config.stages[-1].task is None:
+        out.print(f"run      {folder}", highlight=False, soft_wrap=True)
+    elif os.environ.get("RANK", "0") == "0":
+        _report(folder)
 
 
 _SMOKE = (
@@ -107,20 +109,12 @@ _SMOKE = (
 
 
 def _report(folder: Path) -> None:
-    """Write report and summary of a run that has figures, and say where they are."""
-    import os
-
+    """Write report and summary of a run or a study, and say where they are."""
     from xlgen.report.build import build_report, terminal_table
-    from xlgen.report.rows import collect, write_summary
 
-    if int(os.environ.get("RANK", "0")) != 0:
-        return
-    if not collect(folder):
-        out.print(f"run      {folder}", highlight=False, soft_wrap=True)
-        return
-    summary, page = write_summary(folder), build_report(folder)
+    page = build_report(folder)
     out.print(terminal_table(folder))
-    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+    out.print(f"report   {page}\nsummary  {folder / 'summary.json'}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
@@ -129,8 +123,8 @@ def evaluate(
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    examples: Annotated[int | None, typer.Option(help="At most so many per language.")] = None,
-    beams: Annotated[int, typer.Option(help="Beam size; 1 is greedy.")] = 1,
+    examples: Annotated[int | None, typer.Option(min=1, help="At most so many per language.")] = None,
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
@@ -159,7 +153,7 @@ def predict(
     language: Annotated[str, typer.Option(help="Language of the inputs and the outputs.")],
     input: Annotated[str, typer.Option(help='JSONL with the task\'s fields, or {"input": text}; - is standard input.')],
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
-    beams: Annotated[int, typer.Option(help="Beam size; 1 is greedy.")] = 1,
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
 ) -> None:
     """Generate for one's own inputs."""
     from xlgen.training.serving import predict_file
@@ -171,12 +165,7 @@ def predict(
 @app.command(epilog="Example: xlgen report runs/quickstart")
 def report(folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")]) -> None:
     """Write report.html and the tables of a run or a study."""
-    from xlgen.report.build import build_report, terminal_table
-    from xlgen.report.rows import write_summary
-
-    summary, page = write_summary(folder), build_report(folder)
-    out.print(terminal_table(folder))
-    out.print(f"report   {page}\nsummary  {summary}", highlight=False, soft_wrap=True)
+    _report(folder)
 
 
 @app.command("list", epilog="Example: xlgen list methods")
@@ -190,7 +179,7 @@ def list_(
     if kind not in LISTS:
         raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
     for name, description in LISTS[kind]():
-        out.print(f"[bold]{_plain(name):<22}[/] {_plain(description)}", highlight=False)
+        out.print(f"[bold]{_plain(name):<22}[/] {_plain(description)}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen doctor")

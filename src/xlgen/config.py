@@ -105,7 +105,7 @@ class Stage(Config):
 
     task: str | None = None
     """The name of a task (``xlgen list tasks``) or the path of a task file."""
-    source_languages: tuple[str, ...] = ("en",)
+    source_languages: tuple[str, ...] = Field(default=("en",), min_length=1)
     unlabelled: tuple[Unlabelled, ...] = ()
     adaptation: dict[str, Any] = Field(default_factory=lambda: {"method": "full"})
     """``{method: adapters, bottleneck_dim: 64}``; see ``xlgen list methods``."""
@@ -161,10 +161,14 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|\.\d+|\d+\.\d*|\.inf|\.nan)$"),
@@ -175,7 +179,7 @@ _Loader.add_implicit_resolver(
 def parse_yaml(text: str, where: str) -> Any:
     """Read YAML. Raises RecipeError that names ``where`` and the line."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise RecipeError(f"{where} is not valid YAML: {error}") from None
 
@@ -186,6 +190,8 @@ def read_yaml(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text: {error}") from None
     return parse_yaml(text, str(path))
 
 
@@ -198,7 +204,7 @@ def shipped(folder: str) -> dict[str, Path]:
 def find_recipe(name: str) -> Path:
     """The file of a recipe given as a path or as the name of a shipped one. Raises RecipeError."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or path.is_file():
         return path
     known = {**shipped("papers"), **shipped("pocket"), **shipped("."), **shipped("examples")}
     if name in known:
@@ -270,17 +276,29 @@ def validate(model: type[Config], data: Any, where: str) -> Any:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = "\n".join("  " + _describe(fault, model) for fault in error.errors())
+        # A key with a fault inside it may be reported a second time, as missing or too short, itself.
+        found = error.errors()
+        inner = [fault for fault in found if not any(_inside(other["loc"], fault["loc"]) for other in found)]
+        flat = isinstance(data, Mapping) and "stages" not in data
+        faults = "\n".join("  " + _describe(fault, model, flat) for fault in inner)
         raise RecipeError(f"{where} is not right:\n{faults}") from None
 
 
-def _describe(fault: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in fault["loc"]) or "the recipe"
+def _inside(path: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
+    return len(path) > len(outer) and path[: len(outer)] == outer
+
+
+def _describe(fault: Any, model: type[BaseModel], flat: bool) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    # The stage of a flat recipe has no name: its keys stand at the top level.
+    path = path.removeprefix("stages.0").lstrip(".") if flat else path
     if fault["type"] == "extra_forbidden":
+        if model is Recipe and path in Stage.model_fields:
+            return f"key {path!r} belongs to a stage, and this recipe lists its stages: write stages.0.{path}"
         return f"unknown key {path!r}: {nearest(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing":
         return f"key {path!r} is missing"
-    return f"{path}: {fault['msg']} (got {str(fault.get('input'))[:80]!r})"
+    return f"{path or 'the recipe'}: {fault['msg']} (got {str(fault.get('input'))[:80]!r})"
 
 
 def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
@@ -289,7 +307,9 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
     for part in path:
         if isinstance(part, int):
             continue
-        found = re.findall(r"\b(BackboneConfig|Stage|Training|Evaluation|Unlabelled)\b", str(here.model_fields[part].annotation))
+        found = re.findall(
+            r"\b(BackboneConfig|Stage|Training|Evaluation|Unlabelled)\b", str(here.model_fields[part].annotation)
+        )
         here = globals()[found[0]] if found else here
     keys = set(here.model_fields)
     return keys | set(Stage.model_fields) if here is Recipe else keys

@@ -19,7 +19,11 @@ _OPTIONAL = {
 
 def findings() -> Iterator[tuple[str, str, str]]:
     """(what, found, note), a row each."""
-    yield "python", platform.python_version(), "" if platform.python_version_tuple() >= ("3", "11") else "3.11 is needed"
+    yield (
+        "python",
+        platform.python_version(),
+        "" if platform.python_version_tuple() >= ("3", "11") else "3.11 is needed",
+    )
     for name in _PACKAGES:
         yield name, metadata.version(name), ""
     yield from _hardware()

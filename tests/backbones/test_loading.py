@@ -103,7 +103,7 @@ def test_another_family(tmp_path: Path) -> None:
 def test_no_config(copy: Checkpoint) -> None:
     folder = copy("nllb")
     (folder / "config.json").unlink()
-    with pytest.raises(BackboneError, match="no config.json; that is not a model checkpoint"):
+    with pytest.raises(BackboneError, match=r"no config\.json; that is not a model checkpoint"):
         load(str(folder))
 
 
@@ -117,14 +117,14 @@ def test_a_config_that_is_no_json(copy: Checkpoint) -> None:
 def test_a_config_with_a_wrong_type(copy: Checkpoint) -> None:
     folder = copy("mt5")
     edit(folder / "config.json", d_model="wide")
-    with pytest.raises(BackboneError, match="the config of .* cannot be read"):
+    with pytest.raises(BackboneError, match=r"the config of .* cannot be read"):
         load(str(folder))
 
 
 def test_no_tokenizer(copy: Checkpoint) -> None:
     folder = copy("mt5")
     (folder / "tokenizer.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BackboneError, match="the tokenizer of .* cannot be loaded"):
+    with pytest.raises(BackboneError, match=r"the tokenizer of .* cannot be loaded"):
         load(str(folder))
 
 
@@ -161,7 +161,7 @@ def test_weights_that_lack_a_layer(copy: Checkpoint, name: str) -> None:
 
 
 def test_no_such_backbone() -> None:
-    with pytest.raises(BackboneError, match="no backbone 'poket-mt5'.*did you mean 'pocket-mt5'"):
+    with pytest.raises(BackboneError, match=r"no backbone 'poket-mt5'.*did you mean 'pocket-mt5'"):
         load("poket-mt5")
 
 

@@ -10,20 +10,23 @@ from transformers import AutoTokenizer
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.loading import load
+from xlgen.backbones.mbart import MBart50
 
-TEXTS = {"en": "He came to the city.", "ru": "Он пришёл в город.", "ar": "جاء إلى المدينة.", "th": "เขามา", "zh": "他来了。"}
+TEXTS = {"en": "He came.", "ru": "Он пришёл в город.", "ar": "جاء إلى المدينة.", "th": "เขามา", "zh": "他来了。"}
 CODES = {"en": "en_XX", "ru": "ru_RU", "ar": "ar_AR", "th": "th_TH", "zh": "zh_CN"}
 
 
 @pytest.fixture
-def backbone(backbone_of: Callable[[str], Backbone]) -> Backbone:
-    return backbone_of("mbart")
+def backbone(backbone_of: Callable[[str], Backbone]) -> MBart50:
+    found = backbone_of("mbart")
+    assert isinstance(found, MBart50)
+    return found
 
 
 @pytest.mark.parametrize("source", TEXTS)
 @pytest.mark.parametrize("target", TEXTS)
 def test_source_and_target_are_the_tokenizers_own(
-    backbone: Backbone, checkpoint: Callable[[str], Path], source: str, target: str
+    backbone: MBart50, checkpoint: Callable[[str], Path], source: str, target: str
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint("mbart"), src_lang=CODES[source], tgt_lang=CODES[target])
     expected = tokenizer(TEXTS[source], text_target=TEXTS[target])
@@ -31,24 +34,24 @@ def test_source_and_target_are_the_tokenizers_own(
     assert list(backbone.target(backbone.pieces(TEXTS[target]), target)) == expected["labels"]
 
 
-def test_decoding_starts_with_the_end_and_the_code(backbone: Backbone) -> None:
+def test_decoding_starts_with_the_end_and_the_code(backbone: MBart50) -> None:
     ids = backbone.tokenizer.convert_tokens_to_ids(["</s>", "fr_XX", "th_TH"])
     assert backbone.decoder_start(["fr", "th", "fr"]).tolist() == [ids[:2], [ids[0], ids[2]], ids[:2]]
 
 
-def test_all_codes_are_known(backbone: Backbone) -> None:
+def test_all_codes_are_known(backbone: MBart50) -> None:
     assert len(backbone.codes) == len(set(backbone.codes.values())) == 52  # the 50, and two more in the tokenizer
     assert backbone.tokenizer.unk_token_id not in backbone.codes.values()
     assert backbone.languages == tuple(backbone.codes)
 
 
-def test_greek_is_unknown_and_the_error_lists_what_is_known(backbone: Backbone) -> None:
+def test_greek_is_unknown_and_the_error_lists_what_is_known(backbone: MBart50) -> None:
     with pytest.raises(BackboneError, match=r"does not know Greek \(el\); it knows") as caught:
         backbone.check_languages(["en", "el"])
     assert set(backbone.languages) <= set(str(caught.value).replace(",", "").split())
 
 
-def test_codes_that_the_tokenizer_lacks_are_no_languages(backbone: Backbone) -> None:
+def test_codes_that_the_tokenizer_lacks_are_no_languages(backbone: MBart50) -> None:
     class Few:
         unk_token_id = 3
 
@@ -77,5 +80,5 @@ def test_mbart_25_is_another_family(checkpoint: Callable[[str], Path], tmp_path:
     path = tmp_path / "cc25" / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**settings, "tokenizer_class": "MBartTokenizer"}), encoding="utf-8")
-    with pytest.raises(BackboneError, match="'mbart' checkpoint .tokenizer MBartTokenizer."):
+    with pytest.raises(BackboneError, match=r"'mbart' checkpoint \(tokenizer MBartTokenizer\)"):
         load(str(tmp_path / "cc25"))

@@ -63,7 +63,13 @@ def figures(step: int, strength: float, wrong: float) -> list[dict[str, Any]]:
             "lid_confidence": rate * 0.9,
         }
         for metric, value in values.items():
-            bounds = {"low": value - 1.25, "high": value + 1.25, "n": EXAMPLES, "signature": f"{metric}|test:1"}
+            top = 100.0 if metric.endswith(("rate", "confidence")) else value + 1.25
+            bounds = {
+                "low": max(0.0, value - 1.25),
+                "high": min(top, value + 1.25),
+                "n": EXAMPLES,
+                "signature": f"{metric}|test:1",
+            }
             found.append(
                 {"event": "figure", "step": step, "language": code, "metric": metric, "value": value, **bounds}
             )

@@ -60,7 +60,9 @@ class Method:
         parameters = {n: p for n, p in backbone.model.named_parameters() if p.requires_grad}
         if set(parameters) != set(state):
             odd = sorted(set(parameters) ^ set(state))
-            raise BackboneError(f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}")
+            raise BackboneError(
+                f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}"
+            )
         for name, parameter in parameters.items():
             if parameter.shape != state[name].shape:
                 raise BackboneError(

@@ -1,4 +1,4 @@
-"""Freezing parts of the model (Maurya et al. 2021; C, section 3: decoder and embeddings frozen, the encoder trained)."""
+"""Freezing parts of the model (Maurya et al. 2021; C, section 3: decoder and embeddings frozen, encoder trained)."""
 
 from __future__ import annotations
 

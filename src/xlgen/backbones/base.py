@@ -49,8 +49,8 @@ class Backbone(ABC):
         self.tokenizer = tokenizer
         self.name = name
 
-    @classmethod
-    def repair(cls, model: Any, fresh: bool) -> None:  # noqa: B027 - most families need nothing
+    @classmethod  # noqa: B027 - most families need nothing
+    def repair(cls, model: Any, fresh: bool) -> None:
         """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
 
     # -- languages
@@ -153,7 +153,7 @@ class Backbone(ABC):
         return self.model.config.decoder_start_token_id
 
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
-        """A batch: ``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
+        """``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
 
         Labels are the targets; what the decoder is forced to begin with is not learned (its label is ignored).
         """

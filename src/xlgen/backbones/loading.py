@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,8 @@ def family_of(name: str) -> type[Backbone]:
             return family
     known = sorted({t for n in families.names() for t in families.get(n).model_types})
     raise BackboneError(
-        f"{name} is a {model_type!r} checkpoint (tokenizer {tokenizer_class}); xlgen has families for {', '.join(known)}"
+        f"{name} is a {model_type!r} checkpoint (tokenizer {tokenizer_class}); "
+        f"xlgen has families for {', '.join(known)}"
     )
 
 
@@ -109,7 +109,7 @@ def _load_config(folder: str) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the checks of a config's fields raise classes of their own
         raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
 
 
@@ -145,14 +145,14 @@ def _load_model(folder: str) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         if list(Path(folder).glob("pytorch_model*.bin")) and not list(Path(folder).glob("*.safetensors")):
             raise BackboneError(
-                f"{folder} holds pickled weights only (pytorch_model.bin), and reading those can run code. Convert a "
-                "copy that you trust to model.safetensors first (AutoModelForSeq2SeqLM.from_pretrained, save_pretrained)"
+                f"{folder} holds pickled weights only (pytorch_model.bin), and reading those can run code. Convert "
+                "a copy that you trust to model.safetensors (AutoModelForSeq2SeqLM.from_pretrained, save_pretrained)"
             ) from None
         raise BackboneError(f"the weights of {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
     if info["missing_keys"] or info["mismatched_keys"]:
         names = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
         raise BackboneError(
-            f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another shape, "
-            f"first {names[0]}"
+            f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another "
+            f"shape, first {names[0]}"
         )
     return model

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -18,7 +18,9 @@ class MT5(Backbone):
 
     model_types = ("mt5", "umt5")
     precisions = ("fp32", "bf16")
-    unsafe_precisions = {"fp16": "activations overflow in fp16 and the loss becomes NaN; use bf16 or fp32"}
+    unsafe_precisions: ClassVar[Mapping[str, str]] = {
+        "fp16": "activations overflow in fp16 and the loss becomes NaN; use bf16 or fp32"
+    }
     attention_modules = ("SelfAttention", "EncDecAttention")
     feed_forward_modules = ("DenseReluDense",)
     leftover_pattern = re.compile(r"<extra_id_\d+>")
@@ -35,7 +37,7 @@ class MT5(Backbone):
     def languages(self) -> tuple[str, ...]:
         """The 101 languages of mC4; an embedded backbone names its own in its config."""
         own = getattr(self.model.config, "xlgen_languages", None)
-        return tuple(own) if own else tuple(dict.fromkeys(language.code for language in all_languages() if language.mt5))
+        return tuple(own or dict.fromkeys(language.code for language in all_languages() if language.mt5))
 
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
         """``X </s>``."""
@@ -49,7 +51,9 @@ class MT5(Backbone):
         """``<extra_id_0>``, ``<extra_id_1>``, ..."""
         ids = self.tokenizer.convert_tokens_to_ids([f"<extra_id_{index}>" for index in range(count)])
         if self.tokenizer.unk_token_id in ids:
-            raise BackboneError(f"{self.name} has fewer than {count} sentinels; shorten max_tokens or raise mean_span_length")
+            raise BackboneError(
+                f"{self.name} has fewer than {count} sentinels; shorten max_tokens or raise mean_span_length"
+            )
         return ids
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -41,7 +41,7 @@ class TaskConfig(Config):
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
     metrics: tuple[str, ...] = Field(min_length=1)
     main_metric: str
-    splits: dict[str, str] = {}
+    splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
 
 
@@ -62,7 +62,9 @@ class Task:
         codes = tuple(Language.parse(text).code for text in languages)
         for text, code in zip(languages, codes, strict=True):
             if code not in self.languages:
-                raise InputError(f"task {self.config.name} has no language {text!r}; it has {', '.join(self.languages)}")
+                raise InputError(
+                    f"task {self.config.name} has no language {text!r}; it has {', '.join(self.languages)}"
+                )
         return codes
 
     def examples(self, language: str, split: str, limit: int | None = None) -> list[LabelledExample]:
@@ -75,10 +77,10 @@ class Task:
 
     def _example(self, record: Record, language: str, number: int) -> LabelledExample:
         source, croppable = fill(self.config.source, record, self.config.crop)
-        targets = field(record, self.config.target)
-        targets = (targets,) if isinstance(targets, str) else tuple(targets)
+        found = field(record, self.config.target)
+        targets = tuple(found) if isinstance(found, list | tuple) else (found,)
         if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
-            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {targets!r}")
+            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
         return LabelledExample(
             id=str(record.fields.get(self.config.id, number)),
             language=language,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import regex
 
-# Letters and digits that a repeated phrase must have at least. Shorter ones, such as "ha ha" or 看看, are left alone.
+# Letters (with their marks) and digits that a repeated phrase must have at least. Shorter ones, such as "ha ha" or 看看, are left alone.
 _SHORTEST_PHRASE = 3
 
 # Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
+_LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
 
 
 def clean(text: str, leftovers: re.Pattern[str]) -> str:
@@ -28,19 +29,21 @@ def remove_repeated_ending(text: str) -> str:
     alone are never a phrase.
     """
     units = [(match[0], match.end()) for match in _UNIT.finditer(text)]
-    words = [word for word, _ in units]
-    length = len(words) // 2
+    # One character for each distinct unit: comparing phrases is then comparing strings, fast on any length.
+    number: dict[str, int] = {}
+    code = "".join(chr(number.setdefault(unit, len(number))) for unit, _ in units)
+    count = len(code)
+    length = count // 2
     while length:
-        phrase = words[-length:]
-        # The first comparison is implied by the second; it spares long texts most of the slices.
-        if words[-1 - length] == words[-1] and words[-2 * length : -length] == phrase and _is_phrase(phrase):
-            del words[-length:]
-            length = len(words) // 2
+        phrase = code[count - length : count]
+        if code.endswith(phrase, 0, count - length) and _is_phrase(units[count - length : count]):
+            count -= length
+            length = count // 2
         else:
             length -= 1
-    return text if len(words) == len(units) else text[: units[len(words) - 1][1]]
+    return text if count == len(code) else text[: units[count - 1][1]]
 
 
-def _is_phrase(words: Sequence[str]) -> bool:
-    letters = [char for word in words for char in word if char.isalnum()]
-    return len(letters) >= _SHORTEST_PHRASE and any(char.isalpha() for char in letters)
+def _is_phrase(units: Sequence[tuple[str, int]]) -> bool:
+    text = "".join(unit for unit, _ in units)
+    return len(_LETTER.findall(text)) >= _SHORTEST_PHRASE and any(map(str.isalpha, text))

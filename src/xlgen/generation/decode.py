@@ -1,4 +1,4 @@
-"""Generation through ``transformers``: length-sorted batches, greedy or beam search, the target code forced per example."""
+"""Generation through ``transformers``: length-sorted batches, greedy or beams, the target code forced per example."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from xlgen.backbones.base import Backbone
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
-
 
 # Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
 _PLAIN: dict[str, Any] = {

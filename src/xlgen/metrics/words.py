@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from xlgen.languages import Language
 from xlgen.registry import InputError

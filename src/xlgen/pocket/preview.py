@@ -8,6 +8,7 @@ from xlgen.pocket.world import LANGUAGES, frames, render
 
 
 def main() -> None:
+    """Print stories."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("languages", nargs="*", default=list(LANGUAGES))
     parser.add_argument("--count", type=int, default=2)

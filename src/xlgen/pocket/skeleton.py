@@ -27,7 +27,17 @@ _PIECES = 5_000
 # Longer pieces would weld whole clauses of scripts without spaces into one token.
 _LONGEST_PIECE = 12
 # Letters that the pocket world may not use but real text does; without them every such word is unknown.
-_ALPHABETS = ((0xA0, 0xA0), (0x21, 0x7E), (0xA1, 0x17F), (0x386, 0x3CE), (0x401, 0x451), (0x621, 0x652), (0x901, 0x96F), (0xE01, 0xE5B), (0x1EA0, 0x1EF9))  # fmt: skip
+_ALPHABETS = (
+    (0xA0, 0xA0),
+    (0x21, 0x7E),
+    (0xA1, 0x17F),
+    (0x386, 0x3CE),
+    (0x401, 0x451),
+    (0x621, 0x652),
+    (0x901, 0x96F),
+    (0xE01, 0xE5B),
+    (0x1EA0, 0x1EF9),
+)
 _SHAPE = {"width": 192, "layers": 3, "heads": 6, "feed_forward": 384}
 
 
@@ -42,7 +52,12 @@ def corpus() -> Iterator[str]:
 
 def alphabet() -> list[str]:
     """Single characters that must be pieces."""
-    return [chr(code) for first, last in _ALPHABETS for code in range(first, last + 1) if chr(code).isprintable() or code == 0xA0]
+    return [
+        chr(code)
+        for first, last in _ALPHABETS
+        for code in range(first, last + 1)
+        if chr(code).isprintable() or code == 0xA0
+    ]
 
 
 def _bpe(specials: list[str]) -> Tokenizer:
@@ -130,7 +145,7 @@ def nllb() -> tuple[Any, Any]:
 
     trained = _bpe(["<s>", "<pad>", "</s>", "<unk>"])
     model = json.loads(trained.to_str())["model"]
-    merges = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    merges: Any = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
     tokenizer = NllbTokenizer(vocab=model["vocab"], merges=merges, src_lang="eng_Latn")
     return tokenizer, M2M100Config(**_coded(len(tokenizer)), activation_function="relu")
 

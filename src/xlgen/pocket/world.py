@@ -40,6 +40,8 @@ _LAYOUTS = (
     ("quote", "side", "event", "repeat_result", "passive", "result"),
     ("opening", "event", "reason", "result", "side", "passive", "repeat_result"),
 )
+SHORTEST_DOCUMENT = min(map(len, _LAYOUTS))
+"""Sentences."""
 
 
 @dataclass(frozen=True)

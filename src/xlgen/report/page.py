@@ -96,7 +96,7 @@ def headline(results: Results) -> str:
         return f"Best run: {labels(results.runs)[best.name]}, {name} {source:.1f} in its source language."
     text = f"Best in the languages without labels: {labels(results.runs)[best.name]}, {name} {score:.1f}"
     text += f" (source language {source:.1f})" if source is not None else ""
-    return f"{text}; {_VERDICTS[grade(rate)]} ({rate:.1f} %)." if rate is not None else f"{text}."
+    return f"{text}; {_VERDICTS[grade(rate)]} (right language {rate:.1f} %)." if rate is not None else f"{text}."
 
 
 def _of_task(results: Results, task: str | None) -> Results:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from xlgen.report.rows import MEAN, Results, mean
-from xlgen.report.runs import Run, labels
+from xlgen.report.runs import Run, labels, rate_text
 from xlgen.report.tables import LANGUAGE_RATE, any_number, language_name, metric_name
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
@@ -107,7 +107,8 @@ def rate_curves(results: Results) -> Plot | None:
 def learning_rates(results: Results) -> Plot | None:
     """The task's metric and the correct-language rate against the learning rate, a colour a method."""
     runs = [run for run in results.runs if run.learning_rate is not None and run.figures]
-    if len({run.learning_rate for run in runs}) < 2:
+    rates = sorted({run.learning_rate for run in runs if run.learning_rate is not None})
+    if len(rates) < 2:
         return None
     several = len({run.backbone for run in runs}) > 1
     groups: dict[str, list[Run]] = {}
@@ -119,6 +120,7 @@ def learning_rates(results: Results) -> Plot | None:
                 _draw_learning_rates(axis, results, members, metric, number, name)
             axis.set_xscale("log")
             axis.minorticks_off()
+            axis.set_xticks(rates, [rate_text(rate) for rate in rates])
             _label(axis, "learning rate (log scale)", f"{metric_name(metric)} (%)")
         axes[1].set_ylim(-3, 103)
         _legend(figure, axes[0])
@@ -133,7 +135,7 @@ def lengths(results: Results) -> Plot | None:
     shown = [r for r in results.runs if any_number(results.value(r, code, "prediction_length") for code in languages)]
     if not shown:
         return None
-    with _figure(1, 1, (8.2, 1.1 + 0.27 * len(languages))) as (figure, axes):
+    with _figure(1, 1, (8.2, 1.1 + (0.2 + 0.03 * len(shown)) * len(languages))) as (figure, axes):
         axis = axes[0]
         for number, run in enumerate(shown):
             at = [i + 0.22 - 0.44 * (number + 0.5) / len(shown) for i in range(len(languages))]
@@ -173,12 +175,13 @@ def _small_multiples(results: Results, metric: str, title: str, limits: tuple[fl
         for axis, (code, points) in zip(axes, series.items(), strict=False):
             _draw_curves(axis, results.runs, points)
             axis.set_title(_latin(language_name(code)))
-            axis.locator_params(axis="x", nbins=4)
+        for axis in axes[max(0, len(series) - columns) : len(series)]:  # the lowest panel of each column
+            axis.set_xlabel("training steps")
+            axis.tick_params(labelbottom=True)
         for axis in axes[len(series) :]:
             axis.set_visible(False)
         if limits:
             axes[0].set_ylim(*limits)
-        figure.supxlabel("training steps", fontsize=9)
         figure.supylabel(f"{metric_name(metric)} (%)", fontsize=9)
         _legend(figure, axes[0])
         svg = _svg(figure, title)
@@ -206,7 +209,7 @@ def _draw_curves(axis: Axes, runs: Sequence[Run], points: dict[str, list[tuple[i
             axis.axhline(values[-1], color=style["color"], linestyle=(0, (5, 3)), linewidth=1.2, label=names[run.name])
         else:
             axis.plot(steps, values, **style, label=names[run.name])
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _draw_learning_rates(axis: Axes, results: Results, runs: list[Run], metric: str, number: int, name: str) -> None:

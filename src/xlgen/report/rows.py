@@ -28,6 +28,11 @@ class Results:
     def __post_init__(self) -> None:
         self._index.update({(row["run"], row["step"], row["language"], row["metric"]): row for row in self.rows})
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The languages labelled in every run: runs are compared over the others, one with labels in all included."""
+        return shared_sources(self.runs)
+
     def at(self, run: Run, language: str, metric: str, step: int | None = None) -> Row | None:
         """The row of one figure, at the run's last evaluation unless ``step`` says otherwise."""
         return self._index.get((run.name, run.last_step if step is None else step, language, metric))
@@ -38,21 +43,27 @@ class Results:
         return row["value"] if row else None
 
     def source_value(self, run: Run, metric: str) -> float | None:
-        """The mean of a figure over the run's source languages at its last evaluation."""
-        return mean(self.value(run, language, metric) for language in run.source_languages)
+        """The mean of a figure over the shared source languages at its last evaluation."""
+        return mean(self.value(run, language, metric) for language in self.sources)
 
     def languages(self, runs: Iterable[Run] | None = None) -> list[str]:
         """The languages of ``runs``, source languages first, the others in the order of their evaluation."""
         runs = self.runs if runs is None else tuple(runs)
         seen = dict.fromkeys(figure["language"] for run in runs for figure in run.figures)
-        sources = dict.fromkeys(language for run in runs for language in run.source_languages)
-        return [*(code for code in sources if code in seen), *(code for code in seen if code not in sources)]
+        return [*(code for code in self.sources if code in seen), *(code for code in seen if code not in self.sources)]
 
 
 def load(path: Path) -> Results:
     """Runs and rows of a run's or a study's folder. Raises InputError where there is no figure."""
     runs = tuple(find_runs(path))
-    return Results(runs, tuple(row for run in runs for row in _run_rows(run)))
+    sources = shared_sources(runs)
+    return Results(runs, tuple(row for run in runs for row in _run_rows(run, sources)))
+
+
+def shared_sources(runs: Iterable[Run]) -> tuple[str, ...]:
+    """The languages that are source languages of every run."""
+    first, *others = (run.source_languages for run in runs)
+    return tuple(code for code in first if all(code in languages for languages in others))
 
 
 def collect(path: Path) -> list[Row]:
@@ -85,11 +96,11 @@ def mean(values: Iterable[float | None]) -> float | None:
     return sum(defined) / len(defined) if defined else None
 
 
-def _run_rows(run: Run) -> list[Row]:
+def _run_rows(run: Run, sources: tuple[str, ...]) -> list[Row]:
     rows = [_row(run, figure) for figure in run.figures]
     groups: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        if row["language"] not in run.source_languages:
+        if row["language"] not in sources:
             groups.setdefault((row["step"], row["metric"]), []).append(row)
     return rows + [_mean_row(group) for group in groups.values()]
 

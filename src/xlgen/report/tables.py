@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +59,11 @@ class Column:
 
     def bounds(self, cell: Cell) -> str:
         """The interval for a reader, empty where there is none."""
-        return "" if cell.low is None or cell.high is None else f"{self.show(cell.low)}–{self.show(cell.high)}"
+        return (
+            ""
+            if not self.interval or cell.low is None or cell.high is None
+            else f"{self.show(cell.low)}–{self.show(cell.high)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ def without_repetition(table: Table) -> Table:
 
 def others(results: Results, run: Run) -> list[str]:
     """The languages of a run that are not its source languages."""
-    return [code for code in results.languages([run]) if code not in run.source_languages]
+    return [code for code in results.languages([run]) if code not in results.sources]
 
 
 def grade(rate: float) -> str:
@@ -256,7 +260,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
-def any_number(values: Any) -> bool:
+def any_number(values: Iterable[float | None]) -> bool:
     """Whether at least one of ``values`` is defined."""
     return any(value is not None for value in values)
 

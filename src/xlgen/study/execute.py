@@ -59,7 +59,12 @@ def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str
     threads = max(1, (os.cpu_count() or 1) // workers)
     running: list[_Worker] = []
     failed: dict[str, str] = {}
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.fields[note]:<16}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]:<16}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = {
             run.name: bars.add_task(run.name, total=run.recipe.stages[-1].training.steps, note="waiting", start=False)

@@ -68,7 +68,9 @@ def save_checkpoint(
         temporary.rename(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise OSError(f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched") from None
+        raise OSError(
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched"
+        ) from None
 
 
 def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) -> None:
@@ -76,7 +78,9 @@ def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) 
     saved = optimizer.state_dict()
     tensors = {f"{index}.{key}": value for index, state in saved["state"].items() for key, value in state.items()}
     plain = {key: value for key, value in tensors.items() if not isinstance(value, Tensor)}
-    save_file({k: v.contiguous() for k, v in tensors.items() if isinstance(v, Tensor)}, folder / "optimizer.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in tensors.items() if isinstance(v, Tensor)}, folder / "optimizer.safetensors"
+    )
     save_file({"torch": torch.get_rng_state()}, folder / "rng.safetensors")
     state = {"optimizer": plain, "groups": saved["param_groups"], **resume}
     write_atomically(folder / "state.json", json.dumps(state))

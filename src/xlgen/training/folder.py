@@ -49,7 +49,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     resolved = recipe.model_dump(mode="json")
     file = path / "recipe.yaml"
     if file.exists():
-        before = yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
+        before = _recipe_in(file)
         if before != resolved:
             raise FolderError(f"{path} holds another run ({_difference(before, resolved)}); choose another --out")
         if not resume:
@@ -64,6 +64,13 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     except OSError as error:
         raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
     return folder
+
+
+def _recipe_in(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        raise FolderError(f"{file} was not written by a run of xlgen, or is damaged; choose another --out") from None
 
 
 def _difference(before: Any, after: Any, path: str = "") -> str:

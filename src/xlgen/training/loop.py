@@ -21,7 +21,7 @@ from xlgen.data.examples import EncodedExample
 from xlgen.training.optimizer import set_learning_rate
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """The loss is no longer a number."""
 
 
@@ -48,14 +48,17 @@ def train_loop(
     first_step: int,
     after_step: Callable[[StepResult], None],
 ) -> None:
-    """Train from ``first_step`` to ``training.steps``; ``after_step`` logs, evaluates and saves. Raises TrainingDiverged."""
+    """Train from ``first_step`` to ``training.steps``; ``after_step`` logs, evaluates and saves.
+
+    Raises TrainingDivergedError.
+    """
     model.train()
     for step in range(first_step, training.steps):
         rate = set_learning_rate(optimizer, step, training)
         batches = [next(stream) for _ in range(training.accumulation)]
         loss, norm = _optimize(backbone, model, optimizer, batches, training, accelerator)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingDiverged(
+            raise TrainingDivergedError(
                 f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
                 "diverged. Lower training.learning_rate, lengthen training.warmup_steps, or use precision fp32"
             )
@@ -110,7 +113,11 @@ def token_loss(model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothin
     ).logits  # (batch, target, vocabulary)
     labels = inputs["labels"]  # (batch, target)
     return functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
+        logits.float().flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+        label_smoothing=label_smoothing,
     )
 
 

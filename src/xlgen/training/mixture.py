@@ -28,7 +28,9 @@ class DataReport:
     unknown_share: float
 
 
-def build_stream(recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone) -> tuple[BatchStream, DataReport | None]:
+def build_stream(
+    recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone
+) -> tuple[BatchStream, DataReport | None]:
     """The endless batches of a stage, and a report on its labelled part. Raises DataError and InputError."""
     parts, report = [], None
     if task is not None:
@@ -41,7 +43,7 @@ def build_stream(recipe: Recipe, stage: Stage, task: Task | None, backbone: Back
 
 
 def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[EncodedExample], DataReport]:
-    """The task's training examples as ids. Raises DataError for labels over the limit, unless the task says otherwise."""
+    """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     sources = task.check_languages(stage.source_languages)
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)

@@ -20,8 +20,8 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Recipe, Stage
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
-from xlgen.registry import InputError
 from xlgen.metrics.score import choose
+from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import run_baseline
 from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
@@ -33,15 +33,15 @@ from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import Tracker
 
 
-class Interrupted(RuntimeError):
+class InterruptedRunError(RuntimeError):
     """The run was asked to stop; it saved a checkpoint first."""
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None) -> RunFolder:
     """Run ``recipe`` into the folder ``out`` and return the folder.
 
-    Raises InputError for anything wrong with the input, before training; TrainingDiverged; Interrupted after Ctrl-C,
-    when a checkpoint has been saved.
+    Raises InputError for anything wrong with the input, before training; TrainingDivergedError; InterruptedRunError
+    after Ctrl-C, when a checkpoint has been saved.
     """
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_scaled(recipe))
     progress = progress if progress and accelerator.is_main_process else NoProgress()
@@ -55,7 +55,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
         place = folder.stage(index, len(recipe.stages))
         last = index == len(recipe.stages) - 1
         if not (place / "model").exists():
-            _Run(recipe, stage, tasks[index], name, place, index, folder, accelerator, progress).execute(keep_whole=not last)
+            _Run(recipe, stage, tasks[index], name, place, index, folder, accelerator, progress).execute(
+                keep_whole=not last
+            )
         name = str(place / "model")
     if accelerator.is_main_process:
         folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
@@ -137,7 +139,7 @@ class _Run:
         # 6. Train; log, evaluate and save on the way.
         with _stop_signal() as stop:
             started = time.monotonic()
-            bar = self.progress.task(f"training ({self.stage.adaptation['method']})", training.steps, first)
+            bar = self.progress.task("training", training.steps, first)
 
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
@@ -149,8 +151,9 @@ class _Run:
                     self._save(result.step, stream.state(), optimizer)
                 if stop() and not ends:
                     self.folder.set_state(stage=self.index, step=result.step, status="interrupted")
-                    raise Interrupted(
-                        f"stopped after step {result.step}; a checkpoint is saved. Go on with the same command and --resume"
+                    raise InterruptedRunError(
+                        f"stopped after step {result.step}; a checkpoint is saved. "
+                        "Go on with the same command and --resume"
                     )
 
             train_loop(self.backbone, model, optimizer, stream, training, self.accelerator, first, after_step)
@@ -260,7 +263,7 @@ def _stop_signal() -> Iterator[Callable[[], bool]]:
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
         asked = True
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     try:

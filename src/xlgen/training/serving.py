@@ -52,7 +52,7 @@ def evaluate_checkpoint(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[dict[str, Any]], Path]:
-    """Generate and score; write predictions and ``summary.json``; return the rows and where they lie. Raises InputError."""
+    """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError."""
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
     name = task_name or about.task

@@ -24,7 +24,8 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a log; a last line that a killed run left unfinished is skipped."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Not `splitlines`, which would also split at the U+2028 that a logged text may hold.
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
@@ -41,7 +42,9 @@ class Tracker:
     def log(self, event: str, step: int, **fields: Any) -> None:
         """Append one event."""
         if self._enabled:
-            line = json.dumps({"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False)
+            line = json.dumps(
+                {"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False
+            )
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
@@ -41,13 +42,15 @@ class Codec(Protocol):
         """The id of the mask token. Raises InputError where the backbone has none."""
 
 
-class Objective(Protocol):
-    """What an objective class offers. Its options are a pydantic config, given to the constructor."""
+class Objective(ABC):
+    """Base of all objectives: ``Options`` is the config that a recipe gives under the objective's name."""
 
-    Options: type[Config]
+    Options: ClassVar[type[Config]]
 
-    def __init__(self, options: Config) -> None: ...
+    def __init__(self, options: Config) -> None:
+        self.options: Any = options
 
+    @abstractmethod
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One example. All randomness comes from ``rng``, so that a resumed run sees the same."""
 

@@ -1,4 +1,4 @@
-"""Denoising, mBART's pretraining objective: infill masked spans and restore the order of sentences (Liu et al. 2020)."""
+"""Denoising, mBART's pretraining objective: infill masked spans (Liu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, Passage, objectives
 from xlgen.data.objectives.spans import noise_spans
 
 
@@ -32,13 +32,10 @@ def text_infilling(ids: Sequence[int], spans: Sequence[tuple[int, int]], mask: i
 
 
 @objectives.register("denoising")
-class Denoising:
+class Denoising(Objective):
     """Hide spans, predict the whole passage; language codes on both sides come from the codec."""
 
     Options = DenoisingOptions
-
-    def __init__(self, options: DenoisingOptions) -> None:
-        self.options = options
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage and its original."""

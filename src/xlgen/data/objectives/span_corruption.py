@@ -9,7 +9,7 @@ from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, Passage, objectives
 from xlgen.data.objectives.spans import noise_spans
 
 
@@ -40,13 +40,10 @@ def span_corruption(
 
 
 @objectives.register("span_corruption")
-class SpanCorruption:
+class SpanCorruption(Objective):
     """Hide spans, predict them."""
 
     Options = SpanCorruptionOptions
-
-    def __init__(self, options: SpanCorruptionOptions) -> None:
-        self.options = options
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage."""

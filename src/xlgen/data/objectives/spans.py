@@ -11,7 +11,9 @@ def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
     return [end - start for start, end in zip([0, *cuts], [*cuts, total], strict=True)]
 
 
-def noise_spans(length: int, noise_density: float, mean_span_length: float, rng: random.Random) -> list[tuple[int, int]]:
+def noise_spans(
+    length: int, noise_density: float, mean_span_length: float, rng: random.Random
+) -> list[tuple[int, int]]:
     """(start, end) of the noise spans in a sequence of ``length``, as T5 draws them (Raffel et al. 2020, 3.1.4).
 
     Noise tokens are ``noise_density * length`` in spans of ``mean_span_length`` on average; spans never touch, and the

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, Passage, objectives
 from xlgen.registry import InputError
 
 
@@ -19,13 +19,10 @@ class TranslationOptions(Config):
 
 
 @objectives.register("translation")
-class Translation:
+class Translation(Objective):
     """Predict the translation of a passage; the corpus must be parallel."""
 
     Options = TranslationOptions
-
-    def __init__(self, options: TranslationOptions) -> None:
-        self.options = options
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""

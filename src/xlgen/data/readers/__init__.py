@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
@@ -15,16 +16,20 @@ class DataError(InputError):
     """A data file is missing, malformed or empty. The message names file, line and what to do."""
 
 
-class Reader(Protocol):
-    """What a reader class offers. Its options are a pydantic config, given to the constructor."""
+class Reader(ABC):
+    """Base of all readers: ``Options`` is the config that a recipe gives under the reader's name."""
 
-    Options: type[Config]
+    Options: ClassVar[type[Config]]
 
-    def __init__(self, options: Config, data_dir: Path) -> None: ...
+    def __init__(self, options: Config, data_dir: Path) -> None:
+        self.options: Any = options
+        self.data_dir = data_dir
 
     def languages(self) -> tuple[str, ...] | None:
-        """The languages it holds, where it knows them."""
+        """The languages it holds; None where it cannot say."""
+        return None
 
+    @abstractmethod
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The rows of one language and split. Raises DataError."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, readers
+from xlgen.data.readers import DataError, Reader, readers
 
 
 class FileOptions(Config):
@@ -23,18 +23,10 @@ class FileOptions(Config):
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
 
 
-class FileReader:
+class FileReader(Reader):
     """Finds and opens the file of a language and split; its subclasses parse it."""
 
     Options = FileOptions
-
-    def __init__(self, options: FileOptions, data_dir: Path) -> None:
-        self.options = options
-        self.data_dir = data_dir
-
-    def languages(self) -> tuple[str, ...] | None:
-        """Unknown: a path pattern does not say."""
-        return None
 
     def path(self, language: str, split: str) -> Path:
         """The file that holds ``split`` of ``language``. Raises DataError where there is none."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, readers
+from xlgen.data.readers import DataError, Reader, readers
 
 
 class HubOptions(Config):
@@ -29,18 +28,10 @@ class HubOptions(Config):
 
 
 @readers.register("hub")
-class HubReader:
+class HubReader(Reader):
     """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts."""
 
     Options = HubOptions
-
-    def __init__(self, options: HubOptions, data_dir: Path) -> None:
-        self.options = options
-        self.data_dir = data_dir
-
-    def languages(self) -> tuple[str, ...] | None:
-        """Unknown before the data set is opened."""
-        return None
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of one language and split. Raises DataError where the data set cannot be loaded."""
@@ -65,10 +56,10 @@ class HubReader:
                 revision=options.revision,
                 streaming=options.streaming,
             )
+            for index, row in enumerate(rows):
+                yield Record(_flatten(row), f"{name} {config or ''} {split}, row {index}")
         except Exception as error:  # `datasets` raises whatever its backends raise; all of them mean the same here
             raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
-        for index, row in enumerate(rows):
-            yield Record(_flatten(row), f"{name} {config or ''} {split}, row {index}")
 
 
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
+
+from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, readers
+from xlgen.data.readers import DataError, Reader, readers
 from xlgen.pocket import world
 
 
 class PocketOptions(Config):
     """How much to draw."""
 
-    size: int = 4_000
+    size: int = Field(default=4_000, ge=1)
     """Stories per split and language; the same frames in every language, so rows are parallel."""
     seed: int = 0
-    bilingual: float = 0.0
+    bilingual: float = Field(default=0.0, ge=0, le=1)
     """Share of the documents in which passages of a second language occur, as in text from the web."""
 
 
 @readers.register("pocket")
-class PocketReader:
+class PocketReader(Reader):
     """Fields: ``id document summary title question answers text``; one question a story, of a kind that varies."""
 
     Options = PocketOptions
-
-    def __init__(self, options: PocketOptions, data_dir: Path) -> None:
-        self.options = options
 
     def languages(self) -> tuple[str, ...] | None:
         """All languages of the pocket world."""
@@ -37,8 +35,7 @@ class PocketReader:
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The stories of one split in one language."""
-        if language not in world.LANGUAGES:
-            raise DataError(f"the pocket world has no {language!r}; it has {', '.join(world.LANGUAGES)}")
+        _check_language(language)
         if split not in world.SPLITS:
             raise DataError(f"the pocket world has no split {split!r}; it has {', '.join(world.SPLITS)}")
         for index, frame in enumerate(world.frames(split, self.options.size, self.options.seed)):
@@ -69,21 +66,18 @@ class PocketReader:
 class ParallelOptions(Config):
     """How much to draw."""
 
-    size: int = 20_000
+    size: int = Field(default=20_000, ge=1)
     """Pairs per source language."""
     seed: int = 0
-    max_sentences: int = 3
+    max_sentences: int = Field(default=3, ge=1, le=world.SHORTEST_DOCUMENT)
     """A pair is a run of one to this many sentences (NLLB-200 was trained on single ones)."""
 
 
 @readers.register("pocket-parallel")
-class PocketParallelReader:
+class PocketParallelReader(Reader):
     """Fields: ``text translation translation_language``: passages of a story in two languages."""
 
     Options = ParallelOptions
-
-    def __init__(self, options: ParallelOptions, data_dir: Path) -> None:
-        self.options = options
 
     def languages(self) -> tuple[str, ...] | None:
         """All languages of the pocket world."""
@@ -91,6 +85,7 @@ class PocketParallelReader:
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Pairs from ``language`` into any other."""
+        _check_language(language)
         for index, frame in enumerate(world.frames("unlabelled", self.options.size, self.options.seed)):
             rng = random.Random(f"pair/{language}/{index}")
             other = rng.choice([code for code in world.LANGUAGES if code != language])
@@ -105,3 +100,8 @@ class PocketParallelReader:
                 "translation_language": other,
             }
             yield Record(fields, f"pocket world {language}-{other}, story {index}")
+
+
+def _check_language(language: str) -> None:
+    if language not in world.LANGUAGES:
+        raise DataError(f"the pocket world has no {language!r}; it has {', '.join(world.LANGUAGES)}")

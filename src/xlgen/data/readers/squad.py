@@ -25,7 +25,7 @@ class SquadReader(FileReader):
         """Rows of the file. Raises DataError where an answer does not stand at its offset."""
         path = self.path(language, split)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding="utf-8-sig"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not valid JSON: {error}") from None
         try:
@@ -33,7 +33,7 @@ class SquadReader(FileReader):
                 for paragraph in article["paragraphs"]:
                     for question in paragraph["qas"]:
                         yield self._record(article.get("title", ""), paragraph["context"], question, str(path))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is not SQuAD-format JSON (data/paragraphs/qas): missing {error}") from None
 
     def _record(self, title: str, context: str, question: dict[str, Any], path: str) -> Record:

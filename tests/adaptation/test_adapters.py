@@ -1,0 +1,78 @@
+"""Bottleneck adapters: where they stand, what they compute, and that they start as nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from xlgen.adaptation.adapters import BottleneckAdapter
+from xlgen.adaptation.base import build_method, trainable_parameters
+from xlgen.backbones.base import Backbone
+from xlgen.data.examples import EncodedExample
+from xlgen.generation.decode import Decoding, generate
+
+
+def logits(backbone: Backbone) -> torch.Tensor:
+    batch = backbone.collate([EncodedExample((5, 6, 7, 8), (9, 10, 11), "en"), EncodedExample((12, 13), (14,), "fr")])
+    with torch.inference_mode():
+        return backbone.model(**batch).logits
+
+
+def test_step_0_equals_the_pretrained_model(any_backbone: Backbone) -> None:
+    before = logits(any_backbone)
+    build_method({"method": "adapters"}).prepare(any_backbone)
+    assert torch.equal(logits(any_backbone), before)
+
+
+def test_there_is_one_after_every_block(any_backbone: Backbone) -> None:
+    build_method({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
+    adapters = [name for name, m in any_backbone.model.named_modules() if isinstance(m, BottleneckAdapter)]
+    assert adapters == [f"{name}.adapter" for name, _ in any_backbone.sublayers()]
+    assert sum("decoder" in name for name in adapters) == 6 and len(adapters) == 10
+    assert trainable_parameters(any_backbone.model) == 10 * (2 * 32 * 6 + 6 + 32)
+
+
+def test_they_stand_on_the_blocks_output(any_backbone: Backbone, backbone_of: Callable[[str], Backbone]) -> None:
+    """Each block gives ``h + W_up relu(W_down h)`` of what it gave before; by hand, on the untouched model."""
+    plain = backbone_of(any_backbone.name.rsplit("/", 1)[-1])
+    build_method({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
+    torch.manual_seed(0)
+    for name, parameter in any_backbone.model.named_parameters():
+        if ".adapter." in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    original = dict(plain.sublayers())
+    blocks: list[tuple[str, Any]] = any_backbone.sublayers()
+    for name, block in blocks:
+        down, up = block.adapter.down, block.adapter.up
+
+        def by_hand(module: Any, inputs: Any, output: Any, down: Any = down, up: Any = up) -> Any:
+            hidden = output[0] if isinstance(output, tuple) else output
+            inner = functional.relu(hidden @ down.weight.T + down.bias)
+            adapted = hidden + inner @ up.weight.T + up.bias
+            return (adapted, *output[1:]) if isinstance(output, tuple) else adapted
+
+        original[name].register_forward_hook(by_hand)
+    torch.testing.assert_close(logits(any_backbone), logits(plain))
+    assert (logits(any_backbone) - logits(backbone_of(any_backbone.name.rsplit("/", 1)[-1]))).abs().max() > 0.1
+
+
+def test_they_work_while_generating(any_backbone: Backbone) -> None:
+    """With the decoder's cache on, step by step."""
+    source = any_backbone.source([5, 6, 7], "en")
+    before = generate(any_backbone, [source], ["en"], Decoding(6))
+    build_method({"method": "adapters"}).prepare(any_backbone)
+    assert generate(any_backbone, [source], ["en"], Decoding(6)) == before
+    for name, parameter in any_backbone.model.named_parameters():
+        if ".adapter.up." in name:
+            torch.nn.init.normal_(parameter)
+    assert generate(any_backbone, [source], ["en"], Decoding(6)) != before
+
+
+@pytest.mark.parametrize("dim", [1, 64])
+def test_a_fresh_adapter_is_the_identity(dim: int) -> None:
+    adapter = BottleneckAdapter(8, dim)
+    hidden = torch.randn(2, 3, 8)
+    assert torch.equal(adapter(hidden), hidden)
+    assert adapter.down.weight.shape == (dim, 8) and adapter.up.weight.shape == (8, dim)

@@ -1,0 +1,240 @@
+"""What every registered adaptation method keeps to, on a tiny checkpoint of each family."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from xlgen.adaptation.base import Method, build_method, methods, trainable_parameters
+from xlgen.backbones.base import IGNORED, Backbone, BackboneError
+from xlgen.backbones.loading import load
+from xlgen.data.examples import EncodedExample
+from xlgen.training.checkpoints import About, load_checkpoint, save_checkpoint
+from xlgen.training.loop import token_loss
+
+TEXTS = {
+    "en": ("The mayor opened a new school in the city on Monday.", "A new school."),
+    "ru": ("Мэр открыл новую школу в городе.", "Школа открыта."),
+    "fr": ("Le maire a ouvert une école dans la ville.", "Une école est ouverte."),
+}
+# Two steps: what starts at zero lets no gradient through to what stands before it at the first.
+STEPS = 2
+
+
+def batch_of(backbone: Backbone) -> dict[str, Tensor]:
+    return backbone.collate(
+        [
+            EncodedExample(
+                backbone.source(backbone.pieces(source), language),
+                backbone.target(backbone.pieces(target), language),
+                language,
+            )
+            for language, (source, target) in TEXTS.items()
+        ]
+    )
+
+
+@torch.inference_mode()
+def logits(backbone: Backbone) -> Tensor:
+    batch = batch_of(backbone)
+    del batch["labels"]
+    return backbone.model.eval()(**batch).logits
+
+
+def loss_of(backbone: Backbone) -> Tensor:
+    batch = batch_of(backbone)
+    return token_loss(backbone.model, batch) / (batch["labels"] != IGNORED).sum()
+
+
+def train(backbone: Backbone, steps: int, rate: float = 3e-3) -> list[float]:
+    """A few steps of Adam on one batch; the losses."""
+    optimizer = torch.optim.Adam([p for p in backbone.model.parameters() if p.requires_grad], lr=rate)
+    backbone.model.train()
+    losses = []
+    for _ in range(steps):
+        loss = loss_of(backbone)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def reached(backbone: Backbone) -> dict[str, Tensor]:
+    """Where each trainable element has a gradient under any of a few random weights.
+
+    Under one alone a unit of a ReLU may be off for every token, and what stands before a zero gets nothing.
+    """
+    trained = {name: p for name, p in backbone.model.named_parameters() if p.requires_grad}
+    found = {name: torch.zeros_like(p, dtype=torch.bool) for name, p in trained.items()}
+    start = tensors(backbone)
+    torch.manual_seed(0)
+    for _ in range(12):
+        with torch.no_grad():
+            for name, parameter in backbone.model.named_parameters():
+                parameter.copy_(start[name] + 0.3 * torch.randn_like(parameter))
+        gradients = torch.autograd.grad(loss_of(backbone), list(trained.values()), allow_unused=True)
+        for name, gradient in zip(found, gradients, strict=True):
+            if gradient is not None:
+                found[name] |= gradient != 0
+    return found
+
+
+def tensors(backbone: Backbone) -> dict[str, Tensor]:
+    """Every parameter and buffer under its first name, copied."""
+    model = backbone.model
+    return {name: t.detach().clone() for name, t in [*model.named_parameters(), *model.named_buffers()]}
+
+
+@pytest.fixture(params=methods.names())
+def method(request: pytest.FixtureRequest) -> Method:
+    return build_method({"method": request.param})
+
+
+@pytest.fixture
+def backbone(any_backbone: Backbone, method: Method) -> Backbone:
+    """A backbone that the method has prepared."""
+    method.prepare(any_backbone)
+    return any_backbone
+
+
+@pytest.fixture
+def about(method: Method, backbone: Backbone) -> About:
+    name = next(name for name in methods.names() if methods.get(name) is type(method))
+    return About(step=3, backbone=backbone.name, adaptation={"method": name}, task="a-task", data_dir=".")
+
+
+def declared(method: Method, backbone: Backbone) -> set[str]:
+    return {name for name, _ in backbone.model.named_parameters() if method.trains(name, backbone)}
+
+
+def test_exactly_the_declared_names_change(method: Method, backbone: Backbone) -> None:
+    before = tensors(backbone)
+    train(backbone, STEPS)
+    changed = {name for name, tensor in tensors(backbone).items() if not torch.equal(tensor, before[name])}
+    assert changed == declared(method, backbone)
+    assert changed
+
+
+def test_what_requires_a_gradient_is_what_is_declared(method: Method, backbone: Backbone) -> None:
+    wanted = declared(method, backbone)
+    parameters = dict(backbone.model.named_parameters())
+    assert {name for name, p in parameters.items() if p.requires_grad} == wanted
+    assert trainable_parameters(backbone.model) == sum(parameters[name].numel() for name in wanted)
+
+
+def test_every_trainable_element_receives_a_gradient(backbone: Backbone) -> None:
+    """But for rows of tables (tokens, positions, distances) that the batch does not use.
+
+    Nor for the bias of attention's keys: softmax does not see a constant, so its gradient is zero up to rounding.
+    """
+    tables = {id(m.weight) for m in backbone.model.modules() if isinstance(m, nn.Embedding)}
+    parameters = dict(backbone.model.named_parameters())
+    for name, found in reached(backbone).items():
+        if name.endswith("k_proj.bias"):
+            continue
+        rows = found[found.any(1)] if id(parameters[name]) in tables else found
+        assert len(rows) and rows.all(), f"{name}: {int((~rows).sum())} of {rows.numel()} elements have no gradient"
+
+
+def test_tokens_of_the_batch_receive_a_gradient(method: Method, backbone: Backbone) -> None:
+    """The rows that the test above lets pass are not those of tokens that are there."""
+    table = backbone.model.get_input_embeddings().weight
+    found = reached(backbone)
+    names = {id(p): name for name, p in backbone.model.named_parameters()}
+    if names[id(table)] in found:
+        batch = batch_of(backbone)
+        used = torch.cat([batch["input_ids"][batch["attention_mask"] == 1], batch["decoder_input_ids"][:, 1]]).unique()
+        padding = backbone.tokenizer.pad_token_id
+        assert found[names[id(table)]][used[used != padding]].all()
+
+
+def test_a_few_steps_lower_the_loss(backbone: Backbone) -> None:
+    losses = train(backbone, 8)
+    assert losses[-1] < 0.98 * losses[0]
+    assert losses[1] < losses[0]
+
+
+def test_the_pretrained_weights_can_be_recovered(method: Method, any_backbone: Backbone) -> None:
+    """What is not trained stays as it was to the bit, and what was inserted stands beside it."""
+    before = tensors(any_backbone)
+    method.prepare(any_backbone)
+    train(any_backbone, STEPS)
+    after, trained = tensors(any_backbone), declared(method, any_backbone)
+    assert set(before) <= set(after)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items() if name not in trained)
+    if method.adds_modules:
+        assert trained.isdisjoint(before)  # the whole pretrained model is still there
+    else:
+        assert set(before) == set(after)
+    original = load(any_backbone.name)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(original).items())
+
+
+def test_save_and_load_give_equal_outputs(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
+    untrained = logits(backbone)
+    train(backbone, STEPS)
+    expected = logits(backbone)
+    assert not torch.equal(expected, untrained)
+    save_checkpoint(tmp_path / "step-3", backbone, method, about)
+    again, loaded, told = load_checkpoint(tmp_path / "step-3", languages=("en", "ru"))
+    assert torch.equal(logits(again), expected)
+    assert type(loaded) is type(method) and told == about
+    assert not again.model.training
+
+
+def test_a_checkpoint_holds_what_was_trained(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "step-3", backbone, method, about)
+    files = {path.name for path in (tmp_path / "step-3").iterdir()}
+    if method.whole_model:
+        assert {"model.safetensors", "config.json", "tokenizer.json", "checkpoint.json"} <= files
+        return
+    assert files == {"trained.safetensors", "checkpoint.json"}
+    with safe_open(tmp_path / "step-3" / "trained.safetensors", "pt") as saved:
+        assert set(saved.keys()) == declared(method, backbone)
+
+
+def test_state_of_another_backbone_or_method_is_refused(
+    method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
+) -> None:
+    state = method.state(backbone)
+    first = sorted(state)[0]
+    with pytest.raises(BackboneError, match=f"another method or backbone: 1 names differ, first {first}"):
+        method.load_state(backbone, {name: tensor for name, tensor in state.items() if name != first})
+    with pytest.raises(BackboneError, match="1 names differ, first zzz"):
+        method.load_state(backbone, {**state, "zzz": torch.zeros(2)})
+    with pytest.raises(BackboneError, match=f"does not fit: {first} is "):
+        method.load_state(backbone, {**state, first: torch.zeros(*state[first].shape, 2)})
+    other = backbone_of("nllb" if "mt5" in backbone.name else "mt5")
+    method.prepare(other)
+    with pytest.raises(BackboneError, match="another method or backbone"):
+        method.load_state(other, state)
+
+
+def test_a_truncated_checkpoint_is_refused(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "step-3", backbone, method, about)
+    weights = tmp_path / "step-3" / ("model.safetensors" if method.whole_model else "trained.safetensors")
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(BackboneError, match="damaged or truncated"):
+        load_checkpoint(tmp_path / "step-3")
+
+
+def test_preparing_is_the_same_every_time(
+    method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
+) -> None:
+    """Whatever was drawn before, so that a checkpoint and a resumed run start alike; and it disturbs no generator."""
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    other = backbone_of(Path(backbone.name).name)
+    method.prepare(other)
+    assert torch.equal(torch.get_rng_state(), state)
+    first, second = tensors(backbone), tensors(other)
+    assert set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_wrong_options_are_refused(method: Method, about: About) -> None:
+    with pytest.raises(ValueError, match="unknown key 'no_such_option'"):
+        build_method({**about.adaptation, "no_such_option": 1})

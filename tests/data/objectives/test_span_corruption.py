@@ -1,0 +1,107 @@
+"""Span corruption can be undone, and noise lies where T5 draws it."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlgen.data.objectives import Passage, objectives
+from xlgen.data.objectives.span_corruption import span_corruption
+from xlgen.data.objectives.spans import noise_spans, random_partition
+
+DENSITIES = st.floats(0.01, 0.99)
+MEANS = st.floats(1, 20)
+
+
+def merge(source: list[int], target: list[int], first_sentinel: int) -> list[int]:
+    """Put what each sentinel hides back in its place."""
+    hidden: dict[int, list[int]] = {}
+    for token in target:
+        if token >= first_sentinel:
+            current = hidden.setdefault(token, [])
+        else:
+            current.append(token)
+    return [token for kept in source for token in (hidden[kept] if kept >= first_sentinel else [kept])]
+
+
+# -- where noise lies
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers())
+def test_a_partition_adds_up(total: int, parts: int, seed: int) -> None:
+    if parts > total:
+        return
+    found = random_partition(total, parts, random.Random(seed))
+    assert len(found) == parts
+    assert sum(found) == total
+    assert min(found) > 0
+
+
+def test_every_partition_is_equally_likely() -> None:
+    rng = random.Random(0)
+    counts = Counter(tuple(random_partition(5, 3, rng)) for _ in range(6000))
+    assert len(counts) == 6
+    assert all(850 < count < 1150 for count in counts.values())
+
+
+@given(st.integers(2, 300), DENSITIES, MEANS, st.integers())
+def test_noise_spans(length: int, density: float, mean: float, seed: int) -> None:
+    spans = noise_spans(length, density, mean, random.Random(seed))
+    assert spans[0][0] > 0, "the first token is kept"
+    assert spans[-1][1] <= length
+    assert all(start < end for start, end in spans)
+    assert all(end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False)), "spans never touch"
+    noise = sum(end - start for start, end in spans)
+    assert noise == min(max(round(length * density), 1), length - 1)
+    assert len(spans) <= max(round(noise / mean), 1)
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_too_short_for_noise(length: int) -> None:
+    assert noise_spans(length, 0.5, 3, random.Random(0)) == []
+
+
+def test_spans_have_their_mean_length() -> None:
+    rng = random.Random(0)
+    lengths = [end - start for _ in range(200) for start, end in noise_spans(200, 0.15, 3, rng)]
+    assert sum(lengths) / len(lengths) == pytest.approx(3)
+    assert len(set(lengths)) > 5, "not all alike"
+
+
+# -- the objective
+
+
+def test_by_hand() -> None:
+    assert span_corruption([1, 2, 3, 4, 5], [(1, 3), (4, 5)], [90, 91]) == ([1, 90, 4, 91], [90, 2, 3, 91, 5])
+    assert span_corruption([1], [], []) == ([1], [])
+
+
+@given(st.lists(st.integers(0, 99), max_size=80), DENSITIES, MEANS, st.integers())
+def test_merging_source_and_target_gives_the_original(ids: list[int], density: float, mean: float, seed: int) -> None:
+    spans = noise_spans(len(ids), density, mean, random.Random(seed))
+    source, target = span_corruption(ids, spans, range(1000, 1000 + len(spans)))
+    assert merge(source, target, 1000) == ids
+    assert len(source) + len(target) == len(ids) + 2 * len(spans)
+
+
+@pytest.mark.parametrize("text", ["กรุงเทพเป็นเมืองหลวงของไทย", "Москва — столица России.", "東京は日本の首都です。", "x", ""])
+def test_examples(text: str, letters: Any) -> None:
+    kind = objectives.get("span_corruption")
+    example = kind(kind.Options(noise_density=0.4)).make(Passage(text, "th"), random.Random(1), letters)
+    source, target = letters.inside(example)
+    assert letters.text(merge(source, target, 2_000_000)) == text
+    assert example.language == "th"
+    assert example.source[0] == example.target[0] == letters.code("th")
+
+
+def test_the_same_draw_gives_the_same_example_and_long_passages_lose_their_end(letters: Any) -> None:
+    kind = objectives.get("span_corruption")
+    objective = kind(kind.Options(noise_density=0.4, max_tokens=20))
+    passage = Passage("".join(map(chr, range(300, 400))), "en")
+    first, again, other = (objective.make(passage, random.Random(seed), letters) for seed in (3, 3, 4))
+    assert first == again != other
+    source, target = letters.inside(first)
+    assert letters.text(merge(source, target, 2_000_000)) == passage.text[:20]

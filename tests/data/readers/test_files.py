@@ -1,0 +1,143 @@
+"""JSONL, CSV/TSV and plain lines: byte order marks, odd line ends, and faults with file and line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlgen.config import validate
+from xlgen.data.readers import DataError, readers
+
+BOM = b"\xef\xbb\xbf"
+Read = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Write bytes to a file and read it with the reader called so."""
+
+    def rows(kind: str, content: bytes, name: str = "data.txt", **options: Any) -> list[dict[str, Any]]:
+        (tmp_path / name).write_bytes(content)
+        reader = readers.get(kind)
+        built = reader(validate(reader.Options, {"path": name, **options}, "here"), tmp_path)
+        return [dict(record.fields) for record in built.read("th", "train")]
+
+    return rows
+
+
+# -- JSONL
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"a": "ไทย"}\n{"a": "العربية"}\n', ["ไทย", "العربية"]),
+        ('{"a": 1}', [1]),
+        ('{"a": 1}\r\n{"a": 2}\r\n', [1, 2]),
+        ('\n{"a": 1}\n\n   \n{"a": 2}\n\n', [1, 2]),
+        # Line separators within a JSON string are text, not ends of lines.
+        ('{"a": "x\u2028y\u2029z\x85w"}\n{"a": 2}\n', ["x\u2028y\u2029z\x85w", 2]),
+        ('{"a": "\\n"}\n', ["\n"]),
+        ("", []),
+    ],
+)
+def test_jsonl(read: Read, content: str, expected: list[Any]) -> None:
+    for start in (b"", BOM):
+        assert [row["a"] for row in read("jsonl", start + content.encode())] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1}\n{"a": \n', r"data\.txt, line 2 is not valid JSON: .* at column \d+"),
+        (b'\r\n{"a": 1} x\r\n', r"data\.txt, line 2 is not valid JSON"),
+        ('{"a": "\u2028"}\nx\n'.encode(), r"line 2 is not valid JSON"),
+        (b"[1]\n", r"line 1 must be a JSON object, not list"),
+        (b'"text"\n', r"line 1 must be a JSON object, not str"),
+        ('{"a": "é"}'.encode("latin-1"), r"data\.txt is not UTF-8 text"),
+        ('{"a": 1}'.encode("utf-16"), r"data\.txt is not UTF-8 text"),
+    ],
+)
+def test_wrong_jsonl(read: Read, content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read("jsonl", content)
+
+
+# -- CSV and TSV
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "content", "expected"),
+    [
+        ("d.csv", {}, "a,b\nх,й\n", [{"a": "х", "b": "й"}]),
+        ("d.csv", {}, "a,b\r\nх,й\r\n", [{"a": "х", "b": "й"}]),
+        ("d.csv", {}, 'a,b\n"1,5","line\nline ""q"""\n', [{"a": "1,5", "b": 'line\nline "q"'}]),
+        ("d.tsv", {}, "a\tb\n1,5\tq\n", [{"a": "1,5", "b": "q"}]),
+        ("d.csv", {"separator": ";"}, "a;b\n1;2\n", [{"a": "1", "b": "2"}]),
+        ("d.csv", {}, "a,b\nx\u2028y,2\n\n", [{"a": "x\u2028y", "b": "2"}]),
+        ("d.csv", {}, "a,b\n,2\n", [{"a": "", "b": "2"}]),
+        ("d.csv", {}, "a,b\n", []),
+        ("d.csv", {}, "", []),
+    ],
+)
+def test_csv(read: Read, name: str, options: dict[str, str], content: str, expected: list[dict[str, str]]) -> None:
+    for start in (b"", BOM):
+        assert read("csv", start + content.encode(), name, **options) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a,b\n1,2\n1,2,3\n", r"d\.csv, line 3 has not the 2 columns of the header"),
+        (b"a,b\n1\n", r"d\.csv, line 2 has not the 2 columns"),
+        (b'a,b\n1,"2\n', r"d\.csv, line \d+: "),
+        (b'a,b\n1,"2"x\n', r"d\.csv, line 2: "),
+        ("a,b\né,2\n".encode("latin-1"), r"d\.csv, line \d+: .*utf-8"),
+    ],
+)
+def test_wrong_csv(read: Read, content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read("csv", content, "d.csv")
+
+
+# -- lines
+
+
+def test_lines(read: Read) -> None:
+    found = read("lines", BOM + "राम \r\n\r\n 東京\u2028大阪\n".encode())
+    assert found == [{"text": "राम"}, {"text": "東京\u2028大阪"}]
+
+
+# -- finding files
+
+
+@pytest.mark.parametrize(
+    ("path", "codes", "expected"),
+    [
+        ("{language}.{split}.jsonl", {}, "th.train.jsonl"),
+        ("{language}/{split}.jsonl", {"th": "tha"}, "tha/train.jsonl"),
+        ({"train": "en.jsonl", "test": "{language}.jsonl"}, {}, "en.jsonl"),
+    ],
+)
+def test_paths(tmp_path: Path, path: Any, codes: dict[str, str], expected: str) -> None:
+    (tmp_path / expected).parent.mkdir(exist_ok=True)
+    (tmp_path / expected).write_text('{"a": 1}\n')
+    kind = readers.get("jsonl")
+    reader = kind(validate(kind.Options, {"path": path, "codes": codes}, "here"), tmp_path)
+    (record,) = reader.read("th", "train")
+    assert record.where == f"{tmp_path / expected}, line 1"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("{language}.jsonl", r"no file .*th\.jsonl \(language th, split train\); .*data_dir"),
+        ({"test": "x.jsonl"}, "no files are given for split 'train'; there are: test"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "lines", "squad"])
+def test_missing_files(tmp_path: Path, kind: str, path: Any, message: str) -> None:
+    reader = readers.get(kind)
+    with pytest.raises(DataError, match=message):
+        list(reader(validate(reader.Options, {"path": path}, "here"), tmp_path).read("th", "train"))

@@ -1,0 +1,88 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from xlgen.registry import InputError
+from xlgen.report.build import build_report, terminal_table
+
+from .conftest import write_run
+
+
+def test_everything_lies_beside_the_page_and_soon(study: Path) -> None:
+    started = time.monotonic()
+    page = build_report(study)
+    assert time.monotonic() - started < 10
+    assert page == study / "report.html"
+    tables = {f"tables/{name}.{end}" for name in ("runs", "verdict", "languages") for end in ("csv", "md", "tex")}
+    found = {str(path.relative_to(study)) for path in study.rglob("*") if path.is_file() and "runs" not in path.parts}
+    assert found | tables | {"report.html", "summary.json"} == found
+    assert not list(study.rglob("*.tmp"))
+
+
+def test_csv_and_summary_say_the_same(study: Path) -> None:
+    build_report(study)
+    rows = json.loads((study / "summary.json").read_text(encoding="utf-8"))["rows"]
+    values = {(row["run"], row["step"], row["language"], row["metric"]): row for row in rows}
+    runs = _csv(study / "tables" / "runs.csv")
+    folders = {row["run"]: (row["folder"], int(row["steps"])) for row in runs}
+    compared = 0
+    for row in _csv(study / "tables" / "languages.csv"):
+        for column, metric in (("score", row["metric"]), ("correct_language_rate", "correct_language_rate")):
+            figure = values[(*folders[row["run"]], row["language"], metric)]
+            assert [float(row[column + end]) for end in ("", "_low", "_high")] == [
+                figure[k] for k in ("value", "low", "high")
+            ]
+            compared += 1
+    for row in _csv(study / "tables" / "verdict.csv"):
+        figure = values[(*folders[row["run"]], "mean-non-source", row["metric"])]
+        assert float(row["others"]) == figure["value"]
+    assert compared == 2 * 6 * 12
+
+
+def test_a_single_run_has_a_report(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    assert build_report(tmp_path / "run") == tmp_path / "run" / "report.html"
+    # With the report in it, the folder is still one run.
+    assert build_report(tmp_path / "run").exists()
+
+
+def test_runs_without_figures_are_listed(study: Path) -> None:
+    write_run(study / "runs" / "late", method="prompt")
+    (study / "runs" / "late" / "metrics.jsonl").unlink()
+    assert "prompt" in build_report(study).read_text(encoding="utf-8")
+    assert len(_csv(study / "tables" / "runs.csv")) == 7
+    assert len(_csv(study / "tables" / "verdict.csv")) == 6
+
+
+def test_the_terminal_shows_the_verdict(study: Path) -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(terminal_table(study))
+    text = console.export_text()
+    assert "Verdict: pocket-summaries, ROUGE-L" in text
+    assert "24.0 ✗" in text
+
+
+def test_nothing_to_report_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run"):
+        build_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_does_without_torch_and_training(study: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from xlgen.report.build import build_report;"
+        "build_report(Path(sys.argv[1]));"
+        "assert not {'torch', 'transformers', 'xlgen.training', 'matplotlib.pyplot'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(study)], check=True)
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))

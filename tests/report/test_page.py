@@ -1,0 +1,113 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from xlgen.report.page import headline, render
+from xlgen.report.rows import load
+from xlgen.report.tables import language_name
+
+from .conftest import LANGUAGES, write_run
+
+VOID = {"meta", "br", "link", "input", "img"}
+
+
+class Outline(HTMLParser):
+    """Tags with their attributes, and whether they nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def page(study: Path) -> str:
+    return render(load(study), "my & study")
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_needs_nothing_beside_itself(page: str) -> None:
+    found = outline(page).found
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in found}
+    addresses = [
+        value for _, attributes in found for key, value in attributes.items() if key in ("src", "href", "xlink:href")
+    ]
+    assert all(address and address.startswith("#") for address in addresses)
+    assert "http" not in page
+    assert "@import" not in page
+
+
+def test_links_within_the_page_lead_somewhere_and_ids_are_unique(page: str) -> None:
+    found = outline(page).found
+    ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for tag, a in found if tag == "a" and a["href"]} <= set(ids)
+
+
+def test_every_language_has_a_row_with_its_interval(page: str) -> None:
+    for code in LANGUAGES:
+        assert page.count(f'<th scope="row">{language_name(code)}</th>') == 6
+    assert '27.3 <span class="interval">[26.1–28.6]</span>' in page
+
+
+def test_text_is_escaped(page: str) -> None:
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "船沉了,船员&lt;获救&gt;了" in page
+    assert "<h1>my &amp; study</h1>" in page
+
+
+def test_languages_are_marked_up(page: str) -> None:
+    assert '<dd class="prediction" lang="ar" dir="rtl">' in page
+    assert '<dd lang="th" dir="ltr">' in page
+    assert 'lang="ar" dir="ltr"' not in page
+
+
+def test_wrong_languages_are_marked(page: str) -> None:
+    badges = re.findall(r'<strong class="badge poor">(.*?)</strong>', page)
+    # 14 of 20 in the worst run and 1 in the best one, in 11 languages; an empty one in both runs and 12 languages
+    assert badges.count("✗ wrong language: English 97 %") == (14 + 1) * 11
+    assert badges.count("✗ empty") == 2 * 12
+
+
+def test_rates_are_coloured(page: str) -> None:
+    verdict = page[page.index('id="verdict-1"') : page.index('id="plots-1"')]
+    assert '<td class="number poor"><span class="mark" title="poor">✗</span> 24.0' in verdict
+    assert '<td class="number fair"><span class="mark" title="fair">!</span> 94.0' in verdict
+
+
+def test_the_headline_names_the_best_run_and_its_language(study: Path) -> None:
+    text = headline(load(study))
+    assert "adapters lr 1e-3, ROUGE-L 28.2 (source language 39.0)" in text
+    assert "strays into another language" in text
+
+
+def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", task="pocket-summaries")
+    write_run(tmp_path / "b", task="pocket-titles")
+    found = [attributes.get("id") for tag, attributes in outline(render(load(tmp_path), "x")).found if tag == "section"]
+    assert {"verdict-1", "verdict-2", "runs"} <= set(found)
+
+
+def test_a_run_in_its_source_language_alone(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", source_languages=list(LANGUAGES))
+    assert "in its source language" in render(load(tmp_path), "x")
