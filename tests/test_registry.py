@@ -27,7 +27,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[type]:
     """A package of two plugin files that nothing lists."""
     package = tmp_path / "some_plugins"
     package.mkdir()
-    (package / "__init__.py").write_text("from xlgen.registry import Registry\nall = Registry('thing', 'some_plugins')\n")
+    (package / "__init__.py").write_text(
+        "from xlgen.registry import Registry\nall = Registry('thing', 'some_plugins')\n"
+    )
     for name in ("red", "blue"):
         text = f"from some_plugins import all\n\n\n@all.register({name!r})\nclass Plugin:\n    pass\n"
         (package / f"{name}.py").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -37,7 +38,10 @@ def main() -> None:
     except PermissionError as error:
         err.print(f"[bold red]error:[/] no permission: {_plain(str(error.filename))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else 1)
+    except RuntimeError as error:
         err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 

@@ -49,7 +49,7 @@ class Unlabelled(Config):
     languages: tuple[str, ...] = ()
     """Empty: every language of the corpus."""
     rate: float = Field(default=1.0, gt=0)
-    """Share of the examples, relative to the other parts of the stage. A labelled task counts 1."""
+    """Share of the batches, relative to the other parts of the stage. A labelled task counts 1."""
 
 
 class Training(Config):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _purpose(path: Path) -> str:
-    """The first comment line of a YAML file says what it is for."""
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    """The first sentence of the comment that opens a YAML file says what it is for."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return re.split(r"(?<=[.:])\s", " ".join(line.lstrip("# ") for line in lines))[0]
 
 
 def backbones() -> Iterator[tuple[str, str]]:

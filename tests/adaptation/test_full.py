@@ -23,7 +23,8 @@ def test_a_checkpoint_is_a_model_of_the_library(any_backbone: Backbone, tmp_path
     about = About(step=1, backbone=any_backbone.name, adaptation={"method": "full"}, task=None, data_dir=".")
     save_checkpoint(tmp_path / "step-1", any_backbone, method, about)
     model = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "step-1")
-    model.config.tie_word_embeddings = any_backbone.model.config.tie_word_embeddings
+    if model.config.model_type == "umt5":
+        any_backbone.repair(model, fresh=False)
     batch = any_backbone.collate([EncodedExample((5, 6, 7), (8, 9), "en")])
     with torch.inference_mode():
         assert torch.equal(model(**batch).logits, any_backbone.model(**batch).logits)

@@ -128,10 +128,10 @@ def test_no_tokenizer(copy: Checkpoint) -> None:
         load(str(folder))
 
 
-def test_pickled_weights_are_not_read(copy: Checkpoint) -> None:
+def test_pickled_weights_are_not_read(copy: Checkpoint, backbone_of: Callable[[str], Backbone]) -> None:
     folder = copy("mt5")
     (folder / "model.safetensors").unlink()
-    torch.save({"shared.weight": torch.zeros(2)}, folder / "pytorch_model.bin")
+    torch.save(backbone_of("mt5").model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(BackboneError, match=r"pickled weights only .*can run code.*model\.safetensors"):
         load(str(folder))
 

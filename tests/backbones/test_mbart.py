@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.loading import load
 from xlgen.backbones.mbart import MBart50
+from xlgen.generation.decode import Decoding, generate
 
 TEXTS = {"en": "He came.", "ru": "Он пришёл в город.", "ar": "جاء إلى المدينة.", "th": "เขามา", "zh": "他来了。"}
 CODES = {"en": "en_XX", "ru": "ru_RU", "ar": "ar_AR", "th": "th_TH", "zh": "zh_CN"}
@@ -61,7 +62,9 @@ def test_codes_that_the_tokenizer_lacks_are_no_languages(backbone: MBart50) -> N
     assert type(backbone)(backbone.model, Few(), "few").codes == {"en": 11, "fr": 10}
 
 
-def test_a_config_that_leaves_the_decoder_start_open(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_config_that_leaves_the_decoder_start_open(
+    checkpoint: Callable[[str], Path], backbone_of: Callable[[str], Backbone], tmp_path: Path
+) -> None:
     """MBartConfig's default is None."""
     shutil.copytree(checkpoint("mbart"), tmp_path / "open")
     for file in ("config.json", "generation_config.json"):
@@ -72,6 +75,10 @@ def test_a_config_that_leaves_the_decoder_start_open(checkpoint: Callable[[str],
     backbone = load(str(tmp_path / "open"))
     assert backbone.model.config.decoder_start_token_id is None
     assert backbone.decoder_start(["fr"])[0, 0] == backbone.tokenizer.eos_token_id
+    source = backbone.source(backbone.pieces("He came."), "en")
+    told = backbone_of("mbart")
+    found, expected = (generate(each, [source] * 2, ["fr", "th"], Decoding(8)) for each in (backbone, told))
+    assert found == expected
 
 
 def test_mbart_25_is_another_family(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:

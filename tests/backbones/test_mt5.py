@@ -51,6 +51,19 @@ def test_the_head_survives_tie_weights(backbone: Backbone) -> None:
     assert torch.equal(logits(backbone), before)
 
 
+def test_the_head_survives_whatever_the_config_says(backbone: Backbone) -> None:
+    """The config is forced to True wherever a copy of it is made."""
+    backbone.model.config.tie_word_embeddings = True
+    backbone.model.tie_weights()
+    assert separate(backbone.model)
+
+
+def test_the_head_of_random_weights_survives_the_mapping_made_before(checkpoint: Callable[[str], Path]) -> None:
+    model = load(str(checkpoint("mt5")), init="random").model
+    model.tie_weights(recompute_mapping=False)
+    assert separate(model)
+
+
 def test_the_head_survives_resizing(backbone: Backbone) -> None:
     before, size = logits(backbone), backbone.model.config.vocab_size
     backbone.model.resize_token_embeddings(size + 7)

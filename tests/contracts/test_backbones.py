@@ -132,6 +132,15 @@ def test_the_loss_is_the_librarys_own(any_backbone: Backbone) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
+def test_the_decoder_does_not_see_what_comes_later(any_backbone: Backbone) -> None:
+    """Also without padding in the batch, when the library leaves the mask out."""
+    source = any_backbone.source(any_backbone.pieces(SOURCES["en"]), "en")
+    batches = [any_backbone.collate([EncodedExample(source, (7, 8, last, 9), "en")]) for last in (10, 11)]
+    first, second = (logits(any_backbone, batch)[0] for batch in batches)
+    assert torch.equal(first[:3], second[:3])
+    assert not torch.equal(first[3], second[3])
+
+
 def test_padding_changes_nothing(any_backbone: Backbone) -> None:
     examples = encoded(any_backbone)
     together = logits(any_backbone, any_backbone.collate(examples))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_budget_batches(lengths: list[tuple[int, int]], budget: int, most: int |
         for side in (0, 1):
             assert len(batch) * max(lengths[i][side] for i in batch) <= budget
     # No batch could have taken the first example of the next one as well.
-    for batch, following in zip(found, found[1:], strict=False):
+    for batch, following in pairwise(found):
         grown = [*batch, following[0]]
         over = max(max(lengths[i]) for i in grown) * len(grown) > budget
         assert over or len(batch) == most
@@ -94,9 +94,7 @@ def test_proportions_are_exact(rates: list[int], periods: int) -> None:
     st.integers(0, 60),
     st.integers(0, 3),
 )
-def test_a_restored_stream_goes_on_with_the_same_batches(
-    sizes: list[tuple[int, int]], done: int, seed: int
-) -> None:
+def test_a_restored_stream_goes_on_with_the_same_batches(sizes: list[tuple[int, int]], done: int, seed: int) -> None:
     def fresh() -> BatchStream:
         return BatchStream([part(str(i), size, rate) for i, (size, rate) in enumerate(sizes)], seed, 12, 3)
 

@@ -99,7 +99,9 @@ def test_each_family_knows_its_leftovers(family: str, leftover: str) -> None:
     assert clean(f"อะไร {leftover} ใหม่{leftover}", families.get(family).leftover_pattern) == "อะไร ใหม่"
 
 
-ODD_TEXT = st.lists(st.sampled_from([*"ab1 .-火大กา้の", "fire", "<extra_id_0>", " a", "काम", "\u00a0"]), max_size=40).map("".join)
+ODD_TEXT = st.lists(
+    st.sampled_from([*"ab1 .-火大กา้の", "fire", "<extra_id_0>", " a", "काम", "\u00a0"]), max_size=40
+).map("".join)
 
 
 @given(ODD_TEXT | st.text(max_size=60))
@@ -111,7 +113,9 @@ def test_laws(text: str) -> None:
     assert bool(kept.strip()) == bool(text.strip()), "never all of it"
 
 
-@given(st.lists(st.sampled_from(["fire", "mayor", "мэр", "في", "2020", "काम"]), min_size=1, max_size=6), st.integers(2, 6))
+@given(
+    st.lists(st.sampled_from(["fire", "mayor", "мэр", "في", "2020", "काम"]), min_size=1, max_size=6), st.integers(2, 6)
+)
 def test_any_phrase_of_words_ends_up_once(words: list[str], times: int) -> None:
     phrase = " ".join(words)
     if not any(char.isalpha() for char in phrase) or len(phrase) < 3:

@@ -1,5 +1,6 @@
-"""Every lexicon: the same concepts as English, clean text in its own script and punctuation, answers that can be found."""
+"""Every lexicon: the concepts of English, clean text in its own script and punctuation, answers that can be found."""
 
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cache
 from importlib import resources
@@ -26,8 +27,8 @@ PUNCTUATION = {
     "ar": "«»،.:؟",
     "hi": "“”।,:?-",
     "th": "“”?",
-    "zh": "“”。，：？",
-    "ja": "「」。、？",
+    "zh": "“”·。，：？",
+    "ja": "「」・。、？",
 }
 # Kinds of questions whose answer is inflected where it stands in the document, by language. None so far.
 INFLECTED: dict[str, set[str]] = {}
@@ -65,8 +66,6 @@ def test_the_same_keys_as_english(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_fits_every_template(language: str) -> None:
     """All agents with all actions, and all else in turn: no form is missing (fill raises GrammarError)."""
-    from dataclasses import replace
-
     terms = ENGLISH["terms"]
     turn = {name: cycle(terms[kind]) for name, kind in [("reason", "reasons"), ("name", "names"), ("month", "months")]}
     rest = {"result": cycle(terms["results"]), "quote": cycle(terms["quotes"]), "weekday": cycle(terms["weekdays"])}

@@ -82,6 +82,7 @@ def load(
     Family, precision and ``languages`` are checked before any weight is read. Weights come from safetensors only.
     Raises BackboneError.
     """
+    _quiet()
     folder = resolve(name)
     family = family_of(folder)
     config, tokenizer = _load_config(folder), _load_tokenizer(folder)
@@ -102,6 +103,14 @@ class _WithoutWeights(torch.nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+
+def _quiet() -> None:
+    """Keep the library's bars and warnings (of tied weights, which the families take care of) out of our output."""
+    from transformers.utils import logging as library
+
+    library.set_verbosity_error()
+    library.disable_progress_bar()
 
 
 def _load_config(folder: str) -> Any:

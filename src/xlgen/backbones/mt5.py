@@ -27,8 +27,12 @@ class MT5(Backbone):
 
     @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:
-        """Keep the output matrix apart from the embeddings."""
+        """Keep the output matrix apart from the embeddings, and the decoder from seeing what comes later."""
         keep_output_matrix(model)
+        for name, module in model.decoder.named_modules():
+            if name.endswith("SelfAttention") and hasattr(module, "is_causal"):
+                # umT5 in transformers 5.17 says False, and its decoder then attends to the labels it must predict.
+                module.is_causal = True
         if fresh:
             # The embeddings are drawn with std 1; an output matrix like that would start with logits of std sqrt(d).
             nn.init.normal_(model.lm_head.weight, std=model.config.d_model**-0.5)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import regex
 
-# Letters (with their marks) and digits that a repeated phrase must have at least. Shorter ones, such as "ha ha" or 看看, are left alone.
+# A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
 _SHORTEST_PHRASE = 3
 
 # Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
@@ -17,7 +17,7 @@ _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
 
 
 def clean(text: str, leftovers: re.Pattern[str]) -> str:
-    """``text`` without leftovers of pretraining, with a phrase repeated at the very end kept once, spaces made single."""
+    """``text`` without leftovers of pretraining, with a phrase repeated at the end kept once, spaces made single."""
     return remove_repeated_ending(" ".join(leftovers.sub(" ", text).split()))
 
 

@@ -117,6 +117,8 @@ def _coded(vocabulary_size: int) -> dict[str, Any]:
         "decoder_attention_heads": _SHAPE["heads"],
         "encoder_ffn_dim": 2 * _SHAPE["feed_forward"],
         "decoder_ffn_dim": 2 * _SHAPE["feed_forward"],
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
         "dropout": 0.0,
         "attention_dropout": 0.0,
         "activation_dropout": 0.0,

@@ -2,8 +2,8 @@
 
 A :class:`Frame` says who did what, where, when, why and with what result, and how the text is laid out. It is
 language-free: any frame can be rendered in any language, so parallel text, summaries, titles and questions with
-answers all come from one draw. Every fact stands at least twice in a text, in other words the second time, as in
-real news; that repetition is what lets denoising teach a small model to copy from its input.
+answers all come from one draw. Who did what, where, when and with what result stands at least
+twice in a text, in other words the second time, as in real news; that repetition is what lets denoising teach a small model to copy from its input.
 
 Splits hold out combinations: which (agent, action) pairs may occur is decided by a hash of the pair, so the test
 set's main events were never seen in training nor in the unlabelled text.
@@ -31,14 +31,16 @@ QUESTIONS = ("who", "where", "when", "why")
 NUMBERS = (20, 30, 40, 50, 60, 70, 80, 90, 200, 300, 400, 500, 600, 700, 800, 900)
 # Share of (agent, action) pairs of each split, in twelfths.
 _SHARES: dict[Split, int] = {"unlabelled": 6, "train": 4, "validation": 1, "test": 1}
-# The order of sentences; the opening and, often, the side event come first, so the lead is no summary.
+# The order of sentences. A kind that stands twice is worded differently the second time. The side event, told once,
+# tells what is not the news; it or the opening often comes first, so the lead is no summary.
 _LAYOUTS = (
-    ("opening", "side", "event", "reason", "result", "passive", "repeat_result"),
-    ("opening", "event", "agent", "side", "result", "passive", "repeat_result"),
-    ("side", "passive", "event", "result", "agent", "repeat_result"),
-    ("opening", "passive", "quote", "event", "reason", "repeat_result", "result"),
-    ("quote", "side", "event", "repeat_result", "passive", "result"),
-    ("opening", "event", "reason", "result", "side", "passive", "repeat_result"),
+    ("side", "event", "reason", "result", "event", "repeat_result"),
+    ("opening", "event", "side", "result", "event", "repeat_result"),
+    ("opening", "side", "event", "result", "agent", "event", "repeat_result"),
+    ("quote", "event", "repeat_result", "side", "event", "result"),
+    ("side", "passive", "event", "reason", "result", "event", "repeat_result"),
+    ("passive", "event", "repeat_result", "event", "side", "result"),
+    ("opening", "event", "reason", "event", "repeat_result", "reason", "result"),
 )
 SHORTEST_DOCUMENT = min(map(len, _LAYOUTS))
 """Sentences."""
@@ -183,7 +185,9 @@ def render(frame: Frame, language: str) -> Story:
         return text(templates[variant % len(templates)])
 
     layout = _LAYOUTS[frame.layout]
-    sentences = tuple(sentence(kind, variant) for kind, variant in zip(layout, frame.variants, strict=False))
+    # The first occurrence of a kind draws its wording, the second takes the next one.
+    wordings = [frame.variants[layout.index(kind)] + layout[:i].count(kind) for i, kind in enumerate(layout)]
+    sentences = tuple(sentence(kind, wording) for kind, wording in zip(layout, wordings, strict=True))
     reason = frame.variants[layout.index("reason")] if "reason" in layout else 0
     answers = {
         "who": "{agent}",

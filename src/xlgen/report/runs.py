@@ -52,11 +52,19 @@ class Run:
     """The log of training, step by step."""
     figures: tuple[Mapping[str, Any], ...] = field(repr=False)
     """The figures of every evaluation, each once."""
+    evaluations: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+    """How many inputs of each language were evaluated, and how many of them cropped."""
 
     @property
     def last_step(self) -> int:
         """The step of the newest evaluation: the figures that tables show."""
         return max((figure["step"] for figure in self.figures), default=0)
+
+    @property
+    def cropped_evaluation(self) -> int:
+        """How many inputs of the newest evaluation were over the length limit and lost a part."""
+        newest = [event for event in self.evaluations if event.get("step") == self.last_step]
+        return sum(int(event.get("cropped_sources") or 0) for event in newest)
 
     @property
     def main_metric(self) -> str:
@@ -128,6 +136,7 @@ def read_run(folder: Path) -> Run:
         start=next((event for event in events if event.get("event") == "start"), {}),
         steps=steps,
         figures=figures,
+        evaluations=tuple(event for event in events if event.get("event") == "evaluated"),
     )
 
 

@@ -100,6 +100,7 @@ def runs_table(results: Results) -> Table:
         Column("padding", "Padding (%)", _one_digit),
         Column("examples", "Examples", _thousands),
         Column("cropped_sources", "Cropped inputs", _thousands),
+        Column("cropped_evaluation", "Cropped when evaluated", _thousands),
         Column("cropped_tokens", "Cropped tokens", _thousands),
         Column("dropped_targets", "Dropped labels", _thousands),
         Column("cut_targets", "Cut labels", _thousands),
@@ -132,6 +133,7 @@ def _about(run: Run) -> dict[str, Any]:
             key: data.get(key)
             for key in ("examples", "cropped_sources", "cropped_tokens", "dropped_targets", "cut_targets")
         },
+        "cropped_evaluation": run.cropped_evaluation,
         "unknown": _percent(finite(data.get("unknown_share"))),
     }
 

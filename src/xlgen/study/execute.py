@@ -16,6 +16,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from xlgen.registry import InputError
 from xlgen.study.plan import PlannedRun, Study
 
 _POLL_SECONDS = 0.5
@@ -34,7 +35,7 @@ class _Worker:
         log = self.folder / "metrics.jsonl"
         if not log.exists():
             return 0, "loading"
-        lines = log.read_text(encoding="utf-8").splitlines()
+        lines = log.read_text(encoding="utf-8").split("\n")[:-1]
         if not lines:
             return 0, "loading"
         try:
@@ -46,15 +47,20 @@ class _Worker:
         return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
 
 
-def is_done(folder: Path) -> bool:
-    """Whether the run in ``folder`` came to its end."""
+def is_done(run: PlannedRun, folder: Path) -> bool:
+    """Whether ``run`` came to its end in ``folder``. Raises InputError where the folder holds another run."""
     state = folder / "state.json"
-    return state.exists() and json.loads(state.read_text(encoding="utf-8")).get("status") == "done"
+    if not state.exists() or json.loads(state.read_text(encoding="utf-8")).get("status") != "done":
+        return False
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
+    if recipe != run.recipe.model_dump(mode="json"):
+        raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
+    return True
 
 
 def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
     """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs."""
-    waiting = [run for run in study.runs if not is_done(out / "runs" / run.name)]
+    waiting = [run for run in study.runs if not is_done(run, out / "runs" / run.name)]
     workers = max(1, min(workers, len(waiting)))
     threads = max(1, (os.cpu_count() or 1) // workers)
     running: list[_Worker] = []

@@ -19,11 +19,16 @@ from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
 
 _TRAINED = "trained.safetensors"
 _ABOUT = "checkpoint.json"
 _RESUME = "resume"
+
+
+class SaveError(InputError):
+    """A checkpoint could not be written: the disk is full, or the folder not writable. Nothing else was touched."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def save_checkpoint(
     """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
 
     A method that trains the whole model is saved by ``save_pretrained``; any other saves only what it trained.
-    ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises OSError, with nothing left
+    ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises SaveError, with nothing left
     behind, when the disk is full or not writable.
     """
     temporary = folder.with_name(folder.name + ".tmp")
@@ -68,8 +73,9 @@ def save_checkpoint(
         temporary.rename(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise OSError(
-            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched"
+        raise SaveError(
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then go "
+            "on with the same command and --resume"
         ) from None
 
 
@@ -121,7 +127,7 @@ def read_about(folder: Path) -> About:
         return About(**{key: data[key] for key in About.__dataclass_fields__})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise BackboneError(f"{folder / _ABOUT} is damaged: {error}") from None
 
 

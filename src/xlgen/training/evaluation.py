@@ -48,15 +48,15 @@ def predict(
     max_source_tokens: int,
     decoding: Decoding,
     progress: Callable[[int], None] = lambda count: None,
-) -> list[str]:
-    """Raw generated text for examples of any languages, in order."""
-    texts: dict[int, str] = {}
+) -> list[tuple[str, int]]:
+    """(raw generated text, tokens cropped from the input) for examples of any languages, in order."""
+    texts: dict[int, tuple[str, int]] = {}
     for language in dict.fromkeys(example.language for example in examples):
         method.set_language(backbone, language)
         chosen = [i for i, example in enumerate(examples) if example.language == language]
-        sources = [backbone.encode_source(examples[i], max_source_tokens)[0] for i in chosen]
-        found = generate(backbone, sources, [language] * len(chosen), decoding, progress)
-        texts.update(zip(chosen, found, strict=True))
+        encoded = [backbone.encode_source(examples[i], max_source_tokens) for i in chosen]
+        found = generate(backbone, [ids for ids, _ in encoded], [language] * len(chosen), decoding, progress)
+        texts.update({i: (text, cropped) for i, text, (_, cropped) in zip(chosen, found, encoded, strict=True)})
     return [texts[i] for i in range(len(examples))]
 
 
@@ -69,7 +69,7 @@ def evaluate(
     accelerator: Accelerator | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Predictions by language, as rows ``{id, language, input, prediction, raw, references}``.
+    """Predictions by language, as rows ``{id, language, input, cropped_tokens, prediction, raw, references}``.
 
     On several processes each generates for its share; every process gets all rows.
     """
@@ -83,15 +83,16 @@ def evaluate(
         if accelerator is not None and world > 1:
             found = gather_object(found)
         by_index = dict(found)
-        rows[language] = [_row(whole[i], by_index[i], backbone) for i in range(len(whole))]
+        rows[language] = [_row(whole[i], *by_index[i], backbone) for i in range(len(whole))]
     return rows
 
 
-def _row(example: LabelledExample, raw: str, backbone: Backbone) -> dict[str, Any]:
+def _row(example: LabelledExample, raw: str, cropped: int, backbone: Backbone) -> dict[str, Any]:
     return {
         "id": example.id,
         "language": example.language,
         "input": example.source,
+        "cropped_tokens": cropped,
         "prediction": clean(raw, backbone.leftover_pattern),
         "raw": raw,
         "references": list(example.targets),

@@ -48,16 +48,19 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     folder = RunFolder(path)
     resolved = recipe.model_dump(mode="json")
     file = path / "recipe.yaml"
+    # A run that was refused before its first step leaves its recipe and nothing else; a mended one takes its place.
     if file.exists():
         before = _recipe_in(file)
-        if before != resolved:
+        started = any(other != file for other in path.iterdir())
+        if before != resolved and started:
             raise FolderError(f"{path} holds another run ({_difference(before, resolved)}); choose another --out")
-        if not resume:
+        if started and not resume:
             raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
-        return folder
+        if before == resolved:
+            return folder
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
+        if any(other != file for other in path.iterdir()):
             raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
         text = {"recipe": resolved, "environment": _environment()}
         write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))

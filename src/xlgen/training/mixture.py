@@ -45,6 +45,8 @@ def build_stream(
 def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[EncodedExample], DataReport]:
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
+    # A model may have fewer positions than the task allows tokens.
+    longest_target = backbone.source_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
     encoded: list[EncodedExample] = []
@@ -56,17 +58,17 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
         cropped_tokens += lost
         unknown += sum(token == backbone.tokenizer.unk_token_id for token in (*example.source, *example.target))
         tokens += len(example.source) + len(example.target)
-        if len(example.target) > config.max_target_tokens:
+        if len(example.target) > longest_target:
             too_long.append((len(example.target), row.where))
             if config.too_long_targets == "drop":
                 continue
             if config.too_long_targets == "cut":
-                example = EncodedExample(example.source, example.target[: config.max_target_tokens], example.language)
+                example = EncodedExample(example.source, example.target[:longest_target], example.language)
         encoded.append(example)
     if too_long and config.too_long_targets == "error":
         longest, where = max(too_long)
         raise DataError(
-            f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {config.max_target_tokens} "
+            f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {longest_target} "
             f"(the longest has {longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to "
             "drop or cut"
         )
@@ -79,7 +81,7 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
         cropped_tokens=cropped_tokens,
         dropped_targets=count if config.too_long_targets == "drop" else 0,
         cut_targets=count if config.too_long_targets == "cut" else 0,
-        unknown_share=100 * unknown / tokens,
+        unknown_share=unknown / tokens,
     )
     return encoded, report
 

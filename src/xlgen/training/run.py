@@ -218,6 +218,8 @@ class _Run:
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
             for language, found in rows.items():
+                cropped = sum(row["cropped_tokens"] > 0 for row in found)
+                self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
                 for row in score_rows(found, self.task, language, self.stage.evaluation.bootstrap):
                     self.tracker.log("figure", step, **asdict(row))
         self.accelerator.wait_for_everyone()

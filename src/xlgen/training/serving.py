@@ -14,6 +14,7 @@ from typing import IO, Any
 from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
+from xlgen.data.readers.files import parse_object
 from xlgen.data.tasks import fill, load_task
 from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
@@ -104,9 +105,10 @@ def predict_file(path: Path, language: str, source: str, target: str, beams: int
         while rows := list(islice(found, _CHUNK)):
             examples = [_example(record, number, code, task.config) for number, record in rows]
             raw = predict_texts(backbone, method, examples, task.config.max_source_tokens, decoding)
-            for example, text in zip(examples, raw, strict=True):
+            for example, (text, cropped) in zip(examples, raw, strict=True):
                 row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
-                written.write(json.dumps({**row, "input": example.source}, ensure_ascii=False) + "\n")
+                more = {"input": example.source, "cropped_tokens": cropped}
+                written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += len(rows)
     return count
@@ -121,17 +123,14 @@ def _example(record: Record, number: int, language: str, task: Any) -> LabelledE
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{'standard input' if name == '-' else name}, line {number}"
-        try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
-        if not isinstance(fields, dict):
-            raise DataError(f"{where} must be a JSON object")
-        yield number, Record(fields, where)
+    name = "standard input" if name == "-" else name
+    try:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                where = f"{name}, line {number}"
+                yield number, Record(parse_object(line, where), where)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is not UTF-8 text: {error}") from None
 
 
 @contextmanager

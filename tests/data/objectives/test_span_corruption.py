@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_noise_spans(length: int, density: float, mean: float, seed: int) -> Non
     assert spans[0][0] > 0, "the first token is kept"
     assert spans[-1][1] <= length
     assert all(start < end for start, end in spans)
-    assert all(end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False)), "spans never touch"
+    assert all(end < start for (_, end), (start, _) in pairwise(spans)), "spans never touch"
     noise = sum(end - start for start, end in spans)
     assert noise == min(max(round(length * density), 1), length - 1)
     assert len(spans) <= max(round(noise / mean), 1)
@@ -87,7 +88,9 @@ def test_merging_source_and_target_gives_the_original(ids: list[int], density: f
     assert len(source) + len(target) == len(ids) + 2 * len(spans)
 
 
-@pytest.mark.parametrize("text", ["กรุงเทพเป็นเมืองหลวงของไทย", "Москва — столица России.", "東京は日本の首都です。", "x", ""])
+@pytest.mark.parametrize(
+    "text", ["กรุงเทพเป็นเมืองหลวงของไทย", "Москва — столица России.", "東京は日本の首都です。", "x", ""]
+)
 def test_examples(text: str, letters: Any) -> None:
     kind = objectives.get("span_corruption")
     example = kind(kind.Options(noise_density=0.4)).make(Passage(text, "th"), random.Random(1), letters)

@@ -39,6 +39,7 @@ def read(tmp_path: Path) -> Read:
         # Line separators within a JSON string are text, not ends of lines.
         ('{"a": "x\u2028y\u2029z\x85w"}\n{"a": 2}\n', ["x\u2028y\u2029z\x85w", 2]),
         ('{"a": "\\n"}\n', ["\n"]),
+        ('{"a": "\\ud83d\\ude00"}\n', ["😀"]),
         ("", []),
     ],
 )
@@ -55,6 +56,8 @@ def test_jsonl(read: Read, content: str, expected: list[Any]) -> None:
         ('{"a": "\u2028"}\nx\n'.encode(), r"line 2 is not valid JSON"),
         (b"[1]\n", r"line 1 must be a JSON object, not list"),
         (b'"text"\n', r"line 1 must be a JSON object, not str"),
+        (b'{"a": "x\\ud83d"}\n', r"line 1 cannot be read: .*surrogates"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", r"line 1 cannot be read: .*digits"),
         ('{"a": "é"}'.encode("latin-1"), r"data\.txt is not UTF-8 text"),
         ('{"a": 1}'.encode("utf-16"), r"data\.txt is not UTF-8 text"),
     ],

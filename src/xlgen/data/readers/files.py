@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
@@ -53,6 +54,21 @@ class FileReader(Reader):
             raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """The JSON object in ``line``. Raises DataError for anything else, and for text that no encoding can hold."""
+    try:
+        fields = json.loads(line)
+        # JSON may spell half of a surrogate pair, which is no character; tokenizers refuse it without saying where.
+        json.dumps(fields, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
+    except ValueError as error:
+        raise DataError(f"{where} cannot be read: {error}") from None
+    if not isinstance(fields, dict):
+        raise DataError(f"{where} must be a JSON object, not {type(fields).__name__}")
+    return fields
+
+
 @readers.register("jsonl")
 class JsonlReader(FileReader):
     """One JSON object a line."""
@@ -64,13 +80,7 @@ class JsonlReader(FileReader):
             where = f"{path}, line {number}"
             if not line.strip():
                 continue
-            try:
-                fields = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
-            if not isinstance(fields, dict):
-                raise DataError(f"{where} must be a JSON object, not {type(fields).__name__}")
-            yield Record(fields, where)
+            yield Record(parse_object(line, where), where)
 
 
 @readers.register("csv")

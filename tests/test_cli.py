@@ -1,0 +1,151 @@
+"""The command line: every command explains itself, lists are lines, exit codes mean what they say."""
+
+import re
+import shlex
+from importlib import metadata
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import xlgen
+from xlgen.adaptation.base import methods
+from xlgen.cli import app, main
+from xlgen.config import load_recipe, shipped
+from xlgen.data.objectives import objectives
+from xlgen.languages import all_languages
+from xlgen.listing import LISTS
+from xlgen.metrics.base import plugins
+from xlgen.study.plan import load_study
+
+GROUP: Any = typer.main.get_command(app)
+COMMANDS = sorted(GROUP.commands)
+runner = CliRunner()
+
+
+def test_the_commands_of_the_design_are_there() -> None:
+    assert {"quickstart", "train", "evaluate", "predict", "report", "list", "doctor"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_an_example_that_parses(name: str) -> None:
+    done = runner.invoke(app, [name, "--help"])
+    assert done.exit_code == 0
+    text = " ".join(done.stdout.split())
+    example = text.rsplit("Example: ", 1)[1]
+    program, command, *arguments = shlex.split(example)
+    assert (program, command) == ("xlgen", name)
+    found = GROUP.commands[name].make_context(name, arguments).params
+    if name == "train":
+        load_recipe(found["recipe"], found["overrides"])
+    if name == "list":
+        assert found["kind"] in LISTS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name: str) -> None:
+    command = GROUP.commands[name]
+    assert command.help
+    for parameter in command.params:
+        assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+
+
+def test_version() -> None:
+    done = runner.invoke(app, ["--version"])
+    assert done.stdout.strip() == xlgen.__version__ == metadata.version("xlgen")
+
+
+def test_without_a_command_there_is_help() -> None:
+    done = runner.invoke(app, [])
+    assert "Usage" in done.output
+    assert all(name in done.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_list_gives_one_line_each_with_a_description(kind: str) -> None:
+    done = runner.invoke(app, ["list", kind])
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(list(LISTS[kind]()))
+    for line in lines:
+        assert re.fullmatch(r"\S.* +\S.*", line), line
+    assert "[bold]" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("languages", [language.code for language in all_languages()]),
+        ("methods", methods.names()),
+        ("metrics", plugins.names()),
+        ("objectives", objectives.names()),
+        ("tasks", shipped("tasks")),
+        ("recipes", ["quickstart", "squad-xquad", "pocket-mt5"]),
+        ("backbones", ["pocket-mt5", "pocket-mbart", "pocket-nllb"]),
+    ],
+)
+def test_lists_hold_what_there_is(kind: str, names: Any) -> None:
+    lines = runner.invoke(app, ["list", kind]).stdout.splitlines()
+    assert set(names) <= {line.split()[0] for line in lines}
+
+
+def test_doctor() -> None:
+    done = runner.invoke(app, ["doctor"])
+    assert done.exit_code == 0
+    for word in ("python", "torch", "CPU", "GPU", "free disk", metadata.version("transformers")):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "method"],
+        ["list"],
+        ["lists"],
+        ["train"],
+        ["train", "squad-xquad"],
+        ["doctor", "--fast"],
+        ["evaluate", "x", "--beams", "0"],
+        ["predict", "x", "--language", "fr", "--input", "y", "--beams", "0"],
+    ],
+)
+def test_wrong_usage_is_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["xlgen", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    found = capsys.readouterr()
+    assert not found.out
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (RuntimeError("the loss [bold] is nan"), 1, "error: the loss [bold] is nan"),
+        (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (PermissionError(13, "Permission denied", "/a/[b]"), 2, "no permission: /a/[b]"),
+    ],
+)
+def test_exit_codes(
+    error: Exception, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("xlgen.cli.app", fail)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == code
+    assert message in capsys.readouterr().err
+
+
+def test_smoke_overrides_fit_every_recipe() -> None:
+    from xlgen.cli import _SMOKE
+
+    for name in ("squad-xquad", "pocket-mt5"):
+        assert load_recipe(name, _SMOKE).stages[0].training.steps == 3
+    assert load_study("quickstart", _SMOKE)
