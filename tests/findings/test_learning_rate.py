@@ -1,7 +1,7 @@
 """C, section 4 and Figure 1, on the embedded default: a high rate answers in English, a lower one does not.
 
-A smaller copy of the quickstart: the same base recipe with fewer steps and examples, so thresholds are looser than those
-that the quickstart's own summary meets.
+A smaller copy of the quickstart: the same base recipe with fewer steps and examples, so thresholds are looser than
+those that the quickstart's own summary meets.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 A :class:`Frame` says who did what, where, when, why and with what result, and how the text is laid out. It is
 language-free: any frame can be rendered in any language, so parallel text, summaries, titles and questions with
-answers all come from one draw. Who did what, where, when and with what result stands at least
-twice in a text, in other words the second time, as in real news; that repetition is what lets denoising teach a small model to copy from its input.
+answers all come from one draw. Who did what, where, when and with what result stands at least twice in a text, in
+other words the second time, as in real news; that repetition is what lets denoising teach a small model to copy from
+its input.
 
 Splits hold out combinations: which (agent, action) pairs may occur is decided by a hash of the pair, so the test
 set's main events were never seen in training nor in the unlabelled text.

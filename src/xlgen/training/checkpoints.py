@@ -74,8 +74,8 @@ def save_checkpoint(
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise SaveError(
-            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then go "
-            "on with the same command and --resume"
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then "
+            "go on with the same command and --resume"
         ) from None
 
 
