@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -64,11 +65,25 @@ def quickstart(
     workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
+    _study("quickstart", folder, workers)
+
+
+@app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
+def study(
+    name: Annotated[str, typer.Argument(help="A shipped study or a YAML file with `base` and `runs`.")],
+    folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+) -> None:
+    """Several runs that differ in a few keys; running it again does what is missing."""
+    _study(name, folder, workers, overrides or ())
+
+
+def _study(name: str, folder: Path, workers: int, overrides: Sequence[str] = ()) -> None:
     from xlgen.study.execute import execute, failures
     from xlgen.study.plan import load_study
 
-    study = load_study("quickstart")
-    failed = execute(study, folder, workers or os.cpu_count() or 1, err)
+    failed = execute(load_study(name, overrides), folder, workers or os.cpu_count() or 1, err)
     for line in failures(failed):
         err.print(f"[bold red]failed:[/] {_plain(line)}", highlight=False)
     if failed:

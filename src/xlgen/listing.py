@@ -29,7 +29,8 @@ def backbones() -> Iterator[tuple[str, str]]:
     from xlgen.backbones.loading import embedded
 
     for name, path in embedded().items():
-        yield name, f"embedded, {path}"
+        ready = (path / "model.safetensors").exists()
+        yield name, f"embedded, {path}" if ready else f"tokenizer and config only; `xlgen train {name}` pretrains it"
     for name, description in _plugins(families):
         yield f"family {name}", description
 

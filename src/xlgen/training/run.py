@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +14,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Recipe, Stage
+from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
 from xlgen.metrics.score import choose
@@ -134,12 +137,19 @@ class _Run:
         self.tracker.cut_after(first if found else -1)
         if not found:
             self._log_start(report)
-            if training.steps and self._evaluates_at(0):
-                self._evaluate(0)
         # 6. Train; log, evaluate and save on the way.
+        self._train(model, optimizer, stream, first)
+        # 7. Leave a whole model for the next stage to start from.
+        if keep_whole and self.accelerator.is_main_process:
+            self._save_model()
+        self.accelerator.wait_for_everyone()
+
+    def _train(self, model: torch.nn.Module, optimizer: Optimizer, stream: BatchStream, first: int) -> None:
+        """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
+        training = self.stage.training
+        started = time.monotonic()
+        bar = self.progress.task("training", training.steps, first)
         with _stop_signal() as stop:
-            started = time.monotonic()
-            bar = self.progress.task("training", training.steps, first)
 
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
@@ -157,11 +167,14 @@ class _Run:
                     )
 
             train_loop(self.backbone, model, optimizer, stream, training, self.accelerator, first, after_step)
-        # 7. Leave a whole model for the next stage to start from.
-        if keep_whole and self.accelerator.is_main_process:
-            self.backbone.model.save_pretrained(self.place / "model")
-            self.backbone.tokenizer.save_pretrained(self.place / "model")
-        self.accelerator.wait_for_everyone()
+
+    def _save_model(self) -> None:
+        """A folder like any pretrained checkpoint's; it appears whole or not at all."""
+        temporary = self.place / "model.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        self.backbone.model.save_pretrained(temporary)
+        self.backbone.tokenizer.save_pretrained(temporary)
+        temporary.rename(self.place / "model")
 
     def _evaluation_examples(self) -> dict[str, list[LabelledExample]]:
         return evaluation_examples(self.task, self.stage.evaluation) if self.task else {}
@@ -202,7 +215,7 @@ class _Run:
 
     def _evaluates_at(self, step: int) -> bool:
         every, steps = self.stage.evaluation.every, self.stage.training.steps
-        return bool(self.examples) and step > 0 and (step == steps or (every is not None and step % every == 0))
+        return bool(self.examples) and (step == steps or (every is not None and step % every == 0))
 
     def _saves_at(self, step: int) -> bool:
         every = self.stage.training.save_every
