@@ -16,7 +16,13 @@ from xlgen.report.rows import MEAN, collect
 from xlgen.training.run import train
 
 # pytest shows these beside a failure
-SMALLER = {"training.steps": 100, "evaluation.every": None, "evaluation.examples": 10, "evaluation.bootstrap": 0}
+SMALLER = {
+    "training.steps": 100,
+    "evaluation.every": None,
+    "evaluation.examples": 10,
+    "evaluation.num_beams": 1,
+    "evaluation.bootstrap": 0,
+}
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,8 @@ def test_laws(text: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["fire", "mayor", "мэр", "في", "2020", "काम"]), min_size=1, max_size=6), st.integers(2, 6)
+    st.lists(st.sampled_from(["fire", "mayor", "мэр", "في", "2020", "काम"]), min_size=1, max_size=6, unique=True),
+    st.integers(2, 6),
 )
 def test_any_phrase_of_words_ends_up_once(words: list[str], times: int) -> None:
     phrase = " ".join(words)
