@@ -38,6 +38,10 @@ class BackboneConfig(Config):
     init: Literal["pretrained", "random"] = "pretrained"
     """``random`` takes the shape and the tokenizer only; that is how the pocket backbones are pretrained."""
 
+    unknown_languages: Literal["refuse", "allow"] = "refuse"
+    """What to do with languages that the backbone was not pretrained on. ``allow`` is for families without language
+    codes, whose models read and write any text, well or not; the others refuse in any case."""
+
 
 class Unlabelled(Config):
     """Unlabelled text with the self-supervised objective that makes examples of it."""

@@ -34,6 +34,8 @@ class Backbone(ABC):
     """``model_type`` of config.json."""
     tokenizer_classes: ClassVar[tuple[str, ...]] = ()
     """``tokenizer_class`` of tokenizer_config.json, where one model type serves several families."""
+    has_codes: ClassVar[bool] = True
+    """Whether targets begin with a language code, without which a language cannot be generated at all."""
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
     unsafe_precisions: ClassVar[Mapping[str, str]] = {}
     """Precisions that break the family, with the reason."""

@@ -73,6 +73,7 @@ def load(
     name: str,
     *,
     languages: tuple[str, ...] = (),
+    allow_unknown: bool = False,
     precision: str = "fp32",
     init: str = "pretrained",
     seed: int = 0,
@@ -88,7 +89,8 @@ def load(
     config, tokenizer = _load_config(folder), _load_tokenizer(folder)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
-    unloaded.check_languages(languages)
+    if not allow_unknown or family.has_codes:
+        unloaded.check_languages(languages)
     if init == "random":
         model = _random_model(config, family, seed)
     else:

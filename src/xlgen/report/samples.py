@@ -74,10 +74,17 @@ def choose_samples(results: Results) -> list[RunSamples]:
 
 
 def best_run(results: Results) -> Run | None:
-    """The run with the highest main metric over the other languages; in the source language where there are none."""
-    return _first(results, lambda run: results.value(run, MEAN, run.main_metric), -1) or _first(
-        results, lambda run: results.source_value(run, run.main_metric), -1
-    )
+    """The trained run with the highest main metric over the languages without labels, else the best in its source.
+
+    A supervised bound, which has labels in more languages than the runs share, is no answer to what works without.
+    """
+
+    def zero_shot(run: Run) -> float | None:
+        if set(run.source_languages) != set(results.sources) or run.learning_rate is None:
+            return None
+        return results.value(run, MEAN, run.main_metric)
+
+    return _first(results, zero_shot, -1) or _first(results, lambda run: results.source_value(run, run.main_metric), -1)
 
 
 def worst_run(results: Results) -> Run | None:

@@ -25,7 +25,7 @@ def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder) -> RunFol
         raise InputError("a baseline needs a task to be scored on")
     evaluation = recipe.stages[-1].evaluation
     examples = evaluation_examples(task, evaluation)
-    backbone = loading.load(recipe.backbone.name, languages=tuple(examples))
+    backbone = loading.load(recipe.backbone.name, languages=tuple(examples), allow_unknown=True)
     tracker = Tracker(folder.path / "metrics.jsonl")
     tracker.cut_after(-1)
     tracker.log("start", 0, parameters=0, trainable=0, data=None)

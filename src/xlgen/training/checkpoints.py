@@ -40,6 +40,8 @@ class About:
     adaptation: Mapping[str, Any]
     task: str | None
     data_dir: str
+    allow_unknown: bool = False
+    """Whether languages that the backbone does not know are let through."""
 
 
 def save_checkpoint(
@@ -124,7 +126,7 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        return About(**{key: data[key] for key in About.__dataclass_fields__})
+        return About(**{key: data[key] for key in About.__dataclass_fields__ if key != "allow_unknown" or key in data})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -147,7 +149,8 @@ def load_checkpoint(folder: Path, languages: tuple[str, ...] = ()) -> tuple[Back
     """A trained backbone, ready to generate, with its method. Raises BackboneError."""
     about = read_about(folder)
     method = build_method(about.adaptation)
-    backbone = loading.load(str(folder) if method.whole_model else about.backbone, languages=languages)
+    source = str(folder) if method.whole_model else about.backbone
+    backbone = loading.load(source, languages=languages, allow_unknown=about.allow_unknown)
     method.prepare(backbone)
     if not method.whole_model:
         restore(folder, backbone, method)

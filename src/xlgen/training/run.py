@@ -186,6 +186,7 @@ class _Run:
         backbone = loading.load(
             self.backbone_name,
             languages=languages,
+            allow_unknown=self.recipe.backbone.unknown_languages == "allow",
             precision=self.stage.training.precision,
             init=self.recipe.backbone.init if self.index == 0 else "pretrained",
             seed=self.recipe.seed,
@@ -247,6 +248,7 @@ class _Run:
                 adaptation=self.stage.adaptation,
                 task=self.stage.task,
                 data_dir=self.recipe.data_dir,
+                allow_unknown=self.recipe.backbone.unknown_languages == "allow",
             )
             target = folder / f"step-{step}"
             store.save_checkpoint(target, self.backbone, self.method, about, {"stream": stream}, optimizer)
