@@ -207,8 +207,8 @@ def render(frame: Frame, language: str) -> Story:
     )
 
 
-def bilingual(frame: Frame, language: str, other: str, rng: random.Random) -> str:
-    """The document of ``frame`` in ``language`` with some of its sentences in ``other`` as well.
+def bilingual(frame: Frame, language: str, other: str, rng: random.Random) -> tuple[str, ...]:
+    """The sentences of the document of ``frame`` in ``language`` with some of its sentences in ``other`` as well.
 
     Each chosen sentence is followed by its translation, or is told in the other language only, as in text from the
     web; that is what ties the languages of a small model together.
@@ -223,4 +223,4 @@ def bilingual(frame: Frame, language: str, other: str, rng: random.Random) -> st
             pieces += [mine, theirs]
         else:
             pieces += [theirs]
-    return " ".join(pieces)
+    return tuple(pieces)

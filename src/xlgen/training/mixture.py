@@ -104,6 +104,7 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
             language=code,
             translation=record.fields.get("translation"),
             translation_language=record.fields.get("translation_language"),
+            sentences=tuple(record.fields.get("sentences", ())),
         )
         for code in codes
         for record in reader.read(code, "unlabelled")

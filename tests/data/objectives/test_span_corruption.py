@@ -1,6 +1,7 @@
 """Span corruption can be undone, and noise lies where T5 draws it."""
 
 import random
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlgen.backbones import loading
 from xlgen.data.objectives import Passage, objectives
 from xlgen.data.objectives.span_corruption import span_corruption
-from xlgen.data.objectives.spans import noise_spans, random_partition
+from xlgen.data.objectives.spans import noise_spans, random_partition, sentence_spans
+from xlgen.data.readers import DataError
+from xlgen.pocket import world
 
 DENSITIES = st.floats(0.01, 0.99)
 MEANS = st.floats(1, 20)
@@ -108,3 +112,42 @@ def test_the_same_draw_gives_the_same_example_and_long_passages_lose_their_end(l
     assert first == again != other
     source, target = letters.inside(first)
     assert letters.text(merge(source, target, 2_000_000)) == passage.text[:20]
+
+
+# -- whole sentences
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=12), DENSITIES, st.integers())
+def test_sentence_spans_are_whole_sentences(lengths: list[int], density: float, seed: int) -> None:
+    ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+    spans = sentence_spans(ends, density, random.Random(seed))
+    assert all(start in [0, *ends] and end in ends for start, end in spans)
+    assert all(end < start for (_, end), (start, _) in pairwise(spans)), "spans never touch"
+    hidden = sum(end - start for start, end in spans)
+    assert 0 < hidden < ends[-1], "something is hidden and something is kept"
+
+
+@pytest.mark.parametrize("ends", [[], [7]])
+def test_one_sentence_is_never_hidden(ends: list[int]) -> None:
+    assert sentence_spans(ends, 0.5, random.Random(0)) == []
+
+
+@pytest.mark.parametrize("language", ["th", "ar", "hi", "zh", "ja", "ru"])
+def test_sentences_come_back_whole(language: str) -> None:
+    story = world.render(world.draw_frame("unlabelled", 3), language)
+    backbone = loading.load("pocket-mt5", languages=(language,))
+    kind = objectives.get("span_corruption")
+    passage = Passage(story.document, language, sentences=story.sentences)
+    example = kind(kind.Options(unit="sentences", noise_density=0.3)).make(passage, random.Random(1), backbone)
+    hidden = re.split(r"<extra_id_\d+>", backbone.tokenizer.decode(example.target).replace("</s>", ""))[1:]
+    assert hidden
+    for text in hidden:
+        assert text.strip() in story.document
+        assert text.strip().startswith(story.sentences), "spans begin where a sentence begins"
+        assert text.strip().endswith(story.sentences), "and end where one ends"
+
+
+def test_sentences_that_the_corpus_does_not_tell(letters: Any) -> None:
+    kind = objectives.get("span_corruption")
+    with pytest.raises(DataError, match="unit: tokens"):
+        kind(kind.Options(unit="sentences")).make(Passage("One. Two.", "en"), random.Random(1), letters)

@@ -21,6 +21,8 @@ class Passage:
     language: str
     translation: str | None = None
     translation_language: str | None = None
+    sentences: tuple[str, ...] = ()
+    """The sentences of ``text`` in order, where the corpus knows them."""
 
 
 class Codec(Protocol):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Codec, Objective, Passage, objectives
-from xlgen.data.objectives.spans import noise_spans
+from xlgen.data.objectives.spans import noise_spans, sentence_spans
+from xlgen.data.readers import DataError
 
 
 class SpanCorruptionOptions(Config):
@@ -18,6 +20,9 @@ class SpanCorruptionOptions(Config):
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
     mean_span_length: float = Field(default=3.0, ge=1)
+    unit: Literal["tokens", "sentences"] = "tokens"
+    """``sentences`` hides whole sentences (Zhang et al. 2020, PEGASUS) and ignores ``mean_span_length``: a small model
+    then learns to write a sentence from its first word on."""
     max_tokens: int = Field(default=512, ge=4)
     """Longer passages lose their end."""
 
@@ -39,6 +44,22 @@ def span_corruption(
     return source + list(ids[position:]), target
 
 
+def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[int]:
+    """The position in ``ids`` after each sentence; an end that falls within a piece, or is cut off, is left out.
+
+    Raises DataError where the corpus does not tell its sentences.
+    """
+    if not passage.sentences:
+        raise DataError("span corruption with unit: sentences needs a corpus that gives `sentences`; use unit: tokens")
+    ends, position = [], 0
+    for sentence in passage.sentences:
+        position = passage.text.index(sentence, position) + len(sentence)
+        before = codec.pieces(passage.text[:position])
+        if list(ids[: len(before)]) == before:
+            ends.append(len(before))
+    return ends
+
+
 @objectives.register("span_corruption")
 class SpanCorruption(Objective):
     """Hide spans, predict them."""
@@ -47,8 +68,12 @@ class SpanCorruption(Objective):
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage."""
-        ids = codec.pieces(passage.text)[: self.options.max_tokens]
-        spans = noise_spans(len(ids), self.options.noise_density, self.options.mean_span_length, rng)
+        options = self.options
+        ids = codec.pieces(passage.text)[: options.max_tokens]
+        if options.unit == "sentences":
+            spans = sentence_spans(sentence_ends(passage, ids, codec), options.noise_density, rng)
+        else:
+            spans = noise_spans(len(ids), options.noise_density, options.mean_span_length, rng)
         source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
         language = passage.language
         return EncodedExample(codec.source(source, language), codec.target(target, language), language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 
 def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
@@ -31,3 +32,21 @@ def noise_spans(
         result.append((position, position + mask))
         position += mask
     return result
+
+
+def sentence_spans(ends: Sequence[int], noise_density: float, rng: random.Random) -> list[tuple[int, int]]:
+    """(start, end) of whole sentences to hide: ``noise_density`` of them, at least one and never all.
+
+    ``ends`` holds the position after each sentence's last token. Neighbours make one span, so that spans never touch.
+    """
+    if len(ends) < 2:
+        return []
+    count = min(max(round(len(ends) * noise_density), 1), len(ends) - 1)
+    starts = [0, *ends[:-1]]
+    spans: list[tuple[int, int]] = []
+    for index in sorted(rng.sample(range(len(ends)), count)):
+        start, end = starts[index], ends[index]
+        if spans and spans[-1][1] == start:
+            start = spans.pop()[0]
+        spans.append((start, end))
+    return spans

@@ -25,7 +25,7 @@ class PocketOptions(Config):
 
 @readers.register("pocket")
 class PocketReader(Reader):
-    """Fields: ``id document summary title question answers text``; one question a story, of a kind that varies."""
+    """Fields: ``id document summary title question answers text sentences``; one question a story, of a kind that varies."""
 
     Options = PocketOptions
 
@@ -44,10 +44,11 @@ class PocketReader(Reader):
 
     def _record(self, frame: world.Frame, language: str, split: str, index: int, rng: random.Random) -> Record:
         story = world.render(frame, language)
-        text = story.document
+        text, sentences = story.document, story.sentences
         if rng.random() < self.options.bilingual:
             other = rng.choice([code for code in world.LANGUAGES if code != language])
-            text = world.bilingual(frame, language, other, rng)
+            sentences = world.bilingual(frame, language, other, rng)
+            text = " ".join(sentences)
         # The kind depends on the index alone, so that questions are parallel over languages too.
         kinds = list(story.questions)
         question, answer = story.questions[kinds[index % len(kinds)]]
@@ -59,6 +60,7 @@ class PocketReader(Reader):
             "question": question,
             "answers": (answer,),
             "text": text,
+            "sentences": sentences,
         }
         return Record(fields, f"pocket world {language} {split}, story {index}")
 
