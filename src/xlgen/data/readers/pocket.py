@@ -25,7 +25,7 @@ class PocketOptions(Config):
 
 @readers.register("pocket")
 class PocketReader(Reader):
-    """Fields: ``id document summary title question answers text sentences``; one question a story, of a kind that varies."""
+    """Fields: ``id document summary title question answers text sentences``; one question of varying kind a story."""
 
     Options = PocketOptions
 
