@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -17,10 +18,10 @@ class CodedBackbone(Backbone):
     feed_forward_modules = ("fc2",)
     leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
 
-    @cached_property
+    @property
+    @abstractmethod
     def codes(self) -> dict[str, int]:
         """Token id of each known language's code."""
-        raise NotImplementedError
 
     @property
     def languages(self) -> tuple[str, ...]:
