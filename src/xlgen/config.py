@@ -63,6 +63,9 @@ class Training(Config):
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
     warmup_steps: int = Field(default=4_000, ge=0)
+    decay_steps: int | None = Field(default=None, ge=1)
+    """Where the linear and cosine schedules reach zero; None is the last step. A run that is cut short on purpose
+    keeps the schedule of the longer one."""
     optimizer: Literal["adam", "adamw", "adafactor"] = "adam"
     weight_decay: float = Field(default=0.0, ge=0)
     batch_tokens: int = Field(default=4_000, ge=1)

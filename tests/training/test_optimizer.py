@@ -57,6 +57,14 @@ def test_laws(schedule: str, steps: int, warmup: int) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_run_cut_short_keeps_the_longer_schedule(schedule: str) -> None:
+    short = Training(schedule=schedule, steps=30, decay_steps=100, warmup_steps=10)  # type: ignore[arg-type]
+    assert [learning_rate_factor(step, short) for step in range(30)] == factors(schedule, 100, 10)[:30]
+    # Past its end the schedule stays at zero.
+    assert learning_rate_factor(150, short) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_transformers_decays_alike(schedule: str) -> None:
     """Theirs starts its warm-up at a rate of zero, which wastes a step; from there on the curves are one step apart."""
     from transformers import get_scheduler

@@ -19,14 +19,15 @@ def learning_rate_factor(step: int, training: Training) -> float:
     warmup, done = training.warmup_steps, step + 1
     if done < warmup:
         return done / warmup
-    left = (training.steps - step) / max(training.steps - warmup, 1)
+    end = training.decay_steps or training.steps
+    left = (end - step) / max(end - warmup, 1)
     match training.schedule:
         case "inverse_sqrt":
             return math.sqrt(max(warmup, 1) / done)
         case "linear":
-            return min(left, 1.0)
+            return min(max(left, 0.0), 1.0)
         case "cosine":
-            return 0.5 * (1 + math.cos(math.pi * (1 - min(left, 1.0))))
+            return 0.5 * (1 + math.cos(math.pi * (1 - min(max(left, 0.0), 1.0))))
         case "constant":
             return 1.0
 

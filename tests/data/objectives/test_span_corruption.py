@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xlgen.backbones import loading
 from xlgen.data.objectives import Passage, objectives
-from xlgen.data.objectives.span_corruption import span_corruption
+from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
 from xlgen.data.objectives.spans import noise_spans, random_partition, sentence_spans
 from xlgen.data.readers import DataError
 from xlgen.pocket import world
@@ -112,6 +112,25 @@ def test_the_same_draw_gives_the_same_example_and_long_passages_lose_their_end(l
     assert first == again != other
     source, target = letters.inside(first)
     assert letters.text(merge(source, target, 2_000_000)) == passage.text[:20]
+
+
+@given(st.lists(st.integers(0, 99), max_size=80), DENSITIES, MEANS, st.integers())
+def test_dropped_spans_are_those_that_sentinels_would_hide(
+    ids: list[int], density: float, mean: float, seed: int
+) -> None:
+    spans = noise_spans(len(ids), density, mean, random.Random(seed))
+    source, target = span_corruption(ids, spans, range(1000, 1000 + len(spans)))
+    bare = [token for token in source if token < 1000], [token for token in target if token < 1000]
+    assert dropped_spans(ids, spans) == bare
+
+
+def test_an_objective_without_sentinels_needs_none(letters: Any) -> None:
+    kind = objectives.get("span_corruption")
+    passage = Passage("กรุงเทพเป็นเมืองหลวง", "th")
+    example = kind(kind.Options(noise_density=0.4, sentinels=False)).make(passage, random.Random(1), letters)
+    source, target = map(letters.text, letters.inside(example))
+    assert sorted(source + target) == sorted(passage.text)
+    assert "_" not in source + target and len(target) == round(0.4 * len(passage.text))
 
 
 # -- whole sentences

@@ -23,6 +23,9 @@ class SpanCorruptionOptions(Config):
     unit: Literal["tokens", "sentences"] = "tokens"
     """``sentences`` hides whole sentences (Zhang et al. 2020, PEGASUS) and ignores ``mean_span_length``: a small model
     then learns to write a sentence from its first word on."""
+    sentinels: bool = True
+    """False hides spans without a mark, and the target is the bare text (Raffel et al. 2020, section 3.3.1, "drop
+    corrupted tokens"): the source then looks like that of a task, where nothing says what is to be written."""
     max_tokens: int = Field(default=512, ge=4)
     """Longer passages lose their end."""
 
@@ -60,6 +63,15 @@ def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[in
     return ends
 
 
+def dropped_spans(ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """What is left of ``ids`` without ``spans``, and what they held: ``a c e`` and ``b d``."""
+    hidden = {position for start, end in spans for position in range(start, end)}
+    return (
+        [token for position, token in enumerate(ids) if position not in hidden],
+        [token for position, token in enumerate(ids) if position in hidden],
+    )
+
+
 @objectives.register("span_corruption")
 class SpanCorruption(Objective):
     """Hide spans, predict them."""
@@ -74,6 +86,9 @@ class SpanCorruption(Objective):
             spans = sentence_spans(sentence_ends(passage, ids, codec), options.noise_density, rng)
         else:
             spans = noise_spans(len(ids), options.noise_density, options.mean_span_length, rng)
-        source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
+        if options.sentinels:
+            source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
+        else:
+            source, target = dropped_spans(ids, spans)
         language = passage.language
         return EncodedExample(codec.source(source, language), codec.target(target, language), language)
