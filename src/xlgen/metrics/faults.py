@@ -1,0 +1,220 @@
+"""What is wrong with each output: one set of labels a prediction, and the rate of each fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import regex
+
+from xlgen.languages import Language
+from xlgen.metrics import leftovers
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.repeats import has_loop, remove_repeated_ending, split_units
+from xlgen.metrics.scripts import UNSPACED, letters_of
+
+OK = "ok"
+UNKNOWN = float("nan")
+
+# A prediction is a copy if so large a share of its n-grams is in the input; shorter ones may well be names.
+_COPY_ORDER, _COPY_SHARE, _SHORTEST_COPY = 5, 0.9, 15
+# Words of another script in a row that make a switch; a character of a script without spaces is half a word.
+_FOREIGN_WORDS = 2
+
+_ENDS = regex.compile(r"[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\p{Po}\"'\s]*$")
+_WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|[\p{{L}}--[{UNSPACED}]][\p{{L}}\p{{M}}'’]*+", regex.V1)
+_CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The faults of one prediction."""
+
+    labels: tuple[str, ...]
+    """Names of :data:`CHECKS`, or ``ok`` alone where no fault was found."""
+    unknown: tuple[str, ...]
+    """Faults that could not be checked: ``truncated`` where nothing tells, ``copied`` without an input."""
+
+
+def wrong_language(example: Example, label: str) -> float:
+    """Whether ``label``, the top label of identification, is another than the target's."""
+    target = Language.parse(example.language).fasttext
+    return float(label != target) if target else UNKNOWN
+
+
+def code_switched(example: Example) -> float:
+    """Whether, amid letters of the target's script, there are two words or four characters of another in a row.
+
+    Words with a capital letter are passed over as names. Another language in the same script is not seen.
+    """
+    script = Language.parse(example.language).script
+    own, foreign = _script(script)
+    if not foreign.search(example.prediction) or not own.search(example.prediction):
+        return 0.0
+    run = 0.0
+    for word in _WORD.findall(example.prediction):
+        if not foreign.match(word):
+            run = 0.0
+        elif not word[0].isupper():
+            run += 0.5 if _CHARACTER.match(word) else 1.0
+        if run >= _FOREIGN_WORDS:
+            return 1.0
+    return 0.0
+
+
+@cache
+def _script(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
+    """One letter of the script, and one letter of any other."""
+    own = letters_of(script)
+    foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
+    return regex.compile(rf"[\p{{L}}&&[{own}]]", regex.V1), regex.compile(foreign, regex.V1)
+
+
+def has_leftovers(example: Example) -> float:
+    """Whether leftovers of pretraining are in the output before clean-up, as ``leftover_rate`` has it."""
+    return float(leftovers.pattern().search(_raw(example)) is not None)
+
+
+def repeated_ending(example: Example) -> float:
+    """Whether the output before clean-up ends in a repeated phrase; leftovers aside."""
+    text = _without_leftovers(example)
+    return float(remove_repeated_ending(text) != text)
+
+
+def looped(example: Example) -> float:
+    """Whether a phrase follows itself twice or more before the output's end."""
+    return float(has_loop(remove_repeated_ending(_without_leftovers(example))))
+
+
+def copied(example: Example) -> float:
+    """Whether the prediction is the input or a copy of parts of it, while no reference is.
+
+    A copy has at least 15 words (characters where no spaces separate words), and 90 % of its 5-grams are in the input.
+    """
+    if example.input is None:
+        return UNKNOWN
+    whole = example.input
+    if not is_copy(example.prediction, whole):
+        return 0.0
+    return float(not any(is_copy(reference, whole) for reference in example.references))
+
+
+def is_copy(text: str, whole: str) -> bool:
+    """Whether ``text`` is all of ``whole``, or nearly all n-grams of a long ``text`` are in it."""
+    if text.strip() == whole.strip():
+        return True
+    units = split_units(text).units
+    if len(units) < _SHORTEST_COPY:
+        return False
+    grams = _ngrams(units)
+    there = set(_ngrams(split_units(whole).units))
+    return sum(gram in there for gram in grams) >= _COPY_SHARE * len(grams)
+
+
+def _ngrams(units: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(units[start:] for start in range(_COPY_ORDER)), strict=False))
+
+
+def truncated(example: Example) -> float:
+    """Whether generation ended at the length limit.
+
+    Where the example does not say so: not if it ends as sentences end; yes if it does not although all references do;
+    else nobody knows.
+    """
+    if example.truncated is not None:
+        return float(example.truncated)
+    if _ENDS.search(example.prediction.rstrip()[-20:]):
+        return 0.0
+    ends = [_ENDS.search(reference.rstrip()[-20:]) is not None for reference in example.references]
+    return 1.0 if ends and all(ends) else UNKNOWN
+
+
+CHECKS: dict[str, Callable[[Example], float]] = {
+    "code-switched": code_switched,
+    "leftovers": has_leftovers,
+    "repeated-ending": repeated_ending,
+    "loop": looped,
+    "copied": copied,
+    "truncated": truncated,
+}
+"""Fault by name; ``wrong-language`` and ``empty`` stand beside them. 1 is yes, 0 no, NaN unknown."""
+# Of text that is not there only this can be said, and that it is empty.
+_OF_EMPTY = ("leftovers", "repeated-ending", "loop")
+
+
+def find(examples: Sequence[Example], identifier: str = SMALL) -> dict[str, Scores]:
+    """Every fault of every example: 1 where it has it, 0 where not, NaN where that cannot be known.
+
+    An empty prediction is ``empty`` and may have leftovers or repetitions in its raw text, and no other fault.
+    """
+    empty = np.array([not example.prediction.strip() for example in examples], dtype=bool)
+    full = [example for example, bare in zip(examples, empty, strict=True) if not bare]
+    found = {"empty": empty.astype(float), "wrong-language": np.zeros(len(examples))}
+    labels = load(identifier).identify([example.prediction for example in full])
+    found["wrong-language"][~empty] = [wrong_language(each, top) for each, (top, _) in zip(full, labels, strict=True)]
+    for name, check in CHECKS.items():
+        checked = [
+            check(each) if name in _OF_EMPTY or not bare else 0.0 for each, bare in zip(examples, empty, strict=True)
+        ]
+        found[name] = np.array(checked, dtype=float)
+    return found
+
+
+def findings(found: dict[str, Scores]) -> list[Findings]:
+    """The labels of each example, from what :func:`find` gives."""
+    names = list(found)
+    table = np.stack(list(found.values()), axis=1)
+    return [
+        Findings(
+            tuple(name for name, score in zip(names, row, strict=True) if score == 1) or (OK,),
+            tuple(name for name, score in zip(names, row, strict=True) if np.isnan(score)),
+        )
+        for row in table
+    ]
+
+
+@plugins.register("faults")
+@dataclass(frozen=True)
+class Faults:
+    """Shares of outputs with each fault, and of those without any that could be found, in percent.
+
+    ``leftover_rate`` and ``empty_rate`` are the metric ``leftovers``'. ``truncated_rate`` and ``copied_rate`` are over
+    the outputs of which it can be known; an empty output is not ``ok`` and counts 0 in the others.
+    """
+
+    identifier: str = SMALL
+    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure("ok_rate", best=100.0),
+        Figure("wrong_language_rate", higher_is_better=False, best=0.0),
+        Figure("code_switched_rate", higher_is_better=False, best=0.0),
+        Figure("repeated_ending_rate", higher_is_better=False, best=0.0),
+        Figure("loop_rate", higher_is_better=False, best=0.0),
+        Figure("copied_rate", higher_is_better=False, best=0.0),
+        Figure("truncated_rate", higher_is_better=False, best=0.0),
+    )
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """1 or 0, NaN where it cannot be known."""
+        found = find(examples, self.identifier)
+        ok = np.array([each.labels == (OK,) for each in findings(found)], dtype=float)
+        rates = {f"{name.replace('-', '_')}_rate": scores for name, scores in found.items()}
+        return {figure.name: ok if figure.name == "ok_rate" else rates[figure.name] for figure in self.figures}
+
+    def signature(self, language: str) -> str:
+        """Identification, and the rules for copies and switches."""
+        copies = f"copy:{_COPY_ORDER}-grams,{_COPY_SHARE:g}"
+        return f"lid:{load(self.identifier).name}|{copies}|switch:script|regex:{regex.__version__}"
+
+
+def _raw(example: Example) -> str:
+    return example.prediction if example.raw_prediction is None else example.raw_prediction
+
+
+def _without_leftovers(example: Example) -> str:
+    return " ".join(leftovers.pattern().sub(" ", _raw(example)).split())
