@@ -184,9 +184,7 @@ def predict(
 
 @app.command(epilog="Example: xlgen score runs/quickstart/adapters/predictions/step-220 --metrics rougeL,language_rate")
 def score(
-    file: Annotated[
-        str, typer.Argument(help="JSONL, CSV or TSV, also .gz; a folder of such files; - is standard input.")
-    ],
+    file: Annotated[str, typer.Argument(help="JSONL, CSV or TSV, also .gz; a folder of such; - is standard input.")],
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: by what the rows have.")] = None,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
     by: Annotated[str, typer.Option(help="Fields with figures for each value, comma-separated, or none.")] = "language",
@@ -232,22 +230,17 @@ def score(
 
 
 def _print_figures(found: dict[str, Any], format: str, by: Sequence[str], sources: Sequence[str]) -> None:
-    from xlgen.scoring.table import comparison_table, tables
+    from xlgen.scoring.table import comparison_table, pairing, tables
 
     if format == "json":
         sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    for table in tables(found["rows"], by):
-        out.print(table)
     if "comparison" in found:
         out.print(comparison_table(found["comparison"], by, sources))
-        pairs = found["pairs"]
-        out.print(f"{pairs['paired']:,} pairs", highlight=False)
-        for which, source in zip(("first", "second"), sources, strict=True):
-            if pairs[f"only_{which}"]:
-                ids = ", ".join(pairs[f"only_{which}_ids"])
-                text = f"{pairs[f'only_{which}']:,} rows are in {source} only: {ids}"
-                out.print(_plain(text), highlight=False, soft_wrap=True)
+        out.print(_plain(pairing(found["pairs"], sources)), highlight=False, soft_wrap=True)
+        return
+    for table in tables(found["rows"], by):
+        out.print(table)
 
 
 @app.command(epilog="Example: xlgen report runs/quickstart")

@@ -42,7 +42,7 @@ def paired_bootstrap(first: Scores, second: Scores, resamples: int = 1000, seed:
 
     Returns:
         The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples have not the sign
-        that most of them have, zero included: p is below 0.05 where the interval leaves zero out. None without pairs.
+        that most of them have, zero included: about 0.05 where the interval ends at zero. None without pairs.
     """
     if len(first) != len(second):
         raise ValueError(f"pairs are needed, not {len(first)} scores and {len(second)}")

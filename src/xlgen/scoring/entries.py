@@ -135,7 +135,7 @@ def _json_list(text: str) -> tuple[str, ...] | None:
 
 
 def _truncated(value: object, reason: object) -> bool | None:
-    """``truncated`` says it itself; else a reason to finish as language models' interfaces give it, where it is known."""
+    """``truncated`` itself; else what ``finish_reason``, as language models' interfaces give it, is known to mean."""
     if isinstance(value, bool | str | int) and str(value).lower() in _TRUTH:
         return _TRUTH[str(value).lower()]
     return True if reason in _CUT else False if reason in _WHOLE else None
@@ -149,7 +149,7 @@ def _group(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _whole(example: Example) -> Example:
-    """``example``, or a copy in which no text holds a lone surrogate: no encoding, and so no tokenizer, can take one."""
+    """``example``, or a copy in which no text holds a lone surrogate, which no encoding and so no tokenizer takes."""
     texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
     if all(text.isascii() or _mend(text) is text for text in texts):
         return example

@@ -1,4 +1,4 @@
-"""Records of JSONL, CSV and TSV files of any size, plain or gzipped, one at a time; a bad one is named and passed by."""
+"""Records of JSONL, CSV and TSV files of any size, plain or gzipped, one at a time; a bad one says what is wrong."""
 
 from __future__ import annotations
 

@@ -80,11 +80,9 @@ def score_files(
         for source, collected in zip(sources, found, strict=True)
         for row in figure_rows(collected, bootstrap, seed, chosen)
     ]
-    differences, pairs = compare(*found, bootstrap, seed, chosen)
+    differences, pairs = compare(found[0], found[1], bootstrap, seed, chosen)
     if not pairs["paired"]:
-        raise InputError(
-            f"no row of {sources[0]} has the language and id of one of {sources[1]}, so none can be paired"
-        )
+        raise InputError(f"nothing to compare: no row of {sources[0]} has the language and id of one of {sources[1]}")
     return {"rows": rows, "comparison": differences, "pairs": pairs}
 
 

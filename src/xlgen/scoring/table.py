@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from xlgen.metrics.base import plugins
@@ -14,39 +16,52 @@ from xlgen.scoring.figures import FigureRow
 def tables(rows: Sequence[FigureRow], by: Sequence[str]) -> Iterator[Table]:
     """One table a metric: its figures side by side, each with half the width of its interval.
 
-    Figures that no example defines are left out.
+    Figures that no example defines are left out; one that not all of a line's examples define says how many do.
     """
-    files = ["file"] if rows and "file" in rows[0] else []
-    keys = [*files, *by]
     for name, figures in _by_metric(rows).items():
-        table = Table(*keys, title=name, title_justify="left")
+        table = Table(title=name, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for key in by:
+            table.add_column(key, no_wrap=True)
         for figure in figures:
-            table.add_column(figure.replace("_", " "), justify="right")
-        table.add_column("n", justify="right")
-        for group, found in _groups(rows, keys).items():
-            cells = [found.get(figure) for figure in figures]
-            # The figures of a metric may be defined for different examples; where they differ, JSON tells them apart.
-            counts = {cell["n"] for cell in cells if cell and cell["n"]}
-            table.add_row(*group, *map(_cell, cells), _range(counts))
+            table.add_column(figure.removesuffix("_rate").replace("_", " "), justify="right")
+        table.add_column("n", justify="right", no_wrap=True)
+        for group, found in _groups(rows, by).items():
+            n = max((found[figure]["n"] for figure in figures if figure in found), default=0)
+            table.add_row(*group, *(_cell(found.get(figure), n) for figure in figures), f"{n:,}")
         yield table
 
 
 def comparison_table(rows: Sequence[FigureRow], by: Sequence[str], sources: Sequence[str]) -> Table:
     """One line a figure and group: both values, their difference with its interval, and p."""
-    table = Table("metric", *by, *sources, "difference", "95 % interval", "p", "n")
-    last = None
-    for row in sorted(rows, key=lambda row: [each["metric"] for each in rows].index(row["metric"])):
-        if row["first"] is None:
-            continue
-        if last not in (None, row["metric"]):
-            table.add_section()
-        last = row["metric"]
-        interval = "" if row["low"] is None else f"{row['low']:+.2f} … {row['high']:+.2f}"
-        p = "" if row["p"] is None else f"{row['p']:.3f}"
-        values = [f"{row[name]:.2f}" for name in ("first", "second")]
-        where = [str(row[name]) for name in by]
-        table.add_row(row["metric"], *where, *values, f"{row['difference']:+.2f}", interval, p, f"{row['n']:,}")
+    title = f"first: {escape(sources[0])}\nsecond: {escape(sources[1])}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("metric", *by):
+        table.add_column(name, no_wrap=True)
+    for name in ("first", "second", "difference", "95 % interval", "p", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric in dict.fromkeys(row["metric"] for row in rows if row["first"] is not None):
+        for row in rows:
+            if row["metric"] == metric and row["first"] is not None:
+                table.add_row(metric, *(escape(str(row[name])) for name in by), *_comparison_cells(row))
+        table.add_section()
     return table
+
+
+def _comparison_cells(row: FigureRow) -> tuple[str, ...]:
+    interval = "" if row["low"] is None else f"{row['low']:+.1f} to {row['high']:+.1f}"
+    p = "" if row["p"] is None else f"{row['p']:.3f}"
+    return f"{row['first']:.1f}", f"{row['second']:.1f}", f"{row['difference']:+.1f}", interval, p, f"{row['n']:,}"
+
+
+def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
+    """How many rows were paired, and which were not."""
+    lines = [f"{pairs['paired']:,} pairs"]
+    for which, source in zip(("first", "second"), sources, strict=True):
+        count, ids = pairs[f"only_{which}"], pairs[f"only_{which}_ids"]
+        if count:
+            more = ", ..." if count > len(ids) else ""
+            lines.append(f"{count:,} rows of {source} are not in the other: {', '.join(ids)}{more}")
+    return "\n".join(lines)
 
 
 def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
@@ -62,19 +77,12 @@ def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
 def _groups(rows: Sequence[FigureRow], keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, FigureRow]]:
     found: dict[tuple[str, ...], dict[str, FigureRow]] = {}
     for row in rows:
-        found.setdefault(tuple(str(row[key]) for key in keys), {})[row["metric"]] = row
+        found.setdefault(tuple(escape(str(row[key])) for key in keys), {})[row["metric"]] = row
     return found
 
 
-def _cell(row: dict[str, Any] | None) -> str:
+def _cell(row: FigureRow | None, n: int) -> str:
     if row is None or row["value"] is None:
         return "-"
-    if row["low"] is None or row["low"] == row["high"]:
-        return f"{row['value']:.1f}"
-    return f"{row['value']:.1f} ±{(row['high'] - row['low']) / 2:.1f}"
-
-
-def _range(counts: set[int]) -> str:
-    if not counts:
-        return "0"
-    return f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,}-{max(counts):,}"
+    half = "" if row["low"] is None or row["low"] == row["high"] else f" ±{(row['high'] - row['low']) / 2:.1f}"
+    return f"{row['value']:.1f}{half}" + (f"\n(of {row['n']:,})" if row["n"] < n else "")
