@@ -14,7 +14,7 @@ from xlgen.languages import Language
 from xlgen.metrics import leftovers
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.lid import SMALL, load
-from xlgen.metrics.repeats import has_loop, remove_repeated_ending, split_units
+from xlgen.metrics.repeats import repetitions, split_units
 from xlgen.metrics.scripts import UNSPACED, letters_of
 
 OK = "ok"
@@ -35,7 +35,7 @@ class Findings:
     """The faults of one prediction."""
 
     labels: tuple[str, ...]
-    """Names of :data:`CHECKS`, or ``ok`` alone where no fault was found."""
+    """Of :data:`NAMES`, or ``ok`` alone where no fault was found."""
     unknown: tuple[str, ...]
     """Faults that could not be checked: ``truncated`` where nothing tells, ``copied`` without an input."""
 
@@ -72,22 +72,6 @@ def _script(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
     own = letters_of(script)
     foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
     return regex.compile(rf"[\p{{L}}&&[{own}]]", regex.V1), regex.compile(foreign, regex.V1)
-
-
-def has_leftovers(example: Example) -> float:
-    """Whether leftovers of pretraining are in the output before clean-up, as ``leftover_rate`` has it."""
-    return float(leftovers.pattern().search(_raw(example)) is not None)
-
-
-def repeated_ending(example: Example) -> float:
-    """Whether the output before clean-up ends in a repeated phrase; leftovers aside."""
-    text = _without_leftovers(example)
-    return float(remove_repeated_ending(text) != text)
-
-
-def looped(example: Example) -> float:
-    """Whether a phrase follows itself twice or more before the output's end."""
-    return float(has_loop(remove_repeated_ending(_without_leftovers(example))))
 
 
 def copied(example: Example) -> float:
@@ -135,32 +119,33 @@ def truncated(example: Example) -> float:
 
 CHECKS: dict[str, Callable[[Example], float]] = {
     "code-switched": code_switched,
-    "leftovers": has_leftovers,
-    "repeated-ending": repeated_ending,
-    "loop": looped,
     "copied": copied,
     "truncated": truncated,
 }
-"""Fault by name; ``wrong-language`` and ``empty`` stand beside them. 1 is yes, 0 no, NaN unknown."""
-# Of text that is not there only this can be said, and that it is empty.
-_OF_EMPTY = ("leftovers", "repeated-ending", "loop")
+"""Faults that one example tells by itself. 1 is yes, 0 no, NaN unknown."""
+NAMES = ("empty", "wrong-language", *CHECKS, "leftovers", "repeated-ending", "loop")
+"""All faults."""
 
 
 def find(examples: Sequence[Example], identifier: str = SMALL) -> dict[str, Scores]:
     """Every fault of every example: 1 where it has it, 0 where not, NaN where that cannot be known.
 
-    An empty prediction is ``empty`` and may have leftovers or repetitions in its raw text, and no other fault.
+    ``leftovers``, ``repeated-ending`` and ``loop`` look at the output before clean-up, where it is known; an empty
+    prediction may have these, and no other fault but that it is empty.
     """
-    empty = np.array([not example.prediction.strip() for example in examples], dtype=bool)
-    full = [example for example, bare in zip(examples, empty, strict=True) if not bare]
-    found = {"empty": empty.astype(float), "wrong-language": np.zeros(len(examples))}
-    labels = load(identifier).identify([example.prediction for example in full])
-    found["wrong-language"][~empty] = [wrong_language(each, top) for each, (top, _) in zip(full, labels, strict=True)]
-    for name, check in CHECKS.items():
-        checked = [
-            check(each) if name in _OF_EMPTY or not bare else 0.0 for each, bare in zip(examples, empty, strict=True)
-        ]
-        found[name] = np.array(checked, dtype=float)
+    full = [row for row, example in enumerate(examples) if example.prediction.strip()]
+    found = {name: np.zeros(len(examples)) for name in NAMES}
+    found["empty"][:] = 1.0
+    found["empty"][full] = 0.0
+    labels = load(identifier).identify([examples[row].prediction for row in full])
+    for row, (label, _) in zip(full, labels, strict=True):
+        found["wrong-language"][row] = wrong_language(examples[row], label)
+        for name, check in CHECKS.items():
+            found[name][row] = check(examples[row])
+    for row, example in enumerate(examples):
+        without = leftovers.pattern().sub(" ", _raw(example))
+        found["leftovers"][row] = without != _raw(example)
+        found["repeated-ending"][row], found["loop"][row] = repetitions(" ".join(without.split()))
     return found
 
 
@@ -214,7 +199,3 @@ class Faults:
 
 def _raw(example: Example) -> str:
     return example.prediction if example.raw_prediction is None else example.raw_prediction
-
-
-def _without_leftovers(example: Example) -> str:
-    return " ".join(leftovers.pattern().sub(" ", _raw(example)).split())

@@ -36,10 +36,11 @@ class Units:
 
 def split_units(text: str) -> Units:
     """The units of ``text``: ``bananana`` is one, so it repeats nothing."""
-    found = [(match[0], match.end()) for match in _UNIT.finditer(text)]
+    matches = list(_UNIT.finditer(text))
+    units = tuple([match[0] for match in matches])
     number: dict[str, int] = {}
-    code = "".join(chr(number.setdefault(unit, len(number)) % _CHARACTERS) for unit, _ in found)
-    return Units(tuple(unit for unit, _ in found), tuple(end for _, end in found), code)
+    code = "".join([chr(number.setdefault(unit, len(number)) % _CHARACTERS) for unit in units])
+    return Units(units, tuple([match.end() for match in matches]), code)
 
 
 def remove_repeated_ending(text: str) -> str:
@@ -48,6 +49,24 @@ def remove_repeated_ending(text: str) -> str:
     The longest repeated phrase goes first, then what is repeated in the rest. Numbers alone are never a phrase.
     """
     split = split_units(text)
+    count = _without_repeated_ending(split)
+    return text if count == len(split.code) else text[: split.ends[count - 1]]
+
+
+def repetitions(text: str) -> tuple[bool, bool]:
+    """Whether ``text`` ends in a repeated phrase, and whether a phrase follows itself twice or more in the rest.
+
+    The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
+    nine letters and digits, and a letter among them.
+    """
+    split = split_units(text)
+    count = _without_repeated_ending(split)
+    loops = _LOOP.finditer(split.code, 0, count)
+    return count < len(split.code), any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+
+
+def _without_repeated_ending(split: Units) -> int:
+    """How many units are left when a phrase repeated at the end is kept once."""
     code = split.code
     count = len(code)
     length = count // 2
@@ -63,16 +82,7 @@ def remove_repeated_ending(text: str) -> str:
             length = count // 2
         else:
             length -= 1
-    return text if count == len(code) else text[: split.ends[count - 1]]
-
-
-def has_loop(text: str) -> bool:
-    """Whether a phrase of up to 50 units follows itself twice or more, anywhere: ``he said he said he said that``.
-
-    The repetitions together have at least nine letters and digits, and a letter among them.
-    """
-    split = split_units(text)
-    return any(_is_phrase(split.units[slice(*match.span())], _SHORTEST_LOOP) for match in _LOOP.finditer(split.code))
+    return count
 
 
 def _is_phrase(units: Sequence[str], shortest: int = _SHORTEST_PHRASE) -> bool:
