@@ -9,10 +9,10 @@ from typing import Any, cast
 from xlgen.metrics.base import Metric
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
-from xlgen.scoring.collect import BadRows, Collected, collect, entries, mapping_records
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
 from xlgen.scoring.files import Kind, Record, read_records
+from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
 __all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_records"]
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.metrics.base import Figure, Metric
 from xlgen.metrics.score import signature, summarize
-from xlgen.metrics.significance import paired_bootstrap
+from xlgen.metrics.significance import Difference, paired_bootstrap
 from xlgen.metrics.subset import Subset
-from xlgen.scoring.collect import Collected
+from xlgen.scoring.stream import Collected
 
 FigureRow: TypeAlias = dict[str, Any]
 
@@ -34,9 +34,9 @@ def figure_rows(
     rows = []
     for number, members in collected.rows_of():
         languages = collected.languages[number]
-        for metric, figure in _figures(collected):
+        for (metric, figure), scores in zip(collected.figures, collected.scores, strict=True):
             sign = signature(metric, figure, languages, bootstrap, seed, subset)
-            found = summarize(collected.scores[figure.name][members], figure, "", sign, bootstrap, seed)
+            found = summarize(scores[members], figure, "", sign, bootstrap, seed)
             values = {"metric": found.metric, "value": found.value, "low": found.low, "high": found.high}
             about = {"n": found.n, "signature": found.signature}
             rows.append({**_where(collected, collected.groups[number]), **values, **about})
@@ -55,19 +55,20 @@ def compare(
     _, left, right = np.intersect1d(first.keys, second.keys, return_indices=True)
     rows = []
     for number, members in _pairs_of(first, left):
-        for metric, figure in _figures(first):
-            found = paired_bootstrap(
-                first.scores[figure.name][left[members]], second.scores[figure.name][right[members]], bootstrap, seed
-            )
-            values = dict.fromkeys(("first", "second", "difference", "low", "high", "p"))
-            if found:
-                scaled = {name: getattr(found, name) for name in ("first", "second", "difference", "low", "high")}
-                scaled = {name: None if value is None else value * figure.scale for name, value in scaled.items()}
-                values = {**scaled, "p": found.p}
+        for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
+            found = paired_bootstrap(ours[left[members]], theirs[right[members]], bootstrap, seed)
             sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
-            about = {"metric": figure.name, **values, "n": found.n if found else 0, "signature": f"paired|{sign}"}
+            about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
             rows.append({**_where(first, first.groups[number]), **about})
     return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, left, right)
+
+
+def _values(found: Difference | None, scale: float) -> FigureRow:
+    if found is None:
+        return {**dict.fromkeys(("first", "second", "difference", "low", "high", "p")), "n": 0}
+    values = asdict(found)
+    scaled = ("first", "second", "difference", "low", "high")
+    return {name: value * scale if name in scaled and value is not None else value for name, value in values.items()}
 
 
 def _pairs_of(collected: Collected, chosen: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -98,10 +99,6 @@ def _ids(collected: Collected, rows: NDArray[np.intp]) -> list[str]:
     """The first ten ids, with the group each is in."""
     ids = collected.ids or []
     return [" ".join([*collected.groups[collected.group[row]], ids[row]]) for row in rows[:10]] if ids else []
-
-
-def _figures(collected: Collected) -> Iterator[tuple[Metric, Figure]]:
-    return ((metric, figure) for metric, figures in collected.chosen for figure in figures)
 
 
 def _where(collected: Collected, group: Sequence[str]) -> FigureRow:

@@ -14,10 +14,10 @@ from xlgen.metrics.faults import find, findings
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
 from xlgen.scoring import score_records
-from xlgen.scoring.collect import BadRows, Collected
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows
 from xlgen.scoring.files import Kind, read_records
+from xlgen.scoring.stream import BadRows, Collected
 
 
 def score_files(

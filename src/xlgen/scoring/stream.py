@@ -54,9 +54,9 @@ class Collected:
     """The scores of all rows, in the order of the rows."""
 
     by: tuple[str, ...]
-    chosen: list[tuple[Metric, list[Figure]]]
-    scores: dict[str, Scores]
-    """By figure."""
+    figures: list[tuple[Metric, Figure]]
+    scores: list[Scores]
+    """One array a figure, in the order of ``figures``."""
     groups: list[tuple[str, ...]]
     """The groups' values of ``by``, in the order in which they came."""
     languages: list[list[str]]
@@ -71,7 +71,7 @@ class Collected:
     @property
     def asked(self) -> list[str]:
         """The names of all figures."""
-        return [figure.name for _, figures in self.chosen for figure in figures]
+        return [figure.name for _, figure in self.figures]
 
     def rows_of(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Each group with the rows that are in it."""
@@ -121,7 +121,7 @@ def collect(
         seen: Is given each chunk of rows that count.
     """
     chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics))
-    parts: dict[str, list[Scores]] = {}
+    parts: list[list[Scores]] = []
     index: dict[tuple[str, ...], int] = {}
     languages: list[set[str]] = []
     group, keys, ids = array("q"), array("q"), list[str]()
@@ -135,10 +135,8 @@ def collect(
             with_references = any(entry.example.references for entry in chunk)
             chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS)))
         examples = [entry.example for entry in chunk]
-        for metric, figures in chosen:
-            found = metric.per_example(examples)
-            for figure in figures:
-                parts.setdefault(figure.name, []).append(found[figure.name])
+        found = [(metric.per_example(examples), figures) for metric, figures in chosen]
+        parts.append([scores[figure.name] for scores, figures in found for figure in figures])
         for entry in chunk:
             number = index.setdefault(entry.group, len(index))
             if number == len(languages):
@@ -150,8 +148,8 @@ def collect(
         seen(chunk)
     return Collected(
         by=tuple(by),
-        chosen=chosen or [],
-        scores={name: np.concatenate(found) for name, found in parts.items()},
+        figures=[(metric, figure) for metric, figures in chosen or [] for figure in figures],
+        scores=[np.concatenate(each) for each in zip(*parts, strict=True)],
         groups=list(index),
         languages=[sorted(codes) for codes in languages],
         group=np.array(group, dtype=np.intp),
