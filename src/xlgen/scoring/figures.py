@@ -111,8 +111,10 @@ def _means(rows: list[FigureRow], collected: Collected, values: Sequence[str]) -
         return []
     others = [name for name in collected.by if name != "language"]
     groups: dict[tuple[Any, ...], list[FigureRow]] = {}
-    for row in rows:
-        groups.setdefault((*(row[name] for name in others), row["metric"]), []).append(row)
+    for place, row in enumerate(rows):
+        # By place, for two metrics with other options may have a figure of one name.
+        key = (*(row[name] for name in others), place % len(collected.figures))
+        groups.setdefault(key, []).append(row)
     return [_mean(group, values) for group in groups.values() if len(group) > 1]
 
 
