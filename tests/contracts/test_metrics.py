@@ -36,7 +36,7 @@ SENTENCES = {
 EMPTY = [
     Example("hi", "", ("",), input="", raw_prediction=""),
     Example("hi", "", (SENTENCES["hi"],), input=SENTENCES["hi"], raw_prediction=""),
-    Example("hi", SENTENCES["hi"], ("",), input="", raw_prediction=SENTENCES["hi"]),
+    Example("hi", SENTENCES["hi"], ("",), input="", raw_prediction=SENTENCES["hi"], truncated=False),
     Example("hi", " \n\t", (" ",), input=" ", raw_prediction="\n"),
     Example("hi", "", ()),
 ]

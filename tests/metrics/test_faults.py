@@ -64,14 +64,15 @@ def test_table(example: Example, expected: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("example", "unknown"),
     [
-        (Example("fr", FRENCH), ("copied",)),
-        (Example("fr", FRENCH, input="x"), ()),
+        (Example("fr", FRENCH), ("copied", "truncated")),
+        (Example("fr", FRENCH, (FRENCH,)), ("copied",)),
+        (Example("fr", FRENCH, ("un chat",), input="x"), ("truncated",)),
         (Example("fr", "un chat", ("un chat",), input="x"), ("truncated",)),
         (Example("fr", "un chat", input="x"), ("truncated",)),
         (Example("fr", "un chat", ("Un chat.", "un chat"), input="x"), ("truncated",)),
         (Example("fr", "un chat", input="x", truncated=False), ()),
         (Example("th", "เด็ก ๆ ไปโรงเรียนตอนเช้า", ("เด็ก ๆ ไปโรงเรียน",), input="x"), ("truncated",)),
-        (Example("pcm", "Di mayor don open di library.", input="x"), ("wrong-language",)),
+        (Example("pcm", "Di mayor don open di library.", input="x", truncated=True), ("wrong-language",)),
         (Example("fr", ""), ()),
     ],
 )

@@ -188,6 +188,12 @@ def test_many_groups_keep_their_rows() -> None:
     assert all(math.isfinite(row["value"]) for row in found.values())
 
 
+def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_GROUPS", 20)
+    with pytest.raises(InputError, match="more than 20 groups: id,language has too many values"):
+        xlgen.score(rows(), ["empty_rate"], by=("id", "language"))
+
+
 def test_figure_rows_name_the_subset() -> None:
     chosen = subset("no-digits-in-language")
     [row, *_] = figure_rows(collected(rows(), metrics=["mlqa_f1"]), 10, 5, chosen)

@@ -106,15 +106,19 @@ def _ngrams(units: Sequence[str]) -> list[tuple[str, ...]]:
 def truncated(example: Example) -> float:
     """Whether generation ended at the length limit.
 
-    Where the example does not say so: not if it ends as sentences end; yes if it does not although all references do;
-    else nobody knows.
+    Where the example does not say so: whether it ends as no sentence ends although all references do. Nobody knows
+    where references end like that too, or there are none; an ending alone would find only what is whole.
     """
     if example.truncated is not None:
         return float(example.truncated)
-    if _ENDS.search(example.prediction.rstrip()[-20:]):
-        return 0.0
-    ends = [_ENDS.search(reference.rstrip()[-20:]) is not None for reference in example.references]
-    return 1.0 if ends and all(ends) else UNKNOWN
+    if not example.references or not all(map(_ends, example.references)):
+        return UNKNOWN
+    return float(not _ends(example.prediction))
+
+
+def _ends(text: str) -> bool:
+    """Whether a text ends as sentences end, with quotation marks and brackets closed behind."""
+    return _ENDS.search(text.rstrip()[-20:]) is not None
 
 
 CHECKS: dict[str, Callable[[Example], float]] = {

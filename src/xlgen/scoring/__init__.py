@@ -14,6 +14,9 @@ from xlgen.scoring.figures import FigureRow, figure_rows
 from xlgen.scoring.files import Kind, Record, read_records
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
+TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
+"""What a figure's row says of the figure itself, so that no field of the rows can be called so."""
+
 __all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_records"]
 
 
@@ -71,6 +74,9 @@ def score_records(
     Raises:
         InputError: where no record is good, or none is in the subset.
     """
+    for name in by:
+        if not name or name in TAKEN:
+            raise InputError(f"figures cannot be by {name!r}: give names of fields other than {', '.join(TAKEN)}")
     good = 0
 
     def counted() -> Iterable[Entry]:

@@ -26,6 +26,7 @@ WITH_REFERENCES = ("rouge1", "rouge2", "rougeL", "mlqa_f1", "mlqa_em")
 # Rows are scored in chunks of so many, or of so many characters.
 _ROWS, _CHARACTERS = 1_024, 4_000_000
 _SHOWN = 10
+_GROUPS = 10_000
 
 
 @dataclass
@@ -141,6 +142,7 @@ def collect(
             number = index.setdefault(entry.group, len(index))
             if number == len(languages):
                 languages.append(set())
+                _check_groups(number, by)
             languages[number].add(entry.example.language)
             group.append(number)
             keys.append(hash((entry.example.language, entry.id)))
@@ -156,6 +158,11 @@ def collect(
         keys=np.array(keys, dtype=np.int64),
         ids=ids if keep_ids else None,
     )
+
+
+def _check_groups(number: int, by: Sequence[str]) -> None:
+    if number >= _GROUPS:
+        raise InputError(f"more than {_GROUPS:,} groups: {','.join(by)} has too many values for a table by it")
 
 
 def _chunks(rows: Iterable[Entry]) -> Iterator[list[Entry]]:
