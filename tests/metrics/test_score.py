@@ -28,7 +28,7 @@ def test_a_row_is_the_mean_in_percent_over_the_defined_examples() -> None:
     assert row.low is not None
     assert row.high is not None
     assert row.low < 50 < row.high
-    assert row.signature == f"rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:{xlgen.__version__}"
+    assert row.signature == f"rougeL|{Rouge().signature('fr')}|bs:1000|seed:0|xlgen:{xlgen.__version__}"
 
 
 def test_lengths_are_not_scaled() -> None:
@@ -91,7 +91,8 @@ def test_a_subset_is_scored_alone_and_named() -> None:
 def test_a_signature_over_several_languages_joins_what_differs() -> None:
     [(metric, [figure])] = choose(["rougeL"])
     found = signature(metric, figure, ["fr", "th", "de"])
-    assert found == f"rougeL|tok:unicode-chars+unicode-words|stem:no|xlgen:{xlgen.__version__}"
+    assert found.startswith("rougeL|tok:unicode-chars+unicode-words|stem:no|")
+    assert found.endswith(f"|xlgen:{xlgen.__version__}")
     assert signature(metric, figure, ["fr", "de"]) == signature(metric, figure, ["fr"])
 
 
