@@ -34,6 +34,8 @@ def test_modules_fit_on_a_few_screens(path: Path) -> None:
         "import sys; sys.argv = ['xlgen', 'list', 'recipes']; from xlgen.cli import main; main()",
         "import xlgen.config, xlgen.registry, xlgen.languages, xlgen.study.plan",
         "import xlgen.metrics as package",
+        "import xlgen.scoring as package",
+        "import xlgen; xlgen.score",
         "import xlgen.report as package",
         "import xlgen.pocket.world, xlgen.pocket.grammar",
     ],

@@ -445,3 +445,48 @@ def test_a_language_to_predict_in_that_nobody_knows(trained: Callable[[str], Pat
 
 def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
     assert str(tmp_path / "absent") in refused("report", str(tmp_path / "absent"))
+
+
+# -- outputs to score
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "expected"),
+    [
+        ("a.jsonl", None, [], "no file"),
+        ("a.jsonl", "", [], "has no row that can be scored, and 0 that cannot"),
+        ("a.jsonl", "{}\n{", [], "has no row that can be scored, and 2 that cannot; the first: "),
+        ("a.jsonl", '[{"language": "fr", "prediction": "x"}]', [], "write one object a line"),
+        ("a.csv", "id,prediction\n1,x\n", [], "line 2: it has no language; give one for all rows with --language"),
+        ("a.txt", "x", [], "its name must end in .jsonl"),
+        ("a.jsonl.gz", "x", [], "is not whole gzip data"),
+        ("a.jsonl", "good", ["--metrics", "rougel"], "unknown metric 'rougel': did you mean 'rougeL'"),
+        ("a.jsonl", "good", ["--subset", "no-digit"], "did you mean 'no-digits-in-language'"),
+        ("a.jsonl", "good", ["--subset", "no-digits-in-language"], "is in the subset no-digits-in-language"),
+        ("a.jsonl", "good", ["--format", "xml"], "--format must be table or json"),
+        ("a.jsonl", "good", ["--input-format", "xml"], "--input-format must be jsonl, csv or tsv"),
+        ("a.jsonl", "good", ["--field", "output"], "must be FIELD=NAME"),
+        ("a.jsonl", "good", ["--field", "text=output"], "FIELD one of id, language, prediction"),
+        ("a.jsonl", "good", ["--by", "system"], "it has no 'system' to group by; it has language, prediction"),
+        ("a.jsonl", "good", ["--by", "language,n"], "figures cannot be by 'n'"),
+        ("a.jsonl", "good", ["--by", ","], "figures cannot be by ''"),
+        ("a.jsonl", "good", ["--compare", "absent.jsonl"], "no file absent.jsonl"),
+        ("a.jsonl", "good", ["--faults", "/nowhere/labels.jsonl"], "cannot write /nowhere/labels.jsonl"),
+    ],
+)
+def test_outputs_that_cannot_be_scored(
+    refused: Command, tmp_path: Path, name: str, content: str | None, options: list[str], expected: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_text('{"language": "fr", "prediction": "un chat"}\n' if content == "good" else content)
+    assert expected in refused("score", str(path), *options)
+
+
+def test_systems_that_share_no_row(refused: Command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        row = {"id": name, "language": "fr", "prediction": "un chat"}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    message = refused("score", str(tmp_path / "a.jsonl"), "--compare", str(tmp_path / "b.jsonl"))
+    assert "nothing to compare: no row of" in message
+    assert "only one of the two files can be standard input" in refused("score", "-", "--compare", "-")

@@ -14,6 +14,8 @@ FIGURES = {
     "rouge1", "rouge2", "rougeL", "rougeLsum", "sp_rougeL", "sp_rougeLsum", "squad_f1", "squad_em", "mlqa_f1",
     "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
     "empty_rate", "leftover_rate", "prediction_length", "reference_length",
+    "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
+    "truncated_rate",
 }
 # fmt: on
 # Twelve scripts: Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Bengali, Tamil, Thai, Han, kana, Hangul.
@@ -34,7 +36,7 @@ SENTENCES = {
 EMPTY = [
     Example("hi", "", ("",), input="", raw_prediction=""),
     Example("hi", "", (SENTENCES["hi"],), input=SENTENCES["hi"], raw_prediction=""),
-    Example("hi", SENTENCES["hi"], ("",), input="", raw_prediction=SENTENCES["hi"]),
+    Example("hi", SENTENCES["hi"], ("",), input="", raw_prediction=SENTENCES["hi"], truncated=False),
     Example("hi", " \n\t", (" ",), input=" ", raw_prediction="\n"),
     Example("hi", "", ()),
 ]
@@ -47,7 +49,7 @@ def metric(request: pytest.FixtureRequest) -> Metric:
 
 def identical(code: str) -> Example:
     text = SENTENCES[code]
-    return Example(code, text, (text,), input="0", raw_prediction=text)
+    return Example(code, text, (text,), input="0", raw_prediction=text, truncated=False)
 
 
 def in_bounds(metric: Metric, scores: dict[str, Scores]) -> bool:

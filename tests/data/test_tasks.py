@@ -13,6 +13,7 @@ from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, fill, interleave, load_task
 from xlgen.registry import InputError
+from xlgen.training.evaluation import score_rows
 
 TASK: dict[str, Any] = {
     "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},
@@ -183,3 +184,20 @@ def _rows(language: str, count: int) -> list[LabelledExample]:
 def test_interleave(sizes: dict[str, int], limit: int | None, expected: str) -> None:
     found = interleave([_rows(language, count) for language, count in sizes.items()], limit)
     assert [f"{e.language}{e.id}" for e in found] == expected.split()
+
+
+# -- scoring
+
+
+def test_a_task_may_score_a_subset(task: Callable[..., Task]) -> None:
+    """C, Appendix A: only questions whose gold answers have no number and are identified as the target language."""
+    chosen = task(ROW, subset="no-digits-in-language", metrics=["mlqa_f1"], main_metric="mlqa_f1")
+    rows = [
+        {"prediction": answer, "references": [answer], "input": "", "raw": answer}
+        for answer in ("นายกเทศมนตรี", "1990", "Bangkok")
+    ]
+    found = {row.metric: row for row in score_rows(rows, chosen, "th", bootstrap=0)}
+    assert found["mlqa_f1"].n == found["empty_rate"].n == 1
+    assert "|subset:no-digits-in-language@" in found["mlqa_f1"].signature
+    with pytest.raises(InputError, match="did you mean 'no-digits-in-language'"):
+        task(ROW, subset="no-digits")

@@ -2,7 +2,6 @@ import random
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 import xlgen
 from xlgen.metrics.base import Example
 from xlgen.metrics.rouge import Rouge
-from xlgen.metrics.score import choose, interval, score
+from xlgen.metrics.score import choose, score, signature
+from xlgen.metrics.subset import Subset
 from xlgen.registry import UnknownNameError
 
 EXAMPLES = [
@@ -28,7 +28,7 @@ def test_a_row_is_the_mean_in_percent_over_the_defined_examples() -> None:
     assert row.low is not None
     assert row.high is not None
     assert row.low < 50 < row.high
-    assert row.signature == f"rougeL|tok:unicode-words|stem:no|xlgen:{xlgen.__version__}"
+    assert row.signature == f"rougeL|{Rouge().signature('fr')}|bs:1000|seed:0|xlgen:{xlgen.__version__}"
 
 
 def test_lengths_are_not_scaled() -> None:
@@ -60,7 +60,7 @@ def test_names_of_metrics_and_of_figures_can_be_mixed() -> None:
     assert chosen == [
         ("Rouge", ["rougeL", "rouge1"]),
         ("Lengths", ["prediction_length", "reference_length"]),
-        ("Rouge", ["rouge1", "rouge2", "rougeL"]),
+        ("Rouge", [figure.name for figure in Rouge.figures]),
     ]
 
 
@@ -81,20 +81,19 @@ def test_one_text_for_references_is_refused() -> None:
         Example("fr", "un chat", "un chat")  # type: ignore[arg-type]
 
 
-def test_the_interval_is_the_percentile_bootstraps() -> None:
-    scores = np.random.default_rng(1).random(400)
-    low, high = interval(scores, 4000, seed=0)
-    error = scores.std() / np.sqrt(len(scores))
-    assert low == pytest.approx(scores.mean() - 1.96 * error, abs=0.1 * error)
-    assert high == pytest.approx(scores.mean() + 1.96 * error, abs=0.1 * error)
-    assert interval(scores, 4000, seed=0) == (low, high) != interval(scores, 4000, seed=1)
+def test_a_subset_is_scored_alone_and_named() -> None:
+    last = Subset("last", lambda examples: [number == len(examples) - 2 for number in range(len(examples))])
+    [row] = score(EXAMPLES, ["empty_rate"], "fr", subset=last, bootstrap=10, seed=3)
+    assert (row.value, row.n) == (100, 1)
+    assert row.signature.endswith(f"|subset:last|bs:10|seed:3|xlgen:{xlgen.__version__}")
 
 
-def test_the_interval_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = np.random.default_rng(1).random(50)
-    whole = interval(scores, 100, seed=0)
-    monkeypatch.setattr("xlgen.metrics.score._BLOCK", 777)
-    assert interval(scores, 100, seed=0) == whole
+def test_a_signature_over_several_languages_joins_what_differs() -> None:
+    [(metric, [figure])] = choose(["rougeL"])
+    found = signature(metric, figure, ["fr", "th", "de"])
+    assert found.startswith("rougeL|tok:unicode-chars+unicode-words|stem:no|")
+    assert found.endswith(f"|xlgen:{xlgen.__version__}")
+    assert signature(metric, figure, ["fr", "de"]) == signature(metric, figure, ["fr"])
 
 
 def test_scoring_imports_neither_torch_nor_transformers() -> None:

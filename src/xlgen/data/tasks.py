@@ -15,6 +15,7 @@ from xlgen.config import Config, find_task, read_yaml, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.languages import Language
+from xlgen.metrics.subset import subset
 from xlgen.registry import InputError
 
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -41,6 +42,8 @@ class TaskConfig(Config):
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
     metrics: tuple[str, ...] = Field(min_length=1)
     main_metric: str
+    subset: str | None = None
+    """Score only these examples: ``no-digits-in-language`` (C, Appendix A). Predictions of all are written."""
     splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
 
@@ -127,6 +130,8 @@ def load_task(name: str, data_dir: Path) -> Task:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold keys and values")
     config = validate(TaskConfig, {"name": path.stem, **data}, str(path))
+    if config.subset:
+        subset(config.subset)  # a wrong name is an error before anything trains
     languages = tuple(Language.parse(text).code for text in config.languages)
     for placeholder in (config.crop, *_FIELD.findall(config.source)):
         if placeholder is not None and f"{{{placeholder}}}" not in config.source:

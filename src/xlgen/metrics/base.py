@@ -28,6 +28,8 @@ class Example:
     input: str | None = None
     raw_prediction: str | None = None
     """The output before clean-up, where it is known."""
+    truncated: bool | None = None
+    """Whether generation ended at the length limit; None where nobody says."""
 
     def __post_init__(self) -> None:
         # A bare string is a sequence too: each of its characters would pass for a reference.

@@ -13,6 +13,13 @@ from xlgen.metrics.base import Example, Figure, Scores, plugins
 
 # The sentinels of T5's span corruption; there are a hundred of them.
 _SENTINEL = r"<extra_id_\d+>"
+TOKENS = ("<sep>",)
+"""Leftovers beside ``<extra_id_N>``."""
+
+
+def pattern(tokens: Sequence[str] = TOKENS) -> re.Pattern[str]:
+    """Finds ``<extra_id_N>`` and each of ``tokens``, to the letter."""
+    return re.compile("|".join([_SENTINEL, *map(re.escape, filter(None, tokens))]))
 
 
 @plugins.register("leftovers")
@@ -26,7 +33,7 @@ class Leftovers:
     Chirkova et al. 2023, appendix A: the sentinels come from mT5, ``<sep>`` from mBART-50.
     """
 
-    tokens: tuple[str, ...] = ("<sep>",)
+    tokens: tuple[str, ...] = TOKENS
     """Leftovers beside ``<extra_id_N>``, to the letter."""
 
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -36,7 +43,7 @@ class Leftovers:
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0 for each example."""
-        leftover = re.compile("|".join([_SENTINEL, *map(re.escape, filter(None, self.tokens))]))
+        leftover = pattern(self.tokens)
         raw = [each.prediction if each.raw_prediction is None else each.raw_prediction for each in examples]
         return {
             "leftover_rate": np.array([leftover.search(text) is not None for text in raw], dtype=float),

@@ -11,10 +11,9 @@ import numpy as np
 from xlgen import __version__
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Metric, Scores, plugins
+from xlgen.metrics.bootstrap import interval
+from xlgen.metrics.subset import Subset
 from xlgen.registry import UnknownNameError, nearest
-
-# The bootstrap's resamples are drawn in blocks of about this many indices (32 MB), however large the evaluation set.
-_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ def score(
     language: str,
     bootstrap: int = 1000,
     seed: int = 0,
+    subset: Subset | None = None,
 ) -> list[Row]:
     """The figures of one language's examples: the mean of the per-example scores, rates and scores in percent.
 
@@ -49,6 +49,7 @@ def score(
         language: In any spelling that ``Language.parse`` knows; the rows hold its canonical code.
         bootstrap: Number of resamples for the intervals; 0 leaves them out.
         seed: Of the resamples.
+        subset: Only the examples that it keeps count, in every figure.
 
     Raises:
         UnknownNameError: for a metric or a language that does not exist.
@@ -56,16 +57,24 @@ def score(
     """
     code = Language.parse(language).code
     _check_language(examples, code)
+    if subset:
+        examples = [example for example, kept in zip(examples, subset.keep(examples), strict=True) if kept]
     rows = []
     for metric, figures in choose(metrics):
         scores = metric.per_example(examples)
         for figure in figures:
-            defined = scores[figure.name][~np.isnan(scores[figure.name])]
-            low, high = interval(defined, bootstrap, seed, figure.scale)
-            # fsum rounds once, so that the order of the examples does not show in the last digit.
-            value = math.fsum(defined) / len(defined) * figure.scale if len(defined) else None
-            rows.append(Row(code, figure.name, value, low, high, len(defined), signature(metric, figure, code)))
+            sign = signature(metric, figure, [code], bootstrap, seed, subset)
+            rows.append(summarize(scores[figure.name], figure, code, sign, bootstrap, seed))
     return rows
+
+
+def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
+    """One figure from the scores of its examples, of which NaN are left out."""
+    defined = scores[~np.isnan(scores)]
+    low, high = interval(defined, bootstrap, seed, figure.scale)
+    # fsum rounds once, so that the order of the examples does not show in the last digit.
+    value = math.fsum(defined) / len(defined) * figure.scale if len(defined) else None
+    return Row(language, figure.name, value, low, high, len(defined), signature)
 
 
 def choose(metrics: Sequence[str | Metric]) -> Iterator[tuple[Metric, list[Figure]]]:
@@ -89,29 +98,32 @@ def choose(metrics: Sequence[str | Metric]) -> Iterator[tuple[Metric, list[Figur
         yield (plugins.get(key)() if isinstance(key, str) else key), list(chosen.values())
 
 
-def signature(metric: Metric, figure: Figure, language: str) -> str:
-    """All that decides a figure, in the way of sacreBLEU: ``rougeL|tok:unicode-words|stem:no|xlgen:0.1.0``."""
-    return "|".join(filter(None, [figure.name, metric.signature(language), f"xlgen:{__version__}"]))
+def signature(
+    metric: Metric,
+    figure: Figure,
+    languages: Sequence[str],
+    bootstrap: int = 0,
+    seed: int = 0,
+    subset: Subset | None = None,
+) -> str:
+    """All that decides a figure, in the way of sacreBLEU.
 
-
-def interval(scores: Scores, resamples: int, seed: int, scale: float = 1.0) -> tuple[float | None, float | None]:
-    """The 95 % percentile bootstrap interval of the mean of ``scores``, which holds no NaN (Efron 1979).
-
-    Resamples are drawn from the sorted scores, so that the order of the examples does not show in the interval.
-    (None, None) without resamples or scores.
+    ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are the interval's. For
+    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``.
     """
-    if not resamples or not len(scores):
-        return None, None
-    ordered = np.sort(scores)
-    if ordered[0] == ordered[-1]:  # every resample is the same; saves the work and its rounding
-        return float(ordered[0] * scale), float(ordered[0] * scale)
-    random = np.random.default_rng(seed)
-    rows = max(1, _BLOCK // len(ordered))
-    blocks = [min(rows, resamples - start) for start in range(0, resamples, rows)]
-    # The mean of each resample.                                                       (block, n) -> (block,)
-    means = [ordered[random.integers(len(ordered), size=(block, len(ordered)))].mean(axis=1) for block in blocks]
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return float(low * scale), float(high * scale)
+    parts = [figure.name, *_together([metric.signature(language) for language in languages])]
+    parts += [f"subset:{subset.name}"] if subset else []
+    parts += [f"bs:{bootstrap}", f"seed:{seed}"] if bootstrap else []
+    return "|".join([*filter(None, parts), f"xlgen:{__version__}"])
+
+
+def _together(signatures: Sequence[str]) -> list[str]:
+    """The parts of several signatures of one metric, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for part in (part for sign in signatures for part in sign.split("|")):
+        key, colon, value = part.partition(":")
+        found.setdefault(key + colon, {})[value] = None
+    return [key + "+".join(sorted(values)) for key, values in found.items()]
 
 
 def _check_language(examples: Sequence[Example], code: str) -> None:

@@ -19,6 +19,7 @@ from xlgen.generation.cleanup import clean
 from xlgen.generation.decode import Decoding, generate
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
+from xlgen.metrics.subset import subset
 from xlgen.training.tracking import write_atomically
 
 # Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
@@ -105,7 +106,8 @@ def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootst
         Example(language, row["prediction"], tuple(row["references"]), row["input"], row["raw"]) for row in rows
     ]
     names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS)))
-    return score(examples, names, language, bootstrap=bootstrap)
+    chosen = subset(task.config.subset) if task.config.subset else None
+    return score(examples, names, language, bootstrap=bootstrap, subset=chosen)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

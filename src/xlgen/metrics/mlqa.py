@@ -1,0 +1,143 @@
+"""F1 and exact match with rules for each language, as MLQA's evaluation defines them (Lewis et al. 2020)."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import regex
+
+from xlgen.languages import Language
+from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.scripts import UNSPACED
+from xlgen.metrics.squad import f1
+
+# MLQA's own lists. The Vietnamese one holds "of", "is" and classifiers too; it is kept as it is.
+_OFFICIAL = {
+    "en": "a an the",
+    "es": "un una unos unas el la los las",
+    "vi": "của là cái chiếc những",
+    "de": "ein eine einen einem eines einer der die das den dem des",
+}
+# Ours, by the rule that MLQA follows for Spanish and German: all forms of the definite and the indefinite article
+# that are words of their own. Articles that are endings or prefixes stay, and so do those fused with prepositions.
+_EXTENDED = {
+    "af": "die n",
+    "ca": "el la els les un una uns unes",
+    "da": "en et den det de",
+    "el": "ο η το οι τα του της των τον την τη τους τις ένας μία μια ένα έναν ενός μίας μιας",
+    "eo": "la",
+    "fr": "le la les un une des",
+    "gl": "o a os as un unha uns unhas",
+    "hu": "a az egy",
+    "it": "il lo la i gli le un uno una",
+    "nl": "de het een",
+    "nn": "ein ei eit den det dei",
+    "no": "en ei et den det de",
+    "pt": "o a os as um uma uns umas",
+    "ro": "un o unui unei unor niște nişte",
+    "sv": "en ett den det de",
+}
+# Articles that an apostrophe ties to the next word. They go before the apostrophe does: l'eau is eau, not leau.
+_ELIDED = {"ca": "l", "fr": "l", "it": "l|un|gl"}
+
+_ARABIC_ARTICLE = re.compile("ال")  # anywhere, as MLQA has it: also within a word
+_MLQA_CHINESE = re.compile(r"([\u4e00-\u9fa5])")
+_UNSPACED_LETTER = regex.compile(rf"([[\p{{L}}\p{{N}}]&&[{UNSPACED}]]\p{{M}}*+)", regex.V1)
+
+
+class _NoPunctuation(dict[int, int | None]):
+    """For ``str.translate``: drops the punctuation of Unicode (categories P*) and of ASCII, keeps the rest.
+
+    Filled as characters are met: asking for the category of all 1.1 million takes longer than most files.
+    """
+
+    def __missing__(self, code: int) -> int | None:
+        char = chr(code)
+        drop = unicodedata.category(char).startswith("P") or char in string.punctuation
+        return self.setdefault(code, None if drop else code)
+
+
+_no_punctuation = _NoPunctuation()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How answers of one language become comparable."""
+
+    articles: str
+    """Where the list of articles comes from: ``mlqa``, ``xlgen`` or ``none``."""
+    segmentation: str
+    """``whitespace``; ``mixed-han`` as in MLQA for Chinese; ``mixed-chars`` for other scripts without spaces."""
+    article: re.Pattern[str] | None
+    elided: re.Pattern[str] | None
+
+    def normalize(self, text: str) -> str:
+        """Lower case, no punctuation, no articles, tokens separated by single spaces."""
+        text = text.lower()
+        if self.elided:
+            text = self.elided.sub("", text)
+        text = text.translate(_no_punctuation)
+        if self.article:
+            text = self.article.sub(" ", text)
+        if self.segmentation == "mixed-han":
+            text = _MLQA_CHINESE.sub(r" \1 ", text)
+        elif self.segmentation == "mixed-chars":
+            text = _UNSPACED_LETTER.sub(r" \1 ", text)
+        return " ".join(text.split())
+
+
+@cache
+def rules(language: str) -> Rules:
+    """The rules of a language.
+
+    English, Spanish, German, Vietnamese, Arabic, Hindi and Chinese (in both scripts) have MLQA's. Elsewhere articles
+    are those that are words of their own, and none where we have no list; words end at spaces, and each letter of a
+    script without spaces is a token, with its combining marks.
+
+    Raises:
+        UnknownLanguageError: for a language that is not in the table.
+    """
+    known = Language.parse(language)
+    code = known.code
+    words = _OFFICIAL.get(code) or _EXTENDED.get(code)
+    article = re.compile(rf"\b({'|'.join(words.split())})\b") if words else None
+    elided = re.compile(rf"\b(?:{_ELIDED[code]})['’]") if code in _ELIDED else None
+    if code == "ar":
+        article = _ARABIC_ARTICLE
+    source = "mlqa" if code in _OFFICIAL or code == "ar" else "xlgen" if article else "none"
+    unspaced = "mixed-han" if code in ("zh", "zh-Hant") else "mixed-chars"
+    return Rules(source, "whitespace" if known.spaced else unspaced, article, elided)
+
+
+@plugins.register("mlqa")
+@dataclass(frozen=True)
+class Mlqa:
+    """MLQA's F1 and exact match in percent, each against its best reference.
+
+    Punctuation of every script goes, articles are the language's, and Chinese is compared character by character. For
+    MLQA's seven languages these are the figures of ``mlqa_evaluation_v1.py``; :func:`rules` says how others are read.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("mlqa_f1", best=100.0), Figure("mlqa_em", best=100.0))
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """F1 in [0, 1], and 1 for an exact match, else 0; NaN without references."""
+        return best_over_references(
+            examples, self.figures, lambda text, language: rules(language).normalize(text), _compare
+        )
+
+    def signature(self, language: str) -> str:
+        """Articles, segmentation, and the version of Unicode that says what punctuation is."""
+        chosen = rules(language)
+        segmentation = f"norm:mlqa|articles:{chosen.articles}|seg:{chosen.segmentation}"
+        return f"{segmentation}|unicode:{unicodedata.unidata_version}"
+
+
+def _compare(prediction: str, reference: str) -> tuple[float, float]:
+    return f1(prediction, reference), float(prediction == reference)

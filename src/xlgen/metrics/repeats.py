@@ -1,0 +1,90 @@
+"""Phrases that a text repeats: at its very end, and in the middle."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import regex
+
+# A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
+_SHORTEST_PHRASE = 3
+# Three times the shortest phrase. Counted over all the repetitions, so that "ha ha ha ha ha" is a loop too.
+_SHORTEST_LOOP = 9
+
+# Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
+_LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
+# The shortest phrase, of up to 50 units, three times or more. Longer limits take quadratic time on odd text.
+_LOOP = re.compile(r"(.{1,50}?)\1{2,}", re.DOTALL)
+_CHARACTERS = sys.maxunicode + 1
+
+
+@dataclass(frozen=True)
+class Units:
+    """A text as words or, in scripts that do not separate words (Thai, Chinese, Japanese), as characters."""
+
+    units: tuple[str, ...]
+    ends: tuple[int, ...]
+    """Where each unit ends in the text."""
+    code: str
+    """One character for each distinct unit: comparing phrases is then comparing strings, fast on any length."""
+
+
+def split_units(text: str) -> Units:
+    """The units of ``text``: ``bananana`` is one, so it repeats nothing."""
+    matches = list(_UNIT.finditer(text))
+    units = tuple([match[0] for match in matches])
+    number: dict[str, int] = {}
+    code = "".join([chr(number.setdefault(unit, len(number)) % _CHARACTERS) for unit in units])
+    return Units(units, tuple([match.end() for match in matches]), code)
+
+
+def remove_repeated_ending(text: str) -> str:
+    """Keep a phrase that is repeated at the very end once: ``a big fire a big fire`` becomes ``a big fire``.
+
+    The longest repeated phrase goes first, then what is repeated in the rest. Numbers alone are never a phrase.
+    """
+    split = split_units(text)
+    count = _without_repeated_ending(split)
+    return text if count == len(split.code) else text[: split.ends[count - 1]]
+
+
+def repetitions(text: str) -> tuple[bool, bool]:
+    """Whether ``text`` ends in a repeated phrase, and whether a phrase follows itself twice or more in the rest.
+
+    The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
+    nine letters and digits, and a letter among them.
+    """
+    split = split_units(text)
+    count = _without_repeated_ending(split)
+    loops = _LOOP.finditer(split.code, 0, count)
+    return count < len(split.code), any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+
+
+def _without_repeated_ending(split: Units) -> int:
+    """How many units are left when a phrase repeated at the end is kept once."""
+    code = split.code
+    count = len(code)
+    length = count // 2
+    while length:
+        start = count - length
+        # The last units are compared first: slices of a text of a megabyte, one for each length, would take minutes.
+        if (
+            code[start - 1] == code[count - 1]
+            and code.endswith(code[start:count], 0, start)
+            and _is_phrase(split.units[start:count])
+        ):
+            count -= length
+            length = count // 2
+        else:
+            length -= 1
+    return count
+
+
+def _is_phrase(units: Sequence[str], shortest: int = _SHORTEST_PHRASE) -> bool:
+    text = "".join(units)
+    return len(_LETTER.findall(text)) >= shortest and any(map(str.isalpha, text))

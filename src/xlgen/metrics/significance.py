@@ -1,0 +1,109 @@
+"""Is one system better than another? Paired bootstrap, and averages over seeds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xlgen.metrics.base import Scores
+from xlgen.metrics.bootstrap import resampled_means
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two systems on the same examples, in the unit of their scores."""
+
+    first: float
+    second: float
+    difference: float
+    """``first - second``."""
+    low: float | None
+    high: float | None
+    """The 95 % interval of the difference; None without resamples."""
+    p: float | None
+    """Two-sided; None without resamples."""
+    n: int
+    """Examples on which both are defined."""
+
+
+def paired_bootstrap(first: Scores, second: Scores, resamples: int = 1000, seed: int = 0) -> Difference | None:
+    """Paired bootstrap of the difference of two means (Koehn 2004, section 3; Efron and Tibshirani 1993).
+
+    Args:
+        first: Scores of one system, an example each.
+        second: Those of the other on the same examples, in the same order. NaN in either leaves the pair out.
+        resamples: Number of resamples; the interval holds the middle 95 % of their differences.
+        seed: Of the resamples.
+
+    Returns:
+        The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples have not the sign
+        that most of them have, zero included: about 0.05 where the interval ends at zero. None without pairs.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"pairs are needed, not {len(first)} scores and {len(second)}")
+    both = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[both], second[both]
+    if not len(first):
+        return None
+    means = math.fsum(first) / len(first), math.fsum(second) / len(second)
+    differences = resampled_means(first - second, resamples, seed)
+    low, high, p = None, None, None
+    if resamples:
+        low, high = (float(bound) for bound in np.percentile(differences, [2.5, 97.5]))
+        p = _p(differences)
+    return Difference(*means, means[0] - means[1], low, high, p, len(first))
+
+
+def _p(differences: Scores) -> float:
+    """Two-sided: twice the smaller share of resamples on one side of zero, those at zero on both."""
+    contrary = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (contrary + 1) / (len(differences) + 1))
+
+
+@dataclass(frozen=True)
+class SeedSummary:
+    """One figure over runs that differ in their seed."""
+
+    mean: float | None
+    sd: float | None
+    """Standard deviation of a sample (n - 1); None for fewer than two seeds."""
+    seeds: int
+
+
+def over_seeds(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Hashable, ...], SeedSummary]:
+    """The mean and standard deviation over seeds of each figure.
+
+    Args:
+        rows: Figures in the shape of ``summary.json``. Rows without a value do not count.
+
+    Returns:
+        By ``(backbone, method, learning_rate, step, task, language, metric)``; what a row lacks is None.
+
+    Raises:
+        ValueError: where one seed has the same figure twice.
+    """
+    values: dict[tuple[Hashable, ...], dict[Hashable, float]] = {}
+    for row in rows:
+        key = tuple(row.get(name) for name in SEED_KEYS)
+        seeds = values.setdefault(key, {})
+        if row.get("seed") in seeds:
+            raise ValueError(f"seed {row.get('seed')} has the figure {key} twice")
+        if row.get("value") is not None:
+            seeds[row.get("seed")] = float(row["value"])
+    return {key: _summary(list(seeds.values())) for key, seeds in values.items()}
+
+
+SEED_KEYS = ("backbone", "method", "learning_rate", "step", "task", "language", "metric")
+"""What rows share that differ in their seed only."""
+
+
+def _summary(values: list[float]) -> SeedSummary:
+    if not values:
+        return SeedSummary(None, None, 0)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return SeedSummary(statistics.fmean(values), sd, len(values))

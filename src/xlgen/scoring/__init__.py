@@ -1,0 +1,113 @@
+"""Score anybody's outputs: rows of text in, figures out, without torch and in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from xlgen.metrics.base import Metric
+from xlgen.metrics.subset import subset as subset_called
+from xlgen.registry import InputError
+from xlgen.scoring.entries import FIELDS, Entry
+from xlgen.scoring.figures import FigureRow, figure_rows
+from xlgen.scoring.files import Kind, Record, read_records
+from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
+
+TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
+"""What a figure's row says of the figure itself, so that no field of the rows can be called so."""
+
+__all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_records"]
+
+
+def score(
+    rows: str | Path | Iterable[Mapping[str, Any]],
+    metrics: Sequence[str | Metric] | None = None,
+    by: Sequence[str] = ("language",),
+    language: str | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    subset: str | None = None,
+    strict: bool = True,
+) -> list[FigureRow]:
+    """The figures of a system's outputs, as ``xlgen score`` gives them.
+
+    Args:
+        rows: Mappings with ``prediction``, and ``id``, ``language``, ``references``, ``input`` where there are; or a
+            file or folder of such rows.
+        metrics: Names of metrics or figures, or metrics with options of their own. None chooses by what rows have.
+        by: Fields of the rows that have figures of their own for each value.
+        language: Of rows that do not say theirs.
+        bootstrap: Number of resamples for the intervals; 0 leaves them out.
+        seed: Of the resamples.
+        subset: The name of a subset that alone counts: ``no-digits-in-language``.
+        strict: Whether a bad row is an error; otherwise it is left out.
+
+    Returns:
+        Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
+        signature``; rates and scores in percent.
+
+    Raises:
+        InputError: for a bad row, and where there is no good one.
+    """
+    records = read_records(str(rows)) if isinstance(rows, str | Path) else mapping_records(rows)
+    source = str(rows) if isinstance(rows, str | Path) else "the rows"
+    bad = BadRows(strict)
+    collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset)
+    return figure_rows(collected, bootstrap, seed, subset_called(subset) if subset else None)
+
+
+def score_records(
+    records: Iterable[Record],
+    source: str,
+    bad: BadRows,
+    by: Sequence[str] = ("language",),
+    language: str | None = None,
+    renamed: Mapping[str, str] | None = None,
+    metrics: Sequence[str | Metric] | None = None,
+    subset: str | None = None,
+    keep_ids: bool = False,
+    seen: Callable[[list[Entry]], None] = lambda chunk: None,
+) -> Collected:
+    """The scores of all good records; ``bad`` learns of the others.
+
+    Raises:
+        InputError: where no record is good, or none is in the subset.
+    """
+    for name in by:
+        if not name or name in TAKEN:
+            raise InputError(f"figures cannot be by {name!r}: give names of fields other than {', '.join(TAKEN)}")
+    good = 0
+
+    def counted() -> Iterable[Entry]:
+        nonlocal good
+        for entry in entries(records, bad, by, language, renamed):
+            good += 1
+            yield entry
+
+    chosen = subset_called(subset) if subset else None
+    collected = collect(counted(), by, metrics, chosen, keep_ids, seen)
+    if not good:
+        first = f"; the first: {bad.first[0]}" if bad.first else ""
+        raise InputError(f"{source} has no row that can be scored, and {bad.count} that cannot{first}")
+    if not len(collected.group):
+        raise InputError(f"none of the {good} rows of {source} is in the subset {subset}")
+    return collected
+
+
+def check_renamed(pairs: Sequence[str]) -> dict[str, str]:
+    """Field names given as ``prediction=output``. Raises InputError."""
+    found = {}
+    for pair in pairs:
+        name, equals, theirs = pair.partition("=")
+        if name not in FIELDS or not equals or not theirs:
+            raise InputError(f"{pair!r} must be FIELD=NAME, FIELD one of {', '.join(FIELDS)}: prediction=output")
+        found[name] = theirs
+    return found
+
+
+def check_kind(kind: str | None) -> Kind | None:
+    """The format called so. Raises InputError."""
+    if kind not in (None, "jsonl", "csv", "tsv"):
+        raise InputError(f"--input-format must be jsonl, csv or tsv, not {kind!r}")
+    return cast(Kind | None, kind)

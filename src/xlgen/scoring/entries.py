@@ -1,0 +1,171 @@
+"""From a record of a file to an example to score, with its id and its place in the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.base import Example
+from xlgen.registry import InputError
+from xlgen.scoring.files import describe
+
+FIELDS = ("id", "language", "prediction", "references", "reference", "input", "raw", "truncated", "finish_reason")
+"""What is read of a record. ``raw`` is the prediction before clean-up."""
+
+_CUT, _WHOLE = ("length", "max_tokens", "max_length"), ("stop", "eos", "end_turn", "stop_sequence")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One good row."""
+
+    id: str
+    example: Example
+    group: tuple[str, ...]
+    """The row's values of the fields that the table is by."""
+    mended: bool
+    """Whether a text held half of a surrogate pair, which is read as U+FFFD."""
+
+    @property
+    def size(self) -> int:
+        """Characters of its texts."""
+        example = self.example
+        texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
+        return sum(map(len, texts))
+
+
+def parse_entry(
+    fields: Mapping[str, Any],
+    number: int,
+    by: Sequence[str] = ("language",),
+    language: str | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> Entry:
+    """The entry in a record.
+
+    Args:
+        fields: Of the record; those not in :data:`FIELDS` or ``by`` are passed over.
+        number: Of the record, its id where it has none.
+        by: Fields whose values say which figures it goes into.
+        language: Of records that do not say theirs.
+        renamed: The record's names for :data:`FIELDS`.
+
+    Raises:
+        InputError: that says what is wrong with the record.
+    """
+    names = renamed or {}
+    found = {name: fields.get(names.get(name, name)) for name in FIELDS}
+    code = _language(found["language"] or language, names.get("language", "language"))
+    example = Example(
+        language=code,
+        prediction=_text(found["prediction"], names.get("prediction", "prediction")),
+        references=_references(found["references"], found["reference"]),
+        input=_optional(found["input"], "input"),
+        raw_prediction=_optional(found["raw"], "raw"),
+        truncated=_truncated(found["truncated"], found["finish_reason"]),
+    )
+    whole = _whole(example)
+    group = tuple(code if name == "language" else _group(fields, name) for name in by)
+    return Entry(_id(found["id"], number), whole, group, whole is not example)
+
+
+def _id(value: object, number: int) -> str:
+    if value is None or value == "":
+        return str(number)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InputError(f"id must be text or a whole number, not {describe(value)}")
+    return str(value)
+
+
+def _language(value: object, name: str) -> str:
+    if value is None or value == "":
+        raise InputError(f"it has no {name}; give one for all rows with --language")
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be text, not {describe(value)}")
+    found = _parse_language(value)
+    if isinstance(found, UnknownLanguageError):
+        raise found
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def _parse_language(text: str) -> str | UnknownLanguageError:
+    try:
+        return Language.parse(text).code
+    except UnknownLanguageError as error:  # kept, for what is nearest takes long to find
+        return error
+
+
+def _text(value: object, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    hint = '; an empty output is ""' if value is None else ""
+    raise InputError(f"{name} must be text, not {describe(value)}{hint}")
+
+
+def _optional(value: object, name: str) -> str | None:
+    return None if value is None else _text(value, name)
+
+
+def _references(several: object, one: object) -> tuple[str, ...]:
+    """``references`` may be a list, one text, or in CSV a list in JSON; ``reference`` is one text."""
+    value = several if several is not None else one
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        return _json_list(value) or (value,)
+    if not isinstance(value, list):
+        raise InputError(f"references must be a list of texts, not {describe(value)}")
+    return tuple(_text(text, "each of references") for text in value)
+
+
+def _json_list(text: str) -> tuple[str, ...] | None:
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return tuple(found) if isinstance(found, list) and all(isinstance(each, str) for each in found) else None
+
+
+def _truncated(value: object, reason: object) -> bool | None:
+    """``truncated`` itself; else what ``finish_reason``, as language models' interfaces give it, is known to mean."""
+    if isinstance(value, bool | str | int) and str(value).lower() in _TRUTH:
+        return _TRUTH[str(value).lower()]
+    return True if reason in _CUT else False if reason in _WHOLE else None
+
+
+def _group(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        raise InputError(f"it has no {name!r} to group by; it has {', '.join(fields) or 'nothing'}")
+    return _mend(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _whole(example: Example) -> Example:
+    """``example``, or a copy in which no text holds a lone surrogate, which no encoding and so no tokenizer takes."""
+    texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
+    if all(text.isascii() or _mend(text) is text for text in texts):
+        return example
+    return Example(
+        language=example.language,
+        prediction=_mend(example.prediction),
+        references=tuple(map(_mend, example.references)),
+        input=None if example.input is None else _mend(example.input),
+        raw_prediction=None if example.raw_prediction is None else _mend(example.raw_prediction),
+        truncated=example.truncated,
+    )
+
+
+def _mend(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,127 @@
+"""Figures from collected scores: rows in the one shape that all figures have, and two systems side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlgen.metrics.score import signature, summarize
+from xlgen.metrics.significance import Difference, paired_bootstrap
+from xlgen.metrics.subset import Subset
+from xlgen.scoring.stream import Collected
+
+FigureRow: TypeAlias = dict[str, Any]
+
+KEYS = ("backbone", "method", "learning_rate", "seed", "step", "task", "language")
+"""What a figure's row says of where the figure comes from; None where that is not known."""
+MEAN = "mean"
+"""What a row calls the average over languages."""
+
+
+def figure_rows(
+    collected: Collected, bootstrap: int = 1000, seed: int = 0, subset: Subset | None = None
+) -> list[FigureRow]:
+    """A row for each group and figure, group by group, and the means over languages where there are several.
+
+    A row holds ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``,
+    and whatever else the rows are grouped by. A mean has the language ``mean``, no interval, and in its signature the
+    languages it is over.
+    """
+    rows = []
+    for number, members in collected.rows_of():
+        languages = collected.languages[number]
+        for (metric, figure), scores in zip(collected.figures, collected.scores, strict=True):
+            sign = signature(metric, figure, languages, bootstrap, seed, subset)
+            found = summarize(scores[members], figure, "", sign, bootstrap, seed)
+            values = {"metric": found.metric, "value": found.value, "low": found.low, "high": found.high}
+            about = {"n": found.n, "signature": found.signature}
+            rows.append({**_where(collected, collected.groups[number]), **values, **about})
+    return rows + _means(rows, collected, ("value",))
+
+
+def compare(
+    first: Collected, second: Collected, bootstrap: int = 1000, seed: int = 0, subset: Subset | None = None
+) -> tuple[list[FigureRow], dict[str, int | list[str]]]:
+    """Two systems on the rows that both have, paired by language and id, in the groups of ``first``.
+
+    Returns:
+        A row for each group and figure with ``first, second, difference, low, high, p, n, signature``, and the means
+        over languages; and what did not pair. Of rows that repeat an id only the first is paired.
+    """
+    _, left, right = np.intersect1d(first.keys, second.keys, return_indices=True)
+    rows = []
+    for number, members in _pairs_of(first, left):
+        for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
+            found = paired_bootstrap(ours[left[members]], theirs[right[members]], bootstrap, seed)
+            sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
+            about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
+            rows.append({**_where(first, first.groups[number]), **about})
+    return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, left, right)
+
+
+def _values(found: Difference | None, scale: float) -> FigureRow:
+    if found is None:
+        return {**dict.fromkeys(("first", "second", "difference", "low", "high", "p")), "n": 0}
+    values = asdict(found)
+    scaled = ("first", "second", "difference", "low", "high")
+    return {name: value * scale if name in scaled and value is not None else value for name, value in values.items()}
+
+
+def _pairs_of(collected: Collected, chosen: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each group that has any of the ``chosen`` rows, with their places in ``chosen``."""
+    groups = collected.group[chosen]
+    for number in np.unique(groups):
+        yield int(number), np.flatnonzero(groups == number)
+
+
+def _unpaired(
+    first: Collected, second: Collected, left: NDArray[np.intp], right: NDArray[np.intp]
+) -> dict[str, int | list[str]]:
+    alone, other = _alone(first, left), _alone(second, right)
+    return {
+        "paired": len(left),
+        "only_first": len(alone),
+        "only_second": len(other),
+        "only_first_ids": _ids(first, alone),
+        "only_second_ids": _ids(second, other),
+    }
+
+
+def _alone(collected: Collected, paired: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.setdiff1d(np.arange(len(collected.keys)), paired, assume_unique=True)
+
+
+def _ids(collected: Collected, rows: NDArray[np.intp]) -> list[str]:
+    """The first ten ids, with the group each is in."""
+    ids = collected.ids or []
+    return [" ".join([*collected.groups[collected.group[row]], ids[row]]) for row in rows[:10]] if ids else []
+
+
+def _where(collected: Collected, group: Sequence[str]) -> FigureRow:
+    return {**dict.fromkeys(KEYS), **dict(zip(collected.by, group, strict=True))}
+
+
+def _means(rows: list[FigureRow], collected: Collected, values: Sequence[str]) -> list[FigureRow]:
+    """The averages over languages, for each combination of what else the rows are grouped by."""
+    if "language" not in collected.by:
+        return []
+    others = [name for name in collected.by if name != "language"]
+    groups: dict[tuple[Any, ...], list[FigureRow]] = {}
+    for place, row in enumerate(rows):
+        # By place, for two metrics with other options may have a figure of one name.
+        key = (*(row[name] for name in others), place % len(collected.figures))
+        groups.setdefault(key, []).append(row)
+    return [_mean(group, values) for group in groups.values() if len(group) > 1]
+
+
+def _mean(group: list[FigureRow], values: Sequence[str]) -> FigureRow:
+    defined = [row for row in group if row[values[0]] is not None]
+    means = {name: sum(row[name] for row in defined) / len(defined) if defined else None for name in values}
+    # Languages often share their examples, so their intervals cannot be combined into one.
+    unknown: FigureRow = {name: None for name in ("low", "high", "p") if name in group[0]}
+    about = {"language": MEAN, "n": sum(row["n"] for row in defined)}
+    return {**group[0], **means, **unknown, **about, "signature": "mean-of:" + ",".join(r["language"] for r in defined)}

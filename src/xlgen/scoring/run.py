@@ -1,0 +1,126 @@
+"""What ``xlgen score`` does: score one file or two, write the labels of faults, print a table or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from xlgen.metrics.faults import find, findings
+from xlgen.metrics.subset import subset as subset_called
+from xlgen.registry import InputError
+from xlgen.scoring import score_records
+from xlgen.scoring.entries import Entry
+from xlgen.scoring.figures import compare, figure_rows
+from xlgen.scoring.files import Kind, read_records
+from xlgen.scoring.stream import BadRows, Collected
+
+
+def score_files(
+    sources: Sequence[str],
+    metrics: Sequence[str] | None = None,
+    by: Sequence[str] = ("language",),
+    language: str | None = None,
+    renamed: Mapping[str, str] | None = None,
+    kind: Kind | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    subset: str | None = None,
+    strict: bool = False,
+    faults: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, Any]:
+    """The figures of one file, or of two and their differences.
+
+    Args:
+        sources: One or two files or folders; ``-`` is standard input.
+        metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
+        renamed: The files' names for the fields of a row.
+        kind: ``jsonl``, ``csv`` or ``tsv``, where the files' names do not say.
+        faults: Where to write the labels of each row of the first file, as JSONL.
+        say: Is told what was left out.
+        progress: Is told how many rows were scored, from time to time.
+
+    Returns:
+        ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
+
+    Raises:
+        InputError: see :func:`xlgen.scoring.score_records`; and where nothing pairs.
+    """
+    if len(sources) == 2 and list(sources) == ["-", "-"]:
+        raise InputError("only one of the two files can be standard input")
+    chosen = subset_called(subset) if subset else None
+    found: list[Collected] = []
+    for number, source in enumerate(sources):
+        bad = BadRows(strict)
+        with _writer(faults if number == 0 else None) as file:
+            collected = score_records(
+                read_records(source, kind),
+                source,
+                bad,
+                by,
+                language,
+                renamed,
+                metrics=found[0].asked if found else metrics,
+                subset=subset,
+                keep_ids=len(sources) == 2,
+                seen=_seen(file, progress),
+            )
+        _say_what_was_left_out(source, collected, bad, say)
+        found.append(collected)
+    if len(found) == 1:
+        return {"rows": figure_rows(found[0], bootstrap, seed, chosen)}
+    rows = [
+        {"file": source, **row}
+        for source, collected in zip(sources, found, strict=True)
+        for row in figure_rows(collected, bootstrap, seed, chosen)
+    ]
+    differences, pairs = compare(found[0], found[1], bootstrap, seed, chosen)
+    if not pairs["paired"]:
+        raise InputError(f"nothing to compare: no row of {sources[0]} has the language and id of one of {sources[1]}")
+    return {"rows": rows, "comparison": differences, "pairs": pairs}
+
+
+def _writer(path: Path | None) -> Any:
+    if path is None:
+        return nullcontext(None)
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _seen(file: TextIO | None, progress: Callable[[int], None]) -> Callable[[list[Entry]], None]:
+    """Count the rows of each chunk, and write their labels down."""
+    done = 0
+
+    def seen(chunk: list[Entry]) -> None:
+        nonlocal done
+        if file is not None:
+            for entry, found in zip(chunk, findings(find([each.example for each in chunk])), strict=True):
+                about = {"id": entry.id, "language": entry.example.language}
+                labels = {"labels": found.labels, "unknown": found.unknown}
+                file.write(json.dumps({**about, **labels}, ensure_ascii=False) + "\n")
+        done += len(chunk)
+        progress(done)
+
+    return seen
+
+
+def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say: Callable[[str], None]) -> None:
+    if bad.count:
+        say(f"{source}: {bad.count} bad rows were left out:")
+        for message in bad.first:
+            say(f"  {message}")
+        if bad.count > len(bad.first):
+            say(f"  ... and {bad.count - len(bad.first)} more")
+    repeated = len(collected.keys) - len(np.unique(collected.keys))
+    if repeated:
+        say(f"{source}: {repeated} rows repeat the language and id of another; all are scored")
+    if bad.mended:
+        say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")

@@ -1,0 +1,185 @@
+"""Score a stream of entries in bounded memory: of each row one number a figure is kept, and no text."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlgen.metrics.base import Figure, Metric, Scores
+from xlgen.metrics.score import choose
+from xlgen.metrics.subset import Subset
+from xlgen.registry import InputError
+from xlgen.scoring.entries import Entry, parse_entry
+from xlgen.scoring.files import Record
+
+ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "leftovers", "faults")
+"""Figures that need no references."""
+WITH_REFERENCES = ("rouge1", "rouge2", "rougeL", "mlqa_f1", "mlqa_em")
+"""What is scored besides where the first rows have references and no metrics are named."""
+
+# Rows are scored in chunks of so many, or of so many characters.
+_ROWS, _CHARACTERS = 1_024, 4_000_000
+_SHOWN = 10
+_GROUPS = 10_000
+
+
+@dataclass
+class BadRows:
+    """Rows that were left out, and what else is to be said of the rows."""
+
+    strict: bool = False
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+    """What is wrong with the first ten."""
+    mended: int = 0
+    """Rows with half of a surrogate pair."""
+
+    def add(self, where: str, error: InputError) -> None:
+        """Note a bad row; in strict mode raise it."""
+        message = f"{where}: {error}"
+        if self.strict:
+            raise InputError(message)
+        self.count += 1
+        if len(self.first) < _SHOWN:
+            self.first.append(message)
+
+
+@dataclass
+class Collected:
+    """The scores of all rows, in the order of the rows."""
+
+    by: tuple[str, ...]
+    figures: list[tuple[Metric, Figure]]
+    scores: list[Scores]
+    """One array a figure, in the order of ``figures``."""
+    groups: list[tuple[str, ...]]
+    """The groups' values of ``by``, in the order in which they came."""
+    languages: list[list[str]]
+    """The languages of each group, sorted."""
+    group: NDArray[np.intp]
+    """The group of each row, as its place in ``groups``."""
+    keys: NDArray[np.int64]
+    """A hash of each row's language and id, within this process."""
+    ids: list[str] | None
+    """What ``keys`` stand for, where it was asked for."""
+
+    @property
+    def asked(self) -> list[str]:
+        """The names of all figures."""
+        return [figure.name for _, figure in self.figures]
+
+    def rows_of(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Each group with the rows that are in it."""
+        order = np.argsort(self.group, kind="stable")
+        bounds = np.searchsorted(self.group[order], np.arange(len(self.groups) + 1))
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            yield number, order[start:end]
+
+
+def entries(
+    records: Iterable[Record],
+    bad: BadRows,
+    by: Sequence[str] = ("language",),
+    language: str | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> Iterator[Entry]:
+    """The good rows; the bad ones go to ``bad``."""
+    for number, (where, record) in enumerate(records, start=1):
+        if isinstance(record, InputError):
+            bad.add(where, record)
+            continue
+        try:
+            entry = parse_entry(record, number, by, language, renamed)
+        except InputError as error:
+            bad.add(where, error)
+            continue
+        bad.mended += entry.mended
+        yield entry
+
+
+def collect(
+    rows: Iterable[Entry],
+    by: Sequence[str] = ("language",),
+    metrics: Sequence[str | Metric] | None = None,
+    subset: Subset | None = None,
+    keep_ids: bool = False,
+    seen: Callable[[list[Entry]], None] = lambda chunk: None,
+) -> Collected:
+    """Score all rows.
+
+    Args:
+        rows: Of any number.
+        by: The fields that ``rows`` are grouped by.
+        metrics: As for :func:`xlgen.metrics.score.score`; None chooses by what the first rows have.
+        subset: Only the rows that it keeps count.
+        keep_ids: Whether ids are kept besides their hashes.
+        seen: Is given each chunk of rows that count.
+    """
+    chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics))
+    parts: list[list[Scores]] = []
+    index: dict[tuple[str, ...], int] = {}
+    languages: list[set[str]] = []
+    group, keys, ids = array("q"), array("q"), list[str]()
+    for chunk in _chunks(rows):
+        if subset:
+            kept = subset.keep([entry.example for entry in chunk])
+            chunk = [entry for entry, keep in zip(chunk, kept, strict=True) if keep]
+        if not chunk:
+            continue
+        if chosen is None:
+            with_references = any(entry.example.references for entry in chunk)
+            chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS)))
+        examples = [entry.example for entry in chunk]
+        found = [(metric.per_example(examples), figures) for metric, figures in chosen]
+        parts.append([scores[figure.name] for scores, figures in found for figure in figures])
+        for entry in chunk:
+            number = index.setdefault(entry.group, len(index))
+            if number == len(languages):
+                languages.append(set())
+                _check_groups(number, by)
+            languages[number].add(entry.example.language)
+            group.append(number)
+            keys.append(hash((entry.example.language, entry.id)))
+        ids += [entry.id for entry in chunk] if keep_ids else []
+        seen(chunk)
+    return Collected(
+        by=tuple(by),
+        figures=[(metric, figure) for metric, figures in chosen or [] for figure in figures],
+        scores=[np.concatenate(each) for each in zip(*parts, strict=True)],
+        groups=list(index),
+        languages=[sorted(codes) for codes in languages],
+        group=np.array(group, dtype=np.intp),
+        keys=np.array(keys, dtype=np.int64),
+        ids=ids if keep_ids else None,
+    )
+
+
+def _check_groups(number: int, by: Sequence[str]) -> None:
+    if number >= _GROUPS:
+        raise InputError(f"more than {_GROUPS:,} groups: {','.join(by)} has too many values for a table by it")
+
+
+def _chunks(rows: Iterable[Entry]) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    size = 0
+    for entry in rows:
+        chunk.append(entry)
+        size += entry.size
+        if len(chunk) == _ROWS or size >= _CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def mapping_records(rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
+    """Records of rows that are already in memory."""
+    for number, row in enumerate(rows, start=1):
+        wrong = InputError(f"it must be a mapping, not {type(row).__name__}")
+        yield f"row {number}", dict(row) if isinstance(row, Mapping) else wrong

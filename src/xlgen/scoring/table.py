@@ -1,0 +1,88 @@
+"""Figures as tables for a terminal: a table for each metric, a line for each language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from xlgen.metrics.base import plugins
+from xlgen.scoring.figures import FigureRow
+
+
+def tables(rows: Sequence[FigureRow], by: Sequence[str]) -> Iterator[Table]:
+    """One table a metric: its figures side by side, each with half the width of its interval.
+
+    Figures that no example defines are left out; one that not all of a line's examples define says how many do.
+    """
+    for name, figures in _by_metric(rows).items():
+        table = Table(title=name, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for key in by:
+            table.add_column(key, no_wrap=True)
+        for figure in figures:
+            table.add_column(figure.removesuffix("_rate").replace("_", " "), justify="right")
+        table.add_column("n", justify="right", no_wrap=True)
+        for group, found in _groups(rows, by).items():
+            n = max((found[figure]["n"] for figure in figures if figure in found), default=0)
+            table.add_row(*group, *(_cell(found.get(figure), n) for figure in figures), f"{n:,}")
+        yield table
+
+
+def comparison_table(rows: Sequence[FigureRow], by: Sequence[str], sources: Sequence[str]) -> Table:
+    """One line a figure and group: both values, their difference with its interval, and p."""
+    title = f"first: {escape(sources[0])}\nsecond: {escape(sources[1])}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("metric", *by):
+        table.add_column(name, no_wrap=True)
+    for name in ("first", "second", "difference", "95 % interval", "p", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric in dict.fromkeys(row["metric"] for row in rows if row["first"] is not None):
+        for row in rows:
+            if row["metric"] == metric and row["first"] is not None:
+                table.add_row(metric, *(escape(str(row[name])) for name in by), *_comparison_cells(row))
+        table.add_section()
+    return table
+
+
+def _comparison_cells(row: FigureRow) -> tuple[str, ...]:
+    interval = "" if row["low"] is None else f"{row['low']:+.1f} to {row['high']:+.1f}"
+    p = "" if row["p"] is None else f"{row['p']:.3f}"
+    return f"{row['first']:.1f}", f"{row['second']:.1f}", f"{row['difference']:+.1f}", interval, p, f"{row['n']:,}"
+
+
+def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
+    """How many rows were paired, and which were not."""
+    lines = [f"{pairs['paired']:,} pairs"]
+    for which, source in zip(("first", "second"), sources, strict=True):
+        count, ids = pairs[f"only_{which}"], pairs[f"only_{which}_ids"]
+        if count:
+            more = ", ..." if count > len(ids) else ""
+            lines.append(f"{count:,} rows of {source} are not in the other: {', '.join(ids)}{more}")
+    return "\n".join(lines)
+
+
+def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
+    """Metrics with those of their figures that have a value."""
+    owners = {figure.name: name for name in plugins.names() for figure in plugins.get(name).figures}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["value"] is not None and row["metric"] not in found.setdefault(owners[row["metric"]], []):
+            found[owners[row["metric"]]].append(row["metric"])
+    return found
+
+
+def _groups(rows: Sequence[FigureRow], keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, FigureRow]]:
+    found: dict[tuple[str, ...], dict[str, FigureRow]] = {}
+    for row in rows:
+        found.setdefault(tuple(escape(str(row[key])) for key in keys), {})[row["metric"]] = row
+    return found
+
+
+def _cell(row: FigureRow | None, n: int) -> str:
+    if row is None or row["value"] is None:
+        return "-"
+    half = "" if row["low"] is None or row["low"] == row["high"] else f" ±{(row['high'] - row['low']) / 2:.1f}"
+    return f"{row['value']:.1f}{half}" + (f"\n(of {row['n']:,})" if row["n"] < n else "")

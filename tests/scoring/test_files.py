@@ -1,0 +1,131 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlgen.registry import InputError
+from xlgen.scoring import files
+from xlgen.scoring.files import read_records
+
+
+def found(path: Path, content: bytes, kind: Any = None) -> list[tuple[str, Any]]:
+    """(where, fields or message) of each record, the file's name left out."""
+    path.write_bytes(content)
+    return [
+        (where.removeprefix(f"{path}, "), str(record) if isinstance(record, InputError) else record)
+        for where, record in read_records(str(path), kind)
+    ]
+
+
+def test_jsonl_with_every_kind_of_bad_line(tmp_path: Path) -> None:
+    content = b"\n".join(
+        [
+            b'\xef\xbb\xbf{"id": 1}\r',
+            b"",
+            b'{"id": ',
+            b'{"id": "\xff"}',
+            b"[1]",
+            b"NaN",
+            b"[" * 100_000,
+            b"1" * 10_000,
+            b'{"id": NaN, "x": "a\xe2\x80\xa8b"}',
+            b'{"id": 2}',
+        ]
+    )
+    rows = found(tmp_path / "a.jsonl", content)
+    assert [where for where, _ in rows] == [f"line {n}" for n in (1, 3, 4, 5, 6, 7, 8, 9, 10)]
+    records = [record for _, record in rows]
+    assert records[0] == {"id": 1}
+    assert "not valid JSON: Expecting value at column" in records[1]
+    assert "not UTF-8 text, from byte 9" in records[2]
+    assert "must be a JSON object, not a list" in records[3]
+    assert "must be a JSON object, not a number" in records[4]
+    assert all("JSON" in record for record in records[5:7])
+    assert records[7]["x"] == "a\u2028b"
+    assert records[8] == {"id": 2}
+
+
+def test_csv_with_every_kind_of_bad_row(tmp_path: Path) -> None:
+    content = (
+        b'\xef\xbb\xbfid,prediction\r\n1,"a, ""b"""\r\n2\r\n3,x,y\r\n\r\n4,\xff\r\n5,"two\nlines"\r\n6,"a"b\r\n7,'
+        + "ไฟ\r\n8,".encode()
+        + b"x" * 1_000_000
+        + b'\r\n9,"open\r\n'
+    )
+    rows = found(tmp_path / "a.csv", content)
+    assert [where for where, _ in rows] == [f"line {n}" for n in (2, 3, 4, 6, 7, 9, 10, 11, 12)]
+    records = [record for _, record in rows]
+    assert records[0] == {"id": "1", "prediction": 'a, "b"'}
+    assert records[1] == "it has 1 columns, the header has 2"
+    assert records[2] == "it has 3 columns, the header has 2"
+    assert records[3] == "it is not UTF-8 text"
+    assert records[4] == {"id": "5", "prediction": "two\nlines"}
+    assert "is not valid CSV" in records[5]
+    assert records[6] == {"id": "7", "prediction": "ไฟ"}
+    assert len(records[7]["prediction"]) == 1_000_000
+    assert "is a quotation mark not closed?" in records[8]
+
+
+def test_an_open_quotation_mark_does_not_swallow_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LONGEST_FIELD", 100)
+    rows = found(tmp_path / "a.csv", b'id,prediction\n1,"open\n' + b"filler\n" * 20 + b"2,fine\n")
+    assert "field larger than field limit (100); is a quotation mark not closed?" in rows[0][1]
+    assert rows[-1][1] == {"id": "2", "prediction": "fine"}
+
+
+def test_a_line_without_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LONGEST_LINE", 2**20)
+    rows = found(tmp_path / "a.jsonl", b'{"id": "' + b"x" * (5 * 2**20) + b'"}\n{"id": 2}\n')
+    assert rows == [("line 1", "it is longer than 1 MiB"), ("line 2", {"id": 2})]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.tsv", "\t"), ("A.CSV", ",")])
+def test_names_say_the_format(tmp_path: Path, name: str, separator: str) -> None:
+    content = f"id{separator}prediction\n1{separator}x\n".encode()
+    assert found(tmp_path / name, content) == [("line 2", {"id": "1", "prediction": "x"})]
+    assert found(tmp_path / "rows", content, "tsv" if separator == "\t" else "csv")[0][1] == {
+        "id": "1",
+        "prediction": "x",
+    }
+
+
+def test_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    whole = gzip.compress(b'{"id": 1}\n' * 5_000)
+    assert len(found(path, whole)) == 5_000
+    for broken in (whole[: len(whole) // 2], b'{"id": 1}\n', whole[:20] + b"\xff" * 30):
+        with pytest.raises(InputError, match=r"a\.jsonl\.gz is not whole gzip data"):
+            found(path, broken)
+
+
+def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "notes.txt"):
+        (tmp_path / name).write_text(json.dumps({"id": name}))
+    assert [record["id"] for _, record in read_records(str(tmp_path)) if isinstance(record, dict)] == [
+        "a.jsonl",
+        "b.jsonl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'[{"id": 1},\n{"id": 2}]', "is one JSON array: write one object a line"),
+        ("a.jsonl", '{"id": 1}'.encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+        ("a.xlsx", b"PK", "its name must end in .jsonl, "),
+        (".", None, "no file in "),
+        ("absent.jsonl", None, "no file "),
+    ],
+)
+def test_what_cannot_be_read_at_all(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        list(read_records(str(tmp_path / name)))
+
+
+def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
+    for name, content in (("a.jsonl", b""), ("a.csv", b""), ("b.csv", b"id\n")):
+        assert found(tmp_path / name, content) == []

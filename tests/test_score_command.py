@@ -1,0 +1,217 @@
+"""`xlgen score` through its real entry point: any file of rows gives a table or JSON, bad rows are told and counted."""
+
+import gzip
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import xlgen
+from xlgen.cli import main
+from xlgen.scoring.figures import KEYS
+
+ROWS = [
+    {
+        "id": "1",
+        "language": "fr",
+        "prediction": "Le chat dort dans la maison.",
+        "references": ["Le chat dort dans la maison.", "Le chat."],
+    },
+    {"id": "2", "language": "fr", "prediction": "The cat is here.", "references": ["Le chat est ici."]},
+    {"id": "1", "language": "th", "prediction": "แมวนอนหลับอยู่ในบ้าน", "references": ["แมวนอนหลับ"]},
+    {"id": "2", "language": "th", "prediction": "", "references": ["แมวอยู่ที่นี่"]},
+]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Exit code, standard output, standard error."""
+
+    def score(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["xlgen", "score", *map(str, arguments)])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        found = capsys.readouterr()
+        assert "Traceback" not in found.err
+        return code, found.out, found.err
+
+    return score
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_table_with_a_line_a_language_and_their_mean(run: Run, tmp_path: Path) -> None:
+    code, out, err = run(write(tmp_path / "a.jsonl", ROWS), "--metrics", "mlqa,empty_rate")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["language", "mlqa", "f1", "mlqa", "em", "n"] in lines
+    [mean] = [line for line in lines if line[:1] == ["mean"] and len(line) == 4]
+    assert mean[-1] == "4"
+    assert [line[1] for line in lines if line[:1] == ["th"]][1] == "50.0"
+
+
+def test_json_has_the_one_shape(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(write(tmp_path / "a.jsonl", ROWS), "--format", "json")
+    assert code == 0
+    rows = json.loads(out, parse_constant=lambda name: pytest.fail(name))["rows"]
+    assert all(tuple(row) == (*KEYS, "metric", "value", "low", "high", "n", "signature") for row in rows)
+    found = {(row["language"], row["metric"]): row["value"] for row in rows}
+    assert found["fr", "correct_language_rate"] == found["fr", "mlqa_em"] == 50
+    assert found["th", "empty_rate"] == 50
+    assert found["mean", "empty_rate"] == 25
+    assert rows == xlgen.score(ROWS)
+
+
+def csv_text(separator: str) -> str:
+    lines = [["id", "language", "prediction", "references"]]
+    lines += [[row["id"], row["language"], row["prediction"], json.dumps(row["references"])] for row in ROWS]
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in lines]
+    return "".join(separator.join(line) + "\r\n" for line in quoted)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl.gz", "csv.gz", "folder", "stdin", "bom and crlf"])
+def test_every_format_gives_the_same(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    path = tmp_path / f"rows.{kind}"
+    plain = write(tmp_path / "plain.txt", ROWS).read_bytes()
+    if kind in ("csv", "tsv"):
+        path.write_text("\ufeff" + csv_text("," if kind == "csv" else "\t"), encoding="utf-8", newline="")
+    elif kind.endswith(".gz"):
+        path.write_bytes(gzip.compress(csv_text(",").encode() if "csv" in kind else plain))
+    elif kind == "folder":
+        path.mkdir()
+        write(path / "1.jsonl", ROWS[:2])
+        write(path / "2.jsonl", ROWS[2:])
+    elif kind == "stdin":
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain)))
+        path = Path("-")
+    else:
+        path = tmp_path / "odd.jsonl"
+        path.write_bytes(b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n"))
+    code, out, err = run(path, "--format", "json", "--metrics", "mlqa,rougeL,lengths")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["rows"] == xlgen.score(ROWS, ["mlqa", "rougeL", "lengths"])
+
+
+BAD = [
+    '{"id": "1", "language": "fr", "prediction": null}',
+    '{"id": "1", "language": "fr", "prediction": NaN}',
+    '{"id": "1", "language": "Klingon", "prediction": "x"}',
+    '{"id": "1", "language": "fr", "prediction": "x", "references": [3]}',
+    '{"id": "1", "language": "fr"',
+    "7",
+]
+
+
+def test_bad_rows_are_named_and_counted(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    with path.open("a") as file:
+        file.write("\n".join(BAD * 5) + "\n")
+    code, out, err = run(path, "--format", "json", "--metrics", "empty_rate")
+    assert code == 0
+    assert json.loads(out)["rows"] == xlgen.score(ROWS, ["empty_rate"])
+    lines = err.splitlines()
+    assert lines[0] == f"{path}: 30 bad rows were left out:"
+    assert [re.fullmatch(r".*a\.jsonl, line (\d+): .+", line)[1] for line in lines[1:11]] == list(  # type: ignore[index]
+        map(str, range(5, 15))
+    )
+    assert lines[11:] == ["  ... and 20 more"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    list(zip(BAD, ["null", "a number", "'Klingon'", "each of", "JSON", "object"], strict=True)),
+)
+def test_strict_stops_at_the_first(run: Run, tmp_path: Path, line: str, message: str) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    with path.open("a") as file:
+        file.write(f"{line}\n{BAD[0]}\n")
+    code, out, err = run(path, "--strict")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {path}, line 5: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_odd_texts_are_scored(run: Run, tmp_path: Path) -> None:
+    odd = ["\u202e\u200fקו", "\x00", "a\u2028b\nc", "x" * 1_000_000, " ", "\ufeff", "[bold]x[/]", "e\u0301" * 9, "١٢٣"]
+    rows = [
+        {"id": str(n), "language": code, "prediction": text, "references": [text], "input": text, "raw": text}
+        for n, text in enumerate(odd)
+        for code in ("fr", "th")
+    ]
+    path = write(tmp_path / "a.jsonl", rows)
+    with path.open("a") as file:
+        file.write('{"id": "s", "language": "fr", "prediction": "\\ud83d", "references": ["\\udc00 x"]}\n')
+        file.write('{"id": "s", "language": "fr", "prediction": "x", "references": []}\n')
+    labels = tmp_path / "labels.jsonl"
+    code, out, err = run(path, "--format", "json", "--faults", labels)
+    assert code == 0
+    assert "1 rows repeat the language and id of another; all are scored" in err
+    assert "1 rows hold half of a surrogate pair, read as U+FFFD" in err
+    found = {(row["language"], row["metric"]): row for row in json.loads(out)["rows"]}
+    assert found["fr", "empty_rate"]["n"] == len(odd) + 2
+    assert found["fr", "mlqa_em"]["n"] == len(odd) + 1
+    written = [json.loads(line) for line in labels.read_text(encoding="utf-8").split("\n") if line]
+    assert [row["id"] for row in written] == [row["id"] for row in rows] + ["s", "s"]
+    assert all(row["labels"] for row in written)
+    assert written[8]["labels"] == ["empty"]
+
+
+def test_two_systems(run: Run, tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", ROWS)
+    second = write(tmp_path / "b.jsonl", [{**row, "prediction": "x"} for row in ROWS[:3]] + [{**ROWS[3], "id": "9"}])
+    code, out, err = run(first, "--compare", second, "--format", "json", "--metrics", "mlqa_f1")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert {row["file"] for row in found["rows"]} == {str(first), str(second)}
+    assert [row["metric"] for row in found["comparison"]] == ["mlqa_f1"] * 3
+    [french] = [row for row in found["comparison"] if row["language"] == "fr"]
+    assert (french["first"], french["second"], french["n"]) == (50, 0, 2)
+    code, out, _ = run(first, "--compare", second, "--metrics", "mlqa_f1")
+    assert "3 pairs" in out
+    assert f"1 rows of {second} are not in the other: th 9" in out.replace("\n", " ")
+    assert re.search(r"mlqa_f1 +fr +50\.0 +0\.0 +\+50\.0", out)
+
+
+def test_fields_may_have_other_names(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{"lang": "fr", "output": "un chat", "gold": "un chat", "method": "x"}])
+    options = ["--field", "language=lang", "--field", "prediction=output", "--field", "reference=gold"]
+    code, out, _ = run(path, *options, "--by", "method,language", "--metrics", "mlqa_em", "--format", "json")
+    assert code == 0
+    [row] = json.loads(out)["rows"]
+    assert (row["method"], row["language"], row["value"]) == ("x", "fr", 100)
+
+
+def test_a_language_for_all_and_one_line_for_all(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{"prediction": "un chat"}, {"prediction": ""}])
+    code, out, _ = run(path, "--language", "French", "--by", "none", "--metrics", "empty_rate", "--bootstrap", "0")
+    assert code == 0
+    assert ["50.0", "2"] in [line.split() for line in out.splitlines()]
+
+
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    """In a process of its own, with the default figures."""
+    path = write(tmp_path / "a.jsonl", ROWS)
+    for arguments in (["--help"], [str(path), "--subset", "no-digits-in-language"]):
+        script = (
+            f"import atexit, sys; sys.argv = ['xlgen', 'score', *{arguments!r}];"
+            "heavy = {'torch', 'transformers', 'datasets', 'accelerate', 'matplotlib', 'scipy', 'pandas'};"
+            "atexit.register(lambda: print('heavy:', *sorted(heavy & sys.modules.keys())));"
+            "from xlgen.cli import main; main()"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "heavy:"
