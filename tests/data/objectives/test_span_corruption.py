@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from xlgen.backbones import loading
 from xlgen.data.objectives import Passage, objectives
 from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
-from xlgen.data.objectives.spans import noise_spans, random_partition, sentence_spans
+from xlgen.data.objectives.spans import (
+    noise_spans,
+    principal_sentences,
+    random_partition,
+    sentence_spans,
+    sentences_to_hide,
+)
 from xlgen.data.readers import DataError
 from xlgen.pocket import world
 
@@ -139,16 +145,39 @@ def test_an_objective_without_sentinels_needs_none(letters: Any) -> None:
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=12), DENSITIES, st.integers())
 def test_sentence_spans_are_whole_sentences(lengths: list[int], density: float, seed: int) -> None:
     ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
-    spans = sentence_spans(ends, density, random.Random(seed))
+    count = sentences_to_hide(len(ends), density)
+    chosen = sorted(random.Random(seed).sample(range(len(ends)), count))
+    spans = sentence_spans(ends, chosen)
     assert all(start in [0, *ends] and end in ends for start, end in spans)
     assert all(end < start for (_, end), (start, _) in pairwise(spans)), "spans never touch"
     hidden = sum(end - start for start, end in spans)
+    assert hidden == sum(lengths[i] for i in chosen)
     assert 0 < hidden < ends[-1], "something is hidden and something is kept"
 
 
-@pytest.mark.parametrize("ends", [[], [7]])
-def test_one_sentence_is_never_hidden(ends: list[int]) -> None:
-    assert sentence_spans(ends, 0.5, random.Random(0)) == []
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_sentence_is_never_hidden(count: int) -> None:
+    assert sentences_to_hide(count, 0.5) == 0
+
+
+def test_principal_sentences_tell_what_others_tell() -> None:
+    sentences = [[1, 2, 3], [7, 8], [1, 2, 4], [9], [7, 8, 5]]
+    for seed in range(10):
+        first, second = principal_sentences(sentences, 2, random.Random(seed))
+        # One telling of each fact: to hide both tellings would leave nothing to copy.
+        assert (first in (0, 2)) != (second in (0, 2)) and 3 not in (first, second)
+
+
+@pytest.mark.parametrize("language", ["en", "th", "zh", "hi"])
+def test_principal_sentences_of_the_pocket_world_are_its_news(language: str) -> None:
+    found = Counter[str]()
+    pieces = loading.load("pocket-mt5", languages=(language,)).pieces
+    for frame in world.frames("unlabelled", 40):
+        sentences = [pieces(text) for text in world.render(frame, language).sentences]
+        layout = world._LAYOUTS[frame.layout]
+        found.update(layout[i] for i in principal_sentences(sentences, 2, random.Random(0)))
+    assert found["event"] >= 38, "one of its tellings"
+    assert found["result"] + found["repeat_result"] >= 36
 
 
 @pytest.mark.parametrize("language", ["th", "ar", "hi", "zh", "ja", "ru"])

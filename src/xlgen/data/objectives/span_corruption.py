@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from pydantic import Field
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Codec, Objective, Passage, objectives
-from xlgen.data.objectives.spans import noise_spans, sentence_spans
+from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
 from xlgen.data.readers import DataError
 
 
@@ -21,8 +22,10 @@ class SpanCorruptionOptions(Config):
     noise_density: float = Field(default=0.15, gt=0, lt=1)
     mean_span_length: float = Field(default=3.0, ge=1)
     unit: Literal["tokens", "sentences"] = "tokens"
-    """``sentences`` hides whole sentences (Zhang et al. 2020, PEGASUS) and ignores ``mean_span_length``: a small model
-    then learns to write a sentence from its first word on."""
+    """``sentences`` hides whole sentences and ignores ``mean_span_length``: a small model then learns to write a
+    sentence from its first word on."""
+    principal: bool = False
+    """Hide the sentences that tell most of what the others tell (Zhang et al. 2020, PEGASUS), not any ones."""
     sentinels: bool = True
     """False hides spans without a mark, and the target is the bare text (Raffel et al. 2020, section 3.3.1, "drop
     corrupted tokens"): the source then looks like that of a task, where nothing says what is to be written."""
@@ -83,7 +86,7 @@ class SpanCorruption(Objective):
         options = self.options
         ids = codec.pieces(passage.text)[: options.max_tokens]
         if options.unit == "sentences":
-            spans = sentence_spans(sentence_ends(passage, ids, codec), options.noise_density, rng)
+            spans = self._whole_sentences(ids, sentence_ends(passage, ids, codec), rng)
         else:
             spans = noise_spans(len(ids), options.noise_density, options.mean_span_length, rng)
         if options.sentinels:
@@ -92,3 +95,10 @@ class SpanCorruption(Objective):
             source, target = dropped_spans(ids, spans)
         language = passage.language
         return EncodedExample(codec.source(source, language), codec.target(target, language), language)
+
+    def _whole_sentences(self, ids: Sequence[int], ends: Sequence[int], rng: random.Random) -> list[tuple[int, int]]:
+        count = sentences_to_hide(len(ends), self.options.noise_density)
+        if not self.options.principal:
+            return sentence_spans(ends, sorted(rng.sample(range(len(ends)), count)))
+        sentences = [ids[start:end] for start, end in pairwise((0, *ends))]
+        return sentence_spans(ends, principal_sentences(sentences, count, rng))

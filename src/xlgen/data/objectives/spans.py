@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 
 def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
@@ -34,17 +35,40 @@ def noise_spans(
     return result
 
 
-def sentence_spans(ends: Sequence[int], noise_density: float, rng: random.Random) -> list[tuple[int, int]]:
-    """(start, end) of whole sentences to hide: ``noise_density`` of them, at least one and never all.
+def sentences_to_hide(count: int, noise_density: float) -> int:
+    """``noise_density`` of ``count`` sentences, at least one and never all; 0 of a single one."""
+    return min(max(round(count * noise_density), 1), count - 1) if count > 1 else 0
 
-    ``ends`` holds the position after each sentence's last token. Neighbours make one span, so that spans never touch.
+
+def principal_sentences(sentences: Sequence[Sequence[int]], count: int, rng: random.Random) -> list[int]:
+    """The ``count`` sentences, by number, that tell most of what the others tell.
+
+    One after the other, each time the one with which the chosen ones overlap most with all that is left, in unigram F1
+    (Zhang et al. 2020, PEGASUS, section 3.1.1, "Seq-Orig"). Of sentences alike, ``rng`` chooses.
     """
-    if len(ends) < 2:
-        return []
-    count = min(max(round(len(ends) * noise_density), 1), len(ends) - 1)
+    order = rng.sample(range(len(sentences)), len(sentences))
+    chosen: list[int] = []
+    for _ in range(count):
+        left = [index for index in order if index not in chosen]
+        chosen.append(max(left, key=lambda index: _overlap(sentences, {*chosen, index})))
+    return sorted(chosen)
+
+
+def _overlap(sentences: Sequence[Sequence[int]], chosen: Collection[int]) -> float:
+    inside, outside = Counter[int](), Counter[int]()
+    for index, sentence in enumerate(sentences):
+        (inside if index in chosen else outside).update(sentence)
+    return 2 * (inside & outside).total() / ((inside + outside).total() or 1)
+
+
+def sentence_spans(ends: Sequence[int], chosen: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, end) of the ``chosen`` sentences, by number and in order; neighbours make one span.
+
+    ``ends`` holds the position after each sentence's last token.
+    """
     starts = [0, *ends[:-1]]
     spans: list[tuple[int, int]] = []
-    for index in sorted(rng.sample(range(len(ends)), count)):
+    for index in chosen:
         start, end = starts[index], ends[index]
         if spans and spans[-1][1] == start:
             start = spans.pop()[0]
