@@ -11,7 +11,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from xlgen.metrics.base import Example
 from xlgen.metrics.rouge import Rouge
 
-NAMES = ["rouge1", "rouge2", "rougeL"]
+NAMES = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
 Shared = Callable[[str], Path]
 
 # hypothesis, reference, (rouge1, rouge2, rougeL) in percent
