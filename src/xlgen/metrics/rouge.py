@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.metrics.rouge_counts import best_f1
+from xlgen.metrics.rouge_counts import Counts, best_f1, rouge_counts
 from xlgen.metrics.sentences import SentenceRule, sentences
 from xlgen.metrics.words import Segmenter, Splitter, porter_stem, splitter
 
@@ -54,6 +54,11 @@ class Rouge:
         """F1 in [0, 1]; NaN without references."""
         found = best_f1(examples, self.splitter, lambda language: sentences(self.sentences, language))
         return {f"rouge{variant}": scores for variant, scores in found.items()}
+
+    def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
+        """Each figure's hits and totals for every prediction beside its reference: precision and recall."""
+        found = rouge_counts(predictions, references, self.splitter(language), sentences(self.sentences, language))
+        return {f"rouge{variant}": counts for variant, counts in found.items()}
 
     def signature(self, language: str) -> str:
         """Word splitter, stemmer and sentence rule."""

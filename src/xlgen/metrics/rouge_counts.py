@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -115,6 +116,15 @@ class _Numbers(dict[str, int]):
     def __missing__(self, token: str) -> int:
         self[token] = number = len(self)
         return number
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A metric that can tell its precision and recall, beside its F1."""
+
+    def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
+        """For each figure the counts of every prediction beside its reference."""
+        ...
 
 
 def best_f1(

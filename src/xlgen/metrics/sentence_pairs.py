@@ -57,9 +57,7 @@ class _Tiles:
     matches: _Matches
 
 
-def on_union(
-    rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, wanted: Ragged, block: slice
-) -> Flags:
+def on_union(rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, wanted: Ragged, block: slice) -> Flags:
     """For each row token of a block of the references' sentences whether a walk through a predicted sentence meets it.
 
     Args:
@@ -151,9 +149,7 @@ def _walk(tiles: _Tiles) -> Iterator[tuple[Ints, Words]]:
 def _steps(tiles: _Tiles, words: Ints, order: Ints) -> list[tuple[Ints, Words]]:
     """Tiles of one number of words and of similar width, and their matches as (columns, words, tiles)."""
     breaks = np.flatnonzero(np.diff(words[order])) + 1
-    steps = [
-        part[start : start + _STEP] for part in np.split(order, breaks) for start in range(0, len(part), _STEP)
-    ]
+    steps = [part[start : start + _STEP] for part in np.split(order, breaks) for start in range(0, len(part), _STEP)]
     # Every step's matches in one array, so that all are set at once.
     shapes = [(int(tiles.widths[step].max()), int(words[step[0]]), len(step)) for step in steps if len(step)]
     steps = [step for step in steps if len(step)]

@@ -31,9 +31,7 @@ class Slots:
         keys = np.concatenate([predicted.rows, wanted.rows]) * largest + tokens
         slots, distinct = _number(keys)
         cut = len(predicted.values)
-        return Slots(
-            Ragged(slots[:cut], predicted.starts), Ragged(slots[cut:], wanted.starts), distinct // largest
-        )
+        return Slots(Ragged(slots[:cut], predicted.starts), Ragged(slots[cut:], wanted.starts), distinct // largest)
 
     @property
     def times_predicted(self) -> Ints:
