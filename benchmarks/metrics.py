@@ -69,9 +69,8 @@ def sentences(data: Path, count: int) -> Pairs:
     news = [(text[i], headline) for i in range(4) for headline, text in articles(data) if len(text) > i]
     squad = json.loads((data / "squad" / "dev-v1.1.rebuilt.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [paragraph for article in squad for paragraph in article["paragraphs"]]
-    asked = [
-        (re.split(r"(?<=[.!?])\s+", each["context"])[0], qa["question"]) for each in paragraphs for qa in each["qas"]
-    ]
+    first = [re.split(r"(?<=[.!?])\s+", each["context"])[0] for each in paragraphs]
+    asked = [(text, qa["question"]) for text, each in zip(first, paragraphs, strict=True) for qa in each["qas"]]
     half = count // 2
     return news[:half] + asked[: count - half]
 

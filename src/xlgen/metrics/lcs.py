@@ -60,7 +60,7 @@ def _on_union(slots: Slots, predicted: Ragged, wanted: Ragged) -> Flags:
     columns = _tokens(np.where(shared, slots.predicted.values, -1), predicted, shared | np.append(False, shared[:-1]))
     found = [on_union(rows, columns, predicted, wanted, block) for block in _blocks(columns, predicted, wanted)]
     matched = np.zeros(len(kept), dtype=bool)
-    matched[np.flatnonzero(kept)] = np.concatenate(found)
+    matched[np.flatnonzero(kept)] = np.concatenate([np.zeros(0, dtype=bool), *found])
     return matched
 
 

@@ -24,7 +24,7 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
 @plugins.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE-1/2/L/Lsum F1 in percent against the best reference (the best for each figure, as ``score_multi`` takes it).
+    """ROUGE-1/2/L/Lsum F1 in percent against the best reference: for each figure its own, as in ``score_multi``.
 
     For English without stemming and with it, the figures of ``rouge_score`` 0.1.2; for other languages the same
     formulas over the words of :func:`xlgen.metrics.words.splitter`. Text without a single word scores 0.

@@ -57,8 +57,7 @@ def _fugashi() -> Dictionary:
 
 def _newmm() -> Dictionary:
     newmm = _import("pythainlp.tokenize", "pythainlp").word_tokenize
-    # The safe mode cuts ambiguous text into pieces, without which some text takes exponential time.
-    return Dictionary(f"newmm-{version('pythainlp')}", lambda text: newmm(text, engine="newmm-safe"))
+    return Dictionary(f"newmm-{version('pythainlp')}", lambda text: newmm(text, engine="newmm"))
 
 
 def _import(module: str, packages: str) -> Any:

@@ -15,7 +15,7 @@ SentenceRule: TypeAlias = Literal["newline", "marks", "t5"]
 # Unicode's sentence marks: 。！？ of Chinese and Japanese, ؟ and ۔ of Arabic and Urdu, । of Hindi, ። of Amharic, ...
 # After . ! ? a space must follow, since they stand inside numbers, addresses and abbreviations too. Closing quotation
 # marks and brackets belong to the sentence before them.
-_CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
+_CLOSING = r"[\p{Pe}\p{Pf}\"']*+"
 _END = regex.compile(
     rf"[\p{{Sentence_Terminal}}--[.!?]][\p{{Sentence_Terminal}}]*+{_CLOSING}|[.!?…]++{_CLOSING}(?=\s)|\n", regex.V1
 )

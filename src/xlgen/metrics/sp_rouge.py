@@ -1,4 +1,4 @@
-"""SP-ROUGE: ROUGE over the pieces of a SentencePiece vocabulary, for any language alike (Vu et al. 2022, section 2.1)."""
+"""SP-ROUGE: ROUGE over SentencePiece's pieces, for any language alike (Vu et al. 2022, section 2.1)."""
 
 from __future__ import annotations
 
