@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -87,7 +86,7 @@ def _tokens(
     units = [sentence for text in split for sentence in text]
     if not splitter.by_sentence:
         units += texts
-    tokens = numbered(units, splitter.split)
+    tokens = splitter.numbers(units)
     count = len(units) - (0 if splitter.by_sentence else len(texts))
     of = np.repeat(np.arange(len(texts)), [len(text) for text in split])
     lengths = tokens.lengths[:count]
@@ -96,26 +95,6 @@ def _tokens(
     parts = Ragged.of(tokens.values[: tokens.starts[count]], sums)
     whole = parts if splitter.by_sentence else tokens.take(np.arange(count, len(units)))
     return whole, parts, Ragged.of(lengths[spoken], np.bincount(of[spoken], minlength=len(texts)))
-
-
-def numbered(texts: Iterable[str], split: Callable[[str], list[str]]) -> Ragged:
-    """The tokens of each text as numbers, equal where the tokens are equal."""
-    number = _Numbers().__getitem__
-    values = array("q")
-    ends = array("q")
-    for text in texts:
-        # Text by text, so that a token is gone from memory, and its place in the cache free, once it is looked up.
-        values.extend(map(number, split(text)))
-        ends.append(len(values))
-    return Ragged(np.frombuffer(values, dtype=np.int64), np.append(0, np.frombuffer(ends, dtype=np.int64)))
-
-
-class _Numbers(dict[str, int]):
-    """A number for each token, given when it is first seen."""
-
-    def __missing__(self, token: str) -> int:
-        self[token] = number = len(self)
-        return number
 
 
 @runtime_checkable

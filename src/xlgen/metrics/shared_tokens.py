@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlgen.metrics.ragged import Flags, Ints, Ragged
+from xlgen.metrics.ragged import Flags, Ints, Ragged, firsts, ranked
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Slots:
         tokens = np.concatenate([predicted.values, wanted.values])
         largest = int(tokens.max(initial=0)) + 1
         keys = np.concatenate([predicted.rows, wanted.rows]) * largest + tokens
-        slots, distinct = _number(keys)
+        slots, distinct = ranked(keys)
         cut = len(predicted.values)
         return Slots(Ragged(slots[:cut], predicted.starts), Ragged(slots[cut:], wanted.starts), distinct // largest)
 
@@ -65,7 +65,7 @@ def bigram_hits(slots: Slots) -> Ints:
     predicted, wanted = (_bigrams(side, common) for side in (slots.predicted, slots.wanted))
     keys = np.concatenate([predicted * 2, wanted * 2 + 1])
     keys.sort()
-    first = _firsts(keys >> 1)
+    first = firsts(keys >> 1)
     ends = np.append(first[1:], len(keys))
     wanted_before = np.concatenate([[0], np.cumsum(keys & 1)])
     times_wanted = wanted_before[ends] - wanted_before[first]
@@ -82,30 +82,6 @@ def _bigrams(side: Ragged, common: Flags) -> Ints:
     inside[side.starts[1:][side.lengths > 0] - 1] = False  # the last token of a row starts no bigram
     at = np.flatnonzero(kept[:-1] & kept[1:] & inside[:-1])
     return side.values[at] * len(common) + side.values[at + 1]
-
-
-def _number(keys: Ints) -> tuple[Ints, Ints]:
-    """Each key's rank among the distinct keys, and the distinct keys in order."""
-    bits = len(keys).bit_length()
-    if int(keys.max(initial=0)).bit_length() + bits < 63:
-        # The place rides in the low bits: to sort numbers is several times faster than to sort their places.
-        packed = (keys << bits) | np.arange(len(keys))
-        packed.sort()
-        order, ordered = packed & ((1 << bits) - 1), packed >> bits
-    else:
-        order = np.argsort(keys)
-        ordered = keys[order]
-    first = _firsts(ordered)
-    ranks = np.empty(len(keys), dtype=np.int64)
-    ranks[order] = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(keys))))
-    return ranks, ordered[first]
-
-
-def _firsts(ordered: Ints) -> Ints:
-    """Where each distinct value of a sorted array is first."""
-    new = np.ones(len(ordered), dtype=bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    return np.flatnonzero(new)
 
 
 def _sums(groups: Ints, numbers: Ints, count: int) -> Ints:
