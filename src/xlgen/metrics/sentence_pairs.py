@@ -112,7 +112,7 @@ def _join(rows: SentenceTokens, columns: SentenceTokens, origins: Ints) -> _Matc
     bits = np.bitwise_or.reduceat(ones[order], first) if len(first) else ones
     groups = keys[first]
     group_slots = groups // (high * len(origins))
-    lowest = group_slots.min(initial=0) if not len(group_slots) else group_slots[0]
+    lowest = int(group_slots[0]) if len(group_slots) else 0
     size = int(max(columns.slots.max(initial=-1), group_slots.max(initial=-1)) - lowest) + 1
     starts = starts_of(np.bincount(group_slots - lowest, minlength=max(size, 0)))
     shared = np.flatnonzero(columns.slots >= lowest)
@@ -149,10 +149,10 @@ def _walk(tiles: _Tiles) -> Iterator[tuple[Ints, Words]]:
 def _steps(tiles: _Tiles, words: Ints, order: Ints) -> list[tuple[Ints, Words]]:
     """Tiles of one number of words and of similar width, and their matches as (columns, words, tiles)."""
     breaks = np.flatnonzero(np.diff(words[order])) + 1
-    steps = [part[start : start + _STEP] for part in np.split(order, breaks) for start in range(0, len(part), _STEP)]
+    runs = np.split(order, breaks)
+    steps = [run[start : start + _STEP] for run in runs for start in range(0, len(run), _STEP)]
     # Every step's matches in one array, so that all are set at once.
-    shapes = [(int(tiles.widths[step].max()), int(words[step[0]]), len(step)) for step in steps if len(step)]
-    steps = [step for step in steps if len(step)]
+    shapes = [(int(tiles.widths[step].max()), int(words[step[0]]), len(step)) for step in steps]
     offsets = starts_of(np.array([np.prod(shape) for shape in shapes], dtype=np.int64))
     corner, column, word = (np.zeros(len(words), dtype=np.int64) for _ in range(3))
     for step, (width, high, count), offset in zip(steps, shapes, offsets, strict=False):
