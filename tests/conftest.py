@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
 
 torch.set_num_threads(1)
+# A busy machine is no reason to fail.
+settings.register_profile("xlgen", deadline=None)
+settings.load_profile("xlgen")
 
 _T5 = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 2}
 _BART: dict[str, Any] = {

@@ -1,9 +1,8 @@
 """Typed recipes: YAML in, dotted overrides from the command line, one resolved file out.
 
 A recipe is a :class:`Recipe`: what to start from (``backbone``), and one or more ``stages``, each of which trains on a
-task, on unlabelled text, or on a mixture. A recipe with one stage may write the stage's keys at the top level; so
-``training.learning_rate=1e-4`` on the command line reaches it, and ``stages.1.training.learning_rate=1e-4`` reaches
-the second stage of a recipe that has several.
+task, on unlabelled text, or on both. A recipe with one stage may write its keys at the top level, where
+``training.learning_rate=1e-4`` reaches them; ``stages.1.training.learning_rate=1e-4`` reaches the second of several.
 """
 
 from __future__ import annotations
@@ -64,8 +63,7 @@ class Training(Config):
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
     warmup_steps: int = Field(default=4_000, ge=0)
     decay_steps: int | None = Field(default=None, ge=1)
-    """Where the linear and cosine schedules reach zero; None is the last step. A run that is cut short on purpose
-    keeps the schedule of the longer one."""
+    """Where the linear and cosine schedules reach zero; None is the last step."""
     optimizer: Literal["adam", "adamw", "adafactor"] = "adam"
     weight_decay: float = Field(default=0.0, ge=0)
     batch_tokens: int = Field(default=4_000, ge=1)

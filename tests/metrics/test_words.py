@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.tokenizers import DefaultTokenizer
 
+from xlgen.metrics.english import english_numbers, english_words
+from xlgen.metrics.ragged import numbered
 from xlgen.metrics.words import porter_stem, splitter
 
 TABLE = [
@@ -54,6 +56,15 @@ def test_english_is_rouge_scores_own(text: str) -> None:
     words = splitter("en").split(text)
     assert words == DefaultTokenizer(use_stemmer=False).tokenize(text)
     assert list(map(porter_stem, words)) == DefaultTokenizer(use_stemmer=True).tokenize(text)
+
+
+@given(st.lists(st.text(st.sampled_from("abcdefghi19 .\néK\u212aİ\ud800\x7f\xff"), max_size=30)))
+def test_english_words_as_numbers_are_the_same_words(texts: list[str]) -> None:
+    found, expected = english_numbers(texts), numbered(texts, english_words)
+    assert found.starts.tolist() == expected.starts.tolist()
+    # Other numbers, but one for one.
+    pairs = set(zip(found.values.tolist(), expected.values.tolist(), strict=True))
+    assert len(pairs) == len({left for left, _ in pairs}) == len({right for _, right in pairs})
 
 
 @given(st.text())

@@ -1,16 +1,15 @@
-"""ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), equal to ``rouge_score`` for English and sound for every other language."""
+"""ROUGE: how many words, word pairs and word sequences a prediction shares with a reference (Lin 2004)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rapidfuzz.distance import LCSseq
-
-from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
-from xlgen.metrics.words import porter_stem, splitter
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.rouge_counts import Counts, best_f1, rouge_counts
+from xlgen.metrics.sentences import SentenceRule, sentences
+from xlgen.metrics.words import Segmenter, Splitter, porter_stem, splitter
 
 
 def f_measure(hits: int, predicted: int, wanted: int) -> float:
@@ -22,60 +21,56 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def ngram_f1(prediction: Sequence[str], reference: Sequence[str], order: int) -> float:
-    """F1 over n-grams, each counted as often as it occurs in both. In [0, 1]; 0 where either has none.
-
-    Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries", section 2.
-    """
-    predicted = Counter(zip(*(prediction[start:] for start in range(order)), strict=False))
-    wanted = Counter(zip(*(reference[start:] for start in range(order)), strict=False))
-    return f_measure((predicted & wanted).total(), predicted.total(), wanted.total())
-
-
-def lcs_f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
-    """F1 over the longest common subsequence of words. In [0, 1]; 0 where either is empty.
-
-    Lin 2004, section 3.1, with beta = 1 as in ``rouge_score``.
-    """
-    # Numbers for words: rapidfuzz would compare hashes of the words.
-    numbers: dict[str, int] = {}
-    left, right = ([numbers.setdefault(word, len(numbers)) for word in text] for text in (prediction, reference))
-    return f_measure(LCSseq.similarity(left, right), len(prediction), len(reference))
-
-
 @plugins.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE-1/2/L F1 in percent against the best reference (the best for each figure, as ``score_multi`` takes it).
+    """ROUGE-1/2/L/Lsum F1 in percent against the best reference: for each figure its own, as in ``score_multi``.
 
     For English without stemming and with it, the figures of ``rouge_score`` 0.1.2; for other languages the same
     formulas over the words of :func:`xlgen.metrics.words.splitter`. Text without a single word scores 0.
+
+    - ``rouge1``, ``rouge2``: words and pairs of neighbouring words, each as often as both texts have it (section 2).
+    - ``rougeL``: the longest common subsequence of the texts (section 3.1), newlines ignored.
+    - ``rougeLsum``: the union of the longest common subsequences of each sentence of the reference with every sentence
+      of the prediction (section 3.2), no word counted more often than both texts have it. Between
+      two single sentences it is ``rougeL``. It is not symmetric.
     """
 
     use_stemmer: bool = False
     """Porter's stemmer, for English only; the signature says ``stem:no`` for other languages."""
+    segmenter: Segmenter = "characters"
+    """``dictionary`` finds words in Chinese, Japanese and Thai (needs the extra ``segmenters``)."""
+    sentences: SentenceRule = "newline"
+    """What ends a sentence for ``rougeLsum``: see :func:`xlgen.metrics.sentences.sentences`."""
 
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("rouge1", best=100.0),
         Figure("rouge2", best=100.0),
         Figure("rougeL", best=100.0),
+        Figure("rougeLsum", best=100.0),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1]; NaN without references."""
-        return best_over_references(examples, self.figures, self._words, _compare)
+        found = best_f1(examples, self.splitter, lambda language: sentences(self.sentences, language))
+        return {f"rouge{variant}": scores for variant, scores in found.items()}
+
+    def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
+        """Each figure's hits and totals for every prediction beside its reference: precision and recall."""
+        found = rouge_counts(predictions, references, self.splitter(language), sentences(self.sentences, language))
+        return {f"rouge{variant}": counts for variant, counts in found.items()}
 
     def signature(self, language: str) -> str:
-        """Word splitter and stemmer."""
-        return f"tok:{splitter(language).name}|stem:{'porter' if self._stems(language) else 'no'}"
+        """Word splitter, stemmer and sentence rule."""
+        split = splitter(language, self.segmenter)
+        return f"tok:{split.name}|stem:{'porter' if self._stems(split) else 'no'}|sent:{self.sentences}"
 
-    def _stems(self, language: str) -> bool:
-        return self.use_stemmer and splitter(language).name == "rouge-score"
+    def splitter(self, language: str) -> Splitter:
+        """The words that are compared."""
+        split = splitter(language, self.segmenter)
+        if not self._stems(split):
+            return split
+        return Splitter(split.name, lambda text: [porter_stem(word) for word in split.split(text)])
 
-    def _words(self, text: str, language: str) -> list[str]:
-        words = splitter(language).split(text)
-        return [porter_stem(word) for word in words] if self._stems(language) else words
-
-
-def _compare(prediction: list[str], reference: list[str]) -> tuple[float, float, float]:
-    return ngram_f1(prediction, reference, 1), ngram_f1(prediction, reference, 2), lcs_f1(prediction, reference)
+    def _stems(self, split: Splitter) -> bool:
+        return self.use_stemmer and split.name == "rouge-score"

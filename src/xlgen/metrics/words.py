@@ -6,34 +6,35 @@ letter outside a-z, so other languages have their own.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Literal, TypeAlias, get_args
 
 import regex
 
 from xlgen.languages import Language
-from xlgen.registry import InputError
+from xlgen.metrics.english import english_numbers, english_words
+from xlgen.metrics.ragged import Ragged, numbered
+from xlgen.metrics.scripts import UNSPACED
+from xlgen.metrics.segmenters import dictionary
+from xlgen.registry import InputError, nearest
 
-# Scripts that write no spaces between words. Script extensions (scx) bring in the signs that several scripts share,
-# such as the long-vowel mark of kana.
-_UNSPACED_SCRIPTS = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Lana", "Tale")
-_UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _UNSPACED_SCRIPTS)
 _LETTER = r"[\p{L}\p{N}]"
 # Combining marks are the vowels of Hindi, Thai and Arabic: they belong to the letter before them. A joiner counts only
 # between two letters (Persian, Sinhala), since at the end of a word it does not show.
 _WORD = rf"{_LETTER}\p{{M}}*+(?:[\u200c\u200d]*+{_LETTER}\p{{M}}*+)*+"
-_SPACED_LETTER = rf"[{_LETTER}--[{_UNSPACED}]]"
-_CHARACTERS_AND_WORDS = rf"[{_LETTER}&&[{_UNSPACED}]]\p{{M}}*+|(?:{_SPACED_LETTER}\p{{M}}*+)++"
+_SPACED_LETTER = rf"[{_LETTER}--[{UNSPACED}]]"
+_CHARACTERS_AND_WORDS = rf"[{_LETTER}&&[{UNSPACED}]]\p{{M}}*+|(?:{_SPACED_LETTER}\p{{M}}*+)++"
 
 _word = regex.compile(_WORD, regex.V1)
 _character_or_word = regex.compile(_CHARACTERS_AND_WORDS, regex.V1)
 # Invisible marks (text direction, soft hyphens) would cut words in two. Joiners are left to _WORD, and the zero-width
 # space separates words.
 _invisible = regex.compile(r"[\p{Cf}--[\u200b\u200c\u200d]]+", regex.V1)
-_not_english = re.compile(r"[^a-z0-9]+")
+Segmenter: TypeAlias = Literal["characters", "dictionary"]
+"""How to split text whose script writes no spaces."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +43,39 @@ class Splitter:
 
     name: str
     split: Callable[[str], list[str]]
+    by_sentence: bool = True
+    """Whether the words of a text are those of its sentences, one after another."""
+    all_at_once: Callable[[Sequence[str]], Ragged] | None = None
+    """A faster way to the same numbers, where there is one."""
+
+    def numbers(self, texts: Sequence[str]) -> Ragged:
+        """The words of each text as numbers, equal where the words are equal."""
+        return self.all_at_once(texts) if self.all_at_once else numbered(texts, self.split)
 
 
 @cache
-def splitter(language: str) -> Splitter:
+def splitter(language: str, segmenter: Segmenter = "characters") -> Splitter:
     """The word splitter of a language.
 
     - ``rouge-score`` for English: lower case, runs of a-z and 0-9 (``rouge_score`` 0.1.2, ``DefaultTokenizer``).
     - ``unicode-words`` where spaces separate words: NFKC, lower case, runs of letters, digits and combining marks.
     - ``unicode-chars`` elsewhere: NFKC, lower case, each letter of a script without spaces (Han, kana, Thai, ...) alone
       with its combining marks; letters of other scripts in the same text as words.
+    - the words of a dictionary for Chinese, Japanese and Thai, if ``segmenter`` is ``dictionary``
+      (:mod:`xlgen.metrics.segmenters`); other languages have none and stay as above.
 
     Raises:
         UnknownLanguageError: for a language that is not in the table.
+        InputError: for a segmenter that does not exist or whose package is not installed.
     """
+    if segmenter not in get_args(Segmenter):
+        raise InputError(f"unknown segmenter {segmenter!r}: {nearest(segmenter, get_args(Segmenter))}")
     known = Language.parse(language)
     if known.code == "en":
-        return Splitter("rouge-score", english_words)
+        return Splitter("rouge-score", english_words, all_at_once=english_numbers)
+    if segmenter == "dictionary" and (found := dictionary(known.code)):
+        return Splitter(found.name, lambda text: _with_letters(found.segment(_normal(text))), by_sentence=False)
     return Splitter("unicode-words", unicode_words) if known.spaced else Splitter("unicode-chars", unicode_chars)
-
-
-def english_words(text: str) -> list[str]:
-    """Words as ``rouge_score`` has them: ``Café no. 5`` is ``caf``, ``no``, ``5``."""
-    return _not_english.sub(" ", text.lower()).split()
 
 
 def unicode_words(text: str) -> list[str]:
@@ -75,6 +86,10 @@ def unicode_words(text: str) -> list[str]:
 def unicode_chars(text: str) -> list[str]:
     """Single letters of scripts without spaces, words of the others: ``東京の iPhone`` is ``東 京 の iphone``."""
     return _character_or_word.findall(_normal(text))
+
+
+def _with_letters(words: list[str]) -> list[str]:
+    return [word.strip() for word in words if _word.search(word)]
 
 
 @lru_cache(maxsize=100_000)

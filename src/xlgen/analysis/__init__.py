@@ -1,0 +1,1 @@
+"""Analyses: what a model or a metric does beyond its score."""

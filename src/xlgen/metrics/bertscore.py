@@ -1,0 +1,83 @@
+"""BERTScore: similarity of contextual embeddings (Zhang et al. 2020), by the authors' library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.registry import InputError
+
+
+@plugins.register("bertscore")
+@dataclass(frozen=True)
+class BertScore:
+    """BERTScore F1 in percent against the best reference; needs the extra ``bertscore``, and imports torch.
+
+    Neither rescaled with a baseline nor weighted by inverse document frequency, whose weights would depend on the
+    other examples. Scores vary in the last digits with the batch. Empty text scores 0.
+    """
+
+    model: str = "bert-base-multilingual-cased"
+    """The library's choice for languages other than English: a name of the hub, or the folder of a checkpoint."""
+    num_layers: int | None = None
+    """Which layer's embeddings; by default the library's choice for the model, or the last layer of another model."""
+    batch_size: int = 64
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("bertscore_f1", best=100.0),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """F1; NaN without references. It can fall below 0, where embeddings point away from each other.
+
+        Raises:
+            InputError: where the library or the model is missing.
+        """
+        scores = np.array([0.0 if example.references else np.nan for example in examples])
+        pairs = [
+            (row, _encodable(example.prediction), _encodable(reference))
+            for row, example in enumerate(examples)
+            for reference in example.references
+            if example.prediction.strip() and reference.strip()
+        ]
+        if pairs:
+            rows, predictions, references = zip(*pairs, strict=True)
+            _, _, f1 = self._scorer().score(list(predictions), list(references), batch_size=self.batch_size)
+            best = np.full(len(examples), -np.inf)
+            np.maximum.at(best, list(rows), f1.double().numpy())
+            scores = np.where(np.isfinite(best), best, scores)
+        return {"bertscore_f1": scores}
+
+    def signature(self, language: str) -> str:
+        """Model, layer and the library's version."""
+        name = Path(self.model).name.replace(" ", "_")
+        return f"model:{name}|layer:{self.num_layers or 'default'}|bert-score:{version('bert-score')}"
+
+    def _scorer(self) -> Any:
+        try:
+            import bert_score
+            from bert_score.utils import model2layers
+        except ImportError as error:
+            raise InputError("bertscore needs bert-score: pip install 'xlgen[bertscore]'") from error
+        layers = self.num_layers or model2layers.get(self.model) or _depth(self.model)
+        try:
+            return bert_score.BERTScorer(model_type=self.model, num_layers=layers, use_fast_tokenizer=True)
+        except (OSError, ValueError, AssertionError) as error:
+            raise InputError(f"bertscore cannot load {self.model!r} with {layers} layers: {error}") from error
+
+
+def _depth(model: str) -> int:
+    config = Path(model) / "config.json"
+    if not config.is_file():
+        raise InputError(f"bertscore does not know how many layers of {model!r} to use: give num_layers")
+    return int(json.loads(config.read_text(encoding="utf-8"))["num_hidden_layers"])
+
+
+def _encodable(text: str) -> str:
+    # The tokenizers read UTF-8, which has no lone surrogates.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,74 @@
+"""COMET: a model trained on human judgements of translation (Rei et al. 2020), by the authors' library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.registry import InputError
+
+_MISSING = (
+    "comet needs the package unbabel-comet. Its release 2.2.7 asks for numpy<2 and transformers<5, older than xlgen can"
+    " run with, so that pip will not install both; a later release may: pip install unbabel-comet"
+)
+
+
+@plugins.register("comet")
+@dataclass(frozen=True)
+class Comet:
+    """COMET against the best reference, times 100; needs unbabel-comet, and imports torch.
+
+    Judges a prediction by the input that it renders and by a reference. A checkpoint of COMET is a pickle, which can
+    run code when it is loaded: give only one that you trust.
+    """
+
+    model: str = "Unbabel/wmt22-comet-da"
+    """A name of the hub, or the path of a checkpoint (``.ckpt``)."""
+    batch_size: int = 16
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("comet"),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """The model's scores, about 0 to 1 for those of 2022; NaN without an input or without references.
+
+        Raises:
+            InputError: where the library or the model is missing.
+        """
+        scores = np.full(len(examples), np.nan)
+        pairs = [
+            (row, {"src": example.input, "mt": example.prediction, "ref": reference})
+            for row, example in enumerate(examples)
+            if example.input is not None
+            for reference in example.references
+        ]
+        if pairs:
+            found = _load(self.model).predict([texts for _, texts in pairs], batch_size=self.batch_size, gpus=0)
+            np.fmax.at(scores, [row for row, _ in pairs], np.array(found["scores"], dtype=float))
+        return {"comet": scores}
+
+    def signature(self, language: str) -> str:
+        """Model and the library's version."""
+        try:
+            return f"model:{Path(self.model).name.replace(' ', '_')}|comet:{version('unbabel-comet')}"
+        except PackageNotFoundError as error:
+            raise InputError(_MISSING) from error
+
+
+@cache
+def _load(model: str) -> Any:
+    try:
+        import comet
+    except ImportError as error:
+        raise InputError(_MISSING) from error
+    try:
+        path = model if Path(model).is_file() else comet.download_model(model)
+        return comet.load_from_checkpoint(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"comet cannot load {model!r}: {error}") from error

@@ -1,0 +1,58 @@
+"""Sentences of a text, for ROUGE-Lsum, which compares texts sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+import regex
+
+from xlgen.languages import Language
+from xlgen.registry import InputError, nearest
+
+SentenceRule: TypeAlias = Literal["newline", "marks", "t5"]
+
+# Unicode's sentence marks: 。！？ of Chinese and Japanese, ؟ and ۔ of Arabic and Urdu, । of Hindi, ። of Amharic, ...
+# After . ! ? a space must follow, since they stand inside numbers, addresses and abbreviations too. Closing quotation
+# marks and brackets belong to the sentence before them.
+_CLOSING = r"[\p{Pe}\p{Pf}\"']*+"
+_END = regex.compile(
+    rf"[\p{{Sentence_Terminal}}--[.!?]][\p{{Sentence_Terminal}}]*+{_CLOSING}|[.!?…]++{_CLOSING}(?=\s)|\n", regex.V1
+)
+# Thai and Lao end no sentence with a mark; a space ends a phrase or sentence.
+_SPACE = regex.compile(r"\s+")
+_BY_SPACE = ("Thai", "Laoo")
+
+
+def sentences(rule: SentenceRule, language: str) -> Callable[[str], list[str]]:
+    """How to split a text in ``language`` into sentences. What a splitter returns may hold empty sentences.
+
+    - ``newline``: a line is a sentence. The rule of ``rouge_score``, and the default everywhere.
+    - ``marks``: a sentence ends at a sentence mark of any script, or at a newline. It stands in for ``rouge_score``'s
+      ``split_summaries``, which needs a download and knows English. Where . ! ? end a sentence a space follows;
+      abbreviations (``Dr. No``) are cut. Thai and Lao, which have no such marks, are cut at every space.
+    - ``t5``: a newline, or a full stop between two spaces, as in tokenised text: the rule of the T5 library.
+
+    Raises:
+        InputError: for a rule that does not exist.
+    """
+    if rule not in get_args(SentenceRule):
+        raise InputError(f"unknown sentence rule {rule!r}: {nearest(rule, get_args(SentenceRule))}")
+    if rule == "newline":
+        return _lines
+    if rule == "t5":
+        return lambda text: text.replace(" . ", " .\n").split("\n")
+    return _phrases if Language.parse(language).script in _BY_SPACE else _marked
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+def _phrases(text: str) -> list[str]:
+    return _SPACE.split(text)
+
+
+def _marked(text: str) -> list[str]:
+    ends = [match.end() for match in _END.finditer(text)]
+    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
