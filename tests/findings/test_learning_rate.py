@@ -31,7 +31,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[tuple[st
     study = read_yaml(shipped(".")["quickstart"])
     torch.set_num_threads(1)
     found = {}
-    for name in ("full-3e-3", "full-3e-4"):
+    for name in ("full-1e-2", "full-1e-4"):
         data = override_keys({**study["base"], "name": name}, {**study["runs"][name], **SMALLER})
         folder = tmp_path_factory.mktemp(name) / "run"
         train(Recipe.model_validate(data), Path(folder))
@@ -40,13 +40,13 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[tuple[st
 
 
 def test_a_high_rate_learns_english_and_forgets_the_rest(figures: dict[str, dict[tuple[str, str], float]]) -> None:
-    high = figures["full-3e-3"]
+    high = figures["full-1e-2"]
     assert high["en", "rougeL"] > 60
     assert high["en", "correct_language_rate"] > 90
     assert high[MEAN, "correct_language_rate"] < 25
 
 
 def test_a_lower_rate_answers_in_the_right_language(figures: dict[str, dict[tuple[str, str], float]]) -> None:
-    high, best = figures["full-3e-3"], figures["full-3e-4"]
+    high, best = figures["full-1e-2"], figures["full-1e-4"]
     assert best[MEAN, "correct_language_rate"] > 75
     assert best[MEAN, "rougeL"] > 1.5 * high[MEAN, "rougeL"]

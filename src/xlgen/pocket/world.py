@@ -201,7 +201,7 @@ def render(frame: Frame, language: str) -> Story:
         language=language,
         sentences=sentences,
         document=join(sentences, language),
-        summary=text(book["summary"]),
+        summary=join(tuple(map(text, book["summary"])), language),
         title=text(book["title"]),
         questions={kind: (text(book["questions"][kind]), fill(answers[kind], slots)) for kind in asked},
     )
