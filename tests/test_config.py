@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.config import (
-    Recipe,
-    RecipeError,
-    find_recipe,
-    find_task,
-    load_recipe,
-    override,
-    override_keys,
-    parse_yaml,
-    read_yaml,
-    validate,
-)
+from xlgen.config import Recipe, find_recipe, find_task, load_recipe, validate
+from xlgen.overrides import RecipeError, override, override_keys, parse_yaml, read_yaml
 
 BASE: dict[str, Any] = {"name": "run", "backbone": "pocket-mt5", "task": "pocket-summaries"}
 

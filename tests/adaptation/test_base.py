@@ -4,7 +4,7 @@ import pytest
 
 from xlgen.adaptation.adapters import Adapters
 from xlgen.adaptation.base import build_method
-from xlgen.config import RecipeError
+from xlgen.overrides import RecipeError
 from xlgen.registry import UnknownNameError
 
 

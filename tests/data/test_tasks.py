@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from xlgen.config import RecipeError
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, fill, interleave, load_task
+from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.training.evaluation import score_rows
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from xlgen.config import Recipe, override_keys, read_yaml, shipped
+from xlgen.config import Recipe, shipped
+from xlgen.overrides import override_keys, read_yaml
 from xlgen.report.rows import MEAN, collect
 from xlgen.training.run import train
 

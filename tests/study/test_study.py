@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from xlgen.config import RecipeError
+from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.report.rows import collect
 from xlgen.study.execute import execute, failures

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xlgen.config import Config, find_task, read_yaml, validate
+from xlgen.config import Config, find_task, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.languages import Language
 from xlgen.metrics.subset import subset
+from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 
 _FIELD = re.compile(r"\{(\w+)\}")

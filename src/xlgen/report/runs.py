@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlgen.config import find_task, read_yaml
+from xlgen.config import find_task
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.report.files import finite, read_lines
 

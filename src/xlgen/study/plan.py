@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from xlgen.config import Config, Recipe, find_recipe, override, override_keys, read_yaml, validate
+from xlgen.config import Config, Recipe, find_recipe, validate
+from xlgen.overrides import override, override_keys, read_yaml
 
 
 class StudyConfig(Config):

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import RecipeError, validate
+from xlgen.config import validate
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
+from xlgen.overrides import RecipeError
 from xlgen.pocket.world import LANGUAGES, QUESTIONS, SHORTEST_DOCUMENT, SPLITS, frames, render
 
 
