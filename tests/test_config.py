@@ -151,6 +151,8 @@ def test_a_recipe_cannot_be_changed() -> None:
         ({"task": None}, "needs a `task`"),
         ({"adaptation": {"rank": 4}}, "needs a `method`"),
         ({"stages": []}, "stages: .*at least 1"),
+        ({"unlabelled": [{"objective": {"name": "lm"}, "rate": 0}]}, "unlabelled.0.rate: .*greater than 0"),
+        ({"unlabelled": [{"objective": {"name": "lm"}, "rate": 1.5}]}, "unlabelled.0.rate: .*less than or equal to 1"),
     ],
 )
 def test_wrong_recipes(changes: dict[str, Any], message: str) -> None:

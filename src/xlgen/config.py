@@ -47,8 +47,13 @@ class Unlabelled(Config):
     """Where the text comes from: a reader and its options, as in a task's file."""
     languages: tuple[str, ...] = ()
     """Empty: every language of the corpus."""
-    rate: float = Field(default=1.0, gt=0)
-    """Share of the batches, relative to the other parts of the stage. A labelled task counts 1."""
+    rate: float | None = Field(default=None, gt=0, le=1)
+    """Share of the stage's batches: 0.15 in Chirkova et al. (2023), 0.01 in Vu et al. (2022)."""
+    weight: float = Field(default=1.0, gt=0)
+    """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
+    temperature: float = Field(default=1.0, gt=0)
+    """A language with n texts is drawn in proportion to n ** (1 / temperature): 1 as the texts come, larger ones more
+    evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
 
 class Training(Config):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.data import batches
-from xlgen.data.batches import BatchStream, Part, budget_batches, padding_share
+from xlgen.data.batches import BatchStream, Part, budget_batches, padding_share, shares
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
 
@@ -67,13 +67,48 @@ def test_padding_share() -> None:
     assert padding_share([example(3, 2), example(5, 1), example(1, 2)]) == (2 + 4 + 1, 3 * 7)
 
 
-def part(name: str, size: int, rate: float = 1.0) -> Part:
+def part(name: str, size: int, weight: float = 1.0, rate: float | None = None) -> Part:
     """Examples whose ids tell (index, epoch)."""
-    return Part(name, size, lambda i, epoch: EncodedExample((i,) * (1 + i % 5), (epoch,) * (1 + i % 3), name), rate)
+
+    def make(i: int, epoch: int) -> EncodedExample:
+        return EncodedExample((i,) * (1 + i % 5), (epoch,) * (1 + i % 3), name)
+
+    return Part(name, size, make, rate, weight)
 
 
 def taken(stream: BatchStream, count: int) -> list[list[tuple[str, int, int]]]:
     return [[(e.language, e.source[0], e.target[0]) for e in batch] for batch in islice(stream, count)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([None, 0.15], [0.85, 0.15]),
+        ([None, 0.01], [0.99, 0.01]),
+        ([None, 0.1, None], [0.45, 0.1, 0.45]),
+        ([0.5, 0.25, 0.25], [0.5, 0.25, 0.25]),
+        ([1.0], [1.0]),
+        ([0.3, 0.3, 0.2, None], [0.3, 0.3, 0.2, 0.2]),
+    ],
+)
+def test_rates_are_shares_of_all_batches(rates: list[float | None], expected: list[float]) -> None:
+    parts = [part(str(i), 3, rate=rate) for i, rate in enumerate(rates)]
+    assert shares(parts) == pytest.approx(expected)
+    counts = Counter(batch[0][0] for batch in taken(BatchStream(parts, 0, 20, 1), 1000))
+    assert [counts[str(i)] for i in range(len(parts))] == pytest.approx([1000 * share for share in expected], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ([0.6, 0.6], "add up to 1.2; lower them"),
+        ([0.6, 0.4, None], "add up to 1, and nothing is left for 2"),
+        ([0.5, 0.25], "add up to 0.75, not 1"),
+    ],
+)
+def test_rates_that_cannot_be(rates: list[float | None], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        BatchStream([part(str(i), 3, rate=rate) for i, rate in enumerate(rates)], 0, 20)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 5))

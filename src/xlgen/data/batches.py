@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,22 @@ class Part:
     name: str
     size: int
     make: Callable[[int, int], EncodedExample]
-    rate: float = 1.0
+    rate: float | None = None
+    """Share of all batches; None: of what the parts with a rate leave, in proportion to ``weight``."""
+    weight: float = 1.0
+
+
+def shares(parts: Sequence[Part]) -> list[float]:
+    """Each part's share of the batches; they add up to 1. Raises DataError where the rates leave too little."""
+    fixed = math.fsum(part.rate for part in parts if part.rate is not None)
+    open_parts = [part for part in parts if part.rate is None]
+    if fixed > 1 + 1e-9 or (open_parts and fixed > 1 - 1e-9):
+        rest = f", and nothing is left for {open_parts[0].name}" if open_parts else ""
+        raise DataError(f"the rates of the unlabelled parts add up to {fixed:g}{rest}; lower them")
+    if not open_parts and fixed < 1 - 1e-9:
+        raise DataError(f"the rates of all parts add up to {fixed:g}, not 1; leave out one of them, or use weights")
+    weight = math.fsum(part.weight for part in open_parts)
+    return [(1 - fixed) * part.weight / weight if part.rate is None else part.rate for part in parts]
 
 
 @dataclass
@@ -100,8 +116,7 @@ class BatchStream:
         for part in parts:
             if part.size == 0:
                 raise DataError(f"nothing to train on: {part.name} is empty")
-        total = sum(part.rate for part in parts)
-        self.shares = [part.rate / total for part in parts]
+        self.shares = shares(parts)
         self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]
         self._taken = [0] * len(parts)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from xlgen.config import Recipe, Stage, Unlabelled, validate
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Passage, objectives
-from xlgen.data.readers import DataError
+from xlgen.data.readers import DataError, Reader
 from xlgen.data.tasks import Task, build_reader, field, interleave
 from xlgen.languages import Language
 
@@ -98,7 +100,29 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
         raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
     codes = tuple(Language.parse(text).code for text in languages)
     backbone.check_languages(codes)
-    passages = [
+    texts = {code: _passages(reader, code) for code in codes}
+    missing = [code for code, found in texts.items() if not found]
+    if missing:
+        raise DataError(
+            f"the corpus {corpus['name']} has no text in {', '.join(missing)}; take them out of `languages`"
+        )
+    quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
+    slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
+    quota = dict(zip(codes, quotas, strict=True))
+
+    def make(index: int, epoch: int) -> EncodedExample:
+        code, place = slots[index]
+        # An epoch may take a part of a language's texts only; the next one goes on behind it.
+        passage = texts[code][(epoch * quota[code] + place) % len(texts[code])]
+        return objective.make(passage, random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
+
+    name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
+    return Part(name, len(slots), make, config.rate, config.weight)
+
+
+def _passages(reader: Reader, code: str) -> list[Passage]:
+    """The unlabelled text of one language."""
+    return [
         Passage(
             text=field(record, "text"),
             language=code,
@@ -106,12 +130,24 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
             translation_language=record.fields.get("translation_language"),
             sentences=tuple(record.fields.get("sentences", ())),
         )
-        for code in codes
         for record in reader.read(code, "unlabelled")
     ]
 
-    def make(index: int, epoch: int) -> EncodedExample:
-        return objective.make(passages[index], random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
 
-    name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
-    return Part(name, len(passages), make, config.rate)
+def temperature_quotas(sizes: Sequence[int], temperature: float) -> list[int]:
+    """How many texts of each language an epoch takes: as many in all as there are, in proportion to n^(1/T).
+
+    Rounded by largest remainders, but at least one each. Temperature 1 takes every text once; mT5 was pretrained with
+    the exponent 1 / T = 0.3 (Xue et al. 2021, section 3.1).
+    """
+    if temperature == 1:
+        return list(sizes)
+    largest = max(sizes)
+    # Relative to the largest size, so that no power overflows.
+    powers = [(size / largest) ** (1 / temperature) for size in sizes]
+    exact = [sum(sizes) * power / math.fsum(powers) for power in powers]
+    quotas = [max(1, math.floor(share)) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda i: exact[i] - math.floor(exact[i]), reverse=True)
+    for i in by_remainder[: max(0, sum(sizes) - sum(quotas))]:
+        quotas[i] += 1
+    return quotas
