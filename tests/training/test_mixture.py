@@ -1,6 +1,7 @@
 """What a stage trains on: unlabelled languages drawn by temperature, and what is refused."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_quotas(sizes: list[int], temperature: float) -> None:
     assert sum(sizes) <= sum(quotas) <= sum(sizes) + len(sizes)
     # A larger language never has fewer draws.
     by_size = sorted(range(len(sizes)), key=lambda i: sizes[i])
-    assert all(quotas[a] <= quotas[b] + 1 for a, b in zip(by_size, by_size[1:], strict=False))
+    assert all(quotas[a] <= quotas[b] + 1 for a, b in pairwise(by_size))
 
 
 @pytest.mark.parametrize(
