@@ -137,6 +137,19 @@ def _report(folder: Path) -> None:
     out.print(f"report   {page}\nsummary  {folder / 'summary.json'}", highlight=False, soft_wrap=True)
 
 
+_CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+
+
+def _control(text: str | None) -> Any:
+    """The control of the command line: YAML."""
+    from xlgen.overrides import parse_yaml
+
+    found = parse_yaml(text, "--control") if text else None
+    if found is not None and not isinstance(found, (str, dict)):
+        raise InputError(f"--control must be a name, or a mapping with a name, not {text!r}")
+    return found
+
+
 @app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
@@ -146,6 +159,7 @@ def evaluate(
     examples: Annotated[int | None, typer.Option(min=1, help="At most so many per language.")] = None,
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
+    control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint and score."""
@@ -154,7 +168,11 @@ def evaluate(
     from xlgen.training.serving import evaluate_checkpoint
 
     config = Evaluation(
-        split=split, examples=examples, num_beams=beams, languages=tuple(languages.split(",")) if languages else ()
+        split=split,
+        examples=examples,
+        num_beams=beams,
+        languages=tuple(languages.split(",")) if languages else (),
+        control=_control(control),
     )
     with TerminalProgress() as progress:
         rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress)
@@ -174,11 +192,12 @@ def predict(
     input: Annotated[str, typer.Option(help='JSONL with the task\'s fields, or {"input": text}; - is standard input.')],
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
 ) -> None:
     """Generate for one's own inputs."""
     from xlgen.training.serving import predict_file
 
-    count = predict_file(checkpoint, language, input, output, beams)
+    count = predict_file(checkpoint, language, input, output, beams, _control(control))
     err.print(f"{count} predictions", highlight=False)
 
 

@@ -101,9 +101,17 @@ class Evaluation(Config):
     length_penalty: float = 0.6
     max_new_tokens: int | None = Field(default=None, ge=1)
     """None: the task's limit for targets."""
+    control: dict[str, Any] | None = None
+    """Language control while decoding: ``{name: vocabulary_mask, strength: 6}``, or a name alone; see ``xlgen list
+    controls``. None: only what the backbone's family forces."""
     batch_tokens: int = Field(default=16_000, ge=1)
     bootstrap: int = Field(default=1_000, ge=0)
     """Resamples behind the 95 % intervals; 0 gives none."""
+
+    @field_validator("control", mode="before")
+    @classmethod
+    def _control_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Stage(Config):

@@ -57,6 +57,13 @@ def objectives() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def controls() -> Iterator[tuple[str, str]]:
+    """Ways of controlling the language while decoding."""
+    from xlgen.generation.control import controls as registry
+
+    return _plugins(registry)
+
+
 def languages() -> Iterator[tuple[str, str]]:
     """The table of languages."""
     from xlgen.languages import all_languages
@@ -83,6 +90,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "tasks": tasks,
     "metrics": metrics,
     "objectives": objectives,
+    "controls": controls,
     "languages": languages,
     "recipes": recipes,
 }

@@ -95,7 +95,7 @@ def _set(data: Any, keys: list[str], value: Any, assignment: str) -> None:
             data[slot] = value
             return
         child = data[slot] if isinstance(data, list) else data.get(key)
-        if isinstance(child, str) and key in ("adaptation", "backbone"):
+        if isinstance(child, str) and key in ("adaptation", "backbone", "control"):
             # A name alone stands for the mapping that holds it.
             child = {"method" if key == "adaptation" else "name": child}
         if child is None:

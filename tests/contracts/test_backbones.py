@@ -57,7 +57,7 @@ def spied(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> list[list[list
 
     def spy(**kwargs: Any) -> Tensor:
         ids = original(**kwargs)
-        calls.append(ids.tolist())
+        calls.append(ids.sequences.tolist())
         return ids
 
     monkeypatch.setattr(backbone.model, "generate", spy)

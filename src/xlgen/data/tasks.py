@@ -57,6 +57,11 @@ class Task:
     reader: Reader
 
     @property
+    def data_dir(self) -> Path:
+        """Where relative paths start."""
+        return self.reader.data_dir
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Languages that have examples."""
         return self.config.languages

@@ -16,7 +16,8 @@ from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
-from xlgen.generation.decode import Decoding, generate
+from xlgen.generation.control import Decoder, LanguageControl, Request, build_control
+from xlgen.generation.decode import Decoding
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset
@@ -42,21 +43,29 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
     )
 
 
+def control_of(evaluation: Evaluation) -> LanguageControl | None:
+    """The language control of an evaluation. Raises InputError for a wrong name or option."""
+    return build_control(evaluation.control) if evaluation.control else None
+
+
 def predict(
     backbone: Backbone,
     method: Method,
     examples: Sequence[LabelledExample],
-    max_source_tokens: int,
+    task: Task,
     decoding: Decoding,
+    control: LanguageControl | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[tuple[str, int]]:
     """(raw generated text, tokens cropped from the input) for examples of any languages, in order."""
     texts: dict[int, tuple[str, int]] = {}
+    decode = Decoder(backbone, decoding, task.data_dir, progress)
     for language in dict.fromkeys(example.language for example in examples):
         method.set_language(backbone, language)
         chosen = [i for i, example in enumerate(examples) if example.language == language]
-        encoded = [backbone.encode_source(examples[i], max_source_tokens) for i in chosen]
-        found = generate(backbone, [ids for ids, _ in encoded], [language] * len(chosen), decoding, progress)
+        encoded = [backbone.encode_source(examples[i], task.config.max_source_tokens) for i in chosen]
+        requests = [Request(ids, language) for ids, _ in encoded]
+        found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
         texts.update({i: (text, cropped) for i, text, (_, cropped) in zip(chosen, found, encoded, strict=True)})
     return [texts[i] for i in range(len(examples))]
 
@@ -74,12 +83,12 @@ def evaluate(
 
     On several processes each generates for its share; every process gets all rows.
     """
-    decoding = decoding_of(task, evaluation)
+    decoding, control = decoding_of(task, evaluation), control_of(evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     rows: dict[str, list[dict[str, Any]]] = {}
     for language, whole in examples.items():
         mine = list(range(rank, len(whole), world))
-        raw = predict(backbone, method, [whole[i] for i in mine], task.config.max_source_tokens, decoding, progress)
+        raw = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress)
         found = list(zip(mine, raw, strict=True))
         if accelerator is not None and world > 1:
             found = gather_object(found)

@@ -27,7 +27,7 @@ from xlgen.metrics.score import choose
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import run_baseline
-from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.training.evaluation import control_of, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder, open_run
 from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream
@@ -78,6 +78,7 @@ def check(recipe: Recipe) -> list[Task | None]:
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             list(choose(task.config.metrics))
+        control_of(stage.evaluation)
         tasks.append(task)
     return tasks
 

@@ -21,6 +21,7 @@ from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.evaluation import (
+    control_of,
     decoding_of,
     evaluate,
     evaluation_examples,
@@ -83,7 +84,9 @@ def evaluate_checkpoint(
     return rows, folder
 
 
-def predict_file(path: Path, language: str, source: str, target: str, beams: int = 1) -> int:
+def predict_file(
+    path: Path, language: str, source: str, target: str, beams: int = 1, control: dict[str, Any] | str | None = None
+) -> int:
     """Generate for each row of a JSONL file, in order, and return how many there were.
 
     A row holds the fields of the task's input template, or ``input`` with the whole text. Raises DataError with file
@@ -98,13 +101,14 @@ def predict_file(path: Path, language: str, source: str, target: str, beams: int
     if source != "-" and not Path(source).is_file():
         raise DataError(f"no file {source}")
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,))
-    decoding = decoding_of(task, Evaluation(num_beams=beams))
+    evaluation = Evaluation.model_validate({"num_beams": beams, "control": control})
+    decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
     count = 0
     with _open(source, "r") as lines, _open(target, "w") as written:
         found = _rows(lines, source)
         while rows := list(islice(found, _CHUNK)):
             examples = [_example(record, number, code, task.config) for number, record in rows]
-            raw = predict_texts(backbone, method, examples, task.config.max_source_tokens, decoding)
+            raw = predict_texts(backbone, method, examples, task, decoding, chosen)
             for example, (text, cropped) in zip(examples, raw, strict=True):
                 row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
                 more = {"input": example.source, "cropped_tokens": cropped}

@@ -1,0 +1,82 @@
+"""Language control while decoding: one file each. A control is an algorithm over the decoder, for any method.
+
+Families with language codes force the target's by themselves; what is here works for all of them, and for mT5, which
+has none.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from xlgen.backbones.base import Backbone
+from xlgen.config import Config, validate
+from xlgen.generation.cleanup import clean
+from xlgen.generation.decode import Bias, Decoding, Hypothesis, hypotheses
+from xlgen.languages import Language
+from xlgen.metrics import lid
+from xlgen.overrides import RecipeError
+from xlgen.registry import Registry
+
+
+@dataclass(frozen=True)
+class Request:
+    """One input: its ids, and the language that the output should have."""
+
+    source: tuple[int, ...]
+    language: str
+
+
+@dataclass
+class Decoder:
+    """A backbone with its decoding settings, as controls see it; it counts what they ask of it."""
+
+    backbone: Backbone
+    decoding: Decoding
+    data_dir: Path = Path()
+    progress: Callable[[int], None] = lambda count: None
+    generated: int = field(default=0, init=False)
+    """Inputs generated for so far; one that is tried twice counts twice."""
+
+    def __call__(self, requests: Sequence[Request], count: int = 1, bias: Bias | None = None) -> list[list[Hypothesis]]:
+        """The ``count`` best hypotheses of each request, best first."""
+        self.generated += len(requests)
+        sources, languages = [r.source for r in requests], [r.language for r in requests]
+        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, self.progress)
+
+    def in_language(self, texts: Sequence[str], languages: Sequence[str], identifier: str) -> list[bool]:
+        """Whether each raw text, once cleaned, is identified as its language; a language without a label always is."""
+        cleaned = [clean(text, self.backbone.leftover_pattern) for text in texts]
+        labels = [Language.parse(code).fasttext for code in languages]
+        found = lid.load(identifier).identify(cleaned)
+        rows = zip(cleaned, labels, found, strict=True)
+        return [not label or (bool(text) and top == label) for text, label, (top, _) in rows]
+
+
+class LanguageControl(ABC):
+    """Base of all controls."""
+
+    Options: ClassVar[type[Config]] = Config
+
+    def __init__(self, options: Config) -> None:
+        self.options: Any = options
+
+    @abstractmethod
+    def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
+        """Raw text for each request, in order."""
+
+
+controls: Registry[type[LanguageControl]] = Registry("language control", "xlgen.generation.control")
+
+
+def build_control(config: str | Mapping[str, Any]) -> LanguageControl:
+    """The control of ``{name: rerank, candidates: 4}``, or of a name alone. Raises InputError."""
+    options = {"name": config} if isinstance(config, str) else dict(config)
+    if "name" not in options:
+        raise RecipeError(f"a language control needs a name: one of {', '.join(controls.names())}")
+    name = str(options.pop("name"))
+    kind = controls.get(name)
+    return kind(validate(kind.Options, options, f"control {name}"))
