@@ -56,6 +56,18 @@ class Unlabelled(Config):
     evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
 
+class Plateau(Config):
+    """Lower the learning rate where a figure of the evaluations no longer rises (``ReduceLROnPlateau``)."""
+
+    metric: str = "correct_language_rate"
+    """Averaged over the evaluated languages that have no labels."""
+    factor: float = Field(default=0.5, gt=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    """Evaluations without a rise that are let pass."""
+    threshold: float = Field(default=0.5, ge=0)
+    """What counts as a rise, in the figure's own units."""
+
+
 class Training(Config):
     """How the optimizer runs. The defaults are the protocol of Chirkova et al. (2023), Appendix A."""
 
@@ -65,6 +77,10 @@ class Training(Config):
     warmup_steps: int = Field(default=4_000, ge=0)
     decay_steps: int | None = Field(default=None, ge=1)
     """Where the linear and cosine schedules reach zero; None is the last step."""
+    plateau: Plateau | None = None
+    """On top of the schedule."""
+    layer_decay: float | None = Field(default=None, gt=0, le=1)
+    """Each layer learns at this share of the rate of the layer above it, in encoder and decoder."""
     optimizer: Literal["adam", "adamw", "adafactor"] = "adam"
     weight_decay: float = Field(default=0.0, ge=0)
     batch_tokens: int = Field(default=4_000, ge=1)
@@ -123,6 +139,8 @@ class Stage(Config):
     unlabelled: tuple[Unlabelled, ...] = ()
     adaptation: dict[str, Any] = Field(default_factory=lambda: {"method": "full"})
     """``{method: adapters, bottleneck_dim: 64}``; see ``xlgen list methods``."""
+    penalty: dict[str, Any] | None = None
+    """Against forgetting: ``{name: l2_sp, weight: 0.01}``; see ``xlgen list penalties``."""
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
 
@@ -234,7 +252,8 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
         if isinstance(part, int):
             continue
         found = re.findall(
-            r"\b(BackboneConfig|Stage|Training|Evaluation|Unlabelled)\b", str(here.model_fields[part].annotation)
+            r"\b(BackboneConfig|Stage|Training|Plateau|Evaluation|Unlabelled)\b",
+            str(here.model_fields[part].annotation),
         )
         here = globals()[found[0]] if found else here
     keys = set(here.model_fields)

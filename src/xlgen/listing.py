@@ -57,6 +57,13 @@ def objectives() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def penalties() -> Iterator[tuple[str, str]]:
+    """Penalties against forgetting."""
+    from xlgen.training.penalties import penalties as registry
+
+    return _plugins(registry)
+
+
 def controls() -> Iterator[tuple[str, str]]:
     """Ways of controlling the language while decoding."""
     from xlgen.generation.control import controls as registry
@@ -91,6 +98,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "metrics": metrics,
     "objectives": objectives,
     "controls": controls,
+    "penalties": penalties,
     "languages": languages,
     "recipes": recipes,
 }

@@ -1,6 +1,7 @@
 """Schedules against their formulas and against `transformers`, and optimizers over what trains."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.config import Training
-from xlgen.training.optimizer import build_optimizer, learning_rate_factor, set_learning_rate
+from xlgen.backbones import loading
+from xlgen.config import Plateau, Training
+from xlgen.training.optimizer import Reduction, build_optimizer, learning_rate_factor, set_learning_rate
 
 SCHEDULES = ("inverse_sqrt", "linear", "cosine", "constant")
 
@@ -86,7 +88,7 @@ def test_optimizers(name: Any, kind: str) -> None:
     model = torch.nn.Linear(3, 3)
     model.bias.requires_grad_(False)
     training = Training(optimizer=name, learning_rate=0.1, schedule="constant", warmup_steps=2, weight_decay=0.01)
-    optimizer = build_optimizer(model.parameters(), training)
+    optimizer = build_optimizer(model.named_parameters(), training, lambda name: 0)
     assert type(optimizer).__name__ == kind
     (group,) = optimizer.param_groups
     assert group["params"] == [model.weight]
@@ -103,8 +105,57 @@ def test_optimizers(name: Any, kind: str) -> None:
 def test_the_first_step_of_adam_is_the_learning_rate() -> None:
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
     training = Training(learning_rate=0.1, warmup_steps=0, schedule="constant")
-    optimizer = build_optimizer([weight], training)
+    optimizer = build_optimizer([("weight", weight)], training, lambda name: 0)
     set_learning_rate(optimizer, 0, training)
     (weight * torch.tensor([5.0, -3.0])).sum().backward()
     optimizer.step()
     assert weight.tolist() == pytest.approx([0.9, -1.9], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
+def test_layers_learn_slower_the_deeper_they_are(name: str) -> None:
+    backbone = loading.load(name, init="random")
+    training = Training(learning_rate=1.0, layer_decay=0.5, schedule="constant", warmup_steps=0)
+    parameters = dict(backbone.model.named_parameters())
+    optimizer = build_optimizer(parameters.items(), training, backbone.depth)
+    set_learning_rate(optimizer, 0, training)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(rates) == len(parameters)
+    assert sorted(set(rates.values())) == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
+    for key, parameter in parameters.items():
+        layer = re.search(r"coder\.(?:block|layers)\.(\d)", key)
+        if layer:
+            assert rates[id(parameter)] == 0.5 ** (3 - int(layer[1])), key
+        elif "shared" in key or "embed" in key:
+            assert rates[id(parameter)] == 1 / 16, key
+        else:
+            assert rates[id(parameter)] == 1.0, key
+
+
+def test_a_plateau_lowers_the_rate_as_torchs_own_does() -> None:
+    values = [10.0, 50.0, 50.2, 49.0, 80.0, 80.1, 80.2, 80.3]
+    config = Plateau(factor=0.5, patience=1, threshold=1.0)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode="max", factor=0.5, patience=1, threshold=1.0, threshold_mode="abs"
+    )
+    ours, resumed = Reduction(config), Reduction(config)
+    for value in values:
+        theirs.step(value)
+        ours.observe(value)
+        # A run that is killed and resumed between any two evaluations goes on alike.
+        fresh = Reduction(config)
+        fresh.restore(resumed.state())
+        fresh.observe(value)
+        resumed = fresh
+        assert ours.factor == resumed.factor == optimizer.param_groups[0]["lr"]
+    assert ours.factor == 0.25
+
+
+def test_without_a_plateau_nothing_is_lowered() -> None:
+    reduction = Reduction(None)
+    reduction.observe(0.0)
+    reduction.observe(0.0)
+    assert reduction.factor == 1.0
+    assert reduction.state() == {}

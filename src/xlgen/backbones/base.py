@@ -194,11 +194,26 @@ class Backbone(ABC):
             "lm_head": ("lm_head.",),
         }
 
+    def depth(self, name: str) -> int:
+        """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
+        and of decoder, one more than there are layers for the embeddings.
+        """
+        found = _LAYER.search(name)
+        config = self.model.config
+        layers = {"encoder": config.num_hidden_layers, "decoder": getattr(config, "decoder_layers", None)}
+        layers["decoder"] = layers["decoder"] or getattr(config, "num_decoder_layers", layers["encoder"])
+        if found:
+            return layers[found[1]] - int(found[2])
+        return 1 + max(layers.values()) if "embed" in name or "shared." in name else 0
+
     def sublayers(self) -> list[tuple[str, nn.Module]]:
         """Attention and feed-forward blocks of encoder and decoder, by name (adapters go after each)."""
         wanted = (*self.attention_modules, *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
 
+
+# T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
+_LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")
 

@@ -47,16 +47,20 @@ def train_loop(
     accelerator: Accelerator,
     first_step: int,
     after_step: Callable[[StepResult], None],
+    penalty: Callable[[], Tensor] | None = None,
+    reduction: Callable[[], float] = lambda: 1.0,
 ) -> None:
     """Train from ``first_step`` to ``training.steps``; ``after_step`` logs, evaluates and saves.
+
+    ``penalty`` is added to the loss of each step, ``reduction`` multiplies the scheduled learning rate.
 
     Raises TrainingDivergedError.
     """
     model.train()
     for step in range(first_step, training.steps):
-        rate = set_learning_rate(optimizer, step, training)
+        rate = set_learning_rate(optimizer, step, training, reduction())
         batches = [next(stream) for _ in range(training.accumulation)]
-        loss, norm = _optimize(backbone, model, optimizer, batches, training, accelerator)
+        loss, norm = _optimize(backbone, model, optimizer, batches, training, accelerator, penalty)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDivergedError(
                 f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
@@ -76,6 +80,7 @@ def _optimize(
     batches: Sequence[Sequence[EncodedExample]],
     training: Training,
     accelerator: Accelerator,
+    penalty: Callable[[], Tensor] | None,
 ) -> tuple[float, float]:
     """One step over the global batches; each process takes every n-th example of each. Returns (loss, gradient norm).
 
@@ -94,8 +99,9 @@ def _optimize(
         with _sync(accelerator, model, last):
             with _autocast(accelerator, training.precision):
                 loss = token_loss(model, inputs, training.label_smoothing) / count
-            # Processes average their gradients; the loss is a sum over processes.
-            accelerator.backward(loss * accelerator.num_processes)
+            # Processes average their gradients; the loss is a sum over processes, the penalty the same in each.
+            whole = loss * accelerator.num_processes
+            accelerator.backward(whole + penalty() if penalty and last else whole)
         total += loss.detach()
     norm = accelerator.clip_grad_norm_(model.parameters(), training.clip_norm or math.inf)
     optimizer.step()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,17 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
 
     name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
     return Part(name, len(slots), make, config.rate, config.weight)
+
+
+def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, int], list[EncodedExample]]:
+    """What makes examples of unlabelled text outside of training, spread evenly over its languages."""
+
+    def make(text: Unlabelled, count: int) -> list[EncodedExample]:
+        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed)
+        count = min(count, part.size)
+        return [part.make(place * part.size // count, 0) for place in range(count)]
+
+    return make
 
 
 def _passages(reader: Reader, code: str) -> list[Passage]:

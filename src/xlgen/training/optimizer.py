@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from xlgen.config import Training
+from xlgen.config import Plateau, Training
 
 
 def learning_rate_factor(step: int, training: Training) -> float:
@@ -32,24 +33,65 @@ def learning_rate_factor(step: int, training: Training) -> float:
             return 1.0
 
 
-def build_optimizer(parameters: Iterable[torch.nn.Parameter], training: Training) -> Optimizer:
-    """The optimizer of the recipe over the parameters that train."""
-    chosen = [p for p in parameters if p.requires_grad]
+def build_optimizer(
+    parameters: Iterable[tuple[str, torch.nn.Parameter]], training: Training, depth: Callable[[str], int]
+) -> Optimizer:
+    """The optimizer of the recipe over the named parameters that train; ``depth`` counts layers from the output."""
+    by_depth: dict[int, list[torch.nn.Parameter]] = {}
+    for name, parameter in parameters:
+        if parameter.requires_grad:
+            by_depth.setdefault(depth(name) if training.layer_decay else 0, []).append(parameter)
+    groups = [
+        {"params": found, "scale": (training.layer_decay or 1.0) ** layers}
+        for layers, found in sorted(by_depth.items())
+    ]
     rate, decay = training.learning_rate, training.weight_decay
     match training.optimizer:
         case "adam":
-            return torch.optim.Adam(chosen, lr=rate, weight_decay=decay, fused=True)
+            return torch.optim.Adam(groups, lr=rate, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(chosen, lr=rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
         case "adafactor":
             from transformers.optimization import Adafactor
 
-            return Adafactor(chosen, lr=rate, weight_decay=decay, relative_step=False, scale_parameter=False)
+            return Adafactor(groups, lr=rate, weight_decay=decay, relative_step=False, scale_parameter=False)
 
 
-def set_learning_rate(optimizer: Optimizer, step: int, training: Training) -> float:
-    """Give the optimizer the learning rate of ``step`` and return it."""
-    rate = training.learning_rate * learning_rate_factor(step, training)
+def set_learning_rate(optimizer: Optimizer, step: int, training: Training, reduction: float = 1.0) -> float:
+    """Give the optimizer the learning rate of ``step``, times ``reduction``, and return it; deep layers get less."""
+    rate = training.learning_rate * learning_rate_factor(step, training) * reduction
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["scale"]
     return rate
+
+
+class Reduction:
+    """What a plateau has left of the learning rate: torch's ``ReduceLROnPlateau`` over a rate of 1."""
+
+    def __init__(self, config: Plateau | None) -> None:
+        self._rate = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        self._plateau = config and ReduceLROnPlateau(
+            self._rate, "max", config.factor, config.patience, config.threshold, threshold_mode="abs"
+        )
+
+    @property
+    def factor(self) -> float:
+        """1 until the first plateau."""
+        return self._rate.param_groups[0]["lr"]
+
+    def observe(self, value: float) -> None:
+        """The figure of one more evaluation."""
+        if self._plateau:
+            self._plateau.step(value)
+
+    def state(self) -> dict[str, float]:
+        """What to save so that the run can go on from here."""
+        if not self._plateau:
+            return {}
+        return {"factor": self.factor, "best": self._plateau.best, "bad": self._plateau.num_bad_epochs}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Go on from a saved state."""
+        if self._plateau and state:
+            self._rate.param_groups[0]["lr"] = state["factor"]
+            self._plateau.best, self._plateau.num_bad_epochs = state["best"], int(state["bad"])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
@@ -23,21 +21,20 @@ from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
-from xlgen.metrics.score import choose
+from xlgen.languages import Language
+from xlgen.metrics.score import Row, choose
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import run_baseline
 from xlgen.training.evaluation import control_of, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder, open_run
+from xlgen.training.interrupt import InterruptedRunError, stop_signal
 from xlgen.training.loop import StepResult, train_loop
-from xlgen.training.mixture import DataReport, build_stream
-from xlgen.training.optimizer import build_optimizer
+from xlgen.training.mixture import DataReport, build_stream, text_examples
+from xlgen.training.optimizer import Reduction, build_optimizer
+from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import Tracker
-
-
-class InterruptedRunError(RuntimeError):
-    """The run was asked to stop; it saved a checkpoint first."""
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None) -> RunFolder:
@@ -79,6 +76,8 @@ def check(recipe: Recipe) -> list[Task | None]:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             list(choose(task.config.metrics))
         control_of(stage.evaluation)
+        if stage.penalty:
+            build_penalty(stage.penalty)
         tasks.append(task)
     return tasks
 
@@ -108,6 +107,7 @@ class _Run:
     backbone: Backbone = field(init=False)
     method: Method = field(init=False)
     tracker: Tracker = field(init=False)
+    reduction: Reduction = field(init=False)
     examples: dict[str, list[LabelledExample]] = field(init=False, default_factory=dict)
 
     def execute(self, keep_whole: bool) -> None:
@@ -122,6 +122,7 @@ class _Run:
         self.method.prepare(self.backbone)
         # 3. Make the batches.
         stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone)
+        penalty = self._penalty()
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process)
@@ -130,27 +131,32 @@ class _Run:
         if found:
             store.restore(found[-1], self.backbone, self.method)
         # 5. Hand model and optimizer to the device and the processes.
-        optimizer = build_optimizer(self.backbone.model.parameters(), training)
+        self.reduction = Reduction(training.plateau)
+        optimizer = build_optimizer(self.backbone.model.named_parameters(), training, self.backbone.depth)
         model, optimizer = self.accelerator.prepare(self.backbone.model, optimizer)
         torch.manual_seed(self.recipe.seed)
         if found:
-            stream.restore(store.load_resume(found[-1], optimizer)["stream"])
+            saved = store.load_resume(found[-1], optimizer)
+            stream.restore(saved["stream"])
+            self.reduction.restore(saved["reduction"])
         self.tracker.cut_after(first if found else -1)
         if not found:
             self._log_start(report)
         # 6. Train; log, evaluate and save on the way.
-        self._train(model, optimizer, stream, first)
+        self._train(model, optimizer, stream, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
             self._save_model()
         self.accelerator.wait_for_everyone()
 
-    def _train(self, model: torch.nn.Module, optimizer: Optimizer, stream: BatchStream, first: int) -> None:
+    def _train(
+        self, model: torch.nn.Module, optimizer: Optimizer, stream: BatchStream, first: int, penalty: Penalty | None
+    ) -> None:
         """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
         training = self.stage.training
         started = time.monotonic()
         bar = self.progress.task("training", training.steps, first)
-        with _stop_signal() as stop:
+        with stop_signal() as stop:
 
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
@@ -167,7 +173,26 @@ class _Run:
                         "Go on with the same command and --resume"
                     )
 
-            train_loop(self.backbone, model, optimizer, stream, training, self.accelerator, first, after_step)
+            train_loop(
+                self.backbone,
+                model,
+                optimizer,
+                stream,
+                training,
+                self.accelerator,
+                first,
+                after_step,
+                penalty,
+                lambda: self.reduction.factor,
+            )
+
+    def _penalty(self) -> Penalty | None:
+        """The stage's penalty, measured from where training starts."""
+        if self.stage.penalty is None:
+            return None
+        penalty = build_penalty(self.stage.penalty)
+        penalty.prepare(self.backbone, text_examples(self.recipe, self.backbone))
+        return penalty
 
     def _save_model(self) -> None:
         """A folder like any pretrained checkpoint's; it appears whole or not at all."""
@@ -230,14 +255,28 @@ class _Run:
         rows = evaluate(
             self.backbone, self.method, self.task, self.stage.evaluation, self.examples, self.accelerator, bar
         )
+        scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
             for language, found in rows.items():
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
-                for row in score_rows(found, self.task, language, self.stage.evaluation.bootstrap):
+                scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
+                for row in scored[language]:
                     self.tracker.log("figure", step, **asdict(row))
-        self.accelerator.wait_for_everyone()
+        self._observe(scored)
+
+    def _observe(self, scored: dict[str, list[Row]]) -> None:
+        """Tell the plateau, in every process alike; where no language is without labels, all languages count."""
+        plateau = self.stage.training.plateau
+        if plateau is None:
+            self.accelerator.wait_for_everyone()
+            return
+        sources = {Language.parse(text).code for text in self.stage.source_languages}
+        chosen = [code for code in scored if code not in sources] or list(scored)
+        values = [row.value for code in chosen for row in scored[code] if row.metric == plateau.metric]
+        shared = broadcast_object_list([mean_of(plateau.metric, values) if scored else None])
+        self.reduction.observe(shared[0])
 
     def _save(self, step: int, stream: dict[str, Any], optimizer: Any) -> None:
         if self.accelerator.is_main_process:
@@ -252,7 +291,8 @@ class _Run:
                 allow_unknown=self.recipe.backbone.unknown_languages == "allow",
             )
             target = folder / f"step-{step}"
-            store.save_checkpoint(target, self.backbone, self.method, about, {"stream": stream}, optimizer)
+            resume = {"stream": stream, "reduction": self.reduction.state()}
+            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
             for path in before:
                 store.forget_resume(path)
             keep = self.stage.training.keep_checkpoints
@@ -260,6 +300,14 @@ class _Run:
                 store.remove(path)
             self.folder.set_state(stage=self.index, step=step, status="running")
         self.accelerator.wait_for_everyone()
+
+
+def mean_of(metric: str, values: Sequence[float | None]) -> float:
+    """The mean of a figure over languages. Raises InputError where no evaluation gives it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
+    return sum(known) / len(known)
 
 
 def set_dropout(model: torch.nn.Module, probability: float) -> None:
@@ -271,26 +319,3 @@ def set_dropout(model: torch.nn.Module, probability: float) -> None:
         for name in ("dropout", "attention_dropout", "activation_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, probability)
-
-
-@contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C (or SIGTERM) into a request to stop after the step; the second one acts as usual."""
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, before[signal.Signals(number)])
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = {number: signal.signal(number, ask) for number in numbers}
-    except ValueError:  # not in the main thread: there are no signals to catch
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,34 @@
+"""L2 to the starting point (L2-SP; Li et al. 2018): weights are drawn back to the pretrained ones, not to zero."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from xlgen.backbones.base import Backbone
+from xlgen.config import Config
+from xlgen.training.penalties import Penalty, TextExamples, penalties
+
+
+class L2SPOptions(Config):
+    """How strong it is."""
+
+    weight: float = Field(default=0.01, gt=0)
+
+
+@penalties.register("l2_sp")
+class L2SP(Penalty):
+    """``weight / 2 * sum_i (theta_i - theta*_i)^2`` over the trained parameters, ``theta*`` before training."""
+
+    Options = L2SPOptions
+
+    def prepare(self, backbone: Backbone, text: TextExamples) -> None:
+        """Copy the trained parameters."""
+        self._trained = [p for p in backbone.model.parameters() if p.requires_grad]
+        self._start = [p.detach().clone() for p in self._trained]
+
+    def __call__(self) -> Tensor:
+        """The penalty: a scalar."""
+        pairs = zip(self._trained, self._start, strict=True)
+        return self.options.weight / 2 * torch.stack([(p - s.to(p.device)).square().sum() for p, s in pairs]).sum()
