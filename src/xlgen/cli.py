@@ -150,6 +150,14 @@ def _control(text: str | None) -> Any:
     return found
 
 
+def _shares(text: str) -> list[float]:
+    """Numbers separated by commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--interpolate takes numbers from 0 to 1, separated by commas, not {text!r}") from None
+
+
 @app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
@@ -160,6 +168,9 @@ def evaluate(
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+    interpolate: Annotated[
+        str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
+    ] = "1",
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint and score."""
@@ -175,12 +186,12 @@ def evaluate(
         control=_control(control),
     )
     with TerminalProgress() as progress:
-        rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress)
-    table = Table("language", "metric", "value", "95 % interval", "n")
+        rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, _shares(interpolate))
+    table = Table("method", "language", "metric", "value", "95 % interval", "n")
     for row in rows:
         value = "-" if row["value"] is None else f"{row['value']:.1f}"
         interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
-        table.add_row(row["language"], row["metric"], value, interval, str(row["n"]))
+        table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
     out.print(table)
     out.print(f"predictions and summary  {written}", highlight=False, soft_wrap=True)
 

@@ -183,7 +183,7 @@ def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tm
     for batches in ([examples], [[example] for example in examples]):
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
-        optimizer = build_optimizer(backbone.model.parameters(), training)
+        optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
         result = _optimize(backbone, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
         found.append((result, [p.detach().clone() for p in backbone.model.parameters()]))
     (one, weights), (many, others) = found

@@ -80,7 +80,7 @@ def _optimize(
     batches: Sequence[Sequence[EncodedExample]],
     training: Training,
     accelerator: Accelerator,
-    penalty: Callable[[], Tensor] | None,
+    penalty: Callable[[], Tensor] | None = None,
 ) -> tuple[float, float]:
     """One step over the global batches; each process takes every n-th example of each. Returns (loss, gradient norm).
 

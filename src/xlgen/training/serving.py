@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
@@ -29,6 +29,7 @@ from xlgen.training.evaluation import (
     write_predictions,
 )
 from xlgen.training.evaluation import predict as predict_texts
+from xlgen.training.interpolation import interpolated
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
 
@@ -53,8 +54,13 @@ def evaluate_checkpoint(
     data_dir: str | None = None,
     out: Path | None = None,
     progress: Progress | None = None,
+    shares: Sequence[float] = (1.0,),
 ) -> tuple[list[dict[str, Any]], Path]:
-    """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError."""
+    """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError.
+
+    ``shares`` of the finetuned weights other than 1 lie between the pretrained and the finetuned model; each is
+    evaluated, and named in its rows' ``method``.
+    """
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
     name = task_name or about.task
@@ -62,24 +68,26 @@ def evaluate_checkpoint(
         raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
     task = load_task(name, Path(data_dir or about.data_dir))
     examples = evaluation_examples(task, evaluation)
-    backbone, method, about = store.load_checkpoint(checkpoint, tuple(examples))
-    bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
-    found = evaluate(backbone, method, task, evaluation, examples, None, bar)
-    shared = {
-        "backbone": about.backbone,
-        "method": about.adaptation["method"],
-        "learning_rate": None,
-        "seed": None,
-        "step": about.step,
-        "task": task.config.name,
-    }
-    rows = [
-        {**shared, **asdict(row)}
-        for language, predictions in found.items()
-        for row in score_rows(predictions, task, language, evaluation.bootstrap)
-    ]
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
-    write_predictions(folder / "predictions", found)
+    bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
+    rows: list[dict[str, Any]] = []
+    for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
+        found = evaluate(backbone, method, task, evaluation, examples, None, bar)
+        label = "" if share == 1 else f" x {share:g}"
+        shared = {
+            "backbone": about.backbone,
+            "method": f"{about.adaptation['method']}{label}",
+            "learning_rate": None,
+            "seed": None,
+            "step": about.step,
+            "task": task.config.name,
+        }
+        rows += [
+            {**shared, **asdict(row)}
+            for language, predictions in found.items()
+            for row in score_rows(predictions, task, language, evaluation.bootstrap)
+        ]
+        write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
     write_atomically(folder / "summary.json", json.dumps({"rows": rows}, ensure_ascii=False, indent=1))
     return rows, folder
 
