@@ -169,9 +169,13 @@ class Recipe(Config):
     """Where the relative paths of task files start."""
     report_as: str | None = None
     """The method's name in tables, where it is not the adaptation's: a baseline such as ``sup-all``."""
-    baseline: Literal["lead"] | None = None
-    """Instead of training, predict by a rule. ``lead``: the first ``lead_tokens`` tokens of the input (V, LEAD-64)."""
-    lead_tokens: int = Field(default=64, ge=1)
+    baseline: dict[str, Any] | None = None
+    """Instead of training, predict by a rule: ``{name: lead, tokens: 64}``; see ``xlgen list baselines``."""
+
+    @field_validator("baseline", mode="before")
+    @classmethod
+    def _baseline_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
     @field_validator("backbone", mode="before")
     @classmethod

@@ -64,6 +64,13 @@ def penalties() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def baselines() -> Iterator[tuple[str, str]]:
+    """Baselines that train nothing."""
+    from xlgen.training.baselines import baselines as registry
+
+    return _plugins(registry)
+
+
 def controls() -> Iterator[tuple[str, str]]:
     """Ways of controlling the language while decoding."""
     from xlgen.generation.control import controls as registry
@@ -97,6 +104,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "tasks": tasks,
     "metrics": metrics,
     "objectives": objectives,
+    "baselines": baselines,
     "controls": controls,
     "penalties": penalties,
     "languages": languages,

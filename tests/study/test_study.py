@@ -75,4 +75,4 @@ def test_a_finished_run_of_another_recipe_is_refused(study: Callable[..., Study]
     out, console = tmp_path / "out", Console(stderr=True, quiet=True)
     execute(study(lead={"baseline": "lead"}), out, 1, console)
     with pytest.raises(InputError, match="finished run of another recipe"):
-        execute(study(lead={"baseline": "lead", "lead_tokens": 8}), out, 1, console)
+        execute(study(lead={"baseline": {"name": "lead", "tokens": 8}}), out, 1, console)

@@ -1,4 +1,4 @@
-"""Between the pretrained and the finetuned weights: one number, chosen after training (WiSE-FT; Wortsman et al. 2022)."""
+"""Weights between pretrained and finetuned ones: one number, chosen after training (WiSE-FT; Wortsman et al. 2022)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from xlgen.languages import Language
 from xlgen.metrics.score import Row, choose
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
-from xlgen.training.baselines import run_baseline
+from xlgen.training.baselines import build_baseline, run_baseline
 from xlgen.training.evaluation import control_of, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder, open_run
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
@@ -47,7 +47,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
     progress = progress if progress and accelerator.is_main_process else NoProgress()
     tasks = check(recipe)
     if recipe.baseline is not None:
-        return run_baseline(recipe, tasks[-1], open_run(out, recipe, resume))
+        return run_baseline(recipe, tasks[-1], open_run(out, recipe, resume), progress)
     with accelerator.main_process_first():
         folder = open_run(out, recipe, resume or not accelerator.is_main_process)
     name = recipe.backbone.name
@@ -66,6 +66,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
 
 def check(recipe: Recipe) -> list[Task | None]:
     """Everything that can be wrong with a recipe and is cheap to find; returns the stages' tasks. Raises InputError."""
+    if recipe.baseline is not None:
+        build_baseline(recipe.baseline)
     tasks: list[Task | None] = []
     for index, stage in enumerate(recipe.stages):
         method = build_method(stage.adaptation)

@@ -1,0 +1,84 @@
+"""Baselines that train nothing, as run folders like any other, so that they stand in the same tables: one file each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from xlgen.config import Config, Evaluation, Recipe, validate
+from xlgen.data.examples import LabelledExample
+from xlgen.data.tasks import Task
+from xlgen.overrides import RecipeError
+from xlgen.registry import InputError, Registry
+from xlgen.training.evaluation import evaluation_examples, score_rows, write_predictions
+from xlgen.training.folder import RunFolder
+from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.tracking import Tracker
+
+
+class Baseline(ABC):
+    """Base of all baselines."""
+
+    Options: ClassVar[type[Config]] = Config
+
+    def __init__(self, options: Config) -> None:
+        self.options: Any = options
+
+    @abstractmethod
+    def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
+        """Load what is needed, refusing first what cannot be done in ``languages``. Raises InputError."""
+
+    @abstractmethod
+    def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
+        """A text for each example, all in one language, in order."""
+
+
+baselines: Registry[type[Baseline]] = Registry("baseline", "xlgen.training.baselines")
+
+
+def build_baseline(config: Mapping[str, Any]) -> Baseline:
+    """The baseline of ``{name: lead, tokens: 64}``. Raises InputError."""
+    options = dict(config)
+    if "name" not in options:
+        raise RecipeError(f"a baseline needs a name: one of {', '.join(baselines.names())}")
+    name = str(options.pop("name"))
+    kind = baselines.get(name)
+    return kind(validate(kind.Options, options, f"baseline {name}"))
+
+
+def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None) -> RunFolder:
+    """Predict for every language, score, and write the run's folder. Raises InputError without a task."""
+    if task is None:
+        raise InputError("a baseline needs a task to be scored on")
+    evaluation = recipe.stages[-1].evaluation
+    examples = evaluation_examples(task, evaluation)
+    baseline = build_baseline(recipe.baseline or {})
+    baseline.prepare(recipe, task, tuple(examples))
+    tracker = Tracker(folder.path / "metrics.jsonl")
+    tracker.cut_after(-1)
+    tracker.log("start", 0, parameters=0, trainable=0, data=None)
+    bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for language, found in examples.items():
+        texts = baseline.predict(found, language, evaluation)
+        rows[language] = [_row(example, text) for example, text in zip(found, texts, strict=True)]
+        bar(len(found))
+    write_predictions(folder.path / "predictions" / "step-0", rows)
+    for language, predicted in rows.items():
+        for row in score_rows(predicted, task, language, evaluation.bootstrap):
+            tracker.log("figure", 0, **asdict(row))
+    folder.set_state(stage=0, step=0, status="done")
+    return folder
+
+
+def _row(example: LabelledExample, text: str) -> dict[str, Any]:
+    return {
+        "id": example.id,
+        "language": example.language,
+        "input": example.source,
+        "prediction": text,
+        "raw": text,
+        "references": list(example.targets),
+    }

@@ -1,0 +1,56 @@
+"""Translate the input, let a finetuned model work in its own language, translate its output back (V, section 2.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from xlgen.config import Config, Evaluation, Recipe
+from xlgen.data.examples import LabelledExample
+from xlgen.data.tasks import Task
+from xlgen.generation.cleanup import clean
+from xlgen.generation.translation import Translator
+from xlgen.languages import Language
+from xlgen.training import checkpoints as store
+from xlgen.training.baselines import Baseline, baselines
+from xlgen.training.evaluation import control_of, decoding_of, predict
+from xlgen.training.serving import find_checkpoint
+
+
+class TranslateTestOptions(Config):
+    """Which models."""
+
+    run: str
+    """A finetuned checkpoint, or a run's folder: its newest one."""
+    translator: str
+    """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
+    pivot: str = "en"
+    """The language that the finetuned model works in."""
+    num_beams: int = Field(default=1, ge=1)
+    """Of the translations; the task's own decoding is the evaluation's."""
+
+
+@baselines.register("translate-test")
+class TranslateTest(Baseline):
+    """Input to English, English in and out, output back (V's Translate-Test)."""
+
+    Options = TranslateTestOptions
+
+    def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
+        """Load both models. Raises InputError for a run that is none, or a language the translator lacks."""
+        self._task = task
+        self._pivot = Language.parse(self.options.pivot).code
+        checkpoint = find_checkpoint(Path(self.options.run))
+        self._translator = Translator.load(
+            self.options.translator, tuple(dict.fromkeys((self._pivot, *languages))), self.options.num_beams
+        )
+        self._backbone, self._method, _ = store.load_checkpoint(checkpoint, (self._pivot,))
+
+    def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
+        """The task's outputs, by way of the pivot language."""
+        asked = self._translator.examples(examples, self._pivot)
+        decoding, control = decoding_of(self._task, evaluation), control_of(evaluation)
+        raw = predict(self._backbone, self._method, asked, self._task, decoding, control)
+        texts = [clean(text, self._backbone.leftover_pattern) for text, _ in raw]
+        return self._translator.texts(texts, self._pivot, language)
