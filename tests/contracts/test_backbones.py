@@ -14,7 +14,8 @@ from transformers import AutoTokenizer, DataCollatorForSeq2Seq
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError, families
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.generation.decode import Decoding, generate
+from xlgen.generation.decode import generate
+from xlgen.generation.decoding import Decoding
 from xlgen.training.loop import token_loss
 
 SOURCES = {
@@ -168,8 +169,9 @@ def test_the_target_code_is_forced_per_example(
     calls = spied(any_backbone, monkeypatch)
     languages = ["fr", "th", "fr", "ar", "en"]
     source = any_backbone.source(any_backbone.pieces(SOURCES["en"]), "en")
-    texts = generate(any_backbone, [source] * 5, languages, Decoding(8, num_beams=beams))
+    texts = generate(any_backbone, [source] * 5, languages, Decoding(8, num_beams=beams, engine="transformers"))
     assert len(calls) == 1  # one batch
+    assert generate(any_backbone, [source] * 5, languages, Decoding(8, num_beams=beams)) == texts
     start = any_backbone.decoder_start(languages)
     assert [row[: start.shape[1]] for row in calls[0]] == start.tolist()
     if name in CODES:
@@ -233,8 +235,8 @@ def test_what_a_checkpoint_ships_for_generation_decides_nothing(
     assert with_settings.model.generation_config.num_beams == 5
     plain, found = spied(any_backbone, monkeypatch), spied(with_settings, monkeypatch)
     examples = encoded(any_backbone)
-    generated(any_backbone, examples, num_beams=beams, max_new_tokens=12)
-    generated(with_settings, examples, num_beams=beams, max_new_tokens=12)
+    generated(any_backbone, examples, num_beams=beams, max_new_tokens=12, engine="transformers")
+    generated(with_settings, examples, num_beams=beams, max_new_tokens=12, engine="transformers")
     assert found == plain
     assert with_settings.model.generation_config.num_beams == 5  # and what it ships stays with it
 

@@ -13,7 +13,8 @@ from xlgen.backbones.base import Backbone
 from xlgen.data.examples import LabelledExample
 from xlgen.generation.control import Decoder, LanguageControl, Request, build_control, controls
 from xlgen.generation.control.vocabulary_mask import VocabularyMask, foreign
-from xlgen.generation.decode import Decoding, Hypothesis, generate, hypotheses
+from xlgen.generation.decode import generate, hypotheses
+from xlgen.generation.decoding import Decoding, Hypothesis
 from xlgen.languages import Language
 from xlgen.overrides import RecipeError
 from xlgen.pocket import world

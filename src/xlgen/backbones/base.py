@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from xlgen.backbones.steps import DecoderStep
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
@@ -182,6 +183,10 @@ class Backbone(ABC):
     @property
     def _code_ids(self) -> Iterable[int]:
         return ()
+
+    @abstractmethod
+    def decoder_step(self, longest: int) -> DecoderStep:
+        """One step of the decoder over at most ``longest`` + 1 columns, made of the adapted model as it is now."""
 
     # -- parts of the model
 

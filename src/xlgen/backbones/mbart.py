@@ -7,6 +7,9 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
+from torch.nn import functional
+
+from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import Backbone, families
 from xlgen.languages import Language, by_mbart
 
@@ -65,6 +68,15 @@ class MBart50(CodedBackbone):
     model_types = ("mbart",)
     # mBART-25 (MBartTokenizer) has the same model type and puts its codes last.
     tokenizer_classes = ("MBart50Tokenizer", "MBart50TokenizerFast")
+
+    def decoder_step(self, longest: int) -> BartStep:
+        """Learned positions; the first two rows of the table are not in use."""
+        table = self.model.model.decoder.embed_positions
+        last = table.num_embeddings - 1
+        # Inputs that are done count on until they leave the batch.
+        return BartStep(
+            self.model, lambda count: functional.embedding((count + table.offset).clamp(max=last), table.weight)
+        )
 
     @cached_property
     def codes(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.backbones.t5_steps import T5Step
 from xlgen.languages import all_languages
 
 
@@ -60,6 +61,10 @@ class MT5(Backbone):
                 f"{self.name} has fewer than {count} sentinels; shorten max_tokens or raise mean_span_length"
             )
         return ids
+
+    def decoder_step(self, longest: int) -> T5Step:
+        """See :class:`Backbone`."""
+        return T5Step(self.model, longest)
 
     @property
     def positions(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import families
 from xlgen.backbones.mbart import CodedBackbone
 from xlgen.languages import by_flores
@@ -15,6 +16,13 @@ class Nllb(CodedBackbone):
 
     model_types = ("m2m_100",)
     tokenizer_classes = ("NllbTokenizer", "NllbTokenizerFast")
+
+    def decoder_step(self, longest: int) -> BartStep:
+        """Sinusoidal positions, counted from behind the padding's index."""
+        table = self.model.model.decoder.embed_positions
+        weights = table.get_embedding(longest + table.padding_idx + 2, table.embedding_dim, table.padding_idx)
+        weights = weights.to(table.weights)
+        return BartStep(self.model, lambda count: weights[(count + table.padding_idx + 1).clamp(max=len(weights) - 1)])
 
     @cached_property
     def codes(self) -> dict[str, int]:

@@ -1,57 +1,20 @@
-"""Generation through ``transformers``: length-sorted batches, greedy or beams, the target code forced per example."""
+"""Decoding: sources in, texts out, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
-from transformers import LogitsProcessor
 
 from xlgen.backbones.base import Backbone
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
+from xlgen.generation import reference
+from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.generation.search import Encoded, Search
 
-# Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
-_PLAIN: dict[str, Any] = {
-    "do_sample": False,
-    "early_stopping": False,
-    "min_length": 0,
-    "min_new_tokens": None,
-    "no_repeat_ngram_size": 0,
-    "encoder_no_repeat_ngram_size": 0,
-    "repetition_penalty": 1.0,
-    "bad_words_ids": None,
-    "suppress_tokens": None,
-    "begin_suppress_tokens": None,
-    "forced_bos_token_id": None,
-    "forced_eos_token_id": None,
-}
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How to decode. ``max_new_tokens`` counts what comes after the forced language code."""
-
-    max_new_tokens: int
-    num_beams: int = 1
-    length_penalty: float = 0.6
-    batch_tokens: int = 16_000
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One generated text; leftovers of pretraining are still in it."""
-
-    text: str
-    score: float
-    """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared."""
-
-
-Bias = Callable[[str, Sequence[int]], Tensor]
-"""(target language, source ids) to what is added to the log-probabilities: (vocabulary,)."""
+# Inputs that are encoded together, as a share of those that are decoded together.
+_CHUNK = 4
 
 
 def generate(
@@ -80,56 +43,74 @@ def hypotheses(
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[list[Hypothesis]]:
     """The ``count`` best of each source's beams, best first. ``count`` is at most ``num_beams``."""
-    model = backbone.model
-    was_training = model.training
-    model.eval()
+    if not sources:
+        return []
+    was_training = backbone.model.training
+    backbone.model.eval()
+    examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
+    decode = _by_search if decoding.engine == "xlgen" else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
-    cost = decoding.num_beams
-    lengths = [(len(source) * cost, decoding.max_new_tokens * cost) for source in sources]
-    budget = max([decoding.batch_tokens, *(max(pair) for pair in lengths)])
-    for indices in budget_batches(lengths, budget):
-        batch = [EncodedExample(tuple(sources[i]), (0,), languages[i]) for i in indices]
-        for index, best in zip(indices, _decode_batch(backbone, batch, decoding, count, bias), strict=True):
-            found[index] = best
-        progress(len(indices))
-    model.train(was_training)
+    for index, best in decode(backbone, examples, decoding, count, bias):
+        found[index] = best
+        progress(1)
+    backbone.model.train(was_training)
     return found
 
 
-def _decode_batch(
-    backbone: Backbone, batch: Sequence[EncodedExample], decoding: Decoding, count: int, bias: Bias | None
-) -> list[list[Hypothesis]]:
+_Results = Iterator[tuple[int, list[Hypothesis]]]
+
+
+def _by_search(
+    backbone: Backbone, examples: Sequence[EncodedExample], decoding: Decoding, count: int, bias: Bias | None
+) -> _Results:
+    """With our own search."""
     device = next(backbone.model.parameters()).device
-    tensors = backbone.collate(batch)
-    start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
-    beams: dict[str, Any] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
-    if bias is not None:
-        rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
-        beams["logits_processor"] = [_Biased(rows.repeat_interleave(decoding.num_beams, dim=0))]
-    output = backbone.model.generate(
-        input_ids=tensors["input_ids"].to(device),
-        attention_mask=tensors["attention_mask"].to(device),
-        decoder_input_ids=start,
-        decoder_start_token_id=int(start[0, 0]),
-        max_new_tokens=backbone.new_tokens_limit(decoding.max_new_tokens, start.shape[1]),
-        num_beams=decoding.num_beams,
-        num_return_sequences=count,
-        return_dict_in_generate=True,
-        output_scores=decoding.num_beams > 1,
-        **_PLAIN,
-        **beams,
+    forced = len(backbone.target_prefix(examples[0].language))
+    longest = backbone.new_tokens_limit(decoding.max_new_tokens, 1 + forced)
+    # Columns of the cache that an input may be apart from another in the batch.
+    search = Search(
+        step=backbone.decoder_step(2 * (1 + forced + longest)),
+        end=backbone.tokenizer.eos_token_id,
+        pad=backbone.tokenizer.pad_token_id,
+        longest=longest,
+        beams=decoding.num_beams,
+        length_penalty=decoding.length_penalty,
+        rows=max(1, decoding.batch_tokens // (decoding.num_beams * longest)),
+        hypotheses=count,
     )
-    texts = [backbone.decode(row) for row in output.sequences[:, start.shape[1] :].tolist()]
-    scores = output.sequences_scores.tolist() if decoding.num_beams > 1 else [0.0] * len(texts)
-    ranked = [Hypothesis(text, score) for text, score in zip(texts, scores, strict=True)]
-    return [ranked[first : first + count] for first in range(0, len(ranked), count)]
+    chunk = max(1, search.rows // _CHUNK)
+
+    def waiting() -> Iterator[Encoded]:
+        lengths = [(len(example.source), 0) for example in examples]
+        budget = max(decoding.batch_tokens, max(map(max, lengths)))
+        for indices in budget_batches(lengths, budget, chunk):
+            yield _encode(backbone, [examples[i] for i in indices], indices, bias, device)
+
+    for found in search.run(waiting()):
+        texts = [backbone.decode(tokens) for tokens in found.tokens]
+        yield found.number, [Hypothesis(*pair) for pair in zip(texts, found.scores, strict=True)]
 
 
-class _Biased(LogitsProcessor):
-    """Adds a row of biases to each row of log-probabilities."""
+def _encode(
+    backbone: Backbone, batch: Sequence[EncodedExample], numbers: list[int], bias: Bias | None, device: torch.device
+) -> Encoded:
+    tensors = backbone.collate(batch)
+    ids, mask = tensors["input_ids"].to(device), tensors["attention_mask"].to(device)
+    states = backbone.model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+    if states.shape[1] > mask.shape[1]:  # a prompt stands before the source
+        mask = torch.cat([mask.new_ones((len(mask), states.shape[1] - mask.shape[1])), mask], dim=1)
+    prompts = backbone.decoder_start([example.language for example in batch]).to(device)
+    biases = torch.stack([bias(e.language, e.source) for e in batch]).to(device) if bias else None
+    return Encoded(numbers, states, mask, prompts, biases)
 
-    def __init__(self, bias: Tensor) -> None:
-        self._bias = bias  # (batch * beams, vocabulary)
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        return scores + self._bias
+def _by_transformers(
+    backbone: Backbone, examples: Sequence[EncodedExample], decoding: Decoding, count: int, bias: Bias | None
+) -> _Results:
+    """With the library's search."""
+    cost = decoding.num_beams
+    lengths = [(len(example.source) * cost, decoding.max_new_tokens * cost) for example in examples]
+    budget = max([decoding.batch_tokens, *(max(pair) for pair in lengths)])
+    for indices in budget_batches(lengths, budget):
+        found = reference.hypotheses(backbone, [examples[i] for i in indices], decoding, count, bias)
+        yield from zip(indices, found, strict=True)

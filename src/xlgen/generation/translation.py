@@ -9,7 +9,8 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import LabelledExample
 from xlgen.generation.cleanup import clean
-from xlgen.generation.decode import Decoding, generate
+from xlgen.generation.decode import generate
+from xlgen.generation.decoding import Decoding
 from xlgen.languages import Language
 from xlgen.metrics.sentences import sentences
 

@@ -17,7 +17,7 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
 from xlgen.generation.control import Decoder, LanguageControl, Request, build_control
-from xlgen.generation.decode import Decoding
+from xlgen.generation.decoding import Decoding
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config, validate
 from xlgen.generation.cleanup import clean
-from xlgen.generation.decode import Bias, Decoding, Hypothesis, hypotheses
+from xlgen.generation.decode import hypotheses
+from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.languages import Language
 from xlgen.metrics import lid
 from xlgen.overrides import RecipeError

@@ -1,0 +1,71 @@
+"""The step of BART's decoder with the norms before the blocks: mBART-50 and NLLB-200 (M2M-100)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xlgen.backbones.steps import (
+    DecoderStep,
+    Memory,
+    cross_attention,
+    enter,
+    hidden_columns,
+    self_attention,
+    through_hooks,
+    together,
+)
+
+
+class BartStep(DecoderStep):
+    """Absolute positions, counted from each row's first column by ``positions`` (a count to a vector)."""
+
+    def __init__(self, model: Any, positions: Callable[[Tensor], Tensor]) -> None:
+        decoder = model.model.decoder
+        self._embed, self._head, self._positions = decoder.embed_tokens, model.lm_head, positions
+        self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
+        self._bias = getattr(model, "final_logits_bias", None)
+        self._layers = [_Layer(layer) for layer in decoder.layers]
+        attention = self._layers[0].attention
+        self.layers, self.heads, self.dim = len(self._layers), attention.num_heads, attention.head_dim
+
+    def source(self, states: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        found = [torch.stack(list(layer.source(states)), dim=2) for layer in self._layers]
+        return torch.stack(found, dim=2).unflatten(-1, (self.heads, self.dim))
+
+    def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+        """See :class:`DecoderStep`."""
+        hidden = self._embed(tokens) + self._positions(column - memory.first)  # (rows, width)
+        hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
+        mask = hidden_columns(memory, column, hidden.dtype)
+        for index, layer in enumerate(self._layers):
+            normed = enter(layer.attention, layer.self_norm(hidden))
+            query, key, value = layer.query_key_value(normed)
+            scale = layer.attention.scaling
+            found = self_attention(query, key, value, memory.past[:, :, index], memory.begin, column, mask, scale)
+            hidden = hidden + through_hooks(layer.attention, normed, layer.attention.out_proj(found))
+            normed = enter(layer.cross, layer.cross_norm(hidden))
+            query = layer.cross.q_proj(normed)
+            found = cross_attention(query, memory.source[:, :, index], memory.source_mask, scale)
+            hidden = hidden + through_hooks(layer.cross, normed, layer.cross.out_proj(found))
+            inner = layer.activation(layer.first(layer.feed_norm(hidden)))
+            hidden = hidden + layer.second(inner)
+        logits = self._head(self._last_norm(hidden))
+        return logits if self._bias is None else logits + self._bias
+
+
+class _Layer:
+    """The parts of one decoder layer."""
+
+    def __init__(self, layer: Any) -> None:
+        self.attention, self.self_norm = layer.self_attn, layer.self_attn_layer_norm
+        self.cross, self.cross_norm = layer.encoder_attn, layer.encoder_attn_layer_norm
+        self.first, self.second, self.feed_norm = layer.fc1, layer.fc2, layer.final_layer_norm
+        self.activation = layer.activation_fn
+        own, cross = self.attention, self.cross
+        self.query_key_value = together([own.q_proj, own.k_proj, own.v_proj])
+        self.source = together([cross.k_proj, cross.v_proj])

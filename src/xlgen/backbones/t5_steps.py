@@ -1,0 +1,85 @@
+"""The step of T5's decoder: mT5 and umT5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xlgen.backbones.steps import (
+    DecoderStep,
+    Memory,
+    cross_attention,
+    enter,
+    hidden_columns,
+    self_attention,
+    through_hooks,
+    together,
+)
+
+
+class T5Step(DecoderStep):
+    """Relative positions: a bias by distance, added in the first layer (mT5) or in every layer (umT5)."""
+
+    def __init__(self, model: Any, longest: int) -> None:
+        decoder = model.decoder
+        self._embed, self._head, self._norm = decoder.embed_tokens, model.lm_head, decoder.final_layer_norm
+        self._blocks = [_Block(block) for block in decoder.block]
+        first = self._blocks[0].attention
+        self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim
+        self._longest = longest
+        # (1, heads, 1, longest + 1): the bias of the last of so many columns towards each.
+        own = [block.attention for block in self._blocks if block.attention.has_relative_attention_bias]
+        self._biases = [attention.compute_bias(1, longest + 1, past_seen_tokens=longest) for attention in own]
+
+    def source(self, states: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        found = [torch.stack(list(block.source(states)), dim=2) for block in self._blocks]
+        return torch.stack(found, dim=2).unflatten(-1, (self.heads, self.dim))
+
+    def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+        """See :class:`DecoderStep`."""
+        hidden = self._embed(tokens)  # (rows, width)
+        distance = column - memory.begin
+        hide = hidden_columns(memory, column, hidden.dtype)
+        masks = [bias[..., self._longest - distance :] for bias in self._biases]
+        masks = [(mask if hide is None else mask + hide).expand(len(tokens), -1, -1, -1) for mask in masks]
+        for layer, block in enumerate(self._blocks):
+            mask = masks[layer] if len(masks) > 1 else masks[0]
+            normed = enter(block.attention, rms_norm(hidden, block.self_norm))
+            query, key, value = block.query_key_value(normed)
+            found = self_attention(query, key, value, memory.past[:, :, layer], memory.begin, column, mask, 1.0)
+            hidden = hidden + through_hooks(block.attention, normed, block.attention.o(found))
+            normed = enter(block.cross, rms_norm(hidden, block.cross_norm))
+            query = block.cross.q(normed)
+            found = cross_attention(query, memory.source[:, :, layer], memory.source_mask, 1.0)
+            hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
+            normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
+            hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))
+        return self._head(rms_norm(hidden, self._norm))
+
+
+class _Block:
+    """The parts of one decoder block."""
+
+    def __init__(self, block: Any) -> None:
+        self.attention, self.self_norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
+        self.cross, self.cross_norm = block.layer[1].EncDecAttention, block.layer[1].layer_norm
+        self.feed, self.feed_norm = block.layer[2].DenseReluDense, block.layer[2].layer_norm
+        self.query_key_value = together([self.attention.q, self.attention.k, self.attention.v])
+        self.source = together([self.cross.k, self.cross.v])
+        gated = hasattr(self.feed, "wi_0")
+        self._inner = together([self.feed.wi_0, self.feed.wi_1] if gated else [self.feed.wi])
+
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """(rows, width) to the same."""
+        activated, *linear = self._inner(hidden)
+        activated = self.feed.act(activated)
+        return self.feed.wo(activated * linear[0] if linear else activated)
+
+
+def rms_norm(hidden: Tensor, module: Any) -> Tensor:
+    """T5's layer norm: no mean, no bias."""
+    return functional.rms_norm(hidden, (hidden.shape[-1],), module.weight, module.variance_epsilon)

@@ -1,0 +1,35 @@
+"""What decoding is asked for, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to decode. ``max_new_tokens`` counts what comes after the forced language code."""
+
+    max_new_tokens: int
+    num_beams: int = 1
+    length_penalty: float = 0.6
+    batch_tokens: int = 16_000
+    """Tokens of source and of hypotheses that are held at a time, each."""
+    engine: Literal["xlgen", "transformers"] = "xlgen"
+    """Whose search: our own, or the reference."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One generated text; leftovers of pretraining are still in it."""
+
+    text: str
+    score: float
+    """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared."""
+
+
+Bias = Callable[[str, Sequence[int]], Tensor]
+"""(target language, source ids) to what is added to the log-probabilities: (vocabulary,)."""

@@ -1,0 +1,74 @@
+"""Decoding through ``transformers``: what our own must equal, and what methods use that ours cannot serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor
+
+from xlgen.backbones.base import Backbone
+from xlgen.data.examples import EncodedExample
+from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+
+# Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
+_PLAIN: dict[str, Any] = {
+    "do_sample": False,
+    "early_stopping": False,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+    "bad_words_ids": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+}
+
+
+def hypotheses(
+    backbone: Backbone,
+    batch: Sequence[EncodedExample],
+    decoding: Decoding,
+    count: int,
+    bias: Bias | None,
+) -> list[list[Hypothesis]]:
+    """The ``count`` best of each source's beams, best first."""
+    device = next(backbone.model.parameters()).device
+    tensors = backbone.collate(batch)
+    start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
+    beams: dict[str, Any] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
+    if bias is not None:
+        rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
+        beams["logits_processor"] = [_Biased(rows.repeat_interleave(decoding.num_beams, dim=0))]
+    output = backbone.model.generate(
+        input_ids=tensors["input_ids"].to(device),
+        attention_mask=tensors["attention_mask"].to(device),
+        decoder_input_ids=start,
+        decoder_start_token_id=int(start[0, 0]),
+        max_new_tokens=backbone.new_tokens_limit(decoding.max_new_tokens, start.shape[1]),
+        num_beams=decoding.num_beams,
+        num_return_sequences=count,
+        return_dict_in_generate=True,
+        output_scores=decoding.num_beams > 1,
+        **_PLAIN,
+        **beams,
+    )
+    texts = [backbone.decode(row) for row in output.sequences[:, start.shape[1] :].tolist()]
+    scores = output.sequences_scores.tolist() if decoding.num_beams > 1 else [0.0] * len(texts)
+    ranked = [Hypothesis(text, score) for text, score in zip(texts, scores, strict=True)]
+    return [ranked[first : first + count] for first in range(0, len(ranked), count)]
+
+
+class _Biased(LogitsProcessor):
+    """Adds a row of biases to each row of log-probabilities."""
+
+    def __init__(self, bias: Tensor) -> None:
+        self._bias = bias  # (batch * beams, vocabulary)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        return scores + self._bias

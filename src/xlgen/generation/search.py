@@ -1,0 +1,335 @@
+"""Greedy and beam search over a decoder's step, with the scores and rules of ``transformers``' own.
+
+Inputs that are done leave the batch and waiting ones enter; every row stands at the same column of the cache but begins
+at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from xlgen.backbones.steps import DecoderStep, Memory
+
+_NEVER = -1e9
+# A batch is put together anew when so large a share of its inputs is done.
+_DONE_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Inputs that are ready to be decoded."""
+
+    numbers: list[int]
+    """Which inputs of the caller's they are."""
+    states: Tensor
+    """The encoder's output: (inputs, source, width)."""
+    mask: Tensor
+    """1 where there is a token: (inputs, source)."""
+    prompts: Tensor
+    """What the decoder is given first: (inputs, prompt)."""
+    bias: Tensor | None = None
+    """What is added to log-probabilities: (inputs, vocabulary)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hypotheses of one input, best first."""
+
+    number: int
+    tokens: list[list[int]]
+    scores: list[float]
+
+
+@dataclass
+class _Batch:
+    """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
+
+    numbers: Tensor  # (R,)
+    memory: Memory
+    column: int
+    """Where the next tokens stand."""
+    tokens: Tensor  # (R, K): the last ones
+    bias: Tensor | None  # (R, V)
+    count: Tensor  # (R,): generated so far
+    running: Tensor  # (R, K, longest)
+    scores: Tensor  # (R, K)
+    finished: Tensor  # (R, K, longest)
+    finished_scores: Tensor  # (R, K)
+    finished_count: Tensor  # (R, K): 0 where nothing is finished
+    done: Tensor  # (R,)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+@dataclass
+class Search:
+    """A search with its settings. Each input may take ``longest`` tokens, the end included."""
+
+    step: DecoderStep
+    end: int
+    pad: int
+    longest: int
+    beams: int
+    length_penalty: float
+    rows: int
+    """How many inputs are decoded together."""
+    hypotheses: int = 1
+    steps: int = field(default=0, init=False)
+    """Steps taken so far."""
+
+    @torch.inference_mode()
+    def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
+        """The hypotheses of each input, in the order in which they are done."""
+        batch: _Batch | None = None
+        more = True
+        while True:
+            while more and (batch is None or len(batch) < self.rows):
+                following = next(waiting, None)
+                more = following is not None
+                if following is not None:
+                    batch = self._admit(batch, following)
+            if batch is None or len(batch) == 0:
+                return
+            self._advance(batch, more)
+            yield from self._results(batch)
+            batch = self._keep(batch, ~batch.done)
+
+    # -- who is in the batch
+
+    def _admit(self, batch: _Batch | None, new: Encoded) -> _Batch:
+        """Let inputs enter: their prompts go into the columns before the next one."""
+        prompt = new.prompts.shape[1]
+        fresh = self._fresh(new)
+        fresh.column = batch.column if batch is not None and len(batch) else prompt - 1
+        fresh.memory.first = torch.full_like(fresh.memory.first, fresh.column - prompt + 1)
+        fresh.memory.begin = fresh.column - prompt + 1
+        if prompt > 1:
+            # All beams of an input begin alike: one row an input is enough.
+            single = Memory(
+                fresh.memory.past[:: self.beams].clone(),
+                fresh.memory.source,
+                fresh.memory.source_mask,
+                fresh.memory.first[:: self.beams],
+                fresh.memory.begin,
+            )
+            for place in range(prompt - 1):
+                self.step(new.prompts[:, place], single, fresh.memory.begin + place)
+            fresh.memory.past.copy_(single.past.repeat_interleave(self.beams, dim=0))
+        return fresh if batch is None or len(batch) == 0 else _joined(batch, fresh)
+
+    def _fresh(self, new: Encoded) -> _Batch:
+        inputs, device = len(new.numbers), new.states.device
+        shape, columns = (inputs, self.beams), self._columns(new.prompts.shape[1])
+        scores = torch.zeros(shape, device=device)
+        scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
+        source = self.step.source(new.states)
+        mask = torch.zeros(new.mask.shape, dtype=source.dtype, device=device).masked_fill_(new.mask == 0, -torch.inf)
+        memory = Memory(
+            self.step.new_past(inputs * self.beams, columns, source),
+            source,
+            mask[:, None, None],
+            torch.zeros(inputs * self.beams, dtype=torch.long, device=device),
+        )
+        empty = torch.full((*shape, self.longest), self.pad, dtype=torch.long, device=device)
+        return _Batch(
+            numbers=torch.tensor(new.numbers, device=device),
+            memory=memory,
+            column=0,
+            tokens=new.prompts[:, -1:].expand(shape),
+            bias=new.bias,
+            count=torch.zeros(inputs, dtype=torch.long, device=device),
+            running=empty,
+            scores=scores,
+            finished=empty.clone(),
+            finished_scores=torch.full(shape, _NEVER, device=device),
+            finished_count=torch.zeros(shape, dtype=torch.long, device=device),
+            done=torch.zeros(inputs, dtype=torch.bool, device=device),
+        )
+
+    def _columns(self, prompt: int) -> int:
+        """Columns of the cache: twice what an input needs, so that old columns are dropped in one go and seldom."""
+        return 2 * (prompt + self.longest)
+
+    def _keep(self, batch: _Batch, wanted: Tensor) -> _Batch:
+        """The batch with the wanted inputs only, its empty columns dropped."""
+        rows = wanted.repeat_interleave(self.beams)
+        memory = batch.memory
+        batch.memory = Memory(
+            memory.past[rows], memory.source[wanted], memory.source_mask[wanted], memory.first[rows], memory.begin
+        )
+        for name in ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores"):
+            setattr(batch, name, getattr(batch, name)[wanted])
+        batch.finished_count, batch.done = batch.finished_count[wanted], batch.done[wanted]
+        batch.bias = batch.bias[wanted] if batch.bias is not None else None
+        _settle(batch)
+        return batch
+
+    # -- steps
+
+    def _advance(self, batch: _Batch, more: bool) -> None:
+        """Take steps until enough inputs are done: all, or some where others wait."""
+        size = len(batch)
+        while True:
+            self._step(batch)
+            done = int(batch.done.sum())
+            if done == size or (done >= _DONE_SHARE * size and (more or done >= size / 2)):
+                return
+
+    def _step(self, batch: _Batch) -> None:
+        if batch.column == batch.memory.past.shape[1]:
+            _drop_columns(batch)
+        self.steps += 1
+        logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
+        if batch.bias is not None:
+            normalizer = logits.logsumexp(-1)
+            logits += batch.bias.repeat_interleave(self.beams, dim=0)
+        else:
+            normalizer = None
+        if self.beams == 1:
+            self._greedy(batch, logits)
+        else:
+            self._beam(batch, logits, logits.logsumexp(-1) if normalizer is None else normalizer)
+        batch.column += 1
+        batch.count += 1
+
+    def _greedy(self, batch: _Batch, logits: Tensor) -> None:
+        chosen = logits.argmax(-1)  # (R,)
+        batch.running.scatter_(2, batch.count[:, None, None].clamp(max=self.longest - 1), chosen[:, None, None])
+        ends = (chosen == self.end) | (batch.count + 1 >= self.longest)
+        newly = ends & ~batch.done
+        batch.finished = torch.where(newly[:, None, None], batch.running, batch.finished)
+        batch.finished_count = torch.where(newly[:, None], (batch.count + 1)[:, None], batch.finished_count)
+        batch.finished_scores = batch.finished_scores.masked_fill(newly[:, None], 0.0)
+        batch.done |= ends
+        batch.tokens = chosen[:, None]
+
+    def _beam(self, batch: _Batch, logits: Tensor, normalizer: Tensor) -> None:
+        inputs, beams = batch.scores.shape
+        wide = 2 * beams
+        # The best of all K * V continuations are among the best of each beam.
+        best, ids = top(logits, wide)  # (N, 2K)
+        best = best - normalizer[:, None] + batch.scores.flatten()[:, None]
+        scores, flat = best.view(inputs, -1).topk(wide)  # (R, 2K) over (R, K * 2K)
+        parents = flat // wide  # (R, 2K): which beam each comes from
+        tokens = ids.view(inputs, -1).gather(1, flat)
+        place = batch.count.clamp(max=self.longest - 1)
+        sequences = batch.running.gather(1, parents[:, :, None].expand(-1, -1, self.longest))
+        sequences = sequences.scatter(2, place[:, None, None].expand(-1, wide, 1), tokens[:, :, None])
+        length = (batch.count + 1)[:, None]  # (R, 1)
+        ends = (tokens == self.end) | (length >= self.longest)
+        self._finish(batch, sequences, scores, ends, length)
+        # The best K that go on.
+        open_scores = scores + ends * _NEVER
+        batch.scores, chosen = open_scores.topk(beams)
+        batch.tokens = tokens.gather(1, chosen)
+        batch.running = sequences.gather(1, chosen[:, :, None].expand(-1, -1, self.longest))
+        self._follow(batch, parents.gather(1, chosen))
+        # No beam that goes on can beat the worst finished one (early_stopping=False).
+        hope = batch.scores[:, 0] / length[:, 0].float() ** self.length_penalty
+        worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), _NEVER)
+        batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
+
+    def _finish(self, batch: _Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
+        """Take the hypotheses that end among the best K into the list of finished ones."""
+        beams = self.beams
+        ending = ends[:, :beams] & ~batch.done[:, None]
+        penalized = torch.where(ending, scores[:, :beams] / length.float() ** self.length_penalty, _NEVER)
+        # An unfinished slot is worth as little as one that does not end, and stands before it.
+        merged = torch.cat([batch.finished_scores, penalized], dim=1)
+        batch.finished_scores, best = merged.topk(beams)
+        counts = torch.cat([batch.finished_count, torch.where(ending, length, 0)], dim=1)
+        batch.finished_count = counts.gather(1, best)
+        both = torch.cat([batch.finished, sequences[:, :beams]], dim=1)
+        batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
+
+    def _follow(self, batch: _Batch, parents: Tensor) -> None:
+        """Give each beam the past of the beam that it goes on from: (R, K) of 0 .. K - 1."""
+        inputs, beams = parents.shape
+        own = torch.arange(beams, device=parents.device)
+        if bool((parents == own).all()):
+            return
+        rows = (parents + beams * torch.arange(inputs, device=parents.device)[:, None]).flatten()
+        past = batch.memory.past[:, batch.memory.begin : batch.column + 1]
+        past.copy_(past.index_select(0, rows))
+
+    def _results(self, batch: _Batch) -> Iterator[Found]:
+        for row in batch.done.nonzero().flatten().tolist():
+            counts = batch.finished_count[row, : self.hypotheses].tolist()
+            sequences = batch.finished[row, : self.hypotheses].tolist()
+            tokens = [sequence[:count] for sequence, count in zip(sequences, counts, strict=True)]
+            yield Found(int(batch.numbers[row]), tokens, batch.finished_scores[row, : self.hypotheses].tolist())
+
+
+def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` largest of each row, and where they stand, as ``topk`` gives them: (rows, count) each.
+
+    Of a large vocabulary only those chunks are sorted whose largest element is among the largest: the others cannot
+    hold any of them.
+    """
+    rows, size = logits.shape
+    if size < 4 * count * chunk:
+        return logits.topk(count)
+    whole = size // chunk * chunk
+    chunks = logits[:, :whole].view(rows, -1, chunk)
+    nearest = chunks.amax(-1).topk(count)[1]  # (rows, count)
+    values = chunks.gather(1, nearest[:, :, None].expand(-1, -1, chunk)).flatten(1)
+    where = (nearest[:, :, None] * chunk + torch.arange(chunk, device=logits.device)).flatten(1)
+    if whole < size:
+        values = torch.cat([values, logits[:, whole:]], dim=1)
+        rest = torch.arange(whole, size, device=logits.device).expand(rows, -1)
+        where = torch.cat([where, rest], dim=1)
+    best, place = values.topk(count)
+    return best, where.gather(1, place)
+
+
+def _joined(old: _Batch, new: _Batch) -> _Batch:
+    """Both batches as one; the shorter sources are padded."""
+    longest = max(old.memory.source.shape[1], new.memory.source.shape[1])
+    for batch in (old, new):
+        missing = longest - batch.memory.source.shape[1]
+        if missing:
+            shape = batch.memory.source.shape
+            batch.memory.source = torch.cat(
+                [batch.memory.source, batch.memory.source.new_zeros((shape[0], missing, *shape[2:]))], dim=1
+            )
+            batch.memory.source_mask = torch.nn.functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
+    old.memory = Memory(
+        torch.cat([old.memory.past, new.memory.past]),
+        torch.cat([old.memory.source, new.memory.source]),
+        torch.cat([old.memory.source_mask, new.memory.source_mask]),
+        torch.cat([old.memory.first, new.memory.first]),
+    )
+    names = ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done")
+    for name in names:
+        setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
+    old.bias = torch.cat([old.bias, new.bias]) if old.bias is not None and new.bias is not None else None
+    _settle(old)
+    return old
+
+
+def _settle(batch: _Batch) -> None:
+    """Note where the rows begin."""
+    first = batch.memory.first
+    if len(first):
+        batch.memory.begin = int(first.min())
+        batch.memory.even = bool((first == batch.memory.begin).all())
+    # Sources were sorted by length: what no input reaches is cut off.
+    if len(batch.numbers):
+        reach = int((batch.memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
+        batch.memory.source = batch.memory.source[:, :reach]
+        batch.memory.source_mask = batch.memory.source_mask[..., :reach]
+
+
+def _drop_columns(batch: _Batch) -> None:
+    """Make room at the end of the cache: what is before the first row's beginning goes."""
+    memory, begin = batch.memory, batch.memory.begin
+    kept = memory.past[:, begin : batch.column].clone()
+    memory.past[:, : kept.shape[1]] = kept
+    memory.first = memory.first - begin
+    memory.begin = 0
+    batch.column -= begin

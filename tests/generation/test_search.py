@@ -1,0 +1,114 @@
+"""Our own search against ``transformers``: the same tokens and scores, whoever shares the batch."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlgen.adaptation.base import build_method
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone
+from xlgen.generation.decode import hypotheses
+from xlgen.generation.decoding import Decoding, Hypothesis
+from xlgen.generation.search import top
+from xlgen.pocket import world
+
+LANGUAGES = ("en", "fr", "th", "ar")
+
+
+def sources(backbone: Backbone, count: int, longest: int = 38) -> tuple[list[list[int]], list[str]]:
+    """Documents of several languages and lengths."""
+    codes = [code for code in LANGUAGES if code in backbone.languages]
+    languages = [codes[i % len(codes)] for i in range(count)]
+    found = []
+    for number, (frame, code) in enumerate(zip(world.frames("validation", count), languages, strict=True)):
+        ids = backbone.pieces(world.render(frame, code).document)[: 5 + number * 7 % longest]
+        found.append(list(backbone.source(ids, code)))
+    return found, languages
+
+
+def both(backbone: Backbone, given_sources: Any, count: int = 1, **options: Any) -> list[list[list[Hypothesis]]]:
+    asked, languages = given_sources
+    engines = ("xlgen", "transformers")
+    return [hypotheses(backbone, asked, languages, Decoding(**options, engine=e), count) for e in engines]  # type: ignore[arg-type]
+
+
+def assert_equal(ours: Sequence[Sequence[Hypothesis]], theirs: Sequence[Sequence[Hypothesis]]) -> None:
+    assert [[each.text for each in best] for best in ours] == [[each.text for each in best] for best in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert [each.score for each in mine] == pytest.approx([each.score for each in other], abs=1e-4)
+
+
+@pytest.mark.parametrize("beams", [1, 2, 4])
+@pytest.mark.parametrize("method", ["full", "adapters"])
+def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, method: str, beams: int) -> None:
+    build_method({"method": method}).prepare(any_backbone)
+    with torch.no_grad():
+        for name, parameter in any_backbone.model.named_parameters():
+            if "adapter" in name:
+                torch.manual_seed(len(name))
+                parameter.normal_(std=0.3)
+    # Few inputs at a time, so that others enter while some are under way.
+    ours, theirs = both(any_backbone, sources(any_backbone, 14), max_new_tokens=12, num_beams=beams, batch_tokens=200)
+    assert_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
+def test_the_pretrained_pocket_backbone(penalty: float) -> None:
+    backbone = loading.load("pocket-mt5")
+    ours, theirs = both(
+        backbone, sources(backbone, 12), 4, max_new_tokens=24, num_beams=4, length_penalty=penalty, batch_tokens=400
+    )
+    assert_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 100])
+def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
+    backbone = loading.load("pocket-mt5")
+    asked, languages = sources(backbone, 15)
+    for beams in (1, 3):
+        found = hypotheses(backbone, asked, languages, Decoding(16, beams, batch_tokens=rows * beams * 16))
+        alone = [hypotheses(backbone, [s], [c], Decoding(16, beams))[0] for s, c in zip(asked, languages, strict=True)]
+        assert_equal(found, alone)
+
+
+def test_limits(checkpoint: Callable[[str], Path]) -> None:
+    """One token, and as many as there are positions."""
+    for name in ("mt5", "mbart", "nllb"):
+        backbone = loading.load(str(checkpoint(name)))
+        for longest in (1, 2, 70):
+            ours, theirs = both(backbone, sources(backbone, 5, 20), 1, max_new_tokens=longest, num_beams=2)
+            assert_equal(ours, theirs)
+
+
+def test_a_bias_is_added_to_the_log_probabilities() -> None:
+    backbone = loading.load("pocket-mt5")
+    asked, languages = sources(backbone, 6)
+    torch.manual_seed(0)
+    added = torch.randn(backbone.model.config.vocab_size) * 2
+
+    def bias(language: str, source: Sequence[int]) -> torch.Tensor:
+        return added if language == "fr" else -added
+
+    for beams in (1, 3):
+        found = [
+            hypotheses(backbone, asked, languages, Decoding(10, beams, engine=engine), 1, bias)  # type: ignore[arg-type]
+            for engine in ("xlgen", "transformers")
+        ]
+        assert_equal(*found)
+        assert found[0] != hypotheses(backbone, asked, languages, Decoding(10, beams))
+
+
+@given(st.integers(1, 4), st.integers(1, 3000), st.integers(1, 12), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_top_is_topk(rows: int, size: int, count: int, seed: int) -> None:
+    logits = torch.randn(rows, size, generator=torch.Generator().manual_seed(seed))
+    count = min(count, size)
+    values, places = top(logits, count)
+    expected, where = logits.topk(count)
+    assert torch.equal(values, expected)
+    assert torch.equal(places, where)
