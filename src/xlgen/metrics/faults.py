@@ -40,10 +40,9 @@ class Findings:
     """Faults that could not be checked: ``truncated`` where nothing tells, ``copied`` without an input."""
 
 
-def wrong_language(example: Example, label: str) -> float:
-    """Whether ``label``, the top label of identification, is another than the target's."""
-    target = Language.parse(example.language).fasttext
-    return float(label != target) if target else UNKNOWN
+def wrong_language(found: str, target: str) -> float:
+    """Whether ``found``, the language on top of identification, is another than ``target``, its code of the target."""
+    return float(found != target) if target else UNKNOWN
 
 
 def code_switched(example: Example) -> float:
@@ -141,9 +140,11 @@ def find(examples: Sequence[Example], identifier: str = SMALL) -> dict[str, Scor
     found = {name: np.zeros(len(examples)) for name in NAMES}
     found["empty"][:] = 1.0
     found["empty"][full] = 0.0
-    labels = load(identifier).identify([examples[row].prediction for row in full])
+    identifies = load(identifier)
+    labels = identifies.identify([examples[row].prediction for row in full])
     for row, (label, _) in zip(full, labels, strict=True):
-        found["wrong-language"][row] = wrong_language(examples[row], label)
+        target = identifies.code(Language.parse(examples[row].language))
+        found["wrong-language"][row] = wrong_language(label, target)
         for name, check in CHECKS.items():
             found[name][row] = check(examples[row])
     for row, example in enumerate(examples):

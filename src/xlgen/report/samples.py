@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from xlgen.languages import Language, UnknownLanguageError, by_fasttext
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.lid import load
 from xlgen.registry import InputError
 from xlgen.report.files import read_lines
 from xlgen.report.rows import MEAN, Results
@@ -14,7 +15,7 @@ from xlgen.report.runs import Run
 from xlgen.report.tables import LANGUAGE_RATE, language_name
 
 Identify: TypeAlias = Callable[[Sequence[str]], list[tuple[str, float]]]
-"""Texts to the label of lid.176 and the probability of each."""
+"""Texts to the code of the language each is in, and its probability."""
 
 PER_LANGUAGE = 20
 _LONGEST_INPUT, _LONGEST_OUTPUT = 400, 1_200
@@ -95,10 +96,8 @@ def worst_run(results: Results) -> Run | None:
 def identifier() -> Identify | None:
     """Language identification, None where it is not installed."""
     try:
-        from xlgen.metrics.lid import load
-
         return load().identify
-    except (ImportError, InputError):
+    except InputError:
         return None
 
 
@@ -127,8 +126,9 @@ def _of_language(code: str, rows: list[dict[str, Any]], identify: Identify | Non
     chosen = [rows[i * len(rows) // count] for i in range(count)]
     texts = [str(row.get("prediction") or "") for row in chosen]
     labels = identify(texts) if identify else [("", 0.0)] * count
+    target = load().code(language) if identify and language else ""
     samples = tuple(
-        _sample(row, text, language.fasttext if language else "", label)
+        _sample(row, text, target, label)
         for row, text, label in zip(chosen, texts, labels, strict=True)
     )
     direction = language.direction if language else "auto"
@@ -137,12 +137,11 @@ def _of_language(code: str, rows: list[dict[str, Any]], identify: Identify | Non
 
 def _sample(row: dict[str, Any], text: str, target: str, found: tuple[str, float]) -> Sample:
     label, probability = found
-    known = by_fasttext(label) if label else None
     if not text.strip():
         verdict, identified = "empty", ""
     else:
         verdict = "unknown" if not target or not label else "right" if label == target else "wrong"
-        identified = f"{known.name if known else label} {100 * probability:.0f} %" if label else ""
+        identified = f"{language_name(label)} {100 * probability:.0f} %" if label else ""
     references = tuple(_short(str(reference), _LONGEST_OUTPUT) for reference in row.get("references") or ())
     return Sample(
         id=str(row.get("id", "")),
