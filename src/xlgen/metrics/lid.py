@@ -35,13 +35,15 @@ class LanguageIdentifier(Protocol):
         """For each text the probability of the code that stands beside it, 0 for one that the model lacks."""
         ...
 
+    def __hash__(self) -> int: ...
+
 
 def load(model: str = SMALL) -> LanguageIdentifier:
     """The identifier called ``model``: a name of :func:`names`, or the path of a fastText model file.
 
     ``lid.176.ftz`` is always there; ``lingua``, ``lingua-low`` and ``cld3`` are extras. A file's labels may be those of
-    lid.176 (``fr``) or have scripts, as those of GlotLID and OpenLID do (``fra_Latn``). A file that exists goes before a
-    name. Each is read once a process.
+    lid.176 (``fr``) or have scripts, as those of GlotLID and OpenLID do (``fra_Latn``). A file that exists goes before
+    a name. Each is read once a process.
 
     Raises:
         InputError: when there is no such name or file, fastText cannot read it, or a package is missing.

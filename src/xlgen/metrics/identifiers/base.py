@@ -24,8 +24,11 @@ class Model(Protocol):
 
     name: str
     """Which model this is, with version or digest, for signatures; without spaces."""
-    codes: Mapping[str, str]
-    """Each label it can give, to the code of that language. A language that is not in the table stays a label."""
+
+    @property
+    def codes(self) -> Mapping[str, str]:
+        """Each label it can give, to the code of that language. A language that is not in the table stays a label."""
+        ...
 
     def code(self, language: Language) -> str:
         """The code it gives to text in ``language``, ``""`` where it has no label for it."""
@@ -37,6 +40,8 @@ class Model(Protocol):
         ``text`` is one line, neither blank nor with lone surrogates.
         """
         ...
+
+    def __hash__(self) -> int: ...
 
 
 identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers")
