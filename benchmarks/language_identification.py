@@ -1,12 +1,12 @@
-"""Claim: on short text, the rule for short text calls at most half as many right answers wrong as the raw top label.
+"""Claim: the rule for short text calls at most half as many right answers wrong as the raw top label does.
 
-    python benchmarks/language_identification.py accuracy  [--data ../shared/data] [--lid NAME_OR_PATH ...] [--lines 500]
+    python benchmarks/language_identification.py accuracy [--data ../shared/data] [--lid NAME_OR_PATH] [--lines 500]
     python benchmarks/language_identification.py answers   [--data ...] [--lid NAME_OR_PATH]
     python benchmarks/language_identification.py calibrate [--data ...] [--lid NAME_OR_PATH]
 
 ``accuracy``: right top labels on the news of NTREX-128 in 26 languages, for each identifier that is installed, on whole
 sentences and on their first words (by dictionary in Chinese, Japanese, Thai). ``answers``: gold answers of XQuAD in 12
-languages, and English ones passed off as each other language. ``calibrate``: where the thresholds of the rule come from.
+languages, and English ones passed off as each other language. ``calibrate``: where the rule's thresholds come from.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ the figures here are equal to the script's, given its identifier, word list and 
 
 - An output is cut where a prompt's next question would begin ("\\nQ:"), and ASCII punctuation and the Arabic comma go.
 - It passes by lines if each line of five tokens or more is identified as the target language with a probability above
-  0.3. Tokens are what spaces separate; words of the dictionary in Chinese and Japanese. Outputs without such a line are
-  left out.
+  0.3. Tokens are what spaces separate; words of the dictionary in Chinese and Japanese, and here in Thai. Outputs
+  without such a line are left out.
 - Of the outputs that pass by lines, one passes by words if no token is an English word of four letters or more, in
   lower case. It is measured only where the target's script is not Latin.
 
@@ -31,7 +31,8 @@ import regex
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.lid import SMALL, load
-from xlgen.metrics.segmenters import Dictionary, dictionary
+from xlgen.metrics.segmenters import dictionary
+from xlgen.metrics.words import Segmenter, Splitter, unicode_chars
 from xlgen.registry import InputError
 
 FAILS, LINES_PASS, PASSES = 0.0, 0.5, 1.0
@@ -41,8 +42,6 @@ _SHORTEST_LINE, _SHORTEST_WORD, _LEAST = 5, 4, 0.3
 _NEXT_QUESTION = "\nQ:"
 _CLEAN = str.maketrans({"—": " ", **dict.fromkeys(string.punctuation + "،", "")})
 _ASCII_WORD = regex.compile(rf"[a-z]{{{_SHORTEST_WORD},}}")
-# Words by dictionary where the script that defines the figures has them; Thai is split at spaces, as it does.
-_SEGMENTED = ("zh", "zh-Hant", "ja")
 
 
 def harmonic_mean(levels: Scores) -> float:
@@ -67,6 +66,8 @@ class LanguageConfusion:
     """Language identification, for :func:`xlgen.metrics.lid.load`."""
     words: str | None = None
     """The path of a list of English words, one a line, which may end in ``.gz``."""
+    segmenter: Segmenter = "dictionary"
+    """How to split Chinese, Japanese and Thai, where ``characters`` needs no extra."""
 
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("line_pass_rate", best=100.0),
@@ -86,9 +87,8 @@ class LanguageConfusion:
     def signature(self, language: str) -> str:
         """Identification, the word list and the segmenter."""
         known = Language.parse(language)
-        segments = _dictionary(known.code)
         words = _word_list(self.words).name if self.words else f"a-z{{{_SHORTEST_WORD},}}"
-        return f"lid:{load(self.identifier).name}|words:{words}|tok:{segments.name if segments else 'spaces'}"
+        return f"lid:{load(self.identifier).name}|words:{words}|tok:{_tokens(known.code, self.segmenter).name}"
 
     def _level(self, example: Example) -> float:
         """How far an output gets; NaN where no line is long enough, or the identifier has no label for the target."""
@@ -99,7 +99,7 @@ class LanguageConfusion:
         if not example.prediction.strip():
             return FAILS
         text = example.prediction.partition(_NEXT_QUESTION)[0].strip().translate(_CLEAN)
-        split = _tokens(target.code)
+        split = _tokens(target.code, self.segmenter).split
         lines = [(line, tokens) for line in text.split("\n") if len(tokens := split(line)) >= _SHORTEST_LINE]
         if not lines:
             return np.nan
@@ -136,13 +136,10 @@ def _looks_english(token: str) -> bool:
 
 
 @cache
-def _tokens(code: str) -> Callable[[str], list[str]]:
-    segments = _dictionary(code)
-    if segments is None:
-        return str.split
-    # MeCab drops spaces; jieba's are tokens, as they are where the figures were defined.
-    return segments.segment
-
-
-def _dictionary(code: str) -> Dictionary | None:
-    return dictionary(code) if code in _SEGMENTED else None
+def _tokens(code: str, segmenter: Segmenter) -> Splitter:
+    """What counts as a token: the pieces between spaces; where there are none, words by dictionary or letters."""
+    if Language.parse(code).spaced:
+        return Splitter("spaces", str.split)
+    if segmenter == "dictionary" and (found := dictionary(code)):
+        return Splitter(found.name, found.segment)
+    return Splitter("unicode-chars", unicode_chars)
