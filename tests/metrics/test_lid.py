@@ -96,7 +96,7 @@ def test_labels_with_scripts_are_read_as_languages(tmp_path: Path) -> None:
     assert " " not in identifier.name
 
 
-@pytest.mark.parametrize(("name", "package"), [("cld3", "gcld3"), ("lingua-low", "lingua"), ("lingua", "lingua")])
+@pytest.mark.parametrize(("name", "package"), [("cld3", "gcld3"), ("lingua-low", "lingua")])
 def test_extras_stand_behind_the_same_interface(name: str, package: str) -> None:
     pytest.importorskip(package, reason=f"{name} is an extra: pip install 'xlgen[{name.removesuffix('-low')}]'")
     identifier = load(name)

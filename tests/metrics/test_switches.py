@@ -10,9 +10,9 @@ from xlgen.metrics.switches import switches
 
 TABLE = [
     ("The rompió una mesa", "es", ["The"]),
-    ("Los niños fueron to the school por la mañana.", "es", ["the"]),
+    ("Los niños fueron to the school por la mañana.", "es", ["to the school"]),
     ("El niño rompió the window ayer", "es", ["the"]),
-    ("Le gouvernement a announced new measures pour les écoles.", "fr", ["announced new measures"]),
+    ("Le gouvernement a announced the new measures pour les écoles.", "fr", ["announced the new measures"]),
     ("Мэр города открыл the new library в понедельник", "ru", ["the new library"]),
     ("Мэр города открыл 图书馆开放 в понедельник", "ru", ["图书馆开放"]),
     ("市长星期一开放了 a new public library 大家都很高兴。", "zh", ["a new public library"]),
