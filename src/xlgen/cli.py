@@ -222,6 +222,9 @@ def score(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     language: Annotated[str | None, typer.Option(help="Of rows that do not say theirs.")] = None,
     subset: Annotated[str | None, typer.Option(help="Only these rows count: no-digits-in-language.")] = None,
+    lid: Annotated[
+        str | None, typer.Option(help="Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
     input_format: Annotated[str | None, typer.Option(help="jsonl, csv or tsv; default: by the file's name.")] = None,
@@ -255,6 +258,7 @@ def score(
             faults,
             lambda text: err.print(_plain(text), highlight=False, soft_wrap=True),
             progress,
+            lid,
         )
     _print_figures(found, format, fields, sources)
 

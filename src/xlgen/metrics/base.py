@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar
@@ -48,11 +49,19 @@ class Figure:
     """None where neither direction is better, as for a length."""
     best: float | None = None
     """The figure of a prediction that is its own reference; None where that tells nothing."""
+    corpus: Callable[[Scores], float] | None = None
+    """The figure from the scores of at least one example, without NaN and not yet scaled, where it is not their mean.
+    It must not mind their order."""
 
     @property
     def scale(self) -> float:
         """What a mean of scores is multiplied by."""
         return 100.0 if self.unit == "percent" else 1.0
+
+    def of(self, scores: Scores) -> float:
+        """The figure from the scores of at least one example, which hold no NaN."""
+        # fsum rounds once, so that the order of the examples does not show in the last digit.
+        return (self.corpus(scores) if self.corpus else math.fsum(scores) / len(scores)) * self.scale
 
 
 class Metric(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from xlgen.metrics.base import Scores
@@ -12,17 +14,32 @@ _BLOCK = 4_000_000
 _DISTINCT, _ENDS = 1_000, 250
 
 
-def interval(scores: Scores, resamples: int, seed: int, scale: float = 1.0) -> tuple[float | None, float | None]:
-    """The 95 % percentile bootstrap interval of the mean of ``scores``, which holds no NaN.
+def interval(
+    scores: Scores,
+    resamples: int,
+    seed: int,
+    scale: float = 1.0,
+    corpus: Callable[[Scores], float] | None = None,
+) -> tuple[float | None, float | None]:
+    """The 95 % percentile bootstrap interval of the mean of ``scores``, or of ``corpus(scores)``; they hold no NaN.
 
     The order of the scores does not show in it. (None, None) without resamples or scores.
     """
     if not resamples or not len(scores):
         return None, None
     if scores.min() == scores.max():  # every resample is the same; saves the work and its rounding
-        return float(scores[0] * scale), float(scores[0] * scale)
-    low, high = np.percentile(resampled_means(scores, resamples, seed), [2.5, 97.5])
+        value = corpus(scores) if corpus else scores[0]
+        return float(value * scale), float(value * scale)
+    values = resampled(scores, resamples, seed, corpus) if corpus else resampled_means(scores, resamples, seed)
+    low, high = np.percentile(values, [2.5, 97.5])
     return float(low * scale), float(high * scale)
+
+
+def resampled(scores: Scores, resamples: int, seed: int, corpus: Callable[[Scores], float]) -> Scores:
+    """A figure of all scores together, on resamples with replacement. Slow, for the figure is asked for each."""
+    random = np.random.default_rng(seed)
+    ordered = np.sort(scores)
+    return np.array([corpus(random.choice(ordered, len(ordered))) for _ in range(resamples)])
 
 
 def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:

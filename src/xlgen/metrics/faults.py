@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import regex
 
-from xlgen.languages import Language
 from xlgen.metrics import leftovers
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.lid import SMALL, load
 from xlgen.metrics.repeats import repetitions, split_units
-from xlgen.metrics.scripts import UNSPACED, letters_of
+from xlgen.metrics.short_text import RULE, ShortText, verdicts
+from xlgen.metrics.switches import PRICE, switches
 
 OK = "ok"
 UNKNOWN = float("nan")
 
 # A prediction is a copy if so large a share of its n-grams is in the input; shorter ones may well be names.
 _COPY_ORDER, _COPY_SHARE, _SHORTEST_COPY = 5, 0.9, 15
-# Words of another script in a row that make a switch; a character of a script without spaces is half a word.
-_FOREIGN_WORDS = 2
-
 _ENDS = regex.compile(r"[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\p{Po}\"'\s]*$")
-_WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|[\p{{L}}--[{UNSPACED}]][\p{{L}}\p{{M}}'’]*+", regex.V1)
-_CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
 
 
 @dataclass(frozen=True)
@@ -38,40 +32,6 @@ class Findings:
     """Of :data:`NAMES`, or ``ok`` alone where no fault was found."""
     unknown: tuple[str, ...]
     """Faults that could not be checked: ``truncated`` where nothing tells, ``copied`` without an input."""
-
-
-def wrong_language(example: Example, label: str) -> float:
-    """Whether ``label``, the top label of identification, is another than the target's."""
-    target = Language.parse(example.language).fasttext
-    return float(label != target) if target else UNKNOWN
-
-
-def code_switched(example: Example) -> float:
-    """Whether, amid letters of the target's script, there are two words or four characters of another in a row.
-
-    Words with a capital letter are passed over as names. Another language in the same script is not seen.
-    """
-    script = Language.parse(example.language).script
-    own, foreign = _script(script)
-    if not foreign.search(example.prediction) or not own.search(example.prediction):
-        return 0.0
-    run = 0.0
-    for word in _WORD.findall(example.prediction):
-        if not foreign.match(word):
-            run = 0.0
-        elif not word[0].isupper():
-            run += 0.5 if _CHARACTER.match(word) else 1.0
-        if run >= _FOREIGN_WORDS:
-            return 1.0
-    return 0.0
-
-
-@cache
-def _script(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    """One letter of the script, and one letter of any other."""
-    own = letters_of(script)
-    foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
-    return regex.compile(rf"[\p{{L}}&&[{own}]]", regex.V1), regex.compile(foreign, regex.V1)
 
 
 def copied(example: Example) -> float:
@@ -122,28 +82,32 @@ def _ends(text: str) -> bool:
 
 
 CHECKS: dict[str, Callable[[Example], float]] = {
-    "code-switched": code_switched,
     "copied": copied,
     "truncated": truncated,
 }
 """Faults that one example tells by itself. 1 is yes, 0 no, NaN unknown."""
-NAMES = ("empty", "wrong-language", *CHECKS, "leftovers", "repeated-ending", "loop")
+NAMES = ("empty", "wrong-language", "code-switched", *CHECKS, "leftovers", "repeated-ending", "loop")
 """All faults."""
 
 
-def find(examples: Sequence[Example], identifier: str = SMALL) -> dict[str, Scores]:
+def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText = RULE) -> dict[str, Scores]:
     """Every fault of every example: 1 where it has it, 0 where not, NaN where that cannot be known.
 
-    ``leftovers``, ``repeated-ending`` and ``loop`` look at the output before clean-up, where it is known; an empty
-    prediction may have these, and no other fault but that it is empty.
+    ``wrong-language`` goes by the top label of identification, and by ``rule`` where the output is short
+    (:mod:`xlgen.metrics.short_text`). ``code-switched`` is an output with a span in another script, or in another
+    language of the rule (:mod:`xlgen.metrics.switches`). ``leftovers``, ``repeated-ending`` and ``loop`` look at the
+    output before clean-up, where it is known; an empty prediction may have these, and no other fault but that it is
+    empty.
     """
     full = [row for row, example in enumerate(examples) if example.prediction.strip()]
     found = {name: np.zeros(len(examples)) for name in NAMES}
     found["empty"][:] = 1.0
     found["empty"][full] = 0.0
-    labels = load(identifier).identify([examples[row].prediction for row in full])
-    for row, (label, _) in zip(full, labels, strict=True):
-        found["wrong-language"][row] = wrong_language(examples[row], label)
+    identifies = load(identifier)
+    found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
+    for row in full:
+        spans = switches(examples[row].prediction, examples[row].language, rule.others, identifies)
+        found["code-switched"][row] = bool(spans)
         for name, check in CHECKS.items():
             found[name][row] = check(examples[row])
     for row, example in enumerate(examples):
@@ -171,12 +135,15 @@ def findings(found: dict[str, Scores]) -> list[Findings]:
 class Faults:
     """Shares of outputs with each fault, and of those without any that could be found, in percent.
 
-    ``leftover_rate`` and ``empty_rate`` are the metric ``leftovers``'. ``truncated_rate`` and ``copied_rate`` are over
-    the outputs of which it can be known; an empty output is not ``ok`` and counts 0 in the others.
+    ``leftover_rate`` and ``empty_rate`` are the metric ``leftovers``'. ``wrong_language_rate``, ``truncated_rate`` and
+    ``copied_rate`` are over the outputs of which it can be known; an empty output is not ``ok`` and counts 0 in the
+    others.
     """
 
     identifier: str = SMALL
     """Language identification, for :func:`xlgen.metrics.lid.load`."""
+    rule: ShortText = RULE
+    """For short outputs; its languages are those that an output may switch to, too."""
 
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("ok_rate", best=100.0),
@@ -190,15 +157,16 @@ class Faults:
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0, NaN where it cannot be known."""
-        found = find(examples, self.identifier)
+        found = find(examples, self.identifier, self.rule)
         ok = np.array([each.labels == (OK,) for each in findings(found)], dtype=float)
         rates = {f"{name.replace('-', '_')}_rate": scores for name, scores in found.items()}
         return {figure.name: ok if figure.name == "ok_rate" else rates[figure.name] for figure in self.figures}
 
     def signature(self, language: str) -> str:
-        """Identification, and the rules for copies and switches."""
+        """Identification, and the rules for short text, copies and switches."""
         copies = f"copy:{_COPY_ORDER}-grams,{_COPY_SHARE:g}"
-        return f"lid:{load(self.identifier).name}|{copies}|switch:script|regex:{regex.__version__}"
+        switch = f"switch:script+words,{PRICE:g}"
+        return f"lid:{load(self.identifier).name}|{self.rule.name}|{copies}|{switch}|regex:{regex.__version__}"
 
 
 def _raw(example: Example) -> str:

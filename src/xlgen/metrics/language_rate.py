@@ -22,9 +22,9 @@ class LanguageRate:
       appendix A, who use lid.176.bin).
     - ``lid_confidence``: the mean probability of the target's label (Vu et al. 2022, section 2.3, LID_lang, from cld3).
       It is taken wherever the label stands, not only on top: a mean of probabilities then does not jump where two
-      close languages change places. It is 0 for a label the model lacks.
+      close languages change places. cld3 itself tells the probability of its first choice alone.
 
-    An empty prediction is wrong and has confidence 0. Both are NaN for a language without a label.
+    An empty prediction is wrong and has confidence 0. Both are NaN for a language that the identifier has no label for.
     """
 
     identifier: str | LanguageIdentifier = SMALL
@@ -36,19 +36,21 @@ class LanguageRate:
         """1 or 0, and a probability in [0, 1]."""
         correct = np.zeros(len(examples))
         confidence = np.zeros(len(examples))
-        targets = [Language.parse(example.language).fasttext for example in examples]
-        asked = [i for i, example in enumerate(examples) if targets[i] and example.prediction.strip()]
-        texts, labels = [examples[i].prediction for i in asked], [targets[i] for i in asked]
-        found = self._load().identify(texts)
-        correct[asked] = [top == label for (top, _), label in zip(found, labels, strict=True)]
-        confidence[asked] = self._load().confidence(texts, labels)
-        unlabelled = [not target for target in targets]
+        identifier = self._load()
+        codes = [identifier.code(Language.parse(example.language)) for example in examples]
+        asked = [i for i, example in enumerate(examples) if codes[i] and example.prediction.strip()]
+        texts, wanted = [examples[i].prediction for i in asked], [codes[i] for i in asked]
+        found = identifier.identify(texts)
+        correct[asked] = [top == code for (top, _), code in zip(found, wanted, strict=True)]
+        confidence[asked] = identifier.confidence(texts, wanted)
+        unlabelled = [not code for code in codes]
         correct[unlabelled] = confidence[unlabelled] = np.nan
         return {"correct_language_rate": correct, "lid_confidence": confidence}
 
     def signature(self, language: str) -> str:
-        """The identification model, and the label it is expected to give."""
-        return f"lid:{self._load().name}|label:{Language.parse(language).fasttext or 'none'}"
+        """The identification model, and the language it is expected to find."""
+        identifier = self._load()
+        return f"lid:{identifier.name}|label:{identifier.code(Language.parse(language)) or 'none'}"
 
     def _load(self) -> LanguageIdentifier:
         return load(self.identifier) if isinstance(self.identifier, str) else self.identifier

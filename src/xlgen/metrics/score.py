@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,14 +70,17 @@ def score(
 def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
     """One figure from the scores of its examples, of which NaN are left out."""
     defined = scores[~np.isnan(scores)]
-    low, high = interval(defined, bootstrap, seed, figure.scale)
-    # fsum rounds once, so that the order of the examples does not show in the last digit.
-    value = math.fsum(defined) / len(defined) * figure.scale if len(defined) else None
+    low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus)
+    value = figure.of(defined) if len(defined) else None
     return Row(language, figure.name, value, low, high, len(defined), signature)
 
 
-def choose(metrics: Sequence[str | Metric]) -> Iterator[tuple[Metric, list[Figure]]]:
+def choose(metrics: Sequence[str | Metric], identifier: str | None = None) -> Iterator[tuple[Metric, list[Figure]]]:
     """Each metric that is asked for, once, with the figures wanted of it.
+
+    Args:
+        metrics: As for :func:`score`.
+        identifier: For metrics given by name, language identification by another than their default.
 
     Raises:
         UnknownNameError: for a name that is neither a metric's nor a figure's.
@@ -95,7 +97,14 @@ def choose(metrics: Sequence[str | Metric]) -> Iterator[tuple[Metric, list[Figur
         figures = [figure for figure in plugins.get(owner).figures if asked in (figure.name, owner)]
         wanted.setdefault(owner, {}).update({figure.name: figure for figure in figures})
     for key, chosen in wanted.items():
-        yield (plugins.get(key)() if isinstance(key, str) else key), list(chosen.values())
+        yield (_by_name(key, identifier) if isinstance(key, str) else key), list(chosen.values())
+
+
+def _by_name(name: str, identifier: str | None) -> Metric:
+    metric = plugins.get(name)()
+    if identifier is None or not hasattr(metric, "identifier"):
+        return metric
+    return replace(metric, identifier=identifier)  # type: ignore[type-var]
 
 
 def signature(

@@ -37,28 +37,35 @@ def no_digits_in_language(examples: Sequence[Example], identifier: str = SMALL) 
     identification errs on them; about half of XQuAD is left. The predictions are not looked at. An example without
     references, or in a language without a label, is out.
     """
-    labels = [Language.parse(example.language).fasttext for example in examples]
+    identifies = load(identifier)
+    labels = [identifies.code(Language.parse(example.language)) for example in examples]
     asked = [
         i
         for i, example in enumerate(examples)
         if labels[i] and example.references and not any(map(has_number, example.references))
     ]
     texts = [(i, text) for i in asked for text in examples[i].references]
-    found = load(identifier).identify([text for _, text in texts])
+    found = identifies.identify([text for _, text in texts])
     wrong = {i for (i, text), (top, _) in zip(texts, found, strict=True) if top != labels[i] or not text.strip()}
     kept = set(asked) - wrong
     return [i in kept for i in range(len(examples))]
 
 
-def subset(name: str) -> Subset:
-    """The subset called ``name``. Raises UnknownNameError with the nearest name."""
+def subset(name: str, identifier: str = SMALL) -> Subset:
+    """The subset called ``name``, with language identification by ``identifier``, where it needs any.
+
+    Raises:
+        UnknownNameError: with the nearest name.
+        InputError: for an identifier that does not exist.
+    """
     if name not in SUBSETS:
         raise UnknownNameError(f"unknown subset {name!r}: {nearest(name, SUBSETS)}")
-    return SUBSETS[name]()
+    return SUBSETS[name](identifier)
 
 
-SUBSETS: dict[str, Callable[[], Subset]] = {
-    "no-digits-in-language": lambda: Subset(
-        f"no-digits-in-language@{load().name.partition('|')[0]}", no_digits_in_language
+SUBSETS: dict[str, Callable[[str], Subset]] = {
+    "no-digits-in-language": lambda identifier: Subset(
+        f"no-digits-in-language@{load(identifier).name.partition('|')[0]}",
+        lambda examples: no_digits_in_language(examples, identifier),
     )
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from xlgen.languages import Language, UnknownLanguageError, by_fasttext
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.lid import load
+from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
 from xlgen.report.files import read_lines
 from xlgen.report.rows import MEAN, Results
@@ -14,7 +16,7 @@ from xlgen.report.runs import Run
 from xlgen.report.tables import LANGUAGE_RATE, language_name
 
 Identify: TypeAlias = Callable[[Sequence[str]], list[tuple[str, float]]]
-"""Texts to the label of lid.176 and the probability of each."""
+"""Texts to the code of the language each is in, and its probability."""
 
 PER_LANGUAGE = 20
 _LONGEST_INPUT, _LONGEST_OUTPUT = 400, 1_200
@@ -32,6 +34,18 @@ class Sample:
     """``right``, ``wrong``, ``empty``, or ``unknown`` where nothing can be said."""
     identified: str
     """The language it was found to be in, with the probability."""
+    spans: tuple[Span, ...] = ()
+    """The parts of the prediction that are in another language or script than the target."""
+
+    @property
+    def pieces(self) -> Iterator[tuple[str, bool]]:
+        """The prediction in pieces, each with whether it is in another language."""
+        done = 0
+        for span in self.spans:
+            yield self.prediction[done : span.start], False
+            yield self.prediction[span.start : span.end], True
+            done = span.end
+        yield self.prediction[done:], False
 
 
 @dataclass(frozen=True)
@@ -95,10 +109,8 @@ def worst_run(results: Results) -> Run | None:
 def identifier() -> Identify | None:
     """Language identification, None where it is not installed."""
     try:
-        from xlgen.metrics.lid import load
-
         return load().identify
-    except (ImportError, InputError):
+    except InputError:
         return None
 
 
@@ -127,22 +139,25 @@ def _of_language(code: str, rows: list[dict[str, Any]], identify: Identify | Non
     chosen = [rows[i * len(rows) // count] for i in range(count)]
     texts = [str(row.get("prediction") or "") for row in chosen]
     labels = identify(texts) if identify else [("", 0.0)] * count
+    target = load().code(language) if identify and language else ""
+    spans = [switches(_short(text, _LONGEST_OUTPUT), code) if target else [] for text in texts]
     samples = tuple(
-        _sample(row, text, language.fasttext if language else "", label)
-        for row, text, label in zip(chosen, texts, labels, strict=True)
+        _sample(row, text, target, label, away)
+        for row, text, label, away in zip(chosen, texts, labels, spans, strict=True)
     )
     direction = language.direction if language else "auto"
     return LanguageSamples(code, language_name(code), direction, samples, len(rows))
 
 
-def _sample(row: dict[str, Any], text: str, target: str, found: tuple[str, float]) -> Sample:
+def _sample(
+    row: dict[str, Any], text: str, target: str, found: tuple[str, float], spans: Sequence[Span] = ()
+) -> Sample:
     label, probability = found
-    known = by_fasttext(label) if label else None
     if not text.strip():
         verdict, identified = "empty", ""
     else:
         verdict = "unknown" if not target or not label else "right" if label == target else "wrong"
-        identified = f"{known.name if known else label} {100 * probability:.0f} %" if label else ""
+        identified = f"{language_name(label)} {100 * probability:.0f} %" if label else ""
     references = tuple(_short(str(reference), _LONGEST_OUTPUT) for reference in row.get("references") or ())
     return Sample(
         id=str(row.get("id", "")),
@@ -151,6 +166,7 @@ def _sample(row: dict[str, Any], text: str, target: str, found: tuple[str, float
         references=references,
         verdict=verdict,
         identified=identified,
+        spans=tuple(spans) if verdict == "right" else (),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from xlgen.metrics.base import Metric
+from xlgen.metrics.lid import SMALL, load
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
@@ -29,6 +30,7 @@ def score(
     seed: int = 0,
     subset: str | None = None,
     strict: bool = True,
+    lid: str | None = None,
 ) -> list[FigureRow]:
     """The figures of a system's outputs, as ``xlgen score`` gives them.
 
@@ -42,6 +44,8 @@ def score(
         seed: Of the resamples.
         subset: The name of a subset that alone counts: ``no-digits-in-language``.
         strict: Whether a bad row is an error; otherwise it is left out.
+        lid: A name or path for :func:`xlgen.metrics.lid.load`: the language identifier of the subset and of metrics
+            given by name. None is lid.176.ftz.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
@@ -53,8 +57,8 @@ def score(
     records = read_records(str(rows)) if isinstance(rows, str | Path) else mapping_records(rows)
     source = str(rows) if isinstance(rows, str | Path) else "the rows"
     bad = BadRows(strict)
-    collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset)
-    return figure_rows(collected, bootstrap, seed, subset_called(subset) if subset else None)
+    collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset, lid=lid)
+    return figure_rows(collected, bootstrap, seed, subset_called(subset, lid or SMALL) if subset else None)
 
 
 def score_records(
@@ -68,6 +72,7 @@ def score_records(
     subset: str | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
+    lid: str | None = None,
 ) -> Collected:
     """The scores of all good records; ``bad`` learns of the others.
 
@@ -85,8 +90,10 @@ def score_records(
             good += 1
             yield entry
 
-    chosen = subset_called(subset) if subset else None
-    collected = collect(counted(), by, metrics, chosen, keep_ids, seen)
+    if lid is not None:
+        load(lid)  # its errors come before any row is read
+    chosen = subset_called(subset, lid or SMALL) if subset else None
+    collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid)
     if not good:
         first = f"; the first: {bad.first[0]}" if bad.first else ""
         raise InputError(f"{source} has no row that can be scored, and {bad.count} that cannot{first}")

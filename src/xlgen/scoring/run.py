@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from xlgen.metrics.faults import find, findings
+from xlgen.metrics.lid import SMALL
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
 from xlgen.scoring import score_records
@@ -34,6 +35,7 @@ def score_files(
     faults: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int], None] = lambda count: None,
+    lid: str | None = None,
 ) -> dict[str, Any]:
     """The figures of one file, or of two and their differences.
 
@@ -45,6 +47,7 @@ def score_files(
         faults: Where to write the labels of each row of the first file, as JSONL.
         say: Is told what was left out.
         progress: Is told how many rows were scored, from time to time.
+        lid: The language identifier, for the labels of faults too.
 
     Returns:
         ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
@@ -54,7 +57,7 @@ def score_files(
     """
     if len(sources) == 2 and list(sources) == ["-", "-"]:
         raise InputError("only one of the two files can be standard input")
-    chosen = subset_called(subset) if subset else None
+    chosen = subset_called(subset, lid or SMALL) if subset else None
     found: list[Collected] = []
     for number, source in enumerate(sources):
         bad = BadRows(strict)
@@ -69,7 +72,8 @@ def score_files(
                 metrics=found[0].asked if found else metrics,
                 subset=subset,
                 keep_ids=len(sources) == 2,
-                seen=_seen(file, progress),
+                seen=_seen(file, progress, lid or SMALL),
+                lid=lid,
             )
         _say_what_was_left_out(source, collected, bad, say)
         found.append(collected)
@@ -95,14 +99,14 @@ def _writer(path: Path | None) -> Any:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _seen(file: TextIO | None, progress: Callable[[int], None]) -> Callable[[list[Entry]], None]:
+def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Callable[[list[Entry]], None]:
     """Count the rows of each chunk, and write their labels down."""
     done = 0
 
     def seen(chunk: list[Entry]) -> None:
         nonlocal done
         if file is not None:
-            for entry, found in zip(chunk, findings(find([each.example for each in chunk])), strict=True):
+            for entry, found in zip(chunk, findings(find([each.example for each in chunk], lid)), strict=True):
                 about = {"id": entry.id, "language": entry.example.language}
                 labels = {"labels": found.labels, "unknown": found.unknown}
                 file.write(json.dumps({**about, **labels}, ensure_ascii=False) + "\n")

@@ -110,6 +110,7 @@ def collect(
     subset: Subset | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
+    lid: str | None = None,
 ) -> Collected:
     """Score all rows.
 
@@ -120,8 +121,9 @@ def collect(
         subset: Only the rows that it keeps count.
         keep_ids: Whether ids are kept besides their hashes.
         seen: Is given each chunk of rows that count.
+        lid: The language identifier of metrics given by name, where it is not to be their default.
     """
-    chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics))
+    chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics, lid))
     parts: list[list[Scores]] = []
     index: dict[tuple[str, ...], int] = {}
     languages: list[set[str]] = []
@@ -134,7 +136,7 @@ def collect(
             continue
         if chosen is None:
             with_references = any(entry.example.references for entry in chunk)
-            chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS)))
+            chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS), lid))
         examples = [entry.example for entry in chunk]
         found = [(metric.per_example(examples), figures) for metric, figures in chosen]
         parts.append([scores[figure.name] for scores, figures in found for figure in figures])

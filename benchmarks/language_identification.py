@@ -1,0 +1,216 @@
+"""Claim: the rule for short text calls at most half as many right answers wrong as the raw top label does.
+
+    python benchmarks/language_identification.py accuracy [--data ../shared/data] [--lid NAME_OR_PATH] [--lines 500]
+    python benchmarks/language_identification.py answers   [--data ...] [--lid NAME_OR_PATH]
+    python benchmarks/language_identification.py calibrate [--data ...] [--lid NAME_OR_PATH]
+
+``accuracy``: right top labels on the news of NTREX-128 in 26 languages, for each identifier that is installed, on whole
+sentences and on their first words (by dictionary in Chinese, Japanese, Thai). ``answers``: gold answers of XQuAD in 12
+languages, and English ones passed off as each other language. ``calibrate``: where the rule's thresholds come from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from xlgen.languages import Language
+from xlgen.metrics.base import Example
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load, names
+from xlgen.metrics.segmenters import dictionary
+from xlgen.metrics.short_text import RULE, ShortText, stands_in, verdicts
+from xlgen.registry import InputError
+
+COUNTS = (1, 2, 3, 5)
+XQUAD = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
+CODES = {"arb": "ar", "swa": "sw", "zho-CN": "zh"}
+STEPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+def ntrex(data: Path, lines: int) -> dict[Language, list[str]]:
+    """Sentences of each language, spread over the file."""
+    found = {}
+    for path in sorted((data / "ntrex128").glob("???*.txt")):
+        text = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        found[Language.parse(CODES.get(path.stem, path.stem))] = [text[i * len(text) // lines] for i in range(lines)]
+    return found
+
+
+def first_words(text: str, count: int, language: Language) -> str:
+    """The first words, as they stand in the text."""
+    segments = dictionary(language.code)
+    if not segments:
+        return " ".join(text.split()[:count])
+    found, words = "", 0
+    for piece in segments.segment(text):
+        found, words = found + piece, words + any(map(str.isalnum, piece))
+        if words == count:
+            break
+    return found
+
+
+def accuracy(data: Path, lids: Sequence[str], lines: int) -> None:
+    """A table for each identifier: right top labels in percent."""
+    sentences = ntrex(data, lines)
+    for identifier in filter(None, map(installed, lids)):
+        print(f"\n{identifier.name}, {lines} sentences a language")
+        print("| language | sentence | " + " | ".join(f"{count} words" for count in COUNTS) + " |\n" + "|---" * 6 + "|")
+        rows = []
+        for language, texts in sentences.items():
+            cut = [[first_words(text, count, language) for text in texts] for count in COUNTS]
+            rows.append([share_right(identifier, each, language) for each in (texts, *cut)])
+            print(f"| {language.code} | " + " | ".join(f"{value:.1f}" for value in rows[-1]) + " |", flush=True)
+        print("| mean | " + " | ".join(f"{value:.1f}" for value in np.mean(rows, axis=0)) + " |", flush=True)
+
+
+def share_right(identifier: LanguageIdentifier, texts: Sequence[str], language: Language) -> float:
+    code = identifier.code(language)
+    return 100 * float(np.mean([top == code and bool(code) for top, _ in identifier.identify(texts)]))
+
+
+def installed(lid: str) -> LanguageIdentifier | None:
+    try:
+        return load(lid)
+    except InputError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
+
+
+def xquad(data: Path, code: str) -> dict[str, tuple[str, str]]:
+    """The first gold answer of each question, and the paragraph that it stands in."""
+    articles = json.loads((data / "xquad" / f"xquad.{code}.json").read_text(encoding="utf-8"))["data"]
+    paragraphs = (paragraph for article in articles for paragraph in article["paragraphs"])
+    return {qa["id"]: (qa["answers"][0]["text"], each["context"]) for each in paragraphs for qa in each["qas"]}
+
+
+def by_top_label(examples: Sequence[Example], identifier: LanguageIdentifier) -> list[float]:
+    tops = identifier.identify([example.prediction for example in examples])
+    codes = [identifier.code(Language.parse(example.language)) for example in examples]
+    return [float(top == code) for (top, _), code in zip(tops, codes, strict=True)]
+
+
+def answers(data: Path, lid: str) -> bool:
+    """The comparison of must-show: rates for each language in percent, with the input unknown and known."""
+    identifier = load(lid)
+    questions = {code: xquad(data, code) for code in XQUAD}
+    judges: dict[str, Callable[[list[Example]], list[float]]] = {
+        "top label": lambda examples: by_top_label(examples, identifier),
+        "rule, text alone": lambda examples: verdicts([replace(e, input=None) for e in examples], identifier, RULE),
+        "rule, with the input": lambda examples: verdicts(examples, identifier, RULE),
+    }
+    means = {}
+    for name, judge in judges.items():
+        print(f"\n{name}, {identifier.name}\n| language | gold: wrong | cannot tell | right", end="")
+        print(" | English as it: wrong | cannot tell | right | caught of those told |\n" + "|---" * 8 + "|")
+        rows = []
+        for code in XQUAD:
+            rows.append([*rates(judge(gold(questions[code], code))), *rates(judge(english(questions, code)))])
+            print(row_of(code, rows[-1]), flush=True)
+        means[name] = np.nanmean(rows, axis=0)
+        print(row_of("mean", means[name]), flush=True)
+    raw, alone, known = means.values()
+    told = [caught(each) for each in means.values()]
+    print(f"\ncalled wrong: {raw[0]:.2f} -> {alone[0]:.2f}, {known[0]:.2f} with the input")
+    print(
+        f"caught: {raw[3]:.2f} -> {alone[3]:.2f}, {known[3]:.2f}; of those told "
+        + " -> ".join(f"{x:.2f}" for x in told)
+    )
+    print(f"passed as right: {raw[5]:.2f} -> {alone[5]:.2f}, {known[5]:.2f}")
+    return bool(max(alone[0], known[0]) <= raw[0] / 2 and min(told[1:]) >= told[0])
+
+
+def gold(questions: dict[str, tuple[str, str]], code: str) -> list[Example]:
+    return [Example(code, answer, input=context) for answer, context in questions.values()]
+
+
+def english(questions: dict[str, dict[str, tuple[str, str]]], code: str) -> list[Example]:
+    """English gold answers as answers in another language, but for those that the language's own paragraph holds too.
+
+    Those are right answers (names, years), and without a letter nobody could tell.
+    """
+    if code == "en":
+        return []
+    pairs = ((questions["en"][number][0], context) for number, (_, context) in questions[code].items())
+    return [
+        Example(code, answer, input=context)
+        for answer, context in pairs
+        if any(map(str.isalpha, answer)) and not stands_in(answer, context)
+    ]
+
+
+def rates(found: Sequence[float]) -> tuple[float, float, float]:
+    """Wrong, cannot tell, right, in percent."""
+    scores = np.array(found)
+    if not len(scores):
+        return np.nan, np.nan, np.nan
+    return 100 * np.mean(scores == 0), 100 * np.mean(np.isnan(scores)), 100 * np.mean(scores == 1)
+
+
+def caught(row: Sequence[float]) -> float:
+    return 100 * row[3] / (row[3] + row[5])
+
+
+def row_of(name: str, row: Sequence[float]) -> str:
+    return f"| {name} | " + " | ".join("-" if np.isnan(x) else f"{x:.2f}" for x in (*row, caught(row))) + " |"
+
+
+def calibrate(data: Path, lid: str, lines: int) -> None:
+    """What each threshold would do to first words of news: its own language called wrong, English called wrong."""
+    identifier = load(lid)
+    sentences = ntrex(data, lines)
+    latin = [language for language in sentences if language.script == "Latn" and language.code != "en"]
+    own, foreign = list(pairs(sentences, latin, own=True)), list(pairs(sentences, latin, own=False))
+    print(f"{identifier.name}; first {COUNTS} words of {lines} sentences in {len(latin)} languages of Latin script")
+    print("| rule | own: wrong | own: cannot tell | English: wrong | English: passes as right |\n|---|---|---|---|---|")
+    line("top label", by_top_label(own, identifier), by_top_label(foreign, identifier))
+    for step in STEPS:
+        rule = ShortText(wrong_below=step, right_from=step)
+        line(f"{step:g}", verdicts(own, identifier, rule), verdicts(foreign, identifier, rule))
+    line(
+        f"{RULE.wrong_below:g} and {RULE.right_from:g}",
+        verdicts(own, identifier, RULE),
+        verdicts(foreign, identifier, RULE),
+    )
+
+
+def line(name: str, own: Sequence[float], foreign: Sequence[float]) -> None:
+    (wrong, unsure, _), (caught_, _, passed) = rates(own), rates(foreign)
+    print(f"| {name} | {wrong:.2f} | {unsure:.2f} | {caught_:.3f} | {passed:.3f} |", flush=True)
+
+
+def pairs(sentences: dict[Language, list[str]], languages: Sequence[Language], own: bool) -> Iterator[Example]:
+    """First words of each language, or English ones under its name where the two differ."""
+    english_lines = sentences[Language.parse("en")]
+    for language in languages:
+        for text, english_text in zip(sentences[language], english_lines, strict=True):
+            for count in COUNTS:
+                ours = first_words(text, count, language)
+                theirs = " ".join(english_text.split()[:count])
+                if own or ours != theirs:
+                    yield Example(language.code, ours if own else theirs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="?", choices=("accuracy", "answers", "calibrate", "all"), default="all")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--lid", action="append")
+    parser.add_argument("--lines", type=int, default=500)
+    options = parser.parse_args()
+    one = options.lid[0] if options.lid else SMALL
+    if options.what in ("accuracy", "all"):
+        accuracy(options.data, options.lid or names(), options.lines)
+    if options.what in ("calibrate", "all"):
+        calibrate(options.data, one, options.lines)
+    if options.what in ("answers", "all"):
+        sys.exit(not answers(options.data, one))
+
+
+if __name__ == "__main__":
+    main()

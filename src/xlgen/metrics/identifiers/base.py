@@ -1,0 +1,132 @@
+"""What a language identifier is: a model that labels text, and one front that all models stand behind."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlgen.languages import Language, by_fasttext
+from xlgen.registry import InputError, Registry
+
+# A chunk of rows is asked for by several metrics, one after another; two chunks are remembered.
+_REMEMBERED = 2_048
+
+
+class Model(Protocol):
+    """A model that labels text. Its labels are its own; ``codes`` maps them onto the table of languages."""
+
+    name: str
+    """Which model this is, with version or digest, for signatures; without spaces."""
+
+    @property
+    def codes(self) -> Mapping[str, str]:
+        """Each label it can give, to the code of that language. A language that is not in the table stays a label."""
+        ...
+
+    def code(self, language: Language) -> str:
+        """The code it gives to text in ``language``, ``""`` where it has no label for it."""
+        ...
+
+    def predict(self, text: str) -> Sequence[tuple[str, float]]:
+        """Labels with their probabilities, best first; a label left out has probability 0, and none may be known.
+
+        ``text`` is one line, neither blank nor with lone surrogates.
+        """
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers")
+"""What can be named instead of a file. Each makes a model, or raises InputError where its package is missing."""
+
+
+class _Guess(NamedTuple):
+    code: str
+    probability: float
+    all: NDArray[np.float64]
+    """The probability of each code."""
+
+
+class Identifier:
+    """A model as metrics see it: languages by code, any text, and one prediction a text however often it is asked."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.name = model.name
+        self._place = {code: place for place, code in enumerate(dict.fromkeys(model.codes.values()))}
+        self._nothing = _Guess("", 0.0, np.zeros(len(self._place)))
+        self._known: OrderedDict[bytes, _Guess] = OrderedDict()
+
+    def code(self, language: Language) -> str:
+        """The code that text in ``language`` gets when it is identified; ``""`` where the model cannot say it.
+
+        Scripts of one language may share a code (``zh`` and ``zh-Hant`` in lid.176).
+        """
+        return self._model.code(language)
+
+    def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """The most probable language of each text, and its probability; ``("", 0)`` where there is none.
+
+        Blank text has none. A label without a row in the table of languages is given as it is.
+        """
+        return [(guess.code, guess.probability) for guess in map(self._guess, texts)]
+
+    def confidence(self, texts: Sequence[str], codes: Sequence[str]) -> list[float]:
+        """For each text the probability of its code, whatever is on top; 0 for a code that the model lacks."""
+        places = [self._place.get(code) for code in codes]
+        pairs = zip(texts, places, strict=True)
+        return [0.0 if place is None else float(self._guess(text).all[place]) for text, place in pairs]
+
+    def _guess(self, text: str) -> _Guess:
+        # By digest, so that texts of a megabyte are not kept.
+        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if (found := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+            return found
+        self._known[key] = found = self._ask(text)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+    def _ask(self, text: str) -> _Guess:
+        if not text.strip():
+            return self._nothing
+        # Several labels may be one language in the table.
+        chances: dict[str, float] = {}
+        for label, probability in self._model.predict(_one_line(text)):
+            code = self._model.codes[label]
+            chances[code] = chances.get(code, 0.0) + probability
+        if not chances:
+            return self._nothing
+        found = np.zeros(len(self._place))
+        found[[self._place[code] for code in chances]] = list(chances.values())
+        top = max(chances, key=chances.__getitem__)
+        return _Guess(top, chances[top], found)
+
+
+def shared_code(language: Language, codes: Mapping[str, str]) -> str:
+    """The code for ``language`` in a model that does not tell scripts apart: ``zh-Hant`` is ``zh``."""
+    usual = by_fasttext(language.fasttext) if language.fasttext else None
+    known = set(codes.values())
+    return next((code for code in (language.code, usual.code if usual else "") if code in known), "")
+
+
+def extra(module: str, name: str, package: str) -> tuple[Any, str]:
+    """The module of an identifier's package, and its version. Raises InputError that says how to install it."""
+    try:
+        return importlib.import_module(module), version(package)
+    except ImportError as error:  # PackageNotFoundError too: another package may offer a module of this name
+        raise InputError(f"language identifier {name!r} needs {package}: pip install 'xlgen[{name}]'") from error
+
+
+def _one_line(text: str) -> str:
+    # fastText reads up to a newline, and no binding takes lone surrogates.
+    return text.replace("\n", " ").encode("utf-8", "replace").decode("utf-8")

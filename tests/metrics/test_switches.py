@@ -1,0 +1,56 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlgen.metrics.switches import switches
+
+TABLE = [
+    ("The rompió una mesa", "es", ["The"]),
+    ("Los niños fueron to the school por la mañana.", "es", ["to the school"]),
+    ("El niño rompió the window ayer", "es", ["the"]),
+    ("Le gouvernement a announced the new measures pour les écoles.", "fr", ["announced the new measures"]),
+    ("Мэр города открыл the new library в понедельник", "ru", ["the new library"]),
+    ("Мэр города открыл 图书馆开放 в понедельник", "ru", ["图书馆开放"]),
+    ("市长星期一开放了 a new public library 大家都很高兴。", "zh", ["a new public library"]),
+    ("Мэр купил Apple iPhone Pro Max в понедельник", "ru", []),
+    ("Gestern lief The Big Lebowski im Kino, was allen gefiel.", "de", []),
+    ("The government announced new measures.", "es", []),
+    ("", "es", []),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "expected"), TABLE)
+def test_table(text: str, code: str, expected: list[str]) -> None:
+    found = [text[span.start : span.end] for span in switches(text, code)]
+    assert [part.removeprefix("a ") for part in found] == [part.removeprefix("a ") for part in expected]
+
+
+def test_spans_name_the_language_where_a_candidate_has_the_script() -> None:
+    assert [span.language for span in switches("Мэр открыл the new library 图书馆开放 вчера", "ru")] == ["en"]
+    assert switches("Мэр города открыл 图书馆开放 вчера", "ru")[0].language == ""
+
+
+def test_whole_sentences_hold_few_switches_and_put_in_words_are_found(shared: Callable[[str], Path]) -> None:
+    def lines(name: str) -> list[str]:
+        return shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")[:1997:20]
+
+    for name, code in (("deu", "de"), ("fra", "fr"), ("spa", "es")):
+        assert np.mean([bool(switches(line, code)) for line in lines(name)]) <= 0.03, code
+        mixed = []
+        for line, english in zip(lines(name), lines("eng"), strict=True):
+            words = line.split()
+            mixed.append(" ".join([*words[:3], *english.lower().split()[1:9], *words[3:]]))
+        assert np.mean([bool(switches(text, code)) for text in mixed]) >= 0.85, code
+
+
+@given(st.text(max_size=60), st.sampled_from(["fr", "th", "zh", "ar", "ja", "ko"]))
+@settings(max_examples=100, deadline=None)
+def test_spans_lie_within_the_text_and_apart(text: str, code: str) -> None:
+    spans = switches(text, code)
+    bounds = [bound for span in spans for bound in (span.start, span.end)]
+    assert bounds == sorted(bounds)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
