@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xlgen.backbones.base import Backbone, BackboneError
@@ -15,12 +17,14 @@ from xlgen.registry import Registry
 class Method:
     """Base of all methods. A method declares what trains by name, and gets everything else from here.
 
-    The order of calls: ``prepare`` once on a loaded backbone; then training; ``state`` when a checkpoint is saved,
-    ``load_state`` on a backbone that was prepared in the same way; ``set_language`` before generating in a language,
+    The order of calls: ``prepare`` once on a loaded backbone; then training; ``save`` into a checkpoint's folder,
+    ``load`` from it on a backbone that was prepared in the same way; ``set_language`` before generating in a language,
     for methods that differ by language.
     """
 
     Options: ClassVar[type[Config]] = Config
+    weights_file: ClassVar[str] = "trained.safetensors"
+    """What ``save`` writes the tensors to; formats of other libraries have names of their own."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
@@ -51,24 +55,42 @@ class Method:
     def set_language(self, backbone: Backbone, language: str) -> None:
         """Make ready to generate in ``language``. Most methods do not differ by language."""
 
+    def saves(self, name: str, backbone: Backbone) -> bool:
+        """Whether a checkpoint holds the parameter ``name``: what is trained, and what cannot be had otherwise."""
+        return self.trains(name, backbone)
+
+    def save(self, backbone: Backbone, folder: Path) -> None:
+        """Write what a checkpoint holds into ``folder``, in safetensors and JSON only."""
+        save_file({k: v.contiguous() for k, v in self.state(backbone).items()}, folder / self.weights_file)
+
+    def load(self, backbone: Backbone, folder: Path) -> None:
+        """Put back what ``save`` wrote. Raises BackboneError where it does not fit, OSError or SafetensorError."""
+        self.load_state(backbone, load_file(folder / self.weights_file))
+
     def state(self, backbone: Backbone) -> dict[str, Tensor]:
-        """What a checkpoint holds: the trained tensors, by name."""
-        return {name: p.detach() for name, p in backbone.model.named_parameters() if p.requires_grad}
+        """What a checkpoint holds: tensors by name."""
+        return {name: p.detach() for name, p in backbone.model.named_parameters() if self.saves(name, backbone)}
 
     def load_state(self, backbone: Backbone, state: Mapping[str, Tensor]) -> None:
         """Put a checkpoint's tensors back. Raises BackboneError where names or shapes do not fit."""
-        parameters = {n: p for n, p in backbone.model.named_parameters() if p.requires_grad}
-        if set(parameters) != set(state):
-            odd = sorted(set(parameters) ^ set(state))
+        mine = self.state(backbone)
+        check_fit(mine, state)
+        for name, tensor in mine.items():
+            tensor.copy_(state[name])
+
+
+def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    """Raise BackboneError where the names or shapes of a checkpoint's tensors are not those that are wanted."""
+    if set(mine) != set(saved):
+        odd = sorted(set(mine) ^ set(saved))
+        raise BackboneError(
+            f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}"
+        )
+    for name, tensor in mine.items():
+        if tensor.shape != saved[name].shape:
             raise BackboneError(
-                f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}"
+                f"the checkpoint does not fit: {name} is {tuple(saved[name].shape)}, not {tuple(tensor.shape)}"
             )
-        for name, parameter in parameters.items():
-            if parameter.shape != state[name].shape:
-                raise BackboneError(
-                    f"the checkpoint does not fit: {name} is {tuple(state[name].shape)}, not {tuple(parameter.shape)}"
-                )
-            parameter.data.copy_(state[name])
 
 
 methods: Registry[type[Method]] = Registry("method", "xlgen.adaptation")

@@ -43,6 +43,8 @@ class Backbone(ABC):
     """Last names of the modules that are attention blocks (self and cross)."""
     feed_forward_modules: ClassVar[tuple[str, ...]]
     """Last names of the modules whose output is a feed-forward block's output."""
+    leading_codes: ClassVar[int] = 0
+    """How many tokens stand before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]]
     """Tokens of pretraining that may be left in generated text (C, Appendix A)."""
 
@@ -50,6 +52,10 @@ class Backbone(ABC):
         self.model: Any = model
         self.tokenizer = tokenizer
         self.name = name
+        self.reserved_source = 0
+        """Encoder positions that virtual tokens take."""
+        self.reserved_target = 0
+        """Decoder positions that virtual tokens take."""
 
     @classmethod  # noqa: B027 - most families need nothing
     def repair(cls, model: Any, fresh: bool) -> None:
@@ -128,19 +134,40 @@ class Backbone(ABC):
             shorter = self.pieces(text[:start] + kept + text[end:])
             if len(shorter) <= limit:
                 return self.source(shorter, example.language), len(pieces) - len(shorter)
+        cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""
         raise BackboneError(
-            f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of {max_tokens} "
-            "by itself; raise max_source_tokens"
+            f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of "
+            f"{self.source_limit(max_tokens)}{cause} by itself; raise max_source_tokens"
         )
+
+    def reserve(self, source: int = 0, target: int = 0) -> None:
+        """Keep positions of encoder and decoder free for virtual tokens.
+
+        Raises BackboneError that says by how much they pass the positions, of which a text needs some too.
+        """
+        text = len(self.source([0], self.languages[0]))  # the shortest there is: codes, one piece, </s>
+        for name, count in (("encoder", source), ("decoder", target)):
+            if self.positions is not None and count + text > self.positions:
+                raise BackboneError(
+                    f"{count} virtual tokens and a text of at least {text} tokens pass the {self.positions} positions "
+                    f"of {self.name}'s {name} by {count + text - self.positions}; set num_virtual_tokens to at most "
+                    f"{self.positions - text}"
+                )
+        self.reserved_source, self.reserved_target = source, target
 
     def new_tokens_limit(self, max_new_tokens: int, forced: int) -> int:
         """``max_new_tokens`` after ``forced`` first ones, or what the positions allow; the last one needs none."""
-        return max_new_tokens if self.positions is None else min(max_new_tokens, self.positions - forced + 1)
+        return self.target_limit(max_new_tokens + forced - 1) - forced + 1
 
     def source_limit(self, max_tokens: int) -> int:
-        """The task's limit or, where that is smaller, the number of positions of the model."""
+        """The task's limit or, where that is smaller, the number of positions that are left for the source."""
         positions = self.positions
-        return max_tokens if positions is None else min(max_tokens, positions)
+        return max_tokens if positions is None else min(max_tokens, positions - self.reserved_source)
+
+    def target_limit(self, max_tokens: int) -> int:
+        """The task's limit or, where that is smaller, the number of positions that are left for the target."""
+        positions = self.positions
+        return max_tokens if positions is None else min(max_tokens, positions - self.reserved_target)
 
     @property
     def positions(self) -> int | None:

@@ -16,6 +16,7 @@ class CodedBackbone(Backbone):
 
     attention_modules = ("self_attn", "encoder_attn")
     feed_forward_modules = ("fc2",)
+    leading_codes = 1
     leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
 
     @property

@@ -46,7 +46,7 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     # A model may have fewer positions than the task allows tokens.
-    longest_target = backbone.source_limit(config.max_target_tokens)
+    longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
     encoded: list[EncodedExample] = []
