@@ -86,10 +86,19 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
     return encoded, report
 
 
+def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
+    """``max_tokens`` of text or, where that is fewer, as many as source and target have positions for."""
+    around_source, around_target = len(backbone.source([], language)), len(backbone.target([], language))
+    return min(
+        backbone.source_limit(max_tokens + around_source) - around_source,
+        backbone.target_limit(max_tokens + around_target) - around_target,
+    )
+
+
 def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int) -> Part:
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
-    objective = kind(validate(kind.Options, options, f"objective {config.objective.get('name')}"))
+    settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
     corpus = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
     corpus.pop("reader", None)
     reader = build_reader(corpus, data_dir, "the corpus")
@@ -109,6 +118,9 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
         for code in codes
         for record in reader.read(code, "unlabelled")
     ]
+    objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
+    if passages and not (passages := [passage for passage in passages if objective.fits(passage)]):
+        raise DataError(f"objective {config.objective.get('name')}: no text of {corpus['name']} fits it")
 
     def make(index: int, epoch: int) -> EncodedExample:
         return objective.make(passages[index], random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
