@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,20 +11,23 @@ from torch import Tensor, nn
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config, validate
+from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
 
 
 class Method:
     """Base of all methods. A method declares what trains by name, and gets everything else from here.
 
-    The order of calls: ``prepare`` once on a loaded backbone; then training; ``save`` into a checkpoint's folder,
-    ``load`` from it on a backbone that was prepared in the same way; ``set_language`` before generating in a language,
-    for methods that differ by language.
+    The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before a training begins,
+    ``select`` before each of its batches; ``save`` into a checkpoint's folder, ``load`` from it on a backbone that was
+    prepared in the same way; ``set_language`` before generating in a language, for methods that differ by language.
     """
 
     Options: ClassVar[type[Config]] = Config
     weights_file: ClassVar[str] = "trained.safetensors"
     """What ``save`` writes the tensors to; formats of other libraries have names of their own."""
+    continues: ClassVar[bool] = False
+    """Whether it can start from the modules that an earlier stage has inserted and trained."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
@@ -47,10 +50,34 @@ class Method:
         """True where the adapted model is no plain model of its family any more."""
         return type(self).insert is not Method.insert
 
+    def pretrained_name(self, name: str) -> str:
+        """What the parameter ``name`` of the adapted model was called before; its own name for an inserted one."""
+        return name
+
+    def merge(self, backbone: Backbone) -> None:
+        """Turn the adapted model into a plain one of its family with the same outputs, for export.
+
+        Raises BackboneError where that cannot be.
+        """
+        if self.adds_modules:
+            raise BackboneError("what this method adds cannot be merged into the pretrained weights")
+
     @property
     def whole_model(self) -> bool:
         """True where a checkpoint must hold every weight and is written by ``save_pretrained``."""
         return False
+
+    def begin(self, backbone: Backbone, earlier: Path | None) -> None:
+        """Start a training: take over what a stage before this one left in the checkpoint ``earlier``, if need be.
+
+        Raises BackboneError where something is needed that is not there.
+        """
+
+    def check_data(self, task: str, languages: Sequence[str]) -> None:
+        """Raise BackboneError for text of a task or in a language that the method cannot be trained on."""
+
+    def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
+        """Make ready for a forward pass over ``examples``. Most methods treat all alike."""
 
     def set_language(self, backbone: Backbone, language: str) -> None:
         """Make ready to generate in ``language``. Most methods do not differ by language."""

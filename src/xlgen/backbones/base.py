@@ -43,6 +43,8 @@ class Backbone(ABC):
     """Last names of the modules that are attention blocks (self and cross)."""
     feed_forward_modules: ClassVar[tuple[str, ...]]
     """Last names of the modules whose output is a feed-forward block's output."""
+    projections: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
     """How many tokens stand before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]]
@@ -220,6 +222,11 @@ class Backbone(ABC):
             "embeddings": ("shared.", "model.shared."),
             "lm_head": ("lm_head.",),
         }
+
+    @property
+    @abstractmethod
+    def decoder_shape(self) -> tuple[int, int, int]:
+        """Layers of the decoder, heads of its attention, and the dimension of a head."""
 
     def sublayers(self) -> list[tuple[str, nn.Module]]:
         """Attention and feed-forward blocks of encoder and decoder, by name (adapters go after each)."""

@@ -6,6 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from xlgen.backbones.base import Backbone, families
 from xlgen.languages import Language, by_mbart
@@ -16,6 +17,14 @@ class CodedBackbone(Backbone):
 
     attention_modules = ("self_attn", "encoder_attn")
     feed_forward_modules = ("fc2",)
+    projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("q_proj",),
+        "key": ("k_proj",),
+        "value": ("v_proj",),
+        "output": ("out_proj",),
+        "feed_forward_in": ("fc1",),
+        "feed_forward_out": ("fc2",),
+    }
     leading_codes = 1
     leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
 
@@ -43,6 +52,13 @@ class CodedBackbone(Backbone):
         """``</s>``, also where the config leaves it open, as MBartConfig does."""
         start = self.model.config.decoder_start_token_id
         return self.tokenizer.eos_token_id if start is None else start
+
+    @property
+    def decoder_shape(self) -> tuple[int, int, int]:
+        """Layers, heads, and what each has of the model's width."""
+        config = self.model.config
+        heads = config.decoder_attention_heads
+        return config.decoder_layers, heads, config.d_model // heads
 
     def parts(self) -> Mapping[str, tuple[str, ...]]:
         """Input and output share one matrix, so ``embeddings`` and ``lm_head`` are the same part."""
