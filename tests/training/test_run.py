@@ -172,6 +172,7 @@ def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tm
     """Batches of one example, eight to a step, are the same step as one batch of eight (up to rounding)."""
     from accelerate import Accelerator
 
+    from xlgen.adaptation.base import build_method
     from xlgen.backbones import loading
     from xlgen.config import Training
     from xlgen.data.examples import EncodedExample
@@ -184,7 +185,8 @@ def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tm
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.parameters(), training)
-        result = _optimize(backbone, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
+        method = build_method({"method": "full"})
+        result = _optimize(backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
         found.append((result, [p.detach().clone() for p in backbone.model.parameters()]))
     (one, weights), (many, others) = found
     assert one == pytest.approx(many, rel=1e-5)

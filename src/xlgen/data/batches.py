@@ -56,6 +56,10 @@ class Part:
     size: int
     make: Callable[[int, int], EncodedExample]
     rate: float = 1.0
+    task: str = ""
+    """The ``task`` of its examples."""
+    languages: tuple[str, ...] = ()
+    """The languages of its examples."""
 
 
 @dataclass
@@ -100,6 +104,7 @@ class BatchStream:
         for part in parts:
             if part.size == 0:
                 raise DataError(f"nothing to train on: {part.name} is empty")
+        self.parts = tuple(parts)
         total = sum(part.rate for part in parts)
         self.shares = [part.rate / total for part in parts]
         self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]

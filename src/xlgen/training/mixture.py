@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xlgen.backbones.base import Backbone
@@ -35,7 +35,8 @@ def build_stream(
     parts, report = [], None
     if task is not None:
         examples, report = labelled(stage, task, backbone)
-        parts.append(Part(f"task {task.config.name}", len(examples), lambda index, epoch: examples[index]))
+        name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
+        parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     for number, unlabelled in enumerate(stage.unlabelled):
         parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed))
     training = stage.training
@@ -63,8 +64,8 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
             if config.too_long_targets == "drop":
                 continue
             if config.too_long_targets == "cut":
-                example = EncodedExample(example.source, example.target[:longest_target], example.language)
-        encoded.append(example)
+                example = replace(example, target=example.target[:longest_target])
+        encoded.append(replace(example, task=config.name))
     if too_long and config.too_long_targets == "error":
         longest, where = max(too_long)
         raise DataError(
@@ -123,7 +124,11 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
         raise DataError(f"objective {config.objective.get('name')}: no text of {corpus['name']} fits it")
 
     def make(index: int, epoch: int) -> EncodedExample:
-        return objective.make(passages[index], random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
+        rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
+        return replace(objective.make(passages[index], rng, backbone), task=task)
 
-    name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
-    return Part(name, len(passages), make, config.rate)
+    task = str(config.objective.get("name"))
+    # A translation is in another language than its source.
+    targets = {passage.translation_language or passage.language for passage in passages}
+    name = f"{number}: {task} on {corpus['name']} text ({', '.join(codes)})"
+    return Part(name, len(passages), make, config.rate, task, tuple(sorted(targets)))

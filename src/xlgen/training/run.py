@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +30,7 @@ from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream
 from xlgen.training.optimizer import build_optimizer
 from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.stopping import stop_signal
 from xlgen.training.tracking import Tracker
 
 
@@ -53,15 +51,17 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
         return run_baseline(recipe, tasks[-1], open_run(out, recipe, resume))
     with accelerator.main_process_first():
         folder = open_run(out, recipe, resume or not accelerator.is_main_process)
-    name = recipe.backbone.name
+    name, earlier = recipe.backbone.name, None
     for index, stage in enumerate(recipe.stages):
         place = folder.stage(index, len(recipe.stages))
         last = index == len(recipe.stages) - 1
-        if not (place / "model").exists():
-            _Run(recipe, stage, tasks[index], name, place, index, folder, accelerator, progress).execute(
-                keep_whole=not last
+        # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
+        leaves_model = not (last or build_method(stage.adaptation).adds_modules)
+        if not ((place / "model").exists() or (not last and _finished(place, stage))):
+            _Run(recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier).execute(
+                keep_whole=leaves_model
             )
-        name = str(place / "model")
+        name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
     if accelerator.is_main_process:
         folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
     return folder
@@ -72,14 +72,25 @@ def check(recipe: Recipe) -> list[Task | None]:
     tasks: list[Task | None] = []
     for index, stage in enumerate(recipe.stages):
         method = build_method(stage.adaptation)
-        if index < len(recipe.stages) - 1 and method.adds_modules:
-            raise BackboneError(f"stage {index}: {stage.adaptation['method']} adds modules; only the last stage may")
+        following = recipe.stages[index + 1 : index + 2]
+        if method.adds_modules and not all(build_method(other.adaptation).continues for other in following):
+            raise BackboneError(
+                f"stage {index}: {stage.adaptation['method']} adds modules, and {following[0].adaptation['method']} in "
+                "the next stage cannot go on from them"
+            )
         task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             list(choose(task.config.metrics))
         tasks.append(task)
     return tasks
+
+
+def _finished(place: Path, stage: Stage) -> bool:
+    """Whether a stage that leaves no model has its last checkpoint."""
+    found = store.checkpoints(place / "checkpoints")
+    leaves_none = build_method(stage.adaptation).adds_modules
+    return leaves_none and bool(found) and store.read_about(found[-1]).step == stage.training.steps
 
 
 def _scaled(recipe: Recipe) -> str:
@@ -104,6 +115,7 @@ class _Run:
     folder: RunFolder
     accelerator: Accelerator
     progress: Progress
+    earlier: Path | None = None
     backbone: Backbone = field(init=False)
     method: Method = field(init=False)
     tracker: Tracker = field(init=False)
@@ -121,6 +133,8 @@ class _Run:
         self.method.prepare(self.backbone)
         # 3. Make the batches.
         stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone)
+        for part in stream.parts:
+            self.method.check_data(part.task, part.languages)
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process)
@@ -128,6 +142,8 @@ class _Run:
         first = store.read_about(found[-1]).step if found else 0
         if found:
             store.restore(found[-1], self.backbone, self.method)
+        else:
+            self.method.begin(self.backbone, self.earlier)
         # 5. Hand model and optimizer to the device and the processes.
         optimizer = build_optimizer(self.backbone.model.parameters(), training)
         model, optimizer = self.accelerator.prepare(self.backbone.model, optimizer)
@@ -149,7 +165,7 @@ class _Run:
         training = self.stage.training
         started = time.monotonic()
         bar = self.progress.task("training", training.steps, first)
-        with _stop_signal() as stop:
+        with stop_signal() as stop:
 
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
@@ -166,7 +182,9 @@ class _Run:
                         "Go on with the same command and --resume"
                     )
 
-            train_loop(self.backbone, model, optimizer, stream, training, self.accelerator, first, after_step)
+            train_loop(
+                self.backbone, self.method, model, optimizer, stream, training, self.accelerator, first, after_step
+            )
 
     def _save_model(self) -> None:
         """A folder like any pretrained checkpoint's; it appears whole or not at all."""
@@ -270,26 +288,3 @@ def set_dropout(model: torch.nn.Module, probability: float) -> None:
         for name in ("dropout", "attention_dropout", "activation_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, probability)
-
-
-@contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C (or SIGTERM) into a request to stop after the step; the second one acts as usual."""
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, before[signal.Signals(number)])
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = {number: signal.signal(number, ask) for number in numbers}
-    except ValueError:  # not in the main thread: there are no signals to catch
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
