@@ -43,6 +43,8 @@ class Backbone(ABC):
     """Last names of the modules that are attention blocks (self and cross)."""
     feed_forward_modules: ClassVar[tuple[str, ...]]
     """Last names of the modules whose output is a feed-forward block's output."""
+    entrances: ClassVar[Mapping[str, str]] = {}
+    """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
     projections: ClassVar[Mapping[str, tuple[str, ...]]]
     """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
@@ -228,10 +230,15 @@ class Backbone(ABC):
     def decoder_shape(self) -> tuple[int, int, int]:
         """Layers of the decoder, heads of its attention, and the dimension of a head."""
 
-    def sublayers(self) -> list[tuple[str, nn.Module]]:
-        """Attention and feed-forward blocks of encoder and decoder, by name (adapters go after each)."""
-        wanted = (*self.attention_modules, *self.feed_forward_modules)
+    def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
+        """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
+        wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
+
+    def entrance(self, name: str) -> nn.Module:
+        """The module whose input is the input of the block called ``name`` by ``sublayers``."""
+        parent, _, last = name.rpartition(".")
+        return self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
 
 
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")

@@ -17,6 +17,7 @@ class CodedBackbone(Backbone):
 
     attention_modules = ("self_attn", "encoder_attn")
     feed_forward_modules = ("fc2",)
+    entrances: ClassVar[Mapping[str, str]] = {"fc2": "fc1"}
     projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "query": ("q_proj",),
         "key": ("k_proj",),

@@ -135,6 +135,8 @@ class _Run:
         stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone)
         for part in stream.parts:
             self.method.check_data(part.task, part.languages)
+        for code in self.examples:
+            self.method.set_language(self.backbone, code)  # a language it cannot speak is an error now, not later
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process)
