@@ -180,7 +180,7 @@ def test_stage_2_can_start_from_another_run(run: Path, checkpoint: Callable[[str
     [
         ({}, "put such a stage before this one, or name its run"),
         ({"start": "nowhere"}, "no checkpoint of a stage with `learn: languages` in nowhere"),
-        ({"start": "STAGE", "languages": ["en", "th"]}, "learned no half for th"),
+        ({"start": "STAGE", "languages": ["en", "fr", "ru", "th"]}, "learned no half for th"),
         ({"start": "STAGE", "init_task": "prefix_lm"}, "learned no task 'prefix_lm'; it has lm, span_corruption"),
         ({"start": "STAGE", "languages": ["en", "fr"]}, "no half for ru; there are en, fr"),
         ({"start": "STAGE", "num_language_tokens": 4}, "had another backbone or other sizes"),
