@@ -245,6 +245,14 @@ def test_a_language_that_the_backbone_lacks(
 # -- the output folder
 
 
+def test_a_prompt_beyond_the_positions(project: Project, refused: Command, checkpoint: Callable[[str], Path]) -> None:
+    project.recipe |= {"backbone": str(checkpoint("mbart")), "adaptation": {"method": "prompt"}}
+    project.save()
+    message = refused(*project.train, "adaptation.num_virtual_tokens=500")
+    assert "pass the 160 positions" in message and "by 343; set num_virtual_tokens to at most 157" in message
+    assert not (project.root / "run" / "checkpoints").exists()
+
+
 def test_a_folder_that_holds_a_run(project: Project, refused: Command) -> None:
     recipe = load_recipe(str(project.root / "recipe.yaml"))
     open_run(project.root / "run", recipe, resume=False).set_state(stage=0, step=1, status="running")

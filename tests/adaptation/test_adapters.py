@@ -1,5 +1,6 @@
 """Bottleneck adapters: where they stand, what they compute, and that they start as nothing."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -77,3 +78,57 @@ def test_a_fresh_adapter_is_the_identity(dim: int) -> None:
     hidden = torch.randn(2, 3, 8)
     assert torch.equal(adapter(hidden), hidden)
     assert adapter.down.weight.shape == (dim, 8) and adapter.up.weight.shape == (8, dim)
+
+
+# -- placements
+
+
+def by_hand(hidden: torch.Tensor, adapter: BottleneckAdapter) -> torch.Tensor:
+    return functional.relu(hidden @ adapter.down.weight.T + adapter.down.bias) @ adapter.up.weight.T + adapter.up.bias
+
+
+@pytest.mark.parametrize("placement", ["houlsby", "bapna", "parallel"])
+@pytest.mark.parametrize("dim", [1, 32, 4096])
+def test_any_placement_and_dimension_starts_as_nothing(any_backbone: Backbone, placement: str, dim: int) -> None:
+    before = logits(any_backbone)
+    build_method({"method": "adapters", "placement": placement, "bottleneck_dim": dim}).prepare(any_backbone)
+    assert torch.equal(logits(any_backbone), before)
+    count = 4 if placement == "bapna" else 10  # two layers on each side
+    assert trainable_parameters(any_backbone.model) == count * (2 * 32 * dim + dim + 32)
+
+
+@pytest.mark.parametrize("placement", ["bapna", "parallel"])
+def test_what_placements_compute(
+    any_backbone: Backbone, backbone_of: Callable[[str], Backbone], placement: str
+) -> None:
+    """By hand, with hooks of the test's own on the untouched model; and the same again on a copy of the model."""
+    plain = backbone_of(any_backbone.name.rsplit("/", 1)[-1])
+    build_method({"method": "adapters", "bottleneck_dim": 6, "placement": placement}).prepare(any_backbone)
+    torch.manual_seed(0)
+    for name, parameter in any_backbone.model.named_parameters():
+        if ".adapter." in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    modules = dict(plain.model.named_modules())
+    for name, adapter in any_backbone.model.named_modules():
+        if not isinstance(adapter, BottleneckAdapter):
+            continue
+        block = name.removesuffix(".adapter")
+        seen: list[torch.Tensor] = []
+
+        def enter(module: Any, args: Any, kwargs: Any, seen: Any = seen) -> None:
+            seen[:] = [args[0] if args else kwargs["hidden_states"]]
+
+        def leave(module: Any, args: Any, output: Any, seen: Any = seen, adapter: Any = adapter) -> Any:
+            hidden = output[0] if isinstance(output, tuple) else output
+            changed = hidden + by_hand(seen[0] if placement == "parallel" else hidden, adapter)
+            return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+        modules[block.replace(".fc2", ".fc1")].register_forward_pre_hook(enter, with_kwargs=True)
+        modules[block].register_forward_hook(leave)
+    expected = logits(plain)
+    torch.testing.assert_close(logits(any_backbone), expected)
+    copied = copy.deepcopy(any_backbone.model)
+    for parameter in any_backbone.model.parameters():
+        parameter.data.zero_()
+    any_backbone.model = copied
+    torch.testing.assert_close(logits(any_backbone), expected)

@@ -72,12 +72,12 @@ def test_what_must_stay_and_does_not_fit_is_refused(any_backbone: Backbone) -> N
         any_backbone.encode_source(question("en"), 6)
 
 
-@pytest.mark.parametrize(("name", "positions"), [("mt5", None), ("umt5", None), ("mbart", 48), ("nllb", 48)])
+@pytest.mark.parametrize(("name", "positions"), [("mt5", None), ("umt5", None), ("mbart", 160), ("nllb", 160)])
 def test_positions_limit_the_source(backbone_of: Callable[[str], Backbone], name: str, positions: int | None) -> None:
     backbone = backbone_of(name)
-    example = LabelledExample("0", "en", document("en") * 3, ("x",), "")
-    source, cropped = backbone.encode_source(example, 200)
-    assert (len(source) <= positions and cropped) if positions else (len(source) > 48)
+    example = LabelledExample("0", "en", document("en") * 9, ("x",), "")
+    source, cropped = backbone.encode_source(example, 400)
+    assert (len(source) <= positions and cropped) if positions else (len(source) > 160)
     example_ids = EncodedExample(source, backbone.target([], "en"), "en")
     assert torch.isfinite(backbone.model(**backbone.collate([example_ids])).logits).all()
 
@@ -85,7 +85,7 @@ def test_positions_limit_the_source(backbone_of: Callable[[str], Backbone], name
 def test_one_position_more_breaks_mbart(backbone_of: Callable[[str], Backbone]) -> None:
     """So the limit is a real one."""
     with pytest.raises(IndexError):
-        backbone_of("mbart").model(input_ids=torch.full((1, 49), 7))
+        backbone_of("mbart").model(input_ids=torch.full((1, 161), 7))
 
 
 def test_collate(any_backbone: Backbone) -> None:

@@ -43,15 +43,27 @@ def assert_equal(ours: Sequence[Sequence[Hypothesis]], theirs: Sequence[Sequence
         assert [each.score for each in mine] == pytest.approx([each.score for each in other], abs=1e-4)
 
 
+METHODS: tuple[dict[str, Any], ...] = (
+    {"method": "full"},
+    {"method": "adapters"},
+    {"method": "adapters", "placement": "bapna"},
+    {"method": "adapters", "placement": "parallel"},
+    {"method": "prompt", "num_virtual_tokens": 7},
+    {"method": "lora"},
+    {"method": "ia3"},
+    {"method": "prefix", "num_virtual_tokens": 3},
+)
+
+
 @pytest.mark.parametrize("beams", [1, 2, 4])
-@pytest.mark.parametrize("method", ["full", "adapters"])
-def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, method: str, beams: int) -> None:
-    build_method({"method": method}).prepare(any_backbone)
+@pytest.mark.parametrize("config", METHODS, ids=lambda config: "-".join(map(str, config.values())))
+def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict[str, Any], beams: int) -> None:
+    build_method(config).prepare(any_backbone)
     with torch.no_grad():
         for name, parameter in any_backbone.model.named_parameters():
-            if "adapter" in name:
+            if parameter.requires_grad and config["method"] != "full":
                 torch.manual_seed(len(name))
-                parameter.normal_(std=0.3)
+                parameter.add_(torch.randn_like(parameter) * 0.2)
     # Few inputs at a time, so that others enter while some are under way.
     ours, theirs = both(any_backbone, sources(any_backbone, 14), max_new_tokens=12, num_beams=beams, batch_tokens=200)
     assert_equal(ours, theirs)

@@ -71,5 +71,5 @@ def test_languages_are_drawn_by_temperature(tmp_path: Path) -> None:
 
 def test_a_language_without_text_is_named(tmp_path: Path) -> None:
     empty = recipe(tmp_path, {"th": 3, "ru": 0})
-    with pytest.raises(DataError, match="has no text in ru"):
+    with pytest.raises(DataError, match="has no text that fits it in ru"):
         build_stream(empty, empty.stages[0], None, loading.load("pocket-mt5"))

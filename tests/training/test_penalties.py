@@ -14,7 +14,7 @@ from xlgen.config import Recipe, Unlabelled
 from xlgen.data.examples import EncodedExample
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError, UnknownNameError
-from xlgen.training import run as module
+from xlgen.training import stage as module
 from xlgen.training.loop import token_loss
 from xlgen.training.mixture import text_examples
 from xlgen.training.optimizer import learning_rate_factor
@@ -147,7 +147,7 @@ def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path, monkeypatc
         tiny_mt5, penalty=CONFIGS["l2_sp"], training={"plateau": plateau, "layer_decay": 0.8, "keep_checkpoints": 1}
     )
     train(recipe, tmp_path / "whole")
-    original = module._Run._log_step
+    original = module.StageRun._log_step
 
     def die(self: Any, result: Any, *rest: Any) -> None:
         original(self, result, *rest)
@@ -155,7 +155,7 @@ def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path, monkeypatc
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(module._Run, "_log_step", die)
+        patch.setattr(module.StageRun, "_log_step", die)
         with pytest.raises(Killed):
             train(recipe, tmp_path / "killed")
     train(recipe, tmp_path / "killed", resume=True)

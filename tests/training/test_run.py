@@ -108,20 +108,20 @@ class Killed(BaseException):
 def test_resume_after_a_kill_gives_the_same_run(
     killed_at: int, whole: Path, task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from xlgen.training import run as module
+    from xlgen.training import stage as module
 
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
-    original = module._Run._log_step
+    original = module.StageRun._log_step
 
     def die(self: Any, result: Any, *rest: Any) -> None:
         original(self, result, *rest)
         if result.step == killed_at:
             raise Killed
 
-    monkeypatch.setattr(module._Run, "_log_step", die)
+    monkeypatch.setattr(module.StageRun, "_log_step", die)
     with pytest.raises(Killed):
         train(settings, tmp_path / "run")
-    monkeypatch.setattr(module._Run, "_log_step", original)
+    monkeypatch.setattr(module.StageRun, "_log_step", original)
     torch.rand(100)  # the random state of another process is another one
     train(settings, tmp_path / "run", resume=True)
     for kind in ("step", "figure"):
@@ -156,7 +156,7 @@ def test_kill_9_and_resume_through_the_command(task_file: Path, tiny_mt5: Path, 
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
-    from xlgen.training import run as module
+    from xlgen.training import stage as module
 
     class Stopping:
         def task(self, name: str, total: int, done: int) -> Any:
@@ -172,6 +172,7 @@ def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tm
     """Batches of one example, eight to a step, are the same step as one batch of eight (up to rounding)."""
     from accelerate import Accelerator
 
+    from xlgen.adaptation.base import build_method
     from xlgen.backbones import loading
     from xlgen.config import Training
     from xlgen.data.examples import EncodedExample
@@ -184,7 +185,8 @@ def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tm
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
-        result = _optimize(backbone, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
+        method = build_method({"method": "full"})
+        result = _optimize(backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
         found.append((result, [p.detach().clone() for p in backbone.model.parameters()]))
     (one, weights), (many, others) = found
     assert one == pytest.approx(many, rel=1e-5)

@@ -1,8 +1,8 @@
-"""Bottleneck adapters after every attention and feed-forward block (Houlsby et al. 2019; C, section 3, Appendix A)."""
+"""Bottleneck adapters after or beside attention and feed-forward blocks (Houlsby et al. 2019; C, section 3)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -15,9 +15,13 @@ from xlgen.config import Config
 
 
 class AdapterOptions(Config):
-    """C used 64, and 2,048 in one experiment with NLLB-200."""
+    """C used 64 after every block, and 2,048 in one experiment with NLLB-200 (Appendix A)."""
 
     bottleneck_dim: int = Field(default=64, ge=1)
+    placement: Literal["houlsby", "bapna", "parallel"] = "houlsby"
+    """``houlsby``: after every attention (self and cross) and feed-forward block. ``bapna``: one a layer, after its
+    feed-forward block (Bapna and Firat 2019, without their extra layer normalisation). ``parallel``: beside every
+    block, from the block's input to its output (He et al. 2022, section 3.2, with scale 1)."""
 
 
 class BottleneckAdapter(nn.Module):
@@ -38,9 +42,28 @@ class BottleneckAdapter(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
+    def change(self, hidden: Tensor) -> Tensor:
+        """``W_up relu(W_down h)``: (batch, length, dim) to the same."""
+        return self.up(functional.relu(self.down(hidden)))
+
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, length, dim) to the same."""
-        return hidden + self.up(functional.relu(self.down(hidden)))
+        return hidden + self.change(hidden)
+
+
+def put_after(block: Any, adapter: nn.Module) -> None:
+    """From now on what ``block`` gives goes through ``adapter``."""
+    block.adapter = adapter
+    block.register_forward_hook(_through_adapter)
+
+
+def put_beside(block: Any, entrance: Any, adapter: BottleneckAdapter) -> None:
+    """From now on ``adapter``'s change of what enters at ``entrance`` is added to what ``block`` gives."""
+    block.adapter = adapter
+    # Past nn.Module, for which it would be a part of its own; a copy of the model still refers to the copied block.
+    entrance.__dict__["beside"] = block
+    entrance.register_forward_pre_hook(_enter, with_kwargs=True)
+    block.register_forward_hook(_add_change)
 
 
 def _through_adapter(block: Any, inputs: Any, output: Any) -> Any:
@@ -50,21 +73,36 @@ def _through_adapter(block: Any, inputs: Any, output: Any) -> Any:
     return block.adapter(output)
 
 
+def _enter(entrance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Forward pre-hook: keep the change until the block has run."""
+    hidden = args[0] if args else kwargs["hidden_states"]
+    entrance.beside.__dict__["change"] = entrance.beside.adapter.change(hidden)
+
+
+def _add_change(block: Any, inputs: Any, output: Any) -> Any:
+    """Forward hook: the block's output with the change, before the residual is added."""
+    change = block.__dict__.pop("change")
+    return (output[0] + change, *output[1:]) if isinstance(output, tuple) else output + change
+
+
 @methods.register("adapters")
 class Adapters(Method):
-    """Freeze the model, train one adapter a block."""
+    """Freeze the model, train an adapter a block, or a layer."""
 
     Options = AdapterOptions
 
     def insert(self, backbone: Backbone) -> None:
-        """One adapter in each attention and feed-forward block of encoder and decoder."""
-        dim = backbone.model.config.hidden_size
+        """The adapters, in encoder and decoder."""
+        dim, placement = backbone.model.config.hidden_size, self.options.placement
         # Drawn apart from the global generator, so that the same recipe gives the same adapters anywhere.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            for _, block in backbone.sublayers():
-                block.adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
-                block.register_forward_hook(_through_adapter)
+            for name, block in backbone.sublayers(attention=placement != "bapna"):
+                adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
+                if placement == "parallel":
+                    put_beside(block, backbone.entrance(name), adapter)
+                else:
+                    put_after(block, adapter)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The adapters alone."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config, validate
+from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
 
 
 class Method:
     """Base of all methods. A method declares what trains by name, and gets everything else from here.
 
-    The order of calls: ``prepare`` once on a loaded backbone; then training; ``state`` when a checkpoint is saved,
-    ``load_state`` on a backbone that was prepared in the same way; ``set_language`` before generating in a language,
-    for methods that differ by language.
+    The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before a training begins,
+    ``select`` before each of its batches; ``save`` into a checkpoint's folder, ``load`` from it on a backbone that was
+    prepared in the same way; ``set_language`` before generating in a language, for methods that differ by language.
     """
 
     Options: ClassVar[type[Config]] = Config
+    weights_file: ClassVar[str] = "trained.safetensors"
+    """What ``save`` writes the tensors to; formats of other libraries have names of their own."""
+    continues: ClassVar[bool] = False
+    """Whether it can start from the modules that an earlier stage has inserted and trained."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
@@ -43,32 +50,74 @@ class Method:
         """True where the adapted model is no plain model of its family any more."""
         return type(self).insert is not Method.insert
 
+    def pretrained_name(self, name: str) -> str:
+        """What the parameter ``name`` of the adapted model was called before; its own name for an inserted one."""
+        return name
+
+    def merge(self, backbone: Backbone) -> None:
+        """Turn the adapted model into a plain one of its family with the same outputs, for export.
+
+        Raises BackboneError where that cannot be.
+        """
+        if self.adds_modules:
+            raise BackboneError("what this method adds cannot be merged into the pretrained weights")
+
     @property
     def whole_model(self) -> bool:
         """True where a checkpoint must hold every weight and is written by ``save_pretrained``."""
         return False
 
+    def begin(self, backbone: Backbone, earlier: Path | None) -> None:
+        """Start a training: take over what a stage before this one left in the checkpoint ``earlier``, if need be.
+
+        Raises BackboneError where something is needed that is not there.
+        """
+
+    def check_data(self, task: str, languages: Sequence[str]) -> None:
+        """Raise BackboneError for text of a task or in a language that the method cannot be trained on."""
+
+    def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
+        """Make ready for a forward pass over ``examples``. Most methods treat all alike."""
+
     def set_language(self, backbone: Backbone, language: str) -> None:
         """Make ready to generate in ``language``. Most methods do not differ by language."""
 
+    def saves(self, name: str, backbone: Backbone) -> bool:
+        """Whether a checkpoint holds the parameter ``name``: what is trained, and what cannot be had otherwise."""
+        return self.trains(name, backbone)
+
+    def save(self, backbone: Backbone, folder: Path) -> None:
+        """Write what a checkpoint holds into ``folder``, in safetensors and JSON only."""
+        save_file({k: v.contiguous() for k, v in self.state(backbone).items()}, folder / self.weights_file)
+
+    def load(self, backbone: Backbone, folder: Path) -> None:
+        """Put back what ``save`` wrote. Raises BackboneError where it does not fit, OSError or SafetensorError."""
+        self.load_state(backbone, load_file(folder / self.weights_file))
+
     def state(self, backbone: Backbone) -> dict[str, Tensor]:
-        """What a checkpoint holds: the trained tensors, by name."""
-        return {name: p.detach() for name, p in backbone.model.named_parameters() if p.requires_grad}
+        """What a checkpoint holds: tensors by name."""
+        return {name: p.detach() for name, p in backbone.model.named_parameters() if self.saves(name, backbone)}
 
     def load_state(self, backbone: Backbone, state: Mapping[str, Tensor]) -> None:
         """Put a checkpoint's tensors back. Raises BackboneError where names or shapes do not fit."""
-        parameters = {n: p for n, p in backbone.model.named_parameters() if p.requires_grad}
-        if set(parameters) != set(state):
-            odd = sorted(set(parameters) ^ set(state))
+        mine = self.state(backbone)
+        check_fit(mine, state)
+        for name, tensor in mine.items():
+            tensor.copy_(state[name])
+
+
+def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    """Raise BackboneError where the names or shapes of a checkpoint's tensors are not those that are wanted."""
+    if set(mine) != set(saved):
+        odd = sorted(set(mine) ^ set(saved))
+        raise BackboneError(
+            f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}"
+        )
+    for name, tensor in mine.items():
+        if tensor.shape != saved[name].shape:
             raise BackboneError(
-                f"the checkpoint was trained by another method or backbone: {len(odd)} names differ, first {odd[0]}"
+                f"the checkpoint does not fit: {name} is {tuple(saved[name].shape)}, not {tuple(tensor.shape)}"
             )
-        for name, parameter in parameters.items():
-            if parameter.shape != state[name].shape:
-                raise BackboneError(
-                    f"the checkpoint does not fit: {name} is {tuple(state[name].shape)}, not {tuple(parameter.shape)}"
-                )
-            parameter.data.copy_(state[name])
 
 
 methods: Registry[type[Method]] = Registry("method", "xlgen.adaptation")

@@ -24,8 +24,8 @@ class BartStep(DecoderStep):
     """Absolute positions, counted from each row's first column by ``positions`` (a count to a vector)."""
 
     def __init__(self, model: Any, positions: Callable[[Tensor], Tensor]) -> None:
-        decoder = model.model.decoder
-        self._embed, self._head, self._positions = decoder.embed_tokens, model.lm_head, positions
+        decoder = model.get_decoder()
+        self._embed, self._head, self._positions = decoder.embed_tokens, model.get_output_embeddings(), positions
         self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
         self._bias = getattr(model, "final_logits_bias", None)
         self._layers = [_Layer(layer) for layer in decoder.layers]

@@ -44,6 +44,12 @@ class Backbone(ABC):
     """Last names of the modules that are attention blocks (self and cross)."""
     feed_forward_modules: ClassVar[tuple[str, ...]]
     """Last names of the modules whose output is a feed-forward block's output."""
+    entrances: ClassVar[Mapping[str, str]] = {}
+    """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
+    projections: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
+    leading_codes: ClassVar[int] = 0
+    """How many tokens stand before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]]
     """Tokens of pretraining that may be left in generated text (C, Appendix A)."""
 
@@ -51,6 +57,10 @@ class Backbone(ABC):
         self.model: Any = model
         self.tokenizer = tokenizer
         self.name = name
+        self.reserved_source = 0
+        """Encoder positions that virtual tokens take."""
+        self.reserved_target = 0
+        """Decoder positions that virtual tokens take."""
 
     @classmethod  # noqa: B027 - most families need nothing
     def repair(cls, model: Any, fresh: bool) -> None:
@@ -129,19 +139,40 @@ class Backbone(ABC):
             shorter = self.pieces(text[:start] + kept + text[end:])
             if len(shorter) <= limit:
                 return self.source(shorter, example.language), len(pieces) - len(shorter)
+        cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""
         raise BackboneError(
-            f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of {max_tokens} "
-            "by itself; raise max_source_tokens"
+            f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of "
+            f"{self.source_limit(max_tokens)}{cause} by itself; raise max_source_tokens"
         )
+
+    def reserve(self, source: int = 0, target: int = 0) -> None:
+        """Keep positions of encoder and decoder free for virtual tokens.
+
+        Raises BackboneError that says by how much they pass the positions, of which a text needs some too.
+        """
+        text = len(self.source([0], self.languages[0]))  # the shortest there is: codes, one piece, </s>
+        for name, count in (("encoder", source), ("decoder", target)):
+            if self.positions is not None and count + text > self.positions:
+                raise BackboneError(
+                    f"{count} virtual tokens and a text of at least {text} tokens pass the {self.positions} positions "
+                    f"of {self.name}'s {name} by {count + text - self.positions}; set num_virtual_tokens to at most "
+                    f"{self.positions - text}"
+                )
+        self.reserved_source, self.reserved_target = source, target
 
     def new_tokens_limit(self, max_new_tokens: int, forced: int) -> int:
         """``max_new_tokens`` after ``forced`` first ones, or what the positions allow; the last one needs none."""
-        return max_new_tokens if self.positions is None else min(max_new_tokens, self.positions - forced + 1)
+        return self.target_limit(max_new_tokens + forced - 1) - forced + 1
 
     def source_limit(self, max_tokens: int) -> int:
-        """The task's limit or, where that is smaller, the number of positions of the model."""
+        """The task's limit or, where that is smaller, the number of positions that are left for the source."""
         positions = self.positions
-        return max_tokens if positions is None else min(max_tokens, positions)
+        return max_tokens if positions is None else min(max_tokens, positions - self.reserved_source)
+
+    def target_limit(self, max_tokens: int) -> int:
+        """The task's limit or, where that is smaller, the number of positions that are left for the target."""
+        positions = self.positions
+        return max_tokens if positions is None else min(max_tokens, positions - self.reserved_target)
 
     @property
     def positions(self) -> int | None:
@@ -199,6 +230,11 @@ class Backbone(ABC):
             "lm_head": ("lm_head.",),
         }
 
+    @property
+    @abstractmethod
+    def decoder_shape(self) -> tuple[int, int, int]:
+        """Layers of the decoder, heads of its attention, and the dimension of a head."""
+
     def depth(self, name: str) -> int:
         """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
         and of decoder, one more than there are layers for the embeddings.
@@ -211,10 +247,15 @@ class Backbone(ABC):
             return layers[found[1]] - int(found[2])
         return 1 + max(layers.values()) if "embed" in name or "shared." in name else 0
 
-    def sublayers(self) -> list[tuple[str, nn.Module]]:
-        """Attention and feed-forward blocks of encoder and decoder, by name (adapters go after each)."""
-        wanted = (*self.attention_modules, *self.feed_forward_modules)
+    def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
+        """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
+        wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
+
+    def entrance(self, name: str) -> nn.Module:
+        """The module whose input is the input of the block called ``name`` by ``sublayers``."""
+        parent, _, last = name.rpartition(".")
+        return self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
 
 
 # T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.

@@ -6,6 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from torch.nn import functional
 
@@ -19,6 +20,16 @@ class CodedBackbone(Backbone):
 
     attention_modules = ("self_attn", "encoder_attn")
     feed_forward_modules = ("fc2",)
+    entrances: ClassVar[Mapping[str, str]] = {"fc2": "fc1"}
+    projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("q_proj",),
+        "key": ("k_proj",),
+        "value": ("v_proj",),
+        "output": ("out_proj",),
+        "feed_forward_in": ("fc1",),
+        "feed_forward_out": ("fc2",),
+    }
+    leading_codes = 1
     leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
 
     @property
@@ -46,6 +57,13 @@ class CodedBackbone(Backbone):
         start = self.model.config.decoder_start_token_id
         return self.tokenizer.eos_token_id if start is None else start
 
+    @property
+    def decoder_shape(self) -> tuple[int, int, int]:
+        """Layers, heads, and what each has of the model's width."""
+        config = self.model.config
+        heads = config.decoder_attention_heads
+        return config.decoder_layers, heads, config.d_model // heads
+
     def parts(self) -> Mapping[str, tuple[str, ...]]:
         """Input and output share one matrix, so ``embeddings`` and ``lm_head`` are the same part."""
         parts = super().parts()
@@ -71,7 +89,7 @@ class MBart50(CodedBackbone):
 
     def decoder_step(self, longest: int) -> BartStep:
         """Learned positions; the first two rows of the table are not in use."""
-        table = self.model.model.decoder.embed_positions
+        table = self.model.get_decoder().embed_positions
         last = table.num_embeddings - 1
         # Inputs that are done count on until they leave the batch.
         return BartStep(

@@ -25,6 +25,14 @@ class MT5(Backbone):
     }
     attention_modules = ("SelfAttention", "EncDecAttention")
     feed_forward_modules = ("DenseReluDense",)
+    projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("q",),
+        "key": ("k",),
+        "value": ("v",),
+        "output": ("o",),
+        "feed_forward_in": ("wi_0", "wi_1"),
+        "feed_forward_out": ("wo",),
+    }
     leftover_pattern = re.compile(r"<extra_id_\d+>")
 
     @classmethod
@@ -65,6 +73,12 @@ class MT5(Backbone):
     def decoder_step(self, longest: int) -> T5Step:
         """See :class:`Backbone`."""
         return T5Step(self.model, longest)
+
+    @property
+    def decoder_shape(self) -> tuple[int, int, int]:
+        """All heads together need not be as wide as the model: mT5-small has 6 of 64 in 512."""
+        config = self.model.config
+        return config.num_decoder_layers, config.num_heads, config.d_kv
 
     @property
     def positions(self) -> None:

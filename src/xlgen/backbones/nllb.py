@@ -19,7 +19,7 @@ class Nllb(CodedBackbone):
 
     def decoder_step(self, longest: int) -> BartStep:
         """Sinusoidal positions, counted from behind the padding's index."""
-        table = self.model.model.decoder.embed_positions
+        table = self.model.get_decoder().embed_positions
         weights = table.get_embedding(longest + table.padding_idx + 2, table.embedding_dim, table.padding_idx)
         weights = weights.to(table.weights)
         return BartStep(self.model, lambda count: weights[(count + table.padding_idx + 1).clamp(max=len(weights) - 1)])

@@ -24,8 +24,12 @@ class T5Step(DecoderStep):
     """Relative positions: a bias by distance, added in the first layer (mT5) or in every layer (umT5)."""
 
     def __init__(self, model: Any, longest: int) -> None:
-        decoder = model.decoder
-        self._embed, self._head, self._norm = decoder.embed_tokens, model.lm_head, decoder.final_layer_norm
+        decoder = model.get_decoder()
+        self._embed, self._head, self._norm = (
+            decoder.embed_tokens,
+            model.get_output_embeddings(),
+            decoder.final_layer_norm,
+        )
         self._blocks = [_Block(block) for block in decoder.block]
         first = self._blocks[0].attention
         self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim

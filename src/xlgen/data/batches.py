@@ -59,6 +59,10 @@ class Part:
     rate: float | None = None
     """Share of all batches; None: of what the parts with a rate leave, in proportion to ``weight``."""
     weight: float = 1.0
+    task: str = ""
+    """The ``task`` of its examples."""
+    languages: tuple[str, ...] = ()
+    """The languages of its examples."""
 
 
 def shares(parts: Sequence[Part]) -> list[float]:
@@ -116,6 +120,7 @@ class BatchStream:
         for part in parts:
             if part.size == 0:
                 raise DataError(f"nothing to train on: {part.name} is empty")
+        self.parts = tuple(parts)
         self.shares = shares(parts)
         self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]
         self._taken = [0] * len(parts)

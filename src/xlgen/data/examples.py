@@ -39,3 +39,5 @@ class EncodedExample:
     source: tuple[int, ...]
     target: tuple[int, ...]
     language: str
+    task: str = ""
+    """The task's or objective's name, for methods that differ by task."""

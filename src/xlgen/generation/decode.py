@@ -48,7 +48,9 @@ def hypotheses(
     was_training = backbone.model.training
     backbone.model.eval()
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
-    decode = _by_search if decoding.engine == "xlgen" else _by_transformers
+    # Keys and values that a method puts before the target's own are the library's business.
+    ours = decoding.engine == "xlgen" and not backbone.reserved_target
+    decode = _by_search if ours else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
     for index, best in decode(backbone, examples, decoding, count, bias):
         found[index] = best

@@ -22,7 +22,6 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
 
-_TRAINED = "trained.safetensors"
 _ABOUT = "checkpoint.json"
 _RESUME = "resume"
 
@@ -54,7 +53,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
 
-    A method that trains the whole model is saved by ``save_pretrained``; any other saves only what it trained.
+    The method writes its weights: the whole model, or only what it trained.
     ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises SaveError, with nothing left
     behind, when the disk is full or not writable.
     """
@@ -62,11 +61,7 @@ def save_checkpoint(
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        if method.whole_model:
-            backbone.model.save_pretrained(temporary)
-            backbone.tokenizer.save_pretrained(temporary)
-        else:
-            save_file({k: v.contiguous() for k, v in method.state(backbone).items()}, temporary / _TRAINED)
+        method.save(backbone, temporary)
         text = {**about.__dict__, "xlgen": __version__}
         (temporary / _ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
         if optimizer is not None:
@@ -135,14 +130,10 @@ def read_about(folder: Path) -> About:
 
 def restore(folder: Path, backbone: Backbone, method: Method) -> None:
     """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
-    if method.whole_model:
-        # Whole models are read by the one function that knows the traps of each family.
-        backbone.model.load_state_dict(loading.load(str(folder)).model.state_dict())
-        return
     try:
-        method.load_state(backbone, load_file(folder / _TRAINED))
+        method.load(backbone, folder)
     except (OSError, SafetensorError) as error:
-        raise BackboneError(f"{folder / _TRAINED} is damaged or truncated ({error})") from None
+        raise BackboneError(f"the weights in {folder} are damaged or truncated ({error})") from None
 
 
 def load_checkpoint(folder: Path, languages: tuple[str, ...] = ()) -> tuple[Backbone, Method, About]:

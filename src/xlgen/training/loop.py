@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from xlgen.adaptation.base import Method
 from xlgen.backbones.base import IGNORED, Backbone
 from xlgen.config import Training
 from xlgen.data.batches import BatchStream, padding_share
@@ -40,6 +41,7 @@ class StepResult:
 
 def train_loop(
     backbone: Backbone,
+    method: Method,
     model: torch.nn.Module,
     optimizer: Optimizer,
     stream: BatchStream,
@@ -60,7 +62,7 @@ def train_loop(
     for step in range(first_step, training.steps):
         rate = set_learning_rate(optimizer, step, training, reduction())
         batches = [next(stream) for _ in range(training.accumulation)]
-        loss, norm = _optimize(backbone, model, optimizer, batches, training, accelerator, penalty)
+        loss, norm = _optimize(backbone, method, model, optimizer, batches, training, accelerator, penalty)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDivergedError(
                 f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
@@ -75,6 +77,7 @@ def train_loop(
 
 def _optimize(
     backbone: Backbone,
+    method: Method,
     model: torch.nn.Module,
     optimizer: Optimizer,
     batches: Sequence[Sequence[EncodedExample]],
@@ -96,6 +99,7 @@ def _optimize(
     total = torch.zeros((), device=accelerator.device)
     for index, inputs in enumerate(tensors):
         last = index == len(tensors) - 1
+        method.select(backbone, shares[index][0])
         with _sync(accelerator, model, last):
             with _autocast(accelerator, training.precision):
                 loss = token_loss(model, inputs, training.label_smoothing) / count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xlgen.backbones.base import Backbone
@@ -37,7 +37,8 @@ def build_stream(
     parts, report = [], None
     if task is not None:
         examples, report = labelled(stage, task, backbone)
-        parts.append(Part(f"task {task.config.name}", len(examples), lambda index, epoch: examples[index]))
+        name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
+        parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     for number, unlabelled in enumerate(stage.unlabelled):
         parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed))
     training = stage.training
@@ -48,7 +49,7 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     # A model may have fewer positions than the task allows tokens.
-    longest_target = backbone.source_limit(config.max_target_tokens)
+    longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
     encoded: list[EncodedExample] = []
@@ -65,8 +66,8 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
             if config.too_long_targets == "drop":
                 continue
             if config.too_long_targets == "cut":
-                example = EncodedExample(example.source, example.target[:longest_target], example.language)
-        encoded.append(example)
+                example = replace(example, target=example.target[:longest_target])
+        encoded.append(replace(example, task=config.name))
     if too_long and config.too_long_targets == "error":
         longest, where = max(too_long)
         raise DataError(
@@ -88,10 +89,19 @@ def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[Encoded
     return encoded, report
 
 
+def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
+    """``max_tokens`` of text or, where that is fewer, as many as source and target have positions for."""
+    around_source, around_target = len(backbone.source([], language)), len(backbone.target([], language))
+    return min(
+        backbone.source_limit(max_tokens + around_source) - around_source,
+        backbone.target_limit(max_tokens + around_target) - around_target,
+    )
+
+
 def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int) -> Part:
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
-    objective = kind(validate(kind.Options, options, f"objective {config.objective.get('name')}"))
+    settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
     corpus = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
     corpus.pop("reader", None)
     reader = build_reader(corpus, data_dir, "the corpus")
@@ -100,24 +110,30 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
         raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
     codes = tuple(Language.parse(text).code for text in languages)
     backbone.check_languages(codes)
-    texts = {code: _passages(reader, code) for code in codes}
+    objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
+    texts = {code: [p for p in _passages(reader, code) if objective.fits(p)] for code in codes}
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(
-            f"the corpus {corpus['name']} has no text in {', '.join(missing)}; take them out of `languages`"
+            f"objective {config.objective.get('name')}: the corpus {corpus['name']} has no text that fits it in "
+            f"{', '.join(missing)}; take them out of `languages`"
         )
     quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
     slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
     quota = dict(zip(codes, quotas, strict=True))
+    task = str(config.objective.get("name"))
 
     def make(index: int, epoch: int) -> EncodedExample:
         code, place = slots[index]
         # An epoch may take a part of a language's texts only; the next one goes on behind it.
         passage = texts[code][(epoch * quota[code] + place) % len(texts[code])]
-        return objective.make(passage, random.Random(f"{seed}/{number}/{epoch}/{index}"), backbone)
+        rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
+        return replace(objective.make(passage, rng, backbone), task=task)
 
-    name = f"{number}: {config.objective.get('name')} on {corpus['name']} text ({', '.join(codes)})"
-    return Part(name, len(slots), make, config.rate, config.weight)
+    # A translation is in another language than its source.
+    targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
+    name = f"{number}: {task} on {corpus['name']} text ({', '.join(codes)})"
+    return Part(name, len(slots), make, config.rate, config.weight, task, tuple(sorted(targets)))
 
 
 def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, int], list[EncodedExample]]:

@@ -39,6 +39,6 @@ class Letters:
         return list(example.source[1:-1]), list(example.target[1:-1])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def letters() -> Letters:
     return Letters()

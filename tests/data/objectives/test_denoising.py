@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.data.objectives import Passage, objectives
-from xlgen.data.objectives.denoising import text_infilling
+from xlgen.data.objectives.denoising import permuted, text_infilling
 from xlgen.data.objectives.spans import noise_spans
 
 
@@ -49,3 +49,31 @@ def test_long_passages_lose_their_end_on_both_sides(letters: Any) -> None:
     kind = objectives.get("denoising")
     example = kind(kind.Options(max_tokens=10)).make(Passage("ab" * 40, "en"), random.Random(0), letters)
     assert letters.text(letters.inside(example)[1]) == "ab" * 5
+
+
+@given(st.lists(st.integers(1, 5), max_size=9), st.integers(0, 4), st.randoms(use_true_random=False))
+def test_permuted_sentences_stay_whole(lengths: list[int], tail: int, rng: random.Random) -> None:
+    ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+    ids = list(range(sum(lengths) + tail))
+    order = rng.sample(range(len(ends)), len(ends))
+    found = permuted(ids, ends, order)
+    assert sorted(found) == ids
+    assert found[len(ids) - tail :] == ids[len(ids) - tail :]
+    starts = [0, *ends]
+    assert found == [i for n in order for i in range(starts[n], ends[n])] + ids[len(ids) - tail :]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("一。二二。三三三。", "zh"), ("एक। दो दो। तीन।", "hi"), ("أ ب؟ ت ث. ج.", "ar"), ("ก ขข คคค", "th")],
+)
+def test_sentences_in_another_order(text: str, language: str, letters: Any) -> None:
+    kind = objectives.get("denoising")
+    objective = kind(kind.Options(permute_sentences=True, noise_density=0.01))
+    sources = set()
+    for seed in range(30):
+        example = objective.make(Passage(text, language), random.Random(seed), letters)
+        source, target = letters.inside(example)
+        assert letters.text(target) == text
+        sources.add("".join(chr(i) for i in source if i != letters.mask()).strip()[:1])
+    assert len(sources) >= 3, "each sentence comes first at times"

@@ -20,7 +20,6 @@ from xlgen.data.objectives.spans import (
     sentence_spans,
     sentences_to_hide,
 )
-from xlgen.data.readers import DataError
 from xlgen.pocket import world
 
 DENSITIES = st.floats(0.01, 0.99)
@@ -195,7 +194,37 @@ def test_sentences_come_back_whole(language: str) -> None:
         assert text.strip().endswith(story.sentences), "and end where one ends"
 
 
-def test_sentences_that_the_corpus_does_not_tell(letters: Any) -> None:
+def test_where_the_corpus_tells_no_sentences_marks_do(letters: Any) -> None:
     kind = objectives.get("span_corruption")
-    with pytest.raises(DataError, match="unit: tokens"):
-        kind(kind.Options(unit="sentences")).make(Passage("One. Two.", "en"), random.Random(1), letters)
+    objective = kind(kind.Options(unit="sentences"))
+    passage = Passage("दिल्ली बड़ी है। वह राजधानी है।", "hi")
+    source, target = letters.inside(objective.make(passage, random.Random(1), letters))
+    assert letters.text(merge(source, target, 2_000_000)) == passage.text
+    assert letters.text(source).count("_") == 1 and "।" in letters.text(target)
+    assert objective.fits(passage) and not objective.fits(Passage("दिल्ली बड़ी है।", "hi"))
+
+
+# -- Raffel et al. 2020, Figure 2 and Table 3
+
+
+THANKS = ["Thank", "you", "for", "inviting", "me", "to", "your", "party", "last", "week", "."]
+
+
+def test_the_published_example() -> None:
+    source, target = span_corruption(THANKS, [(2, 4), (8, 9)], ["<X>", "<Y>", "<Z>"])
+    assert " ".join(source) == "Thank you <X> me to your party <Y> week ."
+    assert " ".join(target) == "<X> for inviting <Y> last <Z>"
+    dropped = dropped_spans(THANKS, [(2, 4), (8, 9)])
+    assert [" ".join(part) for part in dropped] == ["Thank you me to your party week .", "for inviting last"]
+
+
+@given(st.integers(20, 500), st.integers())
+def test_rates_and_order_of_sentinels_are_those_of_t5(length: int, seed: int) -> None:
+    """15 % in spans of 3; sentinels are used once each, in order, alike on both sides; the last span ends the text."""
+    spans = noise_spans(length, 0.15, 3.0, random.Random(seed))
+    source, target = span_corruption(range(length), spans, range(1000, 1000 + len(spans)))
+    assert len(target) - len(spans) == round(0.15 * length)
+    assert len(spans) == max(round(round(0.15 * length) / 3), 1)
+    used = [token for token in source if token >= 1000]
+    assert used == [token for token in target if token >= 1000] == list(range(1000, 1000 + len(spans)))
+    assert spans[-1][1] == length and source[-1] == used[-1] and target[0] == 1000

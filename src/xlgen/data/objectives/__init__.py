@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from pydantic import Field
+
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
@@ -44,17 +46,33 @@ class Codec(Protocol):
         """The id of the mask token. Raises InputError where the backbone has none."""
 
 
+class Lengths(Config):
+    """What every objective can be told."""
+
+    max_tokens: int = Field(default=512, ge=4)
+    """Longer passages lose their end; where the backbone has fewer positions, more of it."""
+
+
 class Objective(ABC):
     """Base of all objectives: ``Options`` is the config that a recipe gives under the objective's name."""
 
-    Options: ClassVar[type[Config]]
+    Options: ClassVar[type[Lengths]]
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
 
+    def fits(self, passage: Passage) -> bool:
+        """Whether an example can be made of ``passage``; those of which none can are left out."""
+        return True
+
     @abstractmethod
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One example. All randomness comes from ``rng``, so that a resumed run sees the same."""
+
+
+def encoded(codec: Codec, source: Sequence[int], target: Sequence[int], language: str) -> EncodedExample:
+    """What is shown and what is asked for, both in ``language``, laid out as the backbone wants it."""
+    return EncodedExample(codec.source(source, language), codec.target(target, language), language)
 
 
 objectives: Registry[type[Objective]] = Registry("objective", "xlgen.data.objectives")

@@ -1,24 +1,26 @@
-"""Denoising, mBART's pretraining objective: infill masked spans (Liu et al. 2020)."""
+"""Denoising, mBART's pretraining objective: infill masked spans, put sentences in order (Liu et al. 2020)."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pydantic import Field
 
-from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.sentences import sentence_ends
 from xlgen.data.objectives.spans import noise_spans
 
 
-class DenoisingOptions(Config):
+class DenoisingOptions(Lengths):
     """mBART masked 35 % in spans of 3.5 (Poisson)."""
 
     noise_density: float = Field(default=0.35, gt=0, lt=1)
     mean_span_length: float = Field(default=3.5, ge=1)
-    max_tokens: int = Field(default=512, ge=4)
+    permute_sentences: bool = False
+    """Show the sentences in another order, as mBART did; what its corpus calls a sentence, or marks end."""
 
 
 def text_infilling(ids: Sequence[int], spans: Sequence[tuple[int, int]], mask: int) -> list[int]:
@@ -31,6 +33,12 @@ def text_infilling(ids: Sequence[int], spans: Sequence[tuple[int, int]], mask: i
     return source + list(ids[position:])
 
 
+def permuted(ids: Sequence[int], ends: Sequence[int], order: Sequence[int]) -> list[int]:
+    """The parts of ``ids`` that end at ``ends`` in the ``order`` of their numbers: what is after the last end stays."""
+    parts = [ids[start:end] for start, end in pairwise((0, *ends))]
+    return [token for number in order for token in parts[number]] + list(ids[ends[-1] if ends else 0 :])
+
+
 @objectives.register("denoising")
 class Denoising(Objective):
     """Hide spans, predict the whole passage; language codes on both sides come from the codec."""
@@ -40,6 +48,9 @@ class Denoising(Objective):
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage and its original."""
         ids = codec.pieces(passage.text)[: self.options.max_tokens]
-        spans = noise_spans(len(ids), self.options.noise_density, self.options.mean_span_length, rng)
-        source = codec.source(text_infilling(ids, spans, codec.mask()), passage.language)
-        return EncodedExample(source, codec.target(ids, passage.language), passage.language)
+        shown = ids
+        if self.options.permute_sentences:
+            ends = sentence_ends(passage, ids, codec)
+            shown = permuted(ids, ends, rng.sample(range(len(ends)), len(ends)))
+        spans = noise_spans(len(shown), self.options.noise_density, self.options.mean_span_length, rng)
+        return encoded(codec, text_infilling(shown, spans, codec.mask()), ids, passage.language)

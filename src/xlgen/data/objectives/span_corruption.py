@@ -9,14 +9,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.sentences import sentence_ends, sentences_of
 from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
-from xlgen.data.readers import DataError
 
 
-class SpanCorruptionOptions(Config):
+class SpanCorruptionOptions(Lengths):
     """mT5 used 15 % in spans of 3."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
@@ -29,8 +28,6 @@ class SpanCorruptionOptions(Config):
     sentinels: bool = True
     """False hides spans without a mark, and the target is the bare text (Raffel et al. 2020, section 3.3.1, "drop
     corrupted tokens"): the source then looks like that of a task, where nothing says what is to be written."""
-    max_tokens: int = Field(default=512, ge=4)
-    """Longer passages lose their end."""
 
 
 def span_corruption(
@@ -38,32 +35,17 @@ def span_corruption(
 ) -> tuple[list[int], list[int]]:
     """Each span of ``ids`` gives way to a sentinel; the target lists each sentinel with the tokens it hides.
 
-    ``a b c d e`` with spans (1, 3) and (4, 5) gives ``a <0> d <1>`` and ``<0> b c <1> e``.
+    ``a b c d e`` with spans (1, 3) and (4, 5) gives ``a <0> d <1>`` and ``<0> b c <1> e``. A sentinel more than there
+    are spans ends the target: it stands for the text after the last span.
     """
     source: list[int] = []
     target: list[int] = []
     position = 0
-    for (start, end), sentinel in zip(spans, sentinels, strict=True):
+    for (start, end), sentinel in zip(spans, sentinels[: len(spans)], strict=True):
         source += [*ids[position:start], sentinel]
         target += [sentinel, *ids[start:end]]
         position = end
-    return source + list(ids[position:]), target
-
-
-def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[int]:
-    """The position in ``ids`` after each sentence; an end that falls within a piece, or is cut off, is left out.
-
-    Raises DataError where the corpus does not tell its sentences.
-    """
-    if not passage.sentences:
-        raise DataError("span corruption with unit: sentences needs a corpus that gives `sentences`; use unit: tokens")
-    ends, position = [], 0
-    for sentence in passage.sentences:
-        position = passage.text.index(sentence, position) + len(sentence)
-        before = codec.pieces(passage.text[:position])
-        if list(ids[: len(before)]) == before:
-            ends.append(len(before))
-    return ends
+    return source + list(ids[position:]), [*target, *sentinels[len(spans) :]]
 
 
 def dropped_spans(ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
@@ -81,6 +63,10 @@ class SpanCorruption(Objective):
 
     Options = SpanCorruptionOptions
 
+    def fits(self, passage: Passage) -> bool:
+        """Of whole sentences one must be left to show."""
+        return self.options.unit == "tokens" or len(sentences_of(passage)) > 1
+
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage."""
         options = self.options
@@ -93,8 +79,7 @@ class SpanCorruption(Objective):
             source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
         else:
             source, target = dropped_spans(ids, spans)
-        language = passage.language
-        return EncodedExample(codec.source(source, language), codec.target(target, language), language)
+        return encoded(codec, source, target, passage.language)
 
     def _whole_sentences(self, ids: Sequence[int], ends: Sequence[int], rng: random.Random) -> list[tuple[int, int]]:
         count = sentences_to_hide(len(ends), self.options.noise_density)

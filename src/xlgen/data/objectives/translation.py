@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import random
 
-from pydantic import Field
-
-from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.registry import InputError
-
-
-class TranslationOptions(Config):
-    """Lengths only."""
-
-    max_tokens: int = Field(default=512, ge=4)
 
 
 @objectives.register("translation")
 class Translation(Objective):
     """Predict the translation of a passage; the corpus must be parallel."""
 
-    Options = TranslationOptions
+    Options = Lengths
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""

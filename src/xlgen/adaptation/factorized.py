@@ -1,0 +1,80 @@
+"""Factorized prompts: one half of the prompt knows the language, the other the task (V, section 3.1, Figure 5)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from xlgen.adaptation.base import methods
+from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves
+from xlgen.adaptation.prompt import initial_vectors
+from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
+from xlgen.backbones.base import Backbone
+
+
+class FactorizedOptions(HalvesOptions):
+    """V: 50 + 50 vectors, seven unsupervised tasks in all languages, 200,000 steps in stage 1."""
+
+    num_language_tokens: int = Field(default=50, ge=1)
+    num_task_tokens: int = Field(default=50, ge=1)
+    tasks: tuple[str, ...] = Field(
+        default=(
+            "prefix_lm",
+            "span_corruption",
+            "iid_denoising",
+            "lm",
+            "missing_prefix",
+            "n_token_prefix",
+            "missing_n_token_prefix",
+        ),
+        min_length=1,
+    )
+    """The objectives of stage 1; each that its ``unlabelled`` names must be among them."""
+    init_task: str = "span_corruption"
+    """From whose half the task half of stage 2 starts."""
+    init: Literal["uniform", "vocabulary"] = "uniform"
+    """How stage 1 starts; V says at random."""
+
+
+class FactorizedPrompt(VirtualTokens, Halves):
+    """``[language half ; task half]`` for each example; a row of a table is a half, flat."""
+
+    def __init__(self, languages: Tensor, tasks: Tensor) -> None:
+        """``languages``: (languages, num_language_tokens, dim); ``tasks``: (tasks, num_task_tokens, dim)."""
+        super().__init__()
+        self.dim = languages.shape[-1]
+        self.language = nn.Embedding.from_pretrained(languages.flatten(1), freeze=False)
+        self.task = nn.Embedding.from_pretrained(tasks.flatten(1), freeze=False)
+
+    def forward(self, batch: int) -> Tensor:
+        """(batch, num_language_tokens + num_task_tokens, dim)."""
+        language = self.language(self.language_rows).view(len(self.language_rows), -1, self.dim)
+        task = self.task(self.task_rows).view(len(self.task_rows), -1, self.dim)
+        return torch.cat([language.expand(batch, -1, -1), task.expand(batch, -1, -1)], dim=1)
+
+
+@methods.register("factorized")
+class FactorizedPrompts(InHalves):
+    """Freeze the model, train a prompt of a language half and a task half."""
+
+    Options = FactorizedOptions
+
+    def task_names(self) -> tuple[str, ...]:
+        """The objectives of stage 1."""
+        return self.options.tasks
+
+    def first_task(self) -> str | None:
+        """Span corruption, in V."""
+        return self.options.init_task
+
+    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+        """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
+        options = self.options
+        of_language, of_task = options.num_language_tokens, options.num_task_tokens
+        vectors = initial_vectors(backbone, languages * of_language + tasks * of_task, options.init)
+        first, rest = vectors[: languages * of_language], vectors[languages * of_language :]
+        prompt = FactorizedPrompt(first.view(languages, of_language, -1), rest.view(tasks, of_task, -1))
+        insert_virtual_tokens(backbone, prompt, of_language + of_task)

@@ -1,0 +1,73 @@
+"""MAD-X: a language adapter and a task adapter, stacked, one pair a layer (Pfeiffer et al. 2020, section 3).
+
+The paper's invertible adapters at the embeddings are left out: they undo themselves at an output that shares the
+embeddings, which mT5's does not.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xlgen.adaptation.adapters import put_after
+from xlgen.adaptation.base import methods
+from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves
+from xlgen.backbones.base import Backbone
+
+
+class MadxOptions(HalvesOptions):
+    """Every language costs as much as one set of adapters: name the ``languages`` where the backbone knows many."""
+
+    language_bottleneck_dim: int = Field(default=64, ge=1)
+    task_bottleneck_dim: int = Field(default=64, ge=1)
+
+
+class AdapterTable(nn.Module):
+    """Bottleneck adapters ``h + W_up relu(W_down h)``, a row of its tables each; ``W_up = 0`` at first."""
+
+    def __init__(self, rows: int, dim: int, bottleneck_dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.down = nn.Embedding(rows, bottleneck_dim * dim)
+        self.down_bias = nn.Embedding(rows, bottleneck_dim)
+        self.up = nn.Embedding(rows, dim * bottleneck_dim)
+        self.up_bias = nn.Embedding(rows, dim)
+        nn.init.normal_(self.down.weight, std=dim**-0.5)
+        for table in (self.down_bias, self.up, self.up_bias):
+            nn.init.zeros_(table.weight)
+
+    def forward(self, hidden: Tensor, rows: Tensor) -> Tensor:
+        """(batch, length, dim) to the same; ``rows``: (batch,), or (1,) where all use the same."""
+        down = self.down(rows).view(len(rows), -1, self.dim)  # (rows, bottleneck, dim)
+        up = self.up(rows).view(len(rows), self.dim, -1)  # (rows, dim, bottleneck)
+        inner = functional.relu(torch.matmul(hidden, down.mT) + self.down_bias(rows)[:, None])
+        return hidden + torch.matmul(inner, up.mT) + self.up_bias(rows)[:, None]
+
+
+class StackedAdapter(Halves):
+    """The language's adapter, then the task's; in stage 1 there is no task's."""
+
+    def __init__(self, languages: int, tasks: int, dim: int, options: MadxOptions) -> None:
+        super().__init__()
+        self.language = AdapterTable(languages, dim, options.language_bottleneck_dim)
+        self.task = AdapterTable(tasks, dim, options.task_bottleneck_dim) if tasks else None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, length, dim) to the same."""
+        hidden = self.language(hidden, self.language_rows)
+        return hidden if self.task is None else self.task(hidden, self.task_rows)
+
+
+@methods.register("madx")
+class MadX(InHalves):
+    """Freeze the model, train language adapters on text, then a task adapter on top of the source language's."""
+
+    Options = MadxOptions
+
+    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+        """A pair after the feed-forward block of every layer."""
+        dim = backbone.model.config.hidden_size
+        for _, block in backbone.sublayers(attention=False):
+            put_after(block, StackedAdapter(languages, tasks, dim, self.options))

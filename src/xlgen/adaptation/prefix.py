@@ -1,0 +1,47 @@
+"""Prefix tuning: learned keys and values before those of the decoder's self-attention, through the peft library.
+
+Li and Liang (2021). Their reparameterisation is left out: peft saves what it gives and not the network itself, from
+which an interrupted run could not go on as it was.
+
+In an encoder-decoder peft 0.21 lays out two pairs of keys and values a layer, for self- and cross-attention, doubles
+that, and uses the first pair only: half of the numbers it counts as trainable get no gradient, and of L layers numbers
+i and i + L/2 share a prefix. It is left so, since what is saved must mean the same in peft.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from xlgen.adaptation.base import methods
+from xlgen.adaptation.through_peft import ThroughPeft
+from xlgen.backbones.base import Backbone
+from xlgen.config import Config
+
+
+class PrefixOptions(Config):
+    """Li and Liang used 10 for table-to-text and 200 for summarization."""
+
+    num_virtual_tokens: int = Field(default=100, ge=1)
+
+
+@methods.register("prefix")
+class PrefixTuning(ThroughPeft):
+    """Freeze the model, train keys and values that every layer of the decoder sees first."""
+
+    Options = PrefixOptions
+    mergeable: ClassVar[bool] = False
+
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+        """Shapes are the decoder's; peft would take the encoder's layers and ``d_model``. Raises BackboneError."""
+        backbone.reserve(target=self.options.num_virtual_tokens)
+        layers, heads, head_dim = backbone.decoder_shape
+        return peft.PrefixTuningConfig(
+            num_virtual_tokens=self.options.num_virtual_tokens,
+            num_layers=layers,
+            num_attention_heads=heads,
+            token_dim=heads * head_dim,
+            num_transformer_submodules=2,
+        )

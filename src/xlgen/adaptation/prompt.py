@@ -1,0 +1,96 @@
+"""Prompt tuning: learned vectors before the encoder's input embeddings (Lester et al. 2021; V, section 2.2)."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from xlgen.adaptation.base import Method, methods
+from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import Config
+
+_FREQUENT = 5_000
+
+
+class PromptOptions(Config):
+    """V used 100 vectors, and studied 1, 10, 100 and 1,000; C used 100, at learning rate 0.01 (Appendix A)."""
+
+    num_virtual_tokens: int = Field(default=100, ge=1)
+    init: Literal["vocabulary", "first-5000", "text", "uniform"] = "vocabulary"
+    """``vocabulary``: embeddings of tokens drawn from the whole vocabulary (V). ``first-5000``: of different tokens
+    among the first 5,000 ids, which are the frequent ones. ``text``: of ``init_text``, repeated as often as needed.
+    ``uniform``: numbers between -0.5 and 0.5 (Lester et al. 2021, section 3.2)."""
+    init_text: str | None = None
+    place: Literal["start", "after_code"] = "start"
+    """Where the prompt stands in families whose sources begin with a language code: before it, or between it and the
+    text. The others have one place only."""
+
+    @model_validator(mode="after")
+    def _text_where_it_is_used(self) -> PromptOptions:
+        if (self.init == "text") != bool(self.init_text):
+            raise ValueError("`init: text` and `init_text` belong together")
+        return self
+
+
+class Prompt(VirtualTokens):
+    """One prompt for every example; ``vectors``: (num_virtual_tokens, dim)."""
+
+    def __init__(self, vectors: Tensor, skip: int = 0) -> None:
+        super().__init__(skip)
+        self.vectors = nn.Parameter(vectors)
+
+    def forward(self, batch: int) -> Tensor:
+        """(batch, num_virtual_tokens, dim)."""
+        return self.vectors.expand(batch, -1, -1)
+
+
+def initial_vectors(backbone: Backbone, count: int, init: str, text: str | None = None) -> Tensor:
+    """What ``count`` vectors start as (see PromptOptions): (count, dim). Raises BackboneError for too many.
+
+    Embeddings are taken as the encoder gets them: mBART and NLLB multiply theirs by sqrt(dim).
+    """
+    table = backbone.model.get_encoder().embed_tokens
+    size, dim = table.weight.shape
+    if init == "uniform":
+        return torch.rand(count, dim) - 0.5
+    if init == "vocabulary":
+        ids = torch.randint(size, (count,))
+    elif init == "first-5000":
+        if count > min(_FREQUENT, size):
+            raise BackboneError(
+                f"prompt: init first-5000 draws different tokens, and there are {min(_FREQUENT, size)}, "
+                f"{count - min(_FREQUENT, size)} fewer than num_virtual_tokens; use init vocabulary"
+            )
+        ids = torch.randperm(min(_FREQUENT, size))[:count]
+    else:
+        pieces = backbone.pieces(text or "")
+        if not pieces:
+            raise BackboneError(f"prompt: init_text {text!r} has no tokens in {backbone.name}")
+        ids = torch.tensor(list(islice(cycle(pieces), count)))
+    return table(ids.to(table.weight.device)).detach().clone()
+
+
+@methods.register("prompt")
+class PromptTuning(Method):
+    """Freeze the model, train a prompt before the encoder's input."""
+
+    Options = PromptOptions
+
+    def insert(self, backbone: Backbone) -> None:
+        """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
+        options = self.options
+        # Drawn apart from the global generator, so that the same recipe gives the same prompt anywhere.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            vectors = initial_vectors(backbone, options.num_virtual_tokens, options.init, options.init_text)
+        skip = backbone.leading_codes if options.place == "after_code" else 0
+        insert_virtual_tokens(backbone, Prompt(vectors, skip), options.num_virtual_tokens)
+
+    def trains(self, name: str, backbone: Backbone) -> bool:
+        """The prompt alone."""
+        return name.endswith("encoder.prompt.vectors")

@@ -1,0 +1,90 @@
+"""Methods of the peft library: inserted by it, saved in its format, loadable by it.
+
+A file a method says which ``PeftConfig`` it is; everything else is here. ``peft`` is an extra and is imported late.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from xlgen.adaptation.base import Method, check_fit
+from xlgen.backbones.base import Backbone, BackboneError
+
+
+def import_peft() -> ModuleType:
+    """The library. Raises BackboneError where it is not installed."""
+    try:
+        import peft
+    except ImportError:
+        raise BackboneError("this method needs the peft library: pip install 'xlgen[peft]'") from None
+    return peft
+
+
+class ThroughPeft(Method):
+    """Wrap the model in peft's; what peft says is trainable is trained."""
+
+    weights_file: ClassVar[str] = "adapter_model.safetensors"
+    mergeable: ClassVar[bool] = True
+    """Whether the trained part can be folded into the pretrained weights."""
+
+    @abstractmethod
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+        """The ``PeftConfig`` of the method's options."""
+
+    def insert(self, backbone: Backbone) -> None:
+        """The wrapped model takes the model's place."""
+        peft = import_peft()
+        config = self.peft_config(backbone, peft)
+        config.task_type = peft.TaskType.SEQ_2_SEQ_LM
+        # Drawn apart from the global generator, so that the same recipe gives the same start anywhere.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            backbone.model = peft.get_peft_model(backbone.model, config)
+        self._wrapper = "base_model." if config.is_prompt_learning else "base_model.model."
+        self._trained = {name for name, p in backbone.model.named_parameters() if p.requires_grad}
+
+    def trains(self, name: str, backbone: Backbone) -> bool:
+        """What peft made trainable."""
+        return name in self._trained
+
+    def pretrained_name(self, name: str) -> str:
+        """Without peft's wrappers."""
+        return name.removeprefix(self._wrapper).replace(".base_layer.", ".")
+
+    def state(self, backbone: Backbone) -> dict[str, Tensor]:
+        """The tensors under the names of peft's files."""
+        from peft import get_peft_model_state_dict
+
+        return {
+            name: tensor.detach()
+            for name, tensor in get_peft_model_state_dict(backbone.model, save_embedding_layers=False).items()
+        }
+
+    def load_state(self, backbone: Backbone, state: Mapping[str, Tensor]) -> None:
+        """Put them back. Raises BackboneError where names or shapes do not fit."""
+        from peft import set_peft_model_state_dict
+
+        check_fit(self.state(backbone), state)
+        set_peft_model_state_dict(backbone.model, dict(state))
+
+    def save(self, backbone: Backbone, folder: Path) -> None:
+        """``adapter_model.safetensors`` and ``adapter_config.json``; ``PeftModel.from_pretrained`` opens the folder."""
+        super().save(backbone, folder)
+        config = backbone.model.active_peft_config
+        training = config.inference_mode
+        config.inference_mode = True  # what is opened elsewhere is there to be used, as peft's own files are
+        config.save_pretrained(folder)
+        config.inference_mode = training
+
+    def merge(self, backbone: Backbone) -> None:
+        """Fold the trained part into the weights, which are then a plain model's. Raises BackboneError."""
+        if not self.mergeable:
+            super().merge(backbone)
+        backbone.model = backbone.model.merge_and_unload()

@@ -1,0 +1,32 @@
+"""First-sentence prediction: C's intermediate tuning (section 4, "Effect of intermediate tuning")."""
+
+from __future__ import annotations
+
+import random
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.sentences import sentences_of
+
+
+def first_and_rest(passage: Passage) -> tuple[str, str]:
+    """The first sentence, and what follows it; neither begins or ends with white space."""
+    first = sentences_of(passage)[0]
+    end = passage.text.index(first) + len(first)
+    return first, passage.text[end:].strip()
+
+
+@objectives.register("first_sentence")
+class FirstSentence(Objective):
+    """Predict the first sentence of a passage from all the following ones."""
+
+    Options = Lengths
+
+    def fits(self, passage: Passage) -> bool:
+        """Two sentences at least."""
+        return len(sentences_of(passage)) > 1
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """The rest and the first sentence, as they would be tokenized by themselves; nothing is drawn."""
+        first, rest = (codec.pieces(text)[: self.options.max_tokens] for text in first_and_rest(passage))
+        return encoded(codec, rest, first, passage.language)

@@ -1,0 +1,52 @@
+"""I.i.d. denoising, T5's baseline objective: each token is hidden or not (Raffel et al. 2020, section 3.1.4).
+
+V, section 3.1, has it among the seven unsupervised tasks.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+from pydantic import Field
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
+
+
+class IidDenoisingOptions(Lengths):
+    """T5 hid 15 %."""
+
+    noise_density: float = Field(default=0.15, gt=0, lt=1)
+    sentinels: bool = True
+    """False drops the hidden tokens without a mark, for backbones that have no sentinels. mT5 has 100 of them, enough
+    for 512 tokens at 15 %; longer texts need this or a lower ``max_tokens``."""
+
+
+def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tuple[int, int]]:
+    """(start, end) of the runs of hidden tokens, each token hidden with probability ``noise_density``.
+
+    At least one is, unless ``length`` is 0: a target of nothing teaches nothing.
+    """
+    hidden = [rng.random() < noise_density for _ in range(length)]
+    if hidden and not any(hidden):
+        hidden[rng.randrange(length)] = True
+    edges = [position for position, (a, b) in enumerate(pairwise((False, *hidden, False))) if a != b]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+@objectives.register("iid_denoising")
+class IidDenoising(Objective):
+    """Hide single tokens, predict them; neighbours share a sentinel."""
+
+    Options = IidDenoisingOptions
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """One corrupted passage. As in T5, a last sentinel in the target stands for text after the last span."""
+        ids = codec.pieces(passage.text)[: self.options.max_tokens]
+        spans = iid_spans(len(ids), self.options.noise_density, rng)
+        if not self.options.sentinels:
+            return encoded(codec, *dropped_spans(ids, spans), passage.language)
+        goes_on = not spans or spans[-1][1] < len(ids)
+        return encoded(codec, *span_corruption(ids, spans, codec.sentinels(len(spans) + goes_on)), passage.language)

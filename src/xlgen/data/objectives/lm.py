@@ -1,0 +1,19 @@
+"""LM: the whole text, left to right, from an empty input (V, section 3.1; intermediate tuning IT-LM, Appendix F)."""
+
+from __future__ import annotations
+
+import random
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+
+
+@objectives.register("lm")
+class LM(Objective):
+    """Predict a passage from nothing."""
+
+    Options = Lengths
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """One passage; nothing is drawn."""
+        return encoded(codec, (), codec.pieces(passage.text)[: self.options.max_tokens], passage.language)

@@ -1,0 +1,30 @@
+"""Missing n-token prefix prediction: the n tokens that the input lacks at its beginning (V, section 3.1)."""
+
+from __future__ import annotations
+
+import random
+
+from pydantic import Field
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.splits import first_tokens
+
+
+class MissingNTokenPrefixOptions(Lengths):
+    """V gives no n."""
+
+    num_tokens: int = Field(default=32, ge=1)
+    """How many tokens are hidden; of a shorter text all but the last."""
+
+
+@objectives.register("missing_n_token_prefix")
+class MissingNTokenPrefix(Objective):
+    """Predict the missing first n tokens of a passage."""
+
+    Options = MissingNTokenPrefixOptions
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """The passage without its first tokens, and those; nothing is drawn."""
+        prefix, rest = first_tokens(codec.pieces(passage.text)[: self.options.max_tokens], self.options.num_tokens)
+        return encoded(codec, rest, prefix, passage.language)

@@ -1,0 +1,24 @@
+"""Prefix LM: go on from the first part of a text (Raffel et al. 2020, section 3.1.1; V, section 3.1).
+
+LM adaptation is this objective on text of all languages, for 100,000 steps (Lester et al. 2021; V, section 2.2).
+"""
+
+from __future__ import annotations
+
+import random
+
+from xlgen.data.examples import EncodedExample
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives.splits import random_split
+
+
+@objectives.register("prefix_lm")
+class PrefixLM(Objective):
+    """Predict the rest of a passage from its first part."""
+
+    Options = Lengths
+
+    def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
+        """One passage, cut at a random point."""
+        prefix, rest = random_split(codec.pieces(passage.text)[: self.options.max_tokens], rng)
+        return encoded(codec, prefix, rest, passage.language)

@@ -1,0 +1,26 @@
+"""The sentences of a passage, and where they end in its token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xlgen.data.objectives import Codec, Passage
+from xlgen.metrics.sentences import sentences
+
+
+def sentences_of(passage: Passage) -> tuple[str, ...]:
+    """Those that the corpus tells; or else those between sentence marks of any script, in Thai and Lao the phrases
+    between spaces. None is empty."""
+    found = passage.sentences or sentences("marks", passage.language)(passage.text)
+    return tuple(sentence.strip() for sentence in found if sentence.strip())
+
+
+def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[int]:
+    """The position in ``ids`` after each sentence; an end that falls within a piece, or is cut off, is left out."""
+    ends, position = [], 0
+    for sentence in sentences_of(passage):
+        position = passage.text.index(sentence, position) + len(sentence)
+        before = codec.pieces(passage.text[:position])
+        if list(ids[: len(before)]) == before:
+            ends.append(len(before))
+    return ends

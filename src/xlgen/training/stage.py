@@ -1,0 +1,273 @@
+"""One stage of a run, told as a story: load, adapt, train, evaluate, save."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, set_seed
+from torch.optim import Optimizer
+
+from xlgen.adaptation.base import Method, build_method, trainable_parameters
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone
+from xlgen.config import Recipe, Stage
+from xlgen.data.batches import BatchStream
+from xlgen.data.examples import LabelledExample
+from xlgen.data.tasks import Task
+from xlgen.languages import Language
+from xlgen.metrics.score import Row
+from xlgen.registry import InputError
+from xlgen.training import checkpoints as store
+from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.training.folder import RunFolder
+from xlgen.training.interrupt import InterruptedRunError, stop_signal
+from xlgen.training.loop import StepResult, train_loop
+from xlgen.training.mixture import DataReport, build_stream, text_examples
+from xlgen.training.optimizer import Reduction, build_optimizer
+from xlgen.training.penalties import Penalty, build_penalty
+from xlgen.training.progress import Progress
+from xlgen.training.tracking import Tracker
+
+
+@dataclass
+class StageRun:
+    """One stage of a run."""
+
+    recipe: Recipe
+    stage: Stage
+    task: Task | None
+    backbone_name: str
+    place: Path
+    index: int
+    folder: RunFolder
+    accelerator: Accelerator
+    progress: Progress
+    earlier: Path | None = None
+    backbone: Backbone = field(init=False)
+    method: Method = field(init=False)
+    tracker: Tracker = field(init=False)
+    reduction: Reduction = field(init=False)
+    examples: dict[str, list[LabelledExample]] = field(init=False, default_factory=dict)
+
+    def execute(self, keep_whole: bool) -> None:
+        """The story of a stage."""
+        training = self.stage.training
+        # 1. Load the backbone; refuse first what it cannot do.
+        set_seed(self.recipe.seed)
+        self.examples = self._evaluation_examples()
+        self.backbone = self._load()
+        # 2. Adapt it.
+        self.method = build_method(self.stage.adaptation)
+        self.method.prepare(self.backbone)
+        # 3. Make the batches.
+        stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone)
+        for part in stream.parts:
+            self.method.check_data(part.task, part.languages)
+        for code in self.examples:
+            self.method.set_language(self.backbone, code)  # a language it cannot speak is an error now, not later
+        self.method.begin(self.backbone, self.earlier)
+        penalty = self._penalty()
+        # 4. Open the log, and find out how far an earlier attempt came.
+        self.place.mkdir(parents=True, exist_ok=True)
+        self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process)
+        found = store.checkpoints(self.place / "checkpoints")
+        first = store.read_about(found[-1]).step if found else 0
+        if found:
+            store.restore(found[-1], self.backbone, self.method)
+        # 5. Hand model and optimizer to the device and the processes.
+        self.reduction = Reduction(training.plateau)
+        optimizer = build_optimizer(self.backbone.model.named_parameters(), training, self.backbone.depth)
+        model, optimizer = self.accelerator.prepare(self.backbone.model, optimizer)
+        torch.manual_seed(self.recipe.seed)
+        if found:
+            saved = store.load_resume(found[-1], optimizer)
+            stream.restore(saved["stream"])
+            self.reduction.restore(saved["reduction"])
+        self.tracker.cut_after(first if found else -1)
+        if not found:
+            self._log_start(report)
+        # 6. Train; log, evaluate and save on the way.
+        self._train(model, optimizer, stream, first, penalty)
+        # 7. Leave a whole model for the next stage to start from.
+        if keep_whole and self.accelerator.is_main_process:
+            self._save_model()
+        self.accelerator.wait_for_everyone()
+
+    def _train(
+        self, model: torch.nn.Module, optimizer: Optimizer, stream: BatchStream, first: int, penalty: Penalty | None
+    ) -> None:
+        """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
+        training = self.stage.training
+        started = time.monotonic()
+        bar = self.progress.task("training", training.steps, first)
+        with stop_signal() as stop:
+
+            def after_step(result: StepResult) -> None:
+                self._log_step(result, started, first)
+                bar(1)
+                ends = result.step == training.steps
+                if self._evaluates_at(result.step):
+                    self._evaluate(result.step)
+                if ends or stop() or self._saves_at(result.step):
+                    self._save(result.step, stream.state(), optimizer)
+                if stop() and not ends:
+                    self.folder.set_state(stage=self.index, step=result.step, status="interrupted")
+                    raise InterruptedRunError(
+                        f"stopped after step {result.step}; a checkpoint is saved. "
+                        "Go on with the same command and --resume"
+                    )
+
+            train_loop(
+                self.backbone,
+                self.method,
+                model,
+                optimizer,
+                stream,
+                training,
+                self.accelerator,
+                first,
+                after_step,
+                penalty,
+                lambda: self.reduction.factor,
+            )
+
+    def _penalty(self) -> Penalty | None:
+        """The stage's penalty, measured from where training starts."""
+        if self.stage.penalty is None:
+            return None
+        penalty = build_penalty(self.stage.penalty)
+        penalty.prepare(self.backbone, text_examples(self.recipe, self.backbone))
+        return penalty
+
+    def _save_model(self) -> None:
+        """A folder like any pretrained checkpoint's; it appears whole or not at all."""
+        temporary = self.place / "model.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        self.backbone.model.save_pretrained(temporary)
+        self.backbone.tokenizer.save_pretrained(temporary)
+        temporary.rename(self.place / "model")
+
+    def _evaluation_examples(self) -> dict[str, list[LabelledExample]]:
+        return evaluation_examples(self.task, self.stage.evaluation) if self.task else {}
+
+    def _load(self) -> Backbone:
+        languages = tuple(self.examples)
+        if self.task is not None:
+            languages = (*self.task.check_languages(self.stage.source_languages), *languages)
+        backbone = loading.load(
+            self.backbone_name,
+            languages=languages,
+            allow_unknown=self.recipe.backbone.unknown_languages == "allow",
+            precision=self.stage.training.precision,
+            init=self.recipe.backbone.init if self.index == 0 else "pretrained",
+            seed=self.recipe.seed,
+        )
+        if self.stage.training.dropout is not None:
+            set_dropout(backbone.model, self.stage.training.dropout)
+        return backbone
+
+    def _log_start(self, report: DataReport | None) -> None:
+        parameters = sum(p.numel() for p in self.backbone.model.parameters())
+        self.tracker.log(
+            "start",
+            0,
+            parameters=parameters,
+            trainable=trainable_parameters(self.backbone.model),
+            data=asdict(report) if report else None,
+            processes=self.accelerator.num_processes,
+            device=str(self.accelerator.device),
+        )
+
+    def _log_step(self, result: StepResult, started: float, first: int) -> None:
+        every = self.stage.training.log_every
+        if result.step % every == 0 or result.step in (1, self.stage.training.steps):
+            fields = {key: value for key, value in asdict(result).items() if key != "step"}
+            rate = (result.step - first) / (time.monotonic() - started)
+            self.tracker.log("step", result.step, **fields, steps_per_second=round(rate, 3))
+
+    def _evaluates_at(self, step: int) -> bool:
+        every, steps = self.stage.evaluation.every, self.stage.training.steps
+        return bool(self.examples) and (step == steps or (every is not None and step % every == 0))
+
+    def _saves_at(self, step: int) -> bool:
+        every = self.stage.training.save_every
+        return step % every == 0 if every else self._evaluates_at(step)
+
+    def _evaluate(self, step: int) -> None:
+        assert self.task is not None
+        count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
+        bar = self.progress.task(f"evaluating at step {step}", count, 0)
+        rows = evaluate(
+            self.backbone, self.method, self.task, self.stage.evaluation, self.examples, self.accelerator, bar
+        )
+        scored: dict[str, list[Row]] = {}
+        if self.accelerator.is_main_process:
+            write_predictions(self.place / "predictions" / f"step-{step}", rows)
+            for language, found in rows.items():
+                cropped = sum(row["cropped_tokens"] > 0 for row in found)
+                self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
+                scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
+                for row in scored[language]:
+                    self.tracker.log("figure", step, **asdict(row))
+        self._observe(scored)
+
+    def _observe(self, scored: dict[str, list[Row]]) -> None:
+        """Tell the plateau, in every process alike; where no language is without labels, all languages count."""
+        plateau = self.stage.training.plateau
+        if plateau is None:
+            self.accelerator.wait_for_everyone()
+            return
+        sources = {Language.parse(text).code for text in self.stage.source_languages}
+        chosen = [code for code in scored if code not in sources] or list(scored)
+        values = [row.value for code in chosen for row in scored[code] if row.metric == plateau.metric]
+        shared = broadcast_object_list([mean_of(plateau.metric, values) if scored else None])
+        self.reduction.observe(shared[0])
+
+    def _save(self, step: int, stream: dict[str, Any], optimizer: Any) -> None:
+        if self.accelerator.is_main_process:
+            folder = self.place / "checkpoints"
+            before = store.checkpoints(folder)
+            about = store.About(
+                step=step,
+                backbone=self.backbone_name,
+                adaptation=self.stage.adaptation,
+                task=self.stage.task,
+                data_dir=self.recipe.data_dir,
+                allow_unknown=self.recipe.backbone.unknown_languages == "allow",
+            )
+            target = folder / f"step-{step}"
+            resume = {"stream": stream, "reduction": self.reduction.state()}
+            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
+            for path in before:
+                store.forget_resume(path)
+            keep = self.stage.training.keep_checkpoints
+            for path in store.checkpoints(folder)[: -keep or None] if keep else []:
+                store.remove(path)
+            self.folder.set_state(stage=self.index, step=step, status="running")
+        self.accelerator.wait_for_everyone()
+
+
+def mean_of(metric: str, values: Sequence[float | None]) -> float:
+    """The mean of a figure over languages. Raises InputError where no evaluation gives it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
+    return sum(known) / len(known)
+
+
+def set_dropout(model: torch.nn.Module, probability: float) -> None:
+    """Give every dropout of ``model`` the same probability."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability
+        # mBART and M2M-100 call the functional form with these attributes.
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, probability)

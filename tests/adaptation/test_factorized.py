@@ -1,0 +1,202 @@
+"""Factorized prompts: which halves each example sees, what each stage trains, and whose half speaks at inference."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.halves import halves_of
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import Recipe
+from xlgen.data.examples import EncodedExample
+from xlgen.generation.decode import Decoding, generate
+from xlgen.training.checkpoints import checkpoints, load_checkpoint
+from xlgen.training.run import check, train
+
+SMALL = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr", "ru"], "tasks": ["lm", "prefix_lm"]}
+
+
+def prepared(backbone: Backbone, **options: Any) -> Method:
+    method = build_method({"method": "factorized", **SMALL, "init_task": "lm", **options})
+    method.prepare(backbone)
+    return method
+
+
+def rows(backbone: Backbone) -> list[EncodedExample]:
+    kinds = [("fr", "lm"), ("en", "prefix_lm"), ("ru", "lm")]
+    return [
+        EncodedExample(backbone.source([5, 6 + n], code), backbone.target([8, 9], code), code, task)
+        for n, (code, task) in enumerate(kinds)
+    ]
+
+
+@torch.no_grad()
+def logits(backbone: Backbone, examples: list[EncodedExample]) -> Tensor:
+    batch = {k: v for k, v in backbone.collate(examples).items() if k != "labels"}
+    return backbone.model.eval()(**batch).logits
+
+
+def test_every_example_of_a_mixed_batch_sees_its_halves(
+    any_backbone: Backbone, backbone_of: Callable[[str], Backbone]
+) -> None:
+    """By hand: the language's vectors, then the task's, before the embeddings."""
+    plain = backbone_of(Path(any_backbone.name).name)
+    method = prepared(any_backbone)
+    examples = rows(any_backbone)
+    method.select(any_backbone, examples)
+    found = logits(any_backbone, examples)
+    ((_, prompt),) = halves_of(any_backbone)
+    module: Any = prompt
+    languages = module.language.weight.detach().view(3, 3, -1)
+    tasks = module.task.weight.detach().view(2, 2, -1)
+    by_hand = torch.stack(
+        [torch.cat([languages[["en", "fr", "ru"].index(e.language)], tasks[int(e.task != "lm")]]) for e in examples]
+    )
+    batch = plain.collate(examples)
+    embedded = plain.model.get_encoder().embed_tokens(batch["input_ids"])
+    with torch.no_grad():
+        expected = plain.model.eval()(
+            inputs_embeds=torch.cat([by_hand, embedded], 1),
+            attention_mask=torch.cat([torch.ones(3, 5, dtype=torch.long), batch["attention_mask"]], 1),
+            decoder_input_ids=batch["decoder_input_ids"],
+        ).logits
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_only_the_halves_of_the_batch_get_a_gradient(backbone_of: Callable[[str], Backbone]) -> None:
+    backbone = backbone_of("mt5")
+    method = prepared(backbone)
+    examples = [e for e in rows(backbone) if e.language != "ru"][:1]
+    method.select(backbone, examples)
+    backbone.model(**backbone.collate(examples)).loss.backward()
+    ((_, prompt),) = halves_of(backbone)
+    module: Any = prompt
+    assert module.language.weight.grad.abs().sum(1).bool().tolist() == [False, True, False]
+    assert module.task.weight.grad.abs().sum(1).bool().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_inference_swaps_the_language_half(any_backbone: Backbone, keep: bool) -> None:
+    """With ``keep_source_language`` (FP-EN) all languages speak through the English one."""
+    method = prepared(any_backbone, keep_source_language=keep)
+    examples = rows(any_backbone)[:1]
+    outputs = []
+    for code in ("en", "fr"):
+        method.set_language(any_backbone, code)
+        outputs.append(logits(any_backbone, examples))
+        assert generate(any_backbone, [examples[0].source] * 3, ["fr"] * 3, Decoding(4, num_beams=2))
+    assert torch.equal(*outputs) == keep
+
+
+def test_a_language_or_task_without_a_half(backbone_of: Callable[[str], Backbone]) -> None:
+    backbone = backbone_of("mt5")
+    method = prepared(backbone)
+    with pytest.raises(BackboneError, match="no half for th; there are en, fr, ru"):
+        method.set_language(backbone, "th")
+    with pytest.raises(BackboneError, match="no half for the task 'first_sentence'; stage 1 learns lm, prefix_lm"):
+        method.check_data("first_sentence", ("en",))
+    method.check_data("lm", ("en", "ru"))
+
+
+# -- the two stages
+
+
+def recipe(root: Path, backbone: Path, stages: list[str], **second: Any) -> Recipe:
+    task = {
+        "reader": {"name": "pocket", "size": 12},
+        "languages": ["en", "fr", "ru"],
+        "source": "{document}",
+        "target": "title",
+        "max_source_tokens": 40,
+        "max_target_tokens": 40,
+        "metrics": ["rougeL"],
+        "main_metric": "rougeL",
+    }
+    (root / "titles.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+    sizes = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr", "ru"]}
+    corpus = {"reader": "pocket", "size": 6}
+    training = {"steps": 3, "learning_rate": 0.1, "warmup_steps": 0, "schedule": "constant", "batch_tokens": 400}
+    names = ("lm", "span_corruption")
+    first = {
+        "unlabelled": [
+            {"objective": {"name": name, "max_tokens": 30}, "corpus": corpus, "languages": ["en", "fr", "ru"]}
+            for name in names
+        ],
+        "adaptation": {"method": "factorized", "tasks": list(names), **sizes},
+        "training": training,
+    }
+    last = {
+        "task": str(root / "titles.yaml"),
+        "adaptation": {"method": "factorized", "learn": "task", "tasks": list(names), **sizes, **second},
+        "training": training,
+        "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 3},
+    }
+    chosen = [{"first": first, "last": last}[name] for name in stages]
+    return Recipe.model_validate({"name": "fp", "backbone": str(backbone), "stages": chosen})
+
+
+def tables(checkpoint: Path) -> dict[str, Tensor]:
+    backbone, method, _ = load_checkpoint(checkpoint)
+    return {name.rsplit(".", 2)[-2]: t.clone() for name, t in method.state(backbone).items()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]) -> Path:
+    root = tmp_path_factory.mktemp("fp")
+    train(recipe(root, checkpoint("mt5"), ["first", "last"]), root / "run")
+    return root / "run"
+
+
+def test_two_stages_in_one_recipe(run: Path) -> None:
+    """Stage 2 keeps every language half to the bit, and its task half has moved."""
+    (first,), (last,) = (checkpoints(place / "checkpoints") for place in (run / "stages" / "0", run))
+    names = json.loads((first / "halves.json").read_text())
+    assert names == {"languages": ["en", "fr", "ru"], "tasks": ["lm", "span_corruption"]}
+    one, two = tables(first), tables(last)
+    assert torch.equal(one["language"], two["language"])
+    assert one["task"].shape[0] == 2 and two["task"].shape[0] == 1
+    moved = (two["task"][0] - one["task"][1]).abs()
+    assert 0 < float(moved.max()) < 0.5, "it started from span corruption's"
+    assert not (run / "stages" / "0" / "model").exists()
+    assert sorted(p.stem for p in (run / "predictions").rglob("*.jsonl")) == ["en", "fr", "ru"]
+
+
+def test_stage_2_can_start_from_another_run(run: Path, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    start = str(run / "stages" / "0")
+    train(recipe(tmp_path, checkpoint("mt5"), ["last"], start=start), tmp_path / "run")
+    (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
+    (last,) = checkpoints(tmp_path / "run" / "checkpoints")
+    assert torch.equal(tables(first)["language"], tables(last)["language"])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({}, "put such a stage before this one, or name its run"),
+        ({"start": "nowhere"}, "no checkpoint of a stage with `learn: languages` in nowhere"),
+        ({"start": "STAGE", "languages": ["en", "fr", "ru", "th"]}, "learned no half for th"),
+        ({"start": "STAGE", "init_task": "prefix_lm"}, "learned no task 'prefix_lm'; it has lm, span_corruption"),
+        ({"start": "STAGE", "languages": ["en", "fr"]}, "no half for ru; there are en, fr"),
+        ({"start": "STAGE", "num_language_tokens": 4}, "had another backbone or other sizes"),
+    ],
+)
+def test_a_missing_stage_1(
+    run: Path, checkpoint: Callable[[str], Path], tmp_path: Path, second: dict[str, Any], message: str
+) -> None:
+    second = {key: str(run / "stages" / "0") if value == "STAGE" else value for key, value in second.items()}
+    with pytest.raises(BackboneError, match=message):
+        train(recipe(tmp_path, checkpoint("mt5"), ["last"], **second), tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("step-*"))
+
+
+def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    stages = recipe(tmp_path, checkpoint("mt5"), ["first", "last"])
+    other = stages.stages[1].model_copy(update={"adaptation": {"method": "full"}})
+    with pytest.raises(BackboneError, match="factorized adds modules, and full in the next stage cannot go on"):
+        check(stages.model_copy(update={"stages": (stages.stages[0], other)}))
