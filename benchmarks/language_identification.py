@@ -103,6 +103,9 @@ def answers(data: Path, lid: str) -> bool:
         "top label": lambda examples: by_top_label(examples, identifier),
         "rule, text alone": lambda examples: verdicts([replace(e, input=None) for e in examples], identifier, RULE),
         "rule, with the input": lambda examples: verdicts(examples, identifier, RULE),
+        "rule, with the input, extractive": lambda examples: verdicts(
+            examples, identifier, replace(RULE, extractive=True)
+        ),
     }
     means = {}
     for name, judge in judges.items():
@@ -114,15 +117,14 @@ def answers(data: Path, lid: str) -> bool:
             print(row_of(code, rows[-1]), flush=True)
         means[name] = np.nanmean(rows, axis=0)
         print(row_of("mean", means[name]), flush=True)
-    raw, alone, known = means.values()
-    told = [caught(each) for each in means.values()]
-    print(f"\ncalled wrong: {raw[0]:.2f} -> {alone[0]:.2f}, {known[0]:.2f} with the input")
-    print(
-        f"caught: {raw[3]:.2f} -> {alone[3]:.2f}, {known[3]:.2f}; of those told "
-        + " -> ".join(f"{x:.2f}" for x in told)
-    )
-    print(f"passed as right: {raw[5]:.2f} -> {alone[5]:.2f}, {known[5]:.2f}")
-    return bool(max(alone[0], known[0]) <= raw[0] / 2 and min(told[1:]) >= told[0])
+    raw = means["top label"]
+    print("\n| | called wrong | caught | caught of those told | passed as right |\n|---|---|---|---|---|")
+    for name, each in means.items():
+        print(f"| {name} | {each[0]:.2f} | {each[3]:.2f} | {caught(each):.2f} | {each[5]:.2f} |")
+    rules = [each for name, each in means.items() if name != "top label"]
+    halved = all(each[0] <= raw[0] / 2 for each in rules)
+    extractive = means["rule, with the input, extractive"]
+    return bool(halved and extractive[3] >= raw[3] and all(caught(each) >= caught(raw) for each in rules))
 
 
 def gold(questions: dict[str, tuple[str, str]], code: str) -> list[Example]:

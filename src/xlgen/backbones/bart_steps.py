@@ -39,7 +39,8 @@ class BartStep(DecoderStep):
 
     def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
-        hidden = self._embed(tokens) + self._positions(column - memory.first)  # (rows, width)
+        # (rows, 1, width), as hooks expect it
+        hidden = self._embed(tokens[:, None]) + self._positions(column - memory.first)[:, None]
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
         mask = hidden_columns(memory, column, hidden.dtype)
         for index, layer in enumerate(self._layers):
@@ -54,7 +55,7 @@ class BartStep(DecoderStep):
             hidden = hidden + through_hooks(layer.cross, normed, layer.cross.out_proj(found))
             inner = layer.activation(layer.first(layer.feed_norm(hidden)))
             hidden = hidden + layer.second(inner)
-        logits = self._head(self._last_norm(hidden))
+        logits = self._head(self._last_norm(hidden)[:, 0])
         return logits if self._bias is None else logits + self._bias
 
 

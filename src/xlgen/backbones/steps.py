@@ -72,20 +72,20 @@ def hidden_columns(memory: Memory, column: int, dtype: torch.dtype) -> Tensor | 
 def self_attention(
     query: Tensor, key: Tensor, value: Tensor, past: Tensor, begin: int, column: int, mask: Tensor | None, scale: float
 ) -> Tensor:
-    """Attention of one token to itself and what was before it. ``query key value``: (rows, heads * dim).
+    """Attention of one token to itself and what was before it. ``query key value``: (rows, 1, heads * dim).
 
-    ``past`` is one layer's share of the cache, (rows, time, 2, heads, dim). Returns (rows, heads * dim).
+    ``past`` is one layer's share of the cache, (rows, time, 2, heads, dim). Returns (rows, 1, heads * dim).
     """
     rows, _, _, heads, dim = past.shape
     past[:, column, 0] = key.view(rows, heads, dim)
     past[:, column, 1] = value.view(rows, heads, dim)
     seen = past[:, begin : column + 1]
     keys, values = seen[:, :, 0].transpose(1, 2), seen[:, :, 1].transpose(1, 2)  # (rows, heads, columns, dim)
-    return _attend(query.view(rows, heads, 1, dim), keys, values, mask, scale).reshape(rows, heads * dim)
+    return _attend(query.view(rows, heads, 1, dim), keys, values, mask, scale).reshape(rows, 1, heads * dim)
 
 
 def cross_attention(query: Tensor, source: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """Attention of each beam's token to its input. ``query``: (rows, heads * dim); returns the same.
+    """Attention of each beam's token to its input. ``query``: (rows, 1, heads * dim); returns the same.
 
     ``source`` is one layer's share, (inputs, source, 2, heads, dim); the beams of an input read it together.
     """

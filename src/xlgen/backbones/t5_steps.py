@@ -45,7 +45,7 @@ class T5Step(DecoderStep):
 
     def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
-        hidden = self._embed(tokens)  # (rows, width)
+        hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
         distance = column - memory.begin
         hide = hidden_columns(memory, column, hidden.dtype)
         masks = [bias[..., self._longest - distance :] for bias in self._biases]
@@ -62,7 +62,7 @@ class T5Step(DecoderStep):
             hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
             normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
             hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))
-        return self._head(rms_norm(hidden, self._norm))
+        return self._head(rms_norm(hidden, self._norm)[:, 0])
 
 
 class _Block:
@@ -78,7 +78,7 @@ class _Block:
         self._inner = together([self.feed.wi_0, self.feed.wi_1] if gated else [self.feed.wi])
 
     def feed_forward(self, hidden: Tensor) -> Tensor:
-        """(rows, width) to the same."""
+        """(rows, 1, width) to the same."""
         activated, *linear = self._inner(hidden)
         activated = self.feed.act(activated)
         return self.feed.wo(activated * linear[0] if linear else activated)

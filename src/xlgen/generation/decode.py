@@ -11,7 +11,8 @@ from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
-from xlgen.generation.search import Encoded, Search
+from xlgen.generation.rows import Encoded
+from xlgen.generation.search import Search
 
 # Inputs that are encoded together, as a share of those that are decoded together.
 _CHUNK = 4

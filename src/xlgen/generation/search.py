@@ -13,57 +13,11 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.steps import DecoderStep, Memory
+from xlgen.generation.rows import Batch, Encoded, Found, drop_columns, joined, settle
 
 _NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
 _DONE_SHARE = 0.25
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Inputs that are ready to be decoded."""
-
-    numbers: list[int]
-    """Which inputs of the caller's they are."""
-    states: Tensor
-    """The encoder's output: (inputs, source, width)."""
-    mask: Tensor
-    """1 where there is a token: (inputs, source)."""
-    prompts: Tensor
-    """What the decoder is given first: (inputs, prompt)."""
-    bias: Tensor | None = None
-    """What is added to log-probabilities: (inputs, vocabulary)."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """The hypotheses of one input, best first."""
-
-    number: int
-    tokens: list[list[int]]
-    scores: list[float]
-
-
-@dataclass
-class _Batch:
-    """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
-
-    numbers: Tensor  # (R,)
-    memory: Memory
-    column: int
-    """Where the next tokens stand."""
-    tokens: Tensor  # (R, K): the last ones
-    bias: Tensor | None  # (R, V)
-    count: Tensor  # (R,): generated so far
-    running: Tensor  # (R, K, longest)
-    scores: Tensor  # (R, K)
-    finished: Tensor  # (R, K, longest)
-    finished_scores: Tensor  # (R, K)
-    finished_count: Tensor  # (R, K): 0 where nothing is finished
-    done: Tensor  # (R,)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
 
 @dataclass
@@ -85,7 +39,7 @@ class Search:
     @torch.inference_mode()
     def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
         """The hypotheses of each input, in the order in which they are done."""
-        batch: _Batch | None = None
+        batch: Batch | None = None
         more = True
         while True:
             while more and (batch is None or len(batch) < self.rows):
@@ -101,7 +55,7 @@ class Search:
 
     # -- who is in the batch
 
-    def _admit(self, batch: _Batch | None, new: Encoded) -> _Batch:
+    def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
         """Let inputs enter: their prompts go into the columns before the next one."""
         prompt = new.prompts.shape[1]
         fresh = self._fresh(new)
@@ -120,9 +74,9 @@ class Search:
             for place in range(prompt - 1):
                 self.step(new.prompts[:, place], single, fresh.memory.begin + place)
             fresh.memory.past.copy_(single.past.repeat_interleave(self.beams, dim=0))
-        return fresh if batch is None or len(batch) == 0 else _joined(batch, fresh)
+        return fresh if batch is None or len(batch) == 0 else joined(batch, fresh)
 
-    def _fresh(self, new: Encoded) -> _Batch:
+    def _fresh(self, new: Encoded) -> Batch:
         inputs, device = len(new.numbers), new.states.device
         shape, columns = (inputs, self.beams), self._columns(new.prompts.shape[1])
         scores = torch.zeros(shape, device=device)
@@ -136,7 +90,7 @@ class Search:
             torch.zeros(inputs * self.beams, dtype=torch.long, device=device),
         )
         empty = torch.full((*shape, self.longest), self.pad, dtype=torch.long, device=device)
-        return _Batch(
+        return Batch(
             numbers=torch.tensor(new.numbers, device=device),
             memory=memory,
             column=0,
@@ -155,7 +109,7 @@ class Search:
         """Columns of the cache: twice what an input needs, so that old columns are dropped in one go and seldom."""
         return 2 * (prompt + self.longest)
 
-    def _keep(self, batch: _Batch, wanted: Tensor) -> _Batch:
+    def _keep(self, batch: Batch, wanted: Tensor) -> Batch:
         """The batch with the wanted inputs only, its empty columns dropped."""
         rows = wanted.repeat_interleave(self.beams)
         memory = batch.memory
@@ -166,12 +120,12 @@ class Search:
             setattr(batch, name, getattr(batch, name)[wanted])
         batch.finished_count, batch.done = batch.finished_count[wanted], batch.done[wanted]
         batch.bias = batch.bias[wanted] if batch.bias is not None else None
-        _settle(batch)
+        settle(batch)
         return batch
 
     # -- steps
 
-    def _advance(self, batch: _Batch, more: bool) -> None:
+    def _advance(self, batch: Batch, more: bool) -> None:
         """Take steps until enough inputs are done: all, or some where others wait."""
         size = len(batch)
         while True:
@@ -180,9 +134,9 @@ class Search:
             if done == size or (done >= _DONE_SHARE * size and (more or done >= size / 2)):
                 return
 
-    def _step(self, batch: _Batch) -> None:
+    def _step(self, batch: Batch) -> None:
         if batch.column == batch.memory.past.shape[1]:
-            _drop_columns(batch)
+            drop_columns(batch)
         self.steps += 1
         logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
         if batch.bias is not None:
@@ -197,7 +151,7 @@ class Search:
         batch.column += 1
         batch.count += 1
 
-    def _greedy(self, batch: _Batch, logits: Tensor) -> None:
+    def _greedy(self, batch: Batch, logits: Tensor) -> None:
         chosen = logits.argmax(-1)  # (R,)
         batch.running.scatter_(2, batch.count[:, None, None].clamp(max=self.longest - 1), chosen[:, None, None])
         ends = (chosen == self.end) | (batch.count + 1 >= self.longest)
@@ -208,7 +162,7 @@ class Search:
         batch.done |= ends
         batch.tokens = chosen[:, None]
 
-    def _beam(self, batch: _Batch, logits: Tensor, normalizer: Tensor) -> None:
+    def _beam(self, batch: Batch, logits: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
         wide = 2 * beams
         # The best of all K * V continuations are among the best of each beam.
@@ -234,7 +188,7 @@ class Search:
         worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), _NEVER)
         batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
 
-    def _finish(self, batch: _Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
+    def _finish(self, batch: Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
         """Take the hypotheses that end among the best K into the list of finished ones."""
         beams = self.beams
         ending = ends[:, :beams] & ~batch.done[:, None]
@@ -247,7 +201,7 @@ class Search:
         both = torch.cat([batch.finished, sequences[:, :beams]], dim=1)
         batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
 
-    def _follow(self, batch: _Batch, parents: Tensor) -> None:
+    def _follow(self, batch: Batch, parents: Tensor) -> None:
         """Give each beam the past of the beam that it goes on from: (R, K) of 0 .. K - 1."""
         inputs, beams = parents.shape
         own = torch.arange(beams, device=parents.device)
@@ -257,7 +211,7 @@ class Search:
         past = batch.memory.past[:, batch.memory.begin : batch.column + 1]
         past.copy_(past.index_select(0, rows))
 
-    def _results(self, batch: _Batch) -> Iterator[Found]:
+    def _results(self, batch: Batch) -> Iterator[Found]:
         for row in batch.done.nonzero().flatten().tolist():
             counts = batch.finished_count[row, : self.hypotheses].tolist()
             sequences = batch.finished[row, : self.hypotheses].tolist()
@@ -285,51 +239,3 @@ def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
         where = torch.cat([where, rest], dim=1)
     best, place = values.topk(count)
     return best, where.gather(1, place)
-
-
-def _joined(old: _Batch, new: _Batch) -> _Batch:
-    """Both batches as one; the shorter sources are padded."""
-    longest = max(old.memory.source.shape[1], new.memory.source.shape[1])
-    for batch in (old, new):
-        missing = longest - batch.memory.source.shape[1]
-        if missing:
-            shape = batch.memory.source.shape
-            batch.memory.source = torch.cat(
-                [batch.memory.source, batch.memory.source.new_zeros((shape[0], missing, *shape[2:]))], dim=1
-            )
-            batch.memory.source_mask = torch.nn.functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
-    old.memory = Memory(
-        torch.cat([old.memory.past, new.memory.past]),
-        torch.cat([old.memory.source, new.memory.source]),
-        torch.cat([old.memory.source_mask, new.memory.source_mask]),
-        torch.cat([old.memory.first, new.memory.first]),
-    )
-    names = ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done")
-    for name in names:
-        setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
-    old.bias = torch.cat([old.bias, new.bias]) if old.bias is not None and new.bias is not None else None
-    _settle(old)
-    return old
-
-
-def _settle(batch: _Batch) -> None:
-    """Note where the rows begin."""
-    first = batch.memory.first
-    if len(first):
-        batch.memory.begin = int(first.min())
-        batch.memory.even = bool((first == batch.memory.begin).all())
-    # Sources were sorted by length: what no input reaches is cut off.
-    if len(batch.numbers):
-        reach = int((batch.memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
-        batch.memory.source = batch.memory.source[:, :reach]
-        batch.memory.source_mask = batch.memory.source_mask[..., :reach]
-
-
-def _drop_columns(batch: _Batch) -> None:
-    """Make room at the end of the cache: what is before the first row's beginning goes."""
-    memory, begin = batch.memory, batch.memory.begin
-    kept = memory.past[:, begin : batch.column].clone()
-    memory.past[:, : kept.shape[1]] = kept
-    memory.first = memory.first - begin
-    memory.begin = 0
-    batch.column -= begin

@@ -18,6 +18,8 @@ from xlgen.metrics.sentences import sentences
 _LONGER, _MORE = 2, 16
 # NLLB-200 and mBART-50 were trained on inputs of at most so many tokens.
 _LONGEST = 512
+# Of scripts without sentence marks, whose sentences are found at spaces, which end phrases too.
+_PHRASES, _PACKED = ("Thai", "Laoo"), 100
 _JOINED = ("Hans", "Hant", "Hani", "Jpan")
 """Scripts that put no space between sentences."""
 
@@ -43,6 +45,8 @@ class Translator:
             return list(texts)
         split = sentences("marks", source)
         parts = [[part.strip() for part in split(text) if part.strip()] for text in texts]
+        if Language.parse(source).script in _PHRASES:
+            parts = [self._packed(found) for found in parts]
         flat = [part for found in parts for part in found]
         done = iter(self._sentences(flat, source, target))
         joiner = "" if Language.parse(target).script in _JOINED else " "
@@ -66,6 +70,17 @@ class Translator:
                     croppable=(start, start + len(inside)) if examples[place].croppable else None,
                 )
         return [moved[place] for place in range(len(examples))]
+
+    def _packed(self, phrases: Sequence[str]) -> list[str]:
+        """Phrases put together again to about the length of a sentence or two."""
+        packed: list[str] = []
+        for phrase in phrases:
+            longer = f"{packed[-1]} {phrase}" if packed else phrase
+            if packed and len(self.backbone.pieces(longer)) <= _PACKED:
+                packed[-1] = longer
+            else:
+                packed.append(phrase)
+        return packed
 
     def _sentences(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Each sentence in ``target``, cut to what the model can read."""

@@ -9,7 +9,8 @@ language, or in one of a few others, such as the source language that a careless
    script writes a smaller share of the letters than the target's are out; where none is left, it is the target.
 3. A text of which identification is sure (0.5 or more) that it is in none of the candidates is not in the target.
 4. Otherwise the identifier's probabilities are renormalised over the candidates that are left. From ``right_from`` the
-   text is in the target language, below ``wrong_below`` it is not, and between them nobody can tell.
+   text is in the target language; below ``wrong_below`` it is not (below ``wrong_below_on_top`` where the target is
+   the identifier's own top label); and between them nobody can tell.
 
 The thresholds come from first words of NTREX-128's news, not from answers: ``benchmarks/language_identification.py
 calibrate`` shows how. Figures are in docs/language-identification.md.
@@ -51,8 +52,12 @@ class ShortText:
     """Languages that the text may be in instead of the target: as a rule the source language."""
     wrong_below: float = 0.7
     """Below this share of the candidates' probability the target is not it."""
+    wrong_below_on_top: float = 0.5
+    """The same where the target is the top label among all of the identifier's."""
     right_from: float = 0.95
     """From this share on it is."""
+    extractive: bool = False
+    """Whether outputs are spans of their inputs, as answers are in SQuAD: one that is none then needs the top label."""
 
     def verdict(self, text: str, target: Language, identifier: LanguageIdentifier) -> float:
         """Whether ``text`` is in ``target``: :data:`RIGHT`, :data:`WRONG` or :data:`CANNOT_TELL`."""
@@ -81,13 +86,16 @@ class ShortText:
         if top not in (ours, *theirs) and probability >= _SURE:
             return WRONG
         share = target_share(text, ours, theirs, identifier)
-        return RIGHT if share >= self.right_from else WRONG if share < self.wrong_below else CANNOT_TELL
+        wrong_below = self.wrong_below_on_top if top == ours else self.wrong_below
+        return RIGHT if share >= self.right_from else WRONG if share < wrong_below else CANNOT_TELL
 
     @property
     def name(self) -> str:
         """For signatures."""
         words = f"{LONGEST}-words,others={'+'.join(self.others)}"
-        return f"short:{words},wrong<{self.wrong_below:g},right>={self.right_from:g},sure={_SURE:g}"
+        kind = ",extractive" if self.extractive else ""
+        wrong = f"wrong<{self.wrong_below:g}/{self.wrong_below_on_top:g}"
+        return f"short:{words}{kind},{wrong},right>={self.right_from:g},sure={_SURE:g}"
 
 
 def target_share(text: str, target: str, others: Sequence[str], identifier: LanguageIdentifier) -> float:
@@ -122,6 +130,8 @@ def verdicts(examples: Sequence[Example], identifier: LanguageIdentifier, rule: 
             found.append(float(top == code) if code else CANNOT_TELL)
         elif _quoted(example, code, identifier):
             found.append(RIGHT)
+        elif rule.extractive and example.input is not None and code and top != code:
+            found.append(WRONG if _LETTER.search(example.prediction) else CANNOT_TELL)
         else:
             found.append(rule.verdict(example.prediction, target, identifier) if code else CANNOT_TELL)
     return found
