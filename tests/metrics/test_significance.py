@@ -98,3 +98,17 @@ def test_seeds_are_averaged_figure_by_figure() -> None:
 def test_a_seed_that_comes_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="seed 1 has the figure"):
         over_seeds([row(1, 1.0), row(1, 2.0)])
+
+
+def test_a_figure_of_the_whole_is_compared_as_such() -> None:
+    """The harmonic mean of two shares is not the mean of anything; with a mean both ways agree."""
+    random = np.random.default_rng(0)
+    first, second = random.random(60), random.random(60) * 0.8
+    plain = paired_bootstrap(first, second, 400)
+    whole = paired_bootstrap(first, second, 400, corpus=lambda scores: float(scores.mean()))
+    assert plain and whole and plain.low and whole.low and plain.high and whole.high
+    assert whole.difference == pytest.approx(plain.difference)
+    assert (whole.low, whole.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+    best = paired_bootstrap(first, second, 50, corpus=lambda scores: float(scores.max()))
+    assert best is not None
+    assert best.first == first.max() and best.second == second.max()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,13 @@ class Difference:
     """Examples on which both are defined."""
 
 
-def paired_bootstrap(first: Scores, second: Scores, resamples: int = 1000, seed: int = 0) -> Difference | None:
+def paired_bootstrap(
+    first: Scores,
+    second: Scores,
+    resamples: int = 1000,
+    seed: int = 0,
+    corpus: Callable[[Scores], float] | None = None,
+) -> Difference | None:
     """Paired bootstrap of the difference of two means (Koehn 2004, section 3; Efron and Tibshirani 1993).
 
     Args:
@@ -39,6 +45,7 @@ def paired_bootstrap(first: Scores, second: Scores, resamples: int = 1000, seed:
         second: Those of the other on the same examples, in the same order. NaN in either leaves the pair out.
         resamples: Number of resamples; the interval holds the middle 95 % of their differences.
         seed: Of the resamples.
+        corpus: Of a figure that is not the mean of its scores, the figure from all scores; slow.
 
     Returns:
         The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples have not the sign
@@ -50,13 +57,26 @@ def paired_bootstrap(first: Scores, second: Scores, resamples: int = 1000, seed:
     first, second = first[both], second[both]
     if not len(first):
         return None
-    means = math.fsum(first) / len(first), math.fsum(second) / len(second)
-    differences = resampled_means(first - second, resamples, seed)
+    if corpus:
+        means = corpus(first), corpus(second)
+        differences = _resampled_pairs(first, second, resamples, seed, corpus)
+    else:
+        means = math.fsum(first) / len(first), math.fsum(second) / len(second)
+        differences = resampled_means(first - second, resamples, seed)
     low, high, p = None, None, None
     if resamples:
         low, high = (float(bound) for bound in np.percentile(differences, [2.5, 97.5]))
         p = _p(differences)
     return Difference(*means, means[0] - means[1], low, high, p, len(first))
+
+
+def _resampled_pairs(
+    first: Scores, second: Scores, resamples: int, seed: int, corpus: Callable[[Scores], float]
+) -> Scores:
+    """Differences of a figure of the whole on resamples of the pairs."""
+    random = np.random.default_rng(seed)
+    chosen = (random.integers(0, len(first), len(first)) for _ in range(resamples))
+    return np.array([corpus(first[rows]) - corpus(second[rows]) for rows in chosen])
 
 
 def _p(differences: Scores) -> float:

@@ -56,7 +56,7 @@ def compare(
     rows = []
     for number, members in _pairs_of(first, left):
         for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
-            found = paired_bootstrap(ours[left[members]], theirs[right[members]], bootstrap, seed)
+            found = paired_bootstrap(ours[left[members]], theirs[right[members]], bootstrap, seed, figure.corpus)
             sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
             about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
             rows.append({**_where(first, first.groups[number]), **about})
