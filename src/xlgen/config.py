@@ -167,6 +167,9 @@ class Recipe(Config):
     seed: int = 0
     data_dir: str = "."
     """Where the relative paths of task files start."""
+    cache_dir: str | None = None
+    """Where the stages before the last are kept for every run that has the same ones, so that intermediate tuning is
+    done once. None: in the run's own folder. The data that a stage has read are taken to be unchanged."""
     report_as: str | None = None
     """The method's name in tables, where it is not the adaptation's: a baseline such as ``sup-all``."""
     baseline: dict[str, Any] | None = None

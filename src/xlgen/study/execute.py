@@ -47,6 +47,13 @@ class _Worker:
         return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
 
 
+def with_cache(run: PlannedRun, out: Path) -> PlannedRun:
+    """The run with a place for stages that others of the study share, where it has any and names none itself."""
+    if len(run.recipe.stages) == 1 or run.recipe.cache_dir is not None:
+        return run
+    return PlannedRun(run.name, run.recipe.model_copy(update={"cache_dir": str(out / "stages")}))
+
+
 def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came to its end in ``folder``. Raises InputError where the folder holds another run."""
     state = folder / "state.json"
@@ -60,7 +67,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
 
 def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
     """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs."""
-    waiting = [run for run in study.runs if not is_done(run, out / "runs" / run.name)]
+    runs = [with_cache(run, out) for run in study.runs]
+    waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
     workers = max(1, min(workers, len(waiting)))
     threads = max(1, (os.cpu_count() or 1) // workers)
     running: list[_Worker] = []

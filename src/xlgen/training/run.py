@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from filelock import FileLock
 
+from xlgen import __version__
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
 from xlgen.config import Recipe, Stage
@@ -20,6 +26,7 @@ from xlgen.training.folder import RunFolder, open_run
 from xlgen.training.penalties import build_penalty
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.stage import StageRun
+from xlgen.training.tracking import write_atomically
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None) -> RunFolder:
@@ -37,18 +44,45 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
         folder = open_run(out, recipe, resume or not accelerator.is_main_process)
     name, earlier = recipe.backbone.name, None
     for index, stage in enumerate(recipe.stages):
-        place = folder.stage(index, len(recipe.stages))
         last = index == len(recipe.stages) - 1
-        # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
-        leaves_model = not (last or build_method(stage.adaptation).adds_modules)
-        if not ((place / "model").exists() or (not last and _finished(place, stage))):
-            StageRun(recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier).execute(
-                keep_whole=leaves_model
-            )
+        with _place(recipe, index, folder, accelerator) as place:
+            # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
+            leaves_model = not (last or build_method(stage.adaptation).adds_modules)
+            if not ((place / "model").exists() or (not last and _finished(place, stage))):
+                StageRun(
+                    recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier
+                ).execute(keep_whole=leaves_model)
         name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
     if accelerator.is_main_process:
         folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
     return folder
+
+
+@contextmanager
+def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerator) -> Iterator[Path]:
+    """Where a stage's files lie. What other runs may share is locked, so that one trains it while the others wait."""
+    last = index == len(recipe.stages) - 1
+    if last or recipe.cache_dir is None or accelerator.num_processes > 1:
+        yield folder.stage(index, len(recipe.stages))
+        return
+    place = Path(recipe.cache_dir) / stage_key(recipe, index)
+    place.mkdir(parents=True, exist_ok=True)
+    pointer = folder.path / "stages" / f"{index}.json"
+    pointer.parent.mkdir(exist_ok=True)
+    write_atomically(pointer, json.dumps({"place": str(place)}))
+    with FileLock(place / "lock"):
+        yield place
+
+
+def stage_key(recipe: Recipe, index: int) -> str:
+    """What decides the outcome of the stages up to ``index``, as a short name."""
+    whole = recipe.model_dump(mode="json")
+    deciding = {key: whole[key] for key in ("backbone", "seed", "data_dir")}
+    deciding["stages"] = [
+        {k: v for k, v in stage.items() if k != "evaluation"} for stage in whole["stages"][: index + 1]
+    ]
+    text = json.dumps({**deciding, "xlgen": __version__}, sort_keys=True)
+    return f"{index}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def check(recipe: Recipe) -> list[Task | None]:
