@@ -56,6 +56,18 @@ class Unlabelled(Config):
     evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
 
+class TranslateTrain(Config):
+    """Train on machine-translated labels (V, section 2.2: Translate-Train)."""
+
+    translator: str
+    """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
+    languages: tuple[str, ...] = ()
+    """Into which; empty: every evaluated language that is no source language."""
+    num_beams: int = Field(default=1, ge=1)
+    keep_source: bool = True
+    """Whether the source languages' own examples stay in. The total number of examples is the same."""
+
+
 class Plateau(Config):
     """Lower the learning rate where a figure of the evaluations no longer rises (``ReduceLROnPlateau``)."""
 
@@ -136,6 +148,7 @@ class Stage(Config):
     task: str | None = None
     """The name of a task (``xlgen list tasks``) or the path of a task file."""
     source_languages: tuple[str, ...] = Field(default=("en",), min_length=1)
+    translate_train: TranslateTrain | None = None
     unlabelled: tuple[Unlabelled, ...] = ()
     adaptation: dict[str, Any] = Field(default_factory=lambda: {"method": "full"})
     """``{method: adapters, bottleneck_dim: 64}``; see ``xlgen list methods``."""
@@ -259,7 +272,7 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
         if isinstance(part, int):
             continue
         found = re.findall(
-            r"\b(BackboneConfig|Stage|Training|Plateau|Evaluation|Unlabelled)\b",
+            r"\b(BackboneConfig|Stage|Training|TranslateTrain|Plateau|Evaluation|Unlabelled)\b",
             str(here.model_fields[part].annotation),
         )
         here = globals()[found[0]] if found else here

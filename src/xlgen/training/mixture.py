@@ -16,6 +16,7 @@ from xlgen.data.objectives import Passage, objectives
 from xlgen.data.readers import DataError, Reader
 from xlgen.data.tasks import Task, build_reader, field, interleave
 from xlgen.languages import Language
+from xlgen.training.translate_train import translated
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class DataReport:
 
 
 def build_stream(
-    recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone
+    recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone, place: Path | None = None
 ) -> tuple[BatchStream, DataReport | None]:
     """The endless batches of a stage, and a report on its labelled part. Raises DataError and InputError."""
     parts, report = [], None
     if task is not None:
-        examples, report = labelled(stage, task, backbone)
+        examples, report = labelled(stage, task, backbone, place)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     for number, unlabelled in enumerate(stage.unlabelled):
@@ -45,13 +46,17 @@ def build_stream(
     return BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples), report
 
 
-def labelled(stage: Stage, task: Task, backbone: Backbone) -> tuple[list[EncodedExample], DataReport]:
+def labelled(
+    stage: Stage, task: Task, backbone: Backbone, place: Path | None = None
+) -> tuple[list[EncodedExample], DataReport]:
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     # A model may have fewer positions than the task allows tokens.
     longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
+    if stage.translate_train is not None:
+        rows = translated(rows, stage, task, place)
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     too_long: list[tuple[int, str]] = []

@@ -67,7 +67,7 @@ class StageRun:
         self.method = build_method(self.stage.adaptation)
         self.method.prepare(self.backbone)
         # 3. Make the batches.
-        stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone)
+        stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
         for part in stream.parts:
             self.method.check_data(part.task, part.languages)
         for code in self.examples:
