@@ -10,8 +10,8 @@
 - One word is a span by itself only where it is a function word that the target does not have (``The rompió una mesa``):
   nobody borrows those. They are known of English, the usual source.
 
-The price comes from NTREX-128's sentences and from words of other sentences put into them; figures are in
-docs/language-identification.md.
+The price was set by hand, on NTREX-128's sentences with words of other sentences put into them and on whole paragraphs
+of XQuAD; figures are in docs/language-identification.md.
 """
 
 from __future__ import annotations
