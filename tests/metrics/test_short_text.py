@@ -79,7 +79,7 @@ def test_what_cannot_be_told_is_counted_apart() -> None:
     found = ShortLanguageRate().per_example([Example("de", "1990"), Example("de", ""), Example("de", "die Kirche")])
     np.testing.assert_array_equal(found["short_language_rate"], [np.nan, 0, 1])
     assert found["cannot_tell_rate"].tolist() == [1, 0, 0]
-    assert "wrong<0.7/0.5,right>=0.95" in ShortLanguageRate().signature("de")
+    assert "wrong<0.7,on-top<0.5,right>=0.95" in ShortLanguageRate().signature("de")
 
 
 def test_first_words_of_news(shared: Callable[[str], Path]) -> None:

@@ -94,7 +94,7 @@ class ShortText:
         """For signatures."""
         words = f"{LONGEST}-words,others={'+'.join(self.others)}"
         kind = ",extractive" if self.extractive else ""
-        wrong = f"wrong<{self.wrong_below:g}/{self.wrong_below_on_top:g}"
+        wrong = f"wrong<{self.wrong_below:g},on-top<{self.wrong_below_on_top:g}"
         return f"short:{words}{kind},{wrong},right>={self.right_from:g},sure={_SURE:g}"
 
 
