@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,23 @@ def predict(
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[tuple[str, int]]:
     """(raw generated text, tokens cropped from the input) for examples of any languages, in order."""
-    texts: dict[int, tuple[str, int]] = {}
     decode = Decoder(backbone, decoding, task.data_dir, progress)
-    for language in dict.fromkeys(example.language for example in examples):
+    encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
+    texts: dict[int, str] = {}
+    for language, chosen in _together(method, examples):
         method.set_language(backbone, language)
-        chosen = [i for i, example in enumerate(examples) if example.language == language]
-        encoded = [backbone.encode_source(examples[i], task.config.max_source_tokens) for i in chosen]
-        requests = [Request(ids, language) for ids, _ in encoded]
+        requests = [Request(encoded[i][0], examples[i].language) for i in chosen]
         found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
-        texts.update({i: (text, cropped) for i, text, (_, cropped) in zip(chosen, found, encoded, strict=True)})
-    return [texts[i] for i in range(len(examples))]
+        texts.update(zip(chosen, found, strict=True))
+    return [(texts[i], cropped) for i, (_, cropped) in enumerate(encoded)]
+
+
+def _together(method: Method, examples: Sequence[LabelledExample]) -> list[tuple[str, list[int]]]:
+    """(a language to set, which examples): all in one stream, unless the method differs by language."""
+    languages = list(dict.fromkeys(example.language for example in examples))
+    if type(method).set_language is Method.set_language:
+        return [(languages[0], list(range(len(examples))))] if examples else []
+    return [(code, [i for i, example in enumerate(examples) if example.language == code]) for code in languages]
 
 
 def evaluate(
@@ -85,16 +93,14 @@ def evaluate(
     """
     decoding, control = decoding_of(task, evaluation), control_of(evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for language, whole in examples.items():
-        mine = list(range(rank, len(whole), world))
-        raw = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress)
-        found = list(zip(mine, raw, strict=True))
-        if accelerator is not None and world > 1:
-            found = gather_object(found)
-        by_index = dict(found)
-        rows[language] = [_row(whole[i], *by_index[i], backbone) for i in range(len(whole))]
-    return rows
+    whole = [example for found in examples.values() for example in found]
+    mine = list(range(rank, len(whole), world))
+    raw = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress)
+    pairs = list(zip(mine, raw, strict=True))
+    if accelerator is not None and world > 1:
+        pairs = gather_object(pairs)
+    done = iter([_row(whole[i], *result, backbone) for i, result in sorted(pairs)])
+    return {language: list(islice(done, len(found))) for language, found in examples.items()}
 
 
 def _row(example: LabelledExample, raw: str, cropped: int, backbone: Backbone) -> dict[str, Any]:
