@@ -5,53 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from xlgen.backbones.steps import (
     DecoderStep,
     Memory,
+    Pair,
+    by_distance,
     cross_attention,
     enter,
-    hidden_columns,
     self_attention,
+    split_heads,
     through_hooks,
     together,
+    visible,
 )
 
 
 class BartStep(DecoderStep):
     """Absolute positions, counted from each row's first column by ``positions`` (a count to a vector)."""
 
-    def __init__(self, model: Any, positions: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, model: Any, positions: Callable[[Tensor], Tensor], longest: int) -> None:
         decoder = model.get_decoder()
         self._embed, self._head, self._positions = decoder.embed_tokens, model.get_output_embeddings(), positions
         self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
         self._bias = getattr(model, "final_logits_bias", None)
         self._layers = [_Layer(layer) for layer in decoder.layers]
         attention = self._layers[0].attention
+        self._longest = longest
+        self._mask = by_distance(self._embed.weight.new_zeros((1, 1, 1, longest + 1)))
         self.layers, self.heads, self.dim = len(self._layers), attention.num_heads, attention.head_dim
 
-    def source(self, states: Tensor) -> Tensor:
+    def source(self, states: Tensor) -> list[Pair]:
         """See :class:`DecoderStep`."""
-        found = [torch.stack(list(layer.source(states)), dim=2) for layer in self._layers]
-        return torch.stack(found, dim=2).unflatten(-1, (self.heads, self.dim))
+        found = [layer.source(states) for layer in self._layers]
+        return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
     def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         # (rows, 1, width), as hooks expect it
         hidden = self._embed(tokens[:, None]) + self._positions(column - memory.first)[:, None]
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
-        mask = hidden_columns(memory, column, hidden.dtype)
+        mask = visible(self._mask, memory, column, self._longest)
         for index, layer in enumerate(self._layers):
             normed = enter(layer.attention, layer.self_norm(hidden))
             query, key, value = layer.query_key_value(normed)
             scale = layer.attention.scaling
-            found = self_attention(query, key, value, memory.past[:, :, index], memory.begin, column, mask, scale)
+            found = self_attention(query * scale, key, value, memory.past[index], column, mask)
             hidden = hidden + through_hooks(layer.attention, normed, layer.attention.out_proj(found))
             normed = enter(layer.cross, layer.cross_norm(hidden))
             query = layer.cross.q_proj(normed)
-            found = cross_attention(query, memory.source[:, :, index], memory.source_mask, scale)
+            found = cross_attention(query, memory.source[index], memory.source_mask, scale)
             hidden = hidden + through_hooks(layer.cross, normed, layer.cross.out_proj(found))
             inner = layer.activation(layer.first(layer.feed_norm(hidden)))
             hidden = hidden + layer.second(inner)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
 
+from torch import Tensor
 from torch.nn import functional
 
 from xlgen.backbones.bart_steps import BartStep
@@ -92,9 +93,11 @@ class MBart50(CodedBackbone):
         table = self.model.get_decoder().embed_positions
         last = table.num_embeddings - 1
         # Inputs that are done count on until they leave the batch.
-        return BartStep(
-            self.model, lambda count: functional.embedding((count + table.offset).clamp(max=last), table.weight)
-        )
+
+        def positions(count: Tensor) -> Tensor:
+            return functional.embedding((count + table.offset).clamp(max=last), table.weight)
+
+        return BartStep(self.model, positions, longest)
 
     @cached_property
     def codes(self) -> dict[str, int]:

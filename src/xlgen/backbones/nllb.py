@@ -22,7 +22,8 @@ class Nllb(CodedBackbone):
         table = self.model.get_decoder().embed_positions
         weights = table.get_embedding(longest + table.padding_idx + 2, table.embedding_dim, table.padding_idx)
         weights = weights.to(table.weights)
-        return BartStep(self.model, lambda count: weights[(count + table.padding_idx + 1).clamp(max=len(weights) - 1)])
+        behind = table.padding_idx + 1
+        return BartStep(self.model, lambda count: weights[(count + behind).clamp(max=len(weights) - 1)], longest)
 
     @cached_property
     def codes(self) -> dict[str, int]:

@@ -18,23 +18,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CHUNK = 16
+"""Columns by which the cache of self-attention grows."""
+
+Pair = tuple[Tensor, Tensor]
+"""Keys and values of one layer."""
+
 
 @dataclass
 class Memory:
-    """What the steps before have left."""
+    """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
 
-    past: Tensor
-    """Keys and values of self-attention: (rows, time, layers, 2, heads, dim)."""
-    source: Tensor
-    """Keys and values of cross-attention, once an input and not a beam: (inputs, source, layers, 2, heads, dim)."""
+    past: list[Pair]
+    """Of self-attention, a pair a layer: (rows, heads, columns, dim). The last columns may still be empty."""
+    source: list[Pair]
+    """Of cross-attention, once an input and not a beam: (inputs, heads, source, dim)."""
     source_mask: Tensor
     """0 where there is a token, else minus infinity: (inputs, 1, 1, source)."""
     first: Tensor
     """The column where each row begins: (rows,)."""
-    begin: int = 0
-    """The first column that belongs to any row."""
     even: bool = True
-    """Whether all rows begin there."""
+    """Whether all rows begin at column 0."""
+
+    @property
+    def columns(self) -> int:
+        """How many there are, empty ones included."""
+        return self.past[0][0].shape[2]
 
 
 class DecoderStep(ABC):
@@ -45,7 +54,7 @@ class DecoderStep(ABC):
     dim: int
 
     @abstractmethod
-    def source(self, states: Tensor) -> Tensor:
+    def source(self, states: Tensor) -> list[Pair]:
         """Keys and values of cross-attention of encoder states (inputs, source, width); see :class:`Memory`."""
 
     @abstractmethod
@@ -55,48 +64,60 @@ class DecoderStep(ABC):
         Writes their keys and values into ``memory.past``.
         """
 
-    def new_past(self, rows: int, columns: int, like: Tensor) -> Tensor:
+    def new_past(self, rows: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
-        return like.new_zeros((rows, columns, self.layers, 2, self.heads, self.dim))
+        shape = (rows, self.heads, columns, self.dim)
+        return [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self.layers)]
 
 
-def hidden_columns(memory: Memory, column: int, dtype: torch.dtype) -> Tensor | None:
-    """Minus infinity where a column is before a row's first: (rows, 1, 1, columns); None where nothing is hidden."""
-    if memory.even:
-        return None
-    columns = torch.arange(memory.begin, column + 1, device=memory.first.device)
-    hidden = columns[None] < memory.first[:, None]  # (rows, columns)
-    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None, None]
+def by_distance(values: Tensor) -> Tensor:
+    """``values`` of the last column towards each, (..., columns), with empty columns behind it, of no weight at all."""
+    return functional.pad(values, (0, CHUNK), value=-torch.inf)
 
 
-def self_attention(
-    query: Tensor, key: Tensor, value: Tensor, past: Tensor, begin: int, column: int, mask: Tensor | None, scale: float
-) -> Tensor:
-    """Attention of one token to itself and what was before it. ``query key value``: (rows, 1, heads * dim).
+def visible(values: Tensor, memory: Memory, column: int, longest: int) -> Tensor:
+    """What is added to the scores of ``column``: (rows or 1, heads or 1, 1, columns).
 
-    ``past`` is one layer's share of the cache, (rows, time, 2, heads, dim). Returns (rows, 1, heads * dim).
+    ``values`` come from :func:`by_distance` of ``longest`` + 1 columns. What stands before a row's first column is
+    hidden from it.
     """
-    rows, _, _, heads, dim = past.shape
-    past[:, column, 0] = key.view(rows, heads, dim)
-    past[:, column, 1] = value.view(rows, heads, dim)
-    seen = past[:, begin : column + 1]
-    keys, values = seen[:, :, 0].transpose(1, 2), seen[:, :, 1].transpose(1, 2)  # (rows, heads, columns, dim)
-    return _attend(query.view(rows, heads, 1, dim), keys, values, mask, scale).reshape(rows, 1, heads * dim)
+    mask = values[..., longest - column : longest - column + memory.columns]
+    if memory.even:
+        return mask
+    columns = torch.arange(memory.columns, device=values.device)
+    hidden = columns[None] < memory.first[:, None]  # (rows, columns)
+    return mask.masked_fill(hidden[:, None, None], -torch.inf)
 
 
-def cross_attention(query: Tensor, source: Tensor, mask: Tensor, scale: float) -> Tensor:
+def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, column: int, mask: Tensor) -> Tensor:
+    """Attention of one token to itself and what was before it, unscaled. ``query key value``: (rows, 1, heads * dim).
+
+    ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
+    """
+    keys, values = past
+    rows, heads, _, dim = keys.shape
+    keys[:, :, column] = key.view(rows, heads, dim)
+    values[:, :, column] = value.view(rows, heads, dim)
+    # Of one query, products are faster than the fused kernel.
+    scores = torch.matmul(query.view(rows, heads, 1, dim), keys.transpose(2, 3)) + mask  # (rows, heads, 1, columns)
+    return torch.matmul(scores.softmax(-1), values).reshape(rows, 1, heads * dim)
+
+
+def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> Tensor:
     """Attention of each beam's token to its input. ``query``: (rows, 1, heads * dim); returns the same.
 
-    ``source`` is one layer's share, (inputs, source, 2, heads, dim); the beams of an input read it together.
+    The beams of an input read its keys and values together.
     """
-    inputs, _, _, heads, dim = source.shape
-    keys, values = source[:, :, 0].transpose(1, 2), source[:, :, 1].transpose(1, 2)  # (inputs, heads, source, dim)
+    keys, values = source
+    inputs, heads, _, dim = keys.shape
     queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
-    return _attend(queries, keys, values, mask, scale).transpose(1, 2).reshape(query.shape)
+    found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=scale)
+    return found.transpose(1, 2).reshape(query.shape)
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor:
-    return functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=scale)
+def split_heads(states: Tensor, heads: int) -> Tensor:
+    """(inputs, source, heads * dim) to (inputs, heads, source, dim)."""
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
 
 
 def is_plain(module: nn.Module) -> bool:

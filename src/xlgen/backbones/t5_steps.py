@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from xlgen.backbones.steps import (
     DecoderStep,
     Memory,
+    Pair,
+    by_distance,
     cross_attention,
     enter,
-    hidden_columns,
     self_attention,
+    split_heads,
     through_hooks,
     together,
+    visible,
 )
 
 
@@ -36,29 +38,26 @@ class T5Step(DecoderStep):
         self._longest = longest
         # (1, heads, 1, longest + 1): the bias of the last of so many columns towards each.
         own = [block.attention for block in self._blocks if block.attention.has_relative_attention_bias]
-        self._biases = [attention.compute_bias(1, longest + 1, past_seen_tokens=longest) for attention in own]
+        self._biases = [by_distance(each.compute_bias(1, longest + 1, past_seen_tokens=longest)) for each in own]
 
-    def source(self, states: Tensor) -> Tensor:
+    def source(self, states: Tensor) -> list[Pair]:
         """See :class:`DecoderStep`."""
-        found = [torch.stack(list(block.source(states)), dim=2) for block in self._blocks]
-        return torch.stack(found, dim=2).unflatten(-1, (self.heads, self.dim))
+        found = [block.source(states) for block in self._blocks]
+        return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
     def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
-        distance = column - memory.begin
-        hide = hidden_columns(memory, column, hidden.dtype)
-        masks = [bias[..., self._longest - distance :] for bias in self._biases]
-        masks = [(mask if hide is None else mask + hide).expand(len(tokens), -1, -1, -1) for mask in masks]
+        masks = [visible(bias, memory, column, self._longest) for bias in self._biases]
         for layer, block in enumerate(self._blocks):
             mask = masks[layer] if len(masks) > 1 else masks[0]
             normed = enter(block.attention, rms_norm(hidden, block.self_norm))
             query, key, value = block.query_key_value(normed)
-            found = self_attention(query, key, value, memory.past[:, :, layer], memory.begin, column, mask, 1.0)
+            found = self_attention(query, key, value, memory.past[layer], column, mask)
             hidden = hidden + through_hooks(block.attention, normed, block.attention.o(found))
             normed = enter(block.cross, rms_norm(hidden, block.cross_norm))
             query = block.cross.q(normed)
-            found = cross_attention(query, memory.source[:, :, layer], memory.source_mask, 1.0)
+            found = cross_attention(query, memory.source[layer], memory.source_mask, 1.0)
             hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
             normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
             hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))

@@ -70,7 +70,7 @@ def _by_search(
     device = next(backbone.model.parameters()).device
     forced = len(backbone.target_prefix(examples[0].language))
     longest = backbone.new_tokens_limit(decoding.max_new_tokens, 1 + forced)
-    # Columns of the cache that an input may be apart from another in the batch.
+    # Inputs that enter late begin behind others: the cache has up to twice the columns that one input needs.
     search = Search(
         step=backbone.decoder_step(2 * (1 + forced + longest)),
         end=backbone.tokenizer.eos_token_id,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xlgen.backbones.steps import Memory
+from xlgen.backbones.steps import CHUNK, Memory, Pair
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,17 @@ class Batch:
 
 
 def joined(old: Batch, new: Batch) -> Batch:
-    """Both batches as one; the shorter sources are padded."""
-    longest = max(old.memory.source.shape[1], new.memory.source.shape[1])
+    """Both batches as one. They stand at the same column of caches of one size; the shorter sources are padded."""
+    longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
     for batch in (old, new):
-        missing = longest - batch.memory.source.shape[1]
+        missing = longest - batch.memory.source_mask.shape[-1]
         if missing:
-            shape = batch.memory.source.shape
-            batch.memory.source = torch.cat(
-                [batch.memory.source, batch.memory.source.new_zeros((shape[0], missing, *shape[2:]))], dim=1
-            )
+            pad = (0, 0, 0, missing)
+            batch.memory.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in batch.memory.source]
             batch.memory.source_mask = functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
     old.memory = Memory(
-        torch.cat([old.memory.past, new.memory.past]),
-        torch.cat([old.memory.source, new.memory.source]),
+        _cat(old.memory.past, new.memory.past),
+        _cat(old.memory.source, new.memory.source),
         torch.cat([old.memory.source_mask, new.memory.source_mask]),
         torch.cat([old.memory.first, new.memory.first]),
     )
@@ -83,24 +81,38 @@ def joined(old: Batch, new: Batch) -> Batch:
     return old
 
 
+def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
+    pairs = zip(first, second, strict=True)
+    return [(torch.cat([k, more_k]), torch.cat([v, more_v])) for (k, v), (more_k, more_v) in pairs]
+
+
+def chosen(pairs: list[Pair], rows: Tensor) -> list[Pair]:
+    """The rows of indices ``rows`` of each tensor."""
+    return [(k.index_select(0, rows), v.index_select(0, rows)) for k, v in pairs]
+
+
 def settle(batch: Batch) -> None:
-    """Note where the rows begin."""
-    first = batch.memory.first
-    if len(first):
-        batch.memory.begin = int(first.min())
-        batch.memory.even = bool((first == batch.memory.begin).all())
-    # Sources were sorted by length: what no input reaches is cut off.
-    if len(batch.numbers):
-        reach = int((batch.memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
-        batch.memory.source = batch.memory.source[:, :reach]
-        batch.memory.source_mask = batch.memory.source_mask[..., :reach]
+    """Note whether all rows begin together, and cut off what no input reaches: sources come sorted by length."""
+    memory = batch.memory
+    if not len(batch):
+        return
+    memory.even = bool((memory.first == 0).all())
+    reach = int((memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
+    if reach < memory.source_mask.shape[-1]:
+        memory.source = [(k[:, :, :reach].contiguous(), v[:, :, :reach].contiguous()) for k, v in memory.source]
+        memory.source_mask = memory.source_mask[..., :reach].contiguous()
 
 
-def drop_columns(batch: Batch) -> None:
-    """Make room at the end of the cache: what is before the first row's beginning goes."""
-    memory, begin = batch.memory, batch.memory.begin
-    kept = memory.past[:, begin : batch.column].clone()
-    memory.past[:, : kept.shape[1]] = kept
+def grow(batch: Batch) -> None:
+    """Room for more columns; those before the first row's beginning go."""
+    memory, begin = batch.memory, int(batch.memory.first.min())
+    kept = batch.column - begin
+    pad = (0, 0, 0, -kept % CHUNK or CHUNK)
+
+    def moved(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor[:, :, begin : batch.column], pad)
+
+    memory.past = [(moved(k), moved(v)) for k, v in memory.past]
     memory.first = memory.first - begin
-    memory.begin = 0
+    memory.even = bool((memory.first == 0).all())
     batch.column -= begin

@@ -7,13 +7,13 @@ at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from xlgen.backbones.steps import DecoderStep, Memory
-from xlgen.generation.rows import Batch, Encoded, Found, drop_columns, joined, settle
+from xlgen.backbones.steps import CHUNK, DecoderStep, Memory
+from xlgen.generation.rows import Batch, Encoded, Found, chosen, grow, joined, settle
 
 _NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
@@ -58,33 +58,36 @@ class Search:
     def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
         """Let inputs enter: their prompts go into the columns before the next one."""
         prompt = new.prompts.shape[1]
-        fresh = self._fresh(new)
-        fresh.column = batch.column if batch is not None and len(batch) else prompt - 1
-        fresh.memory.first = torch.full_like(fresh.memory.first, fresh.column - prompt + 1)
-        fresh.memory.begin = fresh.column - prompt + 1
+        joins = batch is not None and len(batch) > 0
+        column = batch.column if batch is not None and joins else prompt - 1
+        columns = batch.memory.columns if batch is not None and joins else -(-prompt // CHUNK) * CHUNK
+        fresh = self._fresh(new, columns)
+        fresh.column = column
+        fresh.memory.first = torch.full_like(fresh.memory.first, column - prompt + 1)
+        fresh.memory.even = column == prompt - 1
         if prompt > 1:
             # All beams of an input begin alike: one row an input is enough.
-            single = Memory(
-                fresh.memory.past[:: self.beams].clone(),
-                fresh.memory.source,
-                fresh.memory.source_mask,
-                fresh.memory.first[:: self.beams],
-                fresh.memory.begin,
+            inputs = torch.arange(len(new.numbers), device=new.states.device)
+            single = replace(
+                fresh.memory,
+                past=chosen(fresh.memory.past, inputs * self.beams),
+                first=fresh.memory.first[:: self.beams],
             )
             for place in range(prompt - 1):
-                self.step(new.prompts[:, place], single, fresh.memory.begin + place)
-            fresh.memory.past.copy_(single.past.repeat_interleave(self.beams, dim=0))
-        return fresh if batch is None or len(batch) == 0 else joined(batch, fresh)
+                self.step(new.prompts[:, place], single, column - prompt + 1 + place)
+            fresh.memory.past = chosen(single.past, inputs.repeat_interleave(self.beams))
+        return joined(batch, fresh) if batch is not None and joins else fresh
 
-    def _fresh(self, new: Encoded) -> Batch:
+    def _fresh(self, new: Encoded, columns: int) -> Batch:
         inputs, device = len(new.numbers), new.states.device
-        shape, columns = (inputs, self.beams), self._columns(new.prompts.shape[1])
+        shape = (inputs, self.beams)
         scores = torch.zeros(shape, device=device)
         scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
         source = self.step.source(new.states)
-        mask = torch.zeros(new.mask.shape, dtype=source.dtype, device=device).masked_fill_(new.mask == 0, -torch.inf)
+        mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
+        mask.masked_fill_(new.mask == 0, -torch.inf)
         memory = Memory(
-            self.step.new_past(inputs * self.beams, columns, source),
+            self.step.new_past(inputs * self.beams, columns, new.states),
             source,
             mask[:, None, None],
             torch.zeros(inputs * self.beams, dtype=torch.long, device=device),
@@ -105,16 +108,13 @@ class Search:
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
         )
 
-    def _columns(self, prompt: int) -> int:
-        """Columns of the cache: twice what an input needs, so that old columns are dropped in one go and seldom."""
-        return 2 * (prompt + self.longest)
-
     def _keep(self, batch: Batch, wanted: Tensor) -> Batch:
-        """The batch with the wanted inputs only, its empty columns dropped."""
-        rows = wanted.repeat_interleave(self.beams)
+        """The batch with the wanted inputs only."""
+        inputs = wanted.nonzero().flatten()
+        rows = wanted.repeat_interleave(self.beams).nonzero().flatten()
         memory = batch.memory
         batch.memory = Memory(
-            memory.past[rows], memory.source[wanted], memory.source_mask[wanted], memory.first[rows], memory.begin
+            chosen(memory.past, rows), chosen(memory.source, inputs), memory.source_mask[inputs], memory.first[rows]
         )
         for name in ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores"):
             setattr(batch, name, getattr(batch, name)[wanted])
@@ -135,8 +135,8 @@ class Search:
                 return
 
     def _step(self, batch: Batch) -> None:
-        if batch.column == batch.memory.past.shape[1]:
-            drop_columns(batch)
+        if batch.column == batch.memory.columns:
+            grow(batch)
         self.steps += 1
         logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
         if batch.bias is not None:
@@ -152,15 +152,15 @@ class Search:
         batch.count += 1
 
     def _greedy(self, batch: Batch, logits: Tensor) -> None:
-        chosen = logits.argmax(-1)  # (R,)
-        batch.running.scatter_(2, batch.count[:, None, None].clamp(max=self.longest - 1), chosen[:, None, None])
-        ends = (chosen == self.end) | (batch.count + 1 >= self.longest)
+        best = logits.argmax(-1)  # (R,)
+        batch.running.scatter_(2, batch.count[:, None, None].clamp(max=self.longest - 1), best[:, None, None])
+        ends = (best == self.end) | (batch.count + 1 >= self.longest)
         newly = ends & ~batch.done
         batch.finished = torch.where(newly[:, None, None], batch.running, batch.finished)
         batch.finished_count = torch.where(newly[:, None], (batch.count + 1)[:, None], batch.finished_count)
         batch.finished_scores = batch.finished_scores.masked_fill(newly[:, None], 0.0)
         batch.done |= ends
-        batch.tokens = chosen[:, None]
+        batch.tokens = best[:, None]
 
     def _beam(self, batch: Batch, logits: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
@@ -179,10 +179,10 @@ class Search:
         self._finish(batch, sequences, scores, ends, length)
         # The best K that go on.
         open_scores = scores + ends * _NEVER
-        batch.scores, chosen = open_scores.topk(beams)
-        batch.tokens = tokens.gather(1, chosen)
-        batch.running = sequences.gather(1, chosen[:, :, None].expand(-1, -1, self.longest))
-        self._follow(batch, parents.gather(1, chosen))
+        batch.scores, going = open_scores.topk(beams)
+        batch.tokens = tokens.gather(1, going)
+        batch.running = sequences.gather(1, going[:, :, None].expand(-1, -1, self.longest))
+        self._follow(batch, parents.gather(1, going))
         # No beam that goes on can beat the worst finished one (early_stopping=False).
         hope = batch.scores[:, 0] / length[:, 0].float() ** self.length_penalty
         worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), _NEVER)
@@ -208,8 +208,7 @@ class Search:
         if bool((parents == own).all()):
             return
         rows = (parents + beams * torch.arange(inputs, device=parents.device)[:, None]).flatten()
-        past = batch.memory.past[:, batch.memory.begin : batch.column + 1]
-        past.copy_(past.index_select(0, rows))
+        batch.memory.past = chosen(batch.memory.past, rows)
 
     def _results(self, batch: Batch) -> Iterator[Found]:
         for row in batch.done.nonzero().flatten().tolist():
