@@ -59,12 +59,13 @@ def labelled(
         rows = translated(rows, stage, task, place)
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
+    unknown_id = backbone.tokenizer.unk_token_id
     too_long: list[tuple[int, str]] = []
     for row in rows:
         example, lost = backbone.encode(row, config.max_source_tokens)
         cropped += lost > 0
         cropped_tokens += lost
-        unknown += sum(token == backbone.tokenizer.unk_token_id for token in (*example.source, *example.target))
+        unknown += (*example.source, *example.target).count(unknown_id)
         tokens += len(example.source) + len(example.target)
         if len(example.target) > longest_target:
             too_long.append((len(example.target), row.where))
