@@ -14,7 +14,8 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding, Hypothesis
-from xlgen.generation.search import top
+from xlgen.generation.rows import Batch
+from xlgen.generation.search import Search, top
 from xlgen.pocket import world
 
 LANGUAGES = ("en", "fr", "th", "ar")
@@ -86,6 +87,41 @@ def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
         found = hypotheses(backbone, asked, languages, Decoding(16, beams, batch_tokens=rows * beams * 16))
         alone = [hypotheses(backbone, [s], [c], Decoding(16, beams))[0] for s, c in zip(asked, languages, strict=True)]
         assert_equal(found, alone)
+
+
+@pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
+@pytest.mark.parametrize("longest", [2, 3, 6])
+@pytest.mark.parametrize("beams", [1, 2])
+def test_inputs_that_come_and_go_for_long(name: str, longest: int, beams: int) -> None:
+    """Many more inputs than fit, of which some end at once: the cache goes on and on, and is cut again and again."""
+    backbone = loading.load(name)
+
+    def bias(language: str, source: Sequence[int]) -> torch.Tensor:
+        added = torch.zeros(backbone.model.config.vocab_size)
+        added[backbone.tokenizer.eos_token_id] = 12.0 if len(source) % 3 else -3.0
+        return added
+
+    asked, languages = sources(backbone, 40)
+    ours = Decoding(longest, beams, batch_tokens=3 * beams * longest)
+    theirs = Decoding(longest, beams, engine="transformers")
+    assert_equal(*[hypotheses(backbone, asked, languages, each, 1, bias) for each in (ours, theirs)])
+
+
+def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source tokens with their padding stay near the budget; one input may be longer by itself."""
+    backbone, held = loading.load("pocket-mt5"), []
+    original = Search._step
+
+    def spy(self: Search, batch: Batch) -> None:
+        held.append(len(batch) * batch.memory.source_mask.shape[-1])
+        original(self, batch)
+
+    monkeypatch.setattr(Search, "_step", spy)
+    asked, languages = sources(backbone, 60)
+    for budget in (10, 100, 400):
+        held.clear()
+        hypotheses(backbone, asked, languages, Decoding(2, batch_tokens=budget))
+        assert max(held) <= max(2 * budget, max(map(len, asked)) * 2), (budget, max(held))
 
 
 def test_limits(checkpoint: Callable[[str], Path]) -> None:

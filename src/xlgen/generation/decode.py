@@ -12,10 +12,10 @@ from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.generation.rows import Encoded
-from xlgen.generation.search import Search
+from xlgen.generation.search import Search, cache_columns
 
-# Inputs that are encoded together, as a share of those that are decoded together.
-_CHUNK = 4
+# As many times are inputs encoded and let in to fill what is decoded together.
+_CHUNKS = 4
 
 
 def generate(
@@ -68,25 +68,24 @@ def _by_search(
 ) -> _Results:
     """With our own search."""
     device = next(backbone.model.parameters()).device
-    forced = len(backbone.target_prefix(examples[0].language))
-    longest = backbone.new_tokens_limit(decoding.max_new_tokens, 1 + forced)
-    # Inputs that enter late begin behind others: the cache has up to twice the columns that one input needs.
+    prompt = 1 + len(backbone.target_prefix(examples[0].language))
+    longest = backbone.new_tokens_limit(decoding.max_new_tokens, prompt)
     search = Search(
-        step=backbone.decoder_step(2 * (1 + forced + longest)),
+        step=backbone.decoder_step(cache_columns(prompt, longest)),
         end=backbone.tokenizer.eos_token_id,
         pad=backbone.tokenizer.pad_token_id,
         longest=longest,
         beams=decoding.num_beams,
         length_penalty=decoding.length_penalty,
         rows=max(1, decoding.batch_tokens // (decoding.num_beams * longest)),
+        source_tokens=decoding.batch_tokens,
         hypotheses=count,
     )
-    chunk = max(1, search.rows // _CHUNK)
 
     def waiting() -> Iterator[Encoded]:
         lengths = [(len(example.source), 0) for example in examples]
-        budget = max(decoding.batch_tokens, max(map(max, lengths)))
-        for indices in budget_batches(lengths, budget, chunk):
+        budget = max(decoding.batch_tokens // _CHUNKS, *map(max, lengths))
+        for indices in budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)):
             yield _encode(backbone, [examples[i] for i in indices], indices, bias, device)
 
     for found in search.run(waiting()):

@@ -58,6 +58,28 @@ class Batch:
         return len(self.numbers)
 
 
+# What a batch holds for each input beside the decoder's memory and the bias, which may be missing.
+_OF_INPUTS = (
+    "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
+)  # fmt: skip
+
+
+def kept(batch: Batch, wanted: Tensor) -> Batch:
+    """The batch with the wanted inputs only: (R,) of truth values."""
+    beams = batch.scores.shape[1]
+    inputs = wanted.nonzero().flatten()
+    rows = wanted.repeat_interleave(beams).nonzero().flatten()
+    memory = batch.memory
+    batch.memory = Memory(
+        chosen(memory.past, rows), chosen(memory.source, inputs), memory.source_mask[inputs], memory.first[rows]
+    )
+    for name in _OF_INPUTS:
+        setattr(batch, name, getattr(batch, name)[inputs])
+    batch.bias = batch.bias[inputs] if batch.bias is not None else None
+    settle(batch)
+    return batch
+
+
 def joined(old: Batch, new: Batch) -> Batch:
     """Both batches as one. They stand at the same column of caches of one size; the shorter sources are padded."""
     longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
@@ -73,8 +95,7 @@ def joined(old: Batch, new: Batch) -> Batch:
         torch.cat([old.memory.source_mask, new.memory.source_mask]),
         torch.cat([old.memory.first, new.memory.first]),
     )
-    names = ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done")
-    for name in names:
+    for name in _OF_INPUTS:
         setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
     old.bias = torch.cat([old.bias, new.bias]) if old.bias is not None and new.bias is not None else None
     settle(old)

@@ -7,13 +7,13 @@ at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory
-from xlgen.generation.rows import Batch, Encoded, Found, chosen, grow, joined, settle
+from xlgen.generation.rows import Batch, Encoded, Found, chosen, grow, joined, kept
 
 _NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
@@ -31,10 +31,10 @@ class Search:
     beams: int
     length_penalty: float
     rows: int
-    """How many inputs are decoded together."""
+    """At most about so many inputs are decoded together,"""
+    source_tokens: int
+    """and so many source tokens, padding included; one input in any case. The last to enter may pass either."""
     hypotheses: int = 1
-    steps: int = field(default=0, init=False)
-    """Steps taken so far."""
 
     @torch.inference_mode()
     def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
@@ -42,25 +42,29 @@ class Search:
         batch: Batch | None = None
         more = True
         while True:
-            while more and (batch is None or len(batch) < self.rows):
+            while more and self._has_room(batch):
                 following = next(waiting, None)
                 more = following is not None
                 if following is not None:
                     batch = self._admit(batch, following)
-            if batch is None or len(batch) == 0:
+            if not batch:
                 return
             self._advance(batch, more)
             yield from self._results(batch)
-            batch = self._keep(batch, ~batch.done)
+            batch = kept(batch, ~batch.done)
 
     # -- who is in the batch
+
+    def _has_room(self, batch: Batch | None) -> bool:
+        if not batch:
+            return True
+        return len(batch) < self.rows and len(batch) * batch.memory.source_mask.shape[-1] < self.source_tokens
 
     def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
         """Let inputs enter: their prompts go into the columns before the next one."""
         prompt = new.prompts.shape[1]
-        joins = batch is not None and len(batch) > 0
-        column = batch.column if batch is not None and joins else prompt - 1
-        columns = batch.memory.columns if batch is not None and joins else -(-prompt // CHUNK) * CHUNK
+        column = batch.column if batch else prompt - 1
+        columns = batch.memory.columns if batch else -(-prompt // CHUNK) * CHUNK
         fresh = self._fresh(new, columns)
         fresh.column = column
         fresh.memory.first = torch.full_like(fresh.memory.first, column - prompt + 1)
@@ -76,7 +80,7 @@ class Search:
             for place in range(prompt - 1):
                 self.step(new.prompts[:, place], single, column - prompt + 1 + place)
             fresh.memory.past = chosen(single.past, inputs.repeat_interleave(self.beams))
-        return joined(batch, fresh) if batch is not None and joins else fresh
+        return joined(batch, fresh) if batch else fresh
 
     def _fresh(self, new: Encoded, columns: int) -> Batch:
         inputs, device = len(new.numbers), new.states.device
@@ -108,21 +112,6 @@ class Search:
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
         )
 
-    def _keep(self, batch: Batch, wanted: Tensor) -> Batch:
-        """The batch with the wanted inputs only."""
-        inputs = wanted.nonzero().flatten()
-        rows = wanted.repeat_interleave(self.beams).nonzero().flatten()
-        memory = batch.memory
-        batch.memory = Memory(
-            chosen(memory.past, rows), chosen(memory.source, inputs), memory.source_mask[inputs], memory.first[rows]
-        )
-        for name in ("numbers", "tokens", "count", "running", "scores", "finished", "finished_scores"):
-            setattr(batch, name, getattr(batch, name)[wanted])
-        batch.finished_count, batch.done = batch.finished_count[wanted], batch.done[wanted]
-        batch.bias = batch.bias[wanted] if batch.bias is not None else None
-        settle(batch)
-        return batch
-
     # -- steps
 
     def _advance(self, batch: Batch, more: bool) -> None:
@@ -137,17 +126,15 @@ class Search:
     def _step(self, batch: Batch) -> None:
         if batch.column == batch.memory.columns:
             grow(batch)
-        self.steps += 1
         logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
+        # What is added to log-probabilities does not make them add up to one again.
+        normalizer = logits.logsumexp(-1) if self.beams > 1 else logits.new_zeros(())
         if batch.bias is not None:
-            normalizer = logits.logsumexp(-1)
             logits += batch.bias.repeat_interleave(self.beams, dim=0)
-        else:
-            normalizer = None
         if self.beams == 1:
             self._greedy(batch, logits)
         else:
-            self._beam(batch, logits, logits.logsumexp(-1) if normalizer is None else normalizer)
+            self._beam(batch, logits, normalizer)
         batch.column += 1
         batch.count += 1
 
@@ -216,6 +203,14 @@ class Search:
             sequences = batch.finished[row, : self.hypotheses].tolist()
             tokens = [sequence[:count] for sequence, count in zip(sequences, counts, strict=True)]
             yield Found(int(batch.numbers[row]), tokens, batch.finished_scores[row, : self.hypotheses].tolist())
+
+
+def cache_columns(prompt: int, longest: int) -> int:
+    """More columns than a search ever has, of inputs that take ``prompt`` and at most ``longest`` new tokens.
+
+    One that is done waits for at most ``longest`` steps until it leaves, and the cache grows by whole chunks.
+    """
+    return prompt + 2 * longest + 2 * CHUNK
 
 
 def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
