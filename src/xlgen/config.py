@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xlgen.overrides import RecipeError, override, read_yaml
-from xlgen.registry import nearest
+from xlgen.registry import Registry, nearest
 
 
 class Config(BaseModel):
@@ -246,6 +246,19 @@ def validate(model: type[Config], data: Any, where: str) -> Any:
         flat = isinstance(data, Mapping) and "stages" not in data
         faults = "\n".join("  " + _describe(fault, model, flat) for fault in inner)
         raise RecipeError(f"{where} is not right:\n{faults}") from None
+
+
+Plugin = TypeVar("Plugin")
+
+
+def build(registry: Registry[type[Plugin]], config: str | Mapping[str, Any]) -> Plugin:
+    """The plugin named in ``config["name"]`` (or by ``config``) with the rest as its options. Raises InputError."""
+    options = {"name": config} if isinstance(config, str) else dict(config)
+    if "name" not in options:
+        raise RecipeError(f"a {registry.kind} needs a name: one of {', '.join(registry.names())}")
+    name = str(options.pop("name"))
+    kind: Any = registry.get(name)
+    return kind(validate(kind.Options, options, f"{registry.kind} {name}"))
 
 
 def _inside(path: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
 
 
-class Method:
+class Method(ABC):
     """Base of all methods. A method declares what trains by name, and gets everything else from here.
 
     The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before a training begins,
@@ -41,9 +42,9 @@ class Method:
     def insert(self, backbone: Backbone) -> None:
         """Add the method's own modules to the model. Most methods add none."""
 
+    @abstractmethod
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Whether the parameter ``name`` is trained."""
-        raise NotImplementedError
 
     @property
     def adds_modules(self) -> bool:

@@ -8,6 +8,7 @@ frozen half of the source language. To generate in another language, its half ta
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -70,9 +71,9 @@ class InHalves(Method):
         """The task of stage 1 from whose half the one of stage 2 starts, if there is one."""
         return None
 
+    @abstractmethod
     def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
         """Insert the modules, with tables of so many rows."""
-        raise NotImplementedError
 
     # -- the verbs of a method
 

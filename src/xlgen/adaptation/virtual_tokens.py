@@ -5,6 +5,7 @@ They are inserted by hooks on encoder and decoder, so that the model's own ``for
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -13,16 +14,16 @@ from torch import Tensor, nn
 from xlgen.backbones.base import Backbone
 
 
-class VirtualTokens(nn.Module):
+class VirtualTokens(nn.Module, ABC):
     """Base of what gives the vectors; ``skip`` real tokens stand before them."""
 
     def __init__(self, skip: int = 0) -> None:
         super().__init__()
         self.skip = skip
 
+    @abstractmethod
     def forward(self, batch: int) -> Tensor:
         """The vectors of each example: (batch, num_virtual_tokens, dim)."""
-        raise NotImplementedError
 
 
 def insert_virtual_tokens(backbone: Backbone, tokens: VirtualTokens, count: int) -> None:

@@ -62,7 +62,7 @@ class Backbone(ABC):
         self.reserved_target = 0
         """Decoder positions that virtual tokens take."""
 
-    @classmethod  # noqa: B027 - most families need nothing
+    @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:
         """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
 

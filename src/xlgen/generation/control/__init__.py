@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config, validate
+from xlgen.config import Config, build
 from xlgen.generation.cleanup import clean
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.languages import Language
 from xlgen.metrics import lid
-from xlgen.overrides import RecipeError
 from xlgen.registry import Registry
 
 
@@ -75,9 +74,4 @@ controls: Registry[type[LanguageControl]] = Registry("language control", "xlgen.
 
 def build_control(config: str | Mapping[str, Any]) -> LanguageControl:
     """The control of ``{name: rerank, candidates: 4}``, or of a name alone. Raises InputError."""
-    options = {"name": config} if isinstance(config, str) else dict(config)
-    if "name" not in options:
-        raise RecipeError(f"a language control needs a name: one of {', '.join(controls.names())}")
-    name = str(options.pop("name"))
-    kind = controls.get(name)
-    return kind(validate(kind.Options, options, f"control {name}"))
+    return build(controls, config)

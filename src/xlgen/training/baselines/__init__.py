@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from xlgen.config import Config, Evaluation, Recipe, validate
+from xlgen.config import Config, Evaluation, Recipe, build
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
-from xlgen.overrides import RecipeError
 from xlgen.registry import InputError, Registry
 from xlgen.training.evaluation import evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
@@ -40,12 +39,7 @@ baselines: Registry[type[Baseline]] = Registry("baseline", "xlgen.training.basel
 
 def build_baseline(config: Mapping[str, Any]) -> Baseline:
     """The baseline of ``{name: lead, tokens: 64}``. Raises InputError."""
-    options = dict(config)
-    if "name" not in options:
-        raise RecipeError(f"a baseline needs a name: one of {', '.join(baselines.names())}")
-    name = str(options.pop("name"))
-    kind = baselines.get(name)
-    return kind(validate(kind.Options, options, f"baseline {name}"))
+    return build(baselines, config)
 
 
 def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None) -> RunFolder:

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config, Unlabelled, validate
+from xlgen.config import Config, Unlabelled, build
 from xlgen.data.examples import EncodedExample
-from xlgen.overrides import RecipeError
 from xlgen.registry import Registry
 
 TextExamples = Callable[[Unlabelled, int], Iterable[EncodedExample]]
@@ -44,9 +43,4 @@ penalties: Registry[type[Penalty]] = Registry("penalty", "xlgen.training.penalti
 
 def build_penalty(config: Mapping[str, Any]) -> Penalty:
     """The penalty of ``{name: l2_sp, weight: 0.01}``. Raises InputError."""
-    options = {"name": config} if isinstance(config, str) else dict(config)
-    if "name" not in options:
-        raise RecipeError(f"a penalty needs a name: one of {', '.join(penalties.names())}")
-    name = str(options.pop("name"))
-    kind = penalties.get(name)
-    return kind(validate(kind.Options, options, f"penalty {name}"))
+    return build(penalties, config)
