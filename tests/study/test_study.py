@@ -30,7 +30,7 @@ TASK = {
 
 @pytest.fixture
 def study(checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[..., Study]:
-    def make(**runs: dict[str, Any]) -> Study:
+    def make(grids: tuple[dict[str, Any], ...] = (), **runs: dict[str, Any]) -> Study:
         (tmp_path / "task.yaml").write_text(yaml.safe_dump(TASK), encoding="utf-8")
         base = {
             "backbone": str(checkpoint("mt5")),
@@ -39,7 +39,8 @@ def study(checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[..., St
             "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 4},
         }
         path = tmp_path / "study.yaml"
-        path.write_text(yaml.safe_dump({"name": "tiny", "base": base, "runs": runs}), encoding="utf-8")
+        config = {"name": "tiny", "base": base, "runs": runs, "grids": list(grids)}
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return load_study(str(path))
 
     return make
@@ -76,3 +77,49 @@ def test_a_finished_run_of_another_recipe_is_refused(study: Callable[..., Study]
     execute(study(lead={"baseline": "lead"}), out, 1, console)
     with pytest.raises(InputError, match="finished run of another recipe"):
         execute(study(lead={"baseline": {"name": "lead", "tokens": 8}}), out, 1, console)
+
+
+def test_a_grid_is_every_combination_of_its_axes_but_the_excluded_ones(study: Callable[..., Study]) -> None:
+    methods = {"full": {}, "prompt": {"adaptation.method": "prompt", "training.learning_rate": 0.3}}
+    grid = {
+        "axes": {"method": methods, "training.learning_rate": [1e-3, 1e-4], "seed": [0, 1]},
+        "exclude": [{"method": "full", "seed": 1}],
+    }
+    runs = {run.name: run.recipe for run in study((grid,), lead={"baseline": "lead"}).runs}
+    assert list(runs) == [
+        "lead",
+        "full-learning_rate=0.001-seed=0",
+        "full-learning_rate=0.0001-seed=0",
+        "prompt-learning_rate=0.001-seed=0",
+        "prompt-learning_rate=0.001-seed=1",
+        "prompt-learning_rate=0.0001-seed=0",
+        "prompt-learning_rate=0.0001-seed=1",
+    ]
+    last = runs["prompt-learning_rate=0.0001-seed=1"]
+    assert (last.seed, last.stages[0].training.learning_rate, last.stages[0].training.steps) == (1, 1e-4, 2)
+    assert last.stages[0].adaptation == {"method": "prompt"}
+
+
+def test_a_grid_may_have_a_base_of_its_own(study: Callable[..., Study]) -> None:
+    base = {"backbone": "pocket-mt5", "unlabelled": [{"objective": {"name": "lm"}}]}
+    (run,) = study(({"axes": {"seed": [3]}, "base": base},)).runs
+    assert (run.name, run.recipe.seed, run.recipe.stages[0].task) == ("seed=3", 3, None)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"axes": {}}, "grids.0.axes"),
+        ({"axes": {"seed": [0]}, "exclude": [{"sed": 0}]}, "no axis 'sed'.*seed"),
+        ({"axes": {"seed": [0]}, "exclude": [{"seed": [0, 5]}]}, "axis seed has no value 5"),
+        ({"axes": {"sead": [0]}}, r"run sead=0.*\n.*'sead'.*seed"),
+    ],
+)
+def test_wrong_grids(study: Callable[..., Study], grid: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        study((grid,))
+
+
+def test_two_runs_of_one_name_are_refused(study: Callable[..., Study]) -> None:
+    with pytest.raises(RecipeError, match="two runs are called seed=0"):
+        study(({"axes": {"seed": [0]}}, {"axes": {"seed": [0]}}))

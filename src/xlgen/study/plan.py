@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xlgen.config import Config, Recipe, find_recipe, validate
-from xlgen.overrides import override, override_keys, read_yaml
+from xlgen.overrides import RecipeError, override, override_keys, read_yaml
+from xlgen.registry import nearest
+
+Changes = dict[str, Any]
+"""Dotted keys of a recipe and their new values."""
+
+
+class Grid(Config):
+    """Every combination of some axes, but for those that are excluded."""
+
+    axes: dict[str, list[Any] | dict[str, Changes]] = Field(min_length=1)
+    """Either a key of the recipe and its values, ``{seed: [0, 1, 2]}``, or a name and what each of its values changes,
+    ``{method: {full: {adaptation: full}, prompt: {adaptation.method: prompt, training.learning_rate: 0.3}}}``. A later
+    axis changes what an earlier one has left."""
+    base: dict[str, Any] | None = None
+    """A whole recipe to differ from; None: the study's."""
+    exclude: tuple[dict[str, Any], ...] = ()
+    """Combinations to leave out: ``{method: full, seed: [1, 2]}``, a value or several of each axis named."""
+
+    @model_validator(mode="after")
+    def _exclusions_name_what_there_is(self) -> Grid:
+        for pattern in self.exclude:
+            for axis, wanted in pattern.items():
+                if axis not in self.axes:
+                    raise ValueError(f"exclude: no axis {axis!r}: {nearest(axis, self.axes)}")
+                for value in _listed(wanted):
+                    if value not in self.axes[axis]:
+                        raise ValueError(f"exclude: axis {axis} has no value {value!r}")
+        return self
+
+    def runs(self) -> Iterator[tuple[str, Changes]]:
+        """(name, changes) of each run. A name is made of the axes' values, in the order of the file."""
+        for values in product(*(list(axis) for axis in self.axes.values())):
+            chosen = dict(zip(self.axes, values, strict=True))
+            if any(_matches(chosen, pattern) for pattern in self.exclude):
+                continue
+            labels: list[str] = []
+            changes: Changes = {}
+            for key, value in chosen.items():
+                axis = self.axes[key]
+                changes |= axis[value] if isinstance(axis, dict) else {key: value}
+                labels.append(str(value) if isinstance(axis, dict) else f"{key.split('.')[-1]}={_short(value)}")
+            yield "-".join(labels), changes
 
 
 class StudyConfig(Config):
@@ -17,9 +60,26 @@ class StudyConfig(Config):
 
     name: str
     base: dict[str, Any]
-    """A whole recipe."""
-    runs: dict[str, dict[str, Any]] = Field(min_length=1)
+    """A whole recipe, to differ from."""
+    runs: dict[str, Changes] = Field(default_factory=dict)
     """By name, the dotted keys of the recipe to change: ``{high: {training.learning_rate: 3e-3}}``."""
+    grids: tuple[Grid, ...] = ()
+    """More runs, as combinations of axes. A study with one grid may write its ``axes`` and ``exclude`` at the top."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_grid_at_top_level(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "axes" not in data:
+            return data
+        grid = {key: data[key] for key in ("axes", "exclude") if key in data}
+        outer = {key: value for key, value in data.items() if key not in grid}
+        return {**outer, "grids": [*outer.get("grids", ()), grid]}
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> StudyConfig:
+        if not self.runs and not self.grids:
+            raise ValueError("a study needs `runs`, `axes` or `grids`")
+        return self
 
 
 @dataclass(frozen=True)
@@ -43,9 +103,27 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
     path = find_recipe(name)
     data = read_yaml(path)
     config = validate(StudyConfig, {"name": path.stem, **(data if isinstance(data, dict) else {})}, str(path))
-    base = override({"name": config.name, **config.base}, overrides)
-    runs = []
-    for run, changes in config.runs.items():
-        recipe = override_keys({**base, "name": run}, changes)
-        runs.append(PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}")))
-    return Study(config.name, tuple(runs))
+    overrides = list(overrides)
+    runs: dict[str, PlannedRun] = {}
+    for data, found in [(config.base, config.runs.items()), *((g.base or config.base, g.runs()) for g in config.grids)]:
+        base = override({"name": config.name, **data}, overrides)
+        for run, changes in found:
+            if run in runs:
+                raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
+            recipe = override_keys({**base, "name": run}, changes)
+            runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
+    return Study(config.name, tuple(runs.values()))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _matches(chosen: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
+    return all(chosen[axis] in _listed(wanted) for axis, wanted in pattern.items())
+
+
+def _short(value: Any) -> str:
+    """A value as a part of a folder's name."""
+    text = "+".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
+    return str(text).replace("/", "_")
