@@ -10,10 +10,12 @@ from torch import Tensor
 
 from xlgen.adaptation.base import build_method, trainable_parameters
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import RecipeError
+from xlgen.config import Recipe, RecipeError
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.generation.decode import Decoding, generate
+from xlgen.training.checkpoints import checkpoints, load_checkpoint
 from xlgen.training.loop import token_loss
+from xlgen.training.run import train
 
 
 def batch_of(backbone: Backbone) -> dict[str, Tensor]:
@@ -205,3 +207,34 @@ def test_sources_leave_room_for_the_prompt(backbone_of: Callable[[str], Backbone
     inputs = backbone.collate([encoded])
     assert torch.isfinite(backbone.model(**inputs).logits).all()
     assert generate(backbone, [encoded.source], ["en"], Decoding(3))
+
+
+# -- after an intermediate task (V, Appendix F)
+
+
+def two_stages(checkpoint: Callable[[str], Path], second: int = 5) -> Recipe:
+    prompt = {"method": "prompt", "init": "uniform"}
+    text = {"objective": {"name": "lm", "max_tokens": 20}, "corpus": {"reader": "pocket", "size": 4}}
+    training = {"steps": 2, "warmup_steps": 0, "schedule": "constant", "batch_tokens": 400, "optimizer": "adafactor"}
+    stages = [
+        {"adaptation": {**prompt, "num_virtual_tokens": count}, "training": {**training, "learning_rate": rate}}
+        for count, rate in ((5, 0.3), (second, 1e-4))
+    ]
+    stages = [{**stage, "unlabelled": [{**text, "languages": ["fr"]}]} for stage in stages]
+    return Recipe.model_validate({"name": "it", "backbone": str(checkpoint("mt5")), "stages": stages})
+
+
+def test_goes_on_from_the_prompt_of_the_stage_before(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    train(two_stages(checkpoint), tmp_path)
+    vectors = []
+    for place in (tmp_path / "stages" / "0", tmp_path):
+        backbone, method, _ = load_checkpoint(checkpoints(place / "checkpoints")[-1])
+        vectors.append(next(iter(method.state(backbone).values())).clone())
+    fresh = torch.rand(5, 32, generator=torch.Generator().manual_seed(0)) - 0.5
+    assert float((vectors[0] - fresh).abs().max()) > 0.05
+    assert 0 < float((vectors[1] - vectors[0]).abs().max()) < 0.01
+
+
+def test_a_prompt_of_another_length_does_not_fit(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"does not fit: .*vectors is \(5, 32\), not \(6, 32\)"):
+        train(two_stages(checkpoint, 6), tmp_path)

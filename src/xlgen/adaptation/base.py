@@ -107,6 +107,12 @@ class Method(ABC):
             tensor.copy_(state[name])
 
 
+def newest_checkpoint(folder: Path) -> Path:
+    """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint."""
+    steps = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+    return steps[-1] if steps else folder
+
+
 def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
     """Raise BackboneError where the names or shapes of a checkpoint's tensors are not those that are wanted."""
     if set(mine) != set(saved):

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method
+from xlgen.adaptation.base import Method, newest_checkpoint
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
@@ -159,8 +159,7 @@ class InHalves(Method):
             )
         folder = earlier if start is None else Path(start)
         assert folder is not None
-        steps = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-        folder = steps[-1] if steps else folder
+        folder = newest_checkpoint(folder)
         if not (folder / _NAMES).exists():
             raise BackboneError(f"no checkpoint of a stage with `learn: languages` in {folder}; train that stage first")
         return folder

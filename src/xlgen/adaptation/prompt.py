@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method, methods
+from xlgen.adaptation.base import Method, methods, newest_checkpoint
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config
@@ -80,6 +82,7 @@ class PromptTuning(Method):
     """Freeze the model, train a prompt before the encoder's input."""
 
     Options = PromptOptions
+    continues: ClassVar[bool] = True
 
     def insert(self, backbone: Backbone) -> None:
         """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
@@ -94,3 +97,13 @@ class PromptTuning(Method):
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The prompt alone."""
         return name.endswith("encoder.prompt.vectors")
+
+    def begin(self, backbone: Backbone, earlier: Path | None) -> None:
+        """Go on from the prompt that the stage before has tuned (V, Appendix F). Raises BackboneError for none."""
+        if earlier is None:
+            return
+        folder = newest_checkpoint(earlier)
+        try:
+            self.load(backbone, folder)
+        except (OSError, SafetensorError) as error:
+            raise BackboneError(f"the prompt of the stage before, in {folder}, cannot be read: {error}") from None

@@ -93,9 +93,11 @@ def check(recipe: Recipe) -> list[Task | None]:
     for index, stage in enumerate(recipe.stages):
         method = build_method(stage.adaptation)
         following = recipe.stages[index + 1 : index + 2]
-        if method.adds_modules and not all(build_method(other.adaptation).continues for other in following):
+        name = stage.adaptation["method"]
+        goes_on = method.continues and all(other.adaptation["method"] == name for other in following)
+        if method.adds_modules and following and not goes_on:
             raise BackboneError(
-                f"stage {index}: {stage.adaptation['method']} adds modules, and {following[0].adaptation['method']} in "
+                f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
                 "the next stage cannot go on from them"
             )
         task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
