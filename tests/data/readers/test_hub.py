@@ -1,5 +1,6 @@
 """Hub data sets, on local folders in the same layout: no network, no remote code."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from xlgen.config import validate
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.hub import HubOptions, HubReader
+from xlgen.overrides import RecipeError
 
 ROWS = [
     {"id": "1", "text": "今天\u2028下雨", "answers": {"text": ["雨", "雨", "今天"], "answer_start": [2, 2, 0]}},
@@ -81,3 +83,94 @@ def test_a_damaged_file(tmp_path: Path, streaming: bool) -> None:
     (tmp_path / "set" / "train.jsonl").write_text('{"id": "1"}\n{"id": \n')
     with pytest.raises(DataError, match="cannot load data set"):
         read(tmp_path, streaming=streaming)
+
+
+# -- what rows are
+
+SECTIONS: dict[str, Any] = {
+    "url": [f"https://www.wikihow.com/{n}" for n in range(40)],
+    "article": [
+        {
+            "section_name": ["Eins", "Zwei", "Leer"],
+            "document": [f"Erstens {n}.", f"Zweitens {n}.", "Nichts."],
+            "summary": [f"Eins {n}", f"Zwei {n}", " "],
+            "english_url": [f"https://www.wikihow.com/english-{n}"] * 3,
+        }
+        for n in range(40)
+    ],
+}
+"""As esdurmus/wiki_lingua has it: an article is a row, its sections are lists."""
+LISTS = {
+    **SECTIONS,
+    "article": [[dict(zip(a, v, strict=True)) for v in zip(*a.values(), strict=True)] for a in SECTIONS["article"]],
+}
+HOLD_OUT = {"by": ["english_url", "url"], "shares": {"validation": 0.2, "test": 0.1}}
+
+
+def write_columns(path: Path, columns: dict[str, Any]) -> None:
+    from datasets import Dataset
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Dataset.from_dict(columns).to_parquet(str(path))
+
+
+@pytest.mark.parametrize("columns", [SECTIONS, LISTS], ids=["struct of lists", "list of structs"])
+def test_sections_are_rows_and_empty_ones_are_left_out(tmp_path: Path, columns: dict[str, Any]) -> None:
+    write_columns(tmp_path / "set" / "german" / "train-0.parquet", columns)
+    options: dict[str, Any] = {"data_files": {"train": "{language}/*.parquet"}, "codes": {"de": "german"}}
+    found = read(tmp_path, "de", unfold="article", required=("summary",), **options)
+    assert len(found) == 80
+    assert found[1].fields["document"] == "Zweitens 0."
+    assert found[1].fields["url"] == "https://www.wikihow.com/0"
+    assert found[1].where.endswith("german train, row 0")
+    assert len(read(tmp_path, "de", unfold="article", limit=7, **options)) == 7
+
+
+def test_splits_are_held_out_by_article_and_alike_in_every_language(tmp_path: Path) -> None:
+    english = {"url": [f"https://www.wikihow.com/english-{n}" for n in range(40)], "text": ["x"] * 40}
+    write_columns(tmp_path / "set" / "de.parquet", SECTIONS)
+    write_columns(tmp_path / "set" / "en.parquet", english)
+    options: dict[str, Any] = {
+        "data_files": {"train": "{language}.parquet"},
+        "splits": {"validation": "train", "test": "train"},
+        "hold_out": HOLD_OUT,
+    }
+    of_english = {
+        s: {r.fields["url"] for r in read(tmp_path, "en", s, **options)} for s in ("train", "validation", "test")
+    }
+    assert set().union(*of_english.values()) == set(english["url"])
+    assert sum(map(len, of_english.values())) == 40
+    assert all(of_english.values())
+    for split, urls in of_english.items():
+        rows = read(tmp_path, "de", split, unfold="article", **options)
+        assert {row.fields["english_url"] for row in rows} == urls
+        assert len(rows) == 3 * len(urls)
+
+
+def test_a_row_without_the_key_is_an_error(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "set" / "train.jsonl")
+    with pytest.raises(DataError, match="a row has none of the fields link"):
+        read(tmp_path, hold_out={"by": ["link"], "shares": {"test": 0.5}})
+
+
+@pytest.mark.parametrize("shares", [{}, {"train": 0.5}, {"test": 1.0}, {"test": 0.6, "validation": 0.6}, {"test": 0}])
+def test_wrong_shares(shares: dict[str, float]) -> None:
+    with pytest.raises(RecipeError, match="`train` is what is left"):
+        validate(HubOptions, {"dataset": "x", "hold_out": {"by": ["url"], "shares": shares}}, "here")
+
+
+def test_a_streamed_corpus_by_the_paragraph_up_to_a_limit(tmp_path: Path) -> None:
+    """As allenai/c4 has it: gzipped JSON lines, a document a row."""
+    path = tmp_path / "set" / "c4-fr.json.gz"
+    path.parent.mkdir()
+    rows = [{"text": f"Menu\nPremière phrase {n}. Deuxième phrase.\nTroisième phrase {n}."} for n in range(9)]
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    options: dict[str, Any] = {"data_files": {"train": "c4-{language}.json.gz"}, "splits": {"unlabelled": "train"}}
+    found = read(tmp_path, "fr", "unlabelled", streaming=True, limit=5, paragraphs=10, **options)
+    assert [record.fields["text"] for record in found][:3] == [
+        "Première phrase 0. Deuxième phrase.",
+        "Troisième phrase 0.",
+        "Première phrase 1. Deuxième phrase.",
+    ]
+    assert len(found) == 5

@@ -1,0 +1,52 @@
+"""Splits from different data sets, such as SQuAD for training and XQuAD for testing, each through its own reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from xlgen.config import Config, validate
+from xlgen.data.examples import Record
+from xlgen.data.readers import DataError, Reader, readers
+from xlgen.languages import Language
+
+
+class BySplitOptions(Config):
+    """Which reader gives which split."""
+
+    readers: Mapping[str, dict[str, Any]] = Field(min_length=1)
+    """``{train: {name: hub, dataset: rajpurkar/squad}, test: {name: hub, dataset: google/xquad, ...}}``."""
+    languages: Mapping[str, tuple[str, ...]] = {}
+    """Of splits that hold some languages only: ``{train: [en]}``."""
+
+
+@readers.register("by-split")
+class BySplitReader(Reader):
+    """Hands each split on to a reader of its own."""
+
+    Options = BySplitOptions
+
+    def __init__(self, options: Config, data_dir: Path) -> None:
+        super().__init__(options, data_dir)
+        self._readers = {split: _build(config, split, data_dir) for split, config in self.options.readers.items()}
+        self._languages = {
+            split: {Language.parse(text).code for text in texts} for split, texts in self.options.languages.items()
+        }
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """What the split's reader gives. Raises DataError for a split without one, or a language it does not hold."""
+        if split not in self._readers:
+            raise DataError(f"no reader is given for split {split!r}; there are: {', '.join(self._readers)}")
+        held = self._languages.get(split, {language})
+        if language not in held:
+            raise DataError(f"split {split!r} holds {', '.join(sorted(held))} only, not {language}")
+        return self._readers[split].read(language, split)
+
+
+def _build(config: Mapping[str, Any], split: str, data_dir: Path) -> Reader:
+    options = {key: value for key, value in config.items() if key != "name"}
+    kind = readers.get(str(config.get("name")))
+    return kind(validate(kind.Options, options, f"the reader of split {split}"), data_dir)
