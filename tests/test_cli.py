@@ -17,7 +17,6 @@ from xlgen.data.objectives import objectives
 from xlgen.languages import all_languages
 from xlgen.listing import LISTS
 from xlgen.metrics.base import plugins
-from xlgen.study.plan import load_study
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -141,11 +140,3 @@ def test_exit_codes(
         main()
     assert caught.value.code == code
     assert message in capsys.readouterr().err
-
-
-def test_smoke_overrides_fit_every_recipe() -> None:
-    from xlgen.cli import _SMOKE
-
-    for name in ("squad-xquad", "pocket-mbart"):
-        assert load_recipe(name, _SMOKE).stages[0].training.steps == 3
-    assert load_study("quickstart", _SMOKE)

@@ -75,16 +75,25 @@ def study(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="One run of each kind for two steps in the pocket world, one by one.")
+    ] = False,
 ) -> None:
     """Several runs that differ in a few keys; running it again does what is missing."""
-    _study(name, folder, workers, overrides or ())
+    _study(name, folder, workers, overrides or (), smoke)
 
 
-def _study(name: str, folder: Path, workers: int, overrides: Sequence[str] = ()) -> None:
+def _study(name: str, folder: Path, workers: int, overrides: Sequence[str] = (), smoke: bool = False) -> None:
     from xlgen.study.execute import execute, failures
     from xlgen.study.plan import load_study
 
-    failed = execute(load_study(name, overrides), folder, workers or os.cpu_count() or 1, err)
+    planned = load_study(name, overrides)
+    if smoke:
+        from xlgen.study.smoke import run_smoke
+
+        failed = run_smoke(planned, folder, lambda text: err.print(_plain(text), highlight=False))
+    else:
+        failed = execute(planned, folder, workers or os.cpu_count() or 1, err)
     for line in failures(failed):
         err.print(f"[bold red]failed:[/] {_plain(line)}", highlight=False)
     if failed:
@@ -101,7 +110,7 @@ def train(
     folder: Annotated[Path, typer.Option("--out", help="The run's folder.")] = ...,  # type: ignore[assignment]
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out from its newest checkpoint.")] = False,
     smoke: Annotated[
-        bool, typer.Option(help="Three steps on a pocket backbone with four examples a language.")
+        bool, typer.Option("--smoke", help="Two steps a stage on a pocket backbone, with pocket tasks and text.")
     ] = False,
 ) -> None:
     """One run: train, evaluate every target language, report."""
@@ -109,23 +118,17 @@ def train(
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.run import train as run
 
-    config = load_recipe(recipe, [*(_SMOKE if smoke else ()), *(overrides or ())])
+    config = load_recipe(recipe, overrides or ())
+    if smoke:
+        from xlgen.study.smoke import smoke_recipe
+
+        config = smoke_recipe(config)
     with TerminalProgress() as progress:
         run(config, folder, resume, progress)
     if config.stages[-1].task is None:
         out.print(f"run      {folder}", highlight=False, soft_wrap=True)
     elif os.environ.get("RANK", "0") == "0":
         _report(folder)
-
-
-_SMOKE = (
-    "backbone.name=pocket-mt5",
-    "training.steps=3",
-    "training.warmup_steps=1",
-    "training.train_examples=16",
-    "evaluation.examples=4",
-    "evaluation.bootstrap=0",
-)
 
 
 def _report(folder: Path) -> None:

@@ -13,8 +13,9 @@ from rich.console import Console
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.report.rows import collect
+from xlgen.study import execute as module
 from xlgen.study.execute import execute, failures
-from xlgen.study.plan import Study, load_study
+from xlgen.study.plan import PlannedRun, Study, load_study
 
 TASK = {
     "reader": {"name": "pocket", "size": 12},
@@ -123,3 +124,34 @@ def test_wrong_grids(study: Callable[..., Study], grid: dict[str, Any], message:
 def test_two_runs_of_one_name_are_refused(study: Callable[..., Study]) -> None:
     with pytest.raises(RecipeError, match="two runs are called seed=0"):
         study(({"axes": {"seed": [0]}}, {"axes": {"seed": [0]}}))
+
+
+def test_a_run_waits_for_the_one_it_needs(
+    study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    class Process:
+        """Done when it is asked the second time."""
+
+        def __init__(self, name: str) -> None:
+            self.name, self.asked = name, 0
+
+        def poll(self) -> int | None:
+            self.asked += 1
+            if self.asked == 2:
+                events.append(f"end {self.name}")
+            return 0 if self.asked == 2 else None
+
+    def start(run: PlannedRun, folder: Path, threads: int) -> Any:
+        events.append(f"start {run.name}")
+        if run.recipe.baseline:
+            assert run.recipe.baseline["run"] == str(tmp_path / "out" / "runs" / "full")
+        return module._Worker(run, folder, Process(run.name))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_start", start)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0)
+    baseline = {"name": "translate-test", "run": "{study}/runs/full", "translator": "pocket-nllb"}
+    found = study(late={"baseline": baseline}, full={}, other={"seed": 1})
+    assert execute(found, tmp_path / "out", 3, Console(stderr=True, quiet=True)) == {}
+    assert events == ["start full", "start other", "end full", "end other", "start late", "end late"]

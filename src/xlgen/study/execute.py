@@ -20,6 +20,7 @@ from xlgen.registry import InputError
 from xlgen.study.plan import PlannedRun, Study
 
 _POLL_SECONDS = 0.5
+_RUNS = "{study}/runs/"
 
 
 @dataclass
@@ -47,11 +48,21 @@ class _Worker:
         return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
 
 
-def with_cache(run: PlannedRun, out: Path) -> PlannedRun:
-    """The run with a place for stages that others of the study share, where it has any and names none itself."""
-    if len(run.recipe.stages) == 1 or run.recipe.cache_dir is not None:
-        return run
-    return PlannedRun(run.name, run.recipe.model_copy(update={"cache_dir": str(out / "stages")}))
+def placed(run: PlannedRun, out: Path) -> PlannedRun:
+    """The run as it is in the study's folder ``out``: with a place for stages that others of the study share, where it
+    has any and names none itself, and with ``{study}`` in a baseline's ``run`` standing for the folder."""
+    changes: dict[str, Any] = {}
+    if len(run.recipe.stages) > 1 and run.recipe.cache_dir is None:
+        changes["cache_dir"] = str(out / "stages")
+    if needed := needs(run):
+        changes["baseline"] = {**(run.recipe.baseline or {}), "run": str(out / "runs" / needed)}
+    return PlannedRun(run.name, run.recipe.model_copy(update=changes))
+
+
+def needs(run: PlannedRun) -> str | None:
+    """The run of the study that a baseline of it starts from."""
+    path = str((run.recipe.baseline or {}).get("run", ""))
+    return path.removeprefix(_RUNS) if path.startswith(_RUNS) else None
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
@@ -67,7 +78,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
 
 def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
     """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs."""
-    runs = [with_cache(run, out) for run in study.runs]
+    runs = [placed(run, out) for run in study.runs]
+    first = {run.name: needs(run) for run in study.runs}
     waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
     workers = max(1, min(workers, len(waiting)))
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -85,8 +97,10 @@ def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str
             for run in waiting
         }
         while waiting or running:
-            while waiting and len(running) < workers:
-                run = waiting.pop(0)
+            unfinished = {run.name for run in (*waiting, *(worker.run for worker in running))}
+            ready = [run for run in waiting if first[run.name] not in unfinished]
+            for run in ready[: workers - len(running)]:
+                waiting.remove(run)
                 running.append(_start(run, out / "runs" / run.name, threads))
                 bars.start_task(bar[run.name])
                 _say(console, f"{run.name}: started")

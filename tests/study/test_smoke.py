@@ -1,0 +1,161 @@
+"""Miniatures: what gives way and what stays, which runs are of one kind, and that the command line runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from xlgen.backbones.base import BackboneError
+from xlgen.cli import app
+from xlgen.config import Recipe, load_recipe, shipped
+from xlgen.pocket.world import LANGUAGES
+from xlgen.study.execute import needs
+from xlgen.study.plan import PlannedRun, Study, load_study
+from xlgen.study.smoke import smoke_recipe, smoke_study
+
+C4 = {"reader": "hub", "dataset": "allenai/c4", "streaming": True}
+STUDIES = ("quickstart", "pocket-grid", "pocket-rates", "v-table-10", "v-table-11", "c-figure-2", "c-figures-3-4")
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe.model_validate({"name": "r", "backbone": "google/mt5-xl", "task": "wikilingua", **changes})
+
+
+def check(found: Recipe) -> None:
+    """Nothing is left that is not in the package."""
+    assert found.backbone.name.startswith("pocket-")
+    for stage in found.stages:
+        assert stage.task is None or stage.task.startswith("pocket-")
+        assert stage.training.steps == 2
+        named = [*stage.source_languages, *stage.evaluation.languages, *stage.adaptation.get("languages", ())]
+        named += [code for text in stage.unlabelled for code in text.languages]
+        assert set(named) <= set(LANGUAGES)
+        assert all(text.corpus["reader"].startswith("pocket") for text in stage.unlabelled)
+    assert "facebook" not in found.model_dump_json()
+
+
+@pytest.mark.parametrize("name", [*shipped("pocket"), *shipped("papers")])
+def test_every_shipped_recipe_has_a_miniature(name: str) -> None:
+    if name in STUDIES:
+        for run in smoke_study(load_study(name)).runs:
+            check(run.recipe)
+    else:
+        check(smoke_recipe(load_recipe(name)))
+
+
+def test_what_stays() -> None:
+    text = {"objective": {"name": "lm", "max_tokens": 99}, "corpus": C4, "languages": ["sw", "de", "ru"], "rate": 0.01}
+    found = smoke_recipe(
+        recipe(
+            source_languages=["en", "de"],
+            unlabelled=[text],
+            adaptation={"method": "prompt", "num_virtual_tokens": 7},
+            training={"optimizer": "adafactor", "schedule": "constant", "precision": "bf16", "accumulation": 8},
+            evaluation={"languages": ["ja", "sw"], "num_beams": 4},
+        )
+    )
+    (stage,) = found.stages
+    assert stage.adaptation == {"method": "prompt", "num_virtual_tokens": 7}
+    assert (stage.training.optimizer, stage.training.schedule, stage.training.precision) == (
+        "adafactor",
+        "constant",
+        "bf16",
+    )
+    assert stage.training.accumulation == 2
+    assert stage.evaluation.num_beams == 4
+    assert stage.unlabelled[0].objective == text["objective"]
+    assert stage.unlabelled[0].rate == 0.5
+    # German is the first besides English and becomes French, Japanese the second and becomes Thai; no room for others.
+    assert stage.source_languages == ("en", "fr")
+    assert stage.evaluation.languages == ("th",)
+    assert stage.unlabelled[0].languages == ("fr",)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("google/umt5-small", "pocket-mt5"),
+        ("DKYoon/mt5-xxl-lm-adapt", "pocket-mt5"),
+        ("facebook/mbart-large-50-many-to-many-mmt", "pocket-mbart"),
+        ("facebook/nllb-200-distilled-600M", "pocket-nllb"),
+        ("pocket-nllb", "pocket-nllb"),
+    ],
+)
+def test_a_backbone_of_the_same_family(name: str, expected: str) -> None:
+    assert smoke_recipe(recipe(backbone=name)).backbone.name == expected
+
+
+def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "umt5"}))
+    assert smoke_recipe(recipe(backbone=str(tmp_path))).backbone.name == "pocket-mt5"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(BackboneError, match="'bert' checkpoint"):
+        smoke_recipe(recipe(backbone=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("squad-xquad", "pocket-qa"),
+        ("squad-xquad-hub", "pocket-qa"),
+        ("xlsum", "pocket-summaries"),
+        ("xlsum-headlines", "pocket-titles"),
+    ],
+)
+def test_a_task_of_the_same_kind(task: str, expected: str) -> None:
+    assert smoke_recipe(recipe(task=task)).stages[0].task == expected
+
+
+def test_sizes_seeds_rates_and_targets_are_one_kind() -> None:
+    def run(name: str, **changes: Any) -> PlannedRun:
+        return PlannedRun(name, recipe(**changes))
+
+    later = {"name": "translate-test", "run": "{study}/runs/xl", "translator": "facebook/nllb-200-3.3B"}
+    study = Study(
+        "s",
+        (
+            run("later", baseline=later),
+            run("small", backbone="google/mt5-small", evaluation={"languages": ["ru"]}),
+            run("xl", seed=3, training={"learning_rate": 0.5}, evaluation={"languages": ["cs"]}, report_as="x"),
+            run("two", evaluation={"languages": ["ru", "cs"]}),
+            run("adapters", adaptation="adapters", evaluation={"languages": ["ru"]}),
+        ),
+    )
+    found = {run.name: run for run in smoke_study(study).runs}
+    assert list(found) == ["small", "two", "adapters", "later"], "what another run needs comes before it"
+    assert needs(found["later"]) == "small", "the run that stands for the one it named"
+    assert found["later"].recipe.baseline == {**later, "run": "{study}/runs/small", "translator": "pocket-nllb"}
+
+
+STAGES = [
+    {"unlabelled": [{"objective": {"name": "lm"}, "corpus": C4, "languages": ["sw"]}], "adaptation": "prompt"},
+    {"task": "xlsum", "adaptation": "prompt", "evaluation": {"languages": ["sw"]}},
+]
+
+
+def test_the_command_trains_a_recipe_of_several_stages(tmp_path: Path) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_text(yaml.safe_dump({"backbone": "google/mt5-xxl", "stages": STAGES}), encoding="utf-8")
+    done = CliRunner().invoke(app, ["train", str(path), "--smoke", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "run" / "predictions" / "step-2" / "fr.jsonl").exists()
+
+
+def test_the_command_runs_a_study_and_names_what_fails(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    bad = [STAGES[0], {**STAGES[1], "adaptation": "full"}]
+    study = {
+        "base": {"backbone": "google/mt5-xxl", "stages": STAGES},
+        "runs": {"good": {}, "again": {"seed": 1}, "bad": {"stages": bad}},
+    }
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    arguments = ["study", str(path), "--smoke", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "good: done" in done.output and "again" not in done.output
+    assert "prompt adds modules, and full in the next stage cannot go on" in " ".join(done.output.split())

@@ -1,0 +1,230 @@
+"""The papers' tables: each row has its runs with what the paper says, and each kind of row trains in miniature."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlgen.config import Recipe, Stage
+from xlgen.data.tasks import load_task
+from xlgen.study.plan import PlannedRun, Study, load_study
+from xlgen.study.smoke import run_smoke, smoke_study
+
+SIZES = ("small", "base", "large", "xl", "xxl")
+TARGETS = ("fr", "ru", "vi", "th")
+SEEDS = (0, 1, 2)
+WIKILINGUA = {
+    "en",
+    "es",
+    "pt",
+    "fr",
+    "de",
+    "ru",
+    "it",
+    "id",
+    "nl",
+    "ar",
+    "zh",
+    "vi",
+    "th",
+    "ja",
+    "ko",
+    "hi",
+    "cs",
+    "tr",
+}
+
+# The rows as the papers print them -> the runs of each, without their seeds.
+TABLE_10 = {
+    **{f"{size.upper()} {name.upper()}": [f"{name}-{size}"] for name in ("prompt", "model") for size in SIZES},
+    **{f"{size.upper()} PROMPT, L={n}": [f"prompt-{n}-{size}"] for size in ("base", "xxl") for n in (1, 10, 1000)},
+    "BASE PROMPT, L=100": ["prompt-base"],
+    "XXL PROMPT, L=100": ["prompt-xxl"],
+    **{f"XXL {name.upper()}, TRANS-TEST": [f"{name}-trans-test-xxl"] for name in ("prompt", "model")},
+    **{
+        f"XXL {name.upper()}, {row.upper()}": [f"{name}-{row}-xxl-{target}" for target in TARGETS]
+        for name in ("prompt", "model")
+        for row in ("trans-train", "sup")
+    },
+    **{f"XXL {name.upper()}, SUP-ALL": [f"{name}-sup-all-xxl"] for name in ("prompt", "model")},
+}
+TABLE_11 = {
+    **{f"{size} {name}": [f"{name}-{size}"] for name, size in product(("prompt", "model"), ("base", "xxl"))},
+    **{
+        f"{size} {name}, {row}": [f"{name}-{row}-{target}-{size}" for target in TARGETS]
+        for name, size, row in product(("prompt", "model"), ("base", "xxl"), ("mix-unsup", "it-lm"))
+    },
+    **{
+        f"{size} {name}, {row}": [f"{name}-{row}-{size}"]
+        for name, size, row in product(("prompt", "model"), ("base", "xxl"), ("mix-unsup-all", "it-gigaword"))
+    },
+    **{f"{size} prompt, {row}": [f"prompt-{row}-{size}"] for size, row in product(("base", "xxl"), ("fp-en", "fp"))},
+}
+FIGURE_2 = {
+    **{f"sum, {name}": [f"{name}-xlsum"] for name in ("full", "adapters", "mixing", "several-sources")},
+    **{f"qa, {name}": [f"{name}-squad-xquad"] for name in ("full", "adapters", "mixing")},
+    **{f"{name}, IT": [f"it-{name}-xlsum", f"it-{name}-squad-xquad"] for name in ("prompt", "freezing")},
+}
+FIGURES_3_4 = {
+    f"{model}, {name}": [f"{model}-{name}-xlsum", f"{model}-{name}-squad-xquad"]
+    for model, name in product(("mt5", "mbart-pt", "mbart-tr", "nllb"), ("full", "adapters"))
+}
+TABLES = {"v-table-10": TABLE_10, "v-table-11": TABLE_11, "c-figure-2": FIGURE_2, "c-figures-3-4": FIGURES_3_4}
+
+
+@cache
+def runs(name: str) -> dict[str, Recipe]:
+    return {run.name: run.recipe for run in load_study(name).runs}
+
+
+def of(name: str, part: str) -> dict[str, Stage]:
+    """The last stages of the runs whose name begins so."""
+    found = {run: recipe.stages[-1] for run, recipe in runs(name).items() if run.startswith(part)}
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_row_has_its_runs_and_each_run_a_row(name: str) -> None:
+    wanted = [f"{run}-seed={seed}" for row in TABLES[name].values() for run in row for seed in SEEDS]
+    wanted += ["lead-64"] if name.startswith("v-") else []
+    assert set(runs(name)) == set(wanted)
+    for run, recipe in runs(name).items():
+        assert run == "lead-64" or run.endswith(f"seed={recipe.seed}")
+
+
+@pytest.mark.parametrize("name", ["v-table-10", "v-table-11"])
+def test_vu_et_al(name: str) -> None:
+    """Section 2.2: steps, checkpoints, examples, beams; prompts on LM-adapted mT5; each row at its size."""
+    for run, recipe in runs(name).items():
+        last = recipe.stages[-1]
+        assert last.task == "wikilingua"
+        assert (last.training.steps, last.evaluation.every, last.evaluation.examples) == (100_000, 5_000, 250)
+        assert (last.evaluation.num_beams, last.evaluation.length_penalty) == (4, 0.6)
+        assert last.source_languages == ("en",) or "-sup-" in run
+        if run != "lead-64":
+            (size,) = (size for size in SIZES if size in run.split("-"))
+            adapted = "DKYoon/mt5-{}-lm-adapt" if run.startswith("prompt") else "google/mt5-{}"
+            assert recipe.backbone.name == adapted.format(size)
+        for target in TARGETS:
+            if target in run.split("-"):
+                assert set(last.evaluation.languages) in ({target}, {"en", target})
+    assert runs(name)["lead-64"].baseline == {"name": "lead", "tokens": 64}
+    config = load_task("wikilingua", Path()).config
+    assert (set(config.languages), config.max_source_tokens, config.max_target_tokens) == (WIKILINGUA, 1024, 512)
+
+
+def test_table_10() -> None:
+    for run, stage in of("v-table-10", "prompt").items():
+        parts = run.split("-")
+        assert stage.adaptation["num_virtual_tokens"] == (int(parts[1]) if parts[1].isdigit() else 100)
+    for run, stage in {**of("v-table-10", "prompt-sup"), **of("v-table-10", "model-sup")}.items():
+        assert set(stage.source_languages) == (WIKILINGUA if "sup-all" in run else set(stage.evaluation.languages))
+    for stage in {**of("v-table-10", "prompt-trans-train"), **of("v-table-10", "model-trans-train")}.values():
+        assert stage.translate_train is not None
+        assert stage.translate_train.languages == stage.evaluation.languages
+        assert not stage.translate_train.keep_source
+    for name, seed in product(("prompt", "model"), SEEDS):
+        baseline = runs("v-table-10")[f"{name}-trans-test-xxl-seed={seed}"].baseline or {}
+        assert baseline["run"] == f"{{study}}/runs/{name}-xxl-seed={seed}"
+
+
+def test_the_rows_that_both_tables_have_are_the_same_runs() -> None:
+    both = set(runs("v-table-10")) & set(runs("v-table-11"))
+    assert len(both) == 1 + 4 * len(SEEDS)
+    for run in both:
+        assert runs("v-table-10")[run] == runs("v-table-11")[run]
+
+
+def test_table_11() -> None:
+    for run, recipe in runs("v-table-11").items():
+        first, last = recipe.stages[0], recipe.stages[-1]
+        text = {(part.objective["name"], part.rate) for part in first.unlabelled}
+        languages = {code for part in first.unlabelled for code in part.languages}
+        targets = set(last.evaluation.languages) - {"en"}
+        if "mix-unsup" in run:
+            assert text == {("span_corruption", 0.01)}
+            assert languages == (WIKILINGUA if "mix-unsup-all" in run else targets)
+        if "-it-" in run or "-fp" in run:
+            assert first.training.steps == 200_000
+            assert first.adaptation["method"] == last.adaptation["method"]
+        if "it-lm" in run:
+            assert (text, languages) == ({("lm", None)}, targets)
+        if "it-gigaword" in run:
+            assert first.task == "xlsum-headlines"
+        if "-fp" in run:
+            assert {name for name, _ in text} == {
+                *("prefix_lm", "span_corruption", "iid_denoising", "lm"),
+                *("missing_prefix", "n_token_prefix", "missing_n_token_prefix"),
+            }
+            assert languages == WIKILINGUA
+            assert last.adaptation["num_language_tokens"] == last.adaptation["num_task_tokens"] == 50
+            assert last.adaptation.get("keep_source_language", False) == ("fp-en" in run)
+
+
+# C, Table 2; for mBART (tr) on questions see the recipe.
+RATES = {
+    **{"mt5-full-xlsum": 1e-4, "mt5-adapters-xlsum": 1e-4, "mt5-full-squad": 1e-4, "mt5-adapters-squad": 1e-3},
+    **{"mbart-pt-full-xlsum": 1e-6, "mbart-pt-adapters-xlsum": 1e-5},
+    **{"mbart-pt-full-squad": 1e-5, "mbart-pt-adapters-squad": 1e-3},
+    **{"mbart-tr-full-xlsum": 1e-6, "mbart-tr-adapters-xlsum": 1e-4},
+    **{"mbart-tr-full-squad": 3e-6, "mbart-tr-adapters-squad": 1e-3},
+    **{"nllb-full-xlsum": 1e-5, "nllb-adapters-xlsum": 1e-3, "nllb-full-squad": 3e-5, "nllb-adapters-squad": 1e-2},
+}
+
+
+@pytest.mark.parametrize("name", ["c-figure-2", "c-figures-3-4"])
+def test_chirkova_et_al(name: str) -> None:
+    for run, recipe in runs(name).items():
+        last = recipe.stages[-1]
+        training = last.training
+        assert (training.steps, training.warmup_steps, training.batch_tokens) == (20_000, 4_000, 4_000)
+        assert (training.optimizer, training.schedule, last.evaluation.every) == ("adam", "inverse_sqrt", 2_000)
+        assert (last.task, last.evaluation.examples) == (
+            ("squad-xquad-hub", None) if "squad" in run else ("xlsum", 1_000)
+        )
+    assert load_task("squad-xquad-hub", Path()).config.subset == "no-digits-in-language"
+
+
+def test_rates_are_those_of_table_2() -> None:
+    for part, rate in RATES.items():
+        assert {stage.training.learning_rate for stage in of("c-figures-3-4", part).values()} == {rate}
+    for run, stage in of("c-figure-2", "").items():
+        method = run.split("-")[0]
+        expected = (
+            0.01
+            if run.startswith("it-prompt")
+            else RATES[f"mt5-{'adapters' if method == 'adapters' else 'full'}-{'squad' if 'squad' in run else 'xlsum'}"]
+        )
+        assert stage.training.learning_rate == expected, run
+
+
+def test_figure_2() -> None:
+    several = {stage.source_languages for stage in of("c-figure-2", "several-sources").values()}
+    assert several == {("en", "ja", "ar")}
+    for stage in of("c-figure-2", "mixing").values():
+        (text,) = stage.unlabelled
+        assert text.rate == 0.15
+        targets = stage.evaluation.languages or load_task("squad-xquad-hub", Path()).languages
+        assert set(text.languages) == set(targets) - {"en"}
+    for run in of("c-figure-2", "it-"):
+        first = runs("c-figure-2")[run].stages[0]
+        assert (first.training.steps, first.training.batch_tokens) == (100_000, 5_000)
+        assert first.unlabelled[0].objective == {"name": "first_sentence"}
+
+
+def test_every_kind_of_row_trains(tmp_path: Path) -> None:
+    """For two steps a stage in the pocket world, and is evaluated; kinds that tables share are run once."""
+    merged = {name: recipe for table in TABLES for name, recipe in runs(table).items()}
+    study = Study("papers", tuple(PlannedRun(name, recipe) for name, recipe in merged.items()))
+    assert run_smoke(study, tmp_path) == {}
+    kinds = smoke_study(study).runs
+    assert len(kinds) >= 36
+    done: dict[str, Any] = {
+        run.name: sorted((tmp_path / "runs" / run.name / "predictions").rglob("*.jsonl")) for run in kinds
+    }
+    assert all(done.values())
