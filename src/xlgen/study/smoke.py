@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def _with_languages(options: dict[str, Any], stand_ins: Mapping[str, str]) -> di
     return {**options, "languages": list(_languages(named, stand_ins))} if named else options
 
 
+@cache
 def _task(name: str | None) -> str | None:
     if name is None or name.startswith("pocket-"):
         return name
