@@ -75,19 +75,26 @@ def study(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+    only: Annotated[
+        str | None, typer.Option(help="Only the runs with these names, comma-separated: 'prompt-base-*'.")
+    ] = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="One run of each kind for two steps in the pocket world, one by one.")
     ] = False,
 ) -> None:
     """Several runs that differ in a few keys; running it again does what is missing."""
-    _study(name, folder, workers, overrides or (), smoke)
+    _study(name, folder, workers, overrides or (), only, smoke)
 
 
-def _study(name: str, folder: Path, workers: int, overrides: Sequence[str] = (), smoke: bool = False) -> None:
+def _study(
+    name: str, folder: Path, workers: int, overrides: Sequence[str] = (), runs: str | None = None, smoke: bool = False
+) -> None:
     from xlgen.study.execute import execute, failures
-    from xlgen.study.plan import load_study
+    from xlgen.study.plan import load_study, only
 
     planned = load_study(name, overrides)
+    if runs:
+        planned = only(planned, runs.split(","))
     if smoke:
         from xlgen.study.smoke import run_smoke
 

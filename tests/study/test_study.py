@@ -15,7 +15,7 @@ from xlgen.registry import InputError
 from xlgen.report.rows import collect
 from xlgen.study import execute as module
 from xlgen.study.execute import execute, failures
-from xlgen.study.plan import PlannedRun, Study, load_study
+from xlgen.study.plan import PlannedRun, Study, load_study, only
 
 TASK = {
     "reader": {"name": "pocket", "size": 12},
@@ -155,3 +155,10 @@ def test_a_run_waits_for_the_one_it_needs(
     found = study(late={"baseline": baseline}, full={}, other={"seed": 1})
     assert execute(found, tmp_path / "out", 3, Console(stderr=True, quiet=True)) == {}
     assert events == ["start full", "start other", "end full", "end other", "start late", "end late"]
+
+
+def test_only_some_runs(study: Callable[..., Study]) -> None:
+    found = study(low={"training.learning_rate": 1e-5}, lead={"baseline": "lead"}, seven={"seed": 7})
+    assert [run.name for run in only(found, ["seven", "l*"]).runs] == ["low", "lead", "seven"]
+    with pytest.raises(RecipeError, match=r"study tiny has no run 'sevn': .*seven"):
+        only(found, ["l*", "sevn"])

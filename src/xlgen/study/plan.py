@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -113,6 +114,19 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
             recipe = override_keys({**base, "name": run}, changes)
             runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
     return Study(config.name, tuple(runs.values()))
+
+
+def only(study: Study, patterns: Iterable[str]) -> Study:
+    """The runs of ``study`` whose names match one of ``patterns``, such as ``prompt-base-*``. Raises RecipeError for a
+    pattern that none matches."""
+    names = [run.name for run in study.runs]
+    wanted: set[str] = set()
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            raise RecipeError(f"study {study.name} has no run {pattern!r}: {nearest(pattern, names)}")
+        wanted.update(found)
+    return Study(study.name, tuple(run for run in study.runs if run.name in wanted))
 
 
 def _listed(value: Any) -> list[Any]:
