@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from xlgen import __version__
+from xlgen.errors import describe
 from xlgen.registry import InputError
 
 app = typer.Typer(
@@ -34,18 +34,13 @@ def main() -> None:
     """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
     try:
         app()
-    except InputError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except PermissionError as error:
-        err.print(f"[bold red]error:[/] no permission: {_plain(str(error.filename))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except OSError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else 1)
-    except RuntimeError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+    except Exception as error:
+        found = describe(error)
+        if found is None:
+            raise
+        code, message = found
+        err.print(f"[bold red]error:[/] {_plain(message)}", highlight=False, soft_wrap=True)
+        sys.exit(code)
 
 
 def _plain(text: str) -> str:

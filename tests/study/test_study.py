@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.console import Console
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.report.rows import collect
-from xlgen.study.execute import execute, failures
+from xlgen.study.execute import Lane, execute, failures
 from xlgen.study.plan import Study, load_study
 
 TASK = {
@@ -70,6 +71,34 @@ def test_runs_that_fail_stop_no_other_and_done_ones_are_skipped(study: Callable[
     before = log.stat().st_mtime_ns
     execute(found, out, 1, console)
     assert log.stat().st_mtime_ns == before
+
+
+def test_a_lane_trains_one_run_after_another_as_if_each_were_alone(study: Callable[..., Study], tmp_path: Path) -> None:
+    console = Console(stderr=True, quiet=True)
+    prompt = {"adaptation.method": "prompt", "training.learning_rate": 0.3}
+    together, alone = study(full={}, prompt=prompt), study(prompt=prompt)
+    assert execute(together, tmp_path / "together", 1, console) == {}
+    assert execute(alone, tmp_path / "alone", 1, console) == {}
+    for file in ("checkpoints/step-2/trained.safetensors", "predictions/step-2/th.jsonl"):
+        first, second = (tmp_path / name / "runs" / "prompt" / file for name in ("together", "alone"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:
+    first, second = study(first={}, second={}).runs
+    lane = Lane(threads=1)
+
+    def kill() -> None:
+        if (tmp_path / "runs" / "first" / "recipe.yaml").exists():
+            assert lane.process
+            lane.process.kill()
+
+    try:
+        assert lane.train(first, tmp_path / "runs" / "first", kill) == -signal.SIGKILL
+        assert lane.train(second, tmp_path / "runs" / "second", lambda: None) == 0
+        assert lane.train(first, tmp_path / "runs" / "first", lambda: None) == 0
+    finally:
+        lane.close()
 
 
 def test_a_finished_run_of_another_recipe_is_refused(study: Callable[..., Study], tmp_path: Path) -> None:
