@@ -5,6 +5,7 @@ A file a method says which ``PeftConfig`` it is; everything else is here. ``peft
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,9 @@ class ThroughPeft(Method):
         config = self.peft_config(backbone, peft)
         config.task_type = peft.TaskType.SEQ_2_SEQ_LM
         # Drawn apart from the global generator, so that the same recipe gives the same start anywhere.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            # peft asks transformers in a way that transformers will drop.
+            warnings.simplefilter("ignore", FutureWarning)
             torch.manual_seed(0)
             backbone.model = peft.get_peft_model(backbone.model, config)
         self._wrapper = "base_model." if config.is_prompt_learning else "base_model.model."
