@@ -83,10 +83,7 @@ class InHalves(Method):
         backbone.check_languages(named)
         self._languages = named or backbone.languages
         self._tasks = self.task_names() if self.options.learn == "languages" else ("task",)
-        # Drawn apart from the global generator, so that the same recipe gives the same halves anywhere.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.insert_halves(backbone, len(self._languages), len(self._tasks))
+        self.insert_halves(backbone, len(self._languages), len(self._tasks))
         prefixes = tuple(f"{name}." for name, _ in halves_of(backbone))
         self._names = {name for name, _ in backbone.model.named_parameters() if name.startswith(prefixes)}
         self._use(backbone, [0], [0])

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, check_fit
@@ -44,11 +43,9 @@ class ThroughPeft(Method):
         peft = import_peft()
         config = self.peft_config(backbone, peft)
         config.task_type = peft.TaskType.SEQ_2_SEQ_LM
-        # Drawn apart from the global generator, so that the same recipe gives the same start anywhere.
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # peft asks transformers in a way that transformers will drop.
             warnings.simplefilter("ignore", FutureWarning)
-            torch.manual_seed(0)
             backbone.model = peft.get_peft_model(backbone.model, config)
         self._wrapper = "base_model." if config.is_prompt_learning else "base_model.model."
         self._trained = {name for name, p in backbone.model.named_parameters() if p.requires_grad}
