@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import peft  # noqa: F401, with nearly all else that a training imports late: seconds, once and not in every fork
+
 from xlgen.config import Recipe
 from xlgen.training import stage as module
 from xlgen.training.folder import RunFolder

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ RUNS = {
 STEPS = 4
 
 
-def recipe(name: str, task: str, backbone: Path, dropout: float) -> Recipe:
+def recipe(name: str, task: str, backbone: Path, dropout: float, evaluated: Sequence[str]) -> Recipe:
     """Titles in English beside unlabelled text in all languages; decay, which would move what is said to be frozen."""
     objective = {"name": "lm", "max_tokens": 30}
     stage = {
@@ -70,7 +70,7 @@ def recipe(name: str, task: str, backbone: Path, dropout: float) -> Recipe:
             "log_every": 1,
             "save_every": 2,
         },
-        "evaluation": {"every": None, "split": "test", "examples": 1, "bootstrap": 0, "max_new_tokens": 5},
+        "evaluation": {"languages": evaluated, "split": "test", "examples": 1, "bootstrap": 0, "max_new_tokens": 5},
     }
     stages = [{**stage, "adaptation": adaptation} for adaptation in RUNS[name]]
     return Recipe.model_validate({"name": name, "backbone": str(backbone), "stages": stages})
@@ -115,8 +115,9 @@ def runs_of(
     """On mBART, which has all that any method trains (mT5 has no biases)."""
     task, backbone = tiny_task(LANGUAGES), checkpoint("mbart")
 
-    def make(folder: str, dropout: float = 0.0) -> Runs:
-        return Runs({name: recipe(name, task, backbone, dropout) for name in RUNS}, tmp_path_factory.mktemp(folder))
+    def make(folder: str, dropout: float = 0.0, evaluated: Sequence[str] = LANGUAGES) -> Runs:
+        recipes = {name: recipe(name, task, backbone, dropout, evaluated) for name in RUNS}
+        return Runs(recipes, tmp_path_factory.mktemp(folder))
 
     return make
 
@@ -223,7 +224,7 @@ def test_a_killed_run_goes_on_exactly(name: str, whole: Runs, killed: Runs) -> N
 @pytest.fixture(scope="module")
 def one_process(runs_of: Callable[..., Runs]) -> Runs:
     """Without dropout, which would draw differently in each process."""
-    runs = runs_of("one")
+    runs = runs_of("one", evaluated=["fr"])
     for name, settings in runs.recipes.items():
         train(settings, runs.folder(name))
     return runs
@@ -231,7 +232,7 @@ def one_process(runs_of: Callable[..., Runs]) -> Runs:
 
 @pytest.fixture(scope="module")
 def two_processes(runs_of: Callable[..., Runs]) -> Runs:
-    runs = runs_of("two")
+    runs = runs_of("two", evaluated=["fr"])
     # Without MPI, accelerate starts several processes only through torchrun, whose flag is --multi_gpu.
     options = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --main_process_port 0"
     runs.elsewhere("train", "-m", "accelerate.commands.launch", *options.split(), ACCELERATE_USE_CPU="true")
