@@ -117,6 +117,36 @@ def test_resume_after_a_kill_gives_the_same_run(
     assert predictions(tmp_path / "run") == predictions(whole)
 
 
+@pytest.mark.parametrize("save", [1, 2])
+def test_resume_after_a_kill_while_saving(
+    save: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies there half written is no checkpoint, however much of it there is."""
+    settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
+    original = store._save_resume
+    saved = 0
+
+    def die(*arguments: Any) -> None:
+        nonlocal saved
+        saved += 1
+        original(*arguments)
+        if saved == save:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_save_resume", die)
+        with pytest.raises(Killed):
+            train(settings, tmp_path / "run")
+    whole_ones = store.checkpoints(tmp_path / "run" / "checkpoints")
+    assert [path.name for path in whole_ones] == ["step-3"][: save - 1]
+    left = set((tmp_path / "run" / "checkpoints").iterdir()) - set(whole_ones)
+    assert [(path / "checkpoint.json").exists() for path in left] == [True]
+    train(settings, tmp_path / "run", resume=True)
+    assert events(tmp_path / "run", "step") == events(whole, "step")
+    assert predictions(tmp_path / "run") == predictions(whole)
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"step-3", "step-6", "step-8"}
+
+
 def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """The real signal on a real process, at whatever step it hits."""
     data = recipe(task_file, tiny_mt5, save_every=4, steps=24).model_dump(mode="json")
@@ -229,7 +259,7 @@ def test_disk_full_keeps_the_checkpoint_before(
         train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run")
     left = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     monkeypatch.undo()
-    assert left and not any(name.endswith(".tmp") for name in left)
+    assert left and all(name.startswith("step-") for name in left)
     train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run", resume=True)
     assert events(tmp_path / "run", "step")[-1]["step"] == 8
 
