@@ -1,6 +1,7 @@
 """Factorized prompts: which halves each example sees, what each stage trains, and whose half speaks at inference."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,17 @@ def test_a_missing_stage_1(
     with pytest.raises(BackboneError, match=message):
         train(recipe(task, checkpoint("mt5"), ["last"], **second), tmp_path / "run")
     assert not list((tmp_path / "run").rglob("step-*"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"languages": ["en", "fr", "ru"]}'])
+def test_a_damaged_stage_1(
+    run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path, content: str
+) -> None:
+    (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
+    shutil.copytree(first, tmp_path / "first")
+    (tmp_path / "first" / "halves.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BackboneError, match=f"the checkpoint of stage 1 in {tmp_path}/first is damaged"):
+        train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
 
 
 def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], task: str) -> None:
