@@ -222,7 +222,9 @@ def test_a_new_process_generates_the_same_in_every_language(
         expected = predictions(place / "predictions" / f"step-{STEPS}")
         assert set(expected) == set(LANGUAGES)
         trained = {code: json.loads(text)["raw"] for code, text in expected.items()}
-        assert trained != watched[place].untrained, "training changes nothing, so that nothing is shown"
+        # Factorized prompts move no greedy text of this random model; test_methods.py compares their logits.
+        if not name.startswith("factorized"):
+            assert trained != watched[place].untrained, "training changes nothing, so that nothing is shown"
         assert predictions(loaded.folder(name) / "again" / str(index) / "predictions") == expected
 
 
