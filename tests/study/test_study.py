@@ -17,25 +17,13 @@ from xlgen.report.rows import collect
 from xlgen.study.execute import Lane, execute, failures
 from xlgen.study.plan import Study, load_study
 
-TASK = {
-    "reader": {"name": "pocket", "size": 12},
-    "languages": ["en", "th"],
-    "source": "{document}",
-    "target": "title",
-    "max_source_tokens": 64,
-    "max_target_tokens": 48,
-    "metrics": ["rougeL"],
-    "main_metric": "rougeL",
-}
-
 
 @pytest.fixture
-def study(checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[..., Study]:
+def study(checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path) -> Callable[..., Study]:
     def make(grids: tuple[dict[str, Any], ...] = (), **runs: dict[str, Any]) -> Study:
-        (tmp_path / "task.yaml").write_text(yaml.safe_dump(TASK), encoding="utf-8")
         base = {
             "backbone": str(checkpoint("mt5")),
-            "task": str(tmp_path / "task.yaml"),
+            "task": tiny_task(["en", "th"]),
             "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300},
             "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 4},
         }

@@ -59,7 +59,8 @@ def save_checkpoint(
     ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises SaveError, with nothing left
     behind, when the disk is full or not writable.
     """
-    temporary = folder.with_name(folder.name + ".tmp")
+    # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
+    temporary = folder.with_name(f"saving-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
