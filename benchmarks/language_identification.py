@@ -3,10 +3,12 @@
     python benchmarks/language_identification.py accuracy [--data ../shared/data] [--lid NAME_OR_PATH] [--lines 500]
     python benchmarks/language_identification.py answers   [--data ...] [--lid NAME_OR_PATH]
     python benchmarks/language_identification.py calibrate [--data ...] [--lid NAME_OR_PATH]
+    python benchmarks/language_identification.py switches  [--data ...] [--lines 100]
 
 ``accuracy``: right top labels on the news of NTREX-128 in 26 languages, for each identifier that is installed, on whole
 sentences and on their first words (by dictionary in Chinese, Japanese, Thai). ``answers``: gold answers of XQuAD in 12
 languages, and English ones passed off as each other language. ``calibrate``: where the rule's thresholds come from.
+``switches``: sentences in which a span of English is found, as they are and with English words put in.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from xlgen.metrics.base import Example
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load, names
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.short_text import RULE, ShortText, stands_in, verdicts
+from xlgen.metrics.switches import switches
 from xlgen.registry import InputError
 
 COUNTS = (1, 2, 3, 5)
@@ -198,9 +201,32 @@ def pairs(sentences: dict[Language, list[str]], languages: Sequence[Language], o
                     yield Example(language.code, ours if own else theirs)
 
 
+def code_switching(data: Path, lines: int) -> None:
+    """Whole sentences of languages in Latin script, and the same with words of the parallel English sentence put in."""
+    sentences = ntrex(data, lines)
+    english_lines = sentences[Language.parse("en")]
+    print("\n| language | whole | 3 words | 5 | 8 |\n|---|---:|---:|---:|---:|")
+    for language, texts in sentences.items():
+        if language.script != "Latn" or language.code == "en":
+            continue
+        shares = []
+        for count in (0, 3, 5, 8):
+            mixed = [put_in(text, other, count) for text, other in zip(texts, english_lines, strict=True)]
+            shares.append(100 * np.mean([bool(switches(text, language.code)) for text in mixed]))
+        print(f"| {language.code} | {' | '.join(f'{share:.0f}' for share in shares)} |", flush=True)
+
+
+def put_in(text: str, english_text: str, count: int) -> str:
+    """``count`` words of the English sentence, but not its first, behind the third word of the other."""
+    words, inserted = text.split(), english_text.lower().split()[1 : 1 + count]
+    return " ".join([*words[:3], *inserted, *words[3:]])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="?", choices=("accuracy", "answers", "calibrate", "all"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("accuracy", "answers", "calibrate", "switches", "all"), default="all"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--lid", action="append")
     parser.add_argument("--lines", type=int, default=500)
@@ -210,6 +236,8 @@ def main() -> None:
         accuracy(options.data, options.lid or names(), options.lines)
     if options.what in ("calibrate", "all"):
         calibrate(options.data, one, options.lines)
+    if options.what in ("switches", "all"):
+        code_switching(options.data, options.lines)
     if options.what in ("answers", "all"):
         sys.exit(not answers(options.data, one))
 

@@ -1,14 +1,15 @@
-"""Tiny randomly initialised checkpoints of every family, with the tokenizers of the embedded backbones."""
+"""Tiny randomly initialised checkpoints of every family, with the tokenizers of the embedded backbones; a tiny task."""
 
 import copy
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import settings
 
 from xlgen.backbones.base import Backbone, families
@@ -98,3 +99,25 @@ def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]
         return type(original)(copy.deepcopy(original.model), original.tokenizer, original.name)
 
     return fresh
+
+
+@pytest.fixture(scope="session")
+def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write the file of a task in the ``languages``, titles for ``size`` stories of the pocket world; its path."""
+
+    def make(languages: Sequence[str], size: int = 12) -> str:
+        task = {
+            "reader": {"name": "pocket", "size": size},
+            "languages": list(languages),
+            "source": "{document}",
+            "target": "title",
+            "max_source_tokens": 64,
+            "max_target_tokens": 48,
+            "metrics": ["rougeL"],
+            "main_metric": "rougeL",
+        }
+        path = tmp_path_factory.mktemp("task") / "tiny.yaml"
+        path.write_text(yaml.safe_dump(task), encoding="utf-8")
+        return str(path)
+
+    return make

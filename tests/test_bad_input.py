@@ -75,7 +75,7 @@ def project(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Project:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command that must be refused, and return its one message."""
+    """Run a command that must be refused before any training, and return its one message."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def run(*arguments: str) -> str:
@@ -89,6 +89,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         assert "Traceback" not in found.err
         assert "Error(" not in found.err
         assert not found.out
+        if "--out" in arguments:
+            folder = Path(arguments[arguments.index("--out") + 1])
+            assert not list(folder.rglob("step-*"))
+            assert all('"event": "step"' not in log.read_text() for log in folder.rglob("metrics.jsonl"))
         return messages[1].strip()
 
     return run
@@ -181,6 +185,19 @@ def test_a_batch_too_small_for_an_example(project: Project, refused: Command) ->
         ("unlabelled=[{objective: {name: translation, max_token: 3}}]", "did you mean 'max_tokens'"),
         ("backbone=pocket-mt6", "did you mean 'pocket-mt5'"),
         ("training.precision=fp16", "fp16"),
+        ("adaptation=bitfit", "has no bias vectors"),
+        ("training.learning_rate=0", "training.learning_rate: Input should be greater than 0"),
+        ("unlabelled=[{objective: {name: lm}, rate: 0}]", "unlabelled.0.rate: Input should be greater than 0"),
+        ("unlabelled=[{objective: {name: lm}, rate: -0.1}]", "unlabelled.0.rate: Input should be greater than 0"),
+        ("unlabelled=[{objective: {name: lm}, rate: 1.01}]", "unlabelled.0.rate: Input should be less than or equal"),
+        (
+            "unlabelled=[{objective: {name: lm}, corpus: {reader: pocket, size: 2}, rate: 1}]",
+            "add up to 1, and nothing is left for task titles",
+        ),
+        ("unlabelled=[{objective: {name: lm}, languages: [ko]}]", "the pocket world has no 'ko'; it has en, "),
+        ("adaptation={method: factorized, learn: task}", "put such a stage before this one, or name its run"),
+        ("adaptation={method: madx, learn: task}", "put such a stage before this one, or name its run"),
+        ("adaptation={method: madx, learn: task, start: nowhere}", "no checkpoint of a stage with `learn: languages`"),
     ],
 )
 def test_wrong_recipes(project: Project, refused: Command, override: str, expected: str) -> None:
@@ -242,15 +259,51 @@ def test_a_language_that_the_backbone_lacks(
     assert "does not know Greek (el); it knows ar, " in message
 
 
-# -- the output folder
+def test_fp16_where_there_is_a_gpu(project: Project, refused: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused then is the family's; that there is a GPU is simulated."""
+    monkeypatch.setattr("xlgen.training.run._scaled", lambda recipe: "no")
+    message = refused(*project.train[:2], "training.precision=fp16", *project.train[2:])
+    assert "overflow in fp16" in message and "use bf16 or fp32" in message
 
 
-def test_a_prompt_beyond_the_positions(project: Project, refused: Command, checkpoint: Callable[[str], Path]) -> None:
-    project.recipe |= {"backbone": str(checkpoint("mbart")), "adaptation": {"method": "prompt"}}
+@pytest.mark.parametrize(
+    ("adaptation", "expected"),
+    [
+        ("{method: prompt, num_virtual_tokens: 500}", "encoder by 343; set num_virtual_tokens to at most 157"),
+        ("{method: prefix, num_virtual_tokens: 500}", "decoder by 343; set num_virtual_tokens to at most 157"),
+        ("{method: factorized, num_language_tokens: 500}", "encoder by 393"),
+    ],
+)
+def test_a_prompt_beyond_the_positions(
+    project: Project, refused: Command, checkpoint: Callable[[str], Path], adaptation: str, expected: str
+) -> None:
+    project.recipe["backbone"] = str(checkpoint("mbart"))
     project.save()
-    message = refused(*project.train, "adaptation.num_virtual_tokens=500")
-    assert "pass the 160 positions" in message and "by 343; set num_virtual_tokens to at most 157" in message
-    assert not (project.root / "run" / "checkpoints").exists()
+    message = refused(*project.train[:2], f"adaptation={adaptation}", *project.train[2:])
+    assert "pass the 160 positions" in message and expected in message
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (None, "no file {root}/ar.unlabelled.jsonl (language ar, split unlabelled)"),
+        ((), "objective lm: the corpus jsonl has no text that fits it in ar; take them out of `languages`"),
+        (('{"title": "x"}',), "ar.unlabelled.jsonl, line 1: no field 'text'"),
+    ],
+)
+def test_a_mixing_language_without_text(
+    project: Project, refused: Command, lines: tuple[str, ...] | None, expected: str
+) -> None:
+    project.write("th", "unlabelled", json.dumps({"text": ROWS["th"][0]}))
+    if lines is not None:
+        project.write("ar", "unlabelled", *lines)
+    corpus = {"reader": "jsonl", "path": "{language}.{split}.jsonl"}
+    project.recipe["unlabelled"] = [{"objective": {"name": "lm"}, "corpus": corpus, "languages": ["th", "ar"]}]
+    project.save()
+    assert expected.format(root=project.root) in refused(*project.train)
+
+
+# -- the output folder
 
 
 def test_a_folder_that_holds_a_run(project: Project, refused: Command) -> None:

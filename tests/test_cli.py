@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,15 @@ import typer
 from typer.testing import CliRunner
 
 import xlgen
-from xlgen.adaptation.base import methods
+from xlgen.adaptation.base import build_method, methods, trainable_parameters
+from xlgen.backbones.loading import load
 from xlgen.cli import app, main
 from xlgen.config import load_recipe, shipped
 from xlgen.data.objectives import objectives
 from xlgen.languages import all_languages
-from xlgen.listing import LISTS
+from xlgen.listing import LISTS, methods_on
 from xlgen.metrics.base import plugins
+from xlgen.registry import InputError
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -140,3 +144,24 @@ def test_exit_codes(
         main()
     assert caught.value.code == code
     assert message in capsys.readouterr().err
+
+
+def test_methods_with_what_they_train_on_a_backbone(checkpoint: Callable[[str], Path]) -> None:
+    found = {name: count for name, count, _, _ in methods_on(str(checkpoint("mbart")))}
+    assert tuple(found) == methods.names()
+    for name, count in found.items():
+        backbone = load(str(checkpoint("mbart")))
+        build_method({"method": name}).prepare(backbone)
+        assert count == trainable_parameters(backbone.model), name
+
+
+def test_methods_that_a_backbone_cannot_have_say_why() -> None:
+    done = runner.invoke(app, ["list", "methods", "--backbone", "pocket-mt5"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert re.search(r"bitfit +│ +- +│ +- +│ not on pocket-mt5: .*no bias vectors", done.stdout)
+    assert re.search(r"full +│ +4,617,024 +│ +100.00 +│ Train everything", done.stdout)
+
+
+def test_only_methods_are_counted_on_a_backbone() -> None:
+    done = runner.invoke(app, ["list", "tasks", "--backbone", "pocket-mt5"])
+    assert isinstance(done.exception, InputError)

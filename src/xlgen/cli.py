@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -12,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from xlgen import __version__
+from xlgen.errors import describe
 from xlgen.registry import InputError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
+_KINDS = "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes"
 Out = Annotated[Path, typer.Option(help="The run's folder.")]
 
 
@@ -34,18 +35,13 @@ def main() -> None:
     """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
     try:
         app()
-    except InputError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except PermissionError as error:
-        err.print(f"[bold red]error:[/] no permission: {_plain(str(error.filename))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except OSError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else 1)
-    except RuntimeError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+    except Exception as error:
+        found = describe(error)
+        if found is None:
+            raise
+        code, message = found
+        err.print(f"[bold red]error:[/] {_plain(message)}", highlight=False, soft_wrap=True)
+        sys.exit(code)
 
 
 def _plain(text: str) -> str:
@@ -293,16 +289,28 @@ def report(folder: Annotated[Path, typer.Argument(help="A run's or a study's fol
     _report(folder)
 
 
-@app.command("list", epilog="Example: xlgen list methods")
+@app.command("list", epilog="Example: xlgen list methods --backbone pocket-mt5")
 def list_(
-    kind: Annotated[str, typer.Argument(help="backbones, methods, tasks, metrics, objectives, languages or recipes")],
+    kind: Annotated[str, typer.Argument(help=f"One of {_KINDS}.")],
+    backbone: Annotated[
+        str | None, typer.Option(help="With methods: how many parameters each trains on this backbone.")
+    ] = None,
 ) -> None:
     """What there is, one line each."""
-    from xlgen.listing import LISTS
+    from xlgen.listing import LISTS, methods_on
     from xlgen.registry import nearest
 
     if kind not in LISTS:
         raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
+    if backbone is not None:
+        if kind != "methods":
+            raise InputError("--backbone goes with `xlgen list methods`")
+        table = Table("method", Column("trained", justify="right"), Column("%", justify="right"), "what it is")
+        for name, count, share, description in methods_on(backbone):
+            numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
+            table.add_row(name, *numbers, _plain(description))
+        out.print(table)
+        return
     for name, description in LISTS[kind]():
         out.print(f"[bold]{_plain(name):<22}[/] {_plain(description)}", highlight=False, soft_wrap=True)
 

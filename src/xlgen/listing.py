@@ -42,6 +42,28 @@ def methods() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, str]]:
+    """(name, trained parameters, their percentage of the pretrained ones, description) of each method on ``backbone``.
+
+    With each method's default options. No weights are read. Without a number, the description says why it cannot be.
+    Raises BackboneError.
+    """
+    from xlgen.adaptation.base import build_method, trainable_parameters
+    from xlgen.backbones.base import BackboneError
+    from xlgen.backbones.loading import outline
+
+    for name, description in methods():
+        model = outline(backbone)
+        whole = sum(p.numel() for p in model.model.parameters())
+        try:
+            build_method({"method": name}).prepare(model)
+        except BackboneError as error:
+            yield name, None, None, f"not on {backbone}: {error}"
+            continue
+        count = trainable_parameters(model.model)
+        yield name, count, 100 * count / whole, description
+
+
 def metrics() -> Iterator[tuple[str, str]]:
     """Metrics, with the figures each gives."""
     from xlgen.metrics.base import plugins

@@ -1,9 +1,14 @@
 """Methods by name."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+import torch
 
 from xlgen.adaptation.adapters import Adapters
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import build_method, methods
+from xlgen.backbones.loading import load
 from xlgen.overrides import RecipeError
 from xlgen.registry import UnknownNameError
 
@@ -28,3 +33,18 @@ def test_a_wrong_option_gets_the_nearest() -> None:
 def test_a_wrong_value_is_refused(value: object) -> None:
     with pytest.raises(RecipeError, match="bottleneck_dim"):
         build_method({"method": "adapters", "bottleneck_dim": value})
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_modules_are_drawn_from_the_seed_and_from_nothing_else(checkpoint: Callable[[str], Path], name: str) -> None:
+    def begin(seed: int) -> dict[str, torch.Tensor]:
+        backbone = load(str(checkpoint("mbart")))
+        state = torch.random.get_rng_state()
+        build_method({"method": name}).prepare(backbone, seed)
+        assert torch.equal(torch.random.get_rng_state(), state)
+        return {key: p.detach().clone() for key, p in backbone.model.named_parameters()}
+
+    first, again, other = begin(3), begin(3), begin(4)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    differ = any(not torch.equal(first[key], other[key]) for key in first)
+    assert differ == (name in ("adapters", "factorized", "lora", "madx", "prefix", "prompt"))

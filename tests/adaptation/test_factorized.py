@@ -1,13 +1,13 @@
 """Factorized prompts: which halves each example sees, what each stage trains, and whose half speaks at inference."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, build_method
@@ -107,18 +107,12 @@ def test_a_language_or_task_without_a_half(backbone_of: Callable[[str], Backbone
 # -- the two stages
 
 
-def recipe(root: Path, backbone: Path, stages: list[str], **second: Any) -> Recipe:
-    task = {
-        "reader": {"name": "pocket", "size": 12},
-        "languages": ["en", "fr", "ru"],
-        "source": "{document}",
-        "target": "title",
-        "max_source_tokens": 40,
-        "max_target_tokens": 40,
-        "metrics": ["rougeL"],
-        "main_metric": "rougeL",
-    }
-    (root / "titles.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+@pytest.fixture(scope="module")
+def task(tiny_task: Callable[..., str]) -> str:
+    return tiny_task(["en", "fr", "ru"])
+
+
+def recipe(task: str, backbone: Path, stages: list[str], **second: Any) -> Recipe:
     sizes = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr", "ru"]}
     corpus = {"reader": "pocket", "size": 6}
     training = {"steps": 3, "learning_rate": 0.1, "warmup_steps": 0, "schedule": "constant", "batch_tokens": 400}
@@ -132,7 +126,7 @@ def recipe(root: Path, backbone: Path, stages: list[str], **second: Any) -> Reci
         "training": training,
     }
     last = {
-        "task": str(root / "titles.yaml"),
+        "task": task,
         "adaptation": {"method": "factorized", "learn": "task", "tasks": list(names), **sizes, **second},
         "training": training,
         "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 3},
@@ -147,10 +141,10 @@ def tables(checkpoint: Path) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]) -> Path:
-    root = tmp_path_factory.mktemp("fp")
-    train(recipe(root, checkpoint("mt5"), ["first", "last"]), root / "run")
-    return root / "run"
+def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path], task: str) -> Path:
+    folder = tmp_path_factory.mktemp("fp") / "run"
+    train(recipe(task, checkpoint("mt5"), ["first", "last"]), folder)
+    return folder
 
 
 def test_two_stages_in_one_recipe(run: Path) -> None:
@@ -167,9 +161,11 @@ def test_two_stages_in_one_recipe(run: Path) -> None:
     assert sorted(p.stem for p in (run / "predictions").rglob("*.jsonl")) == ["en", "fr", "ru"]
 
 
-def test_stage_2_can_start_from_another_run(run: Path, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_stage_2_can_start_from_another_run(
+    run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path
+) -> None:
     start = str(run / "stages" / "0")
-    train(recipe(tmp_path, checkpoint("mt5"), ["last"], start=start), tmp_path / "run")
+    train(recipe(task, checkpoint("mt5"), ["last"], start=start), tmp_path / "run")
     (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
     (last,) = checkpoints(tmp_path / "run" / "checkpoints")
     assert torch.equal(tables(first)["language"], tables(last)["language"])
@@ -187,16 +183,27 @@ def test_stage_2_can_start_from_another_run(run: Path, checkpoint: Callable[[str
     ],
 )
 def test_a_missing_stage_1(
-    run: Path, checkpoint: Callable[[str], Path], tmp_path: Path, second: dict[str, Any], message: str
+    run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path, second: dict[str, Any], message: str
 ) -> None:
     second = {key: str(run / "stages" / "0") if value == "STAGE" else value for key, value in second.items()}
     with pytest.raises(BackboneError, match=message):
-        train(recipe(tmp_path, checkpoint("mt5"), ["last"], **second), tmp_path / "run")
+        train(recipe(task, checkpoint("mt5"), ["last"], **second), tmp_path / "run")
     assert not list((tmp_path / "run").rglob("step-*"))
 
 
-def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
-    stages = recipe(tmp_path, checkpoint("mt5"), ["first", "last"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"languages": ["en", "fr", "ru"]}'])
+def test_a_damaged_stage_1(
+    run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path, content: str
+) -> None:
+    (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
+    shutil.copytree(first, tmp_path / "first")
+    (tmp_path / "first" / "halves.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BackboneError, match=f"the checkpoint of stage 1 in {tmp_path}/first is damaged"):
+        train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
+
+
+def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], task: str) -> None:
+    stages = recipe(task, checkpoint("mt5"), ["first", "last"])
     other = stages.stages[1].model_copy(update={"adaptation": {"method": "full"}})
     with pytest.raises(BackboneError, match="factorized adds modules, and full in the next stage cannot go on"):
         check(stages.model_copy(update={"stages": (stages.stages[0], other)}))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 import xlgen.adaptation as package
 from xlgen.adaptation.base import Method, methods
@@ -52,23 +51,14 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     vars(package).pop("toy", None)
 
 
-def test_one_file_is_enough(toy: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_one_file_is_enough(
+    toy: str, checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
+) -> None:
     assert isinstance(methods, Registry) and toy in methods.names() and issubclass(methods.get(toy), Method)
-    task = {
-        "reader": {"name": "pocket", "size": 6},
-        "languages": ["en", "fr"],
-        "source": "{document}",
-        "target": "title",
-        "max_source_tokens": 40,
-        "max_target_tokens": 40,
-        "metrics": ["rougeL"],
-        "main_metric": "rougeL",
-    }
-    (tmp_path / "titles.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
     recipe = {
         "name": "toy",
         "backbone": str(checkpoint("mt5")),
-        "task": str(tmp_path / "titles.yaml"),
+        "task": tiny_task(["en", "fr"], size=6),
         "adaptation": {"method": toy, "part": "encoder.final"},
         "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300},
         "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 3},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,29 +15,16 @@ from rich.console import Console
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.report.rows import collect
-from xlgen.study import execute as module
-from xlgen.study.execute import execute, failures
+from xlgen.study.execute import Lane, execute, failures
 from xlgen.study.plan import PlannedRun, Study, load_study, only
-
-TASK = {
-    "reader": {"name": "pocket", "size": 12},
-    "languages": ["en", "th"],
-    "source": "{document}",
-    "target": "title",
-    "max_source_tokens": 64,
-    "max_target_tokens": 48,
-    "metrics": ["rougeL"],
-    "main_metric": "rougeL",
-}
 
 
 @pytest.fixture
-def study(checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[..., Study]:
+def study(checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path) -> Callable[..., Study]:
     def make(grids: tuple[dict[str, Any], ...] = (), **runs: dict[str, Any]) -> Study:
-        (tmp_path / "task.yaml").write_text(yaml.safe_dump(TASK), encoding="utf-8")
         base = {
             "backbone": str(checkpoint("mt5")),
-            "task": str(tmp_path / "task.yaml"),
+            "task": tiny_task(["en", "th"]),
             "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300},
             "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 4},
         }
@@ -71,6 +60,34 @@ def test_runs_that_fail_stop_no_other_and_done_ones_are_skipped(study: Callable[
     before = log.stat().st_mtime_ns
     execute(found, out, 1, console)
     assert log.stat().st_mtime_ns == before
+
+
+def test_a_lane_trains_one_run_after_another_as_if_each_were_alone(study: Callable[..., Study], tmp_path: Path) -> None:
+    console = Console(stderr=True, quiet=True)
+    prompt = {"adaptation.method": "prompt", "training.learning_rate": 0.3}
+    together, alone = study(full={}, prompt=prompt), study(prompt=prompt)
+    assert execute(together, tmp_path / "together", 1, console) == {}
+    assert execute(alone, tmp_path / "alone", 1, console) == {}
+    for file in ("checkpoints/step-2/trained.safetensors", "predictions/step-2/th.jsonl"):
+        first, second = (tmp_path / name / "runs" / "prompt" / file for name in ("together", "alone"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:
+    first, second = study(first={}, second={}).runs
+    lane = Lane(threads=1)
+
+    def kill() -> None:
+        if (tmp_path / "runs" / "first" / "recipe.yaml").exists():
+            assert lane.process
+            lane.process.kill()
+
+    try:
+        assert lane.train(first, tmp_path / "runs" / "first", kill) == -signal.SIGKILL
+        assert lane.train(second, tmp_path / "runs" / "second", lambda: None) == 0
+        assert lane.train(first, tmp_path / "runs" / "first", lambda: None) == 0
+    finally:
+        lane.close()
 
 
 def test_a_finished_run_of_another_recipe_is_refused(study: Callable[..., Study], tmp_path: Path) -> None:
@@ -131,30 +148,20 @@ def test_a_run_waits_for_the_one_it_needs(
 ) -> None:
     events: list[str] = []
 
-    class Process:
-        """Done when it is asked the second time."""
-
-        def __init__(self, name: str) -> None:
-            self.name, self.asked = name, 0
-
-        def poll(self) -> int | None:
-            self.asked += 1
-            if self.asked == 2:
-                events.append(f"end {self.name}")
-            return 0 if self.asked == 2 else None
-
-    def start(run: PlannedRun, folder: Path, threads: int) -> Any:
+    def train(self: Lane, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
         events.append(f"start {run.name}")
         if run.recipe.baseline:
             assert run.recipe.baseline["run"] == str(tmp_path / "out" / "runs" / "full")
-        return module._Worker(run, folder, Process(run.name))  # type: ignore[arg-type]
+        time.sleep(0.05)
+        events.append(f"end {run.name}")
+        return 0
 
-    monkeypatch.setattr(module, "_start", start)
-    monkeypatch.setattr(module, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(Lane, "train", train)
     baseline = {"name": "translate-test", "run": "{study}/runs/full", "translator": "pocket-nllb"}
-    found = study(late={"baseline": baseline}, full={}, other={"seed": 1})
-    assert execute(found, tmp_path / "out", 3, Console(stderr=True, quiet=True)) == {}
-    assert events == ["start full", "start other", "end full", "end other", "start late", "end late"]
+    found = study(late={"baseline": baseline}, full={})
+    for workers in (1, 2):
+        assert execute(found, tmp_path / "out", workers, Console(stderr=True, quiet=True)) == {}
+    assert events == ["start full", "end full", "start late", "end late"] * 2
 
 
 def test_only_some_runs(study: Callable[..., Study]) -> None:

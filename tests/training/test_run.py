@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,6 @@ from xlgen.training.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.run import train
 
-TASK = {
-    "reader": {"name": "pocket", "size": 24},
-    "languages": ["en", "th", "ar"],
-    "source": "{document}",
-    "target": "title",
-    "max_source_tokens": 64,
-    "max_target_tokens": 48,
-    "metrics": ["rougeL"],
-    "main_metric": "rougeL",
-}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Any:
@@ -43,19 +33,17 @@ def _one_thread() -> Any:
 
 
 @pytest.fixture(scope="module")
-def task_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("task") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TASK), encoding="utf-8")
-    return path
+def task_file(tiny_task: Callable[..., str]) -> str:
+    return tiny_task(["en", "th", "ar"], size=24)
 
 
-def recipe(task: Path, tiny: Path, **training: Any) -> Recipe:
+def recipe(task: str, tiny: Path, **training: Any) -> Recipe:
     settings = {"steps": 8, "learning_rate": 1e-3, "warmup_steps": 2, "batch_tokens": 300, "log_every": 1, **training}
     return Recipe.model_validate(
         {
             "name": "tiny",
             "backbone": {"name": str(tiny)},
-            "task": str(task),
+            "task": task,
             "training": settings,
             "evaluation": {"every": 4, "split": "test", "examples": 3, "bootstrap": 0, "max_new_tokens": 6},
         }
@@ -75,7 +63,7 @@ def predictions(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(task_file: Path, tiny_mt5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(task_file: str, tiny_mt5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run with a checkpoint every third step."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1), folder)
@@ -106,7 +94,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("killed_at", [2, 5, 7])
 def test_resume_after_a_kill_gives_the_same_run(
-    killed_at: int, whole: Path, task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed_at: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from xlgen.training import stage as module
 
@@ -129,7 +117,37 @@ def test_resume_after_a_kill_gives_the_same_run(
     assert predictions(tmp_path / "run") == predictions(whole)
 
 
-def test_kill_9_and_resume_through_the_command(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("save", [1, 2])
+def test_resume_after_a_kill_while_saving(
+    save: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies there half written is no checkpoint, however much of it there is."""
+    settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
+    original = store._save_resume
+    saved = 0
+
+    def die(*arguments: Any) -> None:
+        nonlocal saved
+        saved += 1
+        original(*arguments)
+        if saved == save:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_save_resume", die)
+        with pytest.raises(Killed):
+            train(settings, tmp_path / "run")
+    whole_ones = store.checkpoints(tmp_path / "run" / "checkpoints")
+    assert [path.name for path in whole_ones] == ["step-3"][: save - 1]
+    left = set((tmp_path / "run" / "checkpoints").iterdir()) - set(whole_ones)
+    assert [(path / "checkpoint.json").exists() for path in left] == [True]
+    train(settings, tmp_path / "run", resume=True)
+    assert events(tmp_path / "run", "step") == events(whole, "step")
+    assert predictions(tmp_path / "run") == predictions(whole)
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"step-3", "step-6", "step-8"}
+
+
+def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """The real signal on a real process, at whatever step it hits."""
     data = recipe(task_file, tiny_mt5, save_every=4, steps=24).model_dump(mode="json")
     data["stages"][0]["evaluation"]["every"] = None
@@ -155,7 +173,7 @@ def test_kill_9_and_resume_through_the_command(task_file: Path, tiny_mt5: Path, 
     assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_says_how_to_go_on(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     from xlgen.training import stage as module
 
     class Stopping:
@@ -168,7 +186,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(task_file: Path, tiny_mt5: Path, tmp
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_accumulation_equals_one_large_batch(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """Batches of one example, eight to a step, are the same step as one batch of eight (up to rounding)."""
     from accelerate import Accelerator
 
@@ -211,7 +229,7 @@ def test_the_loss_is_the_library_s_own(tiny_mt5: Path) -> None:
 
 
 def test_divergence_stops_with_advice(
-    task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from xlgen.training import loop
 
@@ -223,7 +241,7 @@ def test_divergence_stops_with_advice(
 
 
 def test_disk_full_keeps_the_checkpoint_before(
-    task_file: Path, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = store.save_file
     saved = 0
@@ -241,19 +259,19 @@ def test_disk_full_keeps_the_checkpoint_before(
         train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run")
     left = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     monkeypatch.undo()
-    assert left and not any(name.endswith(".tmp") for name in left)
+    assert left and all(name.startswith("step-") for name in left)
     train(recipe(task_file, tiny_mt5, save_every=2), tmp_path / "run", resume=True)
     assert events(tmp_path / "run", "step")[-1]["step"] == 8
 
 
-def test_a_folder_of_another_run_is_refused(whole: Path, task_file: Path, tiny_mt5: Path) -> None:
+def test_a_folder_of_another_run_is_refused(whole: Path, task_file: str, tiny_mt5: Path) -> None:
     with pytest.raises(FolderError, match=r"learning_rate is 0\.001, not 0\.01"):
         train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, learning_rate=0.01), whole)
     with pytest.raises(FolderError, match="--resume"):
         train(recipe(task_file, tiny_mt5, save_every=3, dropout=0.1), whole)
 
 
-def test_two_stages_hand_the_model_on(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+def test_two_stages_hand_the_model_on(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """Intermediate tuning followed by the task; the second stage starts from what the first one left."""
     unlabelled = [
         {"objective": {"name": "span_corruption", "max_tokens": 24}, "corpus": {"reader": "pocket", "size": 8}}
@@ -265,7 +283,7 @@ def test_two_stages_hand_the_model_on(task_file: Path, tiny_mt5: Path, tmp_path:
         "stages": [
             {"unlabelled": unlabelled, "training": training},
             {
-                "task": str(task_file),
+                "task": task_file,
                 "adaptation": {"method": "adapters", "bottleneck_dim": 4},
                 "training": training,
                 "evaluation": {"examples": 2, "bootstrap": 0, "max_new_tokens": 4},
@@ -279,7 +297,7 @@ def test_two_stages_hand_the_model_on(task_file: Path, tiny_mt5: Path, tmp_path:
     assert backbone.model.lm_head.weight is not backbone.model.shared.weight
 
 
-def test_two_processes_get_the_loss_of_one(task_file: Path, tiny_mt5: Path, tmp_path: Path) -> None:
+def test_two_processes_get_the_loss_of_one(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """`accelerate launch` on two CPU processes (gloo), the same global batches, the same losses and predictions."""
     data = recipe(task_file, tiny_mt5, steps=4).model_dump(mode="json")
     file = tmp_path / "recipe.yaml"

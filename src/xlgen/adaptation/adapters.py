@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -94,15 +93,12 @@ class Adapters(Method):
     def insert(self, backbone: Backbone) -> None:
         """The adapters, in encoder and decoder."""
         dim, placement = backbone.model.config.hidden_size, self.options.placement
-        # Drawn apart from the global generator, so that the same recipe gives the same adapters anywhere.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            for name, block in backbone.sublayers(attention=placement != "bapna"):
-                adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
-                if placement == "parallel":
-                    put_beside(block, backbone.entrance(name), adapter)
-                else:
-                    put_after(block, adapter)
+        for name, block in backbone.sublayers(attention=placement != "bapna"):
+            adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
+            if placement == "parallel":
+                put_beside(block, backbone.entrance(name), adapter)
+            else:
+                put_after(block, adapter)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The adapters alone."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -33,9 +34,12 @@ class Method(ABC):
     def __init__(self, options: Config) -> None:
         self.options: Any = options
 
-    def prepare(self, backbone: Backbone) -> None:
-        """Insert modules if need be, and say what is trainable."""
-        self.insert(backbone)
+    def prepare(self, backbone: Backbone, seed: int = 0) -> None:
+        """Insert modules if need be, drawn from ``seed``, and say what is trainable."""
+        # Apart from the global generator, so that the same recipe gives the same modules anywhere.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.insert(backbone)
         for name, parameter in backbone.model.named_parameters():
             parameter.requires_grad_(self.trains(name, backbone))
 

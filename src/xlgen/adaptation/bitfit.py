@@ -10,11 +10,11 @@ from xlgen.backbones.base import Backbone, BackboneError
 class BitFit(Method):
     """Train the biases, freeze every matrix."""
 
-    def prepare(self, backbone: Backbone) -> None:
+    def prepare(self, backbone: Backbone, seed: int = 0) -> None:
         """Raises BackboneError for a model that has no biases, as T5's kind has none."""
         if not any(self.trains(name, backbone) for name, _ in backbone.model.named_parameters()):
             raise BackboneError(f"bitfit: {backbone.name} has no bias vectors; layernorm trains as little")
-        super().prepare(backbone)
+        super().prepare(backbone, seed)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Biases of linear maps and of layer normalisation."""

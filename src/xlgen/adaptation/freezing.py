@@ -23,7 +23,7 @@ class Freezing(Method):
 
     Options = FreezingOptions
 
-    def prepare(self, backbone: Backbone) -> None:
+    def prepare(self, backbone: Backbone, seed: int = 0) -> None:
         """Check that every name freezes something, and something is left; then freeze."""
         names = [name for name, _ in backbone.model.named_parameters()]
         for part in self.options.freeze:
@@ -31,7 +31,7 @@ class Freezing(Method):
                 raise BackboneError(f"freezing: no part or parameter {part!r}: {nearest(part, backbone.parts())}")
         if not any(self.trains(name, backbone) for name in names):
             raise BackboneError("freezing: nothing is left to train")
-        super().prepare(backbone)
+        super().prepare(backbone, seed)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Whether ``name`` is in no frozen part."""

@@ -83,10 +83,7 @@ class InHalves(Method):
         backbone.check_languages(named)
         self._languages = named or backbone.languages
         self._tasks = self.task_names() if self.options.learn == "languages" else ("task",)
-        # Drawn apart from the global generator, so that the same recipe gives the same halves anywhere.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.insert_halves(backbone, len(self._languages), len(self._tasks))
+        self.insert_halves(backbone, len(self._languages), len(self._tasks))
         prefixes = tuple(f"{name}." for name, _ in halves_of(backbone))
         self._names = {name for name, _ in backbone.model.named_parameters() if name.startswith(prefixes)}
         self._use(backbone, [0], [0])
@@ -128,20 +125,21 @@ class InHalves(Method):
         folder = self._stage_1(earlier)
         try:
             names = json.loads((folder / _NAMES).read_text(encoding="utf-8"))
+            learned, tasks = list(names["languages"]), list(names["tasks"])
             theirs = load_file(folder / self.weights_file)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise BackboneError(f"the checkpoint of stage 1 in {folder} cannot be read: {error}") from None
-        missing = [code for code in self._languages if code not in names["languages"]]
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise BackboneError(f"the checkpoint of stage 1 in {folder} is damaged: {error}") from None
+        missing = [code for code in self._languages if code not in learned]
         if missing:
             raise BackboneError(f"stage 1 in {folder} learned no half for {', '.join(missing)}; name fewer `languages`")
-        languages = [names["languages"].index(code) for code in self._languages]
+        languages = [learned.index(code) for code in self._languages]
         first = self.first_task()
-        if first is not None and first not in names["tasks"]:
-            raise BackboneError(f"stage 1 in {folder} learned no task {first!r}; it has {', '.join(names['tasks'])}")
+        if first is not None and first not in tasks:
+            raise BackboneError(f"stage 1 in {folder} learned no task {first!r}; it has {', '.join(tasks)}")
         for name, tensor in self.state(backbone).items():
             if ".task." in name and first is None:
                 continue
-            rows = [names["tasks"].index(first)] if ".task." in name else languages
+            rows = [tasks.index(first)] if ".task." in name else languages
             found = theirs[name][rows] if name in theirs else tensor.new_empty(0)
             if found.shape != tensor.shape:
                 raise BackboneError(f"stage 1 in {folder} had another backbone or other sizes: {name} does not fit")

@@ -87,10 +87,7 @@ class PromptTuning(Method):
     def insert(self, backbone: Backbone) -> None:
         """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
         options = self.options
-        # Drawn apart from the global generator, so that the same recipe gives the same prompt anywhere.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            vectors = initial_vectors(backbone, options.num_virtual_tokens, options.init, options.init_text)
+        vectors = initial_vectors(backbone, options.num_virtual_tokens, options.init, options.init_text)
         skip = backbone.leading_codes if options.place == "after_code" else 0
         insert_virtual_tokens(backbone, Prompt(vectors, skip), options.num_virtual_tokens)
 

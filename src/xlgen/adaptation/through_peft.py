@@ -5,13 +5,13 @@ A file a method says which ``PeftConfig`` it is; everything else is here. ``peft
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, check_fit
@@ -43,9 +43,9 @@ class ThroughPeft(Method):
         peft = import_peft()
         config = self.peft_config(backbone, peft)
         config.task_type = peft.TaskType.SEQ_2_SEQ_LM
-        # Drawn apart from the global generator, so that the same recipe gives the same start anywhere.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with warnings.catch_warnings():
+            # peft asks transformers in a way that transformers will drop.
+            warnings.simplefilter("ignore", FutureWarning)
             backbone.model = peft.get_peft_model(backbone.model, config)
         self._wrapper = "base_model." if config.is_prompt_learning else "base_model.model."
         self._trained = {name for name, p in backbone.model.named_parameters() if p.requires_grad}

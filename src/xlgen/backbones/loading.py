@@ -99,6 +99,17 @@ def load(
     return family(model, tokenizer, name)
 
 
+def outline(name: str) -> Backbone:
+    """A backbone whose parameters have shapes and no storage, to count them. Raises BackboneError."""
+    _quiet()
+    folder = resolve(name)
+    family = family_of(folder)
+    config, tokenizer = _load_config(folder), _load_tokenizer(folder)
+    with torch.device("meta"):
+        model = _random_model(config, family, seed=0)
+    return family(model, tokenizer, name)
+
+
 class _WithoutWeights(torch.nn.Module):
     """Stands for a model of which only the config is known, to ask what it can do before anything large is loaded."""
 

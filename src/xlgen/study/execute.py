@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import yaml
@@ -21,31 +22,69 @@ from xlgen.study.plan import PlannedRun, Study
 
 _POLL_SECONDS = 0.5
 _RUNS = "{study}/runs/"
+_COLUMNS = (
+    TextColumn("{task.description:<28}"),
+    BarColumn(),
+    TextColumn("{task.fields[note]:<16}"),
+    TimeElapsedColumn(),
+)
 
 
-@dataclass
-class _Worker:
-    """A run in a process of its own."""
+class Lane:
+    """A worker process that trains one run after another; a new one takes the place of one that died."""
 
-    run: PlannedRun
-    folder: Path
-    process: subprocess.Popen[bytes]
+    def __init__(self, threads: int) -> None:
+        self._environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def progress(self) -> tuple[int, str]:
-        """(steps done, what it is doing)."""
-        log = self.folder / "metrics.jsonl"
-        if not log.exists():
-            return 0, "loading"
-        lines = log.read_text(encoding="utf-8").split("\n")[:-1]
-        if not lines:
-            return 0, "loading"
-        try:
-            event: dict[str, Any] = json.loads(lines[-1])
-        except json.JSONDecodeError:  # it is being written at this moment
-            event = json.loads(lines[-2]) if len(lines) > 1 else {"step": 0, "event": "start"}
-        if event["event"] == "figure":
-            return int(event["step"]), f"scored {event['language']}"
-        return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
+    def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+        """Train ``run`` in ``folder``, calling ``watch`` now and then.
+
+        Returns its exit code once it has ended, negative for a signal.
+        """
+        recipe, log = folder.parent / f"{run.name}.yaml", _log(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        recipe.write_text(yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True), encoding="utf-8")
+        log.write_bytes(b"")
+        process = self.process
+        if process is None or process.poll() is not None:
+            process = self._start(log)
+        assert process.stdin and process.stdout
+        job = {"recipe": str(recipe), "folder": str(folder), "log": str(log)}
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+        while not select.select([process.stdout], [], [], _POLL_SECONDS)[0]:
+            watch()
+        if answer := process.stdout.readline():
+            return int(answer)
+        self.process = None
+        return process.wait()
+
+    def close(self) -> None:
+        """Let the worker end."""
+        if self.process is not None and self.process.stdin:
+            self.process.stdin.close()
+            self.process.wait()
+
+    def _start(self, log: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "xlgen.study.worker"]
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=self._environment
+            )
+        return self.process
+
+
+def progress_of(folder: Path) -> tuple[int, str]:
+    """How far the run in ``folder`` has come: (steps done, what it is doing)."""
+    log = folder / "metrics.jsonl"
+    lines = log.read_text(encoding="utf-8").split("\n")[:-1] if log.exists() else []
+    if not lines:
+        return 0, "loading"
+    event: dict[str, Any] = json.loads(lines[-1])
+    if event["event"] == "figure":
+        return int(event["step"]), f"scored {event['language']}"
+    return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
 
 
 def placed(run: PlannedRun, out: Path) -> PlannedRun:
@@ -82,42 +121,45 @@ def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str
     first = {run.name: needs(run) for run in study.runs}
     waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
     workers = max(1, min(workers, len(waiting)))
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    running: list[_Worker] = []
+    lanes: Queue[Lane] = Queue()
+    for _ in range(workers):
+        lanes.put(Lane(threads=max(1, (os.cpu_count() or 1) // workers)))
     failed: dict[str, str] = {}
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        TextColumn("{task.fields[note]:<16}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        bar = {
-            run.name: bars.add_task(run.name, total=run.recipe.stages[-1].training.steps, note="waiting", start=False)
-            for run in waiting
-        }
-        while waiting or running:
-            unfinished = {run.name for run in (*waiting, *(worker.run for worker in running))}
-            ready = [run for run in waiting if first[run.name] not in unfinished]
-            for run in ready[: workers - len(running)]:
-                waiting.remove(run)
-                running.append(_start(run, out / "runs" / run.name, threads))
-                bars.start_task(bar[run.name])
-                _say(console, f"{run.name}: started")
-            time.sleep(_POLL_SECONDS)
-            for worker in list(running):
-                code = worker.process.poll()
-                step, note = worker.progress()
-                bars.update(bar[worker.run.name], completed=step, note=note if code is None else f"exit {code}")
-                if code is None:
-                    continue
-                running.remove(worker)
-                bars.stop_task(bar[worker.run.name])
-                if code == 0:
-                    bars.update(bar[worker.run.name], total=max(step, 1), completed=max(step, 1), note="done")
-                else:
-                    failed[worker.run.name] = _log(worker.folder)[-2_000:]
-                _say(console, f"{worker.run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
+    with Progress(*_COLUMNS, console=console, disable=not console.is_terminal) as bars:
+        whole = bars.add_task(f"{len(runs)} runs", total=len(runs), completed=len(runs) - len(waiting), note="")
+
+        def work(run: PlannedRun) -> None:
+            """One run, on a lane that is free; its bar goes when it has ended."""
+            if (needed := first[run.name]) in futures:
+                wait([futures[needed]])
+            folder, lane = out / "runs" / run.name, lanes.get()
+            bar = bars.add_task(f"  {run.name}", total=run.recipe.stages[-1].training.steps, note="loading")
+            _say(console, f"{run.name}: started")
+
+            def watch() -> None:
+                step, note = progress_of(folder)
+                bars.update(bar, completed=step, note=note)
+
+            code = lane.train(run, folder, watch)
+            lanes.put(lane)
+            bars.remove_task(bar)
+            bars.advance(whole)
+            if code != 0:
+                failed[run.name] = _log(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
+            _say(console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
+
+        pool = ThreadPoolExecutor(workers)
+        futures: dict[str | None, Future[None]] = {}
+        try:
+            # Those that wait for others come last, so that what they wait for has begun.
+            for run in sorted(waiting, key=lambda run: first[run.name] is not None):
+                futures[run.name] = pool.submit(work, run)
+            for future in as_completed(futures.values()):
+                future.result()
+        finally:  # after Ctrl-C too, which the workers have got as well: they save a checkpoint and end
+            pool.shutdown(cancel_futures=True)
+            while not lanes.empty():
+                lanes.get().close()
     return failed
 
 
@@ -127,19 +169,8 @@ def _say(console: Console, text: str) -> None:
         console.print(text, highlight=False)
 
 
-def _start(run: PlannedRun, folder: Path, threads: int) -> _Worker:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    recipe = folder.parent / f"{run.name}.yaml"
-    recipe.write_text(yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True), encoding="utf-8")
-    command = [sys.executable, "-m", "xlgen", "train", str(recipe), "--out", str(folder), "--resume"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    with (folder.parent / f"{run.name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
-    return _Worker(run, folder, process)
-
-
-def _log(folder: Path) -> str:
-    return (folder.parent / f"{folder.name}.log").read_text(encoding="utf-8", errors="replace")
+def _log(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}.log"
 
 
 def failures(failed: dict[str, str]) -> Sequence[str]:

@@ -41,6 +41,8 @@ class About:
     data_dir: str
     allow_unknown: bool = False
     """Whether languages that the backbone does not know are let through."""
+    seed: int = 0
+    """From which inserted modules were drawn."""
 
 
 def save_checkpoint(
@@ -57,7 +59,8 @@ def save_checkpoint(
     ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises SaveError, with nothing left
     behind, when the disk is full or not writable.
     """
-    temporary = folder.with_name(folder.name + ".tmp")
+    # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
+    temporary = folder.with_name(f"saving-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -121,7 +124,8 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        return About(**{key: data[key] for key in About.__dataclass_fields__ if key != "allow_unknown" or key in data})
+        optional = {"allow_unknown", "seed"} - set(data)
+        return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -142,7 +146,7 @@ def load_checkpoint(folder: Path, languages: tuple[str, ...] = ()) -> tuple[Back
     method = build_method(about.adaptation)
     source = str(folder) if method.whole_model else about.backbone
     backbone = loading.load(source, languages=languages, allow_unknown=about.allow_unknown)
-    method.prepare(backbone)
+    method.prepare(backbone, about.seed)
     if not method.whole_model:
         restore(folder, backbone, method)
     backbone.model.eval()

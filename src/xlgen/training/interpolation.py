@@ -46,7 +46,7 @@ def _start(about: store.About) -> dict[str, Tensor]:
     """The trained parameters as they were before training."""
     fresh = loading.load(about.backbone, allow_unknown=about.allow_unknown)
     method = build_method(about.adaptation)
-    method.prepare(fresh)
+    method.prepare(fresh, about.seed)
     return {name: p.detach() for name, p in _trained(fresh).items()}
 
 

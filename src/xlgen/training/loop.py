@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method
@@ -19,6 +18,7 @@ from xlgen.backbones.base import IGNORED, Backbone
 from xlgen.config import Training
 from xlgen.data.batches import BatchStream, padding_share
 from xlgen.data.examples import EncodedExample
+from xlgen.training.cross_entropy import loss_in_the_head
 from xlgen.training.optimizer import set_learning_rate
 
 
@@ -115,20 +115,14 @@ def _optimize(
 
 def token_loss(model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0) -> Tensor:
     """Cross entropy summed over target tokens, in fp32."""
-    logits = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        decoder_input_ids=inputs["decoder_input_ids"],
-        use_cache=False,
-    ).logits  # (batch, target, vocabulary)
-    labels = inputs["labels"]  # (batch, target)
-    return functional.cross_entropy(
-        logits.float().flatten(0, 1),
-        labels.flatten(),
-        ignore_index=IGNORED,
-        reduction="sum",
-        label_smoothing=label_smoothing,
-    )
+    with loss_in_the_head(model, inputs["labels"], IGNORED, label_smoothing) as found:
+        model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            decoder_input_ids=inputs["decoder_input_ids"],
+            use_cache=False,
+        )
+    return found[0]
 
 
 def _share(batch: Sequence[EncodedExample], accelerator: Accelerator) -> tuple[Sequence[EncodedExample], bool]:

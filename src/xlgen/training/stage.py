@@ -65,7 +65,7 @@ class StageRun:
         self.backbone = self._load()
         # 2. Adapt it.
         self.method = build_method(self.stage.adaptation)
-        self.method.prepare(self.backbone)
+        self.method.prepare(self.backbone, self.recipe.seed)
         # 3. Make the batches.
         stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
         for part in stream.parts:
@@ -241,6 +241,7 @@ class StageRun:
                 task=self.stage.task,
                 data_dir=self.recipe.data_dir,
                 allow_unknown=self.recipe.backbone.unknown_languages == "allow",
+                seed=self.recipe.seed,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
