@@ -57,7 +57,10 @@ class Unlabelled(Config):
 
 
 class TranslateTrain(Config):
-    """Train on machine-translated labels (V, section 2.2: Translate-Train)."""
+    """Train on machine-translated labels (V, section 2.2: Translate-Train).
+
+    Translations over the task's max_target_tokens are dropped and counted, unless the task says to cut them.
+    """
 
     translator: str
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from xlgen.backbones.base import BackboneError
-from xlgen.config import Stage
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import Stage, Training
 from xlgen.data.tasks import load_task
 from xlgen.generation.translation import Translator
+from xlgen.training.mixture import labelled
 from xlgen.training.translate_train import translated
 
 CALLS: list[str] = []
@@ -68,3 +69,14 @@ def test_nothing_to_translate_into() -> None:
     task = load_task("pocket-qa", Path())
     with pytest.raises(BackboneError, match="no language to translate into"):
         translated(task.examples("en", "train", 6), stage(languages=["en"]), task, None)
+
+
+def test_translations_that_run_on_are_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch, any_backbone: Backbone, tmp_path: Path
+) -> None:
+    task = load_task("pocket-qa", Path())
+    monkeypatch.setattr(Marked, "_sentences", lambda self, texts, source, target: [text * 40 for text in texts])
+    recipe = stage(languages=["fr"]).model_copy(update={"training": Training(train_examples=6)})
+    found, report = labelled(recipe, task, any_backbone, tmp_path)
+    assert report.dropped_targets == 3
+    assert [example.language for example in found] == ["en"] * 3

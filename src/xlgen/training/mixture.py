@@ -57,6 +57,10 @@ def labelled(
     rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
     if stage.translate_train is not None:
         rows = translated(rows, stage, task, place)
+    # A translator may run on; that is no fault in the labels that somebody has to know of before training.
+    too_long_targets = (
+        "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
+    )
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     unknown_id = backbone.tokenizer.unk_token_id
@@ -69,12 +73,12 @@ def labelled(
         tokens += len(example.source) + len(example.target)
         if len(example.target) > longest_target:
             too_long.append((len(example.target), row.where))
-            if config.too_long_targets == "drop":
+            if too_long_targets == "drop":
                 continue
-            if config.too_long_targets == "cut":
+            if too_long_targets == "cut":
                 example = replace(example, target=example.target[:longest_target])
         encoded.append(replace(example, task=config.name))
-    if too_long and config.too_long_targets == "error":
+    if too_long and too_long_targets == "error":
         longest, where = max(too_long)
         raise DataError(
             f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {longest_target} "
@@ -88,8 +92,8 @@ def labelled(
         examples=len(encoded),
         cropped_sources=cropped,
         cropped_tokens=cropped_tokens,
-        dropped_targets=count if config.too_long_targets == "drop" else 0,
-        cut_targets=count if config.too_long_targets == "cut" else 0,
+        dropped_targets=count if too_long_targets == "drop" else 0,
+        cut_targets=count if too_long_targets == "cut" else 0,
         unknown_share=unknown / tokens,
     )
     return encoded, report
