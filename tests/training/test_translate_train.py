@@ -75,7 +75,12 @@ def test_translations_that_run_on_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch, any_backbone: Backbone, tmp_path: Path
 ) -> None:
     task = load_task("pocket-qa", Path())
-    monkeypatch.setattr(Marked, "_sentences", lambda self, texts, source, target: [text * 40 for text in texts])
+    answers = {row.targets[0] for row in task.examples("en", "train", 6)}
+
+    def run_on(self: Any, texts: Sequence[str], source: str, target: str) -> list[str]:
+        return [text * 40 if text in answers else text for text in texts]
+
+    monkeypatch.setattr(Marked, "_sentences", run_on)
     recipe = stage(languages=["fr"]).model_copy(update={"training": Training(train_examples=6)})
     found, report = labelled(recipe, task, any_backbone, tmp_path)
     assert report.dropped_targets == 3
