@@ -140,6 +140,7 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
         rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
         return replace(objective.make(passage, rng, backbone), task=task)
 
+    make(0, 0)  # an objective that the backbone cannot have is an error now, not at some step
     # A translation is in another language than its source.
     targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
     name = f"{number}: {task} on {corpus['name']} text ({', '.join(codes)})"
