@@ -136,6 +136,8 @@ class Evaluation(Config):
     """Language control while decoding: ``{name: vocabulary_mask, strength: 6}``, or a name alone; see ``xlgen list
     controls``. None: only what the backbone's family forces."""
     batch_tokens: int = Field(default=16_000, ge=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of decoding. bf16 is faster where the machine is (``xlgen doctor`` says), and changes a few outputs."""
     bootstrap: int = Field(default=1_000, ge=0)
     """Resamples behind the 95 % intervals; 0 gives none."""
 

@@ -50,3 +50,16 @@ def test_holding_on_to_the_pretrained_weights_keeps_the_language(outcome: Outcom
     plain, held = outcome("full-summaries-learning_rate=0.003"), outcome(f"{penalty}-summaries-learning_rate=0.003")
     assert held.english > 70
     assert held.language > plain.language + 40
+
+
+def test_factorized_prompts_keep_the_language_where_prompts_lose_it(outcome: Outcomes) -> None:
+    """V, section 4.2: at a rate where prompts forget, the target language's half brings the language back.
+
+    V finds FP-EN, which keeps the English half, between the two. Here it is below both: the English half of stage 1
+    asks for English more plainly than any prompt that is tuned on English labels.
+    """
+    prompt = outcome("prompt-100-summaries-learning_rate=1")
+    factorized, with_english = (outcome(f"{name}-summaries-learning_rate=1") for name in ("factorized", "fp-en"))
+    assert factorized.language > prompt.language + 5
+    assert factorized.others > prompt.others
+    assert factorized.language > with_english.language + 30

@@ -11,6 +11,7 @@ from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.generation.precision import weights_in
 from xlgen.generation.rows import Encoded
 from xlgen.generation.search import Search, cache_columns
 
@@ -53,9 +54,10 @@ def hypotheses(
     ours = decoding.engine == "xlgen" and not backbone.reserved_target
     decode = _by_search if ours else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
-    for index, best in decode(backbone, examples, decoding, count, bias):
-        found[index] = best
-        progress(1)
+    with weights_in(backbone.model, decoding.precision):
+        for index, best in decode(backbone, examples, decoding, count, bias):
+            found[index] = best
+            progress(1)
     backbone.model.train(was_training)
     return found
 

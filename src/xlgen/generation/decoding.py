@@ -20,6 +20,8 @@ class Decoding:
     """Tokens of source and of hypotheses that are held at a time, each."""
     engine: Literal["xlgen", "transformers"] = "xlgen"
     """Whose search: our own, or the reference."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the weights, and so of products; scores are added up in fp32."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
         num_beams=evaluation.num_beams,
         length_penalty=evaluation.length_penalty,
         batch_tokens=evaluation.batch_tokens,
+        precision=evaluation.precision,
     )
 
 

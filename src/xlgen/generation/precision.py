@@ -1,0 +1,34 @@
+"""Decoding in half precision: the weights change for the time of it, and come back to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import nn
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@contextmanager
+def weights_in(model: nn.Module, precision: str) -> Iterator[None]:
+    """Within the context the floating-point parameters and buffers of ``model`` are in ``precision``.
+
+    Decoding a token reads every weight once, so that half the bytes are nearly half the time. The weights themselves
+    are kept beside, since rounding would lose what an optimizer is about to change.
+    """
+    dtype = DTYPES[precision]
+    kept = [
+        (tensor, tensor.data)
+        for tensor in chain(model.parameters(), model.buffers())
+        if tensor.is_floating_point() and tensor.dtype != dtype
+    ]
+    try:
+        for tensor, data in kept:
+            tensor.data = data.to(dtype)
+        yield
+    finally:
+        for tensor, data in kept:
+            tensor.data = data
