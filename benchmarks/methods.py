@@ -1,18 +1,22 @@
 """Every adaptation method in the pocket world: its best rate, what it reaches, and what it costs.
 
     xlgen study pocket-rates --out runs/pocket-rates
-    python benchmarks/methods.py rates runs/pocket-rates
+    python benchmarks/methods.py collect runs/pocket-rates --out docs/rates.csv
+    python benchmarks/methods.py rates docs/rates.csv
     xlgen study pocket-methods --out runs/pocket-methods
-    python benchmarks/methods.py cost runs/pocket-methods --out runs/cost.json
-    python benchmarks/methods.py table runs/pocket-methods --cost runs/cost.json
+    python benchmarks/methods.py collect runs/pocket-methods --out docs/methods.csv
+    python benchmarks/methods.py cost runs/pocket-methods --out docs/cost.json
+    python benchmarks/methods.py table docs/methods.csv --cost docs/cost.json
 
-Figures are means over the languages that no zero-shot run has labels for; English stands apart. docs/methods.md is
-what the last command prints, and what it means.
+Figures are means over the languages that no zero-shot run has labels for; English stands apart. ``rates`` and ``table``
+take a study's folder or what ``collect`` wrote of it, a row a run. docs/methods.md is what they print, and what it
+means.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import statistics
@@ -21,7 +25,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,14 +52,34 @@ class Run:
     others_language: float
 
 
+TYPES: dict[str, Any] = {field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Run)}
+
+
 def runs_in(folder: Path) -> list[Run]:
-    """The finished runs of a study's folder."""
+    """The finished runs of a study's folder, or of a file that ``collect`` wrote."""
+    if folder.is_file():
+        with folder.open(encoding="utf-8", newline="") as file:
+            return [Run(**{key: TYPES[key](value) for key, value in row.items()}) for row in csv.DictReader(file)]
     found = []
     for path in sorted((folder / "runs").iterdir()):
         state = path / "state.json"
         if state.exists() and json.loads(state.read_text(encoding="utf-8"))["status"] == "done":
             found.append(_run(path))
     return found
+
+
+def collect(folder: Path, out: Path) -> None:
+    """Write a row a run; runs that ``out`` has already and the folder has not stay."""
+    found = {_identity(run): run for run in [*(runs_in(out) if out.exists() else ()), *runs_in(folder)]}
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(TYPES)
+        for run in sorted(found.values(), key=_identity):
+            writer.writerow(round(v, 3) if isinstance(v, float) and v > 1 else v for v in asdict(run).values())
+
+
+def _identity(run: Run) -> tuple[Any, ...]:
+    return run.backbone, run.task, run.method, run.rate, run.seed
 
 
 def _run(path: Path) -> Run:
@@ -175,14 +199,16 @@ def _measure(recipe: Any, steps: int) -> dict[str, float]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["rates", "table", "cost"])
-    parser.add_argument("folder", type=Path, help="a study's folder")
+    parser.add_argument("what", choices=["rates", "table", "cost", "collect"])
+    parser.add_argument("folder", type=Path, help="a study's folder, or what `collect` wrote of one")
     parser.add_argument("--cost", type=Path, help="what `cost --out` wrote")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--steps", type=int, default=12)
     options = parser.parse_args()
     if options.what == "rates":
         rates(options.folder)
+    elif options.what == "collect":
+        collect(options.folder, options.out)
     elif options.what == "table":
         table(options.folder, json.loads(options.cost.read_text(encoding="utf-8")) if options.cost else {})
     else:
