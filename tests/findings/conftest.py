@@ -1,14 +1,15 @@
-"""Runs of the study pocket-rates, trained when a finding asks for them and shared by all findings of a session.
+"""Runs of the study pocket-methods, trained when a finding asks for them and shared by all findings of a session.
 
-Each finding compares runs of one seed on the validation split, as ``xlgen study pocket-rates`` makes them; the same
-methods with three seeds on the test split are in docs/methods.md.
+With ``XLGEN_FINDINGS=runs/pocket-methods`` they are those of a study's folder, and what is missing there is trained.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from filelock import FileLock
 
 from xlgen.report.rows import collect
 from xlgen.study.execute import is_done, placed
-from xlgen.study.plan import load_study
+from xlgen.study.plan import PlannedRun, load_study
 from xlgen.training.run import train
 
 OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")
@@ -25,7 +26,7 @@ OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run reached: the task's metric, and the correct-language rate, in English and on average elsewhere."""
+    """What a method reached on summaries, the mean over seeds: ROUGE-L and correct-language rate."""
 
     english: float
     others: float
@@ -34,24 +35,27 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def outcome(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Outcome]:
-    """The outcome of a run of pocket-rates by its name; processes that test side by side share what is trained."""
-    root = tmp_path_factory.getbasetemp()
-    root = (root if worker_id == "master" else root.parent) / "pocket-rates"
-    study = {run.name: run for run in load_study("pocket-rates").runs}
+    """The outcome of a method of pocket-methods; processes that test side by side share what is trained."""
+    own = tmp_path_factory.getbasetemp()
+    own = (own if worker_id == "master" else own.parent) / "pocket-methods"
+    root = Path(os.environ.get("XLGEN_FINDINGS", own)).resolve()
+    (root / "runs").mkdir(parents=True, exist_ok=True)
+    study = [placed(run, root) for run in load_study("pocket-methods").runs]
     torch.set_num_threads(1)
 
-    def of(name: str) -> Outcome:
-        run, folder = placed(study[name], root), root / "runs" / name
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{name}.lock"):
+    def figures(run: PlannedRun) -> dict[tuple[str, str], float]:
+        folder = root / "runs" / run.name
+        with FileLock(root / f"{run.name}.lock"):
             if not is_done(run, folder):
                 train(run.recipe, folder)
-        figures = {(row["language"], row["metric"]): row["value"] for row in collect(folder)}
-        metric = "rougeL" if ("en", "rougeL") in figures else "squad_f1"
-        return Outcome(
-            figures["en", metric],
-            statistics.fmean(figures[code, metric] for code in OTHERS),
-            statistics.fmean(figures[code, "correct_language_rate"] for code in OTHERS),
-        )
+        return {(row["language"], row["metric"]): row["value"] for row in collect(folder)}
+
+    def of(method: str) -> Outcome:
+        seeds = [figures(run) for run in study if run.name.startswith(f"{method}-summaries-seed=")]
+
+        def mean(metric: str, *languages: str) -> float:
+            return statistics.fmean(found[code, metric] for found in seeds for code in languages)
+
+        return Outcome(mean("rougeL", "en"), mean("rougeL", *OTHERS), mean("correct_language_rate", *OTHERS))
 
     return of

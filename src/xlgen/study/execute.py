@@ -17,6 +17,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from xlgen.config import Recipe, validate
 from xlgen.registry import InputError
 from xlgen.study.plan import PlannedRun, Study
 
@@ -110,7 +111,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     if not state.exists() or json.loads(state.read_text(encoding="utf-8")).get("status") != "done":
         return False
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
-    if recipe != run.recipe.model_dump(mode="json"):
+    # Validated, so that a key that is younger than the run has its default there.
+    if validate(Recipe, recipe, str(folder / "recipe.yaml")) != run.recipe:
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 
