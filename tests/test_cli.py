@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import xlgen
@@ -155,8 +156,9 @@ def test_methods_with_what_they_train_on_a_backbone(checkpoint: Callable[[str], 
         assert count == trainable_parameters(backbone.model), name
 
 
-def test_methods_that_a_backbone_cannot_have_say_why() -> None:
-    done = runner.invoke(app, ["list", "methods", "--backbone", "pocket-mt5"], env={"COLUMNS": "200"})
+def test_methods_that_a_backbone_cannot_have_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlgen.cli.out", Console(width=200))
+    done = runner.invoke(app, ["list", "methods", "--backbone", "pocket-mt5"])
     assert done.exit_code == 0
     assert re.search(r"bitfit +│ +- +│ +- +│ not on pocket-mt5: .*no bias vectors", done.stdout)
     assert re.search(r"full +│ +4,617,024 +│ +100.00 +│ Train everything", done.stdout)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +174,14 @@ def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, t
     assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    task_file: str, tiny_mt5: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     from xlgen.training import stage as module
+
+    # In the background a shell has the signal ignored.
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     class Stopping:
         def task(self, name: str, total: int, done: int) -> Any:
