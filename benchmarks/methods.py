@@ -5,7 +5,7 @@
     python benchmarks/methods.py rates docs/rates.csv
     xlgen study pocket-methods --out runs/pocket-methods
     python benchmarks/methods.py collect runs/pocket-methods --out docs/methods.csv
-    python benchmarks/methods.py cost runs/pocket-methods --out docs/cost.json
+    python benchmarks/methods.py cost pocket-methods --out docs/cost.json
     python benchmarks/methods.py table docs/methods.csv --cost docs/cost.json
 
 Figures are means over the languages that no zero-shot run has labels for; English stands apart. ``rates`` and ``table``
@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from xlgen.study.plan import load_study
 
 OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")
 MAIN = {"pocket-summaries": "rougeL", "pocket-qa": "squad_f1"}
@@ -163,16 +165,17 @@ def spread(values: list[float]) -> str:
     return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
 
 
-def cost(folder: Path, steps: int) -> dict[str, Any]:
+def cost(name: str, steps: int) -> dict[str, Any]:
     """Seconds a step of training and peak memory of each method, each in a process of its own, one thread."""
     costs = {}
-    for path in sorted((folder / "runs").glob("*.yaml")):
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for run in load_study(name).runs:
+        recipe = run.recipe.model_dump(mode="json")
         if recipe["seed"] != 0 or recipe["baseline"] is not None:
             continue
+        for stage in recipe["stages"]:
+            stage["training"].update(steps=steps, log_every=1)
+            stage["evaluation"]["examples"] = 1
         stage = recipe["stages"][-1]
-        stage["training"]["steps"], stage["training"]["log_every"] = steps, 1
-        stage["evaluation"]["examples"] = 1
         method = recipe["report_as"] or stage["adaptation"]["method"]
         key = f"{recipe['backbone']['name']} {stage['task']} {method}"
         costs[key] = _measure(recipe, steps)
@@ -185,7 +188,8 @@ def _measure(recipe: Any, steps: int) -> dict[str, float]:
         file = Path(out) / "recipe.yaml"
         file.write_text(yaml.safe_dump(recipe, allow_unicode=True), encoding="utf-8")
         command = [sys.executable, "-m", "xlgen", "train", str(file), "--out", f"{out}/run"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=alone)
         _, status, usage = os.wait4(process.pid, 0)
         if status:
             raise SystemExit(f"{recipe['name']} failed")
@@ -200,7 +204,9 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["rates", "table", "cost", "collect"])
-    parser.add_argument("folder", type=Path, help="a study's folder, or what `collect` wrote of one")
+    parser.add_argument(
+        "folder", type=Path, help="a study's folder, or what `collect` wrote of one; `cost` takes a study"
+    )
     parser.add_argument("--cost", type=Path, help="what `cost --out` wrote")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--steps", type=int, default=12)
@@ -212,7 +218,7 @@ def main() -> None:
     elif options.what == "table":
         table(options.folder, json.loads(options.cost.read_text(encoding="utf-8")) if options.cost else {})
     else:
-        options.out.write_text(json.dumps(cost(options.folder, options.steps), indent=1), encoding="utf-8")
+        options.out.write_text(json.dumps(cost(str(options.folder), options.steps), indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ def both(backbone: Backbone, given_sources: Any, count: int = 1, **options: Any)
 
 
 def assert_equal(ours: Sequence[Sequence[Hypothesis]], theirs: Sequence[Sequence[Hypothesis]]) -> None:
-    assert [[each.text for each in best] for best in ours] == [[each.text for each in best] for best in theirs]
+    for part in ("tokens", "text"):
+        found, wanted = ([[getattr(each, part) for each in best] for best in all_] for all_ in (ours, theirs))
+        assert found == wanted
     for mine, other in zip(ours, theirs, strict=True):
         assert [each.score for each in mine] == pytest.approx([each.score for each in other], abs=1e-4)
 

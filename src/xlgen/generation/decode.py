@@ -91,8 +91,8 @@ def _by_search(
             yield _encode(backbone, [examples[i] for i in indices], indices, bias, device)
 
     for found in search.run(waiting()):
-        texts = [backbone.decode(tokens) for tokens in found.tokens]
-        yield found.number, [Hypothesis(*pair) for pair in zip(texts, found.scores, strict=True)]
+        ranked = zip(found.tokens, found.scores, strict=True)
+        yield found.number, [Hypothesis(backbone.decode(ids), score, tuple(ids)) for ids, score in ranked]
 
 
 def _encode(

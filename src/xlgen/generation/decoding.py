@@ -31,6 +31,8 @@ class Hypothesis:
     text: str
     score: float
     """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared."""
+    tokens: tuple[int, ...] = ()
+    """The generated ids, the end included where it came."""
 
 
 Bias = Callable[[str, Sequence[int]], Tensor]

@@ -58,10 +58,15 @@ def hypotheses(
         **_PLAIN,
         **beams,
     )
-    texts = [backbone.decode(row) for row in output.sequences[:, start.shape[1] :].tolist()]
-    scores = output.sequences_scores.tolist() if decoding.num_beams > 1 else [0.0] * len(texts)
-    ranked = [Hypothesis(text, score) for text, score in zip(texts, scores, strict=True)]
+    outputs = [_to_the_end(row, backbone) for row in output.sequences[:, start.shape[1] :].tolist()]
+    scores = output.sequences_scores.tolist() if decoding.num_beams > 1 else [0.0] * len(outputs)
+    ranked = [Hypothesis(backbone.decode(ids), score, tuple(ids)) for ids, score in zip(outputs, scores, strict=True)]
     return [ranked[first : first + count] for first in range(0, len(ranked), count)]
+
+
+def _to_the_end(ids: list[int], backbone: Backbone) -> list[int]:
+    end = backbone.tokenizer.eos_token_id
+    return ids[: ids.index(end) + 1] if end in ids else ids
 
 
 class _Biased(LogitsProcessor):
