@@ -157,7 +157,7 @@ def test_methods_with_what_they_train_on_a_backbone(checkpoint: Callable[[str], 
 
 
 def test_methods_that_a_backbone_cannot_have_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xlgen.cli.out", Console(width=200))
+    monkeypatch.setattr("xlgen.cli.looking.out", Console(width=200))
     done = runner.invoke(app, ["list", "methods", "--backbone", "pocket-mt5"])
     assert done.exit_code == 0
     assert re.search(r"bitfit +│ +- +│ +- +│ not on pocket-mt5: .*no bias vectors", done.stdout)

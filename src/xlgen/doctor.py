@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _PACKAGES = ("xlgen", "torch", "transformers", "accelerate", "tokenizers", "datasets", "safetensors")
 _OPTIONAL = {
     "rouge_score": "reference ROUGE for the tests: pip install 'xlgen[test]'",
+    "peft": "LoRA, (IA)3 and prefix tuning: pip install 'xlgen[peft]'",
+    "ctranslate2": "`xlgen export --to ctranslate2`: pip install 'xlgen[ctranslate2]'",
+    "pythainlp": "dictionary segmenters for Chinese, Japanese and Thai: pip install 'xlgen[segmenters]'",
+    "sacrebleu": "chrF: pip install 'xlgen[chrf]'",
+    "bert_score": "BERTScore: pip install 'xlgen[bertscore]'",
+    "lingua": "another language identifier: pip install 'xlgen[lingua]'",
     "sentencepiece": "needed for checkpoints that ship a .model file only",
 }
 

@@ -120,6 +120,13 @@ def recipes() -> Iterable[tuple[str, str]]:
     return [(name, _purpose(path)) for name, path in found.items()]
 
 
+def formats() -> Iterator[tuple[str, str]]:
+    """Formats of export."""
+    from xlgen.export import formats as registry
+
+    return _plugins(registry)
+
+
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "backbones": backbones,
     "methods": methods,
@@ -131,4 +138,5 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "penalties": penalties,
     "languages": languages,
     "recipes": recipes,
+    "formats": formats,
 }

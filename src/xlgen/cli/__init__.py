@@ -1,0 +1,42 @@
+"""The command line. Each command parses, calls one function and prints; progress goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from xlgen import __version__
+
+# Imported to register their commands, in the order of `xlgen --help`.
+# isort: off
+from xlgen.cli import training  # noqa: F401
+from xlgen.cli import serving  # noqa: F401
+from xlgen.cli import scoring  # noqa: F401
+from xlgen.cli import looking  # noqa: F401
+
+# isort: on
+from xlgen.cli.console import app, err, out, plain
+from xlgen.errors import describe
+
+
+def main() -> None:
+    """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
+    try:
+        app()
+    except Exception as error:
+        found = describe(error)
+        if found is None:
+            raise
+        code, message = found
+        err.print(f"[bold red]error:[/] {plain(message)}", highlight=False, soft_wrap=True)
+        sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Zero-shot cross-lingual generation."""
+    if version:
+        out.print(__version__, highlight=False)
+        raise typer.Exit

@@ -1,0 +1,50 @@
+"""Commands that say what there is: list, doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from xlgen.cli.console import app, out, plain
+from xlgen.registry import InputError
+
+_KINDS = "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes, formats"
+
+
+@app.command("list", epilog="Example: xlgen list methods --backbone pocket-mt5")
+def list_(
+    kind: Annotated[str, typer.Argument(help=f"One of {_KINDS}.")],
+    backbone: Annotated[
+        str | None, typer.Option(help="With methods: how many parameters each trains on this backbone.")
+    ] = None,
+) -> None:
+    """What there is, one line each."""
+    from xlgen.listing import LISTS, methods_on
+    from xlgen.registry import nearest
+
+    if kind not in LISTS:
+        raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
+    if backbone is not None:
+        if kind != "methods":
+            raise InputError("--backbone goes with `xlgen list methods`")
+        table = Table("method", Column("trained", justify="right"), Column("%", justify="right"), "what it is")
+        for name, count, share, description in methods_on(backbone):
+            numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
+            table.add_row(name, *numbers, plain(description))
+        out.print(table)
+        return
+    for name, description in LISTS[kind]():
+        out.print(f"[bold]{plain(name):<22}[/] {plain(description)}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen doctor")
+def doctor() -> None:
+    """Versions, device, memory, optional parts present or not, and how to get them."""
+    from xlgen.doctor import findings
+
+    table = Table("what", "found", "note")
+    for row in findings():
+        table.add_row(*row)
+    out.print(table)

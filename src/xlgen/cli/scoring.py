@@ -1,0 +1,79 @@
+"""The command that scores anybody's outputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xlgen.cli.console import app, err, out, plain
+from xlgen.registry import InputError
+
+
+@app.command(epilog="Example: xlgen score runs/quickstart/adapters/predictions/step-220 --metrics rougeL,language_rate")
+def score(
+    file: Annotated[str, typer.Argument(help="JSONL, CSV or TSV, also .gz; a folder of such; - is standard input.")],
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: by what the rows have.")] = None,
+    format: Annotated[str, typer.Option(help="table or json.")] = "table",
+    by: Annotated[str, typer.Option(help="Fields with figures for each value, comma-separated, or none.")] = "language",
+    compare: Annotated[str | None, typer.Option(help="Another system's rows, paired by language and id.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
+    language: Annotated[str | None, typer.Option(help="Of rows that do not say theirs.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Only these rows count: no-digits-in-language.")] = None,
+    lid: Annotated[
+        str | None, typer.Option(help="Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file.")
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
+    field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
+    input_format: Annotated[str | None, typer.Option(help="jsonl, csv or tsv; default: by the file's name.")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals; 0 gives none.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+) -> None:
+    """Score anybody's outputs: rows {"id", "language", "prediction", "references": [...], "input"}."""
+    from xlgen.scoring import check_kind, check_renamed
+    from xlgen.scoring.run import score_files
+
+    if format not in ("table", "json"):
+        raise InputError(f"--format must be table or json, not {format!r}")
+    sources = [file] if compare is None else [file, compare]
+    fields = () if by == "none" else tuple(by.split(","))
+    with err.status("scoring") as status:
+
+        def progress(rows: int) -> None:
+            status.update(f"scoring: {rows:,} rows")
+
+        found = score_files(
+            sources,
+            metrics.split(",") if metrics else None,
+            fields,
+            language,
+            check_renamed(field or ()),
+            check_kind(input_format),
+            bootstrap,
+            seed,
+            subset,
+            strict,
+            faults,
+            lambda text: err.print(plain(text), highlight=False, soft_wrap=True),
+            progress,
+            lid,
+        )
+    _print_figures(found, format, fields, sources)
+
+
+def _print_figures(found: dict[str, Any], format: str, by: Sequence[str], sources: Sequence[str]) -> None:
+    from xlgen.scoring.table import comparison_table, pairing, tables
+
+    if format == "json":
+        sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    if "comparison" in found:
+        out.print(comparison_table(found["comparison"], by, sources))
+        out.print(plain(pairing(found["pairs"], sources)), highlight=False, soft_wrap=True)
+        return
+    for table in tables(found["rows"], by):
+        out.print(table)

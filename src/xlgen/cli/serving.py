@@ -1,0 +1,102 @@
+"""Commands that use what was trained: evaluate, predict, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from xlgen.cli.console import app, err, out
+from xlgen.registry import InputError
+
+_CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+
+
+def _control(text: str | None) -> Any:
+    """The control of the command line: YAML."""
+    from xlgen.overrides import parse_yaml
+
+    found = parse_yaml(text, "--control") if text else None
+    if found is not None and not isinstance(found, (str, dict)):
+        raise InputError(f"--control must be a name, or a mapping with a name, not {text!r}")
+    return found
+
+
+def _shares(text: str) -> list[float]:
+    """Numbers separated by commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--interpolate takes numbers from 0 to 1, separated by commas, not {text!r}") from None
+
+
+@app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
+    split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
+    examples: Annotated[int | None, typer.Option(min=1, help="At most so many per language.")] = None,
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
+    control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+    interpolate: Annotated[
+        str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
+    ] = "1",
+    folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
+) -> None:
+    """Generate with a checkpoint and score."""
+    from xlgen.config import Evaluation
+    from xlgen.training.progress import TerminalProgress
+    from xlgen.training.serving import evaluate_checkpoint
+
+    config = Evaluation(
+        split=split,
+        examples=examples,
+        num_beams=beams,
+        languages=tuple(languages.split(",")) if languages else (),
+        control=_control(control),
+    )
+    with TerminalProgress() as progress:
+        rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, _shares(interpolate))
+    table = Table("method", "language", "metric", "value", "95 % interval", "n")
+    for row in rows:
+        value = "-" if row["value"] is None else f"{row['value']:.1f}"
+        interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
+        table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
+    out.print(table)
+    out.print(f"predictions and summary  {written}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen predict runs/squad --language fr --input in.jsonl --output out.jsonl")
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    language: Annotated[str, typer.Option(help="Language of the inputs and the outputs.")],
+    input: Annotated[str, typer.Option(help='JSONL with the task\'s fields, or {"input": text}; - is standard input.')],
+    output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+) -> None:
+    """Generate for one's own inputs."""
+    from xlgen.training.serving import predict_file
+
+    count = predict_file(checkpoint, language, input, output, beams, _control(control))
+    err.print(f"{count} predictions", highlight=False)
+
+
+@app.command(epilog="Example: xlgen export runs/squad --to ctranslate2 --quantization int8 --out exported/squad")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    to: Annotated[str, typer.Option(help="transformers, peft or ctranslate2.")],
+    folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16 and others.")] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Validation inputs per language to compare outputs on.")] = 8,
+) -> None:
+    """Weights for elsewhere, checked for equal outputs."""
+    from xlgen.export.run import export as write
+
+    found = write(checkpoint, to, folder, quantization, examples)
+    equal = f"{found.equal} of {found.asked} outputs are equal" if found.asked else f"not compared: {found.unchecked}"
+    out.print(f"exported  {folder}\nparity    {equal}", highlight=False, soft_wrap=True)

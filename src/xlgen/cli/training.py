@@ -1,0 +1,105 @@
+"""Commands that train and report: quickstart, study, train, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xlgen.cli.console import app, err, out, plain
+
+
+@app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
+def quickstart(
+    folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
+    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+) -> None:
+    """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
+    _study("quickstart", folder, workers)
+
+
+@app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
+def study(
+    name: Annotated[str, typer.Argument(help="A shipped study or a YAML file with `base` and `runs`.")],
+    folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+    only: Annotated[
+        str | None, typer.Option(help="Only the runs with these names, comma-separated: 'prompt-base-*'.")
+    ] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="One run of each kind for two steps in the pocket world, one by one.")
+    ] = False,
+) -> None:
+    """Several runs that differ in a few keys; running it again does what is missing."""
+    _study(name, folder, workers, overrides or (), only, smoke)
+
+
+def _study(
+    name: str, folder: Path, workers: int, overrides: Sequence[str] = (), runs: str | None = None, smoke: bool = False
+) -> None:
+    from xlgen.study.execute import execute, failures
+    from xlgen.study.plan import load_study, only
+
+    planned = load_study(name, overrides)
+    if runs:
+        planned = only(planned, runs.split(","))
+    if smoke:
+        from xlgen.study.smoke import run_smoke
+
+        failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
+    else:
+        failed = execute(planned, folder, workers or os.cpu_count() or 1, err)
+    for line in failures(failed):
+        err.print(f"[bold red]failed:[/] {plain(line)}", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+    _report(folder)
+
+
+@app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (`xlgen list recipes`) or a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key.sub=value, e.g. training.learning_rate=1e-4.")
+    ] = None,
+    folder: Annotated[Path, typer.Option("--out", help="The run's folder.")] = ...,  # type: ignore[assignment]
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out from its newest checkpoint.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Two steps a stage on a pocket backbone, with pocket tasks and text.")
+    ] = False,
+) -> None:
+    """One run: train, evaluate every target language, report."""
+    from xlgen.config import load_recipe
+    from xlgen.training.progress import TerminalProgress
+    from xlgen.training.run import train as run
+
+    config = load_recipe(recipe, overrides or ())
+    if smoke:
+        from xlgen.study.smoke import smoke_recipe
+
+        config = smoke_recipe(config)
+    with TerminalProgress() as progress:
+        run(config, folder, resume, progress)
+    if config.stages[-1].task is None:
+        out.print(f"run      {folder}", highlight=False, soft_wrap=True)
+    elif os.environ.get("RANK", "0") == "0":
+        _report(folder)
+
+
+def _report(folder: Path) -> None:
+    """Write report and summary of a run or a study, and say where they are."""
+    from xlgen.report.build import build_report, terminal_table
+
+    page = build_report(folder)
+    out.print(terminal_table(folder))
+    out.print(f"report   {page}\nsummary  {folder / 'summary.json'}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: xlgen report runs/quickstart")
+def report(folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")]) -> None:
+    """Write report.html and the tables of a run or a study."""
+    _report(folder)

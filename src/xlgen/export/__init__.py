@@ -1,0 +1,45 @@
+"""Weights for elsewhere: formats that other software opens, checked for equal outputs. One file a format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from xlgen.adaptation.base import Method
+from xlgen.backbones.base import Backbone
+from xlgen.registry import Registry
+
+Requests = Sequence[tuple[Sequence[int], str]]
+"""(ids of a source, target language) each."""
+Decode = Callable[[Requests, int], list[tuple[int, ...]]]
+"""Requests and the number of new tokens to the tokens generated greedily, the end not among them."""
+
+
+class Format(ABC):
+    """One format of export."""
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """Which of the command's options it takes."""
+
+    def __init__(self, quantization: str | None = None) -> None:
+        self.quantization = quantization
+
+    @abstractmethod
+    def write(self, backbone: Backbone, method: Method, checkpoint: Path, folder: Path) -> None:
+        """Write the adapted model into ``folder``; ``backbone`` may be changed. Raises InputError."""
+
+    @abstractmethod
+    def open(self, folder: Path, backbone: Backbone) -> Decode:
+        """What is in ``folder``, ready to generate; ``backbone`` is the adapted one as it was, for its layout."""
+
+
+formats: Registry[type[Format]] = Registry("export format", "xlgen.export")
+
+
+def without_end(tokens: Sequence[int], backbone: Backbone) -> tuple[int, ...]:
+    """Generated tokens up to the end."""
+    end: Any = backbone.tokenizer.eos_token_id
+    found = list(tokens)
+    return tuple(found[: found.index(end)] if end in found else found)
