@@ -118,6 +118,17 @@ class Training(Config):
     """Keep only the newest so many; None keeps all."""
 
 
+class Sampling(Config):
+    """Draw outputs at random rather than to search for the best."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    top_k: int | None = Field(default=None, ge=1)
+    """Only the so many most probable tokens."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Only the most probable tokens that together have this probability."""
+    seed: int = Field(default=0, ge=0)
+
+
 class Evaluation(Config):
     """When and how the checkpoints generate."""
 
@@ -130,6 +141,8 @@ class Evaluation(Config):
     """Empty: every language of the task."""
     num_beams: int = Field(default=1, ge=1)
     length_penalty: float = 0.6
+    sampling: Sampling | None = None
+    """The best of ``num_beams`` samples of each input."""
     max_new_tokens: int | None = Field(default=None, ge=1)
     """None: the task's limit for targets."""
     control: dict[str, Any] | None = None

@@ -18,6 +18,7 @@ from pydantic import Field
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.through_peft import ThroughPeft
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.steps import Pair
 from xlgen.config import Config
 
 
@@ -34,6 +35,11 @@ class PrefixTuning(ThroughPeft):
     Options = PrefixOptions
     mergeable: ClassVar[bool] = False
 
+    def insert(self, backbone: Backbone) -> None:
+        """Wrap the model, and show what stands before targets to our own search."""
+        super().insert(backbone)
+        backbone.states_before_target = lambda: _states(backbone.model)
+
     def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
         """Shapes are the decoder's; peft would take the encoder's layers and ``d_model``. Raises BackboneError."""
         backbone.reserve(target=self.options.num_virtual_tokens)
@@ -45,3 +51,9 @@ class PrefixTuning(ThroughPeft):
             token_dim=heads * head_dim,
             num_transformer_submodules=2,
         )
+
+
+def _states(model: Any) -> list[Pair]:
+    """The prefix of each layer's self-attention: keys and values of (1, heads, virtual tokens, dim)."""
+    cache = model.get_prompt(batch_size=1).self_attention_cache
+    return [(layer.keys, layer.values) for layer in cache.layers]

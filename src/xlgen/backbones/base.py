@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from xlgen.backbones.steps import DecoderStep
+from xlgen.backbones.steps import DecoderStep, Pair
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
@@ -61,6 +61,9 @@ class Backbone(ABC):
         """Encoder positions that virtual tokens take."""
         self.reserved_target = 0
         """Decoder positions that virtual tokens take."""
+        self.states_before_target: Callable[[], list[Pair] | None] = lambda: None
+        """Keys and values of the decoder's self-attention before a target's own, where a method has such: a pair a
+        layer of (1, heads, ``reserved_target``, dim)."""
 
     @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:

@@ -78,11 +78,17 @@ def predict(
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+    sample: Annotated[
+        str | None, typer.Option(help="Draw --beams samples, write the best: {temperature: 0.8, top_p: 0.95}.")
+    ] = None,
 ) -> None:
     """Generate for one's own inputs."""
+    from xlgen.config import Sampling, validate
+    from xlgen.overrides import parse_yaml
     from xlgen.training.serving import predict_file
 
-    count = predict_file(checkpoint, language, input, output, beams, _control(control))
+    sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
+    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling)
     err.print(f"{count} predictions", highlight=False)
 
 

@@ -50,9 +50,7 @@ def hypotheses(
     was_training = backbone.model.training
     backbone.model.eval()
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
-    # Keys and values that a method puts before the target's own are the library's business.
-    ours = decoding.engine == "xlgen" and not backbone.reserved_target
-    decode = _by_search if ours else _by_transformers
+    decode = _by_search if decoding.engine == "xlgen" else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
     with weights_in(backbone.model, decoding.precision):
         for index, best in decode(backbone, examples, decoding, count, bias):
@@ -73,7 +71,7 @@ def _by_search(
     prompt = 1 + len(backbone.target_prefix(examples[0].language))
     longest = backbone.new_tokens_limit(decoding.max_new_tokens, prompt)
     search = Search(
-        step=backbone.decoder_step(cache_columns(prompt, longest)),
+        step=backbone.decoder_step(cache_columns(backbone.reserved_target + prompt, longest)),
         end=backbone.tokenizer.eos_token_id,
         pad=backbone.tokenizer.pad_token_id,
         longest=longest,
@@ -82,6 +80,8 @@ def _by_search(
         rows=max(1, decoding.batch_tokens // (decoding.num_beams * longest)),
         source_tokens=decoding.batch_tokens,
         hypotheses=count,
+        sampling=decoding.sampling,
+        before=backbone.states_before_target(),
     )
 
     def waiting() -> Iterator[Encoded]:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from xlgen.config import Sampling
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -22,6 +24,8 @@ class Decoding:
     """Whose search: our own, or the reference."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of the weights, and so of products; scores are added up in fp32."""
+    sampling: Sampling | None = None
+    """Draw ``num_beams`` samples of each input rather than to search for the best; they come best first."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,10 @@ class Hypothesis:
 
     text: str
     score: float
-    """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared."""
+    """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared.
+
+    Of a sample, the model's own log-probabilities, whatever it was drawn from.
+    """
     tokens: tuple[int, ...] = ()
     """The generated ids, the end included where it came."""
 

@@ -1,4 +1,4 @@
-"""Decoding through ``transformers``: what our own must equal, and what methods use that ours cannot serve."""
+"""Decoding through ``transformers``: what our own must equal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import LogitsProcessor
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.registry import InputError
 
 # Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
 _PLAIN: dict[str, Any] = {
@@ -37,7 +38,9 @@ def hypotheses(
     count: int,
     bias: Bias | None,
 ) -> list[list[Hypothesis]]:
-    """The ``count`` best of each source's beams, best first."""
+    """The ``count`` best of each source's beams, best first. Raises InputError: samples are our own search's."""
+    if decoding.sampling is not None:
+        raise InputError("the transformers engine does not sample here; leave `engine` at xlgen")
     device = next(backbone.model.parameters()).device
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)

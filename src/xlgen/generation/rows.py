@@ -53,15 +53,17 @@ class Batch:
     finished_scores: Tensor  # (R, K)
     finished_count: Tensor  # (R, K): 0 where nothing is finished
     done: Tensor  # (R,)
+    uniform: Tensor | None = None  # (R, K, longest): what samples are drawn by
 
     def __len__(self) -> int:
         return len(self.numbers)
 
 
-# What a batch holds for each input beside the decoder's memory and the bias, which may be missing.
+# What a batch holds for each input beside the decoder's memory and what may be missing.
 _OF_INPUTS = (
     "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
 )  # fmt: skip
+_OPTIONAL = ("bias", "uniform")
 
 
 def kept(batch: Batch, wanted: Tensor) -> Batch:
@@ -75,7 +77,9 @@ def kept(batch: Batch, wanted: Tensor) -> Batch:
     )
     for name in _OF_INPUTS:
         setattr(batch, name, getattr(batch, name)[inputs])
-    batch.bias = batch.bias[inputs] if batch.bias is not None else None
+    for name in _OPTIONAL:
+        value = getattr(batch, name)
+        setattr(batch, name, value[inputs] if value is not None else None)
     settle(batch)
     return batch
 
@@ -97,7 +101,9 @@ def joined(old: Batch, new: Batch) -> Batch:
     )
     for name in _OF_INPUTS:
         setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
-    old.bias = torch.cat([old.bias, new.bias]) if old.bias is not None and new.bias is not None else None
+    for name in _OPTIONAL:
+        if getattr(old, name) is not None:
+            setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
     settle(old)
     return old
 

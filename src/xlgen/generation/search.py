@@ -1,4 +1,4 @@
-"""Greedy and beam search over a decoder's step, with the scores and rules of ``transformers``' own.
+"""Greedy search, beam search and sampling over a decoder's step, with the scores and rules of ``transformers``' own.
 
 Inputs that are done leave the batch and waiting ones enter; every row stands at the same column of the cache but begins
 at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V vocabulary.
@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from xlgen.backbones.steps import CHUNK, DecoderStep, Memory
+from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair
+from xlgen.config import Sampling
 from xlgen.generation.rows import Batch, Encoded, Found, chosen, grow, joined, kept
+from xlgen.generation.sampling import draw, uniforms, warp
 
 _NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
@@ -35,6 +37,10 @@ class Search:
     source_tokens: int
     """and so many source tokens, padding included; one input in any case. The last to enter may pass either."""
     hypotheses: int = 1
+    sampling: Sampling | None = None
+    """Draw ``beams`` samples of each input."""
+    before: list[Pair] | None = None
+    """Keys and values that stand before every target's own, a pair a layer: (1, heads, columns, dim)."""
 
     @torch.inference_mode()
     def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
@@ -62,7 +68,8 @@ class Search:
 
     def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
         """Let inputs enter: their prompts go into the columns before the next one."""
-        prompt = new.prompts.shape[1]
+        before = self.before[0][0].shape[2] if self.before else 0
+        prompt = before + new.prompts.shape[1]
         column = batch.column if batch else prompt - 1
         columns = batch.memory.columns if batch else -(-prompt // CHUNK) * CHUNK
         fresh = self._fresh(new, columns)
@@ -77,8 +84,12 @@ class Search:
                 past=chosen(fresh.memory.past, inputs * self.beams),
                 first=fresh.memory.first[:: self.beams],
             )
-            for place in range(prompt - 1):
-                self.step(new.prompts[:, place], single, column - prompt + 1 + place)
+            begin = column - prompt + 1
+            for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):
+                keys[:, :, begin : begin + before] = first_keys
+                values[:, :, begin : begin + before] = first_values
+            for place in range(new.prompts.shape[1] - 1):
+                self.step(new.prompts[:, place], single, begin + before + place)
             fresh.memory.past = chosen(single.past, inputs.repeat_interleave(self.beams))
         return joined(batch, fresh) if batch else fresh
 
@@ -86,7 +97,9 @@ class Search:
         inputs, device = len(new.numbers), new.states.device
         shape = (inputs, self.beams)
         scores = torch.zeros(shape, device=device)
-        scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
+        drawn = self.sampling
+        if drawn is None:
+            scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
         source = self.step.source(new.states)
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
@@ -110,6 +123,7 @@ class Search:
             finished_scores=torch.full(shape, _NEVER, device=device),
             finished_count=torch.zeros(shape, dtype=torch.long, device=device),
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
+            uniform=uniforms(drawn.seed, new.numbers, self.beams, self.longest).to(device) if drawn else None,
         )
 
     # -- steps
@@ -128,10 +142,13 @@ class Search:
             grow(batch)
         logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
         # What is added to log-probabilities does not make them add up to one again.
-        normalizer = logits.logsumexp(-1) if self.beams > 1 else logits.new_zeros(())
+        scored = self.beams > 1 or self.sampling is not None
+        normalizer = logits.logsumexp(-1) if scored else logits.new_zeros(())
         if batch.bias is not None:
             logits += batch.bias.repeat_interleave(self.beams, dim=0)
-        if self.beams == 1:
+        if self.sampling is not None:
+            self._sample(batch, logits, normalizer, self.sampling)
+        elif self.beams == 1:
             self._greedy(batch, logits)
         else:
             self._beam(batch, logits, normalizer)
@@ -148,6 +165,23 @@ class Search:
         batch.finished_scores = batch.finished_scores.masked_fill(newly[:, None], 0.0)
         batch.done |= ends
         batch.tokens = best[:, None]
+
+    def _sample(self, batch: Batch, logits: Tensor, normalizer: Tensor, sampling: Sampling) -> None:
+        shape = batch.scores.shape
+        place = batch.count.clamp(max=self.longest - 1)[:, None, None].expand(*shape, 1)
+        assert batch.uniform is not None
+        token = draw(warp(logits, sampling), batch.uniform.gather(2, place).flatten())  # (N,)
+        batch.tokens = token.view(shape)
+        batch.scores = batch.scores + (logits.gather(1, token[:, None])[:, 0] - normalizer).view(shape)
+        batch.running.scatter_(2, place, batch.tokens[:, :, None])
+        length = (batch.count + 1)[:, None]  # (R, 1)
+        ends = (batch.tokens == self.end) | (length >= self.longest)
+        newly = ends & (batch.finished_count == 0)
+        batch.finished = torch.where(newly[:, :, None], batch.running, batch.finished)
+        batch.finished_count = torch.where(newly, length, batch.finished_count)
+        penalized = batch.scores / length.float() ** self.length_penalty
+        batch.finished_scores = torch.where(newly, penalized, batch.finished_scores)
+        batch.done |= (batch.finished_count > 0).all(1)
 
     def _beam(self, batch: Batch, logits: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
@@ -199,10 +233,12 @@ class Search:
 
     def _results(self, batch: Batch) -> Iterator[Found]:
         for row in batch.done.nonzero().flatten().tolist():
-            counts = batch.finished_count[row, : self.hypotheses].tolist()
-            sequences = batch.finished[row, : self.hypotheses].tolist()
+            # Samples end as they come.
+            best = batch.finished_scores[row].sort(descending=True, stable=True)[1][: self.hypotheses]
+            counts = batch.finished_count[row, best].tolist()
+            sequences = batch.finished[row, best].tolist()
             tokens = [sequence[:count] for sequence, count in zip(sequences, counts, strict=True)]
-            yield Found(int(batch.numbers[row]), tokens, batch.finished_scores[row, : self.hypotheses].tolist())
+            yield Found(int(batch.numbers[row]), tokens, batch.finished_scores[row, best].tolist())
 
 
 def cache_columns(prompt: int, longest: int) -> int:

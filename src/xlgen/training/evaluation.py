@@ -42,6 +42,7 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
         length_penalty=evaluation.length_penalty,
         batch_tokens=evaluation.batch_tokens,
         precision=evaluation.precision,
+        sampling=evaluation.sampling,
     )
 
 

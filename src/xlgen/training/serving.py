@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from xlgen.config import Evaluation
+from xlgen.config import Evaluation, Sampling
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
@@ -93,7 +93,13 @@ def evaluate_checkpoint(
 
 
 def predict_file(
-    path: Path, language: str, source: str, target: str, beams: int = 1, control: dict[str, Any] | str | None = None
+    path: Path,
+    language: str,
+    source: str,
+    target: str,
+    beams: int = 1,
+    control: dict[str, Any] | str | None = None,
+    sampling: Sampling | None = None,
 ) -> int:
     """Generate for each row of a JSONL file, in order, and return how many there were.
 
@@ -109,7 +115,7 @@ def predict_file(
     if source != "-" and not Path(source).is_file():
         raise DataError(f"no file {source}")
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,))
-    evaluation = Evaluation.model_validate({"num_beams": beams, "control": control})
+    evaluation = Evaluation.model_validate({"num_beams": beams, "control": control, "sampling": sampling})
     decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
     count = 0
     with _open(source, "r") as lines, _open(target, "w") as written:
