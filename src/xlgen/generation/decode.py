@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -14,6 +16,8 @@ from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.generation.precision import weights_in
 from xlgen.generation.rows import Encoded
 from xlgen.generation.search import Search, cache_columns
+
+log = logging.getLogger(__name__)
 
 # As many times are inputs encoded and let in to fill what is decoded together.
 _CHUNKS = 4
@@ -53,22 +57,39 @@ def hypotheses(
     decode = _by_search if decoding.engine == "xlgen" else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
     with weights_in(backbone.model, decoding.precision):
-        for index, best in decode(backbone, examples, decoding, count, bias):
-            found[index] = best
-            progress(1)
+        while missing := [index for index, best in enumerate(found) if not best]:
+            try:
+                for index, best in decode(backbone, {i: examples[i] for i in missing}, decoding, count, bias):
+                    found[index] = best
+                    progress(1)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                decoding = _smaller(decoding, error)
     backbone.model.train(was_training)
     return found
 
 
+def _smaller(decoding: Decoding, error: RuntimeError) -> Decoding:
+    """Half as many tokens at a time after memory ran out; any other error, or a batch of one, is raised."""
+    if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        raise error
+    tokens = decoding.batch_tokens // 2
+    if tokens < decoding.num_beams * decoding.max_new_tokens:
+        raise error
+    log.warning("memory ran out while decoding; going on with batch_tokens %d", tokens)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return replace(decoding, batch_tokens=tokens)
+
+
+_Examples = Mapping[int, EncodedExample]
 _Results = Iterator[tuple[int, list[Hypothesis]]]
 
 
-def _by_search(
-    backbone: Backbone, examples: Sequence[EncodedExample], decoding: Decoding, count: int, bias: Bias | None
-) -> _Results:
+def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, count: int, bias: Bias | None) -> _Results:
     """With our own search."""
     device = next(backbone.model.parameters()).device
-    prompt = 1 + len(backbone.target_prefix(examples[0].language))
+    order = list(examples)
+    prompt = 1 + len(backbone.target_prefix(examples[order[0]].language))
     longest = backbone.new_tokens_limit(decoding.max_new_tokens, prompt)
     search = Search(
         step=backbone.decoder_step(cache_columns(backbone.reserved_target + prompt, longest)),
@@ -85,10 +106,11 @@ def _by_search(
     )
 
     def waiting() -> Iterator[Encoded]:
-        lengths = [(len(example.source), 0) for example in examples]
+        lengths = [(len(examples[i].source), 0) for i in order]
         budget = max(decoding.batch_tokens // _CHUNKS, *map(max, lengths))
-        for indices in budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)):
-            yield _encode(backbone, [examples[i] for i in indices], indices, bias, device)
+        for places in budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)):
+            numbers = [order[place] for place in places]
+            yield _encode(backbone, [examples[i] for i in numbers], numbers, bias, device)
 
     for found in search.run(waiting()):
         ranked = zip(found.tokens, found.scores, strict=True)
@@ -109,12 +131,13 @@ def _encode(
 
 
 def _by_transformers(
-    backbone: Backbone, examples: Sequence[EncodedExample], decoding: Decoding, count: int, bias: Bias | None
+    backbone: Backbone, examples: _Examples, decoding: Decoding, count: int, bias: Bias | None
 ) -> _Results:
     """With the library's search."""
-    cost = decoding.num_beams
-    lengths = [(len(example.source) * cost, decoding.max_new_tokens * cost) for example in examples]
+    order, cost = list(examples), decoding.num_beams
+    lengths = [(len(examples[i].source) * cost, decoding.max_new_tokens * cost) for i in order]
     budget = max([decoding.batch_tokens, *(max(pair) for pair in lengths)])
-    for indices in budget_batches(lengths, budget):
-        found = reference.hypotheses(backbone, [examples[i] for i in indices], decoding, count, bias)
-        yield from zip(indices, found, strict=True)
+    for places in budget_batches(lengths, budget):
+        numbers = [order[place] for place in places]
+        found = reference.hypotheses(backbone, [examples[i] for i in numbers], decoding, count, bias)
+        yield from zip(numbers, found, strict=True)
