@@ -109,6 +109,8 @@ class Training(Config):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """None keeps what the backbone was pretrained with."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = False
+    """Forget what is inside of each layer and compute it again on the way back: less memory for a third more time."""
     train_examples: int | None = Field(default=None, ge=1)
     """Use only this many labelled examples (in all source languages together)."""
     log_every: int = Field(default=10, ge=1)

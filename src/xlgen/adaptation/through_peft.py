@@ -39,14 +39,17 @@ class ThroughPeft(Method):
         """The ``PeftConfig`` of the method's options."""
 
     def insert(self, backbone: Backbone) -> None:
-        """The wrapped model takes the model's place."""
+        """The wrapped model takes the model's place. Raises BackboneError."""
         peft = import_peft()
         config = self.peft_config(backbone, peft)
         config.task_type = peft.TaskType.SEQ_2_SEQ_LM
         with warnings.catch_warnings():
             # peft asks transformers in a way that transformers will drop.
             warnings.simplefilter("ignore", FutureWarning)
-            backbone.model = peft.get_peft_model(backbone.model, config)
+            try:
+                backbone.model = peft.get_peft_model(backbone.model, config)
+            except ValueError as error:
+                raise BackboneError(f"peft refuses {type(self).__name__} on {backbone.name}: {error}") from None
         self._wrapper = "base_model." if config.is_prompt_learning else "base_model.model."
         self._trained = {name for name, p in backbone.model.named_parameters() if p.requires_grad}
 
