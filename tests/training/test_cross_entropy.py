@@ -30,6 +30,7 @@ def test_equals_the_reference_in_any_chunks(
     labels = torch.randint(vocabulary, (rows,), generator=generator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cross_entropy, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(cross_entropy, "ROW_ELEMENTS", max(1, chunk // 2))
         ours = linear_cross_entropy(hidden, weight, labels, bias, smoothing)
     theirs = functional.cross_entropy(
         functional.linear(hidden, weight, bias), labels, reduction="sum", label_smoothing=smoothing
@@ -56,3 +57,13 @@ def test_products_are_in_the_precision_of_autocast() -> None:
         logits = functional.linear(hidden, weight)
     assert logits.dtype == torch.bfloat16 and ours.dtype == torch.float32
     torch.testing.assert_close(ours, functional.cross_entropy(logits.float(), labels, reduction="sum"))
+
+
+def test_sure_and_impossible_labels_are_exact() -> None:
+    hidden = torch.tensor([[60.0], [60.0], [-300.0]])
+    weight = torch.tensor([[1.0], [-1.0], [0.5]])
+    labels = torch.tensor([0, 1, 0])  # sure, impossible, more than impossible
+    theirs = functional.cross_entropy(hidden @ weight.T, labels, reduction="none")
+    for row in range(3):
+        ours = linear_cross_entropy(hidden[row : row + 1], weight, labels[row : row + 1])
+        torch.testing.assert_close(ours, theirs[row], rtol=1e-6, atol=1e-6)

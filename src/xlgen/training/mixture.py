@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -40,8 +41,9 @@ def build_stream(
         examples, report = labelled(stage, task, backbone, place)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
+    corpora: _Corpora = {}
     for number, unlabelled in enumerate(stage.unlabelled):
-        parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed))
+        parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed, corpora))
     training = stage.training
     return BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples), report
 
@@ -108,7 +110,13 @@ def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
     )
 
 
-def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int) -> Part:
+_Corpora = dict[tuple[str, str], list[Passage]]
+"""Text that was read, by corpus and language: several objectives may make examples of the same."""
+
+
+def _unlabelled(
+    config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
+) -> Part:
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
     settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
@@ -121,7 +129,11 @@ def _unlabelled(config: Unlabelled, number: int, data_dir: Path, backbone: Backb
     codes = tuple(Language.parse(text).code for text in languages)
     backbone.check_languages(codes)
     objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
-    texts = {code: [p for p in _passages(reader, code) if objective.fits(p)] for code in codes}
+    name = json.dumps(corpus, sort_keys=True)
+    for code in codes:
+        if (name, code) not in corpora:
+            corpora[name, code] = _passages(reader, code)
+    texts = {code: [p for p in corpora[name, code] if objective.fits(p)] for code in codes}
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(
@@ -151,7 +163,7 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
     """What makes examples of unlabelled text outside of training, spread evenly over its languages."""
 
     def make(text: Unlabelled, count: int) -> list[EncodedExample]:
-        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed)
+        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, {})
         count = min(count, part.size)
         return [part.make(place * part.size // count, 0) for place in range(count)]
 

@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, set_seed
 from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
-from xlgen.backbones import loading
+from xlgen.backbones import attention, loading
 from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
@@ -170,9 +170,7 @@ class StageRun:
             seed=self.recipe.seed,
         )
         if self.accelerator.device.type == "cpu":
-            # Fused attention has no gradient for T5's position bias and falls back to a slow path; for BART's it is
-            # slower too: a step of the pocket backbones in bf16 takes a quarter to a third less this way.
-            backbone.model.set_attn_implementation("eager")
+            backbone.model.set_attn_implementation(attention.NAME)
         if self.stage.training.gradient_checkpointing:
             checkpoint_layers(backbone.model)
         if self.stage.training.dropout is not None:

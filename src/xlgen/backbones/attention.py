@@ -1,0 +1,110 @@
+"""Attention for training on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out.
+
+The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
+fused one has no gradient for T5's position bias. Here the scores exist once in fp32, what is kept for the way back is
+the probabilities in the precision of the products, and everything else is in place. ``torch.autograd.gradcheck`` and
+the eager attention are what the tests hold it against.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+NAME = "xlgen"
+"""What ``set_attn_implementation`` is told."""
+
+
+class _Attention(torch.autograd.Function):
+    """See :func:`attention`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None,
+        mask: Tensor | None,
+        scale: float,
+        dropout: float,
+    ) -> Tensor:
+        wide = torch.promote_types(query.dtype, torch.float32)
+        scores = torch.matmul(query, key.transpose(2, 3)).to(wide)  # (batch, heads, target, source)
+        if scale != 1:
+            scores *= scale
+        for part in (bias, mask):
+            if part is not None:
+                scores += part
+        chances = scores.softmax(-1).to(value.dtype)
+        kept = torch.empty_like(chances).bernoulli_(1 - dropout).div_(1 - dropout) if dropout else None
+        ctx.save_for_backward(query, key, value, chances, kept)
+        ctx.scale, ctx.bias = scale, None if bias is None else (bias.shape, bias.dtype)
+        return torch.matmul(chances if kept is None else chances * kept, value)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        (gradient,) = upstream
+        query, key, value, chances, kept = ctx.saved_tensors
+        needs_query, needs_key, needs_value, needs_bias = ctx.needs_input_grad[:4]
+        used = chances if kept is None else chances * kept
+        of_value = torch.matmul(used.transpose(2, 3), gradient) if needs_value else None
+        if not (needs_query or needs_key or needs_bias):
+            return None, None, of_value, None, None, None, None
+        of_chances = torch.matmul(gradient, value.transpose(2, 3))
+        if kept is not None:
+            of_chances *= kept
+        of_scores = torch.ops.aten._softmax_backward_data(of_chances, chances, -1, chances.dtype)
+        of_bias = None
+        if needs_bias:
+            shape, dtype = ctx.bias
+            wide = torch.promote_types(of_scores.dtype, torch.float32)
+            summed = [place for place, size in enumerate(shape) if size == 1 and of_scores.shape[place] > 1]
+            of_bias = (of_scores.sum(summed, keepdim=True, dtype=wide) if summed else of_scores.clone()).to(dtype)
+        if ctx.scale != 1:
+            of_scores *= ctx.scale
+        of_query = torch.matmul(of_scores, key) if needs_query else None
+        of_key = torch.matmul(of_scores.transpose(2, 3), query) if needs_key else None
+        return of_query, of_key, of_value, of_bias, None, None, None
+
+
+def attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    position_bias: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """The interface that transformers asks for.
+
+    Args:
+        module: The attention block.
+        query: (batch, heads, target, dim).
+        key: (batch, heads, source, dim).
+        value: Of the same shape.
+        attention_mask: What is added to the scores, of a shape that broadcasts to (batch, heads, target, source).
+        scaling: What the scores are multiplied by; None is one over the root of ``dim``.
+        dropout: Of the probabilities, where the module trains.
+        position_bias: What is added too; it has a gradient.
+
+    Returns the output, (batch, target, heads, dim), and no weights.
+    """
+    if position_bias is not None and not position_bias.requires_grad and not position_bias.any():
+        position_bias = None  # T5's cross-attention, whose bias is nothing
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    inputs = (query, key, value, position_bias, attention_mask, scale, dropout if module.training else 0.0)
+    with torch.autocast(query.device.type, enabled=False):
+        found: Tensor = _Attention.apply(*inputs)
+    return found.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, attention)
+AttentionMaskInterface.register(NAME, eager_mask)
