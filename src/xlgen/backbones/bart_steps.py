@@ -44,7 +44,8 @@ class BartStep(DecoderStep):
     def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         # (rows, 1, width), as hooks expect it
-        hidden = self._embed(tokens[:, None]) + self._positions(column - memory.first)[:, None]
+        positions = self._positions(column - memory.first).repeat_interleave(len(tokens) // len(memory.first), 0)
+        hidden = self._embed(tokens[:, None]) + positions[:, None]
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
         mask = visible(self._mask, memory, column, self._longest)
         for index, layer in enumerate(self._layers):

@@ -3,8 +3,12 @@
 A backbone's own modules do the arithmetic, hooks included, so that a step is right for every adaptation method; linear
 maps that nobody has wrapped or hooked are multiplied together.
 
-Shapes: ``rows`` hypotheses (``inputs * beams``), ``time`` columns of the self-attention cache, ``source`` tokens,
-``heads``, ``dim`` of a head, ``width`` of the model.
+A beam that goes on from another one does not take that one's keys and values along: what is written stays in its slot,
+and each beam knows in which slot its token of each column lies. All beams of an input look at all slots of it together,
+which costs a few products more and no copies.
+
+Shapes: ``rows`` hypotheses (``inputs * beams``), ``columns`` of the self-attention cache in each of ``beams`` slots,
+``source`` tokens, ``heads``, ``dim`` of a head, ``width`` of the model.
 """
 
 from __future__ import annotations
@@ -30,20 +34,27 @@ class Memory:
     """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
 
     past: list[Pair]
-    """Of self-attention, a pair a layer: (rows, heads, columns, dim). The last columns may still be empty."""
+    """Of self-attention, a pair a layer: (inputs, heads, beams, columns, dim). The last columns may still be empty."""
     source: list[Pair]
     """Of cross-attention, once an input and not a beam: (inputs, heads, source, dim)."""
     source_mask: Tensor
     """0 where there is a token, else minus infinity: (inputs, 1, 1, source)."""
     first: Tensor
-    """The column where each row begins: (rows,)."""
+    """The column where each input begins: (inputs,)."""
+    slots: Tensor
+    """The slot in which each beam's token of each column lies, -1 where there is none: (inputs, beams, columns)."""
     even: bool = True
-    """Whether all rows begin at column 0."""
+    """Whether all inputs begin at column 0."""
 
     @property
     def columns(self) -> int:
         """How many there are, empty ones included."""
-        return self.past[0][0].shape[2]
+        return self.past[0][0].shape[3]
+
+    def single(self) -> Memory:
+        """The first slot alone, in the same storage: beams begin alike."""
+        past = [(keys[:, :, :1], values[:, :, :1]) for keys, values in self.past]
+        return Memory(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
 
 
 class DecoderStep(ABC):
@@ -64,9 +75,9 @@ class DecoderStep(ABC):
         Writes their keys and values into ``memory.past``.
         """
 
-    def new_past(self, rows: int, columns: int, like: Tensor) -> list[Pair]:
+    def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
-        shape = (rows, self.heads, columns, self.dim)
+        shape = (inputs, self.heads, beams, columns, self.dim)
         return [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self.layers)]
 
 
@@ -76,16 +87,21 @@ def by_distance(values: Tensor) -> Tensor:
 
 
 def visible(values: Tensor, memory: Memory, column: int, longest: int) -> Tensor:
-    """What is added to the scores of ``column``: (rows or 1, heads or 1, 1, columns).
+    """What is added to the scores of ``column``: (inputs or 1, heads or 1, beams or 1, beams * columns).
 
-    ``values`` come from :func:`by_distance` of ``longest`` + 1 columns. What stands before a row's first column is
-    hidden from it.
+    ``values`` come from :func:`by_distance` of ``longest`` + 1 columns. What stands before an input's first column is
+    hidden from it, and of each column a beam sees its own ancestor's slot.
     """
     mask = values[..., longest - column : longest - column + memory.columns]
+    beams = memory.slots.shape[1]
+    if beams > 1:
+        slots = torch.arange(beams, device=values.device)
+        seen = memory.slots[:, :, None] == slots[:, None]  # (inputs, beams, slots, columns)
+        return torch.where(seen[:, None], mask[..., None, :], -torch.inf).flatten(3)
     if memory.even:
         return mask
     columns = torch.arange(memory.columns, device=values.device)
-    hidden = columns[None] < memory.first[:, None]  # (rows, columns)
+    hidden = columns[None] < memory.first[:, None]  # (inputs, columns)
     return mask.masked_fill(hidden[:, None, None], -torch.inf)
 
 
@@ -95,12 +111,14 @@ def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, column
     ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
     """
     keys, values = past
-    rows, heads, _, dim = keys.shape
-    keys[:, :, column] = key.view(rows, heads, dim)
-    values[:, :, column] = value.view(rows, heads, dim)
-    # Of one query, products are faster than the fused kernel.
-    scores = torch.matmul(query.view(rows, heads, 1, dim), keys.transpose(2, 3)) + mask  # (rows, heads, 1, columns)
-    return torch.matmul(scores.softmax(-1), values).reshape(rows, 1, heads * dim)
+    inputs, heads, beams, _, dim = keys.shape
+    queries, key, value = (t.view(inputs, beams, heads, dim).transpose(1, 2) for t in (query, key, value))
+    keys[:, :, :, column] = key
+    values[:, :, :, column] = value
+    # Of few queries, products are faster than the fused kernel.
+    scores = torch.matmul(queries, keys.flatten(2, 3).transpose(2, 3)) + mask  # (inputs, heads, beams, beams * columns)
+    found = torch.matmul(scores.softmax(-1), values.flatten(2, 3))  # (inputs, heads, beams, dim)
+    return found.transpose(1, 2).reshape(inputs * beams, 1, heads * dim)
 
 
 def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> Tensor:

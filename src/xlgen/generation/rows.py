@@ -68,12 +68,14 @@ _OPTIONAL = ("bias", "uniform")
 
 def kept(batch: Batch, wanted: Tensor) -> Batch:
     """The batch with the wanted inputs only: (R,) of truth values."""
-    beams = batch.scores.shape[1]
     inputs = wanted.nonzero().flatten()
-    rows = wanted.repeat_interleave(beams).nonzero().flatten()
     memory = batch.memory
     batch.memory = Memory(
-        chosen(memory.past, rows), chosen(memory.source, inputs), memory.source_mask[inputs], memory.first[rows]
+        chosen(memory.past, inputs),
+        chosen(memory.source, inputs),
+        memory.source_mask[inputs],
+        memory.first[inputs],
+        memory.slots[inputs],
     )
     for name in _OF_INPUTS:
         setattr(batch, name, getattr(batch, name)[inputs])
@@ -98,6 +100,7 @@ def joined(old: Batch, new: Batch) -> Batch:
         _cat(old.memory.source, new.memory.source),
         torch.cat([old.memory.source_mask, new.memory.source_mask]),
         torch.cat([old.memory.first, new.memory.first]),
+        torch.cat([old.memory.slots, new.memory.slots]),
     )
     for name in _OF_INPUTS:
         setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
@@ -113,13 +116,13 @@ def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
     return [(torch.cat([k, more_k]), torch.cat([v, more_v])) for (k, v), (more_k, more_v) in pairs]
 
 
-def chosen(pairs: list[Pair], rows: Tensor) -> list[Pair]:
-    """The rows of indices ``rows`` of each tensor."""
-    return [(k.index_select(0, rows), v.index_select(0, rows)) for k, v in pairs]
+def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
+    """Those ``inputs`` of each tensor."""
+    return [(k.index_select(0, inputs), v.index_select(0, inputs)) for k, v in pairs]
 
 
 def settle(batch: Batch) -> None:
-    """Note whether all rows begin together, and cut off what no input reaches: sources come sorted by length."""
+    """Note whether all inputs begin together, and cut off what no input reaches: sources come sorted by length."""
     memory = batch.memory
     if not len(batch):
         return
@@ -131,14 +134,15 @@ def settle(batch: Batch) -> None:
 
 
 def grow(batch: Batch) -> None:
-    """Room for more columns; those before the first row's beginning go."""
+    """Room for more columns; those before the first input's beginning go."""
     memory, begin = batch.memory, int(batch.memory.first.min())
     kept = batch.column - begin
     pad = (0, 0, 0, -kept % CHUNK or CHUNK)
 
     def moved(tensor: Tensor) -> Tensor:
-        return functional.pad(tensor[:, :, begin : batch.column], pad)
+        return functional.pad(tensor[:, :, :, begin : batch.column], pad)
 
+    memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad[2:], value=-1)
     memory.past = [(moved(k), moved(v)) for k, v in memory.past]
     memory.first = memory.first - begin
     memory.even = bool((memory.first == 0).all())

@@ -1,20 +1,20 @@
 """Greedy search, beam search and sampling over a decoder's step, with the scores and rules of ``transformers``' own.
 
-Inputs that are done leave the batch and waiting ones enter; every row stands at the same column of the cache but begins
+Inputs that are done leave the batch and waiting ones enter; all stand at the same column of the cache, and each begins
 at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair
 from xlgen.config import Sampling
-from xlgen.generation.rows import Batch, Encoded, Found, chosen, grow, joined, kept
+from xlgen.generation.rows import Batch, Encoded, Found, grow, joined, kept
 from xlgen.generation.sampling import draw, uniforms, warp
 
 _NEVER = -1e9
@@ -76,21 +76,15 @@ class Search:
         fresh.column = column
         fresh.memory.first = torch.full_like(fresh.memory.first, column - prompt + 1)
         fresh.memory.even = column == prompt - 1
+        begin = column - prompt + 1
         if prompt > 1:
-            # All beams of an input begin alike: one row an input is enough.
-            inputs = torch.arange(len(new.numbers), device=new.states.device)
-            single = replace(
-                fresh.memory,
-                past=chosen(fresh.memory.past, inputs * self.beams),
-                first=fresh.memory.first[:: self.beams],
-            )
-            begin = column - prompt + 1
+            single = fresh.memory.single()
             for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):
-                keys[:, :, begin : begin + before] = first_keys
-                values[:, :, begin : begin + before] = first_values
+                keys[:, :, 0, begin : begin + before] = first_keys
+                values[:, :, 0, begin : begin + before] = first_values
             for place in range(new.prompts.shape[1] - 1):
                 self.step(new.prompts[:, place], single, begin + before + place)
-            fresh.memory.past = chosen(single.past, inputs.repeat_interleave(self.beams))
+            fresh.memory.slots[:, :, begin:column] = 0
         return joined(batch, fresh) if batch else fresh
 
     def _fresh(self, new: Encoded, columns: int) -> Batch:
@@ -104,10 +98,11 @@ class Search:
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
         memory = Memory(
-            self.step.new_past(inputs * self.beams, columns, new.states),
+            self.step.new_past(inputs, self.beams, columns, new.states),
             source,
             mask[:, None, None],
-            torch.zeros(inputs * self.beams, dtype=torch.long, device=device),
+            torch.zeros(inputs, dtype=torch.long, device=device),
+            torch.full((*shape, columns), -1, device=device),
         )
         empty = torch.full((*shape, self.longest), self.pad, dtype=torch.long, device=device)
         return Batch(
@@ -140,6 +135,7 @@ class Search:
     def _step(self, batch: Batch) -> None:
         if batch.column == batch.memory.columns:
             grow(batch)
+        batch.memory.slots[:, :, batch.column] = torch.arange(self.beams, device=batch.tokens.device)
         logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
         # What is added to log-probabilities does not make them add up to one again.
         scored = self.beams > 1 or self.sampling is not None
@@ -203,7 +199,9 @@ class Search:
         batch.scores, going = open_scores.topk(beams)
         batch.tokens = tokens.gather(1, going)
         batch.running = sequences.gather(1, going[:, :, None].expand(-1, -1, self.longest))
-        self._follow(batch, parents.gather(1, going))
+        slots = batch.memory.slots
+        came_from = parents.gather(1, going)  # (R, K): the beam that each goes on from
+        batch.memory.slots = slots.gather(1, came_from[:, :, None].expand_as(slots))
         # No beam that goes on can beat the worst finished one (early_stopping=False).
         hope = batch.scores[:, 0] / length[:, 0].float() ** self.length_penalty
         worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), _NEVER)
@@ -221,15 +219,6 @@ class Search:
         batch.finished_count = counts.gather(1, best)
         both = torch.cat([batch.finished, sequences[:, :beams]], dim=1)
         batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
-
-    def _follow(self, batch: Batch, parents: Tensor) -> None:
-        """Give each beam the past of the beam that it goes on from: (R, K) of 0 .. K - 1."""
-        inputs, beams = parents.shape
-        own = torch.arange(beams, device=parents.device)
-        if bool((parents == own).all()):
-            return
-        rows = (parents + beams * torch.arange(inputs, device=parents.device)[:, None]).flatten()
-        batch.memory.past = chosen(batch.memory.past, rows)
 
     def _results(self, batch: Batch) -> Iterator[Found]:
         for row in batch.done.nonzero().flatten().tolist():
