@@ -12,6 +12,8 @@ import torch
 from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.registry import nearest
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""Precisions of weights."""
 _EMBEDDED = Path(str(resources.files("xlgen"))) / "pocket" / "backbones"
 
 
@@ -77,10 +79,13 @@ def load(
     precision: str = "fp32",
     init: str = "pretrained",
     seed: int = 0,
+    weights: str = "fp32",
 ) -> Backbone:
-    """Load a backbone in fp32 on the CPU, refusing first what it cannot do.
+    """Load a backbone on the CPU, refusing first what it cannot do.
 
-    Family, precision and ``languages`` are checked before any weight is read. Weights come from safetensors only.
+    ``weights`` in bf16 take half the memory and are for decoding only; training keeps them in fp32 whatever its
+    ``precision``. Family, precision and ``languages`` are checked before any weight is read. Weights come from
+    safetensors only.
     Raises BackboneError.
     """
     _quiet()
@@ -94,7 +99,7 @@ def load(
     if init == "random":
         model = _random_model(config, family, seed)
     else:
-        model = _load_model(folder)
+        model = _load_model(folder, DTYPES[weights])
         family.repair(model, fresh=False)
     return family(model, tokenizer, name)
 
@@ -154,13 +159,13 @@ def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
     return model
 
 
-def _load_model(folder: str) -> Any:
+def _load_model(folder: str, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForSeq2SeqLM
 
     try:
         model, info = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True
         )
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None

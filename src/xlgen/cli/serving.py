@@ -14,6 +14,9 @@ from xlgen.registry import InputError
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
 
 
+_PRECISION = "fp32 or bf16, which is faster where `xlgen doctor` says so and changes a few outputs."
+
+
 def _control(text: str | None) -> Any:
     """The control of the command line: YAML."""
     from xlgen.overrides import parse_yaml
@@ -42,23 +45,26 @@ def evaluate(
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+    precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
     interpolate: Annotated[
         str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
     ] = "1",
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint and score."""
-    from xlgen.config import Evaluation
+    from xlgen.config import Evaluation, validate
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.serving import evaluate_checkpoint
 
-    config = Evaluation(
-        split=split,
-        examples=examples,
-        num_beams=beams,
-        languages=tuple(languages.split(",")) if languages else (),
-        control=_control(control),
-    )
+    settings = {
+        "split": split,
+        "examples": examples,
+        "num_beams": beams,
+        "languages": tuple(languages.split(",")) if languages else (),
+        "control": _control(control),
+        "precision": precision,
+    }
+    config = validate(Evaluation, settings, "the options")
     with TerminalProgress() as progress:
         rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, _shares(interpolate))
     table = Table("method", "language", "metric", "value", "95 % interval", "n")
@@ -78,6 +84,7 @@ def predict(
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
+    precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
     sample: Annotated[
         str | None, typer.Option(help="Draw --beams samples, write the best: {temperature: 0.8, top_p: 0.95}.")
     ] = None,
@@ -88,7 +95,7 @@ def predict(
     from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
-    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling)
+    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision)
     err.print(f"{count} predictions", highlight=False)
 
 

@@ -140,12 +140,14 @@ def restore(folder: Path, backbone: Backbone, method: Method) -> None:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error})") from None
 
 
-def load_checkpoint(folder: Path, languages: tuple[str, ...] = ()) -> tuple[Backbone, Method, About]:
-    """A trained backbone, ready to generate, with its method. Raises BackboneError."""
+def load_checkpoint(
+    folder: Path, languages: tuple[str, ...] = (), weights: str = "fp32"
+) -> tuple[Backbone, Method, About]:
+    """A trained backbone, ready to generate, with its method; ``weights`` is their precision. Raises BackboneError."""
     about = read_about(folder)
     method = build_method(about.adaptation)
     source = str(folder) if method.whole_model else about.backbone
-    backbone = loading.load(source, languages=languages, allow_unknown=about.allow_unknown)
+    backbone = loading.load(source, languages=languages, allow_unknown=about.allow_unknown, weights=weights)
     method.prepare(backbone, about.seed)
     if not method.whole_model:
         restore(folder, backbone, method)

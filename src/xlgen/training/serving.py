@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from xlgen.config import Evaluation, Sampling
+from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
@@ -100,6 +100,7 @@ def predict_file(
     beams: int = 1,
     control: dict[str, Any] | str | None = None,
     sampling: Sampling | None = None,
+    precision: str = "fp32",
 ) -> int:
     """Generate for each row of a JSONL file, in order, and return how many there were.
 
@@ -114,8 +115,9 @@ def predict_file(
         raise InputError(f"{checkpoint} was not trained on a task")
     if source != "-" and not Path(source).is_file():
         raise DataError(f"no file {source}")
-    backbone, method, _ = store.load_checkpoint(checkpoint, (code,))
-    evaluation = Evaluation.model_validate({"num_beams": beams, "control": control, "sampling": sampling})
+    settings = {"num_beams": beams, "control": control, "sampling": sampling, "precision": precision}
+    evaluation = validate(Evaluation, settings, "the options")
+    backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
     decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
     count = 0
     with _open(source, "r") as lines, _open(target, "w") as written:
