@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlgen.adaptation.base import build_method
-from xlgen.backbones import loading
+from xlgen.backbones import loading, products
 from xlgen.backbones.base import Backbone
+from xlgen.generation import best
+from xlgen.generation.best import top
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding, Hypothesis
 from xlgen.generation.rows import Batch
-from xlgen.generation.search import Search, top
+from xlgen.generation.search import Search
 from xlgen.pocket import world
 
 LANGUAGES = ("en", "fr", "th", "ar")
@@ -162,3 +164,38 @@ def test_top_is_topk(rows: int, size: int, count: int, seed: int) -> None:
     expected, where = logits.topk(count)
     assert torch.equal(values, expected)
     assert torch.equal(places, where)
+
+
+@given(
+    st.integers(0, 99), st.integers(1, 6), st.integers(2, 300), st.integers(1, 4), st.integers(1, 2_000), st.booleans()
+)
+@settings(max_examples=80)
+def test_the_best_of_a_head_are_those_of_all_its_logits(
+    seed: int, rows: int, vocabulary: int, count: int, elements: int, added: bool
+) -> None:
+    torch.manual_seed(seed)
+    count = min(count, vocabulary)
+    hidden, weight = torch.randn(rows, 8, dtype=torch.float64), torch.randn(vocabulary, 8, dtype=torch.float64)
+    bias = torch.randn(vocabulary, dtype=torch.float64)
+    extra = torch.randn(rows, vocabulary) if added else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(best, "CHUNK_ELEMENTS", elements)
+        values, ids, sums = best.best_of_head(hidden, weight, bias, extra, count, True)
+    logits = (hidden @ weight.T + bias).float()
+    wanted, where = (logits if extra is None else logits + extra).topk(count)
+    torch.testing.assert_close(values, wanted)
+    assert torch.equal(ids, where)
+    torch.testing.assert_close(sums, logits.logsumexp(-1))
+
+
+def test_fast_products_are_products() -> None:
+    torch.manual_seed(0)
+    inputs, map_ = torch.randn(3, 5, 24), torch.nn.Linear(24, 40)
+    wanted = map_(inputs).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(products.linear(inputs, map_.weight, map_.bias), wanted)
+        with products.fast_linears(map_):
+            torch.testing.assert_close(map_(inputs), wanted)
+    with products.fast_linears(map_):
+        map_(inputs).sum().backward()  # where gradients are asked for, they are there
+    assert map_.weight.grad is not None and "forward" not in vars(map_)

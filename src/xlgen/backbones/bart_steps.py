@@ -14,6 +14,7 @@ from xlgen.backbones.steps import (
     by_distance,
     cross_attention,
     enter,
+    head_of,
     self_attention,
     split_heads,
     through_hooks,
@@ -30,6 +31,7 @@ class BartStep(DecoderStep):
         self._embed, self._head, self._positions = decoder.embed_tokens, model.get_output_embeddings(), positions
         self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
         self._bias = getattr(model, "final_logits_bias", None)
+        self.plain_head = head_of(self._head, self._bias)
         self._layers = [_Layer(layer) for layer in decoder.layers]
         attention = self._layers[0].attention
         self._longest = longest
@@ -41,7 +43,7 @@ class BartStep(DecoderStep):
         found = [layer.source(states) for layer in self._layers]
         return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
-    def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         # (rows, 1, width), as hooks expect it
         positions = self._positions(column - memory.first).repeat_interleave(len(tokens) // len(memory.first), 0)
@@ -60,7 +62,11 @@ class BartStep(DecoderStep):
             hidden = hidden + through_hooks(layer.cross, normed, layer.cross.out_proj(found))
             inner = layer.activation(layer.first(layer.feed_norm(hidden)))
             hidden = hidden + layer.second(inner)
-        logits = self._head(self._last_norm(hidden)[:, 0])
+        return self._last_norm(hidden)[:, 0]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        logits: Tensor = self._head(hidden)
         return logits if self._bias is None else logits + self._bias
 
 

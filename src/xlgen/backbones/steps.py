@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xlgen.backbones.products import linear
+
 CHUNK = 16
 """Columns by which the cache of self-attention grows."""
 
@@ -69,11 +71,18 @@ class DecoderStep(ABC):
         """Keys and values of cross-attention of encoder states (inputs, source, width); see :class:`Memory`."""
 
     @abstractmethod
-    def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
-        """Logits after ``tokens`` (rows,), which stand at ``column``: (rows, vocabulary).
+    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+        """What the head is given after ``tokens`` (rows,), which stand at ``column``: (rows, width).
 
         Writes their keys and values into ``memory.past``.
         """
+
+    @abstractmethod
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Of what ``hidden`` gives: (rows, vocabulary)."""
+
+    plain_head: tuple[Tensor, Tensor | None] | None
+    """The matrix (vocabulary, width) and the bias (vocabulary,) of a head that is nothing but that."""
 
     def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
@@ -115,9 +124,7 @@ def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, column
     queries, key, value = (t.view(inputs, beams, heads, dim).transpose(1, 2) for t in (query, key, value))
     keys[:, :, :, column] = key
     values[:, :, :, column] = value
-    # Of few queries, products are faster than the fused kernel.
-    scores = torch.matmul(queries, keys.flatten(2, 3).transpose(2, 3)) + mask  # (inputs, heads, beams, beams * columns)
-    found = torch.matmul(scores.softmax(-1), values.flatten(2, 3))  # (inputs, heads, beams, dim)
+    found = _attend(queries, keys.flatten(2, 3), values.flatten(2, 3), mask)  # (inputs, heads, beams, dim)
     return found.transpose(1, 2).reshape(inputs * beams, 1, heads * dim)
 
 
@@ -129,8 +136,14 @@ def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> 
     keys, values = source
     inputs, heads, _, dim = keys.shape
     queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
-    found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=scale)
+    found = _attend(queries if scale == 1 else queries * scale, keys, values, mask)
     return found.transpose(1, 2).reshape(query.shape)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Of few queries, products are as fast as the fused kernel in fp32 and twice as fast in bf16."""
+    scores = torch.matmul(queries, keys.transpose(2, 3)) + mask  # (inputs, heads, beams, keys)
+    return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(values.dtype), values)
 
 
 def split_heads(states: Tensor, heads: int) -> Tensor:
@@ -148,11 +161,18 @@ def together(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor
     """The outputs of several linear maps of one input: in one product where all are plain."""
     if not all(map(is_plain, modules)):
         return lambda hidden: [module(hidden) for module in modules]
-    linear: Any = modules
-    weight = torch.cat([each.weight for each in linear])
-    bias = torch.cat([each.bias for each in linear]) if linear[0].bias is not None else None
-    sizes = [each.out_features for each in linear]
-    return lambda hidden: functional.linear(hidden, weight, bias).split(sizes, dim=-1)
+    maps: Any = modules
+    weight = torch.cat([each.weight for each in maps])
+    bias = torch.cat([each.bias for each in maps]) if maps[0].bias is not None else None
+    sizes = [each.out_features for each in maps]
+    return lambda hidden: linear(hidden, weight, bias).split(sizes, dim=-1)
+
+
+def head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
+    """See ``DecoderStep.plain_head``; ``bias`` is the model's own beside the module's."""
+    if not is_plain(module) or (bias is not None and module.bias is not None):
+        return None
+    return module.weight, module.bias if bias is None else bias.flatten()
 
 
 def through_hooks(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from xlgen.backbones.steps import (
     by_distance,
     cross_attention,
     enter,
+    head_of,
     self_attention,
     split_heads,
     through_hooks,
@@ -32,6 +33,7 @@ class T5Step(DecoderStep):
             model.get_output_embeddings(),
             decoder.final_layer_norm,
         )
+        self.plain_head = head_of(self._head, None)
         self._blocks = [_Block(block) for block in decoder.block]
         first = self._blocks[0].attention
         self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim
@@ -45,7 +47,7 @@ class T5Step(DecoderStep):
         found = [block.source(states) for block in self._blocks]
         return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
-    def __call__(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
         masks = [visible(bias, memory, column, self._longest) for bias in self._biases]
@@ -61,7 +63,11 @@ class T5Step(DecoderStep):
             hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
             normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
             hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))
-        return self._head(rms_norm(hidden, self._norm)[:, 0])
+        return rms_norm(hidden, self._norm)[:, 0]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        return self._head(hidden)
 
 
 class _Block:

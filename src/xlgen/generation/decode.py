@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.products import fast_linears
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
@@ -54,9 +56,10 @@ def hypotheses(
     was_training = backbone.model.training
     backbone.model.eval()
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
-    decode = _by_search if decoding.engine == "xlgen" else _by_transformers
+    ours = decoding.engine == "xlgen"
+    decode = _by_search if ours else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
-    with weights_in(backbone.model, decoding.precision):
+    with weights_in(backbone.model, decoding.precision), fast_linears(backbone.model) if ours else nullcontext():
         while missing := [index for index, best in enumerate(found) if not best]:
             try:
                 for index, best in decode(backbone, {i: examples[i] for i in missing}, decoding, count, bias):

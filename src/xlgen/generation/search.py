@@ -14,6 +14,7 @@ from torch import Tensor
 
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair
 from xlgen.config import Sampling
+from xlgen.generation.best import best_of_head, top
 from xlgen.generation.rows import Batch, Encoded, Found, grow, joined, kept
 from xlgen.generation.sampling import draw, uniforms, warp
 
@@ -83,7 +84,7 @@ class Search:
                 keys[:, :, 0, begin : begin + before] = first_keys
                 values[:, :, 0, begin : begin + before] = first_values
             for place in range(new.prompts.shape[1] - 1):
-                self.step(new.prompts[:, place], single, begin + before + place)
+                self.step.hidden(new.prompts[:, place], single, begin + before + place)
             fresh.memory.slots[:, :, begin:column] = 0
         return joined(batch, fresh) if batch else fresh
 
@@ -136,23 +137,29 @@ class Search:
         if batch.column == batch.memory.columns:
             grow(batch)
         batch.memory.slots[:, :, batch.column] = torch.arange(self.beams, device=batch.tokens.device)
-        logits = self.step(batch.tokens.flatten(), batch.memory, batch.column).float()  # (N, V)
+        hidden = self.step.hidden(batch.tokens.flatten(), batch.memory, batch.column)  # (N, width)
         # What is added to log-probabilities does not make them add up to one again.
-        scored = self.beams > 1 or self.sampling is not None
-        normalizer = logits.logsumexp(-1) if scored else logits.new_zeros(())
-        if batch.bias is not None:
-            logits += batch.bias.repeat_interleave(self.beams, dim=0)
+        bias = batch.bias.repeat_interleave(self.beams, dim=0) if batch.bias is not None else None
         if self.sampling is not None:
-            self._sample(batch, logits, normalizer, self.sampling)
+            logits = self.step.logits(hidden).float()  # (N, V)
+            self._sample(batch, logits if bias is None else logits + bias, logits.logsumexp(-1), self.sampling)
         elif self.beams == 1:
-            self._greedy(batch, logits)
+            self._greedy(batch, self._best(hidden, bias, 1)[1][:, 0])
         else:
-            self._beam(batch, logits, normalizer)
+            self._beam(batch, *self._best(hidden, bias, 2 * self.beams))
         batch.column += 1
         batch.count += 1
 
-    def _greedy(self, batch: Batch, logits: Tensor) -> None:
-        best = logits.argmax(-1)  # (R,)
+    def _best(self, hidden: Tensor, bias: Tensor | None, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The best tokens of each row with their logits, and log-sum-exps of all logits: (N, count) twice and (N,)."""
+        normalise = self.beams > 1
+        if self.step.plain_head is not None:
+            return best_of_head(hidden, *self.step.plain_head, bias, count, normalise)
+        logits = self.step.logits(hidden).float()
+        normalizer = logits.logsumexp(-1) if normalise else logits.new_zeros(len(logits))
+        return *top(logits if bias is None else logits + bias, count), normalizer
+
+    def _greedy(self, batch: Batch, best: Tensor) -> None:
         batch.running.scatter_(2, batch.count[:, None, None].clamp(max=self.longest - 1), best[:, None, None])
         ends = (best == self.end) | (batch.count + 1 >= self.longest)
         newly = ends & ~batch.done
@@ -179,11 +186,10 @@ class Search:
         batch.finished_scores = torch.where(newly, penalized, batch.finished_scores)
         batch.done |= (batch.finished_count > 0).all(1)
 
-    def _beam(self, batch: Batch, logits: Tensor, normalizer: Tensor) -> None:
+    def _beam(self, batch: Batch, best: Tensor, ids: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
         wide = 2 * beams
-        # The best of all K * V continuations are among the best of each beam.
-        best, ids = top(logits, wide)  # (N, 2K)
+        # The best of all K * V continuations are among the best of each beam: (N, 2K).
         best = best - normalizer[:, None] + batch.scores.flatten()[:, None]
         scores, flat = best.view(inputs, -1).topk(wide)  # (R, 2K) over (R, K * 2K)
         parents = flat // wide  # (R, 2K): which beam each comes from
@@ -236,25 +242,3 @@ def cache_columns(prompt: int, longest: int) -> int:
     One that is done waits for at most ``longest`` steps until it leaves, and the cache grows by whole chunks.
     """
     return prompt + 2 * longest + 2 * CHUNK
-
-
-def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
-    """The ``count`` largest of each row, and where they stand, as ``topk`` gives them: (rows, count) each.
-
-    Of a large vocabulary only those chunks are sorted whose largest element is among the largest: the others cannot
-    hold any of them.
-    """
-    rows, size = logits.shape
-    if size < 4 * count * chunk:
-        return logits.topk(count)
-    whole = size // chunk * chunk
-    chunks = logits[:, :whole].view(rows, -1, chunk)
-    nearest = chunks.amax(-1).topk(count)[1]  # (rows, count)
-    values = chunks.gather(1, nearest[:, :, None].expand(-1, -1, chunk)).flatten(1)
-    where = (nearest[:, :, None] * chunk + torch.arange(chunk, device=logits.device)).flatten(1)
-    if whole < size:
-        values = torch.cat([values, logits[:, whole:]], dim=1)
-        rest = torch.arange(whole, size, device=logits.device).expand(rows, -1)
-        where = torch.cat([where, rest], dim=1)
-    best, place = values.topk(count)
-    return best, where.gather(1, place)

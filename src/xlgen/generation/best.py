@@ -1,0 +1,81 @@
+"""The best tokens of a large vocabulary, without all logits at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from xlgen.backbones.products import linear
+
+CHUNK_ELEMENTS = 2**21
+"""Logits that exist at once: 8 MiB in fp32, which the processor's cache holds."""
+
+
+def best_of_head(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    extra: Tensor | None,
+    count: int,
+    normalise: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The ``count`` largest logits of each row, which they are, and each row's log-sum-exp.
+
+    Args:
+        hidden: (rows, width).
+        weight: (vocabulary, width).
+        bias: (vocabulary,).
+        extra: What is added behind the log-sum-exp: (rows, vocabulary).
+        count: At most the vocabulary.
+        normalise: Whether the log-sum-exp is wanted; zeros without.
+
+    Returns (rows, count), (rows, count) and (rows,).
+    """
+    rows, vocabulary = len(hidden), len(weight)
+    size = max(64 * count, CHUNK_ELEMENTS // rows)
+    values, ids, sums = [], [], []
+    for start in range(0, vocabulary, size):
+        part = slice(start, start + size)
+        logits = linear(hidden, weight[part], None if bias is None else bias[part]).float()
+        if normalise:
+            sums.append(logits.logsumexp(-1))
+        if extra is not None:
+            logits += extra[:, part]
+        best, place = top(logits, min(count, logits.shape[1]))
+        values.append(best)
+        ids.append(place + start)
+    normaliser = torch.stack(sums).logsumexp(0) if normalise else hidden.new_zeros(rows, dtype=torch.float32)
+    if len(values) == 1:
+        return values[0], ids[0], normaliser
+    best, place = _largest(torch.cat(values, dim=1), count)
+    return best, torch.cat(ids, dim=1).gather(1, place), normaliser
+
+
+def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` largest of each row, and where they stand, as ``topk`` gives them: (rows, count) each.
+
+    Of a large vocabulary only those chunks are sorted whose largest element is among the largest: the others cannot
+    hold any of them.
+    """
+    rows, size = logits.shape
+    if count == 1 or size < 4 * count * chunk:
+        return _largest(logits, count)
+    whole = size // chunk * chunk
+    chunks = logits[:, :whole].view(rows, -1, chunk)
+    nearest = chunks.amax(-1).topk(count)[1]  # (rows, count)
+    values = chunks.gather(1, nearest[:, :, None].expand(-1, -1, chunk)).flatten(1)
+    where = (nearest[:, :, None] * chunk + torch.arange(chunk, device=logits.device)).flatten(1)
+    if whole < size:
+        values = torch.cat([values, logits[:, whole:]], dim=1)
+        rest = torch.arange(whole, size, device=logits.device).expand(rows, -1)
+        where = torch.cat([where, rest], dim=1)
+    best, place = values.topk(count)
+    return best, where.gather(1, place)
+
+
+def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``topk``; of one, the first of those that are equal, as ``argmax`` takes it."""
+    if count > 1:
+        return tuple(values.topk(count))  # type: ignore[return-value]
+    best, place = values.max(-1, keepdim=True)
+    return best, place
