@@ -7,8 +7,8 @@ from torch import Tensor
 
 from xlgen.backbones.products import linear
 
-CHUNK_ELEMENTS = 2**21
-"""Logits that exist at once: 8 MiB in fp32, which the processor's cache holds."""
+CHUNK_ELEMENTS = 2**20
+"""Logits that exist at once: 4 MiB in fp32, which the processor's cache holds."""
 
 
 def best_of_head(
@@ -37,11 +37,14 @@ def best_of_head(
     for start in range(0, vocabulary, size):
         part = slice(start, start + size)
         logits = linear(hidden, weight[part], None if bias is None else bias[part]).float()
-        if normalise:
+        if normalise and extra is not None:
             sums.append(logits.logsumexp(-1))
         if extra is not None:
             logits += extra[:, part]
         best, place = top(logits, min(count, logits.shape[1]))
+        if normalise and extra is None:
+            largest = best[:, :1]
+            sums.append(largest[:, 0] + logits.sub_(largest).exp_().sum(-1).log())
         values.append(best)
         ids.append(place + start)
     normaliser = torch.stack(sums).logsumexp(0) if normalise else hidden.new_zeros(rows, dtype=torch.float32)
