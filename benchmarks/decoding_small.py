@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--precisions", default="fp32,bf16")
+    parser.add_argument("--beams", default="1,4")
+    parser.add_argument("--peer", help="such as 8,eager: the peer's settings, where they need not be found")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -45,9 +47,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, str(Path(__file__).parent / "full_shapes.py"), "--make", f"mt5={root}/mt5"]
         subprocess.run(command, check=True, capture_output=True)
+        if options.peer:
+            rows, attention = options.peer.split(",")
+            PEER_SETTINGS[:] = [(int(rows), attention)]
         job = {"model": f"{root}/mt5", "inputs": options.inputs, "data": str(options.data)}
         for precision in options.precisions.split(","):
-            for beams in (1, 4):
+            for beams in map(int, options.beams.split(",")):
                 table.add_row(
                     precision, str(beams), *compare({**job, "precision": precision, "beams": beams}, options.repeats)
                 )

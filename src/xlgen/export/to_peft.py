@@ -34,9 +34,9 @@ class ToPeft(Format):
         (folder / _FILES[1]).write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
-        """The pretrained backbone, wrapped by peft."""
+        """The pretrained backbone, wrapped by peft, with the library's own decoding."""
         peft = import_peft()
         fresh = loading.load(backbone.name, allow_unknown=True)
         fresh.model = peft.PeftModel.from_pretrained(fresh.model, folder)
         fresh.reserved_source, fresh.reserved_target = backbone.reserved_source, backbone.reserved_target
-        return greedily(fresh)
+        return greedily(fresh, "transformers")

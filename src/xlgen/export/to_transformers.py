@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones import loading
@@ -13,12 +14,12 @@ from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding
 
 
-def greedily(backbone: Backbone) -> Decode:
+def greedily(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:
     """Greedy decoding with a backbone."""
 
     def decode(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
         sources, languages = [ids for ids, _ in requests], [code for _, code in requests]
-        found = hypotheses(backbone, sources, languages, Decoding(new_tokens))
+        found = hypotheses(backbone, sources, languages, Decoding(new_tokens, engine=engine))
         return [without_end(best[0].tokens, backbone) for best in found]
 
     return decode
