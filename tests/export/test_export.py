@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.cli import app
-from xlgen.export import formats
 from xlgen.export.run import export
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
@@ -114,10 +113,6 @@ def test_a_folder_that_is_there_is_left_alone(trained: Make, tmp_path: Path) -> 
     with pytest.raises(InputError, match="there already"):
         export(trained("mt5", {"method": "full"}), "transformers", tmp_path / "out")
     assert (tmp_path / "out" / "mine").read_text() == "mine"
-
-
-def test_a_format_takes_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert formats.names() == ("ctranslate2", "peft", "transformers")
 
 
 def test_the_command(trained: Make, tmp_path: Path) -> None:

@@ -12,8 +12,6 @@ from xlgen.cli.console import app, err, out
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
-
-
 _PRECISION = "fp32 or bf16, which is faster where `xlgen doctor` says so and changes a few outputs."
 
 
@@ -102,7 +100,7 @@ def predict(
 @app.command(epilog="Example: xlgen export runs/squad --to ctranslate2 --quantization int8 --out exported/squad")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
-    to: Annotated[str, typer.Option(help="transformers, peft or ctranslate2.")],
+    to: Annotated[str, typer.Option(help="A name of `xlgen list formats`.")],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
     quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16 and others.")] = None,
     examples: Annotated[int, typer.Option(min=1, help="Validation inputs per language to compare outputs on.")] = 8,

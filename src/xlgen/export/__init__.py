@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
+from xlgen.generation.decode import hypotheses
+from xlgen.generation.decoding import Decoding
 from xlgen.registry import Registry
 
 Requests = Sequence[tuple[Sequence[int], str]]
@@ -38,8 +40,19 @@ class Format(ABC):
 formats: Registry[type[Format]] = Registry("export format", "xlgen.export")
 
 
+def greedily(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:
+    """Greedy decoding with a backbone."""
+
+    def decode(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
+        sources, languages = [ids for ids, _ in requests], [code for _, code in requests]
+        found = hypotheses(backbone, sources, languages, Decoding(new_tokens, engine=engine))
+        return [without_end(best[0].tokens, backbone) for best in found]
+
+    return decode
+
+
 def without_end(tokens: Sequence[int], backbone: Backbone) -> tuple[int, ...]:
     """Generated tokens up to the end."""
-    end: Any = backbone.tokenizer.eos_token_id
+    end = backbone.tokenizer.eos_token_id
     found = list(tokens)
     return tuple(found[: found.index(end)] if end in found else found)

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlgen.backbones.base import Backbone
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import load_task
-from xlgen.export import Requests, formats
-from xlgen.export.to_transformers import greedily
+from xlgen.export import Requests, formats, greedily
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.serving import find_checkpoint
@@ -59,7 +59,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     return Parity(len(wanted), sum(a == b for a, b in zip(wanted, found, strict=True)), unchecked)
 
 
-def _requests(about: store.About, backbone: store.Backbone, examples: int) -> tuple[Requests, int, str]:
+def _requests(about: store.About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
     """Inputs of the checkpoint's task, the limit of its targets, and why there are none."""
     if about.task is None:
         return [], _DEFAULT_NEW_TOKENS, "the checkpoint was not trained on a task"

@@ -13,9 +13,6 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.export import Decode, Format, Requests, formats, without_end
 from xlgen.export.to_transformers import ToTransformers
 
-# What CTranslate2's reader of mBART asks the config for, and transformers 5 no longer has.
-_MISSING = {"mbart": {"normalize_before": True, "normalize_embedding": True}}
-
 
 def import_ctranslate2() -> ModuleType:
     """The library. Raises BackboneError where it is not installed."""
@@ -70,7 +67,9 @@ class ToCTranslate2(Format):
 def _complete(folder: Path, backbone: Backbone) -> None:
     """Write into config and tokenizer what CTranslate2's reader looks for."""
     config = _read(folder / "config.json")
-    config.update(_MISSING.get(config["model_type"], {}))
+    # transformers 5 no longer says where the norms are, and the reader asks; all our families have them before blocks.
+    config["normalize_before"] = True
+    config["normalize_embedding"] = hasattr(backbone.model.get_decoder(), "layernorm_embedding")
     config["tokenizer_class"] = next(iter(backbone.tokenizer_classes), config.get("tokenizer_class"))
     (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
     tokenizer = _read(folder / "tokenizer_config.json")

@@ -10,8 +10,7 @@ from xlgen.adaptation.base import Method
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.export import Decode, Format, formats
-from xlgen.export.to_transformers import greedily
+from xlgen.export import Decode, Format, formats, greedily
 
 _FILES = ("adapter_model.safetensors", "adapter_config.json")
 
