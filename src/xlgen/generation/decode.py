@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -59,15 +60,17 @@ def hypotheses(
     ours = decoding.engine == "xlgen"
     decode = _by_search if ours else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
-    with weights_in(backbone.model, decoding.precision), fast_linears(backbone.model) if ours else nullcontext():
-        while missing := [index for index, best in enumerate(found) if not best]:
-            try:
-                for index, best in decode(backbone, {i: examples[i] for i in missing}, decoding, count, bias):
-                    found[index] = best
-                    progress(1)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                decoding = _smaller(decoding, error)
-    backbone.model.train(was_training)
+    try:
+        with weights_in(backbone.model, decoding.precision), fast_linears(backbone.model) if ours else nullcontext():
+            while missing := {index: examples[index] for index, best in enumerate(found) if not best}:
+                try:
+                    for index, best in decode(backbone, missing, decoding, count, bias):
+                        found[index] = best
+                        progress(1)
+                except RuntimeError as error:
+                    decoding = _smaller(decoding, error)
+    finally:
+        backbone.model.train(was_training)
     return found
 
 
@@ -130,7 +133,8 @@ def _encode(
         mask = torch.cat([mask.new_ones((len(mask), states.shape[1] - mask.shape[1])), mask], dim=1)
     prompts = backbone.decoder_start([example.language for example in batch]).to(device)
     biases = torch.stack([bias(e.language, e.source) for e in batch]).to(device) if bias else None
-    return Encoded(numbers, states, mask, prompts, biases)
+    keys = [zlib.crc32(f"{example.language} {example.source}".encode()) for example in batch]
+    return Encoded(numbers, keys, states, mask, prompts, biases)
 
 
 def _by_transformers(

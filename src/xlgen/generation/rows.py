@@ -17,6 +17,8 @@ class Encoded:
 
     numbers: list[int]
     """Which inputs of the caller's they are."""
+    keys: list[int]
+    """What their samples are drawn by: 32 bits of what each of them holds."""
     states: Tensor
     """The encoder's output: (inputs, source, width)."""
     mask: Tensor

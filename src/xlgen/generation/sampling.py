@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,13 +36,12 @@ def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
-def uniforms(seed: int, numbers: list[int], samples: int, steps: int) -> Tensor:
+def uniforms(seed: int, keys: Sequence[int], samples: int, steps: int) -> Tensor:
     """A number in [0, 1) for each input, sample and step: (inputs, samples, steps).
 
-    They depend on the input's number and not on who shares its batch, so that a sample can be drawn again.
+    They depend on the input's key alone, and not on its place, its batch or its process, so that a sample can be drawn
+    again.
     """
-    found = []
-    for number in numbers:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-        found.append(torch.rand((samples, steps), generator=generator))
-    return torch.stack(found)
+    # NumPy mixes both numbers; PyTorch's generator on the CPU looks at 32 bits of its seed only.
+    drawn = [np.random.default_rng((seed, key)).random((samples, steps), dtype=np.float32) for key in keys]
+    return torch.from_numpy(np.stack(drawn))

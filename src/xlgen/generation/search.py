@@ -119,7 +119,7 @@ class Search:
             finished_scores=torch.full(shape, _NEVER, device=device),
             finished_count=torch.zeros(shape, dtype=torch.long, device=device),
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
-            uniform=uniforms(drawn.seed, new.numbers, self.beams, self.longest).to(device) if drawn else None,
+            uniform=uniforms(drawn.seed, new.keys, self.beams, self.longest).to(device) if drawn else None,
         )
 
     # -- steps

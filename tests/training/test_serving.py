@@ -1,0 +1,91 @@
+"""``xlgen predict`` and ``xlgen evaluate`` on a checkpoint: rows in order, samples, precision, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from xlgen.adaptation.base import build_method
+from xlgen.backbones import loading
+from xlgen.cli import app
+from xlgen.registry import InputError
+from xlgen.training import checkpoints as store
+
+TEXTS = ["สวัสดีชาวโลก", "नमस्ते दुनिया", "مرحبا بالعالم"] * 100  # more than are written together
+
+
+@pytest.fixture
+def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Path:
+    name, config = str(checkpoint("mt5")), {"method": "lora"}
+    backbone, method = loading.load(name), build_method(config)
+    method.prepare(backbone)
+    folder = tmp_path / "run" / "checkpoints" / "step-1"
+    store.save_checkpoint(folder, backbone, method, store.About(1, name, config, "pocket-summaries", "."))
+    return folder
+
+
+@pytest.fixture
+def predicted(trained: Path, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
+    """The rows that the command writes, with some options."""
+    asked, written = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    lines = [json.dumps({"id": f"{number}", "input": text}) for number, text in enumerate(TEXTS)]
+    asked.write_text("\n".join(lines), encoding="utf-8")
+
+    def run(*options: str) -> list[dict[str, Any]]:
+        words = ["predict", str(trained), "--language", "th", "--input", str(asked), "--output", str(written), *options]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+
+    return run
+
+
+def test_one_row_for_each_in_order(predicted: Callable[..., list[dict[str, Any]]]) -> None:
+    rows = predicted()
+    assert [row["input"] for row in rows] == TEXTS
+    assert len({row["prediction"] for row in rows}) <= 3
+
+
+def test_a_sample_depends_on_its_input_and_the_seed_alone(predicted: Callable[..., list[dict[str, Any]]]) -> None:
+    first, other = predicted("--sample", "{seed: 1}"), predicted("--sample", "{seed: 2}")
+    texts = [row["prediction"] for row in first]
+    # The same three inputs a hundred times, in two pieces of the file.
+    assert texts == texts[:3] * 100
+    assert texts[:3] != [row["prediction"] for row in other][:3]
+
+
+def test_bf16_is_asked_for_by_an_option(
+    predicted: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[torch.dtype] = []
+    whole = store.load_checkpoint
+
+    def load(*arguments: Any) -> Any:
+        found = whole(*arguments)
+        loaded.append(found[0].model.get_input_embeddings().weight.dtype)
+        return found
+
+    monkeypatch.setattr(store, "load_checkpoint", load)
+    assert len(predicted("--precision", "bf16")) == len(TEXTS)
+    assert loaded == [torch.bfloat16]
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("predict", ["--sample", "{top_p: 0}"], "top_p"),
+        ("predict", ["--sample", "{heat: 1}"], "heat"),
+        ("predict", ["--sample", "hot"], "--sample"),
+        ("predict", ["--precision", "fp8"], "precision"),
+        ("evaluate", ["--precision", "fp8"], "precision"),
+    ],
+)
+def test_what_is_refused(trained: Path, tmp_path: Path, command: str, options: list[str], message: str) -> None:
+    (tmp_path / "in.jsonl").write_text('{"input": "x"}\n')
+    own = ["--language", "th", "--input", str(tmp_path / "in.jsonl")] if command == "predict" else []
+    with pytest.raises(InputError, match=message):
+        CliRunner().invoke(app, [command, str(trained), *own, *options], catch_exceptions=False)
