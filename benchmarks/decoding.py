@@ -30,6 +30,7 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.data.tasks import load_task
+from xlgen.doctor import product_rate
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding, Hypothesis
 
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     console = Console(width=150)
-    rate = gemm_rate()
+    rate = product_rate(torch.float32)
     console.print(f"GEMM fp32: {rate:.0f} GFLOP/s, {torch.get_num_threads()} threads, {options.inputs} inputs")
     table = Table(
         "backbone", "method", "beams", "generate", "xlgen", "ratio", "tokens/s", "limit", "equal", "ties", "peer's"
@@ -168,13 +169,6 @@ def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
         result = call()
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds), result
-
-
-def gemm_rate(size: int = 1536) -> float:
-    """GFLOP/s of a square product."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    seconds, _ = timed(lambda: a @ b, 10)
-    return 2 * size**3 / seconds / 1e9
 
 
 if __name__ == "__main__":

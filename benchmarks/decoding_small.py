@@ -94,12 +94,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def child(job: dict[str, Any]) -> dict[str, Any]:
-    import torch
-
     from xlgen.backbones import loading
     from xlgen.data.tasks import load_task
+    from xlgen.doctor import product_rate
 
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[job["precision"]]
     backbone = loading.load(job["model"], weights=job["precision"])
     backbone.model.set_attn_implementation(job["attention"])
     task = load_task("squad-xquad", Path(job["data"]))
@@ -120,7 +118,7 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
         "gib": gib,
         "tokens": tokens,
         "gflop": 2 * (encoder * sum(map(len, sources)) + (weights - encoder) * new) / 1e9,
-        "gemm": gemm(dtype),
+        "gemm": product_rate(loading.DTYPES[job["precision"]]),
     }
 
 
@@ -151,19 +149,6 @@ def generate(backbone: Any, sources: list[Any], job: dict[str, Any]) -> list[lis
         for row in output[:, 1:].tolist():
             found.append(row[: row.index(1) + 1] if 1 in row else row)
     return found
-
-
-def gemm(dtype: Any, size: int = 1536) -> float:
-    """GFLOP/s of a square product."""
-    import torch
-
-    a, b = torch.randn((size, size), dtype=dtype), torch.randn((size, size), dtype=dtype)
-    times = []
-    for _ in range(10):
-        started = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - started)
-    return 2 * size**3 / statistics.median(times) / 1e9
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from typing import Any
 
 RATIO = 3
 EVALUATION_ROWS = 32
+FIRST = re.compile(r"(?<=[.!?。।])\s*")
 
 
 def main() -> None:
@@ -98,7 +100,7 @@ def lead(recipe: Any) -> dict[str, float]:
     task = load_task("pocket-summaries", Path())
     rows = [row for code in task.languages for row in task.examples(code, "test", 20)]
     return summary(
-        [row.language for row in rows], [row.source.split(". ")[0] for row in rows], [r.targets[0] for r in rows]
+        [row.language for row in rows], [FIRST.split(row.source)[0] for row in rows], [r.targets[0] for r in rows]
     )
 
 

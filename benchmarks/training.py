@@ -196,16 +196,12 @@ def figures(times: list[float], tokens: list[int], padding: list[float]) -> dict
     """Useful tokens a second and padding behind the first steps, and the machine's rate in the same process."""
     import torch
 
-    a, b = torch.randn(1536, 1536), torch.randn(1536, 1536)
-    spans = []
-    for _ in range(5):
-        started = time.perf_counter()
-        a @ b
-        spans.append(time.perf_counter() - started)
+    from xlgen.doctor import product_rate
+
     return {
         "tokens_per_second": sum(tokens[WARMUP + 1 :]) / (times[-1] - times[WARMUP]),
         "padding": statistics.fmean(padding[WARMUP + 1 :]),
-        "gemm": 2 * 1536**3 / statistics.median(spans) / 1e9,
+        "gemm": product_rate(torch.float32),
     }
 
 
