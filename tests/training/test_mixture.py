@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xlgen.backbones import loading
 from xlgen.config import Recipe
 from xlgen.data.readers import DataError
+from xlgen.training import mixture
 from xlgen.training.mixture import build_stream, temperature_quotas
 
 SIZES = st.lists(st.integers(1, 500), min_size=1, max_size=8)
@@ -73,3 +74,16 @@ def test_a_language_without_text_is_named(tmp_path: Path) -> None:
     empty = recipe(tmp_path, {"th": 3, "ru": 0})
     with pytest.raises(DataError, match="has no text that fits it in ru"):
         build_stream(empty, empty.stages[0], None, loading.load("pocket-mt5"))
+
+
+def test_text_that_several_objectives_share_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = recipe(tmp_path, {"th": 4, "ru": 3})
+    part = one.stages[0].unlabelled[0].model_dump()
+    lm = {**part, "objective": {"name": "lm"}}
+    both = Recipe.model_validate({**one.model_dump(), "stages": [{"unlabelled": [part, lm], "training": {"steps": 1}}]})
+    read: list[str] = []
+    whole = mixture._passages
+    monkeypatch.setattr(mixture, "_passages", lambda reader, code: read.append(code) or whole(reader, code))
+    stream, _ = build_stream(both, both.stages[0], None, loading.load("pocket-mt5"))
+    assert sorted(read) == ["ru", "th"]
+    assert [part.size for part in stream.parts] == [7, 7]

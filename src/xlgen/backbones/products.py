@@ -1,7 +1,7 @@
 """Products of hidden states and weights while decoding, by the library of products that is fast on this processor.
 
 PyTorch multiplies fp32 matrices through Intel's MKL, which on AMD's processors reaches half of what oneDNN does with
-tall weights (two cores of an EPYC, 128 rows, 250,112 columns: 75 GFLOP/s and 180); oneDNN comes with PyTorch too, and
+tall weights (`benchmarks/products.py`, and docs/performance.md for figures); oneDNN comes with PyTorch too, and
 bf16 goes through it anyway. The sums are the same up to the order of their terms.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +41,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 @contextmanager
 def fast_linears(model: nn.Module) -> Iterator[None]:
     """Within the context the linear maps of ``model`` are computed by :func:`linear`; hooks and wrappers stay."""
-    changed = [module for module in model.modules() if type(module) is nn.Linear and "forward" not in vars(module)]
+    plain: list[Any] = [module for module in model.modules() if type(module) is nn.Linear]
+    changed = [module for module in plain if "forward" not in vars(module)]
     for module in changed:
-        module.forward = partial(_forward, module)  # type: ignore[method-assign]
+        module.forward = partial(_forward, module)
     try:
         yield
     finally:

@@ -79,6 +79,7 @@ def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
 def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """``topk``; of one, the first of those that are equal, as ``argmax`` takes it."""
     if count > 1:
-        return tuple(values.topk(count))  # type: ignore[return-value]
-    best, place = values.max(-1, keepdim=True)
+        best, place = values.topk(count)
+    else:
+        best, place = values.max(-1, keepdim=True)
     return best, place

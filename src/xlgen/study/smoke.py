@@ -166,7 +166,7 @@ def _backbone(name: str) -> str:
 
     if name in embedded():
         return name
-    family = next((family for family in ("nllb", "mbart", "mt5") if family in Path(name).name.lower()), None)
+    family = next((family for family in families.names() if family in Path(name).name.lower()), None)
     if family is None:
         kind = family_of(resolve(name))
         family = next(known for known in families.names() if families.get(known) is kind)

@@ -129,11 +129,11 @@ def _unlabelled(
     codes = tuple(Language.parse(text).code for text in languages)
     backbone.check_languages(codes)
     objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
-    name = json.dumps(corpus, sort_keys=True)
+    where = json.dumps(corpus, sort_keys=True)
     for code in codes:
-        if (name, code) not in corpora:
-            corpora[name, code] = _passages(reader, code)
-    texts = {code: [p for p in corpora[name, code] if objective.fits(p)] for code in codes}
+        if (where, code) not in corpora:
+            corpora[where, code] = _passages(reader, code)
+    texts = {code: [p for p in corpora[where, code] if objective.fits(p)] for code in codes}
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(
