@@ -36,7 +36,7 @@ from xlgen.generation.decoding import Decoding, Hypothesis
 
 NEW_TOKENS, PENALTY, TIE = 64, 0.6, 1e-5
 PEER_ROWS = {1: (32, 64, 128), 4: (8, 16, 32)}
-OUR_ROWS = {1: (64, 128, 256), 4: (16, 32, 64)}
+OUR_ROWS = {1: (128, 256, 512), 4: (32, 64, 128)}
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"method": "full"},
     "adapters": {"method": "adapters"},

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlgen.adaptation.base import build_method
-from xlgen.backbones import loading, products
+from xlgen.backbones import loading, products, steps
 from xlgen.backbones.base import Backbone
 from xlgen.generation import best
 from xlgen.generation.best import top
@@ -155,6 +155,25 @@ def test_a_bias_is_added_to_the_log_probabilities() -> None:
         assert found[0] != hypotheses(backbone, asked, languages, Decoding(10, beams))
 
 
+@pytest.mark.parametrize("beams", [1, 2, 4])
+def test_without_compiled_code_the_outputs_are_the_same(
+    any_backbone: Backbone, beams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, or without Numba."""
+    asked = sources(any_backbone, 24)
+    decoding = Decoding(12, beams, batch_tokens=12 * beams * 7)
+    compiled = hypotheses(any_backbone, *asked, decoding, beams)
+    monkeypatch.setattr(steps, "_kernels", lambda: None)
+    assert_equal(compiled, hypotheses(any_backbone, *asked, decoding, beams))
+
+
+def test_a_source_that_is_longer_than_the_budget() -> None:
+    backbone = loading.load("pocket-mt5")
+    asked, languages = sources(backbone, 5)
+    small = hypotheses(backbone, asked, languages, Decoding(4, batch_tokens=4))
+    assert_equal(small, hypotheses(backbone, asked, languages, Decoding(4)))
+
+
 @given(st.integers(1, 4), st.integers(1, 3000), st.integers(1, 12), st.integers(0, 2**31))
 @settings(max_examples=60)
 def test_top_is_topk(rows: int, size: int, count: int, seed: int) -> None:
@@ -180,7 +199,7 @@ def test_the_best_of_a_head_are_those_of_all_its_logits(
     extra = torch.randn(rows, vocabulary) if added else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(best, "CHUNK_ELEMENTS", elements)
-        values, ids, sums = best.best_of_head(hidden, weight, bias, extra, count, True)
+        values, ids, sums = best.Head(weight, bias).best(hidden, extra, count, True)
     logits = (hidden @ weight.T + bias).float()
     wanted, where = (logits if extra is None else logits + extra).topk(count)
     torch.testing.assert_close(values, wanted)
@@ -194,8 +213,8 @@ def test_fast_products_are_products() -> None:
     wanted = map_(inputs).detach()
     with torch.inference_mode():
         torch.testing.assert_close(products.linear(inputs, map_.weight, map_.bias), wanted)
-        with products.fast_linears(map_):
+        with products.fast_modules(map_):
             torch.testing.assert_close(map_(inputs), wanted)
-    with products.fast_linears(map_):
+    with products.fast_modules(map_):
         map_(inputs).sum().backward()  # where gradients are asked for, they are there
     assert map_.weight.grad is not None and "forward" not in vars(map_)

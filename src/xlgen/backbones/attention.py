@@ -1,4 +1,5 @@
-"""Attention for training on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out.
+"""Attention on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out, for training; and the
+encoder's for decoding, compiled.
 
 The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
 fused one has no gradient for T5's position bias. Here the scores exist once in fp32, what is kept for the way back is
@@ -8,6 +9,8 @@ the eager attention are what the tests hold it against.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,8 +18,12 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
+from xlgen.backbones.steps import kernels_for
+
 NAME = "xlgen"
 """What ``set_attn_implementation`` is told."""
+COMPILED = "xlgen-compiled"
+"""The same, for an encoder without gradients."""
 
 
 class _Attention(torch.autograd.Function):
@@ -106,5 +113,49 @@ def attention(
     return found.transpose(1, 2).contiguous(), None
 
 
+def compiled_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    position_bias: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """An encoder's attention without gradients, as :func:`attention`; ``attention_mask`` is the tokens' own:
+    (batch, source)."""
+    from xlgen.backbones import kernels
+
+    inputs, _heads, length, dim = query.shape
+    mask = torch.ones((inputs, length), dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+    bias = torch.zeros((1, 1, 1, length)) if position_bias is None else position_bias.float()
+    scale = dim**-0.5 if scaling is None else scaling
+    own, keys, values = (states.transpose(1, 2) for states in (query, key, value))
+    return kernels.attend(own, keys, values, bias, mask, scale), None
+
+
+def _the_tokens_own(*_: Any, attention_mask: Tensor | None = None, **__: Any) -> Tensor | None:
+    return attention_mask
+
+
+@contextmanager
+def fast_encoder(model: Any) -> Iterator[None]:
+    """Within the context the encoder attends by :func:`compiled_attention`, where it can."""
+    encoder = model.get_encoder()
+    weight = next(encoder.parameters())
+    if kernels_for(weight) is None:
+        yield
+        return
+    before = encoder.config._attn_implementation
+    encoder.config._attn_implementation = COMPILED
+    try:
+        yield
+    finally:
+        encoder.config._attn_implementation = before
+
+
 AttentionInterface.register(NAME, attention)
 AttentionMaskInterface.register(NAME, eager_mask)
+AttentionInterface.register(COMPILED, compiled_attention)
+AttentionMaskInterface.register(COMPILED, _the_tokens_own)

@@ -11,6 +11,7 @@ from xlgen.backbones.steps import (
     DecoderStep,
     Memory,
     Pair,
+    Visible,
     by_distance,
     cross_attention,
     enter,
@@ -19,7 +20,6 @@ from xlgen.backbones.steps import (
     split_heads,
     through_hooks,
     together,
-    visible,
 )
 
 
@@ -49,12 +49,12 @@ class BartStep(DecoderStep):
         positions = self._positions(column - memory.first).repeat_interleave(len(tokens) // len(memory.first), 0)
         hidden = self._embed(tokens[:, None]) + positions[:, None]
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
-        mask = visible(self._mask, memory, column, self._longest)
+        visible = Visible(self._mask, memory, column, self._longest)
         for index, layer in enumerate(self._layers):
             normed = enter(layer.attention, layer.self_norm(hidden))
             query, key, value = layer.query_key_value(normed)
             scale = layer.attention.scaling
-            found = self_attention(query * scale, key, value, memory.past[index], column, mask)
+            found = self_attention(query * scale, key, value, memory.past[index], visible)
             hidden = hidden + through_hooks(layer.attention, normed, layer.attention.out_proj(found))
             normed = enter(layer.cross, layer.cross_norm(hidden))
             query = layer.cross.q_proj(normed)

@@ -7,7 +7,7 @@ bf16 goes through it anyway. The sums are the same up to the order of their term
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.activations import NewGELUActivation
 
 
 @cache
@@ -38,19 +39,48 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return functional.linear(inputs, weight, bias)
 
 
+PACKED_ELEMENTS = 2**18
+"""Weights up to this size are laid out anew for many products with them; a copy of larger ones takes memory."""
+
+
+def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    """:func:`linear` with one weight, for many inputs."""
+    plain = weight.dtype == torch.float32 and weight.device.type == "cpu" and onednn_is_faster()
+    if not plain or weight.numel() > PACKED_ELEMENTS or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+        return lambda inputs: linear(inputs, weight, bias)
+    with torch.no_grad():
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _USUAL_ROWS)
+
+    def of(inputs: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or inputs.dtype != torch.float32:
+            return functional.linear(inputs, weight, bias)
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, "none", [], "")
+        return found
+
+    return of
+
+
+_USUAL_ROWS = 128
+
+
 @contextmanager
-def fast_linears(model: nn.Module) -> Iterator[None]:
-    """Within the context the linear maps of ``model`` are computed by :func:`linear`; hooks and wrappers stay."""
-    plain: list[Any] = [module for module in model.modules() if type(module) is nn.Linear]
-    changed = [module for module in plain if "forward" not in vars(module)]
-    for module in changed:
-        module.forward = partial(_forward, module)
+def fast_modules(model: nn.Module) -> Iterator[None]:
+    """Within the context, linear maps of ``model`` are computed by :func:`product`, and the approximate GELU in one
+    operation instead of eight; hooks and wrappers stay. Weights must not change."""
+    changed = []
+    for module in model.modules():
+        make = _FORWARDS.get(type(module))
+        if make is not None and "forward" not in vars(module):
+            vars(module)["forward"] = make(module)
+            changed.append(module)
     try:
         yield
     finally:
         for module in changed:
-            del module.forward
+            del vars(module)["forward"]
 
 
-def _forward(module: nn.Linear, inputs: Tensor) -> Tensor:
-    return linear(inputs, module.weight, module.bias)
+_FORWARDS: dict[type[nn.Module], Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    nn.Linear: lambda module: product(module.weight, module.bias),
+    NewGELUActivation: lambda module: partial(functional.gelu, approximate="tanh"),
+}

@@ -13,16 +13,19 @@ Shapes: ``rows`` hypotheses (``inputs * beams``), ``columns`` of the self-attent
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlgen.backbones.products import linear
+from xlgen.backbones.products import product
 
 CHUNK = 16
 """Columns by which the cache of self-attention grows."""
@@ -30,13 +33,15 @@ CHUNK = 16
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer."""
 
+_COMPILED_FOR = (torch.float32, torch.bfloat16)
+
 
 @dataclass
 class Memory:
     """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
 
     past: list[Pair]
-    """Of self-attention, a pair a layer: (inputs, heads, beams, columns, dim). The last columns may still be empty."""
+    """Of self-attention, a pair a layer: (inputs, columns, beams, heads, dim). The last columns may still be empty."""
     source: list[Pair]
     """Of cross-attention, once an input and not a beam: (inputs, heads, source, dim)."""
     source_mask: Tensor
@@ -51,7 +56,7 @@ class Memory:
     @property
     def columns(self) -> int:
         """How many there are, empty ones included."""
-        return self.past[0][0].shape[3]
+        return self.past[0][0].shape[1]
 
     def single(self) -> Memory:
         """The first slot alone, in the same storage: beams begin alike."""
@@ -86,7 +91,7 @@ class DecoderStep(ABC):
 
     def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
-        shape = (inputs, self.heads, beams, columns, self.dim)
+        shape = (inputs, columns, beams, self.heads, self.dim)
         return [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self.layers)]
 
 
@@ -95,36 +100,51 @@ def by_distance(values: Tensor) -> Tensor:
     return functional.pad(values, (0, CHUNK), value=-torch.inf)
 
 
-def visible(values: Tensor, memory: Memory, column: int, longest: int) -> Tensor:
-    """What is added to the scores of ``column``: (inputs or 1, heads or 1, beams or 1, beams * columns).
+class Visible:
+    """What the tokens of one column may see of the columns before, and what is added to their scores."""
 
-    ``values`` come from :func:`by_distance` of ``longest`` + 1 columns. What stands before an input's first column is
-    hidden from it, and of each column a beam sees its own ancestor's slot.
-    """
-    mask = values[..., longest - column : longest - column + memory.columns]
-    beams = memory.slots.shape[1]
-    if beams > 1:
-        slots = torch.arange(beams, device=values.device)
-        seen = memory.slots[:, :, None] == slots[:, None]  # (inputs, beams, slots, columns)
-        return torch.where(seen[:, None], mask[..., None, :], -torch.inf).flatten(3)
-    if memory.even:
-        return mask
-    columns = torch.arange(memory.columns, device=values.device)
-    hidden = columns[None] < memory.first[:, None]  # (inputs, columns)
-    return mask.masked_fill(hidden[:, None, None], -torch.inf)
+    def __init__(self, values: Tensor, memory: Memory, column: int, longest: int) -> None:
+        """``values`` come from :func:`by_distance` of ``longest`` + 1 columns."""
+        self.memory, self.column = memory, column
+        # (1, heads or 1, 1, columns)
+        self.bias = values[..., longest - column : longest - column + memory.columns]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """What is added to scores: (inputs or 1, heads or 1, beams or 1, columns * beams).
+
+        What stands before an input's first column is hidden from it, and of each column a beam sees its own ancestor's
+        slot.
+        """
+        memory = self.memory
+        beams = memory.slots.shape[1]
+        if beams > 1:
+            slots = torch.arange(beams, device=self.bias.device)
+            seen = memory.slots[..., None] == slots  # (inputs, beams, columns, slots)
+            return torch.where(seen[:, None], self.bias[..., None], -torch.inf).flatten(3)
+        if memory.even:
+            return self.bias
+        columns = torch.arange(memory.columns, device=self.bias.device)
+        hidden = columns[None] < memory.first[:, None]  # (inputs, columns)
+        return self.bias.masked_fill(hidden[:, None, None], -torch.inf)
 
 
-def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, column: int, mask: Tensor) -> Tensor:
+def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: Visible) -> Tensor:
     """Attention of one token to itself and what was before it, unscaled. ``query key value``: (rows, 1, heads * dim).
 
     ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
     """
     keys, values = past
-    inputs, heads, beams, _, dim = keys.shape
-    queries, key, value = (t.view(inputs, beams, heads, dim).transpose(1, 2) for t in (query, key, value))
-    keys[:, :, :, column] = key
-    values[:, :, :, column] = value
-    found = _attend(queries, keys.flatten(2, 3), values.flatten(2, 3), mask)  # (inputs, heads, beams, dim)
+    memory, column = visible.memory, visible.column
+    if kernels := kernels_for(query):
+        bias = visible.bias[0, :, 0]
+        return kernels.attend_past(query, key, value, past, memory.slots, memory.first, bias, column)
+    inputs, _, beams, heads, dim = keys.shape
+    query, key, value = (t.view(inputs, beams, heads, dim) for t in (query, key, value))
+    keys[:, column] = key
+    values[:, column] = value
+    seen = (t.flatten(1, 2).transpose(1, 2) for t in (keys, values))  # (inputs, heads, columns * beams, dim)
+    found = _attend(query.transpose(1, 2), next(seen), next(seen), visible.mask)  # (inputs, heads, beams, dim)
     return found.transpose(1, 2).reshape(inputs * beams, 1, heads * dim)
 
 
@@ -134,10 +154,25 @@ def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> 
     The beams of an input read its keys and values together.
     """
     keys, values = source
+    if kernels := kernels_for(query):
+        return kernels.attend_source(query, source, mask[:, 0, 0], scale)
     inputs, heads, _, dim = keys.shape
     queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
     found = _attend(queries if scale == 1 else queries * scale, keys, values, mask)
     return found.transpose(1, 2).reshape(query.shape)
+
+
+def kernels_for(tensor: Tensor) -> ModuleType | None:
+    """``xlgen.backbones.kernels`` where it can take this tensor, which the processor must hold, and Numba is there."""
+    return _kernels() if tensor.device.type == "cpu" and tensor.dtype in _COMPILED_FOR else None
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        return importlib.import_module("xlgen.backbones.kernels")
+    except (ImportError, RuntimeError):  # Numba raises the latter where it finds no folder to keep its code in
+        return None
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
@@ -165,7 +200,8 @@ def together(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor
     weight = torch.cat([each.weight for each in maps])
     bias = torch.cat([each.bias for each in maps]) if maps[0].bias is not None else None
     sizes = [each.out_features for each in maps]
-    return lambda hidden: linear(hidden, weight, bias).split(sizes, dim=-1)
+    multiplied = product(weight, bias)
+    return lambda hidden: multiplied(hidden).split(sizes, dim=-1)
 
 
 def head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:

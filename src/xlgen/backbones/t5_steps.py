@@ -11,15 +11,16 @@ from xlgen.backbones.steps import (
     DecoderStep,
     Memory,
     Pair,
+    Visible,
     by_distance,
     cross_attention,
     enter,
     head_of,
+    kernels_for,
     self_attention,
     split_heads,
     through_hooks,
     together,
-    visible,
 )
 
 
@@ -50,12 +51,11 @@ class T5Step(DecoderStep):
     def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
-        masks = [visible(bias, memory, column, self._longest) for bias in self._biases]
+        visible = [Visible(bias, memory, column, self._longest) for bias in self._biases]
         for layer, block in enumerate(self._blocks):
-            mask = masks[layer] if len(masks) > 1 else masks[0]
             normed = enter(block.attention, rms_norm(hidden, block.self_norm))
             query, key, value = block.query_key_value(normed)
-            found = self_attention(query, key, value, memory.past[layer], column, mask)
+            found = self_attention(query, key, value, memory.past[layer], visible[layer if len(visible) > 1 else 0])
             hidden = hidden + through_hooks(block.attention, normed, block.attention.o(found))
             normed = enter(block.cross, rms_norm(hidden, block.cross_norm))
             query = block.cross.q(normed)
@@ -91,4 +91,6 @@ class _Block:
 
 def rms_norm(hidden: Tensor, module: Any) -> Tensor:
     """T5's layer norm: no mean, no bias."""
+    if kernels := kernels_for(hidden):
+        return kernels.rms_norm(hidden, module.weight, module.variance_epsilon)
     return functional.rms_norm(hidden, (hidden.shape[-1],), module.weight, module.variance_epsilon)

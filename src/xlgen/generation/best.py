@@ -2,56 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from xlgen.backbones.products import linear
+from xlgen.backbones.products import product
+from xlgen.backbones.steps import kernels_for
 
 CHUNK_ELEMENTS = 2**20
 """Logits that exist at once: 4 MiB in fp32, which the processor's cache holds."""
+COMPILED_ELEMENTS = 2**18
+"""As many of them where compiled code goes over them, which does so but once."""
+_COLUMNS = 1_024
 
 
-def best_of_head(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    extra: Tensor | None,
-    count: int,
-    normalise: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The ``count`` largest logits of each row, which they are, and each row's log-sum-exp.
+class Head:
+    """A head that is a matrix (vocabulary, width) and a bias (vocabulary,), over which it goes in parts."""
 
-    Args:
-        hidden: (rows, width).
-        weight: (vocabulary, width).
-        bias: (vocabulary,).
-        extra: What is added behind the log-sum-exp: (rows, vocabulary).
-        count: At most the vocabulary.
-        normalise: Whether the log-sum-exp is wanted; zeros without.
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight, self._bias = weight, bias
+        self._compiled = kernels_for(weight) is not None
+        self._parts = self._split(_COLUMNS) if self._compiled and weight.numel() <= _COLUMNS * 2**12 else None
 
-    Returns (rows, count), (rows, count) and (rows,).
-    """
-    rows, vocabulary = len(hidden), len(weight)
-    size = max(64 * count, CHUNK_ELEMENTS // rows)
-    values, ids, sums = [], [], []
-    for start in range(0, vocabulary, size):
-        part = slice(start, start + size)
-        logits = linear(hidden, weight[part], None if bias is None else bias[part]).float()
-        if normalise and extra is not None:
-            sums.append(logits.logsumexp(-1))
-        if extra is not None:
-            logits += extra[:, part]
-        best, place = top(logits, min(count, logits.shape[1]))
-        if normalise and extra is None:
-            largest = best[:, :1]
-            sums.append(largest[:, 0] + logits.sub_(largest).exp_().sum(-1).log())
-        values.append(best)
-        ids.append(place + start)
-    normaliser = torch.stack(sums).logsumexp(0) if normalise else hidden.new_zeros(rows, dtype=torch.float32)
-    if len(values) == 1:
-        return values[0], ids[0], normaliser
-    best, place = _largest(torch.cat(values, dim=1), count)
-    return best, torch.cat(ids, dim=1).gather(1, place), normaliser
+    def _split(self, size: int) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
+        """(first token, product) of each part."""
+        bias = self._bias
+        parts = [slice(start, start + size) for start in range(0, len(self._weight), size)]
+        return [(part.start, product(self._weight[part], None if bias is None else bias[part])) for part in parts]
+
+    def best(self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``count`` largest logits of each row, which they are, and each row's log-sum-exp.
+
+        Args:
+            hidden: (rows, width).
+            extra: What is added behind the log-sum-exp: (rows, vocabulary).
+            count: At most the vocabulary.
+            normalise: Whether the log-sum-exp is wanted; zeros without.
+
+        Returns (rows, count), (rows, count) and (rows,).
+        """
+        if not self._compiled:
+            return self._best_of_pieces(hidden, extra, count, normalise)
+        from xlgen.generation.compiled import Best
+
+        found = Best(len(hidden), count, normalise)
+        for start, multiplied in self._parts or self._split(max(_COLUMNS, COMPILED_ELEMENTS // len(hidden))):
+            logits = multiplied(hidden).float()
+            found.take(logits, None if extra is None else extra[:, start : start + logits.shape[1]], start)
+        return found.values, found.ids, found.normaliser
+
+    def _best_of_pieces(
+        self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`best` by PyTorch's operations."""
+        rows = len(hidden)
+        values, ids, sums = [], [], []
+        for start, multiplied in self._split(max(64 * count, CHUNK_ELEMENTS // rows)):
+            logits = multiplied(hidden).float()
+            if normalise and extra is not None:
+                sums.append(logits.logsumexp(-1))
+            if extra is not None:
+                logits += extra[:, start : start + logits.shape[1]]
+            best, place = top(logits, min(count, logits.shape[1]))
+            if normalise and extra is None:
+                largest = best[:, :1]
+                sums.append(largest[:, 0] + logits.sub_(largest).exp_().sum(-1).log())
+            values.append(best)
+            ids.append(place + start)
+        normaliser = torch.stack(sums).logsumexp(0) if normalise else hidden.new_zeros(rows, dtype=torch.float32)
+        if len(values) == 1:
+            return values[0], ids[0], normaliser
+        best, place = _largest(torch.cat(values, dim=1), count)
+        return best, torch.cat(ids, dim=1).gather(1, place), normaliser
 
 
 def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:

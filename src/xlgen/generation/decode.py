@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 
+from xlgen.backbones.attention import fast_encoder
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.products import fast_linears
+from xlgen.backbones.products import fast_modules
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.generation.precision import weights_in
-from xlgen.generation.rows import Encoded
+from xlgen.generation.rows import Encoded, Found
 from xlgen.generation.search import Search, cache_columns
+from xlgen.generation.streams import side_by_side, streams_for
 
 log = logging.getLogger(__name__)
 
 # As many times are inputs encoded and let in to fill what is decoded together.
-_CHUNKS = 4
+_CHUNKS = 8
 
 
 def generate(
@@ -61,7 +65,7 @@ def hypotheses(
     decode = _by_search if ours else _by_transformers
     found: list[list[Hypothesis]] = [[] for _ in sources]
     try:
-        with weights_in(backbone.model, decoding.precision), fast_linears(backbone.model) if ours else nullcontext():
+        with weights_in(backbone.model, decoding.precision), _fast(backbone.model) if ours else nullcontext():
             while missing := {index: examples[index] for index, best in enumerate(found) if not best}:
                 try:
                     for index, best in decode(backbone, missing, decoding, count, bias):
@@ -72,6 +76,12 @@ def hypotheses(
     finally:
         backbone.model.train(was_training)
     return found
+
+
+@contextmanager
+def _fast(model: Any) -> Iterator[None]:
+    with fast_modules(model), fast_encoder(model):
+        yield
 
 
 def _smaller(decoding: Decoding, error: RuntimeError) -> Decoding:
@@ -97,6 +107,8 @@ def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, coun
     order = list(examples)
     prompt = 1 + len(backbone.target_prefix(examples[order[0]].language))
     longest = backbone.new_tokens_limit(decoding.max_new_tokens, prompt)
+    rows = max(1, decoding.batch_tokens // (decoding.num_beams * longest))
+    streams = streams_for(device, len(order), rows)
     search = Search(
         step=backbone.decoder_step(cache_columns(backbone.reserved_target + prompt, longest)),
         end=backbone.tokenizer.eos_token_id,
@@ -104,21 +116,29 @@ def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, coun
         longest=longest,
         beams=decoding.num_beams,
         length_penalty=decoding.length_penalty,
-        rows=max(1, decoding.batch_tokens // (decoding.num_beams * longest)),
-        source_tokens=decoding.batch_tokens,
+        rows=max(1, rows // streams),
+        source_tokens=decoding.batch_tokens // streams,
+        entering=max(1, rows // streams // _CHUNKS),
         hypotheses=count,
         sampling=decoding.sampling,
         before=backbone.states_before_target(),
     )
+    lengths = [(len(examples[i].source), 0) for i in order]
+    budget = max(search.source_tokens // _CHUNKS, *map(max, lengths))
+    # The longest first: what comes later has room in their places.
+    batches = list(budget_batches(lengths, budget, search.entering))[::-1]
 
-    def waiting() -> Iterator[Encoded]:
-        lengths = [(len(examples[i].source), 0) for i in order]
-        budget = max(decoding.batch_tokens // _CHUNKS, *map(max, lengths))
-        for places in budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)):
-            numbers = [order[place] for place in places]
-            yield _encode(backbone, [examples[i] for i in numbers], numbers, bias, device)
+    def stream(first: int) -> Iterator[Found]:
+        """Every so many batches, so that who is decoded with whom does not depend on who is faster."""
 
-    for found in search.run(waiting()):
+        def waiting() -> Iterator[Encoded]:
+            for places in batches[first::streams]:
+                numbers = [order[place] for place in places]
+                yield _encode(backbone, [examples[i] for i in numbers], numbers, bias, device)
+
+        return search.run(waiting())
+
+    for found in side_by_side([partial(stream, first) for first in range(streams)]):
         ranked = zip(found.tokens, found.scores, strict=True)
         yield found.number, [Hypothesis(backbone.decode(ids), score, tuple(ids)) for ids, score in ranked]
 

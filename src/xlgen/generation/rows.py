@@ -42,7 +42,7 @@ class Found:
 class Batch:
     """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
 
-    numbers: Tensor  # (R,)
+    numbers: Tensor  # (R,): -1 of an input that is done and away
     memory: Memory
     column: int
     """Where the next tokens stand."""
@@ -66,6 +66,8 @@ _OF_INPUTS = (
     "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
 )  # fmt: skip
 _OPTIONAL = ("bias", "uniform")
+# Sources are cut when the longest of them reaches no further than this: it takes a copy.
+_REACHED = 0.85
 
 
 def kept(batch: Batch, wanted: Tensor) -> Batch:
@@ -89,7 +91,8 @@ def kept(batch: Batch, wanted: Tensor) -> Batch:
 
 
 def joined(old: Batch, new: Batch) -> Batch:
-    """Both batches as one. They stand at the same column of caches of one size; the shorter sources are padded."""
+    """Both batches as one, which stands where the old one does; the shorter sources are padded."""
+    new = moved(new, old.column, old.memory.columns)
     longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
     for batch in (old, new):
         missing = longest - batch.memory.source_mask.shape[-1]
@@ -113,6 +116,45 @@ def joined(old: Batch, new: Batch) -> Batch:
     return old
 
 
+def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
+    """The batch with new inputs in the places of those ``rows``; the new sources are not longer than the old."""
+    begin, memory = old.column - new.column, old.memory
+    for pair, new_pair in zip(memory.past, new.memory.past, strict=True):
+        for tensor, new_tensor in zip(pair, new_pair, strict=True):
+            if new.column:
+                tensor[rows, begin : old.column] = new_tensor
+    source = new.memory.source_mask.shape[-1]
+    for pair, new_pair in zip(memory.source, new.memory.source, strict=True):
+        for tensor, new_tensor in zip(pair, new_pair, strict=True):
+            tensor[rows, :, :source] = new_tensor
+    memory.source_mask[rows] = -torch.inf
+    memory.source_mask[rows, :, :, :source] = new.memory.source_mask
+    memory.first[rows] = begin
+    memory.slots[rows] = -1
+    memory.slots[rows, :, begin : old.column] = new.memory.slots
+    for name in (*_OF_INPUTS, *_OPTIONAL):
+        if getattr(old, name) is not None:
+            getattr(old, name)[rows] = getattr(new, name)
+    settle(old)
+    return old
+
+
+def moved(batch: Batch, column: int, columns: int) -> Batch:
+    """A batch that has just begun, now standing at ``column`` of so many."""
+    memory, begin = batch.memory, column - batch.column
+    pad = (begin, columns - column)
+
+    def shifted(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, (0, 0, 0, 0, 0, 0, *pad))
+
+    memory.past = [(shifted(keys), shifted(values)) for keys, values in memory.past]
+    memory.slots = functional.pad(memory.slots, pad, value=-1)
+    memory.first = torch.full_like(memory.first, begin)
+    memory.even = begin == 0
+    batch.column = column
+    return batch
+
+
 def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
     pairs = zip(first, second, strict=True)
     return [(torch.cat([k, more_k]), torch.cat([v, more_v])) for (k, v), (more_k, more_v) in pairs]
@@ -124,13 +166,13 @@ def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
 
 
 def settle(batch: Batch) -> None:
-    """Note whether all inputs begin together, and cut off what no input reaches: sources come sorted by length."""
+    """Note whether all inputs begin together, and cut off what no input reaches: the longest sources come first."""
     memory = batch.memory
     if not len(batch):
         return
     memory.even = bool((memory.first == 0).all())
     reach = int((memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
-    if reach < memory.source_mask.shape[-1]:
+    if reach <= _REACHED * memory.source_mask.shape[-1]:
         memory.source = [(k[:, :, :reach].contiguous(), v[:, :, :reach].contiguous()) for k, v in memory.source]
         memory.source_mask = memory.source_mask[..., :reach].contiguous()
 
@@ -139,13 +181,13 @@ def grow(batch: Batch) -> None:
     """Room for more columns; those before the first input's beginning go."""
     memory, begin = batch.memory, int(batch.memory.first.min())
     kept = batch.column - begin
-    pad = (0, 0, 0, -kept % CHUNK or CHUNK)
+    pad = (0, -kept % CHUNK or CHUNK)
 
-    def moved(tensor: Tensor) -> Tensor:
-        return functional.pad(tensor[:, :, :, begin : batch.column], pad)
+    def longer(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor[:, begin : batch.column], (0, 0, 0, 0, 0, 0, *pad))
 
-    memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad[2:], value=-1)
-    memory.past = [(moved(k), moved(v)) for k, v in memory.past]
+    memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad, value=-1)
+    memory.past = [(longer(k), longer(v)) for k, v in memory.past]
     memory.first = memory.first - begin
     memory.even = bool((memory.first == 0).all())
     batch.column -= begin

@@ -7,20 +7,20 @@ at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair
+from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
 from xlgen.config import Sampling
-from xlgen.generation.best import best_of_head, top
-from xlgen.generation.rows import Batch, Encoded, Found, grow, joined, kept
+from xlgen.generation.best import Head, top
+from xlgen.generation.rows import Batch, Encoded, Found, grow, joined, kept, moved, replaced
 from xlgen.generation.sampling import draw, uniforms, warp
 
 _NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
-_DONE_SHARE = 0.25
+_DONE_SHARE = 0.125
 
 
 @dataclass
@@ -34,14 +34,23 @@ class Search:
     beams: int
     length_penalty: float
     rows: int
-    """At most about so many inputs are decoded together,"""
+    """At most so many inputs are decoded together,"""
     source_tokens: int
-    """and so many source tokens, padding included; one input in any case. The last to enter may pass either."""
+    """and so many source tokens, padding included; those that enter together in any case."""
+    entering: int
+    """At most so many inputs enter together."""
     hypotheses: int = 1
     sampling: Sampling | None = None
     """Draw ``beams`` samples of each input."""
     before: list[Pair] | None = None
     """Keys and values that stand before every target's own, a pair a layer: (1, heads, columns, dim)."""
+    _head: Head | None = field(init=False)
+    _divisors: Tensor = field(init=False)
+    """What scores of so many tokens are divided by."""
+
+    def __post_init__(self) -> None:
+        self._head = Head(*self.step.plain_head) if self.step.plain_head is not None else None
+        self._divisors = torch.arange(self.longest + 1).float() ** self.length_penalty
 
     @torch.inference_mode()
     def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
@@ -54,63 +63,60 @@ class Search:
                 more = following is not None
                 if following is not None:
                     batch = self._admit(batch, following)
+            if batch is not None and not more:
+                batch = kept(batch, ~batch.done)
             if not batch:
                 return
             self._advance(batch, more)
             yield from self._results(batch)
-            batch = kept(batch, ~batch.done)
 
     # -- who is in the batch
 
     def _has_room(self, batch: Batch | None) -> bool:
-        if not batch:
+        going = len(batch) - int(batch.done.sum()) if batch else 0
+        if not batch or not going:
             return True
-        return len(batch) < self.rows and len(batch) * batch.memory.source_mask.shape[-1] < self.source_tokens
+        then = going + self.entering
+        return then <= self.rows and then * batch.memory.source_mask.shape[-1] <= self.source_tokens
 
     def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
-        """Let inputs enter: their prompts go into the columns before the next one."""
-        before = self.before[0][0].shape[2] if self.before else 0
-        prompt = before + new.prompts.shape[1]
-        column = batch.column if batch else prompt - 1
-        columns = batch.memory.columns if batch else -(-prompt // CHUNK) * CHUNK
-        fresh = self._fresh(new, columns)
-        fresh.column = column
-        fresh.memory.first = torch.full_like(fresh.memory.first, column - prompt + 1)
-        fresh.memory.even = column == prompt - 1
-        begin = column - prompt + 1
-        if prompt > 1:
-            single = fresh.memory.single()
-            for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):
-                keys[:, :, 0, begin : begin + before] = first_keys
-                values[:, :, 0, begin : begin + before] = first_values
-            for place in range(new.prompts.shape[1] - 1):
-                self.step.hidden(new.prompts[:, place], single, begin + before + place)
-            fresh.memory.slots[:, :, begin:column] = 0
-        return joined(batch, fresh) if batch else fresh
+        """Let inputs enter: in the places of some that are done, or behind the others."""
+        fresh = self._fresh(new)
+        if batch is None:
+            return moved(fresh, fresh.column, -(-(fresh.column + 1) // CHUNK) * CHUNK)
+        free = batch.done.nonzero().flatten()[: len(fresh)]
+        if len(free) == len(fresh) and fresh.memory.source_mask.shape[-1] <= batch.memory.source_mask.shape[-1]:
+            return replaced(batch, free, fresh)
+        if len(free):
+            batch = kept(batch, ~batch.done)
+        return joined(batch, fresh) if batch else self._admit(None, new)
 
-    def _fresh(self, new: Encoded, columns: int) -> Batch:
+    def _fresh(self, new: Encoded) -> Batch:
+        """A batch of new inputs, with a cache that is as long as their prompts without the last tokens."""
         inputs, device = len(new.numbers), new.states.device
         shape = (inputs, self.beams)
+        before = self.before[0][0].shape[2] if self.before else 0
+        columns = before + new.prompts.shape[1] - 1
         scores = torch.zeros(shape, device=device)
         drawn = self.sampling
         if drawn is None:
             scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
-        source = self.step.source(new.states)
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
         memory = Memory(
             self.step.new_past(inputs, self.beams, columns, new.states),
-            source,
+            self.step.source(new.states),
             mask[:, None, None],
             torch.zeros(inputs, dtype=torch.long, device=device),
-            torch.full((*shape, columns), -1, device=device),
+            torch.zeros((*shape, columns), dtype=torch.long, device=device),
         )
+        self._begin(new.prompts, memory, before)
         empty = torch.full((*shape, self.longest), self.pad, dtype=torch.long, device=device)
         return Batch(
             numbers=torch.tensor(new.numbers, device=device),
             memory=memory,
-            column=0,
-            tokens=new.prompts[:, -1:].expand(shape),
+            column=columns,
+            tokens=new.prompts[:, -1:].repeat(1, self.beams),
             bias=new.bias,
             count=torch.zeros(inputs, dtype=torch.long, device=device),
             running=empty,
@@ -121,6 +127,15 @@ class Search:
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
             uniform=uniforms(drawn.seed, new.keys, self.beams, self.longest).to(device) if drawn else None,
         )
+
+    def _begin(self, prompts: Tensor, memory: Memory, before: int) -> None:
+        """Fill the cache with what stands before, and with all of the prompts but their last tokens."""
+        single = memory.single()
+        for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):
+            keys[:, :before, 0] = first_keys.transpose(1, 2)
+            values[:, :before, 0] = first_values.transpose(1, 2)
+        for place in range(prompts.shape[1] - 1):
+            self.step.hidden(prompts[:, place], single, before + place)
 
     # -- steps
 
@@ -146,15 +161,15 @@ class Search:
         elif self.beams == 1:
             self._greedy(batch, self._best(hidden, bias, 1)[1][:, 0])
         else:
-            self._beam(batch, *self._best(hidden, bias, 2 * self.beams))
+            self._continue(batch, *self._best(hidden, bias, 2 * self.beams))
         batch.column += 1
         batch.count += 1
 
     def _best(self, hidden: Tensor, bias: Tensor | None, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """The best tokens of each row with their logits, and log-sum-exps of all logits: (N, count) twice and (N,)."""
         normalise = self.beams > 1
-        if self.step.plain_head is not None:
-            return best_of_head(hidden, *self.step.plain_head, bias, count, normalise)
+        if self._head is not None:
+            return self._head.best(hidden, bias, count, normalise)
         logits = self.step.logits(hidden).float()
         normalizer = logits.logsumexp(-1) if normalise else logits.new_zeros(len(logits))
         return *top(logits if bias is None else logits + bias, count), normalizer
@@ -185,6 +200,14 @@ class Search:
         penalized = batch.scores / length.float() ** self.length_penalty
         batch.finished_scores = torch.where(newly, penalized, batch.finished_scores)
         batch.done |= (batch.finished_count > 0).all(1)
+
+    def _continue(self, batch: Batch, best: Tensor, ids: Tensor, normalizer: Tensor) -> None:
+        if kernels_for(best) is None:
+            self._beam(batch, best, ids, normalizer)
+        else:
+            from xlgen.generation.compiled import beam
+
+            beam(best, ids, normalizer, self._divisors, self.end, batch)
 
     def _beam(self, batch: Batch, best: Tensor, ids: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
@@ -227,13 +250,15 @@ class Search:
         batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
 
     def _results(self, batch: Batch) -> Iterator[Found]:
-        for row in batch.done.nonzero().flatten().tolist():
+        """Those that are done, once."""
+        for row in (batch.done & (batch.numbers >= 0)).nonzero().flatten().tolist():
             # Samples end as they come.
             best = batch.finished_scores[row].sort(descending=True, stable=True)[1][: self.hypotheses]
             counts = batch.finished_count[row, best].tolist()
             sequences = batch.finished[row, best].tolist()
             tokens = [sequence[:count] for sequence, count in zip(sequences, counts, strict=True)]
             yield Found(int(batch.numbers[row]), tokens, batch.finished_scores[row, best].tolist())
+        batch.numbers = batch.numbers.masked_fill(batch.done, -1)
 
 
 def cache_columns(prompt: int, longest: int) -> int:

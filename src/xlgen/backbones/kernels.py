@@ -1,0 +1,276 @@
+"""What a step of decoding does beside products, on a CPU, compiled by Numba: attention of one token a row.
+
+PyTorch's batched products of so few rows wait for memory and write what the next operation reads again; here scores
+never leave the cache, each beam reads its own ancestors' slots only, and columns that hide are not read at all.
+One call runs on one core and lets other threads run meanwhile (``xlgen.generation.streams``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.backbones.compiled import array, compiled, exp, f32, inlined, largest_of, read, rounded
+
+# -- attention
+
+_LANES = 32
+"""Numbers that the processor takes at a time, several times over."""
+
+
+@inlined
+def _lanes(size: int) -> int:
+    return (size + _LANES - 1) // _LANES * _LANES
+
+
+@inlined
+def _softmax(scores: Any, rows: int, size: int) -> None:
+    """Of ``rows`` rows of ``size`` scores, one behind another, in place.
+
+    Here and below loops run from 0 over slices: Numba lets an index that may be negative count from the end, and a
+    loop that has to ask goes one by one. Rows are filled up to whole lanes with minus infinity, for what is left over
+    behind whole lanes goes one by one too.
+    """
+    for r in range(rows):
+        row = scores[r * size : (r + 1) * size]
+        top = largest_of(row)
+        for s in range(size):
+            row[s] -= top
+    every = scores[: rows * size]
+    for s in range(rows * size):
+        every[s] = exp(every[s])
+    for r in range(rows):
+        row = scores[r * size : (r + 1) * size]
+        total = f32(0)
+        for s in range(size):
+            total += row[s]
+        total = f32(1) / total
+        for s in range(size):
+            row[s] *= total
+
+
+@compiled
+def _past(
+    query: Any, key: Any, value: Any, keys: Any, values: Any, slots: Any, first: Any, bias: Any, column: int, out: Any
+) -> None:
+    inputs, beams, heads, dim = query.shape
+    scores = np.empty(beams * heads * _lanes(column + 1), f32)
+    own, sums = np.empty((heads, dim), f32), np.empty((heads, dim), f32)
+    for i in range(inputs):
+        begin = first[i]
+        size = column + 1 - begin
+        wide = _lanes(size)
+        for b in range(beams):
+            for h in range(heads):
+                for d in range(dim):
+                    keys[i, column, b, h, d] = key[i, b, h, d]
+                    values[i, column, b, h, d] = value[i, b, h, d]
+        for b in range(beams):
+            for h in range(heads):
+                for d in range(dim):
+                    own[h, d] = read(query[i, b, h, d])
+            for j in range(size):
+                row = keys[i, begin + j, slots[i, b, begin + j] if beams > 1 else 0]
+                for h in range(heads):
+                    total = f32(0)
+                    for d in range(dim):
+                        total += own[h, d] * read(row[h, d])
+                    scores[(b * heads + h) * wide + j] = total
+            for h in range(heads):
+                at, distances = scores[(b * heads + h) * wide :], bias[h if bias.shape[0] > 1 else 0]
+                for j in range(size):
+                    at[j] += read(distances[begin + j])
+                at[size:wide] = f32(-np.inf)
+        _softmax(scores, heads * beams, wide)
+        for b in range(beams):
+            sums[:] = f32(0)
+            for j in range(size):
+                row = values[i, begin + j, slots[i, b, begin + j] if beams > 1 else 0]
+                for h in range(heads):
+                    weight = scores[(b * heads + h) * wide + j]
+                    for d in range(dim):
+                        sums[h, d] += weight * read(row[h, d])
+            for h in range(heads):
+                for d in range(dim):
+                    out[i, b, h, d] = rounded(sums[h, d], out[i, b, h, d])
+
+
+@compiled
+def _source(query: Any, keys: Any, values: Any, mask: Any, scale: float, out: Any) -> None:
+    inputs, beams, heads, dim = query.shape
+    scores = np.empty(beams * _lanes(keys.shape[2]), f32)
+    own, sums = np.empty(dim, f32), np.empty(dim, f32)
+    for i in range(inputs):
+        size = keys.shape[2]
+        while size > 1 and mask[i, size - 1] == -np.inf:
+            size -= 1
+        fours, wide = size // 4 * 4, _lanes(size)
+        for h in range(heads):
+            k, v = keys[i, h], values[i, h]
+            for b in range(beams):
+                for d in range(dim):
+                    own[d] = read(query[i, b, h, d]) * scale
+                at = scores[b * wide :]
+                # Four at a time keep the processor's units for products busy.
+                for s in range(0, fours, 4):
+                    t0 = t1 = t2 = t3 = f32(0)
+                    for d in range(dim):
+                        t0 += own[d] * read(k[s, d])
+                        t1 += own[d] * read(k[s + 1, d])
+                        t2 += own[d] * read(k[s + 2, d])
+                        t3 += own[d] * read(k[s + 3, d])
+                    at[s], at[s + 1], at[s + 2], at[s + 3] = t0, t1, t2, t3
+                for s in range(fours, size):
+                    t0 = f32(0)
+                    for d in range(dim):
+                        t0 += own[d] * read(k[s, d])
+                    at[s] = t0
+                for s in range(size):
+                    at[s] += mask[i, s]
+                at[size:wide] = f32(-np.inf)
+            _softmax(scores, beams, wide)
+            for b in range(beams):
+                at = scores[b * wide :]
+                for d in range(dim):
+                    sums[d] = f32(0)
+                for s in range(0, fours, 4):
+                    p0, p1, p2, p3 = at[s], at[s + 1], at[s + 2], at[s + 3]
+                    for d in range(dim):
+                        total = p0 * read(v[s, d]) + p1 * read(v[s + 1, d])
+                        sums[d] += total + p2 * read(v[s + 2, d]) + p3 * read(v[s + 3, d])
+                for s in range(fours, size):
+                    for d in range(dim):
+                        sums[d] += at[s] * read(v[s, d])
+                for d in range(dim):
+                    out[i, b, h, d] = rounded(sums[d], out[i, b, h, d])
+
+
+_QUERIES = 16
+
+
+@compiled
+def _every(query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, out: Any) -> None:
+    inputs, length, heads, dim = query.shape
+    eights = dim // 8 * 8
+    scores, sums = np.empty(_QUERIES * _lanes(length), f32), np.empty(dim, f32)
+    k, v, q = np.zeros((dim, _lanes(length)), f32), np.empty((length, dim), f32), np.empty(dim, f32)
+    for i in range(inputs):
+        size = length
+        while size > 1 and not mask[i, size - 1]:
+            size -= 1
+        fours, wide = size // 4 * 4, _lanes(size)
+        for h in range(heads):
+            for s in range(size):
+                for d in range(dim):
+                    k[d, s] = read(key[i, s, h, d]) * scale
+                    v[s, d] = read(value[i, s, h, d])
+            distances = bias[i if bias.shape[0] > 1 else 0, h if bias.shape[1] > 1 else 0]
+            for begin in range(0, size, _QUERIES):
+                end = min(begin + _QUERIES, size)
+                for t in range(begin, end):
+                    at = scores[(t - begin) * wide : (t - begin + 1) * wide]
+                    for d in range(dim):
+                        q[d] = read(query[i, t, h, d])
+                    row = distances[t if bias.shape[2] > 1 else 0]
+                    for s in range(size):
+                        at[s] = row[s] if mask[i, s] else f32(-np.inf)
+                    at[size:] = f32(-np.inf)
+                    for d in range(0, eights, 8):
+                        q0, q1, q2, q3, q4, q5, q6, q7 = (
+                            q[d], q[d + 1], q[d + 2], q[d + 3], q[d + 4], q[d + 5], q[d + 6], q[d + 7]
+                        )  # fmt: skip
+                        for s in range(wide):
+                            lower = q0 * k[d, s] + q1 * k[d + 1, s] + q2 * k[d + 2, s] + q3 * k[d + 3, s]
+                            upper = q4 * k[d + 4, s] + q5 * k[d + 5, s] + q6 * k[d + 6, s] + q7 * k[d + 7, s]
+                            at[s] += lower + upper
+                    for d in range(eights, dim):
+                        for s in range(size):
+                            at[s] += q[d] * k[d, s]
+                _softmax(scores, end - begin, wide)
+                for t in range(begin, end):
+                    at = scores[(t - begin) * wide : (t - begin + 1) * wide]
+                    for d in range(dim):
+                        sums[d] = f32(0)
+                    for s in range(0, fours, 4):
+                        p0, p1, p2, p3 = at[s], at[s + 1], at[s + 2], at[s + 3]
+                        for d in range(dim):
+                            sums[d] += p0 * v[s, d] + p1 * v[s + 1, d] + p2 * v[s + 2, d] + p3 * v[s + 3, d]
+                    for s in range(fours, size):
+                        for d in range(dim):
+                            sums[d] += at[s] * v[s, d]
+                    for d in range(dim):
+                        out[i, t, h, d] = rounded(sums[d], out[i, t, h, d])
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """Attention of a source to itself: what stands behind its last token gets nothing.
+
+    ``query key value``: (inputs, source, heads, dim); ``bias``, fp32: (inputs or 1, heads or 1, source or 1, source);
+    ``mask``, whether there is a token: (inputs, source). Returns (inputs, source, heads, dim).
+    """
+    out = torch.zeros(query.shape, dtype=query.dtype)
+    tensors = (array(query), array(key), array(value), bias.numpy(), mask.numpy())
+    _every(*tensors, f32(scale), array(out))
+    return out
+
+
+def attend_past(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    past: tuple[Tensor, Tensor],
+    slots: Tensor,
+    first: Tensor,
+    bias: Tensor,
+    column: int,
+) -> Tensor:
+    """Write one column of keys and values, and attend to what each beam has behind it, unscaled.
+
+    ``query key value``: (rows, 1, heads * dim); ``past``: (inputs, columns, beams, heads, dim) twice; ``slots``:
+    (inputs, beams, columns); ``first``: (inputs,); ``bias``, what is added for each column: (heads or 1, columns).
+    Returns (rows, 1, heads * dim).
+    """
+    inputs, _, beams, heads, dim = past[0].shape
+    out = torch.empty((inputs * beams, 1, heads * dim), dtype=query.dtype)
+    shape = (inputs, beams, heads, dim)
+    new = (array(tensor.view(shape)) for tensor in (query, key, value))
+    _past(*new, array(past[0]), array(past[1]), array(slots), array(first), array(bias), column, array(out.view(shape)))
+    return out
+
+
+def attend_source(query: Tensor, source: tuple[Tensor, Tensor], mask: Tensor, scale: float) -> Tensor:
+    """Attention to the source. ``query``: (rows, 1, heads * dim); ``source``: (inputs, heads, source, dim) twice;
+    ``mask``, 0 or minus infinity: (inputs, source). Returns (rows, 1, heads * dim)."""
+    inputs, heads, _, dim = source[0].shape
+    shape = (inputs, -1, heads, dim)
+    out = torch.empty(query.shape, dtype=query.dtype)
+    own, found = array(query.view(shape)), array(out.view(shape))
+    _source(own, array(source[0]), array(source[1]), mask.float().numpy(), f32(scale), found)
+    return out
+
+
+# -- norms
+
+
+@compiled
+def _rms_norm(states: Any, weight: Any, epsilon: float, out: Any) -> None:
+    rows, width = states.shape
+    for r in range(rows):
+        total = f32(0)
+        for d in range(width):
+            number = read(states[r, d])
+            total += number * number
+        scale = f32(1) / np.sqrt(total / f32(width) + epsilon)
+        for d in range(width):
+            out[r, d] = rounded(read(states[r, d]) * scale * read(weight[d]), out[r, d])
+
+
+def rms_norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """T5's layer norm, without mean and bias: (..., width) to the same."""
+    out = torch.empty_like(states)
+    width = states.shape[-1]
+    _rms_norm(array(states.view(-1, width)), array(weight), f32(epsilon), array(out.view(-1, width)))
+    return out

@@ -1,0 +1,76 @@
+"""Several searches side by side, a thread each: on a CPU one core does a small model's step as fast as two together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from typing import TypeVar
+
+import torch
+
+from xlgen.backbones.steps import kernels_for
+
+_Result = TypeVar("_Result")
+
+
+def streams_for(device: torch.device, inputs: int, rows: int) -> int:
+    """How many streams ``inputs`` are worth, of which ``rows`` are decoded at a time.
+
+    One on a GPU, and where nothing is compiled, for then Python's lock is held for long.
+    """
+    if device.type != "cpu" or kernels_for(torch.empty(0)) is None:
+        return 1
+    return max(1, min(int(os.environ.get("ST", "9")), torch.get_num_threads(), inputs // _FEW, rows // _FEW))
+
+
+_FEW = 8
+"""Inputs that a stream has at least: fewer are not worth the steps."""
+
+
+def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
+    """What the iterators of ``parts`` give, as it comes; they share PyTorch's threads.
+
+    The first exception of a part is raised here when the others have stopped, which they do at their next result.
+    """
+    if len(parts) == 1:
+        yield from parts[0]()
+        return
+    threads = torch.get_num_threads()
+    results: SimpleQueue[tuple[bool, _Result | BaseException | None]] = SimpleQueue()
+    stopped = threading.Event()
+
+    def work(part: Callable[[], Iterator[_Result]]) -> None:
+        torch.set_num_threads(max(1, threads // len(parts)))
+        try:
+            for result in part():
+                results.put((True, result))
+                if stopped.is_set():
+                    break
+            results.put((False, None))
+        except BaseException as error:  # raised again below
+            results.put((False, error))
+
+    workers = [threading.Thread(target=work, args=(part,), daemon=True) for part in parts]
+    failure: BaseException | None = None
+    try:
+        for worker in workers:
+            worker.start()
+        running = len(workers)
+        while running:
+            goes_on, result = results.get()
+            if goes_on:
+                yield result  # type: ignore[misc]
+                continue
+            running -= 1
+            if isinstance(result, BaseException):
+                failure = failure or result
+                stopped.set()
+    finally:
+        stopped.set()
+        for worker in workers:
+            worker.join()
+        torch.set_num_threads(threads)
+    if failure is not None:
+        raise failure
