@@ -135,6 +135,7 @@ def train(recipe: Any, job: dict[str, Any]) -> dict[str, float]:
         return summary(languages, texts, references)
 
     training, evaluation = stage.training, stage.evaluation
+    backbone.model.generation_config.num_beams = evaluation.num_beams
     backbone.model.generation_config.length_penalty = evaluation.length_penalty
     arguments = Seq2SeqTrainingArguments(
         output_dir=f"{job['out']}/{recipe.name}",

@@ -8,6 +8,7 @@ import torch
 
 from xlgen.backbones.attention import NAME, _Attention, attention
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import make_faster
 from xlgen.data.examples import EncodedExample
 from xlgen.training.loop import token_loss
 
@@ -47,7 +48,10 @@ def test_dropout_keeps_the_mean_and_its_gradient_fits() -> None:
 
 def gradients(backbone: Backbone, implementation: str, dtype: torch.dtype) -> tuple[float, dict[str, torch.Tensor]]:
     backbone = copy.deepcopy(backbone)
-    backbone.model.set_attn_implementation(implementation)
+    if implementation == NAME:
+        make_faster(backbone.model)
+    else:
+        backbone.model.set_attn_implementation(implementation)
     code = backbone.languages[0]
     examples = [
         EncodedExample(

@@ -15,8 +15,9 @@ from accelerate.utils import broadcast_object_list, set_seed
 from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
-from xlgen.backbones import attention, loading
+from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import make_faster
 from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
@@ -170,7 +171,7 @@ class StageRun:
             seed=self.recipe.seed,
         )
         if self.accelerator.device.type == "cpu":
-            backbone.model.set_attn_implementation(attention.NAME)
+            make_faster(backbone.model)
         if self.stage.training.gradient_checkpointing:
             checkpoint_layers(backbone.model)
         if self.stage.training.dropout is not None:
