@@ -126,13 +126,14 @@ def train(recipe: Any, job: dict[str, Any]) -> dict[str, float]:
     tests = Dataset.from_list(
         [{"input_ids": list(ids), "labels": backbone.encode(row, 256)[0].target} for ids, row in pairs]
     )
-    languages, references = [row.language for _, row in pairs], [row.targets[0] for _, row in pairs]
     tokenizer = backbone.tokenizer
+    # The trainer evaluates in an order of its own.
+    rows = {tuple(test["labels"]): row for test, (_, row) in zip(tests, pairs, strict=True)}
 
     def measured(predictions: Any) -> dict[str, float]:
-        ids = predictions.predictions
-        texts = tokenizer.batch_decode(ids.clip(min=0), skip_special_tokens=True)
-        return summary(languages, texts, references)
+        texts = tokenizer.batch_decode(predictions.predictions.clip(min=0), skip_special_tokens=True)
+        found = [rows[tuple(int(i) for i in ids if i >= 0)] for ids in predictions.label_ids]
+        return summary([row.language for row in found], texts, [row.targets[0] for row in found])
 
     training, evaluation = stage.training, stage.evaluation
     backbone.model.generation_config.num_beams = evaluation.num_beams
