@@ -17,7 +17,7 @@ from xlgen.generation.best import top
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding, Hypothesis
 from xlgen.generation.rows import Batch
-from xlgen.generation.search import Search
+from xlgen.generation.search import Search, cache_columns
 from xlgen.pocket import world
 
 LANGUAGES = ("en", "fr", "th", "ar")
@@ -109,6 +109,26 @@ def test_inputs_that_come_and_go_for_long(name: str, longest: int, beams: int) -
     ours = Decoding(longest, beams, batch_tokens=3 * beams * longest)
     theirs = Decoding(longest, beams, engine="transformers")
     assert_equal(*[hypotheses(backbone, asked, languages, each, 1, bias) for each in (ours, theirs)])
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_who_is_done_and_waits_holds_no_columns(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that are done the first are replaced first; the last of them may wait for as long as others come."""
+    backbone, longest = loading.load("pocket-mt5"), 24
+    original, columns = Search._step, []
+
+    def spy(self: Search, batch: Batch) -> None:
+        original(self, batch)
+        columns.append(batch.memory.columns)
+        if len(batch) == 16:
+            batch.done[-1] = True
+            batch.done[batch.column % 12 : batch.column % 12 + 2] = True
+
+    monkeypatch.setattr(Search, "_step", spy)
+    asked, languages = sources(backbone, 400, longest=6)
+    found = hypotheses(backbone, asked, languages, Decoding(longest, beams, batch_tokens=16 * beams * longest))
+    assert len(found) == 400 and len(columns) > 2 * longest
+    assert max(columns) <= cache_columns(1, longest)
 
 
 def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

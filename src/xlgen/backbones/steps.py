@@ -104,7 +104,9 @@ class Visible:
     """What the tokens of one column may see of the columns before, and what is added to their scores."""
 
     def __init__(self, values: Tensor, memory: Memory, column: int, longest: int) -> None:
-        """``values`` come from :func:`by_distance` of ``longest`` + 1 columns."""
+        """``values`` come from :func:`by_distance` of ``longest`` + 1 columns, which ``column`` may not pass."""
+        if column > longest:
+            raise ValueError(f"column {column} of a cache that was made for {longest}")
         self.memory, self.column = memory, column
         # (1, heads or 1, 1, columns)
         self.bias = values[..., longest - column : longest - column + memory.columns]

@@ -178,8 +178,10 @@ def settle(batch: Batch) -> None:
 
 
 def grow(batch: Batch) -> None:
-    """Room for more columns; those before the first input's beginning go."""
-    memory, begin = batch.memory, int(batch.memory.first.min())
+    """Room for more columns; those go before which every input has begun that is not done."""
+    memory = batch.memory
+    going = memory.first[~batch.done]
+    begin = int((going if len(going) else memory.first).min())
     kept = batch.column - begin
     pad = (0, -kept % CHUNK or CHUNK)
 
@@ -188,6 +190,6 @@ def grow(batch: Batch) -> None:
 
     memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad, value=-1)
     memory.past = [(longer(k), longer(v)) for k, v in memory.past]
-    memory.first = memory.first - begin
+    memory.first = (memory.first - begin).clamp(min=0)
     memory.even = bool((memory.first == 0).all())
     batch.column -= begin
