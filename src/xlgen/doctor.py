@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("xlgen", "torch", "transformers", "accelerate", "tokenizers", "datasets", "safetensors")
 _OPTIONAL = {
     "rouge_score": "reference ROUGE for the tests: pip install 'xlgen[test]'",
-    "numba": "compiled decoding on a CPU, two to three times as fast: pip install numba",
+    "numba": "compiled decoding and training on a CPU: pip install numba",
     "peft": "LoRA, (IA)3 and prefix tuning: pip install 'xlgen[peft]'",
     "ctranslate2": "`xlgen export --to ctranslate2`: pip install 'xlgen[ctranslate2]'",
     "pythainlp": "dictionary segmenters for Chinese, Japanese and Thai: pip install 'xlgen[segmenters]'",
