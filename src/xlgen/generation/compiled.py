@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.compiled import compiled, exp, f32, largest_of
+from xlgen.generation.rows import NEVER, Batch
 
-NEVER = -1e9
 _PIECE = 64
 
 
@@ -141,8 +141,8 @@ def _beam(
         done[i] = done[i] or length >= longest or hopeless
 
 
-def beam(best: Tensor, ids: Tensor, normaliser: Tensor, divisors: Tensor, end: int, batch: Any) -> None:
-    """A step of beam search on the rows of a ``Batch``, in place.
+def beam(best: Tensor, ids: Tensor, normaliser: Tensor, divisors: Tensor, end: int, batch: Batch) -> None:
+    """A step of beam search on the rows of ``batch``, in place.
 
     ``best``, logits, and ``ids``: (rows, 2 * beams), sorted; ``normaliser``: (rows,); ``divisors``, what scores of so
     many tokens are divided by: (longest + 1,).

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from xlgen.backbones.steps import CHUNK, Memory, Pair
 
+NEVER = -1e9
+"""The score of what cannot be: less than any text's."""
+
 
 @dataclass(frozen=True)
 class Encoded:

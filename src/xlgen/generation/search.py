@@ -15,10 +15,9 @@ from torch import Tensor
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
 from xlgen.config import Sampling
 from xlgen.generation.best import Head, top
-from xlgen.generation.rows import Batch, Encoded, Found, grow, joined, kept, moved, replaced
+from xlgen.generation.rows import NEVER, Batch, Encoded, Found, grow, joined, kept, moved, replaced
 from xlgen.generation.sampling import draw, uniforms, warp
 
-_NEVER = -1e9
 # A batch is put together anew when so large a share of its inputs is done.
 _DONE_SHARE = 0.125
 
@@ -100,7 +99,7 @@ class Search:
         scores = torch.zeros(shape, device=device)
         drawn = self.sampling
         if drawn is None:
-            scores[:, 1:] = _NEVER  # the beams begin alike, and only one of them counts
+            scores[:, 1:] = NEVER  # the beams begin alike, and only one of them counts
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
         memory = Memory(
@@ -122,7 +121,7 @@ class Search:
             running=empty,
             scores=scores,
             finished=empty.clone(),
-            finished_scores=torch.full(shape, _NEVER, device=device),
+            finished_scores=torch.full(shape, NEVER, device=device),
             finished_count=torch.zeros(shape, dtype=torch.long, device=device),
             done=torch.zeros(inputs, dtype=torch.bool, device=device),
             uniform=uniforms(drawn.seed, new.keys, self.beams, self.longest).to(device) if drawn else None,
@@ -224,7 +223,7 @@ class Search:
         ends = (tokens == self.end) | (length >= self.longest)
         self._finish(batch, sequences, scores, ends, length)
         # The best K that go on.
-        open_scores = scores + ends * _NEVER
+        open_scores = scores + ends * NEVER
         batch.scores, going = open_scores.topk(beams)
         batch.tokens = tokens.gather(1, going)
         batch.running = sequences.gather(1, going[:, :, None].expand(-1, -1, self.longest))
@@ -233,14 +232,14 @@ class Search:
         batch.memory.slots = slots.gather(1, came_from[:, :, None].expand_as(slots))
         # No beam that goes on can beat the worst finished one (early_stopping=False).
         hope = batch.scores[:, 0] / length[:, 0].float() ** self.length_penalty
-        worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), _NEVER)
+        worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), NEVER)
         batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
 
     def _finish(self, batch: Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
         """Take the hypotheses that end among the best K into the list of finished ones."""
         beams = self.beams
         ending = ends[:, :beams] & ~batch.done[:, None]
-        penalized = torch.where(ending, scores[:, :beams] / length.float() ** self.length_penalty, _NEVER)
+        penalized = torch.where(ending, scores[:, :beams] / length.float() ** self.length_penalty, NEVER)
         # An unfinished slot is worth as little as one that does not end, and stands before it.
         merged = torch.cat([batch.finished_scores, penalized], dim=1)
         batch.finished_scores, best = merged.topk(beams)

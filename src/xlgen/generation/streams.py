@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -12,7 +13,17 @@ import torch
 
 from xlgen.backbones.steps import kernels_for
 
+_FEW = 8
+"""Inputs that a stream has at least: fewer are not worth the steps."""
+
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class _End:
+    """A part has ended, by an error or without one."""
+
+    error: BaseException | None
 
 
 def streams_for(device: torch.device, inputs: int, rows: int) -> int:
@@ -25,10 +36,6 @@ def streams_for(device: torch.device, inputs: int, rows: int) -> int:
     return max(1, min(int(os.environ.get("ST", "9")), torch.get_num_threads(), inputs // _FEW, rows // _FEW))
 
 
-_FEW = 8
-"""Inputs that a stream has at least: fewer are not worth the steps."""
-
-
 def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
     """What the iterators of ``parts`` give, as it comes; they share PyTorch's threads.
 
@@ -38,19 +45,19 @@ def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_
         yield from parts[0]()
         return
     threads = torch.get_num_threads()
-    results: SimpleQueue[tuple[bool, _Result | BaseException | None]] = SimpleQueue()
+    results: SimpleQueue[_Result | _End] = SimpleQueue()
     stopped = threading.Event()
 
     def work(part: Callable[[], Iterator[_Result]]) -> None:
         torch.set_num_threads(max(1, threads // len(parts)))
         try:
             for result in part():
-                results.put((True, result))
+                results.put(result)
                 if stopped.is_set():
                     break
-            results.put((False, None))
+            results.put(_End(None))
         except BaseException as error:  # raised again below
-            results.put((False, error))
+            results.put(_End(error))
 
     workers = [threading.Thread(target=work, args=(part,), daemon=True) for part in parts]
     failure: BaseException | None = None
@@ -59,13 +66,13 @@ def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_
             worker.start()
         running = len(workers)
         while running:
-            goes_on, result = results.get()
-            if goes_on:
-                yield result  # type: ignore[misc]
+            result = results.get()
+            if not isinstance(result, _End):
+                yield result
                 continue
             running -= 1
-            if isinstance(result, BaseException):
-                failure = failure or result
+            if result.error is not None:
+                failure = failure or result.error
                 stopped.set()
     finally:
         stopped.set()
