@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ def streams_for(device: torch.device, inputs: int, rows: int) -> int:
     """
     if device.type != "cpu" or kernels_for(torch.empty(0)) is None:
         return 1
-    return max(1, min(int(os.environ.get("ST", "9")), torch.get_num_threads(), inputs // _FEW, rows // _FEW))
+    return max(1, min(torch.get_num_threads(), inputs // _FEW, rows // _FEW))
 
 
 def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
