@@ -1,10 +1,11 @@
-"""Attention on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out, for training; and the
-encoder's for decoding, compiled.
+"""Attention on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out, for training, and for the
+encoder while decoding.
 
 The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
-fused one has no gradient for T5's position bias. Here the scores exist once in fp32, what is kept for the way back is
-the probabilities in the precision of the products, and everything else is in place. ``torch.autograd.gradcheck`` and
-the eager attention are what the tests hold it against.
+fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.backbones.flash``);
+with dropout, or without Numba, they exist once in fp32, what is kept for the way back is the probabilities in the
+precision of the products, and everything else is in place. ``torch.autograd.gradcheck`` and the eager attention are
+what the tests hold it against.
 """
 
 from __future__ import annotations
@@ -16,14 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
+from transformers.masking_utils import bidirectional_mask_function, eager_mask
 
 from xlgen.backbones.steps import kernels_for
 
 NAME = "xlgen"
 """What ``set_attn_implementation`` is told."""
-COMPILED = "xlgen-compiled"
-"""The same, for an encoder without gradients."""
 
 
 class _Attention(torch.autograd.Function):
@@ -79,6 +78,32 @@ class _Attention(torch.autograd.Function):
         return of_query, of_key, of_value, of_bias, None, None, None
 
 
+class _Compiled(torch.autograd.Function):
+    """The same by ``xlgen.backbones.flash``; returns (batch, target, heads, dim)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, mask: Tensor | None, scale: float
+    ) -> Tensor:
+        from xlgen.backbones import flash
+
+        nothing = torch.zeros((1, 1, 1, key.shape[2]))
+        given = (query, key, value, *(nothing if part is None else part.float() for part in (bias, mask)))
+        out, reduced = flash.forward(*given, scale)
+        ctx.save_for_backward(*given, out, reduced)
+        ctx.scale, ctx.bias_dtype = scale, None if bias is None else bias.dtype
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        from xlgen.backbones import flash
+
+        *given, out, reduced = ctx.saved_tensors
+        needs_bias = ctx.needs_input_grad[3]
+        *found, of_bias = flash.backward(*given, ctx.scale, out, reduced, upstream[0].to(out.dtype), needs_bias)
+        return *found, of_bias.to(ctx.bias_dtype) if of_bias is not None else None, None, None
+
+
 def attention(
     module: torch.nn.Module,
     query: Tensor,
@@ -107,48 +132,44 @@ def attention(
     if position_bias is not None and not position_bias.requires_grad and not position_bias.any():
         position_bias = None  # T5's cross-attention, whose bias is nothing
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    inputs = (query, key, value, position_bias, attention_mask, scale, dropout if module.training else 0.0)
+    inputs = (query, key, value, position_bias, attention_mask, scale)
+    dropped = dropout if module.training else 0.0
     with torch.autocast(query.device.type, enabled=False):
-        found: Tensor = _Attention.apply(*inputs)
+        if kernels_for(query) and not dropped and _is_a_layers(position_bias, query, key):
+            compiled: Tensor = _Compiled.apply(*inputs)
+            return compiled, None
+        found: Tensor = _Attention.apply(*inputs, dropped)
     return found.transpose(1, 2).contiguous(), None
 
 
-def compiled_attention(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """An encoder's attention without gradients, as :func:`attention`; ``attention_mask`` is the tokens' own:
-    (batch, source)."""
-    from xlgen.backbones import kernels
-
-    inputs, _heads, length, dim = query.shape
-    mask = torch.ones((inputs, length), dtype=torch.bool) if attention_mask is None else attention_mask.bool()
-    bias = torch.zeros((1, 1, 1, length)) if position_bias is None else position_bias.float()
-    scale = dim**-0.5 if scaling is None else scaling
-    own, keys, values = (states.transpose(1, 2) for states in (query, key, value))
-    return kernels.attend(own, keys, values, bias, mask, scale), None
+def _is_a_layers(bias: Tensor | None, query: Tensor, key: Tensor) -> bool:
+    """Whether the gradient of a bias is one sum over the batch."""
+    whole = (1, query.shape[1], query.shape[2], key.shape[2])
+    return bias is None or not bias.requires_grad or bias.shape == whole
 
 
-def _the_tokens_own(*_: Any, attention_mask: Tensor | None = None, **__: Any) -> Tensor | None:
-    return attention_mask
+def narrow_mask(*sizes: int, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:
+    """What transformers' masks are made by: a row an input, (batch, 1, 1, source), where all its queries see alike."""
+    if mask_function is not bidirectional_mask_function or (attention_mask is not None and attention_mask.dim() != 2):
+        return eager_mask(*sizes, mask_function=mask_function, attention_mask=attention_mask, **rest)
+    if attention_mask is None:
+        return None
+    hidden = attention_mask[:, None, None] == 0
+    return torch.zeros(hidden.shape, dtype=rest["dtype"], device=hidden.device).masked_fill_(
+        hidden, torch.finfo(rest["dtype"]).min
+    )
 
 
 @contextmanager
 def fast_encoder(model: Any) -> Iterator[None]:
-    """Within the context the encoder attends by :func:`compiled_attention`, where it can."""
+    """Within the context the encoder attends by :func:`attention`, where that is compiled."""
     encoder = model.get_encoder()
     weight = next(encoder.parameters())
     if kernels_for(weight) is None:
         yield
         return
     before = encoder.config._attn_implementation
-    encoder.config._attn_implementation = COMPILED
+    encoder.config._attn_implementation = NAME
     try:
         yield
     finally:
@@ -156,6 +177,4 @@ def fast_encoder(model: Any) -> Iterator[None]:
 
 
 AttentionInterface.register(NAME, attention)
-AttentionMaskInterface.register(NAME, eager_mask)
-AttentionInterface.register(COMPILED, compiled_attention)
-AttentionMaskInterface.register(COMPILED, _the_tokens_own)
+AttentionMaskInterface.register(NAME, narrow_mask)

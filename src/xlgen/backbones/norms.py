@@ -5,10 +5,6 @@ Rows are shared among as many threads as PyTorch has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.compiled import array, compiled, f32, read, rounded
+from xlgen.backbones.sharing import parts_of, share
 
 
 @compiled
@@ -56,7 +53,7 @@ def forward(states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) 
     out, scales = torch.empty(states.shape, dtype=dtype), torch.empty(rows)
     given = array(states), array(weight)
     found = array(out), array(scales)
-    _shared(rows, lambda first, last, _: _forward(first, last, *given, f32(epsilon), *found))
+    share(rows, lambda first, last, _: _forward(first, last, *given, f32(epsilon), *found))
     return out, scales
 
 
@@ -64,28 +61,7 @@ def backward(states: Tensor, weight: Tensor, scales: Tensor, gradient: Tensor) -
     """Gradients of states and weight."""
     rows = len(states)
     of_states = torch.empty_like(states)
-    of_weight = torch.zeros((len(_shares(rows)), len(weight)))
+    of_weight = torch.zeros((parts_of(rows), len(weight)))
     given = [array(each) for each in (states, weight, scales, gradient, of_states)]
-    _shared(rows, lambda first, last, part: _backward(first, last, *given, of_weight[part].numpy()))
+    share(rows, lambda first, last, part: _backward(first, last, *given, of_weight[part].numpy()))
     return of_states, of_weight.sum(0)
-
-
-def _shares(rows: int) -> list[tuple[int, int]]:
-    """(first, last) of each thread."""
-    threads = max(1, min(torch.get_num_threads(), rows))
-    edges = [rows * number // threads for number in range(threads + 1)]
-    return list(pairwise(edges))
-
-
-def _shared(rows: int, work: Callable[[int, int, int], None]) -> None:
-    """Share ``rows`` among threads; this one takes the first part."""
-    shares = _shares(rows)
-    others = [_threads().submit(work, *share, part) for part, share in enumerate(shares[1:], 1)]
-    work(*shares[0], 0)
-    for other in others:
-        other.result()
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="xlgen")

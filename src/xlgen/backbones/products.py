@@ -67,17 +67,19 @@ _USUAL_ROWS = 128
 def fast_modules(model: nn.Module) -> Iterator[None]:
     """Within the context, linear maps of ``model`` are computed by :func:`product`, and the approximate GELU in one
     operation instead of eight; hooks and wrappers stay. Weights must not change."""
-    changed = []
+    before: list[tuple[nn.Module, Any]] = []
     for module in model.modules():
         make = _FORWARDS.get(type(module))
-        if make is not None and "forward" not in vars(module):
+        if make is not None:
+            before.append((module, vars(module).pop("forward", None)))
             vars(module)["forward"] = make(module)
-            changed.append(module)
     try:
         yield
     finally:
-        for module in changed:
+        for module, forward in before:
             del vars(module)["forward"]
+            if forward is not None:
+                vars(module)["forward"] = forward
 
 
 _FORWARDS: dict[type[nn.Module], Callable[[Any], Callable[[Tensor], Tensor]]] = {

@@ -1,4 +1,5 @@
-"""Modules that train faster on a CPU than the library's own, with their results: attention, T5's norm and its GELU."""
+"""Modules that train faster on a CPU than the library's own, with their results: attention, linear maps, T5's norm and
+its GELU."""
 
 from __future__ import annotations
 
@@ -6,24 +7,54 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import NewGELUActivation
 from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
 
 from xlgen.backbones import attention
+from xlgen.backbones.products import linear, onednn_is_faster
 from xlgen.backbones.steps import kernels_for
 
 
 def make_faster(model: Any) -> None:
     """Change how ``model`` computes, not what. For a model on the CPU; wrappers and hooks that follow stay right."""
     model.set_attn_implementation(attention.NAME)
+    head = model.get_output_embeddings()  # whose forward pass is the loss's (xlgen.training.cross_entropy)
     for module in model.modules():
-        if isinstance(module, NewGELUActivation):
+        if type(module) is nn.Linear and module is not head and onednn_is_faster():
+            vars(module)["forward"] = partial(_linear, module)
+        elif isinstance(module, NewGELUActivation):
             vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
         elif isinstance(module, (MT5LayerNorm, UMT5LayerNorm)):
             vars(module)["forward"] = partial(_norm, module)
+
+
+def _linear(module: Any, states: Tensor) -> Tensor:
+    """A linear map of fp32."""
+    plain = states.dtype == module.weight.dtype == torch.float32 and states.device.type == "cpu"
+    if not plain or torch.is_autocast_enabled("cpu"):
+        return functional.linear(states, module.weight, module.bias)
+    return _Linear.apply(states, module.weight, module.bias)
+
+
+class _Linear(torch.autograd.Function):
+    """``x W^T + b``; of the three products, the two that are not towards the weights by :func:`linear`."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(states, weight)
+        return linear(states, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        states, weight = ctx.saved_tensors
+        needs_states, needs_weight, needs_bias = ctx.needs_input_grad
+        gradient = upstream[0].reshape(-1, len(weight))
+        of_states = linear(gradient, weight.t()).view(states.shape) if needs_states else None
+        of_weight = gradient.t() @ states.reshape(-1, weight.shape[1]) if needs_weight else None
+        return of_states, of_weight, gradient.sum(0) if needs_bias else None
 
 
 def _norm(module: Any, states: Tensor) -> Tensor:
