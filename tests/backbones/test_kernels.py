@@ -98,22 +98,3 @@ def test_attention_to_the_source(
     scores = own @ keys.float().transpose(2, 3) * scale + mask[:, None, None]
     wanted = (scores.softmax(-1) @ values.float()).transpose(1, 2).reshape(query.shape)
     assert_near(found, wanted.to(dtype))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 3), st.integers(1, 40), st.integers(1, 70))
-@settings(max_examples=25, deadline=None)
-def test_attention_of_a_source_to_itself(
-    dtype: torch.dtype, seed: int, inputs: int, heads: int, dim: int, source: int
-) -> None:
-    torch.manual_seed(seed)
-    query, key, value = torch.randn(3, inputs, source, heads, dim).to(dtype)
-    lengths = torch.randint(1, source + 1, (inputs, 1))
-    mask = torch.arange(source) < lengths
-    bias = torch.randn(1, heads, source, source)
-    found = kernels.attend(query, key, value, bias, mask, 0.5)
-    q, k, v = (states.transpose(1, 2).float() for states in (query, key, value))
-    scores = (q @ k.transpose(2, 3) * 0.5 + bias).masked_fill(~mask[:, None, None], -torch.inf)
-    wanted = (scores.softmax(-1) @ v).transpose(1, 2)
-    assert_near(found[mask], wanted[mask].to(dtype))
-    assert not found[~mask].any()

@@ -241,7 +241,7 @@ def test_divergence_stops_with_advice(
     from xlgen.training import loop
 
     monkeypatch.setattr(
-        loop, "token_loss", lambda model, inputs, smoothing: next(model.parameters()).sum() * float("nan")
+        loop, "token_loss", lambda model, inputs, smoothing, factor: next(model.parameters()).sum() * float("nan")
     )
     with pytest.raises(TrainingDivergedError, match=r"step 1 .*learning_rate"):
         train(recipe(task_file, tiny_mt5), tmp_path / "run")

@@ -3,7 +3,7 @@ encoder while decoding.
 
 The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
 fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.backbones.flash``);
-with dropout, or without Numba, they exist once in fp32, what is kept for the way back is the probabilities in the
+without Numba they exist once in fp32, what is kept for the way back is the probabilities in the
 precision of the products, and everything else is in place. ``torch.autograd.gradcheck`` and the eager attention are
 what the tests hold it against.
 """
@@ -83,15 +83,24 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, mask: Tensor | None, scale: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None,
+        mask: Tensor | None,
+        scale: float,
+        dropout: float,
     ) -> Tensor:
         from xlgen.backbones import flash
 
         nothing = torch.zeros((1, 1, 1, key.shape[2]))
-        given = (query, key, value, *(nothing if part is None else part.float() for part in (bias, mask)))
-        out, reduced = flash.forward(*given, scale)
+        near, shown = (nothing if part is None else part.float() for part in (bias, mask))
+        given = (query, key, value, near, shown)
+        ctx.settings = flash.Settings(scale, dropout, new_seed() if dropout else 0)
+        out, reduced = flash.forward(*given, ctx.settings)
         ctx.save_for_backward(*given, out, reduced)
-        ctx.scale, ctx.bias_dtype = scale, None if bias is None else bias.dtype
+        ctx.bias_dtype = None if bias is None else bias.dtype
         return out
 
     @staticmethod
@@ -100,8 +109,14 @@ class _Compiled(torch.autograd.Function):
 
         *given, out, reduced = ctx.saved_tensors
         needs_bias = ctx.needs_input_grad[3]
-        *found, of_bias = flash.backward(*given, ctx.scale, out, reduced, upstream[0].to(out.dtype), needs_bias)
-        return *found, of_bias.to(ctx.bias_dtype) if of_bias is not None else None, None, None
+        gradient = upstream[0].to(out.dtype)
+        *found, of_bias = flash.backward(given, ctx.settings, out, reduced, gradient, needs_bias)
+        return *found, of_bias.to(ctx.bias_dtype) if of_bias is not None else None, None, None, None
+
+
+def new_seed() -> int:
+    """32 bits with a sign, drawn by PyTorch's generator."""
+    return int(torch.randint(-(2**31), 2**31, ()))
 
 
 def attention(
@@ -132,13 +147,12 @@ def attention(
     if position_bias is not None and not position_bias.requires_grad and not position_bias.any():
         position_bias = None  # T5's cross-attention, whose bias is nothing
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    inputs = (query, key, value, position_bias, attention_mask, scale)
-    dropped = dropout if module.training else 0.0
+    inputs = (query, key, value, position_bias, attention_mask, scale, dropout if module.training else 0.0)
     with torch.autocast(query.device.type, enabled=False):
-        if kernels_for(query) and not dropped and _is_a_layers(position_bias, query, key):
+        if kernels_for(query) and _is_a_layers(position_bias, query, key):
             compiled: Tensor = _Compiled.apply(*inputs)
             return compiled, None
-        found: Tensor = _Attention.apply(*inputs, dropped)
+        found: Tensor = _Attention.apply(*inputs)
     return found.transpose(1, 2).contiguous(), None
 
 
@@ -148,10 +162,10 @@ def _is_a_layers(bias: Tensor | None, query: Tensor, key: Tensor) -> bool:
     return bias is None or not bias.requires_grad or bias.shape == whole
 
 
-def narrow_mask(*sizes: int, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:
+def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:
     """What transformers' masks are made by: a row an input, (batch, 1, 1, source), where all its queries see alike."""
     if mask_function is not bidirectional_mask_function or (attention_mask is not None and attention_mask.dim() != 2):
-        return eager_mask(*sizes, mask_function=mask_function, attention_mask=attention_mask, **rest)
+        return eager_mask(mask_function=mask_function, attention_mask=attention_mask, **rest)
     if attention_mask is None:
         return None
     hidden = attention_mask[:, None, None] == 0

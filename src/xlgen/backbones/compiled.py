@@ -63,6 +63,37 @@ def rounded(typing_context: Any, number: Any, like: Any) -> Any:
     return like(types.float32, like), code
 
 
+@intrinsic
+def scattered(typing_context: Any, number: Any) -> Any:
+    """32 bits that look drawn at random, other ones for each number (the mixer "lowbias32" of Wellons, 2018)."""
+    int32 = ir.IntType(32)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = arguments[0]
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+            bits = builder.mul(builder.xor(bits, builder.lshr(bits, int32(shift))), int32(factor))
+        return builder.xor(bits, builder.lshr(bits, int32(16)))
+
+    return types.int32(types.int32), code
+
+
+@inlined
+def key_of(seed: int, row: int) -> Any:
+    """What :func:`is_kept` takes for one row of a dropout."""
+    return scattered(np.int32(seed) ^ scattered(np.int32(row)))
+
+
+@inlined
+def is_kept(key: Any, place: int, dropped: Any) -> Any:
+    """Whether one number of a row stays; ``dropped`` is the share of those that do not, from -2^31 on."""
+    return scattered(np.int32(place) ^ key) >= dropped
+
+
+def dropped_below(probability: float) -> Any:
+    """What :func:`is_kept` is told."""
+    return np.int32(round(probability * (2**32 - 1)) - 2**31)
+
+
 @inlined
 def exp(number: Any) -> Any:
     """e to the power of an fp32 number, to 2e-7 of it (the polynomial of Cephes' ``expf``), in few instructions."""

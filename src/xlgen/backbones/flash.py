@@ -11,13 +11,27 @@ Shapes: ``query`` (batch, heads, target, dim), ``key value`` (batch, heads, sour
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xlgen.backbones.compiled import array, compiled, exp, f32, inlined, largest_of, read, rounded
+from xlgen.backbones.compiled import (
+    array,
+    compiled,
+    dropped_below,
+    exp,
+    f32,
+    inlined,
+    is_kept,
+    key_of,
+    largest_of,
+    read,
+    rounded,
+)  # fmt: skip
 from xlgen.backbones.sharing import parts_of, share
 from xlgen.backbones.tiles import COLUMNS, ROWS, matmul
 
@@ -93,8 +107,9 @@ def _shown(mask: Any) -> int:
 
 @compiled
 def _forward(
-    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, out: Any, reduced: Any
-) -> None:
+    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
+    dropped: int, seed: int, out: Any, reduced: Any
+) -> None:  # fmt: skip
     batch, _, length, dim = query.shape
     wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
     q, o = np.zeros(_BLOCK * deep, f32), np.empty(_BLOCK * deep, f32)
@@ -121,6 +136,10 @@ def _forward(
                     row[s] = chance
                     total += chance
                 reduced[b, h, first + t, 0], reduced[b, h, first + t, 1] = top, f32(1) / total
+                if dropout > 0:
+                    row_key, larger = key_of(seed, item * length + first + t), f32(1) / (f32(1) - dropout)
+                    for s in range(wide):
+                        row[s] *= larger if is_kept(row_key, s, dropped) else f32(0)
             matmul(o, deep, scores, wide, 1, v, deep, rows, deep, size, True)
             for t in range(last - first):
                 at = o[t * deep : (t + 1) * deep]
@@ -129,8 +148,9 @@ def _forward(
 
 @compiled
 def _backward(
-    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, out: Any, reduced: Any,
-    gradient: Any, of_query: Any, of_key: Any, of_value: Any, of_bias: Any
+    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
+    dropped: int, seed: int, out: Any, reduced: Any, gradient: Any, of_query: Any, of_key: Any, of_value: Any,
+    of_bias: Any
 ) -> None:  # fmt: skip
     batch, _, length, dim = query.shape
     wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
@@ -160,20 +180,27 @@ def _backward(
                 for s in range(wide):
                     row[s] = exp(row[s] - top) * share_of
             matmul(changes, wide, g, deep, 1, turned_values, wide, rows, wide, dim, True)
-            # dV += P^T dO
-            matmul(of_v, deep, chances, 1, wide, g, deep, wide, deep, count, first == 0)
-            # dS = P * (dP - sum(dO * O))
+            # dS = P * (dP - sum(dO * O)), where of dP and P what dropout has left out is nothing
             for t in range(count):
                 row, at = chances[t * wide : (t + 1) * wide], changes[t * wide : (t + 1) * wide]
                 upstream, found, total = gradient[b, first + t, h], out[b, first + t, h], f32(0)
                 for d in range(dim):
                     total += read(upstream[d]) * read(found[d])
-                for s in range(wide):
-                    at[s] = row[s] * (at[s] - total)
+                if dropout > 0:
+                    row_key, larger = key_of(seed, item * length + first + t), f32(1) / (f32(1) - dropout)
+                    for s in range(wide):
+                        kept = larger if is_kept(row_key, s, dropped) else f32(0)
+                        at[s] = row[s] * (at[s] * kept - total)
+                        row[s] *= kept
+                else:
+                    for s in range(wide):
+                        at[s] = row[s] * (at[s] - total)
                 if len(of_bias):
                     to = of_bias[h, first + t]
                     for s in range(size):
                         to[s] += at[s]
+            # dV += P^T dO
+            matmul(of_v, deep, chances, 1, wide, g, deep, wide, deep, count, first == 0)
             # dQ = dS K and dK += dS^T Q
             matmul(o, deep, changes, wide, 1, k, deep, rows, deep, size, True)
             _stored(o, deep, scale, of_query[b, first:last, h])
@@ -183,42 +210,54 @@ def _backward(
             to[b, size:, h] = 0
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What attention is told beside states."""
+
+    scale: float
+    """What scores are multiplied by."""
+    dropout: float = 0.0
+    """Of the probabilities."""
+    seed: int = 0
+    """Which of them: 32 bits, with a sign."""
+
+    def numbers(self) -> tuple[Any, ...]:
+        """As compiled code takes them."""
+        return f32(self.scale), f32(self.dropout), dropped_below(self.dropout), np.int32(self.seed)
+
+
 def forward(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, scale: float
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, settings: Settings
 ) -> tuple[Tensor, Tensor]:
     """``softmax(query key^T * scale + bias + mask) value``, and by what each row of scores was reduced.
 
     Returns (batch, target, heads, dim) and, for :func:`backward`, (batch, heads, target, 2).
     """
     batch, heads, length, dim = query.shape
+    size = key.shape[2]
+    biases = all(t.shape[-1] == size and t.shape[2] in (1, length) and t.dtype == torch.float32 for t in (bias, mask))
+    if not (key.shape == value.shape == (batch, heads, size, dim) and biases):
+        shapes = [tuple(each.shape) for each in (query, key, value, bias, mask)]
+        raise ValueError(f"query, key, value, bias and mask do not fit: {shapes}")  # compiled code does not ask
     out, reduced = query.new_empty((batch, length, heads, dim)), torch.empty((batch, heads, length, 2))
-    given = *map(array, (query, key, value, bias, mask)), f32(scale), array(out), array(reduced)
+    given = *map(array, (query, key, value, bias, mask)), *settings.numbers(), array(out), array(reduced)
     share(batch * heads, lambda first, last, _: _forward(first, last, *given))
     return out, reduced
 
 
 def backward(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    bias: Tensor,
-    mask: Tensor,
-    scale: float,
-    out: Tensor,
-    reduced: Tensor,
-    gradient: Tensor,
-    needs_bias: bool,
+    given: Sequence[Tensor], settings: Settings, out: Tensor, reduced: Tensor, gradient: Tensor, needs_bias: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Gradients of query, key, value, in their shapes, and of a bias (1, heads, target, source) where it is asked for.
 
-    ``gradient``: (batch, target, heads, dim).
+    ``given`` are the five tensors that :func:`forward` took; ``gradient``: (batch, target, heads, dim).
     """
+    query, key = given[:2]
     batch, heads, length, _ = query.shape
-    size = key.shape[2]
-    found = [torch.empty_like(states.transpose(1, 2)) for states in (query, key, value)]
+    found = [torch.empty_like(states.transpose(1, 2)) for states in given[:3]]
     # A sum for each thread; what it does not touch is no memory.
-    of_bias = torch.zeros((parts_of(batch * heads), heads if needs_bias else 0, length, size))
-    given = *map(array, (query, key, value, bias, mask)), f32(scale), *map(array, (out, reduced, gradient, *found))
-    share(batch * heads, lambda first, last, part: _backward(first, last, *given, of_bias[part].numpy()))
+    of_bias = torch.zeros((parts_of(batch * heads), heads if needs_bias else 0, length, key.shape[2]))
+    arrays = *map(array, given), *settings.numbers(), *map(array, (out, reduced, gradient, *found))
+    share(batch * heads, lambda first, last, part: _backward(first, last, *arrays, of_bias[part].numpy()))
     of_query, of_key, of_value = (each.transpose(1, 2) for each in found)
     return of_query, of_key, of_value, of_bias.sum(0, keepdim=True) if needs_bias else None

@@ -1,5 +1,5 @@
-"""Modules that train faster on a CPU than the library's own, with their results: attention, linear maps, T5's norm and
-its GELU."""
+"""Modules that train faster on a CPU than the library's own, with their results: attention, embeddings, linear maps,
+dropout, T5's norm and its GELU."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
 
 from xlgen.backbones import attention
+from xlgen.backbones.gradients import embedding
 from xlgen.backbones.products import linear, onednn_is_faster
 from xlgen.backbones.steps import kernels_for
 
@@ -22,11 +23,16 @@ def make_faster(model: Any) -> None:
     """Change how ``model`` computes, not what. For a model on the CPU; wrappers and hooks that follow stay right."""
     model.set_attn_implementation(attention.NAME)
     head = model.get_output_embeddings()  # whose forward pass is the loss's (xlgen.training.cross_entropy)
+    table = model.get_input_embeddings().weight
     for module in model.modules():
         if type(module) is nn.Linear and module is not head and onednn_is_faster():
             vars(module)["forward"] = partial(_linear, module)
         elif isinstance(module, NewGELUActivation):
             vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
+        elif type(module) is nn.Embedding and module.weight is table is not head.weight:
+            vars(module)["forward"] = partial(embedding, module=module)
+        elif type(module) is nn.Dropout:
+            vars(module)["forward"] = partial(_dropout, module)
         elif isinstance(module, (MT5LayerNorm, UMT5LayerNorm)):
             vars(module)["forward"] = partial(_norm, module)
 
@@ -55,6 +61,30 @@ class _Linear(torch.autograd.Function):
         of_states = linear(gradient, weight.t()).view(states.shape) if needs_states else None
         of_weight = gradient.t() @ states.reshape(-1, weight.shape[1]) if needs_weight else None
         return of_states, of_weight, gradient.sum(0) if needs_bias else None
+
+
+def _dropout(module: Any, states: Tensor) -> Tensor:
+    """A share ``p`` of zeros, where the module trains."""
+    if not module.training or module.p in (0, 1) or kernels_for(states) is None:
+        return functional.dropout(states, module.p, module.training)
+    return _Dropout.apply(states, module.p, attention.new_seed())
+
+
+class _Dropout(torch.autograd.Function):
+    """What is left out is left out of the gradient too."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, probability: float, seed: int) -> Tensor:
+        from xlgen.backbones.dropout import drop
+
+        ctx.drawn = probability, seed
+        return drop(states, probability, seed)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        from xlgen.backbones.dropout import drop
+
+        return drop(upstream[0], *ctx.drawn), None, None
 
 
 def _norm(module: Any, states: Tensor) -> Tensor:

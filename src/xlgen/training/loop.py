@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import IGNORED, Backbone
+from xlgen.backbones.gradients import clip_norm, direct_gradients, release
 from xlgen.config import Training
 from xlgen.data.batches import BatchStream, padding_share
 from xlgen.data.examples import EncodedExample
@@ -73,6 +74,7 @@ def train_loop(
         targets = sum(len(example.target) for batch in batches for example in batch)
         after_step(StepResult(step + 1, loss, rate, norm, sources, targets, padding / whole))
         model.train()
+    release(model.parameters())
 
 
 def _optimize(
@@ -97,25 +99,29 @@ def _optimize(
             inputs["labels"] = torch.full_like(inputs["labels"], IGNORED)
     count = accelerator.reduce(sum((inputs["labels"] != IGNORED).sum() for inputs in tensors), "sum")
     total = torch.zeros((), device=accelerator.device)
+    direct = accelerator.num_processes == 1 and penalty is None
     for index, inputs in enumerate(tensors):
         last = index == len(tensors) - 1
         method.select(backbone, shares[index][0])
-        with _sync(accelerator, model, last):
+        with _sync(accelerator, model, last), direct_gradients(direct):
             with _autocast(accelerator, training.precision):
-                loss = token_loss(model, inputs, training.label_smoothing) / count
+                loss = token_loss(model, inputs, training.label_smoothing, 1 / count)
             # Processes average their gradients; the loss is a sum over processes, the penalty the same in each.
             whole = loss * accelerator.num_processes
             accelerator.backward(whole + penalty() if penalty and last else whole)
         total += loss.detach()
-    norm = accelerator.clip_grad_norm_(model.parameters(), training.clip_norm or math.inf)
+    clip = clip_norm if direct and accelerator.device.type == "cpu" else accelerator.clip_grad_norm_
+    norm = clip(model.parameters(), training.clip_norm or math.inf)
     optimizer.step()
     optimizer.zero_grad()
     return float(accelerator.reduce(total, "sum")), float(norm)
 
 
-def token_loss(model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0) -> Tensor:
-    """Cross entropy summed over target tokens, in fp32."""
-    with loss_in_the_head(model, inputs["labels"], IGNORED, label_smoothing) as found:
+def token_loss(
+    model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0, factor: Tensor | float = 1.0
+) -> Tensor:
+    """Cross entropy summed over target tokens, in fp32, times ``factor``."""
+    with loss_in_the_head(model, inputs["labels"], IGNORED, label_smoothing, factor) as found:
         model(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
