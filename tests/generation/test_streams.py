@@ -42,7 +42,7 @@ def test_two_streams_give_what_one_gives(name: str, beams: int, threads: Callabl
         decoding, found = Decoding(14, beams, batch_tokens=14 * beams * 24, sampling=sampling), []
         for count in (1, 2):
             threads(count)
-            assert streams_for(CPU, 48, 24) == count
+            assert streams_for(CPU, 48, 24, 1) == count
             best = hypotheses(backbone, *asked, decoding, beams)
             found.append([[each.tokens for each in all_] for all_ in best])
         assert found[0] == found[1]
@@ -50,15 +50,15 @@ def test_two_streams_give_what_one_gives(name: str, beams: int, threads: Callabl
 
 def test_few_inputs_are_one_stream(threads: Callable[[int], None]) -> None:
     threads(4)
-    assert [streams_for(CPU, inputs, 64) for inputs in (1, 15, 16, 24, 999)] == [1, 1, 2, 3, 4]
-    assert [streams_for(CPU, 999, rows) for rows in (1, 15, 16, 64)] == [1, 1, 2, 4]
+    assert [streams_for(CPU, inputs, 64, 1) for inputs in (1, 15, 16, 24, 999)] == [1, 1, 2, 3, 4]
+    assert [streams_for(CPU, 999, rows, 1) for rows in (1, 15, 16, 64)] == [1, 1, 2, 4]
 
 
 def test_without_compiled_code_there_is_one(threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     threads(4)
     monkeypatch.setattr(streams, "kernels_for", lambda tensor: None)
-    assert streams_for(CPU, 999, 64) == 1
-    assert streams_for(torch.device("cuda"), 999, 64) == 1
+    assert streams_for(CPU, 999, 64, 1) == 1
+    assert streams_for(torch.device("cuda"), 999, 64, 1) == 1
 
 
 def test_threads_are_shared_and_come_back(threads: Callable[[int], None]) -> None:

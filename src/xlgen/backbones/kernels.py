@@ -2,7 +2,8 @@
 
 PyTorch's batched products of so few rows wait for memory and write what the next operation reads again; here scores
 never leave the cache, each beam reads its own ancestors' slots only, and columns that hide are not read at all.
-One call runs on one core and lets other threads run meanwhile (``xlgen.generation.streams``).
+Inputs are shared among PyTorch's threads, of which a search has one where several go on side by side
+(``xlgen.generation.streams``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.compiled import array, compiled, exp, f32, inlined, largest_of, read, rounded
+from xlgen.backbones.sharing import share
 
 # -- attention
 
@@ -54,12 +56,23 @@ def _softmax(scores: Any, rows: int, size: int) -> None:
 
 @compiled
 def _past(
-    query: Any, key: Any, value: Any, keys: Any, values: Any, slots: Any, first: Any, bias: Any, column: int, out: Any
+    start: int,
+    stop: int,
+    query: Any,
+    key: Any,
+    value: Any,
+    keys: Any,
+    values: Any,
+    slots: Any,
+    first: Any,
+    bias: Any,
+    column: int,
+    out: Any,
 ) -> None:
-    inputs, beams, heads, dim = query.shape
+    _, beams, heads, dim = query.shape
     scores = np.empty(beams * heads * _lanes(column + 1), f32)
     own, sums = np.empty((heads, dim), f32), np.empty((heads, dim), f32)
-    for i in range(inputs):
+    for i in range(start, stop):
         begin = first[i]
         size = column + 1 - begin
         wide = _lanes(size)
@@ -99,11 +112,11 @@ def _past(
 
 
 @compiled
-def _source(query: Any, keys: Any, values: Any, mask: Any, scale: float, out: Any) -> None:
-    inputs, beams, heads, dim = query.shape
+def _source(start: int, stop: int, query: Any, keys: Any, values: Any, mask: Any, scale: float, out: Any) -> None:
+    _, beams, heads, dim = query.shape
     scores = np.empty(beams * _lanes(keys.shape[2]), f32)
     own, sums = np.empty(dim, f32), np.empty(dim, f32)
-    for i in range(inputs):
+    for i in range(start, stop):
         size = keys.shape[2]
         while size > 1 and mask[i, size - 1] == -np.inf:
             size -= 1
@@ -167,8 +180,9 @@ def attend_past(
     inputs, _, beams, heads, dim = past[0].shape
     out = torch.empty((inputs * beams, 1, heads * dim), dtype=query.dtype)
     shape = (inputs, beams, heads, dim)
-    new = (array(tensor.view(shape)) for tensor in (query, key, value))
-    _past(*new, array(past[0]), array(past[1]), array(slots), array(first), array(bias), column, array(out.view(shape)))
+    new = (tensor.view(shape) for tensor in (query, key, value))
+    given = *map(array, (*new, *past, slots, first, bias)), column, array(out.view(shape))
+    share(inputs, lambda start, stop, _: _past(start, stop, *given))
     return out
 
 
@@ -178,8 +192,8 @@ def attend_source(query: Tensor, source: tuple[Tensor, Tensor], mask: Tensor, sc
     inputs, heads, _, dim = source[0].shape
     shape = (inputs, -1, heads, dim)
     out = torch.empty(query.shape, dtype=query.dtype)
-    own, found = array(query.view(shape)), array(out.view(shape))
-    _source(own, array(source[0]), array(source[1]), mask.float().numpy(), f32(scale), found)
+    given = *map(array, (query.view(shape), *source, mask.float())), f32(scale), array(out.view(shape))
+    share(inputs, lambda start, stop, _: _source(start, stop, *given))
     return out
 
 

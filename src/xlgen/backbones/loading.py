@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -161,12 +162,10 @@ def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
 
 def _load_model(folder: str, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
-    from transformers import AutoModelForSeq2SeqLM
 
     try:
-        model, info = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True
-        )
+        files = _weight_files(folder) if dtype != torch.float32 else []
+        model, info = _read_converted(folder, files, dtype) if files else _read(folder, dtype)
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -183,3 +182,51 @@ def _load_model(folder: str, dtype: torch.dtype) -> Any:
             f"shape, first {names[0]}"
         )
     return model
+
+
+def _read(folder: str, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+    """A model, and what the library says of its loading."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    found: tuple[Any, dict[str, Any]] = AutoModelForSeq2SeqLM.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    return found
+
+
+def _weight_files(folder: str) -> list[str]:
+    """The safetensors of a checkpoint, one or several; none where there are none."""
+    from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+
+    def find(name: str) -> str | None:
+        found: str | None = cached_file(folder, name, _raise_exceptions_for_missing_entries=False)
+        return found
+
+    whole = find(SAFE_WEIGHTS_NAME)
+    if whole is not None:
+        return [whole]
+    index = _read_json(folder, SAFE_WEIGHTS_INDEX_NAME)
+    parts = sorted(set(index["weight_map"].values())) if index else []
+    return [path for path in map(find, parts) if path is not None]
+
+
+def _read_converted(folder: str, files: list[str], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+    """:func:`_read` without the memory of a copy in the precision of the files: a tensor at a time, largest first."""
+    from safetensors import safe_open
+    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, GenerationConfig
+
+    places: list[tuple[int, str, str]] = []
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            places += [(math.prod(file.get_slice(name).get_shape()), name, path) for name in file.keys()]  # noqa: SIM118
+    weights = {}
+    for _, name, path in sorted(places, reverse=True):
+        with safe_open(path, framework="pt") as file:  # what is read stays in memory until the file is closed
+            tensor = file.get_tensor(name)
+            weights[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    config = _load_config(folder)
+    family: Any = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)]
+    model, info = family.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True)
+    if _read_json(folder, "generation_config.json") is not None:
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model, info

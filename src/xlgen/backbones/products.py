@@ -26,8 +26,14 @@ def onednn_is_faster() -> bool:
         vendor = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
-    # What torch.compile calls for a linear map; there is no public name for it.
-    return vendor and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return vendor and _onednn_is_there()
+
+
+@cache
+def _onednn_is_there() -> bool:
+    # What torch.compile calls for a linear map; there are no public names for them.
+    names = ("_linear_pointwise", "_reorder_linear_weight")
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -45,14 +51,15 @@ PACKED_ELEMENTS = 2**18
 
 def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """:func:`linear` with one weight, for many inputs."""
-    plain = weight.dtype == torch.float32 and weight.device.type == "cpu" and onednn_is_faster()
-    if not plain or weight.numel() > PACKED_ELEMENTS or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+    dtype = weight.dtype
+    faster = _onednn_is_there() if dtype == torch.bfloat16 else dtype == torch.float32 and onednn_is_faster()
+    if weight.device.type != "cpu" or not faster or weight.numel() > PACKED_ELEMENTS:
         return lambda inputs: linear(inputs, weight, bias)
     with torch.no_grad():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _USUAL_ROWS)
 
     def of(inputs: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or inputs.dtype != torch.float32:
+        if torch.is_grad_enabled() or inputs.dtype != dtype:
             return functional.linear(inputs, weight, bias)
         found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, "none", [], "")
         return found

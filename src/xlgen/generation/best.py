@@ -12,7 +12,7 @@ from xlgen.backbones.steps import kernels_for
 
 CHUNK_ELEMENTS = 2**20
 """Logits that exist at once: 4 MiB in fp32, which the processor's cache holds."""
-COMPILED_ELEMENTS = 2**18
+COMPILED_ELEMENTS = 2**20
 """As many of them where compiled code goes over them, which does so but once."""
 _COLUMNS = 1_024
 
@@ -48,7 +48,7 @@ class Head:
 
         found = Best(len(hidden), count, normalise)
         for start, multiplied in self._parts or self._split(max(_COLUMNS, COMPILED_ELEMENTS // len(hidden))):
-            logits = multiplied(hidden).float()
+            logits = multiplied(hidden)
             found.take(logits, None if extra is None else extra[:, start : start + logits.shape[1]], start)
         return found.values, found.ids, found.normaliser
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xlgen.backbones.compiled import compiled, exp, f32, largest_of
+from xlgen.backbones.compiled import array, compiled, exp, f32, largest_of, read
+from xlgen.backbones.sharing import share
 from xlgen.generation.rows import NEVER, Batch
 
 _PIECE = 64
@@ -17,14 +18,17 @@ _PIECE = 64
 
 @compiled
 def _take_best(
-    logits: Any, extra: Any, added: bool, normalise: bool, start: int, values: Any, ids: Any, largest: Any, sums: Any
-) -> None:
-    rows, size = logits.shape
+    begin: int, end: int, logits: Any, extra: Any, added: bool, normalise: bool, start: int, values: Any, ids: Any,
+    largest: Any, sums: Any
+) -> None:  # fmt: skip
+    size = logits.shape[1]
     count = values.shape[1]
     pieces = (size + _PIECE - 1) // _PIECE
-    shifted, tops = np.empty(size, f32), np.empty(pieces, f32)
-    for r in range(rows):
-        row = logits[r]
+    row, tops = np.empty(size, f32), np.empty(pieces, f32)
+    for r in range(begin, end):
+        stored = logits[r]
+        for c in range(size):
+            row[c] = read(stored[c])
         for j in range(pieces):
             tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
         if normalise:
@@ -35,8 +39,7 @@ def _take_best(
             largest[r], sums[r] = top, total
         if added:
             for c in range(size):
-                shifted[c] = row[c] + extra[r, c]
-            row = shifted
+                row[c] += extra[r, c]
             for j in range(pieces):
                 tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
         for j in range(pieces):
@@ -64,10 +67,11 @@ class Best:
         self._largest, self._sums = torch.full((rows,), -torch.inf), torch.zeros(rows)
 
     def take(self, logits: Tensor, extra: Tensor | None, start: int) -> None:
-        """Logits (rows, n) of the tokens from ``start`` on; ``extra`` is added to them behind the log-sum-exp."""
-        added = (logits if extra is None else extra).numpy()
+        """Logits (rows, n) of the tokens from ``start`` on; ``extra``, in fp32, is added behind the log-sum-exp."""
+        added = np.empty((1, 1), f32) if extra is None else extra.numpy()
         state = (self.values.numpy(), self.ids.numpy(), self._largest.numpy(), self._sums.numpy())
-        _take_best(logits.numpy(), added, extra is not None, self._normalise, start, *state)
+        given = array(logits), added, extra is not None, self._normalise, start, *state
+        share(len(logits), lambda begin, end, _: _take_best(begin, end, *given))
 
     @property
     def normaliser(self) -> Tensor:

@@ -20,7 +20,7 @@ from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.generation.precision import weights_in
-from xlgen.generation.rows import Encoded, Found
+from xlgen.generation.rows import Encoded, Found, Waiting
 from xlgen.generation.search import Search, cache_columns
 from xlgen.generation.streams import side_by_side, streams_for
 
@@ -108,7 +108,7 @@ def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, coun
     prompt = 1 + len(backbone.target_prefix(examples[order[0]].language))
     longest = backbone.new_tokens_limit(decoding.max_new_tokens, prompt)
     rows = max(1, decoding.batch_tokens // (decoding.num_beams * longest))
-    streams = streams_for(device, len(order), rows)
+    streams = streams_for(device, len(order), rows, backbone.model.num_parameters())
     search = Search(
         step=backbone.decoder_step(cache_columns(backbone.reserved_target + prompt, longest)),
         end=backbone.tokenizer.eos_token_id,
@@ -118,7 +118,6 @@ def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, coun
         length_penalty=decoding.length_penalty,
         rows=max(1, rows // streams),
         source_tokens=decoding.batch_tokens // streams,
-        entering=max(1, rows // streams // _CHUNKS),
         hypotheses=count,
         sampling=decoding.sampling,
         before=backbone.states_before_target(),
@@ -126,15 +125,16 @@ def _by_search(backbone: Backbone, examples: _Examples, decoding: Decoding, coun
     lengths = [(len(examples[i].source), 0) for i in order]
     budget = max(search.source_tokens // _CHUNKS, *map(max, lengths))
     # The longest first: what comes later has room in their places.
-    batches = list(budget_batches(lengths, budget, search.entering))[::-1]
+    batches = list(budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)))[::-1]
 
     def stream(first: int) -> Iterator[Found]:
         """Every so many batches, so that who is decoded with whom does not depend on who is faster."""
 
-        def waiting() -> Iterator[Encoded]:
+        def waiting() -> Iterator[Waiting]:
             for places in batches[first::streams]:
                 numbers = [order[place] for place in places]
-                yield _encode(backbone, [examples[i] for i in numbers], numbers, bias, device)
+                entering = [examples[i] for i in numbers]
+                yield Waiting(len(numbers), partial(_encode, backbone, entering, numbers, bias, device))
 
         return search.run(waiting())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,32 @@ class Encoded:
     """What the decoder is given first: (inputs, prompt)."""
     bias: Tensor | None = None
     """What is added to log-probabilities: (inputs, vocabulary)."""
+
+
+def together(several: Sequence[Encoded]) -> Encoded:
+    """All inputs as if they had been encoded together; the shorter sources are padded."""
+    longest = max(each.mask.shape[1] for each in several)
+
+    def padded(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, (*[0] * (2 * tensor.dim() - 4), 0, longest - tensor.shape[1]))
+
+    biases = [each.bias for each in several if each.bias is not None]
+    return Encoded(
+        [number for each in several for number in each.numbers],
+        [key for each in several for key in each.keys],
+        torch.cat([padded(each.states) for each in several]),
+        torch.cat([padded(each.mask) for each in several]),
+        torch.cat([each.prompts for each in several]),
+        torch.cat(biases) if biases else None,
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Inputs that enter together, when there is room for them."""
+
+    inputs: int
+    encode: Callable[[], Encoded]
 
 
 @dataclass(frozen=True)

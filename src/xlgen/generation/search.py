@@ -15,7 +15,7 @@ from torch import Tensor
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
 from xlgen.config import Sampling
 from xlgen.generation.best import Head, top
-from xlgen.generation.rows import NEVER, Batch, Encoded, Found, grow, joined, kept, moved, replaced
+from xlgen.generation.rows import NEVER, Batch, Encoded, Found, Waiting, grow, joined, kept, moved, replaced, together
 from xlgen.generation.sampling import draw, uniforms, warp
 
 # A batch is put together anew when so large a share of its inputs is done.
@@ -36,8 +36,6 @@ class Search:
     """At most so many inputs are decoded together,"""
     source_tokens: int
     """and so many source tokens, padding included; those that enter together in any case."""
-    entering: int
-    """At most so many inputs enter together."""
     hypotheses: int = 1
     sampling: Sampling | None = None
     """Draw ``beams`` samples of each input."""
@@ -52,43 +50,44 @@ class Search:
         self._divisors = torch.arange(self.longest + 1).float() ** self.length_penalty
 
     @torch.inference_mode()
-    def run(self, waiting: Iterator[Encoded]) -> Iterator[Found]:
+    def run(self, waiting: Iterator[Waiting]) -> Iterator[Found]:
         """The hypotheses of each input, in the order in which they are done."""
         batch: Batch | None = None
-        more = True
+        following = next(waiting, None)
         while True:
-            while more and self._has_room(batch):
+            entering: list[Encoded] = []
+            while following is not None and self._has_room(batch, entering, following):
+                entering.append(following.encode())
                 following = next(waiting, None)
-                more = following is not None
-                if following is not None:
-                    batch = self._admit(batch, following)
-            if batch is not None and not more:
+            if entering:
+                batch = self._admit(batch, self._fresh(together(entering)))
+            if batch is not None and following is None:
                 batch = kept(batch, ~batch.done)
             if not batch:
                 return
-            self._advance(batch, more)
+            self._advance(batch, following is not None)
             yield from self._results(batch)
 
     # -- who is in the batch
 
-    def _has_room(self, batch: Batch | None) -> bool:
-        going = len(batch) - int(batch.done.sum()) if batch else 0
-        if not batch or not going:
-            return True
-        then = going + self.entering
-        return then <= self.rows and then * batch.memory.source_mask.shape[-1] <= self.source_tokens
+    def _has_room(self, batch: Batch | None, entering: list[Encoded], following: Waiting) -> bool:
+        going = sum(len(each.numbers) for each in entering)
+        lengths = [each.mask.shape[1] for each in entering]
+        if batch:
+            going += int((~batch.done).sum())
+            lengths.append(batch.memory.source_mask.shape[-1])
+        then = going + following.inputs
+        return not going or (then <= self.rows and then * max(lengths) <= self.source_tokens)
 
-    def _admit(self, batch: Batch | None, new: Encoded) -> Batch:
+    def _admit(self, batch: Batch | None, fresh: Batch) -> Batch:
         """Let inputs enter: in the places of some that are done, or behind the others."""
-        fresh = self._fresh(new)
-        if batch is None:
-            return moved(fresh, fresh.column, -(-(fresh.column + 1) // CHUNK) * CHUNK)
-        free = batch.done.nonzero().flatten()[: len(fresh)]
-        if len(free) == len(fresh) and fresh.memory.source_mask.shape[-1] <= batch.memory.source_mask.shape[-1]:
-            return replaced(batch, free, fresh)
-        if len(free):
-            batch = kept(batch, ~batch.done)
-        return joined(batch, fresh) if batch else self._admit(None, new)
+        if batch is not None:
+            free = batch.done.nonzero().flatten()[: len(fresh)]
+            if len(free) == len(fresh) and fresh.memory.source_mask.shape[-1] <= batch.memory.source_mask.shape[-1]:
+                return replaced(batch, free, fresh)
+            if len(free):
+                batch = kept(batch, ~batch.done)
+        return joined(batch, fresh) if batch else moved(fresh, fresh.column, -(-(fresh.column + 1) // CHUNK) * CHUNK)
 
     def _fresh(self, new: Encoded) -> Batch:
         """A batch of new inputs, with a cache that is as long as their prompts without the last tokens."""

@@ -14,6 +14,8 @@ from xlgen.backbones.steps import kernels_for
 
 _FEW = 8
 """Inputs that a stream has at least: fewer are not worth the steps."""
+_SMALL = 2**24
+"""Parameters of a model that is decoded in several streams."""
 
 _Result = TypeVar("_Result")
 
@@ -25,12 +27,13 @@ class _End:
     error: BaseException | None
 
 
-def streams_for(device: torch.device, inputs: int, rows: int) -> int:
-    """How many streams ``inputs`` are worth, of which ``rows`` are decoded at a time.
+def streams_for(device: torch.device, inputs: int, rows: int, parameters: int) -> int:
+    """How many streams ``inputs`` are worth, of which ``rows`` are decoded at a time, with so many ``parameters``.
 
-    One on a GPU, and where nothing is compiled, for then Python's lock is held for long.
+    One on a GPU, and where nothing is compiled, for then Python's lock is held for long; and one for a model that no
+    core's cache holds: together they read its weights once, and for twice as many rows.
     """
-    if device.type != "cpu" or kernels_for(torch.empty(0)) is None:
+    if device.type != "cpu" or parameters > _SMALL or kernels_for(torch.empty(0)) is None:
         return 1
     return max(1, min(torch.get_num_threads(), inputs // _FEW, rows // _FEW))
 
