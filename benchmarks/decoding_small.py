@@ -96,11 +96,18 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def child(job: dict[str, Any]) -> dict[str, Any]:
+    from transformers import AutoModelForSeq2SeqLM
+
     from xlgen.backbones import loading
     from xlgen.data.tasks import load_task
     from xlgen.doctor import product_rate
 
-    backbone = loading.load(job["model"], weights=job["precision"])
+    if job["engine"] == "generate":  # loaded as its users load it; what is mapped before is not read
+        backbone = loading.load(job["model"])
+        backbone.model = AutoModelForSeq2SeqLM.from_pretrained(job["model"], dtype=loading.DTYPES[job["precision"]])
+        type(backbone).repair(backbone.model, fresh=False)
+    else:
+        backbone = loading.load(job["model"], weights=job["precision"])
     backbone.model.set_attn_implementation(job["attention"])
     task = load_task("squad-xquad", Path(job["data"]))
     rows = task.examples("en", "train", job["inputs"])

@@ -3,9 +3,9 @@ encoder while decoding.
 
 The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
 fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.backbones.flash``);
-without Numba they exist once in fp32, what is kept for the way back is the probabilities in the
-precision of the products, and everything else is in place. ``torch.autograd.gradcheck`` and the eager attention are
-what the tests hold it against.
+without Numba they exist once in fp32, what is kept for the way back is the probabilities in the precision of the
+products, and everything else is in place. ``torch.autograd.gradcheck`` and the eager attention are what the tests hold
+it against.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class _Compiled(torch.autograd.Function):
         from xlgen.backbones import flash
 
         nothing = torch.zeros((1, 1, 1, key.shape[2]))
-        near, shown = (nothing if part is None else part.float() for part in (bias, mask))
+        # One behind another, as compiled code is made for one layout at a time.
+        near, shown = (nothing if part is None else part.float().contiguous() for part in (bias, mask))
         given = (query, key, value, near, shown)
         ctx.settings = flash.Settings(scale, dropout, new_seed() if dropout else 0)
         out, reduced = flash.forward(*given, ctx.settings)
@@ -109,7 +110,7 @@ class _Compiled(torch.autograd.Function):
 
         *given, out, reduced = ctx.saved_tensors
         needs_bias = ctx.needs_input_grad[3]
-        gradient = upstream[0].to(out.dtype)
+        gradient = upstream[0].to(out.dtype).contiguous()
         *found, of_bias = flash.backward(given, ctx.settings, out, reduced, gradient, needs_bias)
         return *found, of_bias.to(ctx.bias_dtype) if of_bias is not None else None, None, None, None
 
