@@ -21,7 +21,7 @@ from xlgen.generation.sampling import draw, uniforms, warp
     st.integers(0, 1_000),
     st.floats(0.2, 3),
     st.one_of(st.none(), st.integers(1, 60)),
-    st.floats(0.05, 1),
+    st.one_of(st.floats(0.05, 0.999), st.just(1.0)),  # nearer to 1 it is rounding that decides about the last tokens
 )
 @settings(max_examples=60)
 def test_what_may_be_drawn_is_what_the_library_leaves(seed: int, temperature: float, top_k: Any, top_p: float) -> None:
