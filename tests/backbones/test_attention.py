@@ -6,44 +6,62 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.backbones.attention import NAME, _Attention, attention
+from xlgen.backbones import steps, training_modules
+from xlgen.backbones.attention import NAME, attention
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.training_modules import make_faster
 from xlgen.data.examples import EncodedExample
 from xlgen.training.loop import token_loss
 
 
-@pytest.mark.parametrize("bias", [None, (1, 2, 3, 5), (4, 2, 3, 5), (1, 1, 1, 5)])
-@pytest.mark.parametrize("scale", [1.0, 0.3])
-def test_the_gradients_are_those_of_the_function(bias: Any, scale: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+@pytest.mark.parametrize("biased", [False, True])
+def test_other_dtypes_are_computed_in_fp32(dtype: torch.dtype, biased: bool) -> None:
     torch.manual_seed(0)
-    shapes = [(4, 2, 3, 6), (4, 2, 5, 6), (4, 2, 5, 6)]
-    tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    added = None if bias is None else torch.randn(bias, dtype=torch.float64, requires_grad=True)
-    mask = torch.zeros((4, 1, 1, 5), dtype=torch.float64)
+    states = [torch.randn(4, 2, n, 6, dtype=dtype, requires_grad=True) for n in (3, 5, 5)]
+    bias = torch.randn(1, 2, 3, 5, dtype=dtype, requires_grad=True) if biased else None
+    mask = torch.zeros((4, 1, 1, 5), dtype=dtype)
     mask[1, :, :, 3:] = -torch.inf
+    query, key, value = (each.float() for each in states)
+    scores = query @ key.transpose(2, 3) * 0.3 + mask.float() + (0 if bias is None else bias.float())
+    wanted = (scores.softmax(-1) @ value).transpose(1, 2)
+    found, _ = attention(torch.nn.Module(), *states, mask, scaling=0.3, position_bias=bias)  # type: ignore[arg-type]
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, wanted.to(dtype), rtol=2e-3, atol=1e-5)
+    inputs = [*states, *([] if bias is None else [bias])]
+    upstream = torch.randn(found.shape, dtype=dtype)
+    for mine, theirs in zip(
+        torch.autograd.grad(found, inputs, upstream), torch.autograd.grad(wanted, inputs, upstream.float()), strict=True
+    ):
+        assert mine.dtype == dtype
+        torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=1e-5)
 
-    def call(*given: torch.Tensor) -> torch.Tensor:
-        return _Attention.apply(*given[:3], given[3] if bias else None, mask, scale, 0.0)  # type: ignore[no-any-return]
 
-    inputs = (*tensors, *([] if added is None else [added]))
-    assert torch.autograd.gradcheck(call, inputs)
+def test_a_bias_that_is_not_one_for_the_batch_has_no_gradient() -> None:
+    states = [torch.randn(4, 2, 3, 6) for _ in range(3)]
+    bias = torch.randn(4, 2, 3, 3)
+    found, _ = attention(torch.nn.Module(), *states, None, scaling=1.0, position_bias=bias)  # type: ignore[arg-type]
+    wanted = (states[0] @ states[1].transpose(2, 3) + bias).softmax(-1) @ states[2]
+    torch.testing.assert_close(found, wanted.transpose(1, 2))
+    with pytest.raises(ValueError, match=r"not \(4, 2, 3, 3\)"):
+        attention(torch.nn.Module(), *states, None, position_bias=bias.requires_grad_())  # type: ignore[arg-type]
 
 
-def test_dropout_keeps_the_mean_and_its_gradient_fits() -> None:
-    torch.manual_seed(0)
-    query, key, value = (torch.randn((1, 1, n, 4), dtype=torch.float64) for n in (2, 300, 300))
-    module = torch.nn.Module().train()
-    plain, _ = attention(module, query, key, value, None)
-    many = torch.stack([attention(module, query, key, value, None, dropout=0.3)[0] for _ in range(2_000)])
-    assert torch.allclose(many.mean(0), plain, atol=4 * float(many.std(0).max()) / 2_000**0.5)
-    # The output is linear in the values, with the probabilities that were kept.
-    value.requires_grad_()
-    torch.manual_seed(1)
-    dropped, _ = attention(module, query, key, value, None, dropout=0.3)
-    (gradient,) = torch.autograd.grad(dropped.sum(), value)
-    torch.testing.assert_close((gradient * value).sum(), dropped.sum())
-    assert torch.equal(attention(module.eval(), query, key, value, None, dropout=0.3)[0], plain)
+def test_dropout_is_for_training_only() -> None:
+    states = [torch.randn((1, 1, 30, 4)) for _ in range(3)]
+    module = torch.nn.Module()
+    plain, _ = attention(module.eval(), *states, None)  # type: ignore[arg-type]
+    assert torch.equal(attention(module.eval(), *states, None, dropout=0.3)[0], plain)  # type: ignore[arg-type]
+    assert not torch.equal(attention(module.train(), *states, None, dropout=0.3)[0], plain)  # type: ignore[arg-type]
+
+
+def test_without_compiled_code_a_model_keeps_the_librarys(any_backbone: Backbone, monkeypatch: Any) -> None:
+    model = copy.deepcopy(any_backbone.model)
+    before = model.config._attn_implementation
+    for module in (training_modules, steps):
+        monkeypatch.setattr(module, "kernels_for", lambda tensor: None)
+    make_faster(model)
+    assert model.config._attn_implementation == before != NAME
 
 
 def gradients(backbone: Backbone, implementation: str, dtype: torch.dtype) -> tuple[float, dict[str, torch.Tensor]]:

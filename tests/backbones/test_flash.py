@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from xlgen.backbones import flash, tiles
-from xlgen.backbones.attention import _Attention, _Compiled
+from xlgen.backbones.attention import _Attention
 from xlgen.backbones.sharing import parts_of
 
 TOLERANCE = {torch.float32: 3e-5, torch.bfloat16: 5e-2}
@@ -65,7 +65,7 @@ def test_outputs_and_gradients(
     bias = torch.randn(1, heads, target, source) if biased else None
     upstream = torch.randn(batch, target, heads, dim).to(dtype)
     inputs = [each.detach().requires_grad_() for each in (*states, *([] if bias is None else [bias]))]
-    found = _Compiled.apply(*inputs[:3], inputs[3] if biased else None, mask, 0.7, 0.0)
+    found = _Attention.apply(*inputs[:3], inputs[3] if biased else None, mask, 0.7, 0.0)
     wide = [each.detach().float().requires_grad_() for each in inputs]
     wanted = reference(*wide[:3], wide[3] if biased else torch.zeros(1), mask, 0.7)  # type: ignore[arg-type]
     assert found.dtype == dtype
@@ -136,7 +136,7 @@ def test_threads_share_the_heads(threads: int) -> None:
             torch.set_num_threads(count)
             assert parts_of(10) == count
             torch.manual_seed(1)
-            out = _Compiled.apply(*states, bias, None, 1.0, 0.2)
+            out = _Attention.apply(*states, bias, None, 1.0, 0.2)
             found.append((out, *torch.autograd.grad(out.square().sum(), [*states, bias])))
     finally:
         torch.set_num_threads(before)
@@ -151,9 +151,9 @@ def test_states_of_other_sizes_are_refused() -> None:
             flash.forward(query, key, value, nothing, nothing, flash.Settings(1.0))
 
 
-def test_what_no_gradient_is_asked_of_gets_none() -> None:
-    query, key, value = (torch.randn(1, 2, 3, 4) for _ in range(3))
-    bias = torch.randn(1, 2, 3, 3)
-    for function in (_Attention, _Compiled):
-        out = function.apply(query.clone().requires_grad_(), key, value, bias, None, 1.0, 0.0)
-        out.sum().backward()
+@pytest.mark.parametrize("asked", range(4))
+def test_what_no_gradient_is_asked_of_gets_none(asked: int) -> None:
+    given = [torch.randn(1, 2, 3, 4).requires_grad_(asked == place) for place in range(3)]
+    bias = torch.randn(1, 2, 3, 3).requires_grad_(asked == 3)
+    _Attention.apply(*given, bias, None, 1.0, 0.0).sum().backward()
+    assert [each.grad is not None for each in (*given, bias)] == [asked == place for place in range(4)]

@@ -16,7 +16,7 @@ from xlgen.generation import best
 from xlgen.generation.best import top
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding, Hypothesis
-from xlgen.generation.rows import Batch
+from xlgen.generation.rows import Batch, Encoded
 from xlgen.generation.search import Search, cache_columns
 from xlgen.pocket import world
 
@@ -146,6 +146,26 @@ def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None
         held.clear()
         hypotheses(backbone, asked, languages, Decoding(2, batch_tokens=budget))
         assert max(held) <= max(2 * budget, max(map(len, asked)) * 2), (budget, max(held))
+
+
+def test_a_batch_is_filled_and_what_enters_together_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, entered, sizes = loading.load("pocket-mt5"), [], []
+    fresh, step = Search._fresh, Search._step
+
+    def counted(search: Search, new: Encoded) -> Batch:
+        entered.append(len(new.numbers))
+        return fresh(search, new)
+
+    def seen(search: Search, batch: Batch) -> None:
+        sizes.append(len(batch))
+        step(search, batch)
+
+    monkeypatch.setattr(Search, "_fresh", counted)
+    monkeypatch.setattr(Search, "_step", seen)
+    monkeypatch.setattr("xlgen.generation.decode.streams_for", lambda *_: 1)
+    hypotheses(backbone, *sources(backbone, 40, longest=3), Decoding(12, 2, batch_tokens=12 * 2 * 32))
+    assert entered[0] == max(sizes) == 32
+    assert sum(entered) == 40
 
 
 def test_limits(checkpoint: Callable[[str], Path]) -> None:

@@ -2,10 +2,8 @@
 encoder while decoding.
 
 The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
-fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.backbones.flash``);
-without Numba they exist once in fp32, what is kept for the way back is the probabilities in the precision of the
-products, and everything else is in place. ``torch.autograd.gradcheck`` and the eager attention are what the tests hold
-it against.
+fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.backbones.flash``).
+The eager attention is what the tests hold it against.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, eager_mask
 
-from xlgen.backbones.steps import kernels_for
+from xlgen.backbones.steps import COMPILED_FOR, kernels_for
 
 NAME = "xlgen"
 """What ``set_attn_implementation`` is told."""
@@ -39,60 +37,7 @@ class _Attention(torch.autograd.Function):
         scale: float,
         dropout: float,
     ) -> Tensor:
-        wide = torch.promote_types(query.dtype, torch.float32)
-        scores = torch.matmul(query, key.transpose(2, 3)).to(wide)  # (batch, heads, target, source)
-        if scale != 1:
-            scores *= scale
-        for part in (bias, mask):
-            if part is not None:
-                scores += part
-        chances = scores.softmax(-1).to(value.dtype)
-        kept = torch.empty_like(chances).bernoulli_(1 - dropout).div_(1 - dropout) if dropout else None
-        ctx.save_for_backward(query, key, value, chances, kept)
-        ctx.scale, ctx.bias = scale, None if bias is None else (bias.shape, bias.dtype)
-        return torch.matmul(chances if kept is None else chances * kept, value)
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
-        (gradient,) = upstream
-        query, key, value, chances, kept = ctx.saved_tensors
-        needs_query, needs_key, needs_value, needs_bias = ctx.needs_input_grad[:4]
-        used = chances if kept is None else chances * kept
-        of_value = torch.matmul(used.transpose(2, 3), gradient) if needs_value else None
-        if not (needs_query or needs_key or needs_bias):
-            return None, None, of_value, None, None, None, None
-        of_chances = torch.matmul(gradient, value.transpose(2, 3))
-        if kept is not None:
-            of_chances *= kept
-        of_scores = torch.ops.aten._softmax_backward_data(of_chances, chances, -1, chances.dtype)
-        of_bias = None
-        if needs_bias:
-            shape, dtype = ctx.bias
-            wide = torch.promote_types(of_scores.dtype, torch.float32)
-            summed = [place for place, size in enumerate(shape) if size == 1 and of_scores.shape[place] > 1]
-            of_bias = (of_scores.sum(summed, keepdim=True, dtype=wide) if summed else of_scores.clone()).to(dtype)
-        if ctx.scale != 1:
-            of_scores *= ctx.scale
-        of_query = torch.matmul(of_scores, key) if needs_query else None
-        of_key = torch.matmul(of_scores.transpose(2, 3), query) if needs_key else None
-        return of_query, of_key, of_value, of_bias, None, None, None
-
-
-class _Compiled(torch.autograd.Function):
-    """The same by ``xlgen.backbones.flash``; returns (batch, target, heads, dim)."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        bias: Tensor | None,
-        mask: Tensor | None,
-        scale: float,
-        dropout: float,
-    ) -> Tensor:
-        from xlgen.backbones import flash
+        from xlgen.backbones import flash  # Numba is loaded where it is used
 
         nothing = torch.zeros((1, 1, 1, key.shape[2]))
         # One behind another, as compiled code is made for one layout at a time.
@@ -143,24 +88,22 @@ def attention(
         dropout: Of the probabilities, where the module trains.
         position_bias: What is added too; it has a gradient.
 
-    Returns the output, (batch, target, heads, dim), and no weights.
+    Returns the output, (batch, target, heads, dim), and no weights. Raises ValueError for a bias with a gradient that
+    is not one for the whole batch.
     """
     if position_bias is not None and not position_bias.requires_grad and not position_bias.any():
         position_bias = None  # T5's cross-attention, whose bias is nothing
+    if position_bias is not None and position_bias.requires_grad:
+        whole = (1, query.shape[1], query.shape[2], key.shape[2])
+        if position_bias.shape != whole:
+            raise ValueError(f"a bias with a gradient is {whole}, not {tuple(position_bias.shape)}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    inputs = (query, key, value, position_bias, attention_mask, scale, dropout if module.training else 0.0)
+    states = [each if each.dtype in COMPILED_FOR else each.float() for each in (query, key, value)]
     with torch.autocast(query.device.type, enabled=False):
-        if kernels_for(query) and _is_a_layers(position_bias, query, key):
-            compiled: Tensor = _Compiled.apply(*inputs)
-            return compiled, None
-        found: Tensor = _Attention.apply(*inputs)
-    return found.transpose(1, 2).contiguous(), None
-
-
-def _is_a_layers(bias: Tensor | None, query: Tensor, key: Tensor) -> bool:
-    """Whether the gradient of a bias is one sum over the batch."""
-    whole = (1, query.shape[1], query.shape[2], key.shape[2])
-    return bias is None or not bias.requires_grad or bias.shape == whole
+        found: Tensor = _Attention.apply(
+            *states, position_bias, attention_mask, scale, dropout if module.training else 0.0
+        )
+    return found.to(query.dtype), None
 
 
 def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:

@@ -31,7 +31,7 @@ from xlgen.backbones.compiled import (
     largest_of,
     read,
     rounded,
-)  # fmt: skip
+)
 from xlgen.backbones.sharing import parts_of, share
 from xlgen.backbones.tiles import COLUMNS, ROWS, matmul
 

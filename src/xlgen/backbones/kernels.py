@@ -56,19 +56,9 @@ def _softmax(scores: Any, rows: int, size: int) -> None:
 
 @compiled
 def _past(
-    start: int,
-    stop: int,
-    query: Any,
-    key: Any,
-    value: Any,
-    keys: Any,
-    values: Any,
-    slots: Any,
-    first: Any,
-    bias: Any,
-    column: int,
-    out: Any,
-) -> None:
+    start: int, stop: int, query: Any, key: Any, value: Any, keys: Any, values: Any, slots: Any, first: Any, bias: Any,
+    column: int, out: Any
+) -> None:  # fmt: skip
     _, beams, heads, dim = query.shape
     scores = np.empty(beams * heads * _lanes(column + 1), f32)
     own, sums = np.empty((heads, dim), f32), np.empty((heads, dim), f32)

@@ -100,7 +100,7 @@ def load(
     if init == "random":
         model = _random_model(config, family, seed)
     else:
-        model = _load_model(folder, DTYPES[weights])
+        model = _load_model(folder, config, DTYPES[weights])
         family.repair(model, fresh=False)
     return family(model, tokenizer, name)
 
@@ -160,12 +160,13 @@ def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
     return model
 
 
-def _load_model(folder: str, dtype: torch.dtype) -> Any:
+def _load_model(folder: str, config: Any, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
 
     try:
-        files = _weight_files(folder) if dtype != torch.float32 else []
-        model, info = _read_converted(folder, files, dtype) if files else _read(folder, dtype)
+        files = _weight_files(folder)
+        converted = files and dtype != torch.float32
+        model, info = _read_converted(folder, config, files, dtype) if converted else _read(folder, dtype)
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -206,11 +207,18 @@ def _weight_files(folder: str) -> list[str]:
     if whole is not None:
         return [whole]
     index = _read_json(folder, SAFE_WEIGHTS_INDEX_NAME)
-    parts = sorted(set(index["weight_map"].values())) if index else []
-    return [path for path in map(find, parts) if path is not None]
+    if index is None:
+        return []
+    try:
+        parts = {name: find(name) for name in set(index["weight_map"].values())}
+    except (TypeError, KeyError, AttributeError):
+        raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} has no weight_map from tensors to files") from None
+    if absent := sorted(name for name, path in parts.items() if path is None):
+        raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} names {absent[0]}, which is not there")
+    return [str(parts[name]) for name in sorted(parts)]
 
 
-def _read_converted(folder: str, files: list[str], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+def _read_converted(folder: str, config: Any, files: list[str], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
     """:func:`_read` without the memory of a copy in the precision of the files: a tensor at a time, largest first."""
     from safetensors import safe_open
     from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, GenerationConfig
@@ -218,13 +226,13 @@ def _read_converted(folder: str, files: list[str], dtype: torch.dtype) -> tuple[
     places: list[tuple[int, str, str]] = []
     for path in files:
         with safe_open(path, framework="pt") as file:
-            places += [(math.prod(file.get_slice(name).get_shape()), name, path) for name in file.keys()]  # noqa: SIM118
+            names = file.keys()
+            places += [(math.prod(file.get_slice(name).get_shape()), name, path) for name in names]
     weights = {}
     for _, name, path in sorted(places, reverse=True):
         with safe_open(path, framework="pt") as file:  # what is read stays in memory until the file is closed
             tensor = file.get_tensor(name)
             weights[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
-    config = _load_config(folder)
     family: Any = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)]
     model, info = family.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True)
     if _read_json(folder, "generation_config.json") is not None:

@@ -33,7 +33,8 @@ CHUNK = 16
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer."""
 
-_COMPILED_FOR = (torch.float32, torch.bfloat16)
+COMPILED_FOR = (torch.float32, torch.bfloat16)
+"""Dtypes that compiled code takes."""
 
 
 @dataclass
@@ -166,7 +167,7 @@ def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> 
 
 def kernels_for(tensor: Tensor) -> ModuleType | None:
     """``xlgen.backbones.kernels`` where it can take this tensor, which the processor must hold, and Numba is there."""
-    return _kernels() if tensor.device.type == "cpu" and tensor.dtype in _COMPILED_FOR else None
+    return _kernels() if tensor.device.type == "cpu" and tensor.dtype in COMPILED_FOR else None
 
 
 @cache

@@ -21,9 +21,10 @@ from xlgen.backbones.steps import kernels_for
 
 def make_faster(model: Any) -> None:
     """Change how ``model`` computes, not what. For a model on the CPU; wrappers and hooks that follow stay right."""
-    model.set_attn_implementation(attention.NAME)
     head = model.get_output_embeddings()  # whose forward pass is the loss's (xlgen.training.cross_entropy)
     table = model.get_input_embeddings().weight
+    if kernels_for(table) is not None:
+        model.set_attn_implementation(attention.NAME)
     for module in model.modules():
         if type(module) is nn.Linear and module is not head and onednn_is_faster():
             vars(module)["forward"] = partial(_linear, module)
