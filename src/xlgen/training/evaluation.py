@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from accelerate.utils import gather_object
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.config import Evaluation
-from xlgen.data.examples import LabelledExample
+from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
 from xlgen.generation.control import Decoder, LanguageControl, Request, build_control
+from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
+from xlgen.generation.inputs import Deferred
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset
@@ -26,6 +29,8 @@ from xlgen.training.tracking import write_atomically
 
 # Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
 ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate")
+# Inputs that a language control has at a time.
+_GROUP = 256
 
 
 def evaluation_examples(task: Task, evaluation: Evaluation) -> dict[str, list[LabelledExample]]:
@@ -70,6 +75,49 @@ def predict(
         found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
         texts.update(zip(chosen, found, strict=True))
     return [(texts[i], cropped) for i, (_, cropped) in enumerate(encoded)]
+
+
+def predict_stream(
+    backbone: Backbone,
+    method: Method,
+    examples: Iterable[LabelledExample],
+    task: Task,
+    decoding: Decoding,
+    control: LanguageControl | None = None,
+) -> Iterator[tuple[LabelledExample, str, int]]:
+    """:func:`predict` for inputs of one language that need not fit in memory: (example, raw text, cropped tokens).
+
+    An exception of ``examples`` is raised behind the results of all that came before it.
+    """
+    read: deque[tuple[LabelledExample, int]] = deque()
+
+    def encoded() -> Iterator[EncodedExample]:
+        for example in examples:
+            source, cropped = backbone.encode_source(example, task.config.max_source_tokens)
+            read.append((example, cropped))
+            yield EncodedExample(source, (0,), example.language)
+
+    asked = Deferred(encoded())
+    first = next(iter(asked), None)
+    if first is None:
+        return asked.finish()
+    method.set_language(backbone, first.language)
+    whole = chain([first], asked)
+    texts = (
+        (best[0].text for best in stream(backbone, whole, decoding))
+        if control is None
+        else _in_groups(whole, control, Decoder(backbone, decoding, task.data_dir))
+    )
+    for text in texts:
+        example, cropped = read.popleft()
+        yield example, text, cropped
+    asked.finish()
+
+
+def _in_groups(examples: Iterator[EncodedExample], control: LanguageControl, decode: Decoder) -> Iterator[str]:
+    """A control looks at outputs before it asks for more."""
+    while group := [Request(each.source, each.language) for each in islice(examples, _GROUP)]:
+        yield from control.generate(decode, group)
 
 
 def _together(method: Method, examples: Sequence[LabelledExample]) -> list[tuple[str, list[int]]]:

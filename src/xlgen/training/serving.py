@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,16 +24,13 @@ from xlgen.training.evaluation import (
     decoding_of,
     evaluate,
     evaluation_examples,
+    predict_stream,
     score_rows,
     write_predictions,
 )
-from xlgen.training.evaluation import predict as predict_texts
 from xlgen.training.interpolation import interpolated
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
-
-# Inputs that are read, generated for and written together.
-_CHUNK = 256
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -104,8 +100,8 @@ def predict_file(
 ) -> int:
     """Generate for each row of a JSONL file, in order, and return how many there were.
 
-    A row holds the fields of the task's input template, or ``input`` with the whole text. Raises DataError with file
-    and line for a bad row.
+    A row holds the fields of the task's input template, or ``input`` with the whole text. What is done is written at
+    once. Raises DataError with file and line for a bad row, behind what is before it.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -121,16 +117,13 @@ def predict_file(
     decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
     count = 0
     with _open(source, "r") as lines, _open(target, "w") as written:
-        found = _rows(lines, source)
-        while rows := list(islice(found, _CHUNK)):
-            examples = [_example(record, number, code, task.config) for number, record in rows]
-            raw = predict_texts(backbone, method, examples, task, decoding, chosen)
-            for example, (text, cropped) in zip(examples, raw, strict=True):
-                row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
-                more = {"input": example.source, "cropped_tokens": cropped}
-                written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
+        examples = (_example(record, number, code, task.config) for number, record in _rows(lines, source))
+        for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
+            row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
+            more = {"input": example.source, "cropped_tokens": cropped}
+            written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
-            count += len(rows)
+            count += 1
     return count
 
 
