@@ -73,10 +73,10 @@ def test_outputs_and_gradients(
     pairs += zip(
         torch.autograd.grad(found, inputs, upstream), torch.autograd.grad(wanted, wide, upstream.float()), strict=True
     )
+    # Where large numbers cancel, what is left is as far off as those: one key alone has no gradient but rounding.
+    size = max(float(theirs.detach().norm()) for _, theirs in pairs)
     for mine, theirs in pairs:
-        # Of bf16 single numbers may be far off where large ones cancel.
-        off, size = float((mine.detach().float() - theirs.detach()).norm()), float(theirs.detach().norm())
-        assert off <= TOLERANCE[dtype] * (1 + size)
+        assert float((mine.detach().float() - theirs.detach()).norm()) <= TOLERANCE[dtype] * (1 + size)
 
 
 def kept_by(settings: flash.Settings, batch: int, heads: int, target: int, source: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from xlgen.backbones.steps import DecoderStep, Pair
 from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.pieces import Ids, pieces_of
 from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
 
@@ -57,6 +58,7 @@ class Backbone(ABC):
         self.model: Any = model
         self.tokenizer = tokenizer
         self.name = name
+        self._learned: dict[str, Ids] = {}
         self.reserved_source = 0
         """Encoder positions that virtual tokens take."""
         self.reserved_target = 0
@@ -106,7 +108,13 @@ class Backbone(ABC):
 
     def pieces(self, text: str) -> list[int]:
         """Token ids of ``text`` without special tokens."""
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        known = self._learned.get(text)
+        return known.tolist() if known is not None else self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def learn(self, texts: Iterable[str]) -> None:
+        """Tokenize ``texts`` together, so that :meth:`pieces` knows them from now on."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._learned))
+        self._learned.update(zip(new, pieces_of(new, self.tokenizer), strict=True))
 
     def sentinels(self, count: int) -> list[int]:
         """Ids of the first ``count`` sentinels. Raises BackboneError: most families have none."""

@@ -67,6 +67,7 @@ def predict(
 ) -> list[tuple[str, int]]:
     """(raw generated text, tokens cropped from the input) for examples of any languages, in order."""
     decode = Decoder(backbone, decoding, task.data_dir, progress)
+    backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
     texts: dict[int, str] = {}
     for language, chosen in _together(method, examples):

@@ -63,6 +63,7 @@ def labelled(
     too_long_targets = (
         "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
     )
+    backbone.learn(text for row in rows for text in (row.source, row.targets[0]))
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     unknown_id = backbone.tokenizer.unk_token_id
@@ -133,6 +134,7 @@ def _unlabelled(
     for code in codes:
         if (where, code) not in corpora:
             corpora[where, code] = _passages(reader, code)
+            backbone.learn(passage.text for passage in corpora[where, code])
     texts = {code: [p for p in corpora[where, code] if objective.fits(p)] for code in codes}
     missing = [code for code, found in texts.items() if not found]
     if missing:

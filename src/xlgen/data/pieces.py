@@ -1,0 +1,103 @@
+"""Token ids of many texts at once, kept on disk for the next run that asks for the same.
+
+A file of the cache is an array of int32: how many texts there are, how many ids each has, and the ids one behind
+another. Its name is a hash of the tokenizer and the texts, so that nothing in it can be out of date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+Ids = NDArray[np.int32]
+
+_TOGETHER = 1_024
+_WORTH_KEEPING = 2_000_000
+"""Characters that take a second or so to tokenize."""
+_LARGEST_CACHE = 4 * 2**30
+"""Bytes; what was not used for longest goes first."""
+
+
+def cache_folder() -> Path:
+    """``$XLGEN_CACHE``, or ``xlgen`` in the user's folder for caches."""
+    own = os.environ.get("XLGEN_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xlgen"
+
+
+def pieces_of(texts: Sequence[str], tokenizer: Any) -> list[Ids]:
+    """The ids of each text without special tokens; of large amounts of text from the cache, or into it.
+
+    A cache that cannot be read or written costs time and nothing else.
+    """
+    if sum(map(len, texts)) < _WORTH_KEEPING:
+        return list(_tokenized(texts, tokenizer))
+    path = cache_folder() / "pieces" / f"{_key(texts, tokenizer)}.npy"
+    found = _read(path, len(texts))
+    if found is None:
+        found = list(_tokenized(texts, tokenizer))
+        _write(path, found)
+    return found
+
+
+def _tokenized(texts: Sequence[str], tokenizer: Any) -> Iterator[Ids]:
+    for first in range(0, len(texts), _TOGETHER):
+        found = tokenizer(list(texts[first : first + _TOGETHER]), add_special_tokens=False)["input_ids"]
+        yield from (np.array(ids, np.int32) for ids in found)
+
+
+def _key(texts: Sequence[str], tokenizer: Any) -> str:
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+def _read(path: Path, count: int) -> list[Ids] | None:
+    """The ids in a file, of which the disk keeps what nobody asks for; None where there is no whole file."""
+    try:
+        numbers: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
+        ends = numbers[1 : 1 + count].cumsum(dtype=np.int64) + 1 + count
+        if numbers.dtype != np.int32 or numbers.ndim != 1 or numbers[0] != count or ends[-1] != len(numbers):
+            raise ValueError("it is not what was written")
+        os.utime(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, IndexError, EOFError) as error:
+        log.warning("%s is made again: %s", path, error)
+        return None
+    return np.split(numbers, [1 + count, *ends[:-1]])[1:]
+
+
+def _write(path: Path, found: Sequence[Ids]) -> None:
+    numbers = np.concatenate([np.array([len(found), *map(len, found)], np.int32), *found])
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(path.parent, numbers.nbytes)
+        with temporary.open("wb") as file:
+            np.save(file, numbers)
+        temporary.replace(path)
+    except OSError as error:
+        log.warning("token ids are not kept in %s: %s", path.parent, error)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _make_room(folder: Path, size: int) -> None:
+    files = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.iterdir()), reverse=True)
+    for _, taken, path in files:
+        size += taken
+        if size > _LARGEST_CACHE:
+            with suppress(OSError):
+                path.unlink()
