@@ -113,6 +113,9 @@ class Training(Config):
     """Forget what is inside of each layer and compute it again on the way back: less memory for a third more time."""
     train_examples: int | None = Field(default=None, ge=1)
     """Use only this many labelled examples (in all source languages together)."""
+    prefetch: int | None = Field(default=None, ge=0)
+    """Batches that a thread makes ahead; None: 256 where an accelerator would wait for them, none on a CPU, where the
+    thread would take from what trains."""
     log_every: int = Field(default=10, ge=1)
     save_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; None saves at every evaluation and at the end."""

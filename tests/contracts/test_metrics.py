@@ -17,7 +17,7 @@ FIGURES = {
     "rouge1", "rouge2", "rougeL", "rougeLsum", "sp_rougeL", "sp_rougeLsum", "squad_f1", "squad_em", "mlqa_f1",
     "sp_rouge1", "sp_rouge2", "chrf", "bertscore_f1", "comet",
     "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
-    "empty_rate", "leftover_rate", "prediction_length", "reference_length",
+    "empty_rate", "leftover_rate", "prediction_length", "reference_length", "xlrs",
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
     "truncated_rate", "language_confusion_pass_rate", "short_language_rate", "cannot_tell_rate",
 }

@@ -93,13 +93,19 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing in the code catches it."""
 
 
-@pytest.mark.parametrize("killed_at", [2, 5, 7])
+@pytest.mark.parametrize(("killed_at", "prefetch"), [(2, None), (5, None), (5, 4), (7, None), (7, 100)])
 def test_resume_after_a_kill_gives_the_same_run(
-    killed_at: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed_at: int,
+    prefetch: int | None,
+    whole: Path,
+    task_file: str,
+    tiny_mt5: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from xlgen.training import stage as module
 
-    settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
+    settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, prefetch=prefetch)
     original = module.StageRun._log_step
 
     def die(self: Any, result: Any, *rest: Any) -> None:

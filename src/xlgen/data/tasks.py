@@ -45,6 +45,9 @@ class TaskConfig(Config):
     main_metric: str
     subset: str | None = None
     """Score only these examples: ``no-digits-in-language`` (C, Appendix A). Predictions of all are written."""
+    parallel: bool = False
+    """Whether inputs with one id in several languages are translations of one another; evaluation then tells how alike
+    the encoder makes them (XLRS)."""
     splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
 

@@ -31,6 +31,8 @@ class Example:
     """The output before clean-up, where it is known."""
     truncated: bool | None = None
     """Whether generation ended at the length limit; None where nobody says."""
+    similarity: float | None = None
+    """The cosine of the encoder's states of the input and of its translation in the source language, where known."""
 
     def __post_init__(self) -> None:
         # A bare string is a sequence too: each of its characters would pass for a reference.

@@ -25,6 +25,7 @@ STANDING = (
     "reference_length",
     "empty_rate",
     "leftover_rate",
+    "xlrs",
 )
 
 

@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 
 from xlgen.adaptation.base import Method
+from xlgen.analysis.xlrs import Representations, similarities
 from xlgen.backbones.base import Backbone
 from xlgen.config import Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -56,6 +58,16 @@ def control_of(evaluation: Evaluation) -> LanguageControl | None:
     return build_control(evaluation.control) if evaluation.control else None
 
 
+class Predicted(NamedTuple):
+    """What became of one input."""
+
+    raw: str
+    cropped: int
+    """Tokens of the input that were cut off."""
+    states: Tensor | None
+    """The mean of the encoder's states, where that is asked for."""
+
+
 def predict(
     backbone: Backbone,
     method: Method,
@@ -64,9 +76,10 @@ def predict(
     decoding: Decoding,
     control: LanguageControl | None = None,
     progress: Callable[[int], None] = lambda count: None,
-) -> list[tuple[str, int]]:
-    """(raw generated text, tokens cropped from the input) for examples of any languages, in order."""
-    decode = Decoder(backbone, decoding, task.data_dir, progress)
+    seen: Representations | None = None,
+) -> list[Predicted]:
+    """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder."""
+    decode = Decoder(backbone, decoding, task.data_dir, progress, seen)
     backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
     texts: dict[int, str] = {}
@@ -75,7 +88,10 @@ def predict(
         requests = [Request(encoded[i][0], examples[i].language) for i in chosen]
         found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
         texts.update(zip(chosen, found, strict=True))
-    return [(texts[i], cropped) for i, (_, cropped) in enumerate(encoded)]
+    return [
+        Predicted(texts[i], cropped, seen.of.get((example.language, source)) if seen else None)
+        for i, (example, (source, cropped)) in enumerate(zip(examples, encoded, strict=True))
+    ]
 
 
 def predict_stream(
@@ -137,31 +153,57 @@ def evaluate(
     examples: dict[str, list[LabelledExample]],
     accelerator: Accelerator | None = None,
     progress: Callable[[int], None] = lambda count: None,
+    source_language: str | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Predictions by language, as rows ``{id, language, input, cropped_tokens, prediction, raw, references}``.
 
-    On several processes each generates for its share; every process gets all rows.
+    Of a task with parallel inputs, rows say how alike the encoder makes each input and the one with its id in
+    ``source_language`` (``similarity``, see ``xlgen.analysis.xlrs``); by default English, where it is evaluated. On
+    several processes each generates for its share; every process gets all rows.
     """
     decoding, control = decoding_of(task, evaluation), control_of(evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     whole = [example for found in examples.values() for example in found]
     mine = list(range(rank, len(whole), world))
-    raw = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress)
-    pairs = list(zip(mine, raw, strict=True))
+    pivot = "en" if source_language is None else source_language
+    seen = Representations() if task.config.parallel and pivot in examples else None
+    found = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress, seen)
+    pairs = list(zip(mine, found, strict=True))
     if accelerator is not None and world > 1:
         pairs = gather_object(pairs)
-    done = iter([_row(whole[i], *result, backbone) for i, result in sorted(pairs)])
-    return {language: list(islice(done, len(found))) for language, found in examples.items()}
+    results = [result for _, result in sorted(pairs, key=lambda pair: pair[0])]
+    similar = _similarities(whole, results, pivot)
+    done = iter(
+        [
+            _row(example, result, backbone) | ({"similarity": near} if near is not None else {})
+            for example, result, near in zip(whole, results, similar, strict=True)
+        ]
+    )
+    return {language: list(islice(done, len(given))) for language, given in examples.items()}
 
 
-def _row(example: LabelledExample, raw: str, cropped: int, backbone: Backbone) -> dict[str, Any]:
+def _similarities(
+    examples: Sequence[LabelledExample], results: Sequence[Predicted], pivot: str
+) -> Iterator[float | None]:
+    """The cosine of each input's states and those of the one with its id in the language ``pivot``."""
+    pairs = list(zip(examples, results, strict=True))
+    of_pivot = {example.id: result.states for example, result in pairs if example.language == pivot}
+    for example, result in pairs:
+        other = of_pivot.get(example.id) if example.language != pivot else None
+        if result.states is None or other is None:
+            yield None
+        else:
+            yield round(float(similarities(result.states[None], other[None])), 6)
+
+
+def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dict[str, Any]:
     return {
         "id": example.id,
         "language": example.language,
         "input": example.source,
-        "cropped_tokens": cropped,
-        "prediction": clean(raw, backbone.leftover_pattern),
-        "raw": raw,
+        "cropped_tokens": result.cropped,
+        "prediction": clean(result.raw, backbone.leftover_pattern),
+        "raw": result.raw,
         "references": list(example.targets),
     }
 
@@ -169,9 +211,18 @@ def _row(example: LabelledExample, raw: str, cropped: int, backbone: Backbone) -
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language."""
     examples = [
-        Example(language, row["prediction"], tuple(row["references"]), row["input"], row["raw"]) for row in rows
+        Example(
+            language,
+            row["prediction"],
+            tuple(row["references"]),
+            row["input"],
+            row["raw"],
+            similarity=row.get("similarity"),
+        )
+        for row in rows
     ]
-    names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS)))
+    known = any("similarity" in row for row in rows)
+    names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS, *(("xlrs",) if known else ()))))
     chosen = subset(task.config.subset) if task.config.subset else None
     return score(examples, names, language, bootstrap=bootstrap, subset=chosen)
 

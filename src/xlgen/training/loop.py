@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from xlgen.adaptation.base import Method
 from xlgen.backbones.base import IGNORED, Backbone
 from xlgen.backbones.gradients import clip_norm, direct_gradients, release
 from xlgen.config import Training
-from xlgen.data.batches import BatchStream, padding_share
+from xlgen.data.batches import padding_share
 from xlgen.data.examples import EncodedExample
 from xlgen.training.cross_entropy import loss_in_the_head
 from xlgen.training.optimizer import set_learning_rate
@@ -45,7 +45,7 @@ def train_loop(
     method: Method,
     model: torch.nn.Module,
     optimizer: Optimizer,
-    stream: BatchStream,
+    stream: Iterator[list[EncodedExample]],
     training: Training,
     accelerator: Accelerator,
     first_step: int,

@@ -21,6 +21,7 @@ from xlgen.backbones.training_modules import make_faster
 from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
+from xlgen.data.prefetch import Prefetched, prefetched
 from xlgen.data.tasks import Task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
@@ -35,6 +36,9 @@ from xlgen.training.optimizer import Reduction, build_optimizer
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
 from xlgen.training.tracking import Tracker
+
+# Batches that are made ahead for an accelerator: more than a window of examples gives, which is made at once.
+_AHEAD = 256
 
 
 @dataclass
@@ -95,14 +99,20 @@ class StageRun:
         if not found:
             self._log_start(report)
         # 6. Train; log, evaluate and save on the way.
-        self._train(model, optimizer, stream, first, penalty)
+        with prefetched(stream, self._depth()) as batches:
+            self._train(model, optimizer, batches, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
             self._save_model()
         self.accelerator.wait_for_everyone()
 
     def _train(
-        self, model: torch.nn.Module, optimizer: Optimizer, stream: BatchStream, first: int, penalty: Penalty | None
+        self,
+        model: torch.nn.Module,
+        optimizer: Optimizer,
+        stream: BatchStream | Prefetched,
+        first: int,
+        penalty: Penalty | None,
     ) -> None:
         """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
         training = self.stage.training
@@ -138,6 +148,11 @@ class StageRun:
                 penalty,
                 lambda: self.reduction.factor,
             )
+
+    def _depth(self) -> int:
+        """How many batches are made ahead."""
+        asked = self.stage.training.prefetch
+        return asked if asked is not None else 0 if self.accelerator.device.type == "cpu" else _AHEAD
 
     def _penalty(self) -> Penalty | None:
         """The stage's penalty, measured from where training starts."""
@@ -210,7 +225,14 @@ class StageRun:
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
         bar = self.progress.task(f"evaluating at step {step}", count, 0)
         rows = evaluate(
-            self.backbone, self.method, self.task, self.stage.evaluation, self.examples, self.accelerator, bar
+            self.backbone,
+            self.method,
+            self.task,
+            self.stage.evaluation,
+            self.examples,
+            self.accelerator,
+            bar,
+            Language.parse(self.stage.source_languages[0]).code,
         )
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:

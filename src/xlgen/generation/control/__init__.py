@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config, build
 from xlgen.generation.cleanup import clean
-from xlgen.generation.decode import hypotheses
+from xlgen.generation.decode import Observer, hypotheses
 from xlgen.generation.decoding import Bias, Decoding, Hypothesis
 from xlgen.languages import Language
 from xlgen.metrics import lid
@@ -38,6 +38,8 @@ class Decoder:
     decoding: Decoding
     data_dir: Path = Path()
     progress: Callable[[int], None] = lambda count: None
+    observe: Observer | None = None
+    """Is shown the encoder's states of every input."""
     generated: int = field(default=0, init=False)
     """Inputs generated for so far; one that is tried twice counts twice."""
 
@@ -45,7 +47,7 @@ class Decoder:
         """The ``count`` best hypotheses of each request, best first."""
         self.generated += len(requests)
         sources, languages = [r.source for r in requests], [r.language for r in requests]
-        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, self.progress)
+        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, self.progress, self.observe)
 
     def in_language(self, texts: Sequence[str], languages: Sequence[str], identifier: str) -> list[bool]:
         """Whether each raw text, once cleaned, is identified as its language; a language without a label always is."""

@@ -1,0 +1,32 @@
+"""How alike the encoder makes an input and its translation in the source language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+
+
+@plugins.register("xlrs")
+@dataclass(frozen=True)
+class Xlrs:
+    """The cosine that evaluation found (``xlgen.analysis.xlrs``); NaN for an input of which it knows no translation.
+
+    Neither direction is better by itself: it rises with transfer where outputs do not depend on the language, and
+    with answers in the wrong language where they do (L, Table 4).
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("xlrs", unit="count", higher_is_better=None),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Cosines, from -1 to 1."""
+        found = [np.nan if example.similarity is None else example.similarity for example in examples]
+        return {"xlrs": np.array(found, dtype=float)}
+
+    def signature(self, language: str) -> str:
+        """What the cosine is of."""
+        return "states:encoder-mean"
