@@ -66,7 +66,7 @@ def metric(request: pytest.FixtureRequest) -> Metric:
 
 def identical(code: str) -> Example:
     text = SENTENCES[code]
-    return Example(code, text, (text,), input="0", raw_prediction=text, truncated=False)
+    return Example(code, text, (text,), input="0", raw_prediction=text, truncated=False, similarity=1.0)
 
 
 def in_bounds(metric: Metric, scores: dict[str, Scores]) -> bool:
