@@ -15,7 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from xlgen.report.rows import collect
+from xlgen.results.rows import collect
 from xlgen.study.execute import is_done, placed
 from xlgen.study.plan import PlannedRun, load_study
 from xlgen.training.run import train

@@ -13,7 +13,7 @@ import torch
 
 from xlgen.config import Recipe, shipped
 from xlgen.overrides import override_keys, read_yaml
-from xlgen.report.rows import MEAN, collect
+from xlgen.results.rows import MEAN, collect
 from xlgen.training.run import train
 
 # pytest shows these beside a failure

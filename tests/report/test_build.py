@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from synthetic import write_run
 from xlgen.registry import InputError
 from xlgen.report.build import build_report, terminal_table
-
-from .conftest import write_run
 
 
 def test_everything_lies_beside_the_page_and_soon(study: Path) -> None:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from synthetic import LANGUAGES, write_run
 from xlgen.report.page import headline, render
-from xlgen.report.rows import load
 from xlgen.report.tables import language_name
-
-from .conftest import LANGUAGES, write_run
+from xlgen.results.rows import load
 
 VOID = {"meta", "br", "link", "input", "img"}
 

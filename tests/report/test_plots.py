@@ -4,10 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from synthetic import LANGUAGES, write_run
 from xlgen.report import plots
-from xlgen.report.rows import load
-
-from .conftest import LANGUAGES, write_run
+from xlgen.results.rows import load
 
 
 def test_all_plots_of_a_study(study: Path) -> None:

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from synthetic import write_run
 from xlgen.report import samples
-from xlgen.report.rows import load
-
-from .conftest import write_run
+from xlgen.results.rows import load
 
 
 def test_the_best_and_the_worst_run_are_shown(study: Path) -> None:

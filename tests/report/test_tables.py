@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.report.rows import load
+from synthetic import LANGUAGES, write_run
 from xlgen.report.tables import (
     duration,
     grade,
@@ -12,8 +12,7 @@ from xlgen.report.tables import (
     verdict_table,
     without_repetition,
 )
-
-from .conftest import LANGUAGES, write_run
+from xlgen.results.rows import load
 
 
 def test_the_verdict_sets_source_beside_the_others(study: Path) -> None:

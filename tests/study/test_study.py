@@ -14,7 +14,7 @@ from rich.console import Console
 
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
-from xlgen.report.rows import collect
+from xlgen.results.rows import collect
 from xlgen.study.execute import Lane, execute, failures
 from xlgen.study.plan import PlannedRun, Study, load_study, only
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.table import Table as RichTable
 
-from xlgen.report import rows
-from xlgen.report.files import write_atomically
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
+from xlgen.results import rows
+from xlgen.results.files import write_atomically
 
 
 def build_report(path: Path) -> Path:

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich import table as rich_table
 from rich.text import Text
 
-from xlgen.report.files import write_atomically
 from xlgen.report.tables import Cell, Column, Table
+from xlgen.results.files import write_atomically
 
 # What a grade looks like without colour, and in the terminal.
 MARKS = {"good": "✓", "fair": "!", "poor": "✗"}

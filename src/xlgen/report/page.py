@@ -12,8 +12,6 @@ from markupsafe import Markup
 from xlgen import __version__
 from xlgen.report.formats import MARKS
 from xlgen.report.plots import Plot, all_plots
-from xlgen.report.rows import MEAN, Results
-from xlgen.report.runs import labels
 from xlgen.report.samples import RunSamples, best_run, choose_samples, identifier
 from xlgen.report.tables import (
     FAIR,
@@ -27,6 +25,8 @@ from xlgen.report.tables import (
     verdict_table,
     without_repetition,
 )
+from xlgen.results.rows import MEAN, Results
+from xlgen.results.runs import labels
 
 # How the headline goes on after the best run's score.
 _VERDICTS = {

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from xlgen.report.rows import MEAN, Results, mean
-from xlgen.report.runs import Run, labels, rate_text
 from xlgen.report.tables import LANGUAGE_RATE, any_number, language_name, metric_name
+from xlgen.results.rows import MEAN, Results, mean
+from xlgen.results.runs import Run, labels, rate_text
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")

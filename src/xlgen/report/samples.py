@@ -10,10 +10,10 @@ from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.lid import load
 from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
-from xlgen.report.files import read_lines
-from xlgen.report.rows import MEAN, Results
-from xlgen.report.runs import Run
 from xlgen.report.tables import LANGUAGE_RATE, language_name
+from xlgen.results.files import read_lines
+from xlgen.results.rows import MEAN, Results
+from xlgen.results.runs import Run
 
 Identify: TypeAlias = Callable[[Sequence[str]], list[tuple[str, float]]]
 """Texts to the code of the language each is in, and its probability."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xlgen.languages import Language, UnknownLanguageError
-from xlgen.report.files import finite
-from xlgen.report.rows import MEAN, Results, Row
-from xlgen.report.runs import Run, labels, rate_text
+from xlgen.results.files import finite
+from xlgen.results.rows import MEAN, Results, Row
+from xlgen.results.runs import Run, labels, rate_text
 
 LANGUAGE_RATE = "correct_language_rate"
 GOOD, FAIR = 95.0, 80.0

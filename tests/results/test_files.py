@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.report.files import finite, read_lines, write_atomically
+from xlgen.results.files import finite, read_lines, write_atomically
 
 
 @pytest.mark.parametrize(

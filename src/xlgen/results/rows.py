@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from xlgen.report.files import finite, write_atomically
-from xlgen.report.runs import Run, find_runs
+from xlgen.results.files import finite, write_atomically
+from xlgen.results.runs import Run, find_runs
 
 Row: TypeAlias = dict[str, Any]
 

@@ -15,7 +15,7 @@ from xlgen.config import find_task
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
-from xlgen.report.files import finite, read_lines
+from xlgen.results.files import finite, read_lines
 
 # Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
 STANDING = (

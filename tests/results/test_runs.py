@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthetic import figures, write_run
 from xlgen.registry import InputError
-from xlgen.report.runs import find_runs, labels, rate_text, read_run
-
-from .conftest import figures, write_run
+from xlgen.results.runs import find_runs, labels, rate_text, read_run
 
 
 def test_a_run_says_what_it_is(study: Path) -> None:

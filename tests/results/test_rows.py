@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.report.rows import MEAN, collect, load, write_summary
-
-from .conftest import LANGUAGES, STEPS, write_run
+from synthetic import LANGUAGES, STEPS, write_run
+from xlgen.results.rows import MEAN, collect, load, write_summary
 
 ABOUT = {"backbone", "method", "learning_rate", "seed", "step", "task", "language", "metric", "signature", "run"}
 
