@@ -7,11 +7,10 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -305,15 +304,17 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
     """The keys that a config may hold at ``path``."""
     here = model
     for part in path:
-        if isinstance(part, int):
-            continue
-        found = re.findall(
-            r"\b(BackboneConfig|Stage|Training|TranslateTrain|Plateau|Evaluation|Unlabelled)\b",
-            str(here.model_fields[part].annotation),
-        )
-        here = globals()[found[0]] if found else here
+        field = here.model_fields.get(str(part))
+        here = (_model_in(field.annotation) if field else None) or here
     keys = set(here.model_fields)
     return keys | set(Stage.model_fields) if here is Recipe else keys
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The config that an annotation such as ``tuple[Grid, ...]`` or ``Plateau | None`` is of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:

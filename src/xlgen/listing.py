@@ -127,6 +127,20 @@ def formats() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def policies() -> Iterator[tuple[str, str]]:
+    """Policies of a search for the learning rate."""
+    from xlgen.selection.policies import policies as registry
+
+    return _plugins(registry)
+
+
+def criteria() -> Iterator[tuple[str, str]]:
+    """Criteria to choose learning rates and checkpoints by."""
+    from xlgen.selection.criteria import criteria as registry
+
+    return _plugins(registry)
+
+
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "backbones": backbones,
     "methods": methods,
@@ -139,4 +153,6 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "languages": languages,
     "recipes": recipes,
     "formats": formats,
+    "policies": policies,
+    "criteria": criteria,
 }

@@ -43,6 +43,7 @@ def _study(
 ) -> None:
     from xlgen.study.execute import execute, failures
     from xlgen.study.plan import load_study, only
+    from xlgen.study.search import search
 
     planned = load_study(name, overrides)
     if runs:
@@ -51,6 +52,8 @@ def _study(
         from xlgen.study.smoke import run_smoke
 
         failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
+    elif planned.search is not None:
+        failed = search(planned, folder, workers or os.cpu_count() or 1, err)
     else:
         failed = execute(planned, folder, workers or os.cpu_count() or 1, err)
     for line in failures(failed):

@@ -105,10 +105,15 @@ def needs(run: PlannedRun) -> str | None:
     return path.removeprefix(_RUNS) if path.startswith(_RUNS) else None
 
 
+def status(folder: Path) -> str | None:
+    """What became of the run in ``folder``: running, interrupted, diverged or done; None of one that never began."""
+    state = folder / "state.json"
+    return json.loads(state.read_text(encoding="utf-8")).get("status") if state.exists() else None
+
+
 def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came to its end in ``folder``. Raises InputError where the folder holds another run."""
-    state = folder / "state.json"
-    if not state.exists() or json.loads(state.read_text(encoding="utf-8")).get("status") != "done":
+    if status(folder) != "done":
         return False
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
     # Validated, so that a key that is younger than the run has its default there.

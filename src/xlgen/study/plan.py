@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from xlgen.config import Config, Recipe, find_recipe, validate
 from xlgen.overrides import RecipeError, override, override_keys, read_yaml
 from xlgen.registry import nearest
+from xlgen.selection.criteria import build_criterion
+from xlgen.selection.policies import build_policy
 
 Changes = dict[str, Any]
 """Dotted keys of a recipe and their new values."""
@@ -56,6 +58,34 @@ class Grid(Config):
             yield "-".join(labels), changes
 
 
+class SearchConfig(Config):
+    """Search the learning rate of each run rather than to take the recipe's."""
+
+    policy: dict[str, Any] = Field(default_factory=lambda: {"name": "chirkova"})
+    """See ``xlgen list policies``."""
+    criterion: dict[str, Any] = Field(default_factory=lambda: {"name": "target"})
+    """What is searched for: see ``xlgen list criteria``."""
+    policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Another policy for runs that have this part in their names: ``{prompt: {name: chirkova, start: [1, 2]}}``."""
+    follow: dict[str, str] = Field(default_factory=dict)
+    """``{mixing: full}``: runs with the part ``mixing`` in their names try the rate that the search of the run with
+    ``full`` in its place has chosen, and ten times that (C, Appendix A)."""
+    repeat: dict[str, list[Any]] = Field(default_factory=dict)
+    """Keys of the recipe and the values with which the run at the best rate is done again: ``{seed: [1, 2]}``."""
+
+    @field_validator("policy", "criterion", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> SearchConfig:
+        build_criterion(self.criterion)
+        for config in (self.policy, *self.policies.values()):
+            build_policy(config)
+        return self
+
+
 class StudyConfig(Config):
     """The keys of a study file."""
 
@@ -66,6 +96,8 @@ class StudyConfig(Config):
     """By name, the dotted keys of the recipe to change: ``{high: {training.learning_rate: 3e-3}}``."""
     grids: tuple[Grid, ...] = ()
     """More runs, as combinations of axes. A study with one grid may write its ``axes`` and ``exclude`` at the top."""
+    search: SearchConfig | None = None
+    """Of the learning rate, for each run but baselines."""
 
     @model_validator(mode="before")
     @classmethod
@@ -97,6 +129,8 @@ class Study:
 
     name: str
     runs: tuple[PlannedRun, ...]
+    search: SearchConfig | None = None
+    """Where it is given, ``runs`` are what the search makes runs of."""
 
 
 def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
@@ -113,7 +147,7 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
                 raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
             recipe = override_keys({**base, "name": run}, changes)
             runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
-    return Study(config.name, tuple(runs.values()))
+    return Study(config.name, tuple(runs.values()), config.search)
 
 
 def only(study: Study, patterns: Iterable[str]) -> Study:
@@ -126,7 +160,7 @@ def only(study: Study, patterns: Iterable[str]) -> Study:
         if not found:
             raise RecipeError(f"study {study.name} has no run {pattern!r}: {nearest(pattern, names)}")
         wanted.update(found)
-    return Study(study.name, tuple(run for run in study.runs if run.name in wanted))
+    return replace(study, runs=tuple(run for run in study.runs if run.name in wanted))
 
 
 def _listed(value: Any) -> list[Any]:

@@ -23,6 +23,7 @@ from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
 from xlgen.training.evaluation import control_of
 from xlgen.training.folder import RunFolder, open_run
+from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.stage import StageRun
@@ -49,9 +50,13 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
             # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
             leaves_model = not (last or build_method(stage.adaptation).adds_modules)
             if not ((place / "model").exists() or (not last and _finished(place, stage))):
-                StageRun(
-                    recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier
-                ).execute(keep_whole=leaves_model)
+                try:
+                    StageRun(
+                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier
+                    ).execute(keep_whole=leaves_model)
+                except TrainingDivergedError:  # a finding, which a search need not make again
+                    folder.set_state(stage=index, status="diverged")
+                    raise
         name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
     if accelerator.is_main_process:
         folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")

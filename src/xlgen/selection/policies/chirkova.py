@@ -35,12 +35,12 @@ class ChirkovaSearch(SearchPolicy):
         powers = {rate: tried[rate] for rate in map(_rate, self._exponents()) if rate in tried}
         chosen = best(powers)
         k = next(k for k in self._exponents() if _rate(k) == chosen)
-        # "If the optimal k is at an end, we extend the search until performance stops improving."
+        # Where the best one is at an end, the search goes on beyond it until that does not help.
         beyond = [k - 1] if chosen == max(powers) else []
         beyond += [k + 1] if chosen == min(powers) else []
         if wider := [_rate(each) for each in beyond if each in self._exponents() and _rate(each) not in tried]:
             return wider
-        # "As the optimal k is the largest rate that still gives the right language, 3 * 10^-k narrows it down."
+        # The best power is mostly the highest that keeps the language; three times that narrows down where it is lost.
         tripled = _rate(k, 3)
         return [tripled] if method in self.options.triple and tripled not in tried else []
 

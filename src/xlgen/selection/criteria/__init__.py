@@ -1,0 +1,69 @@
+"""Criteria: one file each. A criterion says how good one evaluation of a run is, to choose rates and checkpoints by."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from xlgen.config import Config, build
+from xlgen.registry import Registry
+from xlgen.results.rows import Results, mean
+from xlgen.results.runs import Run
+
+LANGUAGE_RATE = "correct_language_rate"
+
+
+class Criterion(ABC):
+    """Base of all criteria."""
+
+    Options: ClassVar[type[Config]] = Config
+    needs_target_labels: ClassVar[bool] = False
+    """Whether it looks at references in languages that have no training labels."""
+
+    def __init__(self, options: Config) -> None:
+        self.options: Any = options
+
+    @abstractmethod
+    def score(self, results: Results, run: Run, step: int) -> float:
+        """More is better; minus infinity where the evaluation lacks what is asked."""
+
+
+criteria: Registry[type[Criterion]] = Registry("criterion", "xlgen.selection.criteria")
+
+
+def build_criterion(config: str | Mapping[str, Any]) -> Criterion:
+    """The criterion of ``{name: label-free, threshold: 95}``, or of a name alone. Raises InputError."""
+    return build(criteria, config)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One evaluation of a run, and its score."""
+
+    score: float
+    step: int
+
+
+def best_step(criterion: Criterion, results: Results, run: Run) -> Choice:
+    """The evaluation of ``run`` that the criterion likes best, of equals the first."""
+    steps = sorted({figure["step"] for figure in run.figures})
+    choices = [Choice(criterion.score(results, run, step), step) for step in steps]
+    return max(choices, key=lambda choice: (choice.score, -choice.step), default=Choice(-math.inf, 0))
+
+
+def over_targets(results: Results, run: Run, metric: str, step: int) -> float:
+    """The mean of a figure over the languages without labels, minus infinity where there is none."""
+    codes = [code for code in results.languages([run]) if code not in run.source_languages]
+    return _known(mean(results.value(run, code, metric, step) for code in codes))
+
+
+def over_sources(results: Results, run: Run, metric: str, step: int) -> float:
+    """The mean of a figure over the languages with labels, minus infinity where there is none."""
+    return _known(mean(results.value(run, code, metric, step) for code in run.source_languages))
+
+
+def _known(value: float | None) -> float:
+    return -math.inf if value is None else value

@@ -1,0 +1,36 @@
+"""The source languages' metric, subject to answers in the right language; no target label is looked at."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xlgen.config import Config
+from xlgen.results.rows import Results
+from xlgen.results.runs import Run
+from xlgen.selection.criteria import LANGUAGE_RATE, Criterion, criteria, over_sources, over_targets
+
+_BELOW = 1_000
+"""More than any figure: what fails the threshold is behind all that passes."""
+
+
+class LabelFreeOptions(Config):
+    """``{name: label-free, threshold: 95}``."""
+
+    threshold: float = Field(default=95.0, ge=0, le=100)
+    """The correct-language rate that the languages without labels need on average, in percent."""
+    metric: str | None = None
+    """None: the task's main metric."""
+
+
+@criteria.register("label-free")
+class LabelFree(Criterion):
+    """The source languages' metric where the others' outputs are in the right language; else, how many are."""
+
+    Options = LabelFreeOptions
+
+    def score(self, results: Results, run: Run, step: int) -> float:
+        """The metric, or the rate less 1,000."""
+        rate = over_targets(results, run, LANGUAGE_RATE, step)
+        if rate < self.options.threshold:
+            return rate - _BELOW
+        return over_sources(results, run, self.options.metric or run.main_metric, step)

@@ -1,0 +1,177 @@
+"""The runs of a search, known a wave at a time: what to try next depends on what was found.
+
+Nothing is written down beside the runs themselves. What a search wants next is worked out from their figures, so that
+one that was killed goes on where it was, and one that has ended wants nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+
+from xlgen.config import Recipe
+from xlgen.overrides import override_keys
+from xlgen.registry import InputError
+from xlgen.results.rows import Results, load
+from xlgen.results.runs import rate_text
+from xlgen.selection.criteria import best_step, build_criterion
+from xlgen.selection.policies import best, build_policy
+from xlgen.study.execute import execute, is_done, placed, status
+from xlgen.study.plan import PlannedRun, Study
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the search of one run has come."""
+
+    base: PlannedRun
+    tried: dict[float, float]
+    """Rates and their scores, minus infinity where training failed."""
+    wanted: tuple[float, ...]
+    """Rates to try now; none when the search has ended."""
+    known: bool
+    """Whether the rates are: what follows another run waits for it."""
+
+    @property
+    def chosen(self) -> float | None:
+        """The best rate, once the search has ended."""
+        return best(self.tried) if self.known and not self.wanted and self.tried else None
+
+
+def search(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
+    """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does."""
+    failed: dict[str, str] = {}
+    while True:
+        runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not _ended(run, out)]
+        if not runs:
+            return failed
+        failed |= execute(replace(study, runs=tuple(runs), search=None), out, workers, console)
+
+
+def _ended(run: PlannedRun, out: Path) -> bool:
+    folder = out / "runs" / run.name
+    return is_done(placed(run, out), folder) or status(folder) == "diverged"
+
+
+def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[PlannedRun]:
+    """The runs that are known to be wanted, done or not; ``failed`` are names of runs that came to nothing."""
+    assert study.search is not None
+    found: list[PlannedRun] = [run for run in study.runs if run.recipe.baseline is not None]
+    for state in progress(study, out, failed):
+        found += [at_rate(state.base, rate) for rate in (*state.tried, *state.wanted)]
+        if state.chosen is not None:
+            found += repeats(at_rate(state.base, state.chosen), study.search.repeat)
+    return found
+
+
+def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[Progress]:
+    """How far the search of each run has come."""
+    results = _results(out)
+    states: dict[str, Progress] = {}
+
+    def state_of(base: PlannedRun) -> Progress:
+        if base.name not in states:
+            states[base.name] = _state(study, base, out, results, failed, lambda name: state_of(bases[name]))
+        return states[base.name]
+
+    bases = {run.name: run for run in study.runs if run.recipe.baseline is None}
+    _check_follow(study, bases)
+    return [state_of(base) for base in bases.values()]
+
+
+def _state(
+    study: Study,
+    base: PlannedRun,
+    out: Path,
+    results: Results | None,
+    failed: Collection[str],
+    other: Callable[[str], Progress],
+) -> Progress:
+    assert study.search is not None
+    followed = followed_by(base.name, study)
+    if followed is None:
+        matching = [config for part, config in study.search.policies.items() if _has(base.name, part)]
+        policy = build_policy(matching[0] if matching else study.search.policy)
+    else:
+        rate = other(followed).chosen
+        if rate is None:
+            return Progress(base, {}, (), known=False)
+        policy = build_policy({"name": "follow", "rate": rate})
+    method = str(base.recipe.stages[-1].adaptation["method"])
+    tried: dict[float, float] = {}
+    while proposals := policy.proposals(tried, method):
+        scores = {rate: _score(study, at_rate(base, rate), out, results, failed) for rate in proposals}
+        tried |= {rate: score for rate, score in scores.items() if score is not None}
+        if missing := [rate for rate, score in scores.items() if score is None]:
+            return Progress(base, tried, tuple(missing), known=True)
+    return Progress(base, tried, (), known=True)
+
+
+def _score(study: Study, run: PlannedRun, out: Path, results: Results | None, failed: Collection[str]) -> float | None:
+    """The score of a run that has ended, None for another."""
+    assert study.search is not None
+    if not (run.name in failed or _ended(run, out)):
+        return None
+    read = [each for each in results.runs if each.name == run.name] if results else []
+    if run.name in failed or status(out / "runs" / run.name) != "done" or not read:
+        return -math.inf
+    assert results is not None
+    return best_step(build_criterion(study.search.criterion), results, read[0]).score
+
+
+def at_rate(base: PlannedRun, rate: float) -> PlannedRun:
+    """The run at a learning rate of its last stage; its name ends in the rate."""
+    name = f"{base.name}-{rate_text(rate)}"
+    *before, last = base.recipe.stages
+    training = last.training.model_copy(update={"learning_rate": rate})
+    stages = (*before, last.model_copy(update={"training": training}))
+    return PlannedRun(name, base.recipe.model_copy(update={"name": name, "stages": stages}))
+
+
+def repeats(run: PlannedRun, keys: dict[str, list[object]]) -> Iterator[PlannedRun]:
+    """The run again with every combination of other values of some keys."""
+    for values in product(*keys.values()):
+        if not values:
+            return
+        changes = dict(zip(keys, values, strict=True))
+        name = "-".join([run.name, *(f"{key.split('.')[-1]}={value}" for key, value in changes.items())])
+        data = override_keys({**run.recipe.model_dump(mode="json"), "name": name}, changes)
+        yield PlannedRun(name, Recipe.model_validate(data))
+
+
+def followed_by(name: str, study: Study) -> str | None:
+    """The name of the run whose rate the run ``name`` takes, None where it has a search of its own."""
+    assert study.search is not None
+    for part, instead in study.search.follow.items():
+        if _has(name, part):
+            return _part(part).sub(rf"\g<1>{instead}\g<2>", name)
+    return None
+
+
+def _check_follow(study: Study, bases: dict[str, PlannedRun]) -> None:
+    for name in bases:
+        followed = followed_by(name, study)
+        if followed is not None and (followed not in bases or followed_by(followed, study) is not None):
+            why = "the study has no such run" if followed not in bases else "that run follows another itself"
+            raise InputError(f"search.follow: {name} is to follow {followed}, and {why}")
+
+
+def _has(name: str, part: str) -> bool:
+    return _part(part).search(name) is not None
+
+
+def _part(part: str) -> re.Pattern[str]:
+    return re.compile(rf"(^|-){re.escape(part)}(-|$)")
+
+
+def _results(out: Path) -> Results | None:
+    try:
+        return load(out)
+    except InputError:  # nothing has evaluated yet
+        return None

@@ -1,0 +1,55 @@
+"""Criteria on runs with known figures."""
+
+from pathlib import Path
+
+import pytest
+
+from synthetic import write_run
+from xlgen.results.rows import Results, load
+from xlgen.selection.criteria import best_step, build_criterion, criteria
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    """One run that answers in the wrong language in part: 70, 71, ... 81 percent of eleven languages."""
+    write_run(tmp_path / "run", strength=24, wrong=30)
+    return load(tmp_path / "run")
+
+
+OTHERS = range(1, 12)
+RATE = sum(100 - 30 - number for number in OTHERS) / 11
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        ("target", 24 * 400 / 600 + sum(0.37 * number for number in OTHERS) / 11),
+        ({"name": "target", "metric": "rouge1"}, 24 * 400 / 600 + 4 + sum(0.37 * number for number in OTHERS) / 11),
+        ("source", 24 * 400 / 600 * 1.5),
+        ("language-rate", RATE),
+        ({"name": "label-free", "threshold": 95}, RATE - 1_000),
+        ({"name": "label-free", "threshold": RATE - 0.01}, 24 * 400 / 600 * 1.5),
+    ],
+)
+def test_scores(results: Results, config: object, wanted: float) -> None:
+    (run,) = results.runs
+    assert build_criterion(config).score(results, run, 400) == pytest.approx(wanted)  # type: ignore[arg-type]
+
+
+def test_what_was_not_measured_scores_nothing(results: Results) -> None:
+    (run,) = results.runs
+    for name in criteria.names():
+        criterion = build_criterion(name)
+        assert criterion.score(results, run, 401) < -900
+    assert build_criterion("xlrs").score(results, run, 400) == float("-inf")
+    assert best_step(build_criterion("xlrs"), results, run).step == 200
+
+
+def test_the_first_of_equal_steps_is_best(results: Results) -> None:
+    (run,) = results.runs
+    assert best_step(build_criterion("language-rate"), results, run).step == 200
+    assert best_step(build_criterion("target"), results, run).step == 600
+
+
+def test_only_the_target_criterion_looks_at_target_labels() -> None:
+    assert [name for name in criteria.names() if criteria.get(name).needs_target_labels] == ["target"]
