@@ -37,7 +37,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
     return {
         "name": "synthetic",
         "backbone": {"name": changes.get("backbone", "pocket-mt5"), "init": "pretrained"},
-        "stages": [{**stage, "task": None}, stage],
+        "stages": [{**stage, "task": None, "training": {"learning_rate": 1e-3, "steps": 600}}, stage],
         "seed": changes.get("seed", 0),
         "data_dir": ".",
         "report_as": changes.get("report_as"),

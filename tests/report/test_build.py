@@ -19,7 +19,11 @@ def test_everything_lies_beside_the_page_and_soon(study: Path) -> None:
     page = build_report(study)
     assert time.monotonic() - started < 10
     assert page == study / "report.html"
-    tables = {f"tables/{name}.{end}" for name in ("runs", "verdict", "languages") for end in ("csv", "md", "tex")}
+    tables = {
+        f"tables/{name}.{end}"
+        for name in ("runs", "verdict", "languages", "searches", "checkpoints")
+        for end in ("csv", "md", "tex")
+    }
     found = {str(path.relative_to(study)) for path in study.rglob("*") if path.is_file() and "runs" not in path.parts}
     assert found | tables | {"report.html", "summary.json"} == found
     assert not list(study.rglob("*.tmp"))

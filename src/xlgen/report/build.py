@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table as RichTable
 
+from xlgen.report.choices import choice_tables
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
@@ -21,7 +22,7 @@ def build_report(path: Path) -> Path:
     """
     results = rows.load(path)
     rows.write_rows(results.rows, path / "summary.json")
-    write_tables(all_tables(results), path / "tables")
+    write_tables([*all_tables(results), *choice_tables(results)], path / "tables")
     return write_atomically(path / "report.html", render(results, path.resolve().name))
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from xlgen import __version__
+from xlgen.report.choices import choice_tables
 from xlgen.report.formats import MARKS
 from xlgen.report.plots import Plot, all_plots
 from xlgen.report.samples import RunSamples, best_run, choose_samples, identifier
@@ -45,6 +46,8 @@ class Section:
     verdict: Table
     languages: list[Table]
     """Each run's table of languages."""
+    choices: list[Table]
+    """Of learning rates and checkpoints, where there are several."""
     plots: list[Plot]
     samples: list[RunSamples]
     labels: dict[str, str]
@@ -78,6 +81,7 @@ def _section(results: Results, task: str) -> Section:
         headline=headline(results),
         verdict=without_repetition(verdict_table(results)),
         languages=_by_run(languages_table(results)),
+        choices=[without_repetition(table) for table in choice_tables(results)],
         plots=all_plots(results),
         samples=choose_samples(results),
         labels=labels(results.runs),

@@ -36,6 +36,8 @@ class Run:
     name: str
     """The folder's name."""
     folder: Path
+    recipe: Mapping[str, Any] = field(repr=False)
+    """As it stands in recipe.yaml."""
     backbone: str
     method: str
     learning_rate: float | None
@@ -126,6 +128,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         name=folder.resolve().name,
         folder=folder,
+        recipe=recipe,
         backbone=str((recipe.get("backbone") or {}).get("name", "")),
         method=str(recipe.get("report_as") or (stage.get("adaptation") or {}).get("method", "")),
         learning_rate=finite(training.get("learning_rate")) if trained else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,8 @@ from xlgen.config import Config, build
 from xlgen.registry import Registry
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run
+
+Targets = Sequence[str] | None
 
 LANGUAGE_RATE = "correct_language_rate"
 
@@ -27,8 +29,11 @@ class Criterion(ABC):
         self.options: Any = options
 
     @abstractmethod
-    def score(self, results: Results, run: Run, step: int) -> float:
-        """More is better; minus infinity where the evaluation lacks what is asked."""
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
+        """More is better; minus infinity where the evaluation lacks what is asked.
+
+        ``targets`` are the languages that a choice is for; None: all without labels.
+        """
 
 
 criteria: Registry[type[Criterion]] = Registry("criterion", "xlgen.selection.criteria")
@@ -47,16 +52,21 @@ class Choice:
     step: int
 
 
-def best_step(criterion: Criterion, results: Results, run: Run) -> Choice:
-    """The evaluation of ``run`` that the criterion likes best, of equals the first."""
-    steps = sorted({figure["step"] for figure in run.figures})
-    choices = [Choice(criterion.score(results, run, step), step) for step in steps]
-    return max(choices, key=lambda choice: (choice.score, -choice.step), default=Choice(-math.inf, 0))
+def best_step(criterion: Criterion, results: Results, run: Run, targets: Targets = None) -> Choice:
+    """The evaluation of ``run`` that the criterion likes best, of equals the last, for ``targets``."""
+    steps = {figure["step"] for figure in run.figures}
+    choices = [Choice(criterion.score(results, run, step, targets), step) for step in steps]
+    return max(choices, key=lambda choice: (choice.score, choice.step), default=Choice(-math.inf, 0))
 
 
-def over_targets(results: Results, run: Run, metric: str, step: int) -> float:
-    """The mean of a figure over the languages without labels, minus infinity where there is none."""
-    codes = [code for code in results.languages([run]) if code not in run.source_languages]
+def unlabelled(results: Results, run: Run) -> list[str]:
+    """The languages that the run was evaluated in and has no labels in."""
+    return [code for code in results.languages([run]) if code not in run.source_languages]
+
+
+def over_targets(results: Results, run: Run, metric: str, step: int, targets: Targets = None) -> float:
+    """The mean of a figure over languages without labels, minus infinity where there is none."""
+    codes = unlabelled(results, run) if targets is None else targets
     return _known(mean(results.value(run, code, metric, step) for code in codes))
 
 

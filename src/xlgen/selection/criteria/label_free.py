@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.results.rows import Results
 from xlgen.results.runs import Run
-from xlgen.selection.criteria import LANGUAGE_RATE, Criterion, criteria, over_sources, over_targets
+from xlgen.selection.criteria import LANGUAGE_RATE, Criterion, Targets, criteria, over_sources, over_targets
+from xlgen.selection.criteria.xlrs import LowestXlrs
 
 _BELOW = 1_000
 """More than any figure: what fails the threshold is behind all that passes."""
@@ -18,6 +21,8 @@ class LabelFreeOptions(Config):
 
     threshold: float = Field(default=95.0, ge=0, le=100)
     """The correct-language rate that the languages without labels need on average, in percent."""
+    by: Literal["source", "xlrs"] = "source"
+    """What decides among those that have it: the source languages' metric, or the lowest XLRS."""
     metric: str | None = None
     """None: the task's main metric."""
 
@@ -28,9 +33,11 @@ class LabelFree(Criterion):
 
     Options = LabelFreeOptions
 
-    def score(self, results: Results, run: Run, step: int) -> float:
-        """The metric, or the rate less 1,000."""
-        rate = over_targets(results, run, LANGUAGE_RATE, step)
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
+        """The metric (or less the XLRS), or the rate less 1,000."""
+        rate = over_targets(results, run, LANGUAGE_RATE, step, targets)
         if rate < self.options.threshold:
             return rate - _BELOW
+        if self.options.by == "xlrs":
+            return LowestXlrs(Config()).score(results, run, step, targets)
         return over_sources(results, run, self.options.metric or run.main_metric, step)

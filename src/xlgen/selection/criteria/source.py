@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlgen.results.rows import Results
 from xlgen.results.runs import Run
-from xlgen.selection.criteria import Criterion, criteria, over_sources
+from xlgen.selection.criteria import Criterion, Targets, criteria, over_sources
 from xlgen.selection.criteria.target import TargetOptions
 
 
@@ -14,6 +14,6 @@ class Source(Criterion):
 
     Options = TargetOptions
 
-    def score(self, results: Results, run: Run, step: int) -> float:
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
         """In the metric's unit."""
         return over_sources(results, run, self.options.metric or run.main_metric, step)

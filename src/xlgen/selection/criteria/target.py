@@ -5,7 +5,7 @@ from __future__ import annotations
 from xlgen.config import Config
 from xlgen.results.rows import Results
 from xlgen.results.runs import Run
-from xlgen.selection.criteria import Criterion, criteria, over_targets
+from xlgen.selection.criteria import Criterion, Targets, criteria, over_targets
 
 
 class TargetOptions(Config):
@@ -22,6 +22,6 @@ class Target(Criterion):
     Options = TargetOptions
     needs_target_labels = True
 
-    def score(self, results: Results, run: Run, step: int) -> float:
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
         """In the metric's unit."""
-        return over_targets(results, run, self.options.metric or run.main_metric, step)
+        return over_targets(results, run, self.options.metric or run.main_metric, step, targets)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from xlgen.results.rows import Results
 from xlgen.results.runs import Run
-from xlgen.selection.criteria import Criterion, criteria, over_targets
+from xlgen.selection.criteria import Criterion, Targets, criteria, over_targets
 
 
 @criteria.register("xlrs")
 class LowestXlrs(Criterion):
     """The lowest XLRS over the languages without labels (L's cos-sim)."""
 
-    def score(self, results: Results, run: Run, step: int) -> float:
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
         """Less the mean cosine."""
-        found = over_targets(results, run, "xlrs", step)
+        found = over_targets(results, run, "xlrs", step, targets)
         return -found if abs(found) <= 1 else found

@@ -1,0 +1,98 @@
+"""Tables of choices: the search for the learning rate, and which checkpoint each criterion takes."""
+
+from __future__ import annotations
+
+from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
+from xlgen.results.rows import MEAN, Results
+from xlgen.results.runs import Run, labels, rate_text
+from xlgen.selection.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
+from xlgen.selection.criteria import best_step, build_criterion, unlabelled
+
+NAMES = {
+    "source": "source language",
+    "xlrs": "lowest XLRS",
+    "language-rate": "language rate",
+    "label-free": "source language, where the language is right",
+    "label-free, xlrs": "lowest XLRS, where the language is right",
+    ORACLE: "target labels",
+}
+
+
+def choice_tables(results: Results) -> list[Table]:
+    """The tables that there is something for."""
+    return [table for table in (searches_table(results), checkpoints_table(results)) if table.rows]
+
+
+def searches_table(results: Results) -> Table:
+    """A row a learning rate: its best checkpoint by target labels, and who would choose it."""
+    columns = (
+        Column("run", "Run", number=False),
+        Column("learning_rate", "Learning rate", rate_text),
+        Column("step", "Step"),
+        Column("source", "Source language", _one_digit),
+        Column("target", "Other languages", _one_digit),
+        Column("rate", "Right language (%)", _one_digit),
+        Column("chosen_by", "Chosen by", number=False),
+        Column("regret", "Regret of that", number=False),
+    )
+    rows = []
+    for group in searches(results):
+        choices = rate_choices(results, group)
+        rows += [_rate_row(results, run, choices) for run in group]
+    return Table("searches", "Learning rates", columns, tuple(rows))
+
+
+def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, Cell]:
+    step = best_step(build_criterion(ORACLE), results, run).step
+    chosen = [choice for choice in choices if run in choice.runs.values()]
+    return {
+        "run": Cell(_label(results, run)),
+        "learning_rate": Cell(run.learning_rate),
+        "step": Cell(step),
+        "source": Cell(results.value(run, run.source_languages[0], run.main_metric, step)),
+        "target": Cell(worth(results, run, step)),
+        "rate": Cell(results.value(run, MEAN, LANGUAGE_RATE, step)),
+        "chosen_by": Cell("; ".join(NAMES[choice.criterion] for choice in chosen) or None),
+        "regret": Cell("; ".join("–" if c.regret is None else _one_digit(c.regret) for c in chosen) or None),
+    }
+
+
+def checkpoints_table(results: Results) -> Table:
+    """A row a criterion and run: the main metric of the checkpoint chosen for each language (L, Tables 7 and 8).
+
+    Regret is against choosing by target labels, on the same examples, which is more than a development set would give.
+    """
+    several = [
+        run for run in results.runs if len({figure["step"] for figure in run.figures}) > 1 and unlabelled(results, run)
+    ]
+    codes = list(dict.fromkeys(code for run in several for code in results.languages([run])))
+    columns = (
+        Column("run", "Run", number=False),
+        Column("metric", "Metric", metric_name, number=False),
+        Column("criterion", "Checkpoint by", number=False),
+        *(Column(code, code, _one_digit) for code in codes),
+        Column("mean", "Mean", _one_digit),
+        Column("regret", "Regret", _one_digit),
+    )
+    rows = [
+        {
+            "run": Cell(_label(results, run)),
+            "metric": Cell(run.main_metric),
+            "criterion": Cell(NAMES[choice.criterion]),
+            **{code: Cell(choice.values.get(code)) for code in codes},
+            "mean": Cell(choice.mean),
+            "regret": Cell(choice.regret),
+        }
+        for run in several
+        for choice in checkpoint_choices(results, run)
+    ]
+    used = tuple(column for column in columns if any(row[column.key].value is not None for row in rows))
+    return Table("checkpoints", "Choice of checkpoint", used, tuple(rows))
+
+
+def _label(results: Results, run: Run) -> str:
+    return labels(results.runs)[run.name]
+
+
+def _one_digit(value: float) -> str:
+    return f"{value:.1f}"
