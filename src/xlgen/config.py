@@ -143,6 +143,9 @@ class Evaluation(Config):
     """At most so many per language (Chirkova et al. crop validation sets to 1,000)."""
     languages: tuple[str, ...] = ()
     """Empty: every language of the task."""
+    references: Literal["all", "source"] = "all"
+    """``source``: outside of the source languages only inputs are read, and figures that need references have no value
+    there."""
     num_beams: int = Field(default=1, ge=1)
     length_penalty: float = 0.6
     sampling: Sampling | None = None

@@ -77,7 +77,7 @@ class Machine:
     def runs(self) -> list[str]:
         return [name for wave in self.waves for name in wave]
 
-    def __call__(self, study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
+    def __call__(self, study: Study, out: Path, *_: object) -> dict[str, str]:
         self.waves.append([run.name for run in study.runs])
         failed = {}
         for run in study.runs:

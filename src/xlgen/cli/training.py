@@ -74,6 +74,11 @@ def train(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Two steps a stage on a pocket backbone, with pocket tasks and text.")
     ] = False,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Search method and learning rate without target labels, and take the best.")
+    ] = False,
+    hours: Annotated[float | None, typer.Option(min=0, help="With --auto: begin no run that would end later.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="With --auto: runs side by side; 0 means one a core.")] = 0,
 ) -> None:
     """One run: train, evaluate every target language, report."""
     from xlgen.config import load_recipe
@@ -85,6 +90,14 @@ def train(
         from xlgen.study.smoke import smoke_recipe
 
         config = smoke_recipe(config)
+    if auto:
+        from xlgen.report.decision import write_decision
+        from xlgen.study.auto import auto as decide
+
+        decision = decide(config, folder, workers or os.cpu_count() or 1, err, hours)
+        _report(folder)
+        out.print(f"decision {write_decision(decision, folder)}", highlight=False, soft_wrap=True)
+        return
     with TerminalProgress() as progress:
         run(config, folder, resume, progress)
     if config.stages[-1].task is None:

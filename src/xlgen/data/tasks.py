@@ -79,20 +79,24 @@ class Task:
                 )
         return codes
 
-    def examples(self, language: str, split: str, limit: int | None = None) -> list[LabelledExample]:
-        """The first ``limit`` examples of one language and split. Raises DataError where there are none."""
+    def examples(
+        self, language: str, split: str, limit: int | None = None, labelled: bool = True
+    ) -> list[LabelledExample]:
+        """The first ``limit`` examples of one language and split. Raises DataError where there are none.
+
+        Without ``labelled`` their labels are not looked at, and need not be there.
+        """
         rows = self.reader.read(language, self.config.splits.get(split, split))
-        examples = [self._example(record, language, number) for number, record in enumerate(islice(rows, limit))]
+        examples = [
+            self._example(record, language, number, labelled) for number, record in enumerate(islice(rows, limit))
+        ]
         if not examples:
             raise DataError(f"task {self.config.name} has no examples for language {language}, split {split}")
         return examples
 
-    def _example(self, record: Record, language: str, number: int) -> LabelledExample:
+    def _example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
         source, croppable = fill(self.config.source, record, self.config.crop)
-        found = field(record, self.config.target)
-        targets = tuple(found) if isinstance(found, list | tuple) else (found,)
-        if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
-            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
+        targets = self._targets(record) if labelled else ()
         return LabelledExample(
             id=str(record.fields.get(self.config.id, number)),
             language=language,
@@ -101,6 +105,13 @@ class Task:
             where=record.where,
             croppable=croppable,
         )
+
+    def _targets(self, record: Record) -> tuple[str, ...]:
+        found = field(record, self.config.target)
+        targets = tuple(found) if isinstance(found, list | tuple) else (found,)
+        if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
+            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
+        return targets
 
 
 def field(record: Record, name: str) -> Any:

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from xlgen.config import Recipe, validate
 from xlgen.registry import InputError
+from xlgen.study.budget import Budget
 from xlgen.study.plan import PlannedRun, Study
 
 _POLL_SECONDS = 0.5
@@ -122,8 +124,12 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     return True
 
 
-def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
-    """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs."""
+def execute(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
+    """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs.
+
+    Runs that ``budget`` has no time for are left out, and named in it.
+    """
+    budget = budget or Budget()
     runs = [placed(run, out) for run in study.runs]
     first = {run.name: needs(run) for run in study.runs}
     waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
@@ -140,6 +146,12 @@ def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str
             if (needed := first[run.name]) in futures:
                 wait([futures[needed]])
             folder, lane = out / "runs" / run.name, lanes.get()
+            if not budget.has_time():
+                budget.left_out.append(run.name)
+                lanes.put(lane)
+                _say(console, f"{run.name}: left out, no time")
+                return
+            started = time.monotonic()
             bar = bars.add_task(f"  {run.name}", total=run.recipe.stages[-1].training.steps, note="loading")
             _say(console, f"{run.name}: started")
 
@@ -149,6 +161,7 @@ def execute(study: Study, out: Path, workers: int, console: Console) -> dict[str
 
             code = lane.train(run, folder, watch)
             lanes.put(lane)
+            budget.took(time.monotonic() - started)
             bars.remove_task(bar)
             bars.advance(whole)
             if code != 0:

@@ -22,6 +22,7 @@ from xlgen.results.rows import Results, load
 from xlgen.results.runs import rate_text
 from xlgen.selection.criteria import best_step, build_criterion
 from xlgen.selection.policies import best, build_policy
+from xlgen.study.budget import Budget
 from xlgen.study.execute import execute, is_done, placed, status
 from xlgen.study.plan import PlannedRun, Study
 
@@ -44,14 +45,15 @@ class Progress:
         return best(self.tried) if self.known and not self.wanted and self.tried else None
 
 
-def search(study: Study, out: Path, workers: int, console: Console) -> dict[str, str]:
+def search(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
     """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does."""
     failed: dict[str, str] = {}
+    budget = budget or Budget()
     while True:
         runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not _ended(run, out)]
-        if not runs:
+        if not runs or budget.left_out:
             return failed
-        failed |= execute(replace(study, runs=tuple(runs), search=None), out, workers, console)
+        failed |= execute(replace(study, runs=tuple(runs), search=None), out, workers, console, budget)
 
 
 def _ended(run: PlannedRun, out: Path) -> bool:

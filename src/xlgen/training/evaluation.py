@@ -35,10 +35,13 @@ ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "l
 _GROUP = 256
 
 
-def evaluation_examples(task: Task, evaluation: Evaluation) -> dict[str, list[LabelledExample]]:
-    """The examples to generate for, by language."""
+def evaluation_examples(
+    task: Task, evaluation: Evaluation, sources: Sequence[str] = ()
+) -> dict[str, list[LabelledExample]]:
+    """The examples to generate for, by language; ``sources`` are the languages that references may be read in."""
     languages = task.check_languages(evaluation.languages) if evaluation.languages else task.languages
-    return {code: task.examples(code, evaluation.split, evaluation.examples) for code in languages}
+    labelled = languages if evaluation.references == "all" else task.check_languages(tuple(sources))
+    return {code: task.examples(code, evaluation.split, evaluation.examples, code in labelled) for code in languages}
 
 
 def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
@@ -223,7 +226,8 @@ def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootst
     ]
     known = any("similarity" in row for row in rows)
     names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS, *(("xlrs",) if known else ()))))
-    chosen = subset(task.config.subset) if task.config.subset else None
+    labelled = any(example.references for example in examples)
+    chosen = subset(task.config.subset) if task.config.subset and labelled else None  # it is of references
     return score(examples, names, language, bootstrap=bootstrap, subset=chosen)
 
 

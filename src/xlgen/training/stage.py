@@ -171,7 +171,9 @@ class StageRun:
         temporary.rename(self.place / "model")
 
     def _evaluation_examples(self) -> dict[str, list[LabelledExample]]:
-        return evaluation_examples(self.task, self.stage.evaluation) if self.task else {}
+        if self.task is None:
+            return {}
+        return evaluation_examples(self.task, self.stage.evaluation, self.stage.source_languages)
 
     def _load(self) -> Backbone:
         languages = tuple(self.examples)

@@ -47,7 +47,7 @@ def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder, progress:
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
     evaluation = recipe.stages[-1].evaluation
-    examples = evaluation_examples(task, evaluation)
+    examples = evaluation_examples(task, evaluation, recipe.stages[-1].source_languages)
     baseline = build_baseline(recipe.baseline or {})
     baseline.prepare(recipe, task, tuple(examples))
     tracker = Tracker(folder.path / "metrics.jsonl")

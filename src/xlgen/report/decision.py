@@ -1,0 +1,204 @@
+"""What ``xlgen train --auto`` leaves for people: a decision page, and a model card beside the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xlgen import __version__
+from xlgen.languages import Language
+from xlgen.report.choices import searches_table
+from xlgen.report.formats import to_markdown
+from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name, metric_name
+from xlgen.results.files import write_atomically
+from xlgen.results.rows import Results
+from xlgen.results.runs import Run, rate_text
+from xlgen.selection.criteria import unlabelled
+from xlgen.study.auto import CHOSEN, Decision
+
+_WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
+_MANY = 2.0
+"""Percent of outputs from which on a fault is named."""
+
+
+def write_decision(decision: Decision, folder: Path) -> Path:
+    """Write ``decision.md`` into ``folder`` and the model card into its chosen checkpoint; returns the page."""
+    write_atomically(folder / CHOSEN / "README.md", model_card(decision))
+    return write_atomically(folder / "decision.md", decision_page(decision))
+
+
+def decision_page(decision: Decision) -> str:
+    """What was tried, what was chosen, what is known of each language, and what to watch, in Markdown."""
+    run, step = decision.run, decision.choice.step
+    threshold = decision.criterion["threshold"]
+    parts = [
+        f"# Decision for {run.task}",
+        f"Chosen: **{run.method}** at learning rate **{rate_text(run.learning_rate or 0.0)}**, checkpoint of step "
+        f"**{step}** of run `{run.name}`; it lies in `{CHOSEN}/`.",
+        _why(decision, threshold),
+        "## What was tried",
+        "No label outside of the source languages was read. The figures are those of each run's checkpoint that the "
+        "same criterion takes.",
+        _markdown(tried_table(decision)),
+        *_left(decision),
+        "## What to expect in each language",
+        f"{metric_name(run.main_metric)} is measured where there are labels. Elsewhere it is not known; it is seldom "
+        "above the source language's. The share of outputs in the right language is measured everywhere, with its "
+        "95 % interval where the recipe asks for one.",
+        _markdown(languages_table(decision.results, run, step)),
+        "## What to watch",
+        _bullets(warnings(decision.results, run, step, threshold)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _why(decision: Decision, threshold: float) -> str:
+    rate = _mean(decision.results, decision.run, LANGUAGE_RATE, decision.choice.step)
+    if decision.choice.score < 0:
+        return (
+            f"No run reached the {threshold:g} % of outputs in the right language that were asked for. This one has "
+            f"the most, {_digits(rate)} %."
+        )
+    return (
+        f"Of the evaluations with at least {threshold:g} % of outputs in the right language (mean over the languages "
+        f"without labels) it is the best in the source language. It has {_digits(rate)} %."
+    )
+
+
+def tried_table(decision: Decision) -> Table:
+    """A row a run."""
+    from xlgen.selection.criteria import best_step, build_criterion
+
+    columns = (
+        Column("run", "Run", number=False),
+        Column("rate", "Learning rate", rate_text),
+        Column("step", "Step"),
+        Column("source", "Source language", _digits),
+        Column("language", "Right language (%)", _digits),
+        Column("lowest", "Lowest (%)", _digits),
+        Column("chosen", "", number=False),
+    )
+    rows = []
+    judge, results = build_criterion(decision.criterion), decision.results
+    for run in sorted(results.runs, key=lambda run: (run.method, run.learning_rate or 0.0)):
+        step = best_step(judge, results, run).step
+        rates = [results.value(run, code, LANGUAGE_RATE, step) for code in unlabelled(results, run)]
+        rows.append(
+            {
+                "run": Cell(run.name),
+                "rate": Cell(run.learning_rate),
+                "step": Cell(step or None),
+                "source": Cell(results.value(run, run.source_languages[0], run.main_metric, step)),
+                "language": Cell(_mean(results, run, LANGUAGE_RATE, step)),
+                "lowest": Cell(min((rate for rate in rates if rate is not None), default=None)),
+                "chosen": Cell("chosen" if run == decision.run else None),
+            }
+        )
+    return Table("tried", "Runs", columns, tuple(rows))
+
+
+def languages_table(results: Results, run: Run, step: int) -> Table:
+    """A row a language."""
+    columns = (
+        Column("run", "Language", number=False),
+        Column("metric", metric_name(run.main_metric), _digits),
+        Column("rate", "Right language (%)", _digits, interval=True),
+        Column("length", "Length", _digits),
+        Column("xlrs", "XLRS", lambda value: f"{value:.2f}"),
+    )
+    rows = []
+    for code in results.languages([run]):
+        rate = results.at(run, code, LANGUAGE_RATE, step)
+        rows.append(
+            {
+                "run": Cell(f"{language_name(code)} ({code})"),
+                "metric": Cell(results.value(run, code, run.main_metric, step)),
+                "rate": Cell(rate["value"], rate["low"], rate["high"]) if rate else Cell(),
+                "length": Cell(results.value(run, code, "prediction_length", step)),
+                "xlrs": Cell(results.value(run, code, "xlrs", step)),
+            }
+        )
+    return Table("expected", "Languages", columns, tuple(rows))
+
+
+def warnings(results: Results, run: Run, step: int, threshold: float) -> list[str]:
+    """What somebody who serves the model should know, a line each."""
+    found = []
+    for code in results.languages([run]):
+        name, rate = language_name(code), results.value(run, code, LANGUAGE_RATE, step)
+        if rate is not None and rate < threshold:
+            found.append(
+                f"{name}: {_digits(rate)} % of the outputs are in the right language. Consider "
+                "`--control retry`, or leave this language out."
+            )
+        for metric, what in _WATCHED.items():
+            share = results.value(run, code, metric, step)
+            if share is not None and share >= _MANY:
+                found.append(f"{name}: {_digits(share)} % {what}.")
+    if run.cropped_evaluation:
+        found.append(f"{run.cropped_evaluation} inputs were cropped to the length limit.")
+    found.append(
+        "Short outputs, names and numbers cannot be told by language; have a speaker read some of every language "
+        "before it is served (`report.html` shows predictions)."
+    )
+    return found
+
+
+def _left(decision: Decision) -> Iterator[str]:
+    if decision.left_out:
+        yield f"There was no time for: {', '.join(decision.left_out)}. Run the same command again to try them."
+    if decision.failed:
+        yield "Failed: " + "; ".join(decision.failed) + "."
+    searched = searches_table(decision.results)
+    if not searched.rows:
+        yield "Too few learning rates were tried to compare."
+
+
+def model_card(decision: Decision) -> str:
+    """A model card in the form of the Hugging Face hub."""
+    run, step, results = decision.run, decision.choice.step, decision.results
+    codes = results.languages([run])
+    head: dict[str, Any] = {
+        "language": [Language.parse(code).code for code in codes],
+        "base_model": run.backbone,
+        "library_name": "xlgen",
+        "tags": ["zero-shot-cross-lingual-generation", str(run.task), run.method],
+    }
+    return (
+        "\n\n".join(
+            [
+                "---\n" + yaml.safe_dump(head, sort_keys=False, allow_unicode=True) + "---",
+                f"# {run.task}, {run.method} on {run.backbone}",
+                f"Finetuned with labels in {', '.join(map(language_name, run.source_languages))} only, by xlgen "
+                f"{__version__}: learning rate {rate_text(run.learning_rate or 0.0)}, {step} steps, seed {run.seed}. "
+                "The method, the rate and the checkpoint were chosen without labels in other languages.",
+                "Use: `xlgen predict FOLDER --language fr --input in.jsonl --output out.jsonl`.",
+                "## Evaluation",
+                _markdown(languages_table(results, run, step)),
+                "## Limits",
+                _bullets(warnings(results, run, step, decision.criterion["threshold"])),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _markdown(table: Table) -> str:
+    return to_markdown(table).strip()
+
+
+def _mean(results: Results, run: Run, metric: str, step: int) -> float | None:
+    values = [results.value(run, code, metric, step) for code in unlabelled(results, run)]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _digits(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
