@@ -33,14 +33,57 @@ def study(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="One run of each kind for two steps in the pocket world, one by one.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, what is done, and how long the rest would take.")
+    ] = False,
+    hours: Annotated[float | None, typer.Option(min=0, help="Begin no run that would end later.")] = None,
 ) -> None:
-    """Several runs that differ in a few keys; running it again does what is missing."""
-    _study(name, folder, workers, overrides or (), only, smoke)
+    """Several runs that differ in a few keys, or a search; running it again does what is missing."""
+    if dry_run:
+        _dry_run(name, folder, workers, overrides or (), only)
+    else:
+        _study(name, folder, workers, overrides or (), only, smoke, hours)
+
+
+def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], runs: str | None) -> None:
+    from rich.table import Table
+
+    from xlgen.study.estimate import estimate
+    from xlgen.study.plan import load_study, only
+
+    planned = load_study(name, overrides)
+    planned = only(planned, runs.split(",")) if runs else planned
+    cores = os.cpu_count() or 1
+    workers = workers or cores
+    found = estimate(planned, folder, max(1, cores // workers), lambda text: err.print(plain(text), highlight=False))
+    table = Table("run", "state", "left")
+    for each in found:
+        table.add_row(each.run.name, each.status, plain(each.why) if each.seconds is None else _duration(each.seconds))
+    out.print(table)
+    left = sum(each.seconds or 0.0 for each in found)
+    missing = sum(each.status != "done" for each in found)
+    more = ", and more as the search goes on" if planned.search else ""
+    out.print(
+        f"{missing} of {len(found)} runs are left{more}; about {_duration(left / workers)} with {workers} workers",
+        highlight=False,
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
 
 def _study(
-    name: str, folder: Path, workers: int, overrides: Sequence[str] = (), runs: str | None = None, smoke: bool = False
+    name: str,
+    folder: Path,
+    workers: int,
+    overrides: Sequence[str] = (),
+    runs: str | None = None,
+    smoke: bool = False,
+    hours: float | None = None,
 ) -> None:
+    from xlgen.study.budget import Budget
     from xlgen.study.execute import execute, failures
     from xlgen.study.plan import load_study, only
     from xlgen.study.search import search
@@ -48,14 +91,17 @@ def _study(
     planned = load_study(name, overrides)
     if runs:
         planned = only(planned, runs.split(","))
+    budget = Budget(hours)
     if smoke:
         from xlgen.study.smoke import run_smoke
 
         failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
     elif planned.search is not None:
-        failed = search(planned, folder, workers or os.cpu_count() or 1, err)
+        failed = search(planned, folder, workers or os.cpu_count() or 1, err, budget)
     else:
-        failed = execute(planned, folder, workers or os.cpu_count() or 1, err)
+        failed = execute(planned, folder, workers or os.cpu_count() or 1, err, budget)
+    if budget.left_out:
+        err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
     for line in failures(failed):
         err.print(f"[bold red]failed:[/] {plain(line)}", highlight=False)
     if failed:
