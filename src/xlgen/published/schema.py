@@ -87,6 +87,8 @@ class TaskFacts(Config):
     """What kind of text is to be written: tasks of one family may be set side by side."""
     data: str
     note: str = ""
+    protocol: Mapping[str, Fact] = {}
+    """Points that are otherwise for this task."""
 
 
 class TableFile(Config):
@@ -201,6 +203,11 @@ class Paper:
     def key(self) -> str:
         """``C``, ``V``, ``L`` or ``J``."""
         return self.about.key
+
+    def fact(self, name: str, task: str | None = None) -> Fact | None:
+        """A point of the paper's protocol, for ``task`` where that is another; None for one that does not arise."""
+        own = self.about.tasks[task].protocol if task in self.about.tasks else {}
+        return own.get(name) or self.about.protocol.get(name)
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table as RichTable
 
 from xlgen.report.choices import choice_tables
+from xlgen.report.beside import beside_table, protocol_table
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
@@ -22,7 +23,8 @@ def build_report(path: Path) -> Path:
     """
     results = rows.load(path)
     rows.write_rows(results.rows, path / "summary.json")
-    write_tables([*all_tables(results), *choice_tables(results)], path / "tables")
+    beside = [table for table in (beside_table(results), protocol_table(results)) if table.rows]
+    write_tables([*all_tables(results), *choice_tables(results), *beside], path / "tables")
     return write_atomically(path / "report.html", render(results, path.resolve().name))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from xlgen import __version__
 from xlgen.report.choices import choice_tables
+from xlgen.report.beside import beside_table, parts, protocol_table
 from xlgen.report.formats import MARKS
 from xlgen.report.plots import Plot, all_plots
 from xlgen.report.samples import RunSamples, best_run, choose_samples, identifier
@@ -49,6 +50,8 @@ class Section:
     choices: list[Table]
     """Of learning rates and checkpoints, where there are several."""
     plots: list[Plot]
+    beside: list[Table]
+    """Ours beside the published numbers: averages, single languages, and what differs; empty tables are left out."""
     samples: list[RunSamples]
     labels: dict[str, str]
 
@@ -83,6 +86,7 @@ def _section(results: Results, task: str) -> Section:
         languages=_by_run(languages_table(results)),
         choices=[without_repetition(table) for table in choice_tables(results)],
         plots=all_plots(results),
+        beside=[without_repetition(table) for table in _beside(results) if table.rows],
         samples=choose_samples(results),
         labels=labels(results.runs),
     )
@@ -107,6 +111,11 @@ def _of_task(results: Results, task: str | None) -> Results:
     runs = tuple(run for run in results.runs if run.task == task and run.figures)
     names = {run.name for run in runs}
     return Results(runs, tuple(row for row in results.rows if row["run"] in names))
+
+
+def _beside(results: Results) -> list[Table]:
+    averages, single = parts(beside_table(results))
+    return [averages, replace(single, title="Language by language"), protocol_table(results)]
 
 
 def _by_run(table: Table) -> list[Table]:

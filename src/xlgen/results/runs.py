@@ -60,6 +60,12 @@ class Run:
     """How many inputs of each language were evaluated, and how many of them cropped."""
 
     @property
+    def stage(self) -> Mapping[str, Any]:
+        """The last stage of the recipe."""
+        found: Mapping[str, Any] = self.recipe["stages"][-1]
+        return found
+
+    @property
     def last_step(self) -> int:
         """The step of the newest evaluation: the figures that tables show."""
         return max((figure["step"] for figure in self.figures), default=0)

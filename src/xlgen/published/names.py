@@ -1,0 +1,50 @@
+"""Which of our tasks and methods are which of the papers'."""
+
+from __future__ import annotations
+
+import re
+
+SUMMARIES, ANSWERS, TITLES = "summarization", "question answering", "title generation"
+
+_FAMILIES = {
+    "xlsum": SUMMARIES,
+    "wikilingua": SUMMARIES,
+    "pocket-summaries": SUMMARIES,
+    "squad-xquad": ANSWERS,
+    "squad-xquad-hub": ANSWERS,
+    "pocket-qa": ANSWERS,
+    "xlsum-headlines": TITLES,
+    "pocket-titles": TITLES,
+}
+_SAME_TASK = {"squad-xquad-hub": "squad-xquad"}
+
+# Names of rows in the studies of V's tables -> the methods that they are.
+_METHODS = (
+    (r"model", "full"),
+    (r"prompt-100", "prompt"),
+    (r"lead-64", "lead"),
+    (r"fp", "factorized"),
+    (r"(?:prompt|model)-trans-(train|test)", r"translate-\1"),
+    (r"(?:prompt|model)-(sup|sup-all)", r"\1"),
+    (r"mix-unsup(?:-.*)?", "mixing"),
+    (r"(it-lm)-.*", r"\1"),
+)
+
+
+def family(task: str) -> str | None:
+    """What kind of text our ``task`` is about, in the papers' words; None for a task that is not shipped."""
+    return _FAMILIES.get(task)
+
+
+def published_task(task: str) -> str:
+    """What the published numbers call our ``task``."""
+    return _SAME_TASK.get(task, task)
+
+
+def method(name: str) -> str:
+    """The published name of a method that one of our runs is reported as: ``prompt-sup-all`` is ``sup-all``."""
+    name = name.partition(" at ")[0]  # the studies of rates name a method's runs "full at 3e-3"
+    for pattern, canonical in _METHODS:
+        if match := re.fullmatch(pattern, name):
+            return match.expand(canonical)
+    return name

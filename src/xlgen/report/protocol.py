@@ -1,0 +1,133 @@
+"""What differs between one of our runs and a published one in how the figures came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlgen.published import Cell, Paper
+from xlgen.published.names import published_task
+from xlgen.published.schema import Fact
+from xlgen.results.files import finite
+from xlgen.results.runs import Run, rate_text
+
+NOT_SAID = "not said"
+UNKNOWN = "not known"
+"""What stands for a key that an old run's recipe has not."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point in which a run differs from a published one."""
+
+    name: str
+    ours: str
+    theirs: str
+    where: str = ""
+    """Where the paper says so."""
+
+
+def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper) -> list[Point]:
+    """The points in which ``runs``, which differ in their seed alone, differ from the run behind ``cell``.
+
+    What both say alike is left out. What the paper does not say is a difference too: it may or may not be one.
+    """
+    run = runs[0]
+    found = [*_setting(run, cell, paper), *_protocol(run, cell, paper), *_selection(len(runs), run, cell, paper)]
+    return [point for point in found if point.ours != point.theirs]
+
+
+def same_backbone(name: str, cell: Cell, paper: Paper) -> bool:
+    """Whether ``name`` is the backbone of ``cell``, under this or another id."""
+    if cell.backbone is None:
+        return False
+    return name == cell.backbone or name in paper.about.backbones[cell.backbone].names
+
+
+def _setting(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+    """Backbone, data and metric."""
+    if cell.backbone is not None and not same_backbone(run.backbone, cell, paper):
+        parameters = paper.about.backbones[cell.backbone].parameters
+        ours = _sized(Path(run.backbone).name, finite(run.start.get("parameters")))
+        yield Point("backbone", ours, _sized(cell.backbone, parameters))
+    task = paper.about.tasks[cell.task or ""]
+    theirs = f"{task.data}; {task.note}" if task.note else task.data
+    ours = task.data if published_task(run.task or "") == cell.task else run.task or UNKNOWN
+    yield Point("data", ours, theirs)
+    yield Point("split", str((run.stage.get("evaluation") or {}).get("split", UNKNOWN)), cell.split or NOT_SAID)
+    yield Point("metric", cell.metric, paper.about.metrics[cell.metric])
+
+
+def _protocol(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+    """How the run trained and decoded; of a baseline, which trains nothing, only the latter."""
+    for key, value in _settings(run, cell).items():
+        fact = paper.fact(key, cell.task)
+        if key == "learning_rate" and cell.learning_rate is not None:
+            yield Point("learning rate", rate_text(value), rate_text(cell.learning_rate), cell.where)
+        elif fact is not None:
+            yield _point(key.replace("_", " "), _text(value, UNKNOWN), fact)
+    if run.learning_rate is not None:
+        yield _batch(run.stage.get("training") or {}, cell, paper)
+        if (epochs := paper.fact("epochs", cell.task)) is not None:
+            yield _point("epochs", "counted in steps", epochs)
+
+
+def _settings(run: Run, cell: Cell) -> dict[str, Any]:
+    """The keys of a paper's protocol with the run's values, None where its recipe does not say."""
+    training, evaluation = run.stage.get("training") or {}, run.stage.get("evaluation") or {}
+    ours: dict[str, Any] = {"evaluation_examples": evaluation.get("examples", UNKNOWN) or "all"}
+    if cell.method != "lead":
+        ours["num_beams"] = evaluation.get("num_beams")
+    if (ours.get("num_beams") or 1) > 1:
+        ours["length_penalty"] = evaluation.get("length_penalty")
+    if run.learning_rate is not None:
+        ours |= {key: training.get(key) for key in ("optimizer", "schedule", "warmup_steps")}
+        ours |= {"steps": run.planned_steps, "learning_rate": run.learning_rate}
+        ours["train_examples"] = training.get("train_examples", UNKNOWN) or "all"
+    return ours
+
+
+def _batch(training: Any, cell: Cell, paper: Paper) -> Point:
+    """The size of a batch, in tokens or in examples as the paper counts."""
+    tokens = training.get("batch_tokens")
+    ours = [UNKNOWN if tokens is None else f"{tokens:,} tokens"]
+    if training.get("max_examples"):
+        ours.append(f"at most {training['max_examples']:,} examples")
+    if (training.get("accumulation") or 1) > 1:
+        ours.append(f"{training['accumulation']} of them a step")
+    for unit in ("tokens", "examples"):
+        fact = paper.fact(f"batch_{unit}", cell.task)
+        if fact is not None and fact.value is not None:
+            return Point("batch", ", ".join(ours), f"{_text(fact.value)} {unit}", fact.where)
+    return Point("batch", ", ".join(ours), NOT_SAID)
+
+
+def _point(name: str, ours: str, fact: Fact) -> Point:
+    """A point with the paper's remark on it, unless both are alike."""
+    theirs = _text(fact.value)
+    remark = f" ({fact.note})" if fact.note and fact.value is not None and theirs != ours else ""
+    return Point(name, ours, theirs + remark, fact.where)
+
+
+def _selection(seeds: int, run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+    """How many seeds there are, and which checkpoint is reported."""
+    if cell.method == "lead":
+        return
+    yield Point("seeds", str(seeds), _text(cell.seeds), cell.where if cell.seeds else "")
+    fact = paper.fact("checkpoint", cell.task)
+    if run.learning_rate is not None and fact is not None:
+        yield _point("checkpoint", "the last", fact)
+
+
+def _text(value: Any, missing: str = NOT_SAID) -> str:
+    if value is None:
+        return missing
+    if isinstance(value, float) and 0 < value < 0.1:
+        return rate_text(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _sized(name: str, parameters: float | None) -> str:
+    return name if parameters is None else f"{name}, {parameters / 1e6:,.3g} M"
