@@ -141,6 +141,15 @@ def criteria() -> Iterator[tuple[str, str]]:
     return _plugins(registry)
 
 
+def published() -> Iterator[tuple[str, str]]:
+    """The published numbers, one line a table; C, V, L and J are the papers."""
+    from xlgen.published import load
+
+    for paper in load():
+        for table in paper.tables:
+            yield f"{paper.key}, {table.where}", f"{table.title}; numbers: {len(table.cells)} ({paper.about.citation})"
+
+
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "backbones": backbones,
     "methods": methods,
@@ -155,4 +164,5 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "formats": formats,
     "policies": policies,
     "criteria": criteria,
+    "published": published,
 }

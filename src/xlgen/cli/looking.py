@@ -10,7 +10,10 @@ from rich.table import Column, Table
 from xlgen.cli.console import app, out, plain
 from xlgen.registry import InputError
 
-_KINDS = "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes, formats"
+_KINDS = (
+    "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes, formats, "
+    "published"
+)
 
 
 @app.command("list", epilog="Example: xlgen list methods --backbone pocket-mt5")

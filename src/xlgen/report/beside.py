@@ -10,10 +10,10 @@ from xlgen.published import TEXT, Cell, Paper, load
 from xlgen.published.names import family, method, published_task
 from xlgen.published.schema import MEAN_NON_SOURCE
 from xlgen.report.protocol import NOT_SAID, differences, same_backbone
-from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels
 from xlgen.report.tables import Cell as Shown
 from xlgen.report.tables import Column, Table, language_name, metric_name
+from xlgen.results.rows import Results, mean
+from xlgen.results.runs import Run, labels
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _lines(results: Results, ours: Ours, theirs: Theirs) -> Iterator[dict[str, S
     if theirs.first.language == MEAN_NON_SOURCE:
         values = {code: shown.value for code, shown in figures.items() if code not in sources}
         yield _line(
-            ours, theirs, theirs.first, "", "mean of the others (not the same ones)", Shown(mean(values.values()))
+            ours, theirs, theirs.first, "", "mean of the others (not the same languages)", Shown(mean(values.values()))
         )
         return
     shared = [cell for cell in theirs.cells if figures.get(cell.language or "", Shown()).value is not None]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.table import Table as RichTable
 
-from xlgen.report.choices import choice_tables
 from xlgen.report.beside import beside_table, protocol_table
+from xlgen.report.choices import choice_tables
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
 from xlgen.report.tables import all_tables, verdict_table, without_repetition

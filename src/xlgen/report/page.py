@@ -10,8 +10,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from xlgen import __version__
-from xlgen.report.choices import choice_tables
 from xlgen.report.beside import beside_table, parts, protocol_table
+from xlgen.report.choices import choice_tables
 from xlgen.report.formats import MARKS
 from xlgen.report.plots import Plot, all_plots
 from xlgen.report.samples import RunSamples, best_run, choose_samples, identifier

@@ -1,0 +1,234 @@
+"""Ours beside theirs, on made-up runs whose figures are known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from synthetic import write_run
+from xlgen.published import find
+from xlgen.published.names import family, method, published_task
+from xlgen.report.beside import beside_table, pairs, parts, protocol_table
+from xlgen.report.build import build_report
+from xlgen.report.page import render
+from xlgen.results.rows import load
+
+
+def write(folder: Path, values: dict[str, dict[str, float]], **changes: Any) -> None:
+    """A run whose last evaluation has exactly ``values``: metric -> language -> value."""
+    stage = changes.pop("stage", {})
+    write_run(folder, **changes)
+    events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()[:-1]]
+    kept = [event for event in events if event["event"] != "figure"]
+    step = max((event["step"] for event in kept), default=0)
+    for metric, row in values.items():
+        for code, value in row.items():
+            figure = {"metric": metric, "value": value, "low": value - 1, "high": value + 1, "n": 9, "signature": "x"}
+            kept.append({"event": "figure", "step": step, "language": code, **figure})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in kept))
+    if stage:
+        path = folder / "recipe.yaml"
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key, value in stage.items():
+            recipe["recipe"]["stages"][-1].setdefault(key, {}).update(value)
+        path.write_text(yaml.safe_dump(recipe))
+
+
+def lines(folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The rows of the table by run, published row and language."""
+    table = beside_table(load(folder))
+    keys = ("run", "paper", "name")
+    return {tuple(row[k].value for k in keys): {k: c.value for k, c in row.items()} for row in table.rows}  # type: ignore[misc]
+
+
+def points(folder: Path) -> dict[str, tuple[str, str]]:
+    table = protocol_table(load(folder))
+    return {row["point"].value: (row["ours"].value, row["theirs"].value) for row in table.rows}
+
+
+def test_the_same_experiment_stands_beside_its_own_row(tmp_path: Path) -> None:
+    """A run of V's Table 8 at base size meets that row, and Table 10 does not repeat it."""
+    ours = {"en": 40.0, "fr": 25.0, "ru": 16.0, "th": 20.0}
+    write(tmp_path / "run", {"sp_rougeLsum": ours}, task="wikilingua", backbone="google/mt5-base", report_as="model")
+    found = lines(tmp_path)
+    theirs = {"en": 39.6, "fr": 22.4, "ru": 15.3, "th": 17.9}  # V, Table 8, BASE MODEL
+    names = {"en": "English", "fr": "French", "ru": "Russian", "th": "Thai"}
+    assert {place for _, place, _ in found} == {"V, Table 8, BASE MODEL"}
+    assert len(found) == 1 + 4
+    for code, name in names.items():
+        row = found["model", "V, Table 8, BASE MODEL", name]
+        assert (row["ours"], row["theirs"], row["language"]) == (ours[code], theirs[code], code)
+        assert row["difference"] == pytest.approx(ours[code] - theirs[code])
+        assert (row["seeds"], row["their_seeds"]) == (1, 3)
+    mean = found["model", "V, Table 8, BASE MODEL", "mean of 3 others"]
+    assert mean["ours"] == pytest.approx((25 + 16 + 20) / 3)
+    assert mean["theirs"] == pytest.approx((22.4 + 15.3 + 17.9) / 3)
+    assert "backbone" not in mean["differs"]
+    assert "data" not in mean["differs"].split(", ")
+
+
+def test_seeds_are_averaged_and_a_single_one_keeps_its_interval(tmp_path: Path) -> None:
+    for seed, value in enumerate((10.0, 13.0)):
+        name = tmp_path / "runs" / f"full-{seed}"
+        write(name, {"squad_f1": {"en": 50.0, "es": value}}, task="squad-xquad", backbone="google/mt5-base", seed=seed)
+    write(
+        tmp_path / "runs" / "lora",
+        {"squad_f1": {"es": 1.0}},
+        task="squad-xquad",
+        backbone="google/mt5-base",
+        method="lora",
+    )
+    found = lines(tmp_path)
+    row = found["full", "V, Table 3, BASE MODEL", "Spanish"]
+    assert (row["ours"], row["seeds"], row["theirs"], row["spread"]) == (11.5, 2, 84.9, 0.7)
+    assert {run for run, _, _ in found} == {"full"}  # no paper has LoRA
+    (tmp_path / "runs" / "full-1" / "metrics.jsonl").unlink()
+    shown = [row["ours"] for row in beside_table(load(tmp_path)).rows if row["language"].value == "es"]
+    assert (shown[0].value, shown[0].low, shown[0].high) == (10.0, 9.0, 11.0)
+
+
+def test_a_published_mean_stands_beside_our_mean(tmp_path: Path) -> None:
+    """C prints only means over languages; ours is over our own."""
+    write(tmp_path / "run", {"rouge2": {"en": 9.0, "fr": 4.0, "ru": 6.0}}, task="xlsum", backbone="google/mt5-base")
+    found = lines(tmp_path)
+    assert list(found) == [
+        ("full", "C, Table 1, Sum mT5 Best-non-En LR 1e-4", "mean of the others (not the same languages)")
+    ]
+    row = next(iter(found.values()))
+    assert (row["ours"], row["theirs"], row["difference"]) == (5.0, 7.7, pytest.approx(-2.7))
+
+
+def test_other_data_of_the_same_kind_serves_where_no_paper_has_ours(tmp_path: Path) -> None:
+    """A pocket backbone is set beside the smallest of its family, and told apart from it."""
+    write(
+        tmp_path / "run",
+        {"squad_f1": {"en": 50.0, "ru": 30.0}},
+        task="pocket-qa",
+        backbone="pocket-mt5",
+        method="prompt",
+    )
+    assert {place for _, place, _ in lines(tmp_path)} == {"V, Table 3, BASE PROMPT", "V, Table 5, BASE PROMPT"}
+    found = points(tmp_path)
+    assert found["backbone"] == ("pocket-mt5, 4.62 M", "google/mt5-base, 580 M")
+    assert found["data"] == ("pocket-qa", "TyDiQA-GoldP")
+    assert found["split"] == ("test", "validation")
+
+
+def test_the_family_of_the_backbone_decides_among_sizes(tmp_path: Path) -> None:
+    write(tmp_path / "run", {"rouge2": {"en": 9.0, "fr": 4.0}}, task="pocket-summaries", backbone="pocket-mbart")
+    assert {place for _, place, _ in lines(tmp_path)} == {"C, Table 1, Sum mBART Best-non-En LR 1e-6"}
+
+
+def test_source_languages_must_be_theirs(tmp_path: Path) -> None:
+    values = {"rougeL": {"en": 30.0, "fr": 28.0, "zh": 22.0}}
+    for name, sources in (("one", ["en"]), ("two", ["en", "zh"]), ("three", ["en", "ja", "ar"])):
+        write(tmp_path / "runs" / name, values, task="pocket-titles", source_languages=sources, report_as=name.upper())
+    assert lines(tmp_path) == {}  # reported under names that no paper has
+    for name, sources in (("a", ["en"]), ("b", ["en", "zh"]), ("c", ["en", "ja", "ar"])):
+        write(tmp_path / "full" / "runs" / name, values, task="pocket-titles", source_languages=sources)
+    rows = {theirs.first.row: ours.runs[0].name for ours, theirs in pairs(load(tmp_path / "full"))}
+    assert rows == {"EN": "a", "EN+ZH": "b"}
+
+
+def test_the_same_is_no_difference(tmp_path: Path) -> None:
+    stage = {
+        "training": {
+            **{"steps": 20_000, "learning_rate": 1e-4, "optimizer": "adam", "schedule": "inverse_sqrt"},
+            **{"warmup_steps": 4_000, "batch_tokens": 4_000, "train_examples": None},
+        },
+        "evaluation": {"split": "validation", "examples": 1_000, "num_beams": 1},
+    }
+    write(tmp_path / "run", {"rouge2": {"fr": 4.0}}, task="xlsum", backbone="google/mt5-base", stage=stage)
+    found = points(tmp_path)
+    assert found == {
+        "metric": ("rouge2", "ROUGE-2; how words are split is not said"),
+        "num beams": ("1", "not said"),
+        "seeds": ("1", "not said"),
+    }
+    row = next(iter(lines(tmp_path).values()))
+    assert row["differs"] == "metric; not said: num beams, seeds"
+
+
+def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
+    stage = {"training": {"batch_tokens": 2_000, "max_examples": 8, "accumulation": 2}, "evaluation": {"num_beams": 2}}
+    write(
+        tmp_path / "run",
+        {"sp_rougeLsum": {"fr": 4.0}},
+        task="wikilingua",
+        method="prompt",
+        learning_rate=0.3,
+        stage=stage,
+    )
+    found = points(tmp_path)
+    assert found["batch"] == ("2,000 tokens, at most 8 examples, 2 of them a step", "not said")
+    assert found["num beams"] == ("2", "4")
+    assert found["steps"] == ("600", "100,000")
+    assert found["learning rate"] == ("0.3", "not said")
+    assert found["optimizer"] == ("not known", "not said")
+    assert found["seeds"] == ("1", "3")
+    assert found["checkpoint"][1].startswith("the best of 20 for each target language")
+    where = {row["point"].value: row["where"].value for row in protocol_table(load(tmp_path)).rows}
+    assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.3")
+
+
+def test_a_baseline_is_not_asked_how_it_trained(tmp_path: Path) -> None:
+    write(tmp_path / "lead", {"sp_rougeLsum": {"fr": 4.0}}, task="wikilingua", report_as="lead-64", steps=(0,))
+    assert set(points(tmp_path)) == {"split", "metric", "evaluation examples"}
+    assert {place for _, place, _ in lines(tmp_path)} == {"V, Table 10, – LEAD-64"}
+
+
+def test_the_page_and_the_files_have_it_only_where_there_is_something(tmp_path: Path) -> None:
+    write(tmp_path / "a", {"rouge2": {"en": 9.0, "fr": 4.0, "es": 5.0}}, task="xlsum", backbone="google/mt5-base")
+    page = build_report(tmp_path / "a").read_text(encoding="utf-8")
+    assert 'id="beside-1"' in page
+    assert 'href="#beside-1"' in page
+    assert "C, Table 1, Sum mT5 Best-non-En LR 1e-4" in page
+    files = {path.name for path in (tmp_path / "a" / "tables").iterdir()}
+    assert {f"{name}.{end}" for name in ("beside", "protocol") for end in ("csv", "md", "tex")} <= files
+    write(tmp_path / "b", {"rouge2": {"en": 9.0, "fr": 4.0}}, task="xlsum", method="lora")
+    assert "beside-1" not in build_report(tmp_path / "b").read_text(encoding="utf-8")
+    assert not (tmp_path / "b" / "tables" / "beside.csv").exists()
+
+
+def test_averages_and_single_languages_are_apart_on_the_page(tmp_path: Path) -> None:
+    write(tmp_path / "run", {"sp_rougeLsum": {"fr": 4.0, "ru": 5.0}}, task="wikilingua")
+    averages, single = parts(beside_table(load(tmp_path)))
+    assert [row["name"].value for row in averages.rows] == ["mean of 2 others"]
+    assert [row["language"].value for row in single.rows] == ["fr", "ru"]
+    page = render(load(tmp_path), "x")
+    assert page.index("mean of 2 others") < page.index("What differs from the published protocols")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("full", "full"),
+        ("model", "full"),
+        ("full at 3e-3", "full"),
+        ("prompt-100 at 1", "prompt"),
+        ("prompt-1000", "prompt-1000"),
+        ("lead-64", "lead"),
+        ("prompt-trans-test", "translate-test"),
+        ("model-sup-all", "sup-all"),
+        ("mix-unsup-fr", "mixing"),
+        ("it-lm-th", "it-lm"),
+        ("fp", "factorized"),
+        ("fp-en", "fp-en"),
+        ("lora", "lora"),
+    ],
+)
+def test_methods_by_their_published_name(name: str, expected: str) -> None:
+    assert method(name) == expected
+
+
+def test_every_method_that_a_name_leads_to_is_published() -> None:
+    published = {cell.method for cell in find()}
+    names = ("model", "prompt-100", "lead-64", "fp", "fp-en", "model-trans-train", "prompt-sup", "mix-unsup-all")
+    assert {method(name) for name in names} <= published
+
+
+def test_tasks_by_their_published_name() -> None:
+    assert (family("pocket-qa"), family("somebody-elses")) == ("question answering", None)
+    assert published_task("squad-xquad-hub") == "squad-xquad"
