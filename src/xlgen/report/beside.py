@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -105,10 +106,11 @@ def pairs(results: Results) -> Iterator[tuple[Ours, Theirs]]:
 
 
 def _groups(results: Results) -> list[Ours]:
+    """The runs with figures; those whose recipes are alike but for the seed are together."""
     found: dict[tuple[object, ...], list[Run]] = {}
     for run in results.runs:
         if run.figures:
-            key = (run.backbone, run.method, run.learning_rate, run.task, run.source_languages)
+            key = (run.backbone, run.method, run.task, json.dumps(run.stage, sort_keys=True, default=str))
             found.setdefault(key, []).append(run)
     names = labels(runs[0] for runs in found.values())
     return [Ours(names[runs[0].name], tuple(runs)) for runs in found.values()]

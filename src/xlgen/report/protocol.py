@@ -57,7 +57,8 @@ def _setting(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
     ours = task.data if published_task(run.task or "") == cell.task else run.task or UNKNOWN
     yield Point("data", ours, theirs)
     yield Point("split", str((run.stage.get("evaluation") or {}).get("split", UNKNOWN)), cell.split or NOT_SAID)
-    yield Point("metric", cell.metric, paper.about.metrics[cell.metric])
+    measured = (figure.get("signature") for figure in run.figures if figure["metric"] == cell.metric)
+    yield Point("metric", str(next(measured, None) or cell.metric), paper.about.metrics[cell.metric])
 
 
 def _protocol(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
@@ -116,8 +117,10 @@ def _selection(seeds: int, run: Run, cell: Cell, paper: Paper) -> Iterator[Point
     if cell.method == "lead":
         return
     yield Point("seeds", str(seeds), _text(cell.seeds), cell.where if cell.seeds else "")
-    fact = paper.fact("checkpoint", cell.task)
-    if run.learning_rate is not None and fact is not None:
+    fact, chosen = paper.fact("checkpoint", cell.task), dict(cell.details).get("selection")
+    if run.learning_rate is not None and chosen is not None:
+        yield Point("checkpoint", "the last", f"chosen by {chosen}", cell.where)
+    elif run.learning_rate is not None and fact is not None:
         yield _point("checkpoint", "the last", fact)
 
 
