@@ -25,7 +25,6 @@ from xlgen.study.budget import Budget
 from xlgen.study.execute import failures
 from xlgen.study.plan import PlannedRun, SearchConfig, Study
 from xlgen.study.search import search
-from xlgen.training import checkpoints as store
 from xlgen.training.tracking import write_atomically
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
@@ -107,6 +106,8 @@ def choose(results: Results, criterion: dict[str, Any]) -> tuple[Run, Choice]:
 
 def take(decision: Decision, out: Path) -> None:
     """Put the chosen checkpoint into ``out/chosen``, in no more room than it takes already."""
+    from xlgen.training import checkpoints as store  # not for who reads a decision only
+
     source = decision.run.folder / "checkpoints" / f"step-{decision.choice.step}"
     if source not in store.checkpoints(source.parent):
         raise InputError(f"{source} is gone, and with it the checkpoint to take; remove its run and start again")
