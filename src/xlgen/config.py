@@ -196,6 +196,15 @@ class Stage(Config):
         return self
 
 
+class Resources(Config):
+    """What a run takes of a cluster."""
+
+    cpus: float = Field(default=1.0, gt=0)
+    gpus: float = Field(default=0.0, ge=0)
+    memory_gib: float = Field(default=0.0, ge=0)
+    """0: nobody asks."""
+
+
 class Recipe(Config):
     """A whole run."""
 
@@ -208,6 +217,8 @@ class Recipe(Config):
     cache_dir: str | None = None
     """Where the stages before the last are kept for every run that has the same ones, so that intermediate tuning is
     done once. None: in the run's own folder. The data that a stage has read are taken to be unchanged."""
+    resources: Resources = Field(default_factory=Resources)
+    """For `xlgen study --ray`."""
     report_as: str | None = None
     """The method's name in tables, where it is not the adaptation's: a baseline such as ``sup-all``."""
     baseline: dict[str, Any] | None = None

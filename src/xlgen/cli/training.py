@@ -37,12 +37,15 @@ def study(
         bool, typer.Option("--dry-run", help="Say what would run, what is done, and how long the rest would take.")
     ] = False,
     hours: Annotated[float | None, typer.Option(min=0, help="Begin no run that would end later.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="A Ray cluster's address, or auto; --out must be storage that all nodes share.")
+    ] = None,
 ) -> None:
     """Several runs that differ in a few keys, or a search; running it again does what is missing."""
     if dry_run:
         _dry_run(name, folder, workers, overrides or (), only)
     else:
-        _study(name, folder, workers, overrides or (), only, smoke, hours)
+        _study(name, folder, workers, overrides or (), only, smoke, hours, ray)
 
 
 def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], runs: str | None) -> None:
@@ -82,6 +85,7 @@ def _study(
     runs: str | None = None,
     smoke: bool = False,
     hours: float | None = None,
+    ray: str | None = None,
 ) -> None:
     from xlgen.study.budget import Budget
     from xlgen.study.execute import execute, failures
@@ -96,10 +100,17 @@ def _study(
         from xlgen.study.smoke import run_smoke
 
         failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
-    elif planned.search is not None:
-        failed = search(planned, folder, workers or os.cpu_count() or 1, err, budget)
     else:
-        failed = execute(planned, folder, workers or os.cpu_count() or 1, err, budget)
+        run = execute
+        if ray:
+            from xlgen.study.on_ray import executor
+
+            run = executor(ray)
+        cores = workers or os.cpu_count() or 1
+        if planned.search is not None:
+            failed = search(planned, folder, cores, err, budget, run)
+        else:
+            failed = run(planned, folder, cores, err, budget)
     if budget.left_out:
         err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
     for line in failures(failed):

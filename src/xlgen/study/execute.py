@@ -45,7 +45,7 @@ class Lane:
 
         Returns its exit code once it has ended, negative for a signal.
         """
-        recipe, log = folder.parent / f"{run.name}.yaml", _log(folder)
+        recipe, log = folder.parent / f"{run.name}.yaml", log_of(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         recipe.write_text(yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True), encoding="utf-8")
         log.write_bytes(b"")
@@ -165,7 +165,7 @@ def execute(study: Study, out: Path, workers: int, console: Console, budget: Bud
             bars.remove_task(bar)
             bars.advance(whole)
             if code != 0:
-                failed[run.name] = _log(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
+                failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
             _say(console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
 
         pool = ThreadPoolExecutor(workers)
@@ -189,7 +189,8 @@ def _say(console: Console, text: str) -> None:
         console.print(text, highlight=False)
 
 
-def _log(folder: Path) -> Path:
+def log_of(folder: Path) -> Path:
+    """Where what a run says goes."""
     return folder.parent / f"{folder.name}.log"
 
 

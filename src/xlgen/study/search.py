@@ -26,6 +26,8 @@ from xlgen.study.budget import Budget
 from xlgen.study.execute import execute, is_done, placed, status
 from xlgen.study.plan import PlannedRun, Study
 
+Executor = Callable[[Study, Path, int, Console, Budget | None], dict[str, str]]
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -45,15 +47,26 @@ class Progress:
         return best(self.tried) if self.known and not self.wanted and self.tried else None
 
 
-def search(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
-    """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does."""
+def search(
+    study: Study,
+    out: Path,
+    workers: int,
+    console: Console,
+    budget: Budget | None = None,
+    executor: Executor | None = None,
+) -> dict[str, str]:
+    """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does.
+
+    ``executor`` runs a wave; None: :func:`execute`, on this machine.
+    """
+    executor = executor or execute
     failed: dict[str, str] = {}
     budget = budget or Budget()
     while True:
         runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not _ended(run, out)]
         if not runs or budget.left_out:
             return failed
-        failed |= execute(replace(study, runs=tuple(runs), search=None), out, workers, console, budget)
+        failed |= executor(replace(study, runs=tuple(runs), search=None), out, workers, console, budget)
 
 
 def _ended(run: PlannedRun, out: Path) -> bool:
