@@ -6,8 +6,10 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """``xlgen.score``, imported when it is first asked for: most of the package needs none of it."""
+    """``xlgen.score`` and ``xlgen.query``, imported when asked for: most of the package needs none of them."""
     if name == "score":
         # By name: metrics import this module for its version, and may not depend on what is above them.
         return getattr(import_module("xlgen.scoring"), name)
+    if name == "query":
+        return import_module("xlgen.study.query").query
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,62 @@
+"""The command that asks the files of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xlgen.cli.console import app, err, out, plain
+from xlgen.registry import InputError, nearest
+
+_EXAMPLE = (
+    "select run, avg(value) as score from figures "
+    "where metric = 'rougeL' and is_last and not is_source group by run order by score desc"
+)
+
+
+@app.command(epilog=f'Example: xlgen query runs/quickstart "{_EXAMPLE}"')
+def query(
+    folder: Annotated[Path, typer.Argument(help="A run, a study, or a folder with any number of them.")],
+    sql: Annotated[str | None, typer.Argument(help="One SELECT; without it the views with their columns.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="table, csv, json, jsonl or parquet; default: by the name of --out, or table.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--out", help="Default: standard output.")] = None,
+) -> None:
+    """SQL (DuckDB) over the figures, training logs and predictions of runs."""
+    from xlgen.study import formats
+    from xlgen.study.found import find
+
+    def say(text: str) -> None:
+        err.print(plain(text), highlight=False, soft_wrap=True)
+
+    kind = format or (file.suffix.removeprefix(".") if file else "table")
+    if kind not in formats.FORMATS:
+        raise InputError(f"no format {kind!r}: {nearest(kind, formats.FORMATS)}; give --format")
+    if file and kind == "table":
+        raise InputError("--out needs --format csv, json, jsonl or parquet")
+    if sql is None:
+        find(folder, say)
+        _print_views()
+        return
+    from xlgen.study.query import open_query
+
+    with open_query(folder, sql, say) as result:
+        if kind != "table":
+            formats.write(result, kind, file)
+            return
+        table, more = formats.table(result)
+    out.print(table)
+    if more:
+        say(f"these are the first {formats.MOST_ROWS:,} rows; --format csv, or a LIMIT, gives all or fewer")
+
+
+def _print_views() -> None:
+    from xlgen.study.formats import describe_views
+    from xlgen.study.views import FUNCTIONS, VIEWS
+
+    functions = [(name, "", what) for name, what in FUNCTIONS.items()]
+    views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
+    out.print(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))

@@ -1,0 +1,124 @@
+"""The runs anywhere under a folder, and what each says of itself without its log or its predictions being read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.registry import InputError
+
+# Many recipes are read at once; where libyaml is there, it is ten times as fast.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """One run: the columns of the view ``runs``, in their order."""
+
+    study: str
+    """The folder that holds the run, or the one above where that is called ``runs``."""
+    run: str
+    folder: str
+    """Absolute."""
+    status: str
+    backbone: str
+    method: str
+    learning_rate: float | None
+    """None for a baseline, which does not train."""
+    seed: int | None
+    task: str | None
+    source_languages: tuple[str, ...]
+    """Canonical codes."""
+    step: int | None
+    """How far the newest checkpoint or the end has come."""
+    planned_steps: int | None
+    """None for a baseline."""
+    recipe: str
+    """The resolved recipe, as JSON."""
+    environment: str
+    """Versions, machine and git revision, as JSON."""
+
+
+def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
+    """The runs at ``path`` or anywhere under it, by folder; ``say`` is told of each folder that is left out.
+
+    A folder is a run where its ``recipe.yaml`` is a resolved recipe. Links to folders are not followed.
+
+    Raises:
+        InputError: where there is no run.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder; give the folder of a run, of a study, or one of studies")
+    runs: list[FoundRun] = []
+    faults: list[str] = []
+    for name, folders, files in os.walk(path):
+        folders.sort()
+        if "recipe.yaml" not in files:
+            continue
+        try:
+            runs.append(_read(Path(name)))
+            folders.clear()  # what is in a run's folder is the run's
+        except InputError as error:
+            faults.append(str(error))
+    if not runs:
+        reason = f"; {faults[0]}" if faults else ": no folder in it has a recipe.yaml"
+        raise InputError(f"{path} holds no run{reason}")
+    for fault in faults:
+        say(f"left out: {fault}")
+    return runs
+
+
+def _read(folder: Path) -> FoundRun:
+    """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
+    file = folder / "recipe.yaml"
+    try:
+        resolved = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
+        recipe, stage = resolved["recipe"], resolved["recipe"]["stages"][-1]
+        return _described(folder, resolved, recipe, stage)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
+        raise InputError(f"{file} is not the resolved recipe of a run, or is damaged") from None
+
+
+def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], stage: dict[str, Any]) -> FoundRun:
+    place = folder.resolve()
+    state = _state(folder)
+    training = {} if recipe.get("baseline") else stage.get("training") or {}
+    rate = training.get("learning_rate")
+    return FoundRun(
+        study=place.parent.parent.name if place.parent.name == "runs" else place.parent.name,
+        run=place.name,
+        folder=str(place),
+        status=str(state.get("status", "unknown")),
+        backbone=str((recipe.get("backbone") or {}).get("name", "")),
+        method=str(recipe.get("report_as") or (stage.get("adaptation") or {}).get("method", "")),
+        learning_rate=None if rate is None else float(rate),
+        seed=recipe.get("seed"),
+        task=Path(stage["task"]).stem if stage.get("task") else None,
+        source_languages=tuple(map(_canonical, stage.get("source_languages") or ())),
+        step=state.get("step"),
+        planned_steps=training.get("steps"),
+        recipe=json.dumps(recipe, ensure_ascii=False, default=str),
+        environment=json.dumps(resolved.get("environment"), ensure_ascii=False, default=str),
+    )
+
+
+def _canonical(code: str) -> str:
+    try:
+        return Language.parse(code).code
+    except UnknownLanguageError:
+        return code
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
