@@ -35,6 +35,8 @@ def test_modules_fit_on_a_few_screens(path: Path) -> None:
         "import xlgen.config, xlgen.registry, xlgen.languages, xlgen.study.plan",
         "import xlgen.metrics as package",
         "import xlgen.scoring as package",
+        "import xlgen.study.found, xlgen.study.views, xlgen.study.query, xlgen.study.formats",
+        "import xlgen; xlgen.query",
         "import xlgen; xlgen.score",
         "import xlgen.report as package",
         "import xlgen.pocket.world, xlgen.pocket.grammar",

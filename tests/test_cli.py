@@ -29,7 +29,7 @@ runner = CliRunner()
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    assert {"quickstart", "train", "evaluate", "predict", "report", "list", "doctor"} <= set(COMMANDS)
+    assert {"quickstart", "train", "evaluate", "predict", "report", "query", "list", "doctor"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

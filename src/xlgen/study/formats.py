@@ -14,12 +14,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.table import Column, Table
 from rich.text import Text
 
-from xlgen.study.query import Result
+if TYPE_CHECKING:
+    from xlgen.study.query import Result
+
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 MOST_ROWS = 1_000

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
 from xlgen.registry import InputError
 from xlgen.study.found import FoundRun, find
@@ -74,9 +75,11 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
         with _faults():
             statement = _reading(sql)
             _add_runs(connection, runs)
-            for view in mentioned(sql, [name for name in VIEWS if name != "runs"]):
-                connection.execute(definition(view, runs))
-            if mentioned(sql, ("language_of", "in_language")):
+            for view in ("figures", "steps", "predictions"):
+                # There may be very many files of predictions.
+                asked = view != "predictions" or mentioned(sql, view)
+                connection.execute(definition(view, runs if asked else ()))
+            if mentioned(sql, "language_of") or mentioned(sql, "in_language"):
                 _add_functions(connection)
             result = Result(connection, statement)
         yield result
@@ -124,16 +127,17 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
     identifier = load()
 
-    def language_of(text: str) -> str | None:
-        [(code, _)] = identifier.identify([text])
-        return code or None
+    def language_of(text: str | None) -> str | None:
+        return identifier.identify([text])[0][0] or None if text else None
 
-    def in_language(text: str, language: str) -> bool | None:
-        code = identifier.code(Language.parse(language))
-        return language_of(text) == code if code else None
+    def in_language(text: str | None, language: str | None) -> bool | None:
+        code = identifier.code(Language.parse(language)) if language else ""
+        return language_of(text) == code if code and text is not None else None
 
-    connection.create_function("language_of", language_of, ["VARCHAR"], "VARCHAR")
-    connection.create_function("in_language", in_language, ["VARCHAR"] * 2, "BOOLEAN")
+    # DuckDB's own handling of nulls has no function return one.
+    nulls = FunctionNullHandling.SPECIAL
+    connection.create_function("language_of", language_of, ["VARCHAR"], "VARCHAR", null_handling=nulls)
+    connection.create_function("in_language", in_language, ["VARCHAR"] * 2, "BOOLEAN", null_handling=nulls)
 
 
 @contextmanager

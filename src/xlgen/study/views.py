@@ -115,9 +115,9 @@ _NAME = r"/([^/]+)/predictions/step-\d+/[^/]+$"
 _STUDY = r"/([^/]+)/(?:runs/)?[^/]+/predictions/step-\d+/[^/]+$"
 
 
-def mentioned(sql: str, names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that occur in ``sql``, be it in a text: what is not mentioned need not be looked for."""
-    return [name for name in names if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+def mentioned(sql: str, name: str) -> bool:
+    """Whether ``name`` occurs in ``sql``, be it within a text."""
+    return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
 
 
 def definition(view: str, runs: Sequence[FoundRun]) -> str:
