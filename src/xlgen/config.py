@@ -223,6 +223,8 @@ class Recipe(Config):
     """The method's name in tables, where it is not the adaptation's: a baseline such as ``sup-all``."""
     baseline: dict[str, Any] | None = None
     """Instead of training, predict by a rule: ``{name: lead, tokens: 64}``; see ``xlgen list baselines``."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """What is told of steps and figures besides ``metrics.jsonl``; each is an extra."""
 
     @field_validator("baseline", mode="before")
     @classmethod

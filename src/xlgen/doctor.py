@@ -27,6 +27,9 @@ _OPTIONAL = {
     "sacrebleu": "chrF: pip install 'xlgen[chrf]'",
     "bert_score": "BERTScore: pip install 'xlgen[bertscore]'",
     "lingua": "another language identifier: pip install 'xlgen[lingua]'",
+    "tensorboard": "`trackers: [tensorboard]`: pip install 'xlgen[tensorboard]'",
+    "wandb": "`trackers: [wandb]`: pip install 'xlgen[wandb]'",
+    "mlflow": "`trackers: [mlflow]`: pip install 'xlgen[mlflow]'",
     "sentencepiece": "needed for checkpoints that ship a .model file only",
 }
 

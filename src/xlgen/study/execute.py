@@ -119,7 +119,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         return False
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
     # Validated, so that a key that is younger than the run has its default there.
-    if validate(Recipe, recipe, str(folder / "recipe.yaml")) != run.recipe:
+    before = validate(Recipe, recipe, str(folder / "recipe.yaml"))
+    if before.model_copy(update={"trackers": run.recipe.trackers}) != run.recipe:
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 

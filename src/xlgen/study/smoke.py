@@ -73,6 +73,7 @@ def smoke_recipe(recipe: Recipe) -> Recipe:
         "seed": 0,
         "data_dir": ".",
         "cache_dir": None,
+        "trackers": (),
     }
     return recipe.model_copy(update=changes)
 

@@ -52,11 +52,12 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     if file.exists():
         before = _recipe_in(file)
         started = any(other != file for other in path.iterdir())
-        if before != resolved and started:
-            raise FolderError(f"{path} holds another run ({_difference(before, resolved)}); choose another --out")
+        old, new = _deciding(before), _deciding(resolved)
+        if started and old != new:
+            raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
         if started and not resume:
             raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
-        if before == resolved:
+        if started or before == resolved:
             return folder
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,11 @@ def _recipe_in(file: Path) -> Any:
         return yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         raise FolderError(f"{file} was not written by a run of xlgen, or is damaged; choose another --out") from None
+
+
+def _deciding(recipe: Any) -> Any:
+    """What a recipe says of the run itself: who else is told of it may change on the way."""
+    return {key: value for key, value in recipe.items() if key != "trackers"} if isinstance(recipe, dict) else recipe
 
 
 def _difference(before: Any, after: Any, path: str = "") -> str:

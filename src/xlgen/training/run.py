@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.stage import StageRun
+from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
 
 
@@ -40,9 +41,26 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
     progress = progress if progress and accelerator.is_main_process else NoProgress()
     tasks = check(recipe)
     if recipe.baseline is not None:
-        return run_baseline(recipe, tasks[-1], open_run(out, recipe, resume), progress)
+        folder = open_run(out, recipe, resume)
+        with closing(Watch(accelerator, recipe, out)) as watch:
+            return run_baseline(recipe, tasks[-1], folder, progress, watch)
     with accelerator.main_process_first():
         folder = open_run(out, recipe, resume or not accelerator.is_main_process)
+    with closing(Watch(accelerator, recipe, out)) as watch:
+        _train_stages(recipe, tasks, folder, accelerator, progress, watch)
+    if accelerator.is_main_process:
+        folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
+    return folder
+
+
+def _train_stages(
+    recipe: Recipe,
+    tasks: Sequence[Task | None],
+    folder: RunFolder,
+    accelerator: Accelerator,
+    progress: Progress,
+    watch: Watch,
+) -> None:
     name, earlier = recipe.backbone.name, None
     for index, stage in enumerate(recipe.stages):
         last = index == len(recipe.stages) - 1
@@ -52,15 +70,12 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
             if not ((place / "model").exists() or (not last and _finished(place, stage))):
                 try:
                     StageRun(
-                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, earlier
+                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, watch, earlier
                     ).execute(keep_whole=leaves_model)
                 except TrainingDivergedError:  # a finding, which a search need not make again
                     folder.set_state(stage=index, status="diverged")
                     raise
         name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
-    if accelerator.is_main_process:
-        folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
-    return folder
 
 
 @contextmanager
@@ -92,6 +107,7 @@ def stage_key(recipe: Recipe, index: int) -> str:
 
 def check(recipe: Recipe) -> list[Task | None]:
     """Everything that can be wrong with a recipe and is cheap to find; returns the stages' tasks. Raises InputError."""
+    check_trackers(recipe.trackers)
     if recipe.baseline is not None:
         build_baseline(recipe.baseline)
     tasks: list[Task | None] = []

@@ -35,6 +35,7 @@ from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
+from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
 # Batches that are made ahead for an accelerator: more than a window of examples gives, which is made at once.
@@ -54,6 +55,7 @@ class StageRun:
     folder: RunFolder
     accelerator: Accelerator
     progress: Progress
+    watch: Watch
     earlier: Path | None = None
     backbone: Backbone = field(init=False)
     method: Method = field(init=False)
@@ -81,9 +83,10 @@ class StageRun:
         penalty = self._penalty()
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
-        self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process)
         found = store.checkpoints(self.place / "checkpoints")
         first = store.read_about(found[-1]).step if found else 0
+        tell = self.watch.stage(self.index, first)
+        self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
         if found:
             store.restore(found[-1], self.backbone, self.method)
         # 5. Hand model and optimizer to the device and the processes.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -32,12 +32,17 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-class Tracker:
-    """Writes events to ``metrics.jsonl``."""
+Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
+"""Is told an event, its step and its fields."""
 
-    def __init__(self, path: Path, enabled: bool = True) -> None:
+
+class Tracker:
+    """Writes events to ``metrics.jsonl``, and tells others of them."""
+
+    def __init__(self, path: Path, enabled: bool = True, tell: Tell = lambda event, step, fields: None) -> None:
         self.path = path
         self._enabled = enabled
+        self._tell = tell
 
     def log(self, event: str, step: int, **fields: Any) -> None:
         """Append one event."""
@@ -47,6 +52,7 @@ class Tracker:
             )
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
+            self._tell(event, step, fields)
 
     def cut_after(self, step: int) -> None:
         """Forget what happened after ``step``: it will happen again."""

@@ -14,6 +14,7 @@ from xlgen.registry import InputError, Registry
 from xlgen.training.evaluation import evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
 
@@ -42,7 +43,9 @@ def build_baseline(config: Mapping[str, Any]) -> Baseline:
     return build(baselines, config)
 
 
-def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None) -> RunFolder:
+def run_baseline(
+    recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None, watch: Watch | None = None
+) -> RunFolder:
     """Predict for every language, score, and write the run's folder. Raises InputError without a task."""
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
@@ -50,7 +53,9 @@ def run_baseline(recipe: Recipe, task: Task | None, folder: RunFolder, progress:
     examples = evaluation_examples(task, evaluation, recipe.stages[-1].source_languages)
     baseline = build_baseline(recipe.baseline or {})
     baseline.prepare(recipe, task, tuple(examples))
-    tracker = Tracker(folder.path / "metrics.jsonl")
+    last = len(recipe.stages) - 1
+    log = folder.path / "metrics.jsonl"
+    tracker = Tracker(log, tell=watch.stage(last, 0)) if watch else Tracker(log)
     tracker.cut_after(-1)
     tracker.log("start", 0, parameters=0, trainable=0, data=None)
     bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)
