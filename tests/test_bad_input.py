@@ -185,6 +185,7 @@ def test_a_batch_too_small_for_an_example(project: Project, refused: Command) ->
         ("unlabelled=[{objective: {name: translation, max_token: 3}}]", "did you mean 'max_tokens'"),
         ("backbone=pocket-mt6", "did you mean 'pocket-mt5'"),
         ("training.precision=fp16", "fp16"),
+        ("trackers=[tensorbord]", "trackers.0: Input should be 'tensorboard', 'wandb' or 'mlflow' (got 'tensorbord')"),
         ("adaptation=bitfit", "has no bias vectors"),
         ("training.learning_rate=0", "training.learning_rate: Input should be greater than 0"),
         ("unlabelled=[{objective: {name: lm}, rate: 0}]", "unlabelled.0.rate: Input should be greater than 0"),

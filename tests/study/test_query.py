@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -390,3 +391,14 @@ def test_nothing_heavy_is_imported(study: Path, arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_the_examples_of_the_docs_run(study: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study)
+    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^    xlgen query (?:.|\n(?=     ))*", text, re.MULTILINE)
+    assert len(examples) == 9
+    for example in examples:
+        _, _, _, *arguments = shlex.split(example, comments=True)
+        code, _, err = run(study, *arguments)
+        assert (code, err) == (0, ""), example
