@@ -31,7 +31,6 @@ class BackboneConfig(Config):
     """A folder, an id of the hub, or an embedded backbone (``xlgen list backbones``)."""
     init: Literal["pretrained", "random"] = "pretrained"
     """``random`` takes the shape and the tokenizer only; that is how the pocket backbones are pretrained."""
-
     unknown_languages: Literal["refuse", "allow"] = "refuse"
     """What to do with languages that the backbone was not pretrained on. ``allow`` is for families without language
     codes, whose models read and write any text, well or not; the others refuse in any case."""
@@ -144,8 +143,7 @@ class Evaluation(Config):
     languages: tuple[str, ...] = ()
     """Empty: every language of the task."""
     references: Literal["all", "source"] = "all"
-    """``source``: outside of the source languages only inputs are read, and figures that need references have no value
-    there."""
+    """``source``: other languages' references are not read; figures that need them have no value there."""
     num_beams: int = Field(default=1, ge=1)
     length_penalty: float = 0.6
     sampling: Sampling | None = None

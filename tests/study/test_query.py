@@ -19,7 +19,7 @@ import yaml
 import xlgen
 from xlgen.cli import main
 from xlgen.registry import InputError
-from xlgen.report.rows import MEAN, collect
+from xlgen.results.rows import MEAN, collect
 from xlgen.study.formats import MOST_ROWS
 from xlgen.study.found import find
 from xlgen.study.query import QueryError, open_query, query

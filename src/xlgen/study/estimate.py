@@ -119,7 +119,7 @@ def _rates(events: Sequence[dict[str, Any]], recipe: Recipe) -> Rates:
 def _shortened(recipe: Recipe) -> Recipe:
     """The same work a few times only."""
     data = recipe.model_dump(mode="json")
-    data["cache_dir"] = None
+    data |= {"cache_dir": None, "trackers": []}
     for stage in data["stages"]:
         stage["training"] |= {"steps": _STEPS, "log_every": 1, "save_every": None}
         stage["evaluation"] |= {"examples": _INPUTS, "every": None}
@@ -130,7 +130,7 @@ def _shortened(recipe: Recipe) -> Recipe:
 def _kind(recipe: Recipe) -> str:
     """What decides how long a run's parts take."""
     data = recipe.model_dump(mode="json")
-    for key in ("name", "seed", "report_as", "cache_dir"):
+    for key in ("name", "seed", "report_as", "cache_dir", "trackers"):
         data.pop(key)
     for stage in data["stages"]:
         for key in ("learning_rate", "steps", "warmup_steps", "schedule", "save_every", "log_every"):

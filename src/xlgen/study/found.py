@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from xlgen.languages import Language, UnknownLanguageError
 from xlgen.registry import InputError
+from xlgen.results.runs import canonical
 
 # Many recipes are read at once; where libyaml is there, it is ten times as fast.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -101,19 +101,12 @@ def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], s
         learning_rate=None if rate is None else float(rate),
         seed=recipe.get("seed"),
         task=Path(stage["task"]).stem if stage.get("task") else None,
-        source_languages=tuple(map(_canonical, stage.get("source_languages") or ())),
+        source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
         step=state.get("step"),
         planned_steps=training.get("steps"),
         recipe=json.dumps(recipe, ensure_ascii=False, default=str),
         environment=json.dumps(resolved.get("environment"), ensure_ascii=False, default=str),
     )
-
-
-def _canonical(code: str) -> str:
-    try:
-        return Language.parse(code).code
-    except UnknownLanguageError:
-        return code
 
 
 def _state(folder: Path) -> dict[str, Any]:

@@ -93,7 +93,7 @@ VIEWS: dict[str, View] = {
         (
             *_WHO,
             Column("folder", "VARCHAR", "absolute"),
-            Column("status", "VARCHAR", "running, interrupted, done, or unknown before the first checkpoint"),
+            Column("status", "VARCHAR", "running, interrupted, diverged, done; unknown before the first checkpoint"),
             Column("backbone", "VARCHAR", ""),
             Column("method", "VARCHAR", ""),
             Column("learning_rate", "DOUBLE", "null for a baseline"),
