@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
 from xlgen.registry import Registry, nearest
 
@@ -276,12 +277,10 @@ def validate(model: type[Config], data: Any, where: str) -> Any:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        # A key with a fault inside it may be reported a second time, as missing or too short, itself.
-        found = error.errors()
-        inner = [fault for fault in found if not any(_inside(other["loc"], fault["loc"]) for other in found)]
         flat = isinstance(data, Mapping) and "stages" not in data
-        faults = "\n".join("  " + _describe(fault, model, flat) for fault in inner)
-        raise RecipeError(f"{where} is not right:\n{faults}") from None
+        # The stage of a flat recipe has no name: its keys stand at the top level.
+        faults = describe(error, model, (Recipe, Stage), flat)
+        raise RecipeError(f"{where} is not right:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
 
 
 Plugin = TypeVar("Plugin")
@@ -295,40 +294,6 @@ def build(registry: Registry[type[Plugin]], config: str | Mapping[str, Any]) -> 
     name = str(options.pop("name"))
     kind: Any = registry.get(name)
     return kind(validate(kind.Options, options, f"{registry.kind} {name}"))
-
-
-def _inside(path: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
-    return len(path) > len(outer) and path[: len(outer)] == outer
-
-
-def _describe(fault: Any, model: type[BaseModel], flat: bool) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    # The stage of a flat recipe has no name: its keys stand at the top level.
-    path = path.removeprefix("stages.0").lstrip(".") if flat else path
-    if fault["type"] == "extra_forbidden":
-        if model is Recipe and path in Stage.model_fields:
-            return f"key {path!r} belongs to a stage, and this recipe lists its stages: write stages.0.{path}"
-        return f"unknown key {path!r}: {nearest(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}"
-    if fault["type"] == "missing":
-        return f"key {path!r} is missing"
-    return f"{path or 'the recipe'}: {fault['msg']} (got {str(fault.get('input'))[:80]!r})"
-
-
-def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> set[str]:
-    """The keys that a config may hold at ``path``."""
-    here = model
-    for part in path:
-        field = here.model_fields.get(str(part))
-        here = (_model_in(field.annotation) if field else None) or here
-    keys = set(here.model_fields)
-    return keys | set(Stage.model_fields) if here is Recipe else keys
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The config that an annotation such as ``tuple[Grid, ...]`` or ``Plateau | None`` is of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
