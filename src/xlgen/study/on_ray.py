@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from xlgen.study.plan import PlannedRun, Study
 _RETRIES = 3
 """How often a run is begun again after its node or its process was lost."""
 _POLL_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0
 
 
 def executor(address: str) -> Callable[..., dict[str, str]]:
@@ -40,8 +42,9 @@ def executor(address: str) -> Callable[..., dict[str, str]]:
         raise InputError("Ray is not installed: pip install 'xlgen[ray]'") from None
     if not ray.is_initialized():
         try:
+            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"no Ray cluster at {address}: {text}. Start one with `ray start --head`") from None
 
@@ -52,6 +55,13 @@ def executor(address: str) -> Callable[..., dict[str, str]]:
         return _Cluster(ray, study, out.resolve(), console, budget or Budget()).run()
 
     return execute
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nothing answers at a host and port: Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
 
 
 class _Cluster:
