@@ -1,3 +1,4 @@
+import json
 import warnings
 from pathlib import Path
 from xml.etree import ElementTree
@@ -74,3 +75,19 @@ def test_only_the_source_language_can_be_drawn(tmp_path: Path) -> None:
 def _ids(svg: str) -> list[str]:
     elements = ElementTree.fromstring(svg.replace("xlink:", "")).iter()
     return [identifier for element in elements if (identifier := element.get("id"))]
+
+
+def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
+    assert plots.xlrs_curves(load(study)) is None
+    for run in (study / "runs").iterdir():
+        found = [
+            {"event": "figure", "step": step, "language": code, "metric": "xlrs", "value": 0.3 + step / 2_000}
+            for step in (200, 400, 600)
+            for code in LANGUAGES
+            if code != "en"
+        ]
+        log = run / "metrics.jsonl"
+        log.write_text(log.read_text() + "\n" + "".join(json.dumps(event) + "\n" for event in found))
+    plot = plots.xlrs_curves(load(study))
+    assert plot is not None and "XLRS" in plot.svg and "(%)" not in plot.svg
+    assert plot in plots.all_plots(load(study))

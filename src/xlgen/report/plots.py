@@ -69,6 +69,7 @@ def all_plots(results: Results) -> list[Plot]:
         curves(results),
         languages_curves(results),
         rate_curves(results),
+        xlrs_curves(results),
         learning_rates(results),
         lengths(results),
     )
@@ -96,12 +97,20 @@ def curves(results: Results) -> Plot | None:
 def languages_curves(results: Results) -> Plot | None:
     """The task's metric against training steps, a panel a language."""
     metric = results.runs[0].main_metric
-    return _small_multiples(results, metric, f"{metric_name(metric)} while training, language by language", None)
+    name = metric_name(metric)
+    return _small_multiples(results, metric, f"{name} while training, language by language", f"{name} (%)", None)
 
 
 def rate_curves(results: Results) -> Plot | None:
     """The correct-language rate against training steps, a panel a language."""
-    return _small_multiples(results, LANGUAGE_RATE, "Right language while training, language by language", (-3, 103))
+    title = "Right language while training, language by language"
+    return _small_multiples(results, LANGUAGE_RATE, title, f"{metric_name(LANGUAGE_RATE)} (%)", (-3, 103))
+
+
+def xlrs_curves(results: Results) -> Plot | None:
+    """The similarity of encoded translations against training steps, a panel a language (L, Figures 1 to 3)."""
+    title = "Similarity to the source language while training (XLRS), language by language"
+    return _small_multiples(results, "xlrs", title, "XLRS", None)
 
 
 def learning_rates(results: Results) -> Plot | None:
@@ -164,7 +173,9 @@ def lengths(results: Results) -> Plot | None:
     return Plot("Lengths", "At each run's last evaluation. A model that stops early, or runs on, shows here.", svg)
 
 
-def _small_multiples(results: Results, metric: str, title: str, limits: tuple[float, float] | None) -> Plot | None:
+def _small_multiples(
+    results: Results, metric: str, title: str, label: str, limits: tuple[float, float] | None
+) -> Plot | None:
     series = {code: _series(results, code, metric) for code in results.languages()}
     series = {code: points for code, points in series.items() if any(points.values())}
     if not any(len(found) > 1 for points in series.values() for found in points.values()):
@@ -182,7 +193,7 @@ def _small_multiples(results: Results, metric: str, title: str, limits: tuple[fl
             axis.set_visible(False)
         if limits:
             axes[0].set_ylim(*limits)
-        figure.supylabel(f"{metric_name(metric)} (%)", fontsize=9)
+        figure.supylabel(label, fontsize=9)
         _legend(figure, axes[0])
         svg = _svg(figure, title)
     return Plot(title, "One panel a language, all to the same scale.", svg)

@@ -28,6 +28,7 @@ _NAMES = {
     "mlqa_f1": "F1 (MLQA)",
     "mlqa_em": "EM (MLQA)",
     LANGUAGE_RATE: "Right language",
+    "xlrs": "XLRS",
 }
 
 
