@@ -225,6 +225,10 @@ class Recipe(Config):
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     """What is told of steps and figures besides ``metrics.jsonl``; each is an extra."""
 
+    def deciding(self) -> dict[str, Any]:
+        """What decides the run; where it runs and who is told of it may change on the way."""
+        return self.model_dump(mode="json", exclude={"resources", "trackers"})
+
     @field_validator("baseline", mode="before")
     @classmethod
     def _baseline_by_name(cls, value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 import torch
 import yaml
 
-from xlgen.config import Recipe
+from xlgen.config import Recipe, Resources
 from xlgen.training import checkpoints as store
 from xlgen.training.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
@@ -330,3 +331,17 @@ def test_two_processes_get_the_loss_of_one(task_file: str, tiny_mt5: Path, tmp_p
     losses = [[e["loss"] for e in events(tmp_path / name, "step")] for name in ("one", "two")]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert sorted(predictions(tmp_path / "two")) == sorted(predictions(tmp_path / "one"))
+
+
+def test_a_run_of_before_a_key_was_there_is_gone_on_with(
+    whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path
+) -> None:
+    """And where it runs does not decide what it is."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    text = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    del text["recipe"]["resources"], text["recipe"]["stages"][0]["training"]["prefetch"]
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    again = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1).model_copy(update={"resources": Resources(cpus=4)})
+    train(again, folder, resume=True)
+    assert events(folder, "step") == events(whole, "step")

@@ -119,8 +119,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         return False
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
     # Validated, so that a key that is younger than the run has its default there.
-    before = validate(Recipe, recipe, str(folder / "recipe.yaml"))
-    if before.model_copy(update={"trackers": run.recipe.trackers}) != run.recipe:
+    before: Recipe = validate(Recipe, recipe, str(folder / "recipe.yaml"))
+    if before.deciding() != run.recipe.deciding():
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 

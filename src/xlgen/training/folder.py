@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from xlgen.config import Recipe
 from xlgen.registry import InputError
@@ -52,7 +53,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     if file.exists():
         before = _recipe_in(file)
         started = any(other != file for other in path.iterdir())
-        old, new = _deciding(before), _deciding(resolved)
+        old, new = _deciding(before), recipe.deciding()
         if started and old != new:
             raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
         if started and not resume:
@@ -78,8 +79,11 @@ def _recipe_in(file: Path) -> Any:
 
 
 def _deciding(recipe: Any) -> Any:
-    """What a recipe says of the run itself: who else is told of it may change on the way."""
-    return {key: value for key, value in recipe.items() if key != "trackers"} if isinstance(recipe, dict) else recipe
+    """What decides a run that was begun, whose recipe may lack keys that are younger than it."""
+    try:
+        return Recipe.model_validate(recipe).deciding()
+    except ValidationError:  # it says so itself: another one
+        return recipe
 
 
 def _difference(before: Any, after: Any, path: str = "") -> str:
