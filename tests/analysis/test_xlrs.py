@@ -26,7 +26,8 @@ def test_padding_does_not_count() -> None:
     wanted = torch.stack([states[0].mean(0), states[1, :2].mean(0), states[2, 0]])
     torch.testing.assert_close(mean_states(states, mask), wanted)
     other = torch.randn(3, 4)
-    cosines = [float(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in zip(wanted, other, strict=True)]
+    pairs = zip(wanted.numpy(), other.numpy(), strict=True)
+    cosines = [float(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
     torch.testing.assert_close(similarities(wanted, other), torch.tensor(cosines))
 
 
