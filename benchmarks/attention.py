@@ -7,8 +7,6 @@ difference of any gradient from the eager one's."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -19,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from products import medians
+
 SHAPES = {
     "pocket: documents": (60, 6, 64, 32),
     "pocket: SQuAD": (16, 6, 250, 32),
@@ -26,7 +26,6 @@ SHAPES = {
     "mt5-small: 1,000 tokens": (4, 6, 1_000, 64),
 }
 """(batch, heads, tokens, numbers a head)."""
-ROUNDS = 9
 
 
 def main() -> None:
@@ -106,17 +105,6 @@ def ours(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, 
 
     module: Any = TRAINS
     return attention(module, query, key, value, mask, scaling=1.0, dropout=dropout, position_bias=bias)[0]
-
-
-def medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of each call, in turn; the first round warms up."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(1 + ROUNDS):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 NEW_TOKENS, SOURCE_TOKENS = 24, 256
-OUR_ROWS = (8, 32)
+OUR_ROWS = [8, 32]
 PEER_SETTINGS = [(rows, attention) for rows in (8, 16, 32) for attention in ("sdpa", "eager")]
 
 
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--precisions", default="fp32,bf16")
     parser.add_argument("--beams", default="1,4")
     parser.add_argument("--peer", help="such as 8,eager: the peer's settings, where they need not be found")
+    parser.add_argument("--rows", help="such as 8: how many inputs ours has at a time, where the fastest is not wanted")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -51,6 +52,8 @@ def main() -> None:
         if options.peer:
             rows, attention = options.peer.split(",")
             PEER_SETTINGS[:] = [(int(rows), attention)]
+        if options.rows:
+            OUR_ROWS[:] = [int(options.rows)]
         job = {"model": f"{root}/mt5", "inputs": options.inputs, "data": str(options.data)}
         for precision in options.precisions.split(","):
             for beams in map(int, options.beams.split(",")):

@@ -57,7 +57,6 @@ def onednn(inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(inputs, weight, None, "none", [], "")
 
 
-@torch.inference_mode()
 def medians(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Seconds of each call; the first round warms up."""
     times: dict[str, list[float]] = {name: [] for name in calls}

@@ -8,9 +8,9 @@ import torch
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.training_modules import checkpoint_layers
 from xlgen.data.examples import EncodedExample
 from xlgen.training.loop import token_loss
-from xlgen.training.stage import checkpoint_layers
 
 
 def loss_of(backbone: Backbone) -> torch.Tensor:

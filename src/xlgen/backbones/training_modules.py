@@ -117,3 +117,24 @@ class _Norm(torch.autograd.Function):
         gradient = upstream[0].reshape(rows.shape).contiguous()
         of_states, of_weight = norms.backward(rows, weight, scales, gradient)
         return of_states.view(upstream[0].shape), of_weight if ctx.needs_input_grad[1] else None, None, None
+
+
+def checkpoint_layers(model: Any) -> None:
+    """Keep a layer's input only, and compute the rest again on the way back."""
+    # transformers 5.17 knows the older name only. The reentrant way gives what is inserted into frozen layers no
+    # gradient.
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Give every dropout of ``model`` the same probability."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        # mBART and M2M-100 call the functional form with these attributes.
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, probability)

@@ -31,7 +31,7 @@ class Deferred(Generic[_Item]):
             return next(self._items)
         except StopIteration:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is raised again by `finish`
             self._error = error
             raise StopIteration from None
 

@@ -14,9 +14,9 @@ from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name, metric_name
 from xlgen.results.files import write_atomically
-from xlgen.results.rows import Results
+from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, rate_text
-from xlgen.selection.criteria import unlabelled
+from xlgen.selection.criteria import best_step, build_criterion, unlabelled
 from xlgen.study.auto import CHOSEN, Decision
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
@@ -70,8 +70,6 @@ def _why(decision: Decision, threshold: float) -> str:
 
 def tried_table(decision: Decision) -> Table:
     """A row a run."""
-    from xlgen.selection.criteria import best_step, build_criterion
-
     columns = (
         Column("run", "Run", number=False),
         Column("rate", "Learning rate", rate_text),
@@ -195,9 +193,7 @@ def _markdown(table: Table) -> str:
 
 
 def _mean(results: Results, run: Run, metric: str, step: int) -> float | None:
-    values = [results.value(run, code, metric, step) for code in unlabelled(results, run)]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    return mean(results.value(run, code, metric, step) for code in unlabelled(results, run))
 
 
 def _digits(value: float | None) -> str:

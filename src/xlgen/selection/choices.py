@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xlgen.results.rows import Results, mean
@@ -103,12 +103,5 @@ def _applicable(results: Results, runs: Sequence[Run]) -> list[tuple[str, Criter
 def _with_regret(chosen: list[Chosen]) -> list[Chosen]:
     oracle = next((each.mean for each in chosen if each.criterion == ORACLE), None)
     return [
-        Chosen(
-            each.criterion,
-            each.runs,
-            each.steps,
-            each.values,
-            None if oracle is None or each.mean is None else oracle - each.mean,
-        )
-        for each in chosen
+        replace(each, regret=None if oracle is None or each.mean is None else oracle - each.mean) for each in chosen
     ]

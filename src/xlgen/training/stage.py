@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.training_modules import make_faster
+from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
@@ -293,24 +293,3 @@ def mean_of(metric: str, values: Sequence[float | None]) -> float:
     if not known:
         raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
     return sum(known) / len(known)
-
-
-def checkpoint_layers(model: Any) -> None:
-    """Keep a layer's input only, and compute the rest again on the way back."""
-    # transformers 5.17 knows the older name only. The reentrant way gives what is inserted into frozen layers no
-    # gradient.
-    if hasattr(model, "activation_checkpointing_enable"):
-        model.activation_checkpointing_enable({"use_reentrant": False})
-    else:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-
-
-def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """Give every dropout of ``model`` the same probability."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = probability
-        # mBART and M2M-100 call the functional form with these attributes.
-        for name in ("dropout", "attention_dropout", "activation_dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, probability)
