@@ -112,7 +112,16 @@ def training(at: dict[str, int], repeats: int) -> float:
     stream = BatchStream([Part("random", 1_000, example)], 0, tokens, None)
     settings = Training(steps=TRAINING_STEPS, warmup_steps=0, learning_rate=1e-4, batch_tokens=tokens, precision="fp32")
     optimizer = build_optimizer(backbone.model.named_parameters(), settings, backbone.depth)
-    state: Any = (backbone, method, backbone.model, optimizer, stream, settings, Accelerator(cpu=True), 0)
+    state: Any = (
+        backbone,
+        method,
+        backbone.model,
+        optimizer,
+        stream,
+        settings,
+        Accelerator(cpu=True),
+        range(TRAINING_STEPS),
+    )
     return median(lambda: train_loop(*state, lambda result: None), repeats) / TRAINING_STEPS
 
 

@@ -147,7 +147,17 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
         tokens.append(result.source_tokens + result.target_tokens)
         padding.append(result.padding)
 
-    train_loop(backbone, method, backbone.model, optimizer, stream, training, Accelerator(cpu=True), 0, after)
+    train_loop(
+        backbone,
+        method,
+        backbone.model,
+        optimizer,
+        stream,
+        training,
+        Accelerator(cpu=True),
+        range(training.steps),
+        after,
+    )
     return figures(times, tokens, padding)
 
 

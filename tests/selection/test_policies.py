@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xlgen.overrides import RecipeError
 from xlgen.registry import UnknownNameError
-from xlgen.selection.policies import best, build_policy
+from xlgen.selection.policies import History, Outcome, Trial, best, build_policy, whole
 
 
 def walk(scores: dict[float, float], method: str = "full", **options: object) -> tuple[list[float], dict[float, float]]:
@@ -91,3 +91,70 @@ def test_what_is_wrong_is_said() -> None:
         build_policy("grid")
     with pytest.raises(RecipeError, match="starts"):
         build_policy({"name": "chirkova", "starts": [1]})
+
+
+def halve(outcomes: dict[float, Outcome], **options: object) -> dict[Trial, Outcome]:
+    """Everything that successive halving tries, if a rate gives the same however far it is trained."""
+    policy, made = build_policy({"name": "halving", "values": list(outcomes), **options}), {}
+    while wave := policy.trials(made, "full"):
+        assert not set(wave) & set(made)
+        made |= {trial: outcomes[trial.rate] for trial in wave}
+    return made
+
+
+def budget(made: History) -> float:
+    """Whole trainings' worth of steps: a trial goes on where the rate's last one ended."""
+    return sum(max(trial.share for trial in made if trial.rate == rate) for rate in {trial.rate for trial in made})
+
+
+def test_halving_goes_on_with_the_better_half() -> None:
+    made = halve({1e-5: Outcome(1), 1e-4: Outcome(4), 1e-3: Outcome(3), 1e-2: Outcome(2)})
+    assert [(trial.rate, trial.share) for trial in made] == [
+        (1e-5, 0.25), (1e-4, 0.25), (1e-3, 0.25), (1e-2, 0.25), (1e-4, 0.5), (1e-3, 0.5), (1e-4, 1.0)
+    ]  # fmt: skip
+    assert budget(made) == 2.0
+    assert whole(made) == {1e-4: 4}
+
+
+def test_the_wrong_language_ends_a_rate_however_good_it_is() -> None:
+    good = {1e-5: Outcome(1, 99), 1e-4: Outcome(2, 99), 1e-3: Outcome(9, 10), 1e-2: Outcome(8, 0)}
+    assert whole(halve(good)) == {1e-4: 2}
+    # With one that speaks the language it alone goes on, though half of four would be two.
+    lone = {1e-5: Outcome(1, 99), 1e-4: Outcome(2, 49), 1e-3: Outcome(9, 10), 1e-2: Outcome(8, 0)}
+    assert {trial.rate for trial in halve(lone) if trial.share > 0.25} == {1e-5}
+    # Where none does, those with the most are followed.
+    none = {1e-5: Outcome(1, 9), 1e-4: Outcome(2, 30), 1e-3: Outcome(9, 10), 1e-2: Outcome(8, 0)}
+    assert whole(halve(none)) == {1e-4: 2}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=27),
+    st.sampled_from([1.5, 2, 3, 4]),
+)
+def test_halving_trains_the_best_that_speaks_to_the_end(scores: list[tuple[float, float]], eta: float) -> None:
+    outcomes = {10.0**-k: Outcome(score, rate) for k, (score, rate) in enumerate(scores)}
+    made = halve(outcomes, eta=eta)
+    assert budget(made) <= len(scores)
+    speaking = {rate: outcome.score for rate, outcome in outcomes.items() if (outcome.language_rate or 0) >= 50}
+    last = whole(made)
+    assert last, "one at least is trained to the end"
+    if speaking:
+        assert best(speaking) in last
+
+
+def test_optuna_asks_for_the_same_rates_after_any_kill_and_finds_the_peak() -> None:
+    pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
+    policy = build_policy({"name": "optuna", "trials": 20, "at_once": 3, "lowest": 1e-7, "highest": 1e-1})
+
+    def scored(rate: float) -> float:
+        return -math.inf if rate > 3e-2 else -abs(math.log10(rate / 1e-4))
+
+    tried: dict[float, float] = {}
+    while wave := policy.proposals(tried, "full"):
+        assert wave == build_policy({**policy.options.model_dump(), "name": "optuna"}).proposals(tried, "full")
+        assert not set(wave) & set(tried) and all(1e-7 <= rate <= 1e-1 for rate in wave)
+        tried |= {rate: scored(rate) for rate in wave}
+    assert len(tried) == 20
+    assert 3e-5 < best(tried) < 3e-4
+    with pytest.raises(RecipeError, match="lowest must be lower"):
+        build_policy({"name": "optuna", "lowest": 1, "highest": 1})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from rich.console import Console
 
@@ -15,10 +17,12 @@ from xlgen.config import Recipe
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.results.rows import collect
+from xlgen.selection.policies import Trial
 from xlgen.study import search as module
 from xlgen.study.execute import failures
 from xlgen.study.plan import PlannedRun, Study, load_study
-from xlgen.study.search import at_rate, progress, search, wanted_runs
+from xlgen.study.search import at, progress, search, wanted_runs
+from xlgen.training.run import train
 
 CONSOLE = Console(stderr=True, quiet=True)
 BASE: dict[str, Any] = {
@@ -168,9 +172,10 @@ def test_policies_by_name_baselines_and_criterion(
     [
         ({"follow": {"mixing": "all"}}, "mixing is to follow all, and the study has no such run"),
         ({"follow": {"mixing": "full", "full": "adapters"}}, "that run follows another itself"),
+        ({"policy": "halving"}, "full: a search that ends runs early needs `evaluation.every`"),
     ],
 )
-def test_nobody_follows_what_is_not_searched(
+def test_searches_that_cannot_be_made_of_these_runs(
     study: Callable[..., Study], tmp_path: Path, config: Any, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -195,9 +200,9 @@ def test_wrong_searches_are_refused_before_anything_runs(
 
 def test_a_run_at_a_rate_is_the_recipe_with_that_rate() -> None:
     base = PlannedRun("a", Recipe.model_validate({"name": "a", **BASE}))
-    run = at_rate(base, 3e-4)
+    run = at(base, Trial(3e-4))
     assert run.name == "a-3e-4" and run.recipe.stages[0].training.learning_rate == 3e-4
-    assert at_rate(run, 1e-4).recipe.model_copy(update={"name": "a"}) == base.recipe
+    assert at(run, Trial(1e-4)).recipe.model_copy(update={"name": "a"}) == base.recipe
     assert base.recipe.stages[0].training.learning_rate == 1e-4
 
 
@@ -213,4 +218,49 @@ def test_really(
     assert state.chosen is not None and set(state.tried) >= {1e-2, 1e-3}
     runs = {row["run"] for row in collect(out)}
     assert runs == {run.name for run in wanted_runs(found, out)}
-    assert f"{at_rate(state.base, state.chosen).name}-seed=1" in runs and "lead" in runs
+    assert f"{at(state.base, Trial(state.chosen)).name}-seed=1" in runs and "lead" in runs
+
+
+def test_target_labels_that_are_not_read_cannot_be_searched_for(study: Callable[..., Study], tmp_path: Path) -> None:
+    base = {**BASE, "evaluation": {**BASE["evaluation"], "references": "source"}}
+    with pytest.raises(InputError, match=r"full: the criterion 'target' needs labels .* label-free"):
+        search(study(base), tmp_path / "out", 1, CONSOLE)
+    assert wanted_runs(study(base, search={"criterion": "label-free"}), tmp_path / "out")
+
+
+def test_halving_really_stops_runs_and_goes_on_with_the_better_ones(
+    study: Callable[..., Study], checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
+) -> None:
+    """What went on after a pause is what it would be without one; what did not stays paused, and nothing is left."""
+    base = {**BASE, "backbone": str(checkpoint("mt5")), "task": tiny_task(["en", "th"])}
+    base["training"] = {**base["training"], "steps": 4, "dropout": 0.1}
+    base["evaluation"] = {**base["evaluation"], "every": 1}
+    policy = {"name": "halving", "values": [1e-2, 1e-3, 1e-4, 1e-5], "language_rate": 0}
+    found, out = study(base, runs={"full": {}}, search={"policy": policy}), tmp_path / "out"
+    lanes = os.cpu_count() or 1  # so that each has one thread, with which sums come out the same
+    assert not failures(search(found, out, lanes, CONSOLE))
+    states = {
+        each.name: json.loads((each / "state.json").read_text()) for each in (out / "runs").iterdir() if each.is_dir()
+    }
+    assert sorted((state["step"], state["status"]) for state in states.values()) == [
+        (1, "paused"), (1, "paused"), (2, "paused"), (4, "done")
+    ]  # fmt: skip
+    (state,) = progress(found, out)
+    chosen = at(state.base, Trial(state.chosen or 0.0))
+    assert states[chosen.name]["status"] == "done"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    train(chosen.recipe, tmp_path / "alone")
+    torch.set_num_threads(threads)
+    for kind in ("step", "figure"):
+        assert _events(out / "runs" / chosen.name, kind) == _events(tmp_path / "alone", kind)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert not search(found, out, lanes, CONSOLE)
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}, "a search that has ended does nothing"
+
+
+def _events(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """Without what differs between any two runs: times, and what was logged because it was a last step."""
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    found = [line for line in lines if line["event"] == kind]
+    return [{key: value for key, value in each.items() if key not in ("time", "steps_per_second")} for each in found]

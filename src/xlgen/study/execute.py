@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -53,7 +54,7 @@ class Lane:
         if process is None or process.poll() is not None:
             process = self._start(log)
         assert process.stdin and process.stdout
-        job = {"recipe": str(recipe), "folder": str(folder), "log": str(log)}
+        job = {"recipe": str(recipe), "folder": str(folder), "log": str(log), "until": run.until}
         process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
         while not select.select([process.stdout], [], [], _POLL_SECONDS)[0]:
@@ -98,7 +99,7 @@ def placed(run: PlannedRun, out: Path) -> PlannedRun:
         changes["cache_dir"] = str(out / "stages")
     if needed := needs(run):
         changes["baseline"] = {**(run.recipe.baseline or {}), "run": str(out / "runs" / needed)}
-    return PlannedRun(run.name, run.recipe.model_copy(update=changes))
+    return replace(run, recipe=run.recipe.model_copy(update=changes))
 
 
 def needs(run: PlannedRun) -> str | None:
@@ -108,14 +109,23 @@ def needs(run: PlannedRun) -> str | None:
 
 
 def status(folder: Path) -> str | None:
-    """What became of the run in ``folder``: running, interrupted, diverged or done; None of one that never began."""
-    state = folder / "state.json"
-    return json.loads(state.read_text(encoding="utf-8")).get("status") if state.exists() else None
+    """What became of the run in ``folder``: running, paused, interrupted, diverged or done; None of one that never
+    began."""
+    return _state(folder).get("status")
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    file = folder / "state.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
-    """Whether ``run`` came to its end in ``folder``. Raises InputError where the folder holds another run."""
-    if status(folder) != "done":
+    """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
+    state = _state(folder)
+    last = state.get("stage") == len(run.recipe.stages) - 1
+    reached = run.until is not None and last and state.get("step", 0) >= run.until and state["status"] != "diverged"
+    if state.get("status") != "done" and not reached:
         return False
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
     # Validated, so that a key that is younger than the run has its default there.
@@ -153,7 +163,9 @@ def execute(study: Study, out: Path, workers: int, console: Console, budget: Bud
                 _say(console, f"{run.name}: left out, no time")
                 return
             started = time.monotonic()
-            bar = bars.add_task(f"  {run.name}", total=run.recipe.stages[-1].training.steps, note="loading")
+            bar = bars.add_task(
+                f"  {run.name}", total=run.until or run.recipe.stages[-1].training.steps, note="loading"
+            )
             _say(console, f"{run.name}: started")
 
             def watch() -> None:

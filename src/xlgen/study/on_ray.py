@@ -129,7 +129,7 @@ class _Cluster:
             name=run.name,
             runtime_env={"env_vars": environment},
         )
-        return remote.remote(str(recipe), str(folder), str(log_of(folder)))
+        return remote.remote(str(recipe), str(folder), str(log_of(folder)), run.until)
 
     def _end(self, task: Any) -> None:
         run, started = self._going.pop(task)
@@ -148,7 +148,7 @@ class _Cluster:
         self._console.print(text, highlight=False)
 
 
-def _train(recipe: str, folder: str, log: str) -> tuple[int, str]:
+def _train(recipe: str, folder: str, log: str, until: int | None) -> tuple[int, str]:
     """On a node: train, and return the exit code and the node's name. A line a try goes to the log."""
     import ray
 
@@ -159,4 +159,4 @@ def _train(recipe: str, folder: str, log: str) -> tuple[int, str]:
         file.write(json.dumps({"node": node, "process": os.getpid(), "at": round(time.time(), 1)}) + "\n")
         file.flush()
         with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-            return train_one(Path(recipe), Path(folder)), node
+            return train_one(Path(recipe), Path(folder), until), node

@@ -121,6 +121,8 @@ class PlannedRun:
 
     name: str
     recipe: Recipe
+    until: int | None = None
+    """The step of the last stage to stop at, to go on from another time; None: the end."""
 
 
 @dataclass(frozen=True)

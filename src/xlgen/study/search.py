@@ -20,8 +20,8 @@ from xlgen.overrides import override_keys
 from xlgen.registry import InputError
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import rate_text
-from xlgen.selection.criteria import best_step, build_criterion
-from xlgen.selection.policies import best, build_policy
+from xlgen.selection.criteria import LANGUAGE_RATE, best_step, build_criterion, over_targets
+from xlgen.selection.policies import History, Outcome, Trial, best, build_policy, whole
 from xlgen.study.budget import Budget
 from xlgen.study.execute import execute, is_done, placed, status
 from xlgen.study.plan import PlannedRun, Study
@@ -34,12 +34,16 @@ class Progress:
     """How far the search of one run has come."""
 
     base: PlannedRun
-    tried: dict[float, float]
-    """Rates and their scores, minus infinity where training failed."""
-    wanted: tuple[float, ...]
-    """Rates to try now; none when the search has ended."""
+    made: History
+    wanted: tuple[Trial, ...]
+    """What to try now; nothing when the search has ended."""
     known: bool
     """Whether the rates are: what follows another run waits for it."""
+
+    @property
+    def tried(self) -> dict[float, float]:
+        """Rates that were trained with to the last step, and their scores, minus infinity where training failed."""
+        return whole(self.made)
 
     @property
     def chosen(self) -> float | None:
@@ -63,13 +67,14 @@ def search(
     failed: dict[str, str] = {}
     budget = budget or Budget()
     while True:
-        runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not _ended(run, out)]
+        runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not ended(run, out)]
         if not runs or budget.left_out:
             return failed
         failed |= executor(replace(study, runs=tuple(runs), search=None), out, workers, console, budget)
 
 
-def _ended(run: PlannedRun, out: Path) -> bool:
+def ended(run: PlannedRun, out: Path) -> bool:
+    """Whether a run has come as far as it is to come, or cannot."""
     folder = out / "runs" / run.name
     return is_done(placed(run, out), folder) or status(folder) == "diverged"
 
@@ -77,12 +82,13 @@ def _ended(run: PlannedRun, out: Path) -> bool:
 def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[PlannedRun]:
     """The runs that are known to be wanted, done or not; ``failed`` are names of runs that came to nothing."""
     assert study.search is not None
-    found: list[PlannedRun] = [run for run in study.runs if run.recipe.baseline is not None]
+    found = {run.name: run for run in study.runs if run.recipe.baseline is not None}
     for state in progress(study, out, failed):
-        found += [at_rate(state.base, rate) for rate in (*state.tried, *state.wanted)]
+        # Of trials that are one run, the one that goes furthest is the last.
+        found |= {run.name: run for run in (at(state.base, trial) for trial in (*state.made, *state.wanted))}
         if state.chosen is not None:
-            found += repeats(at_rate(state.base, state.chosen), study.search.repeat)
-    return found
+            found |= {run.name: run for run in repeats(at(state.base, Trial(state.chosen)), study.search.repeat)}
+    return list(found.values())
 
 
 def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[Progress]:
@@ -96,6 +102,7 @@ def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[Prog
         return states[base.name]
 
     bases = {run.name: run for run in study.runs if run.recipe.baseline is None}
+    _check_labels(study, bases)
     _check_follow(study, bases)
     return [state_of(base) for base in bases.values()]
 
@@ -119,34 +126,50 @@ def _state(
             return Progress(base, {}, (), known=False)
         policy = build_policy({"name": "follow", "rate": rate})
     method = str(base.recipe.stages[-1].adaptation["method"])
-    tried: dict[float, float] = {}
-    while proposals := policy.proposals(tried, method):
-        scores = {rate: _score(study, at_rate(base, rate), out, results, failed) for rate in proposals}
-        tried |= {rate: score for rate, score in scores.items() if score is not None}
-        if missing := [rate for rate, score in scores.items() if score is None]:
-            return Progress(base, tried, tuple(missing), known=True)
-    return Progress(base, tried, (), known=True)
+    made: dict[Trial, Outcome] = {}
+    while trials := policy.trials(made, method):
+        outcomes = {trial: _outcome(study, at(base, trial), out, results, failed) for trial in trials}
+        made |= {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
+        if missing := [trial for trial, outcome in outcomes.items() if outcome is None]:
+            return Progress(base, made, tuple(missing), known=True)
+    return Progress(base, made, (), known=True)
 
 
-def _score(study: Study, run: PlannedRun, out: Path, results: Results | None, failed: Collection[str]) -> float | None:
-    """The score of a run that has ended, None for another."""
+def _outcome(
+    study: Study, run: PlannedRun, out: Path, results: Results | None, failed: Collection[str]
+) -> Outcome | None:
+    """What a run gave that has come as far as it is to come, None for another."""
     assert study.search is not None
-    if not (run.name in failed or _ended(run, out)):
+    if not (run.name in failed or ended(run, out)):
         return None
     read = [each for each in results.runs if each.name == run.name] if results else []
-    if run.name in failed or status(out / "runs" / run.name) != "done" or not read:
-        return -math.inf
+    if run.name in failed or status(out / "runs" / run.name) == "diverged" or not read:
+        return Outcome(-math.inf)
     assert results is not None
-    return best_step(build_criterion(study.search.criterion), results, read[0]).score
+    choice = best_step(build_criterion(study.search.criterion), results, read[0], until=run.until)
+    rate = over_targets(results, read[0], LANGUAGE_RATE, choice.step)
+    return Outcome(choice.score, rate if math.isfinite(rate) else None)
 
 
-def at_rate(base: PlannedRun, rate: float) -> PlannedRun:
-    """The run at a learning rate of its last stage; its name ends in the rate."""
-    name = f"{base.name}-{rate_text(rate)}"
+def at(base: PlannedRun, trial: Trial) -> PlannedRun:
+    """The run at a learning rate of its last stage, as far as the trial goes; its name ends in the rate."""
+    name = f"{base.name}-{rate_text(trial.rate)}"
     *before, last = base.recipe.stages
-    training = last.training.model_copy(update={"learning_rate": rate})
+    training = last.training.model_copy(update={"learning_rate": trial.rate})
     stages = (*before, last.model_copy(update={"training": training}))
-    return PlannedRun(name, base.recipe.model_copy(update={"name": name, "stages": stages}))
+    return PlannedRun(name, base.recipe.model_copy(update={"name": name, "stages": stages}), _until(base, trial.share))
+
+
+def _until(base: PlannedRun, share: float) -> int | None:
+    """The step of an evaluation at which a share of the training is done, None for the end."""
+    stage = base.recipe.stages[-1]
+    every, steps = stage.evaluation.every, stage.training.steps
+    if share >= 1:
+        return None
+    if every is None:
+        raise InputError(f"{base.name}: a search that ends runs early needs `evaluation.every`, to know which")
+    step = max(1, round(share * steps / every)) * every
+    return step if step < steps else None
 
 
 def repeats(run: PlannedRun, keys: dict[str, list[object]]) -> Iterator[PlannedRun]:
@@ -175,6 +198,20 @@ def _check_follow(study: Study, bases: dict[str, PlannedRun]) -> None:
         if followed is not None and (followed not in bases or followed_by(followed, study) is not None):
             why = "the study has no such run" if followed not in bases else "that run follows another itself"
             raise InputError(f"search.follow: {name} is to follow {followed}, and {why}")
+
+
+def _check_labels(study: Study, bases: dict[str, PlannedRun]) -> None:
+    """Without labels a criterion that needs them would find all rates equally bad, and walk to the lowest."""
+    assert study.search is not None
+    name = study.search.criterion["name"]
+    if not build_criterion(study.search.criterion).needs_target_labels:
+        return
+    for run in bases.values():
+        if run.recipe.stages[-1].evaluation.references == "source":
+            raise InputError(
+                f"{run.name}: the criterion {name!r} needs labels in the languages that have none "
+                "(evaluation.references: source); search.criterion: label-free does without"
+            )
 
 
 def _has(name: str, part: str) -> bool:

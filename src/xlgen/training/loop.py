@@ -48,19 +48,19 @@ def train_loop(
     stream: Iterator[list[EncodedExample]],
     training: Training,
     accelerator: Accelerator,
-    first_step: int,
+    steps: range,
     after_step: Callable[[StepResult], None],
     penalty: Callable[[], Tensor] | None = None,
     reduction: Callable[[], float] = lambda: 1.0,
 ) -> None:
-    """Train from ``first_step`` to ``training.steps``; ``after_step`` logs, evaluates and saves.
+    """Train for ``steps`` of all ``training.steps``; ``after_step`` logs, evaluates and saves.
 
     ``penalty`` is added to the loss of each step, ``reduction`` multiplies the scheduled learning rate.
 
     Raises TrainingDivergedError.
     """
     model.train()
-    for step in range(first_step, training.steps):
+    for step in steps:
         rate = set_learning_rate(optimizer, step, training, reduction())
         batches = [next(stream) for _ in range(training.accumulation)]
         loss, norm = _optimize(backbone, method, model, optimizer, batches, training, accelerator, penalty)

@@ -31,8 +31,12 @@ from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
 
 
-def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None) -> RunFolder:
+def train(
+    recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None, until: int | None = None
+) -> RunFolder:
     """Run ``recipe`` into the folder ``out`` and return the folder.
+
+    ``until``: pause after this step of the last stage, to go on another time as if there had been no pause.
 
     Raises InputError for anything wrong with the input, before training; TrainingDivergedError; InterruptedRunError
     after Ctrl-C, when a checkpoint has been saved.
@@ -47,9 +51,12 @@ def train(recipe: Recipe, out: Path, resume: bool = False, progress: Progress | 
     with accelerator.main_process_first():
         folder = open_run(out, recipe, resume or not accelerator.is_main_process)
     with closing(Watch(accelerator, recipe, out)) as watch:
-        _train_stages(recipe, tasks, folder, accelerator, progress, watch)
+        _train_stages(recipe, tasks, folder, accelerator, progress, watch, until)
+    steps = recipe.stages[-1].training.steps
     if accelerator.is_main_process:
-        folder.set_state(stage=len(recipe.stages) - 1, step=recipe.stages[-1].training.steps, status="done")
+        # It may have come further another time.
+        step = min(steps, max(until or steps, folder.state.get("step", 0)))
+        folder.set_state(stage=len(recipe.stages) - 1, step=step, status="done" if step == steps else "paused")
     return folder
 
 
@@ -60,6 +67,7 @@ def _train_stages(
     accelerator: Accelerator,
     progress: Progress,
     watch: Watch,
+    until: int | None,
 ) -> None:
     name, earlier = recipe.backbone.name, None
     for index, stage in enumerate(recipe.stages):
@@ -70,8 +78,9 @@ def _train_stages(
             if not ((place / "model").exists() or (not last and _finished(place, stage))):
                 try:
                     StageRun(
-                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, watch, earlier
-                    ).execute(keep_whole=leaves_model)
+                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, watch, earlier,
+                        until if last else None,
+                    ).execute(keep_whole=leaves_model)  # fmt: skip
                 except TrainingDivergedError:  # a finding, which a search need not make again
                     folder.set_state(stage=index, status="diverged")
                     raise

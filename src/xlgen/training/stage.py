@@ -57,6 +57,8 @@ class StageRun:
     progress: Progress
     watch: Watch
     earlier: Path | None = None
+    until: int | None = None
+    """The step to pause after; None: the last one."""
     backbone: Backbone = field(init=False)
     method: Method = field(init=False)
     tracker: Tracker = field(init=False)
@@ -119,6 +121,7 @@ class StageRun:
     ) -> None:
         """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
         training = self.stage.training
+        last = min(self.until or training.steps, training.steps)
         started = time.monotonic()
         bar = self.progress.task("training", training.steps, first)
         with stop_signal() as stop:
@@ -126,7 +129,7 @@ class StageRun:
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
                 bar(1)
-                ends = result.step == training.steps
+                ends = result.step == last
                 if self._evaluates_at(result.step):
                     self._evaluate(result.step)
                 if ends or stop() or self._saves_at(result.step):
@@ -146,7 +149,7 @@ class StageRun:
                 stream,
                 training,
                 self.accelerator,
-                first,
+                range(first, last),
                 after_step,
                 penalty,
                 lambda: self.reduction.factor,

@@ -52,9 +52,14 @@ class Choice:
     step: int
 
 
-def best_step(criterion: Criterion, results: Results, run: Run, targets: Targets = None) -> Choice:
-    """The evaluation of ``run`` that the criterion likes best, of equals the last, for ``targets``."""
-    steps = {figure["step"] for figure in run.figures}
+def best_step(
+    criterion: Criterion, results: Results, run: Run, targets: Targets = None, until: int | None = None
+) -> Choice:
+    """The evaluation of ``run`` that the criterion likes best, of equals the last, for ``targets``.
+
+    ``until``: no later one than at this step.
+    """
+    steps = {figure["step"] for figure in run.figures if until is None or figure["step"] <= until}
     choices = [Choice(criterion.score(results, run, step, targets), step) for step in steps]
     return max(choices, key=lambda choice: (choice.score, choice.step), default=Choice(-math.inf, 0))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from xlgen.config import Config
-from xlgen.selection.policies import SearchPolicy, Tried, best, policies
+from xlgen.selection.policies import Tried, WholeRuns, best, policies
 
 
 class ChirkovaOptions(Config):
@@ -22,7 +22,7 @@ class ChirkovaOptions(Config):
 
 
 @policies.register("chirkova")
-class ChirkovaSearch(SearchPolicy):
+class ChirkovaSearch(WholeRuns):
     """1e-3, 1e-4, 1e-5; further while the best is at an end; for full finetuning also three times the best."""
 
     Options = ChirkovaOptions

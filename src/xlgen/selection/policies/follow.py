@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from xlgen.config import Config
-from xlgen.selection.policies import SearchPolicy, Tried, policies
+from xlgen.selection.policies import Tried, WholeRuns, policies
 
 
 class FollowOptions(Config):
@@ -16,7 +16,7 @@ class FollowOptions(Config):
 
 
 @policies.register("follow")
-class FollowSearch(SearchPolicy):
+class FollowSearch(WholeRuns):
     """The rate that another run's search has chosen, and ten times that."""
 
     Options = FollowOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from xlgen.config import Config
-from xlgen.selection.policies import SearchPolicy, Tried, policies
+from xlgen.selection.policies import Tried, WholeRuns, policies
 
 
 class GridOptions(Config):
@@ -15,7 +15,7 @@ class GridOptions(Config):
 
 
 @policies.register("grid")
-class GridSearch(SearchPolicy):
+class GridSearch(WholeRuns):
     """The given rates and no others."""
 
     Options = GridOptions
