@@ -133,6 +133,21 @@ class Sampling(Config):
     seed: int = Field(default=0, ge=0)
 
 
+class ParallelText(Config):
+    """Texts with their translations, by which XLRS is tracked (L, section 3)."""
+
+    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
+    """A reader and its options, as for unlabelled text. Rows of one id are parallel; without ids, those on one line."""
+    split: str = "validation"
+    field: str = "text"
+    id: str = "id"
+    sentences: int = Field(default=512, ge=1)
+    """The first so many of each language; 512 in L."""
+    languages: tuple[str, ...] = ()
+    """Empty: those that are evaluated. The first source language is what they are compared with."""
+    max_tokens: int = Field(default=128, ge=2)
+
+
 class Evaluation(Config):
     """When and how the checkpoints generate."""
 
@@ -159,6 +174,8 @@ class Evaluation(Config):
     """Of decoding. bf16 is faster where the machine is (``xlgen doctor`` says), and changes a few outputs."""
     bootstrap: int = Field(default=1_000, ge=0)
     """Resamples behind the 95 % intervals; 0 gives none."""
+    xlrs: ParallelText | None = None
+    """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``."""
 
     @field_validator("control", mode="before")
     @classmethod

@@ -169,7 +169,7 @@ def evaluate(
     whole = [example for found in examples.values() for example in found]
     mine = list(range(rank, len(whole), world))
     pivot = "en" if source_language is None else source_language
-    seen = Representations() if task.config.parallel and pivot in examples else None
+    seen = Representations() if task.config.parallel and pivot in examples and evaluation.xlrs is None else None
     found = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress, seen)
     pairs = list(zip(mine, found, strict=True))
     if accelerator is not None and world > 1:

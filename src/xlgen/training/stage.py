@@ -33,6 +33,7 @@ from xlgen.training.interrupt import InterruptedRunError, stop_signal
 from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer
+from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
 from xlgen.training.trackers import Watch
@@ -64,6 +65,7 @@ class StageRun:
     tracker: Tracker = field(init=False)
     reduction: Reduction = field(init=False)
     examples: dict[str, list[LabelledExample]] = field(init=False, default_factory=dict)
+    parallel: ParallelTexts | None = field(init=False, default=None)
 
     def execute(self, keep_whole: bool) -> None:
         """The story of a stage."""
@@ -83,6 +85,7 @@ class StageRun:
             self.method.set_language(self.backbone, code)  # a language it cannot speak is an error now, not later
         self.method.begin(self.backbone, self.earlier)
         penalty = self._penalty()
+        self.parallel = self._parallel_texts()
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         found = store.checkpoints(self.place / "checkpoints")
@@ -168,6 +171,12 @@ class StageRun:
         penalty.prepare(self.backbone, text_examples(self.recipe, self.backbone))
         return penalty
 
+    def _parallel_texts(self) -> ParallelTexts | None:
+        config, pivot = self.stage.evaluation.xlrs, Language.parse(self.stage.source_languages[0]).code
+        if config is None or not self.examples:
+            return None
+        return read_parallel(config, self.backbone, tuple(self.examples), pivot, Path(self.recipe.data_dir))
+
     def _save_model(self) -> None:
         """A folder like any pretrained checkpoint's; it appears whole or not at all."""
         temporary = self.place / "model.tmp"
@@ -249,9 +258,21 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
                 scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
-                for row in scored[language]:
+            for language, similarity in self._similarities(step).items():
+                scored.setdefault(language, []).append(similarity)
+            for found_rows in scored.values():
+                for row in found_rows:
                     self.tracker.log("figure", step, **asdict(row))
         self._observe(scored)
+
+    def _similarities(self, step: int) -> dict[str, Row]:
+        """XLRS by language, on parallel texts of its own; what that took goes to the log."""
+        if self.parallel is None:
+            return {}
+        started, evaluation = time.monotonic(), self.stage.evaluation
+        found = self.parallel.measure(self.backbone, self.method, evaluation.precision, evaluation.bootstrap)
+        self.tracker.log("xlrs", step, texts=len(self.parallel.ids), seconds=round(time.monotonic() - started, 3))
+        return found
 
     def _observe(self, scored: dict[str, list[Row]]) -> None:
         """Tell the plateau, in every process alike; where no language is without labels, all languages count."""

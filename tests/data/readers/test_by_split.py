@@ -26,7 +26,7 @@ def reader(folder: Path, **options: Any) -> BySplitReader:
 def test_each_split_from_its_own(tmp_path: Path) -> None:
     found = reader(tmp_path, languages={"train": ["english"]})
     assert [record.fields for record in found.read("en", "train")] == [{"text": "rain"}]
-    assert [record.fields for record in found.read("th", "test")] == [{"text": "ฝนตก"}]
+    assert [record.fields for record in found.read("th", "test")] == [{"text": "ฝนตก", "line": 1}]
 
 
 def test_what_it_does_not_hold(tmp_path: Path) -> None:

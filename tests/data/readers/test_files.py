@@ -109,7 +109,7 @@ def test_wrong_csv(read: Read, content: bytes, message: str) -> None:
 
 def test_lines(read: Read) -> None:
     found = read("lines", BOM + "राम \r\n\r\n 東京\u2028大阪\n".encode())
-    assert found == [{"text": "राम"}, {"text": "東京\u2028大阪"}]
+    assert found == [{"text": "राम", "line": 1}, {"text": "東京\u2028大阪", "line": 3}]
 
 
 # -- finding files

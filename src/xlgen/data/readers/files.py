@@ -105,11 +105,11 @@ class CsvReader(FileReader):
 
 @readers.register("lines")
 class LinesReader(FileReader):
-    """Plain text, one text a line, in the field ``text``."""
+    """Plain text, one text a line, in the field ``text``; ``line`` is its number."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The lines that are not empty."""
         path = self.path(language, split)
         for number, line in self.lines(path):
             if line.strip():
-                yield Record({"text": line.strip()}, f"{path}, line {number}")
+                yield Record({"text": line.strip(), "line": number}, f"{path}, line {number}")
