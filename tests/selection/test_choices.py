@@ -71,6 +71,17 @@ def test_checkpoints_by_language(results: Results) -> None:
     assert found["label-free"].regret == 0
 
 
+def test_a_language_of_which_a_criterion_knows_nothing_gets_the_choice_for_all(tmp_path: Path) -> None:
+    values = {
+        100: {"en": (20.0, 100.0, None), "fr": (15.0, 99.0, 0.5), "zh": (12.0, 98.0, None)},
+        200: {"en": (25.0, 100.0, None), "fr": (19.0, 97.0, 0.6), "zh": (11.0, 80.0, None)},
+    }
+    write(tmp_path / "run", values)
+    results = load(tmp_path / "run")
+    (xlrs,) = (each for each in checkpoint_choices(results, results.runs[0]) if each.criterion == "xlrs")
+    assert xlrs.steps == {"fr": 100, "zh": 100}
+
+
 def test_rates_for_all_languages_together(results: Results) -> None:
     (group,) = searches(results)
     found = {choice.criterion: choice for choice in rate_choices(results, group)}

@@ -14,6 +14,7 @@ from xlgen import __version__
 from xlgen.cli import training  # noqa: F401
 from xlgen.cli import serving  # noqa: F401
 from xlgen.cli import scoring  # noqa: F401
+from xlgen.cli import choosing  # noqa: F401
 from xlgen.cli import querying  # noqa: F401
 from xlgen.cli import looking  # noqa: F401
 

@@ -55,7 +55,12 @@ class Results:
 
 def load(path: Path) -> Results:
     """Runs and rows of a run's or a study's folder. Raises InputError where there is no figure."""
-    runs = tuple(find_runs(path))
+    return of_runs(find_runs(path))
+
+
+def of_runs(runs: Iterable[Run]) -> Results:
+    """The rows of runs that were read."""
+    runs = tuple(runs)
     sources = shared_sources(runs)
     return Results(runs, tuple(row for run in runs for row in _run_rows(run, sources)))
 

@@ -60,25 +60,34 @@ def _but_for_the_rate(run: Run) -> str:
     return json.dumps(recipe, sort_keys=True)
 
 
-def rate_choices(results: Results, group: Sequence[Run]) -> list[Chosen]:
-    """Which run of a search, and which of its checkpoints, each criterion chooses for all languages together."""
+def rate_choices(results: Results, group: Sequence[Run], judge: Results | None = None) -> list[Chosen]:
+    """Which run of a search, and which of its checkpoints, each criterion chooses for all languages together.
+
+    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    """
     chosen = []
     for name, criterion in _applicable(results, group):
         best = max(group, key=lambda run: best_step(criterion, results, run).score)
         step = best_step(criterion, results, best).step
         codes = unlabelled(results, best)
-        values = {code: results.value(best, code, best.main_metric, step) for code in codes}
+        values = {code: (judge or results).value(best, code, best.main_metric, step) for code in codes}
         chosen.append(Chosen(name, dict.fromkeys(codes, best), dict.fromkeys(codes, step), values, None))
     return _with_regret(chosen)
 
 
-def checkpoint_choices(results: Results, run: Run) -> list[Chosen]:
-    """Which checkpoint of ``run`` each criterion chooses for each language by itself (L, Tables 7 and 8)."""
+def checkpoint_choices(results: Results, run: Run, judge: Results | None = None) -> list[Chosen]:
+    """Which checkpoint of ``run`` each criterion chooses for each language by itself (L, Tables 7 and 8).
+
+    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    """
     codes = unlabelled(results, run)
     chosen = []
     for name, criterion in _applicable(results, [run]):
-        steps = {code: best_step(criterion, results, run, [code]).step for code in codes}
-        values = {code: results.value(run, code, run.main_metric, steps[code]) for code in codes}
+        overall = best_step(criterion, results, run)
+        by_code = {code: best_step(criterion, results, run, [code]) for code in codes}
+        # What cannot be known of a language by itself is chosen as for all together.
+        steps = {code: (own if math.isfinite(own.score) else overall).step for code, own in by_code.items()}
+        values = {code: (judge or results).value(run, code, run.main_metric, steps[code]) for code in codes}
         chosen.append(Chosen(name, dict.fromkeys(codes, run), steps, values, None))
     return _with_regret(chosen)
 

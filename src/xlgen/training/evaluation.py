@@ -24,9 +24,8 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.base import Example
-from xlgen.metrics.score import Row, score
-from xlgen.metrics.subset import subset
+from xlgen.metrics.score import Row
+from xlgen.scoring.predictions import score_predictions
 from xlgen.training.tracking import write_atomically
 
 # Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
@@ -213,22 +212,9 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
 
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language."""
-    examples = [
-        Example(
-            language,
-            row["prediction"],
-            tuple(row["references"]),
-            row["input"],
-            row["raw"],
-            similarity=row.get("similarity"),
-        )
-        for row in rows
-    ]
     known = any("similarity" in row for row in rows)
     names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS, *(("xlrs",) if known else ()))))
-    labelled = any(example.references for example in examples)
-    chosen = subset(task.config.subset) if task.config.subset and labelled else None  # it is of references
-    return score(examples, names, language, bootstrap=bootstrap, subset=chosen)
+    return score_predictions(rows, names, language, bootstrap, task.config.subset)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -1,0 +1,28 @@
+"""The command that tells what each criterion would have chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xlgen.cli.console import app, out
+
+
+@app.command(epilog="Example: xlgen choices runs/pocket-search")
+def choices(
+    folder: Annotated[Path, typer.Argument(help="A run's or a study's folder, with its predictions.")],
+) -> None:
+    """What choosing rates and checkpoints costs without target labels: chosen on one half of the examples, judged on
+    the other. Tables of every run and search go to tables/.
+    """
+    from xlgen.report.formats import to_terminal, write_tables
+    from xlgen.report.halves import halves_tables
+    from xlgen.results.rows import load
+
+    tables = halves_tables(load(folder))
+    for path in write_tables(tables, folder / "tables"):
+        if path.suffix == ".csv":
+            out.print(f"table    {path}", highlight=False, soft_wrap=True)
+    out.print(to_terminal(tables[0]))

@@ -1,0 +1,95 @@
+"""Tables of choices that are made on one half of the examples and judged on the other (L, Tables 7 and 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xlgen.report.choices import NAMES
+from xlgen.report.tables import Cell, Column, Table, metric_name
+from xlgen.results.rows import Results, mean
+from xlgen.results.runs import Run, labels
+from xlgen.selection.choices import CRITERIA, Chosen, searches
+from xlgen.selection.criteria import unlabelled
+from xlgen.selection.halves import Halves, checkpoints_on_halves, halves, rates_on_halves
+
+
+def halves_tables(results: Results) -> list[Table]:
+    """A row a criterion, over all searches and runs; and each of them. Raises InputError without predictions."""
+    both = halves(results)
+    names = labels(results.runs)
+    kept = {run.name for run in both[0].runs}
+    several = [
+        run
+        for run in results.runs
+        if run.name in kept and unlabelled(results, run) and len({figure["step"] for figure in run.figures}) > 1
+    ]
+    groups = [[run for run in group if run.name in kept] for group in searches(results)]
+    rates = {
+        f"{names[group[0].name]} and {len(group) - 1} more": rates_on_halves(both, [run.name for run in group])
+        for group in groups
+        if len(group) > 1
+    }
+    checkpoints = {names[run.name]: checkpoints_on_halves(both, run.name) for run in several}
+    found = [
+        summary_table({"rate": rates, "checkpoint": checkpoints}),
+        _each("rates-on-halves", "Choice of learning rate, on halves", rates, both, results.runs),
+        _each("checkpoints-on-halves", "Choice of checkpoint, on halves", checkpoints, both, results.runs),
+    ]
+    return [table for table in found if table.rows]
+
+
+def summary_table(choices: Mapping[str, Mapping[str, Sequence[Chosen]]]) -> Table:
+    """Regret of each criterion against target labels: mean, largest and in how many cases within a point."""
+    columns = [Column("criterion", "Chosen by", number=False)]
+    for kind in choices:
+        columns += [
+            Column(f"{kind}_cases", f"{kind.capitalize()}s", str),
+            Column(f"{kind}_mean", "mean", _one_digit),
+            Column(f"{kind}_regret", "mean regret", _one_digit),
+            Column(f"{kind}_largest", "largest", _one_digit),
+        ]
+    rows = []
+    for name in CRITERIA:
+        row = {"criterion": Cell(NAMES[name])}
+        for kind, found in choices.items():
+            chosen = [choice for each in found.values() for choice in each if choice.criterion == name]
+            regrets = [choice.regret for choice in chosen if choice.regret is not None]
+            row[f"{kind}_cases"] = Cell(len(chosen) or None)
+            row[f"{kind}_mean"] = Cell(mean(choice.mean for choice in chosen))
+            row[f"{kind}_regret"] = Cell(mean(regrets))
+            row[f"{kind}_largest"] = Cell(max(regrets, default=None))
+        if any(row[f"{kind}_cases"].value for kind in choices):
+            rows.append(row)
+    used = tuple(column for column in columns if any(row[column.key].value is not None for row in rows))
+    return Table("choices-on-halves", "Regret of choices, on halves", used, tuple(rows))
+
+
+def _each(name: str, title: str, choices: Mapping[str, Sequence[Chosen]], both: Halves, runs: Sequence[Run]) -> Table:
+    codes = list(dict.fromkeys(code for run in both[0].runs for code in unlabelled(both[0], run)))
+    names = labels(runs)
+    metrics = {names[run.name]: run.main_metric for run in runs}
+    columns = (
+        Column("run", "Run", number=False),
+        Column("metric", "Metric", metric_name, number=False),
+        Column("criterion", "Chosen by", number=False),
+        *(Column(code, code, _one_digit) for code in codes),
+        Column("mean", "Mean", _one_digit),
+        Column("regret", "Regret", _one_digit),
+    )
+    rows = [
+        {
+            "run": Cell(run),
+            "metric": Cell(metrics.get(run.split(" and ")[0])),
+            "criterion": Cell(NAMES[choice.criterion]),
+            **{code: Cell(choice.values.get(code)) for code in codes},
+            "mean": Cell(choice.mean),
+            "regret": Cell(choice.regret),
+        }
+        for run, found in choices.items()
+        for choice in found
+    ]
+    return Table(name, title, columns, tuple(rows))
+
+
+def _one_digit(value: float) -> str:
+    return f"{value:.1f}"

@@ -1,0 +1,38 @@
+"""Figures of predictions as runs write them down: rows ``{id, language, input, prediction, raw, references}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xlgen.metrics.base import Example
+from xlgen.metrics.score import Row, score
+from xlgen.metrics.subset import subset
+
+
+def score_predictions(
+    rows: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+    language: str,
+    bootstrap: int = 0,
+    only: str | None = None,
+) -> list[Row]:
+    """The figures of one language's rows.
+
+    ``only`` names the examples that count, by their references (see ``xlgen.metrics.subset``); where there are none,
+    all do.
+    """
+    examples = [
+        Example(
+            language,
+            row["prediction"],
+            tuple(row["references"]),
+            row["input"],
+            row["raw"],
+            similarity=row.get("similarity"),
+        )
+        for row in rows
+    ]
+    labelled = any(example.references for example in examples)
+    chosen = subset(only) if only and labelled else None
+    return score(examples, metrics, language, bootstrap=bootstrap, subset=chosen)
