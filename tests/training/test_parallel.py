@@ -13,7 +13,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
-from xlgen.backbones.base import Backbone
+from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import ParallelText, Recipe
 from xlgen.data.readers import DataError
 from xlgen.registry import InputError
@@ -138,6 +138,19 @@ def test_texts_that_are_not_parallel_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read_parallel(_corpus(tmp_path, **lines), tiny, ("th",), "en", tmp_path)
+
+
+def test_a_language_the_backbone_does_not_know(tmp_path: Path) -> None:
+    config = _corpus(tmp_path, en=["a"], sw=["b"])
+    for name, allowed in (("pocket-mt5", True), ("pocket-mbart", False)):
+        backbone = loading.load(name)
+        with pytest.raises(BackboneError, match="does not know Swahili"):
+            read_parallel(config, backbone, ("sw",), "en", tmp_path)
+        if allowed:
+            assert set(read_parallel(config, backbone, ("sw",), "en", tmp_path, True).inputs) == {"en", "sw"}
+        else:
+            with pytest.raises(BackboneError, match="does not know Swahili"):
+                read_parallel(config, backbone, ("sw",), "en", tmp_path, True)
 
 
 def test_a_text_that_is_none_and_a_file_that_is_missing(tiny: Backbone, tmp_path: Path) -> None:

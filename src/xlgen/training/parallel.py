@@ -57,15 +57,23 @@ class ParallelTexts:
 
 
 def read_parallel(
-    config: ParallelText, backbone: Backbone, languages: Sequence[str], pivot: str, data_dir: Path
+    config: ParallelText,
+    backbone: Backbone,
+    languages: Sequence[str],
+    pivot: str,
+    data_dir: Path,
+    allow_unknown: bool = False,
 ) -> ParallelTexts:
     """The texts of ``config`` in ``languages`` and the language ``pivot``.
 
-    Raises DataError where they are not parallel: a row that one language has and another has not.
+    ``allow_unknown``: where the family has no language codes, languages that the backbone does not know may be there.
+    Raises BackboneError for an unknown language; DataError where texts are not parallel: a row that one language has
+    and another has not.
     """
     chosen = [Language.parse(text).code for text in config.languages] or list(languages)
     codes = tuple(dict.fromkeys([pivot, *chosen]))
-    backbone.check_languages(codes)
+    if not allow_unknown or backbone.has_codes:
+        backbone.check_languages(codes)
     options = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
     options.pop("reader", None)
     reader = build_reader(options, data_dir, "evaluation.xlrs: the corpus")

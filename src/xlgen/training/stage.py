@@ -175,7 +175,9 @@ class StageRun:
         config, pivot = self.stage.evaluation.xlrs, Language.parse(self.stage.source_languages[0]).code
         if config is None or not self.examples:
             return None
-        return read_parallel(config, self.backbone, tuple(self.examples), pivot, Path(self.recipe.data_dir))
+        allow_unknown = self.recipe.backbone.unknown_languages == "allow"
+        folder = Path(self.recipe.data_dir)
+        return read_parallel(config, self.backbone, tuple(self.examples), pivot, folder, allow_unknown)
 
     def _save_model(self) -> None:
         """A folder like any pretrained checkpoint's; it appears whole or not at all."""
