@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from xlgen.config import find_task
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import finite, read_lines
 
+# Many recipes are read at once; where libyaml is there, it is ten times as fast.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
 STANDING = (
     "correct_language_rate",
@@ -118,12 +122,7 @@ def find_runs(path: Path) -> list[Run]:
 
 def read_run(folder: Path) -> Run:
     """Read one run folder. Raises InputError where its recipe.yaml is not a run's."""
-    file = folder / "recipe.yaml"
-    resolved = read_yaml(file)
-    recipe = resolved.get("recipe") if isinstance(resolved, dict) else None
-    if not isinstance(recipe, dict) or not recipe.get("stages"):
-        raise InputError(f"{file} is not the resolved recipe of a run: it needs the key `recipe` with `stages`")
-    stage = recipe["stages"][-1]
+    _, recipe, stage = read_resolved(folder)
     events = read_lines(folder / "metrics.jsonl")
     figures = _figures(events)
     steps = tuple(event for event in events if event.get("event") == "step" and isinstance(event.get("step"), int))
@@ -136,13 +135,13 @@ def read_run(folder: Path) -> Run:
         folder=folder,
         recipe=recipe,
         backbone=str((recipe.get("backbone") or {}).get("name", "")),
-        method=str(recipe.get("report_as") or (stage.get("adaptation") or {}).get("method", "")),
+        method=method_of(recipe),
         learning_rate=finite(training.get("learning_rate")) if trained else None,
         seed=recipe.get("seed"),
         task=Path(task).stem if task else None,
         source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
         metrics=_task_metrics(task, figures),
-        status=_status(folder),
+        status=str(read_state(folder).get("status", "unknown")),
         planned_steps=training.get("steps") if trained else None,
         start=next((event for event in events if event.get("event") == "start"), {}),
         steps=steps,
@@ -218,9 +217,33 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])
 
 
-def _status(folder: Path) -> str:
+def read_resolved(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What a run's ``recipe.yaml`` holds, the recipe in it, and its last stage.
+
+    Raises InputError where the file is no resolved recipe, or is damaged.
+    """
+    file = folder / "recipe.yaml"
     try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return "unknown"
-    return str(state.get("status", "unknown"))
+        resolved = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
+        recipe, stage = resolved["recipe"], resolved["recipe"]["stages"][-1]
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        resolved = recipe = stage = None
+    if not all(isinstance(each, dict) for each in (resolved, recipe, stage)):
+        raise InputError(
+            f"{file} is not the resolved recipe of a run, or is damaged: it needs the key `recipe` with `stages`"
+        )
+    return resolved, recipe, stage
+
+
+def method_of(recipe: Mapping[str, Any]) -> str:
+    """The name by which tables know a recipe's method."""
+    return str(recipe.get("report_as") or (recipe["stages"][-1].get("adaptation") or {}).get("method", ""))
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What a run says of how far it has come; nothing where it says nothing, or the file is damaged."""
+    try:
+        found = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

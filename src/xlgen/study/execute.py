@@ -23,6 +23,7 @@ from xlgen.config import Recipe, validate
 from xlgen.registry import InputError
 from xlgen.study.budget import Budget
 from xlgen.study.plan import PlannedRun, Study
+from xlgen.training.folder import RunFolder, recipe_in
 
 _POLL_SECONDS = 0.5
 _RUNS = "{study}/runs/"
@@ -111,25 +112,23 @@ def needs(run: PlannedRun) -> str | None:
 def status(folder: Path) -> str | None:
     """What became of the run in ``folder``: running, paused, interrupted, diverged or done; None of one that never
     began."""
-    return _state(folder).get("status")
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    file = folder / "state.json"
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return found
+    return RunFolder(folder).state.get("status")
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
-    state = _state(folder)
+    state = RunFolder(folder).state
     last = state.get("stage") == len(run.recipe.stages) - 1
-    reached = run.until is not None and last and state.get("step", 0) >= run.until and state["status"] != "diverged"
+    reached = run.until is not None and last and state.get("step", 0) >= run.until and state.get("status") != "diverged"
     if state.get("status") != "done" and not reached:
         return False
-    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]
-    # Validated, so that a key that is younger than the run has its default there.
-    before: Recipe = validate(Recipe, recipe, str(folder / "recipe.yaml"))
+    file = folder / "recipe.yaml"
+    try:  # validated, so that a key that is younger than the run has its default there
+        before: Recipe = validate(Recipe, recipe_in(file), str(file))
+    except InputError:
+        raise InputError(
+            f"{folder} holds a finished run whose recipe.yaml is damaged; move the folder away, and it is made again"
+        ) from None
     if before.deciding() != run.recipe.deciding():
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
@@ -172,12 +171,15 @@ def execute(study: Study, out: Path, workers: int, console: Console, budget: Bud
                 step, note = progress_of(folder)
                 bars.update(bar, completed=step, note=note)
 
-            code = lane.train(run, folder, watch)
+            try:
+                code = lane.train(run, folder, watch)
+            except OSError as error:  # a full disk, which may have room again for the next run
+                code, failed[run.name] = 2, str(error)
             lanes.put(lane)
             budget.took(time.monotonic() - started)
             bars.remove_task(bar)
             bars.advance(whole)
-            if code != 0:
+            if code != 0 and run.name not in failed:
                 failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
             _say(console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
 

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xlgen.registry import InputError
-from xlgen.results.runs import canonical
-
-# Many recipes are read at once; where libyaml is there, it is ten times as fast.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from xlgen.results.runs import canonical, method_of, read_resolved, read_state
 
 
 @dataclass(frozen=True)
@@ -77,18 +72,13 @@ def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Fou
 
 def _read(folder: Path) -> FoundRun:
     """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
-    file = folder / "recipe.yaml"
-    try:
-        resolved = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
-        recipe, stage = resolved["recipe"], resolved["recipe"]["stages"][-1]
-        return _described(folder, resolved, recipe, stage)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
-        raise InputError(f"{file} is not the resolved recipe of a run, or is damaged") from None
+    resolved, recipe, stage = read_resolved(folder)
+    return _described(folder, resolved, recipe, stage)
 
 
 def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], stage: dict[str, Any]) -> FoundRun:
     place = folder.resolve()
-    state = _state(folder)
+    state = read_state(folder)
     training = {} if recipe.get("baseline") else stage.get("training") or {}
     rate = training.get("learning_rate")
     return FoundRun(
@@ -97,7 +87,7 @@ def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], s
         folder=str(place),
         status=str(state.get("status", "unknown")),
         backbone=str((recipe.get("backbone") or {}).get("name", "")),
-        method=str(recipe.get("report_as") or (stage.get("adaptation") or {}).get("method", "")),
+        method=method_of(recipe),
         learning_rate=None if rate is None else float(rate),
         seed=recipe.get("seed"),
         task=Path(stage["task"]).stem if stage.get("task") else None,
@@ -107,11 +97,3 @@ def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], s
         recipe=json.dumps(recipe, ensure_ascii=False, default=str),
         environment=json.dumps(resolved.get("environment"), ensure_ascii=False, default=str),
     )
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -145,11 +146,26 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
     for data, found in [(config.base, config.runs.items()), *((g.base or config.base, g.runs()) for g in config.grids)]:
         base = override({"name": config.name, **data}, overrides)
         for run, changes in found:
+            if not _is_a_folder_s_name(run):
+                raise RecipeError(f"{path}: a run is called {run!r}; its name is that of its folder, without a slash")
             if run in runs:
                 raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
             recipe = override_keys({**base, "name": run}, changes)
             runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
+    _check_repeat(config, list(runs.values()), path)
     return Study(config.name, tuple(runs.values()), config.search)
+
+
+def _is_a_folder_s_name(text: str) -> bool:
+    return text not in ("", ".", "..") and "/" not in text and "\\" not in text and "\0" not in text
+
+
+def _check_repeat(config: StudyConfig, runs: list[PlannedRun], path: Path) -> None:
+    """What is to be run again is known when the search has ended, which would be late to find a wrong key."""
+    for key, values in (config.search.repeat if config.search else {}).items():
+        for value in values:
+            changed = override_keys(runs[0].recipe.model_dump(mode="json"), {key: value})
+            validate(Recipe, changed, f"{path}: search.repeat: {key}")
 
 
 def only(study: Study, patterns: Iterable[str]) -> Study:

@@ -31,9 +31,12 @@ class RunFolder:
 
     @property
     def state(self) -> dict[str, Any]:
-        """How far the run has come: stage, step, status."""
-        file = self.path / "state.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        """How far the run has come: stage, step, status; nothing where that was never written, or is damaged."""
+        try:
+            found = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # a run is gone on with from its checkpoints, whatever is known of it
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def set_state(self, **state: Any) -> None:
         """Write the state down, atomically."""
@@ -51,7 +54,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     file = path / "recipe.yaml"
     # A run that was refused before its first step leaves its recipe and nothing else; a mended one takes its place.
     if file.exists():
-        before = _recipe_in(file)
+        before = recipe_in(file)
         started = any(other != file for other in path.iterdir())
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
@@ -71,7 +74,8 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     return folder
 
 
-def _recipe_in(file: Path) -> Any:
+def recipe_in(file: Path) -> Any:
+    """The recipe of a run that was begun. Raises FolderError where its file is none, or is damaged."""
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
