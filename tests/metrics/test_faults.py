@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xlgen.languages import all_languages
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import Faults, find, findings
+from xlgen.metrics.faults import OF_LANGUAGE, Faults, find, findings, without_identification
 from xlgen.metrics.scripts import letters_of
 
 FRENCH = "Les enfants sont allés à l'école le matin et sont rentrés tard à la maison."
@@ -124,3 +124,11 @@ def test_any_text_has_labels(prediction: str, whole: str, code: str) -> None:
 def test_a_megabyte_and_odd_characters_are_read() -> None:
     for text in ("a " * 500_000, "\u202e\u200f" * 10, "\ud800 lone", "\x00", "x" * 1_000_000):
         assert labels(Example("fr", text, (text,), text))
+
+
+def test_faults_of_the_text_alone_are_the_same_without_identification() -> None:
+    examples = [example for example, _ in TABLE]
+    found = find(examples)
+    for name, scores in without_identification(examples).items():
+        np.testing.assert_array_equal(scores, found.pop(name))
+    assert tuple(found) == OF_LANGUAGE

@@ -86,7 +86,9 @@ CHECKS: dict[str, Callable[[Example], float]] = {
     "truncated": truncated,
 }
 """Faults that one example tells by itself. 1 is yes, 0 no, NaN unknown."""
-NAMES = ("empty", "wrong-language", "code-switched", *CHECKS, "leftovers", "repeated-ending", "loop")
+OF_LANGUAGE = ("wrong-language", "code-switched")
+"""Faults that language identification tells."""
+NAMES = ("empty", *OF_LANGUAGE, *CHECKS, "leftovers", "repeated-ending", "loop")
 """All faults."""
 
 
@@ -99,18 +101,28 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
     output before clean-up, where it is known; an empty prediction may have these, and no other fault but that it is
     empty.
     """
+    found = _of_text(examples)
     full = [row for row, example in enumerate(examples) if example.prediction.strip()]
-    found = {name: np.zeros(len(examples)) for name in NAMES}
-    found["empty"][:] = 1.0
-    found["empty"][full] = 0.0
     identifies = load(identifier)
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
     for row in full:
         spans = switches(examples[row].prediction, examples[row].language, rule.others, identifies)
         found["code-switched"][row] = bool(spans)
-        for name, check in CHECKS.items():
-            found[name][row] = check(examples[row])
+    return found
+
+
+def without_identification(examples: Sequence[Example]) -> dict[str, Scores]:
+    """The faults of :func:`find` that tell nothing of the language of an output, for those who know it already."""
+    return {name: scores for name, scores in _of_text(examples).items() if name not in OF_LANGUAGE}
+
+
+def _of_text(examples: Sequence[Example]) -> dict[str, Scores]:
+    """All faults, of which those of language are not looked for yet."""
+    found = {name: np.zeros(len(examples)) for name in NAMES}
     for row, example in enumerate(examples):
+        found["empty"][row] = not example.prediction.strip()
+        for name, check in CHECKS.items() if example.prediction.strip() else ():
+            found[name][row] = check(example)
         without = leftovers.pattern().sub(" ", _raw(example))
         found["leftovers"][row] = without != _raw(example)
         found["repeated-ending"][row], found["loop"][row] = repetitions(" ".join(without.split()))
