@@ -30,7 +30,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
         "task": changes.get("task", "pocket-summaries"),
         "source_languages": changes.get("source_languages", ["en"]),
         "unlabelled": [],
-        "adaptation": {"method": changes.get("method", "full")},
+        "adaptation": {"method": changes.get("method", "full"), **changes.get("adaptation", {})},
         "training": {"learning_rate": changes.get("learning_rate", 1e-4), "steps": 600},
         "evaluation": {"split": "test"},
     }
@@ -82,7 +82,7 @@ def write_run(
     text = {"recipe": recipe(**changes), "environment": {"python": "3"}}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(text, allow_unicode=True), encoding="utf-8")
     (folder / "state.json").write_text('{"stage": 1, "step": 600, "status": "done"}')
-    events: list[dict[str, Any]] = [start_event()]
+    events: list[dict[str, Any]] = [{**start_event(), **changes.get("start", {})}]
     for step in steps:
         if step:
             rates = {"loss": 2.0, "learning_rate": 1e-4, "padding": 0.125, "steps_per_second": 0.5}
@@ -120,10 +120,20 @@ def identify(texts: Any) -> list[tuple[str, float]]:
     return [(next((code for code, known in LANGUAGES.items() if text.startswith(known)), "en"), 0.97) for text in texts]
 
 
+def know_the_sentences(patch: pytest.MonkeyPatch) -> None:
+    """Let the report ask :func:`identify`."""
+    patch.setattr("xlgen.report.samples.identifier", lambda: identify)
+    patch.setattr("xlgen.report.page.identifier", lambda: identify)
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
+    """The folder of :func:`write_study`."""
+    return write_study(tmp_path / "my & study")
+
+
+def write_study(folder: Path) -> Path:
     """Six runs: two methods at two learning rates, the second seed of one, and a baseline; one writes English."""
-    folder = tmp_path / "my & study"
     write_run(folder / "runs" / "full-1e-3", 24, 70, method="full", learning_rate=1e-3)
     write_run(folder / "runs" / "full-1e-4", 22, 8, method="full", learning_rate=1e-4)
     write_run(folder / "runs" / "adapters-1e-3", 26, 1, method="adapters", learning_rate=1e-3)

@@ -2,13 +2,11 @@
 
 import pytest
 
-from synthetic import identify, study
-from xlgen.report import samples
+from synthetic import know_the_sentences, study
 
 __all__ = ["study"]
 
 
 @pytest.fixture(autouse=True)
 def known_identifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "identifier", lambda: identify)
-    monkeypatch.setattr("xlgen.report.page.identifier", lambda: identify)
+    know_the_sentences(monkeypatch)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synthetic import LANGUAGES, write_run
+from synthetic import LANGUAGES, know_the_sentences, write_run, write_study
 from xlgen.report.page import headline, render
 from xlgen.report.tables import language_name
 from xlgen.results.rows import load
@@ -32,9 +32,12 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-def page(study: Path) -> str:
-    return render(load(study), "my & study")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Drawn once: plots take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        know_the_sentences(patch)
+        return render(load(write_study(tmp_path_factory.mktemp("page") / "my & study")), "my & study")
 
 
 def outline(page: str) -> Outline:
@@ -46,13 +49,15 @@ def outline(page: str) -> Outline:
 
 def test_the_page_needs_nothing_beside_itself(page: str) -> None:
     found = outline(page).found
-    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in found}
+    assert not {"link", "iframe", "object", "embed", "img"} & {tag for tag, _ in found}
+    assert [attributes for tag, attributes in found if tag == "script"] == [{}]  # one, which has no address
     addresses = [
         value for _, attributes in found for key, value in attributes.items() if key in ("src", "href", "xlink:href")
     ]
     assert all(address and address.startswith("#") for address in addresses)
-    assert "http" not in page
-    assert "@import" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert not re.search(r"@import|\bimport\b\s*\(|fetch\(|XMLHttpRequest|WebSocket|sendBeacon|\.src\b", page)
+    assert "default-src 'none'" in page  # so that a browser would refuse
 
 
 def test_links_within_the_page_lead_somewhere_and_ids_are_unique(page: str) -> None:
@@ -64,12 +69,12 @@ def test_links_within_the_page_lead_somewhere_and_ids_are_unique(page: str) -> N
 
 def test_every_language_has_a_row_with_its_interval(page: str) -> None:
     for code in LANGUAGES:
-        assert page.count(f'<th scope="row">{language_name(code)}</th>') == 6
+        assert page.count(f'<th scope="row">{language_name(code)}</th>') == 2 * 6  # figures and faults
     assert '27.3 <span class="interval">[26.1–28.6]</span>' in page
 
 
 def test_text_is_escaped(page: str) -> None:
-    assert "<script>" not in page
+    assert page.count("<script") == page.count("</script") == 1
     assert "&lt;script&gt;alert(1)" in page
     assert "船沉了,船员&lt;获救&gt;了" in page
     assert "<h1>my &amp; study</h1>" in page
@@ -86,6 +91,27 @@ def test_wrong_languages_are_marked(page: str) -> None:
     # 14 of 20 in the worst run and 1 in the best one, in 11 languages; an empty one in both runs and 12 languages
     assert badges.count("✗ wrong language: English 97 %") == (14 + 1) * 11
     assert badges.count("✗ empty") == 2 * 12
+
+
+def test_predictions_tell_their_faults_to_the_filters(page: str) -> None:
+    found = [attributes["data-faults"] for tag, attributes in outline(page).found if "data-faults" in attributes]
+    assert len(found) == 2 * 12 * 20
+    assert found.count("wrong-language") == (14 + 1) * 11
+    assert found.count("empty") == 2 * 12
+    assert found.count("") == len(found) - 15 * 11 - 2 * 12
+    assert "Of 2 runs with 960 predictions 480 are\nhere" in page
+
+
+def test_filters_have_labels_and_wait_for_a_script(page: str) -> None:
+    found = outline(page).found
+    forms = [attributes for tag, attributes in found if tag == "form"]
+    assert len(forms) == 1 and "hidden" in forms[0]
+    assert (
+        len(re.findall(r"<label>\w+ <(?:select|input)", page))
+        == sum(tag in ("select", "input") for tag, _ in found)
+        == 4
+    )
+    assert ("span", {"role": "status", "aria-live": "polite"}) in found
 
 
 def test_rates_are_coloured(page: str) -> None:

@@ -15,10 +15,13 @@ def test_all_plots_of_a_study(study: Path) -> None:
         warnings.simplefilter("error")  # missing glyphs, clashing layouts
         found = plots.all_plots(load(study))
     assert [plot.title for plot in found] == [
+        "Methods compared",
+        "Methods compared, language by language",
+        "By learning rate",
         "While training",
         "ROUGE-L while training, language by language",
         "Right language while training, language by language",
-        "By learning rate",
+        "Faults by language",
         "Lengths",
     ]
     for plot in found:
@@ -51,9 +54,7 @@ def test_the_same_figures_give_the_same_plot(study: Path) -> None:
 def test_one_evaluation_gives_no_curves_by_language(tmp_path: Path) -> None:
     write_run(tmp_path / "run", steps=(600,))
     results = load(tmp_path)
-    assert plots.languages_curves(results) is None
-    assert plots.learning_rates(results) is None
-    assert plots.lengths(results) is not None
+    assert [plot.title for plot in plots.all_plots(results)] == ["While training", "Faults by language", "Lengths"]
 
 
 @pytest.mark.parametrize("name", ["$x_1$ <b>", "实验 1"])
@@ -69,7 +70,7 @@ def test_any_name_of_a_folder_can_be_drawn(tmp_path: Path, name: str) -> None:
 
 def test_only_the_source_language_can_be_drawn(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
-    assert plots.curves(load(tmp_path)) is None
+    assert "While training" not in [plot.title for plot in plots.all_plots(load(tmp_path))]
 
 
 def _ids(svg: str) -> list[str]:
@@ -78,7 +79,7 @@ def _ids(svg: str) -> list[str]:
 
 
 def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
-    assert plots.xlrs_curves(load(study)) is None
+    assert not [plot for plot in plots.all_plots(load(study)) if "XLRS" in plot.title]
     for run in (study / "runs").iterdir():
         found = [
             {"event": "figure", "step": step, "language": code, "metric": "xlrs", "value": 0.3 + step / 2_000}
@@ -88,6 +89,29 @@ def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
         ]
         log = run / "metrics.jsonl"
         log.write_text(log.read_text() + "\n" + "".join(json.dumps(event) + "\n" for event in found))
-    plot = plots.xlrs_curves(load(study))
-    assert plot is not None and "XLRS" in plot.svg and "(%)" not in plot.svg
-    assert plot in plots.all_plots(load(study))
+    (plot,) = [plot for plot in plots.all_plots(load(study)) if "XLRS" in plot.title]
+    assert "XLRS" in plot.svg and "(%)" not in plot.svg
+
+
+def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
+    for size, strength in (("small", 10), ("base", 20)):
+        for length in (10, 100):
+            changes = {"backbone": f"google/mt5-{size}", "start": {"parameters": strength * 1_000_000}}
+            prompt = {"method": "prompt", "adaptation": {"num_virtual_tokens": length}}
+            write_run(tmp_path / f"{size}-{length}", strength + length / 50, steps=(600,), **prompt, **changes)
+    found = {plot.title: plot for plot in plots.all_plots(load(tmp_path))}
+    assert {"By num virtual tokens", "By parameters", "Models compared, language by language"} <= found.keys()
+    assert "mt5-small" in found["By parameters"].svg
+    assert "prompt mt5-base, other languages" in found["By num virtual tokens"].svg
+    assert "log scale" in found["By num virtual tokens"].svg
+
+
+def test_many_runs_are_drawn_by_setting(study: Path) -> None:
+    for seed in range(8):
+        write_run(study / "runs" / f"more-{seed}", 20 + seed, seed=seed, learning_rate=1e-4, method="full")
+    results = load(study)
+    plot = next(plot for plot in plots.all_plots(results) if plot.title == "While training")
+    assert "Too many runs" in plot.note
+    assert "1e-4" not in plot.svg
+    names = [element.text for element in ElementTree.fromstring(plot.svg.replace("xlink:", "")).iter("text")]
+    assert names[-3:] == ["adapters", "full", "lead"]

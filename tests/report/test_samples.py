@@ -53,3 +53,42 @@ def test_predictions_may_be_missing(tmp_path: Path) -> None:
 
 def _language(study: Path, number: int, code: str) -> samples.LanguageSamples:
     return next(found for found in samples.choose_samples(load(study))[number].languages if found.code == code)
+
+
+def test_faults_are_those_of_the_metrics() -> None:
+    rows = [
+        {"prediction": "a big fire", "raw": "<extra_id_0> a big fire a big fire", "input": "x"},
+        {"prediction": "The crew is saved", "input": "The crew is saved", "references": ["Saved"]},
+        {"prediction": "he said he said he said he said it", "input": "x"},
+        {"prediction": "  ", "input": "x"},
+        {"prediction": "all is well", "input": "x"},
+    ]
+    found = samples._of_language("en", rows, None).samples
+    assert [sample.faults for sample in found] == [
+        ("leftovers", "repeated-ending"),
+        ("copied",),
+        ("loop",),
+        ("empty",),
+        (),
+    ]
+    assert found[0].raw == "<extra_id_0> a big fire a big fire"
+    assert found[1].raw == ""
+
+
+def test_a_switch_is_a_fault_where_it_is_marked() -> None:
+    text = "Лодка тонет, но экипаж the crew is saved жив"
+    (sample,) = samples._of_language("ru", [{"prediction": text}], lambda texts: [("ru", 0.9)] * len(texts)).samples
+    assert sample.faults == ("code-switched",)
+    assert [piece for piece, away in sample.pieces if away] == ["the crew is saved"]
+
+
+def test_many_runs_show_fewer_predictions_each(study: Path) -> None:
+    few = samples.choose_samples(load(study), budget=2 * 12 * 7)
+    assert {len(found.samples) for shown in few for found in shown.languages} == {7}
+    least = samples.choose_samples(load(study), budget=1)
+    assert {len(found.samples) for shown in least for found in shown.languages} == {5}
+
+
+def test_each_method_has_a_run_to_read(study: Path) -> None:
+    write_run(study / "runs" / "prompts", 15, 30, method="prompt")
+    assert [shown.why for shown in samples.choose_samples(load(study))][2:] == ["the best run of prompt"]

@@ -8,8 +8,10 @@ from rich.table import Table as RichTable
 
 from xlgen.report.beside import beside_table, protocol_table
 from xlgen.report.choices import choice_tables
+from xlgen.report.faults import faults_table
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
+from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
 from xlgen.results import rows
 from xlgen.results.files import write_atomically
@@ -24,7 +26,10 @@ def build_report(path: Path) -> Path:
     results = rows.load(path)
     rows.write_rows(results.rows, path / "summary.json")
     beside = [table for table in (beside_table(results), protocol_table(results)) if table.rows]
-    write_tables([*all_tables(results), *choice_tables(results), *beside], path / "tables")
+    summaries = [
+        table for table in (methods_table(results), regret_table(results), faults_table(results)) if table.rows
+    ]
+    write_tables([*all_tables(results), *summaries, *choice_tables(results), *beside], path / "tables")
     return write_atomically(path / "report.html", render(results, path.resolve().name))
 
 

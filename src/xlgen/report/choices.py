@@ -35,10 +35,10 @@ def searches_table(results: Results) -> Table:
         Column("chosen_by", "Chosen by", number=False),
         Column("regret", "Regret of that", number=False),
     )
-    rows = []
+    rows, names = [], labels(results.runs)
     for group in searches(results):
         choices = rate_choices(results, group)
-        rows += [_rate_row(results, run, choices) for run in group]
+        rows += [{"run": Cell(names[run.name]), **_rate_row(results, run, choices)} for run in group]
     return Table("searches", "Learning rates", columns, tuple(rows))
 
 
@@ -46,7 +46,6 @@ def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, Ce
     step = best_step(build_criterion(ORACLE), results, run).step
     chosen = [choice for choice in choices if run in choice.runs.values()]
     return {
-        "run": Cell(_label(results, run)),
         "learning_rate": Cell(run.learning_rate),
         "step": Cell(step),
         "source": Cell(results.value(run, run.source_languages[0], run.main_metric, step)),
@@ -62,9 +61,7 @@ def checkpoints_table(results: Results) -> Table:
 
     Regret is against choosing by target labels, on the same examples, which is more than a development set would give.
     """
-    several = [
-        run for run in results.runs if len({figure["step"] for figure in run.figures}) > 1 and unlabelled(results, run)
-    ]
+    several, names = several_checkpoints(results), labels(results.runs)
     codes = list(dict.fromkeys(code for run in several for code in results.languages([run])))
     columns = (
         Column("run", "Run", number=False),
@@ -76,7 +73,7 @@ def checkpoints_table(results: Results) -> Table:
     )
     rows = [
         {
-            "run": Cell(_label(results, run)),
+            "run": Cell(names[run.name]),
             "metric": Cell(run.main_metric),
             "criterion": Cell(NAMES[choice.criterion]),
             **{code: Cell(choice.values.get(code)) for code in codes},
@@ -90,8 +87,11 @@ def checkpoints_table(results: Results) -> Table:
     return Table("checkpoints", "Choice of checkpoint", used, tuple(rows))
 
 
-def _label(results: Results, run: Run) -> str:
-    return labels(results.runs)[run.name]
+def several_checkpoints(results: Results) -> list[Run]:
+    """The runs with a choice of evaluations to make for languages without labels."""
+    return [
+        run for run in results.runs if len({figure["step"] for figure in run.figures}) > 1 and unlabelled(results, run)
+    ]
 
 
 def _one_digit(value: float) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xlgen import __version__
 from xlgen.report.beside import beside_table, parts, protocol_table
 from xlgen.report.choices import choice_tables
+from xlgen.report.drawing import Palette, Plot
+from xlgen.report.faults import faults_table
 from xlgen.report.formats import MARKS
-from xlgen.report.plots import Plot, all_plots
-from xlgen.report.samples import RunSamples, best_run, choose_samples, identifier
+from xlgen.report.groups import is_large, settings
+from xlgen.report.plots import all_plots
+from xlgen.report.samples import FAULTS, PER_PAGE, RunSamples, best_run, choose_samples, identifier
+from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import (
     FAIR,
     GOOD,
@@ -44,9 +47,15 @@ class Section:
 
     task: str
     headline: str
+    large: bool
+    """Whether there are too many runs to show each at once."""
+    methods: Table
     verdict: Table
     languages: list[Table]
-    """Each run's table of languages."""
+    """Each run's table of languages; of a large study those of the runs that target labels choose."""
+    faults: list[Table]
+    """The same for faults."""
+    regret: Table
     choices: list[Table]
     """Of learning rates and checkpoints, where there are several."""
     plots: list[Plot]
@@ -55,16 +64,38 @@ class Section:
     samples: list[RunSamples]
     labels: dict[str, str]
 
+    @property
+    def sampled(self) -> dict[tuple[str, str], None]:
+        """Code and name of the languages of which predictions are shown."""
+        return dict.fromkeys((found.code, found.name) for shown in self.samples for found in shown.languages)
+
+    @property
+    def shown(self) -> int:
+        """How many predictions are shown."""
+        return sum(len(found.samples) for shown in self.samples for found in shown.languages)
+
+    @property
+    def total(self) -> int:
+        """Of how many."""
+        return sum(found.total for shown in self.samples for found in shown.languages)
+
 
 def render(results: Results, title: str) -> str:
     """The page."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=PackageLoader("xlgen", "report"),
+    )
     environment.filters["svg"] = Markup  # the plots are our own markup; everything else is escaped
-    template = resources.files("xlgen").joinpath("report/page.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return environment.get_template("page.html").render(
         title=title,
         version=__version__,
         runs=runs_table(results),
+        many=is_large(results),
+        faults=FAULTS,
         sections=_sections(results),
         marks=MARKS,
         good=GOOD,
@@ -74,21 +105,29 @@ def render(results: Results, title: str) -> str:
 
 
 def _sections(results: Results) -> list[Section]:
-    tasks = dict.fromkeys(run.task for run in results.runs if run.figures)
-    return [_section(_of_task(results, task), task or "evaluation") for task in tasks]
+    palette, tasks = Palette.of(results.runs), results.by_task()
+    return [_section(of_task, palette, PER_PAGE // len(tasks)) for of_task in tasks]
 
 
-def _section(results: Results, task: str) -> Section:
+def _section(results: Results, palette: Palette, predictions: int) -> Section:
+    large = is_large(results)
+    shown = {run.name for line in settings(results) for run in line.runs} if large else set(labels(results.runs))
+    names = labels(results.runs)
+    kept = {names[name] for name in shown}
     return Section(
-        task=task,
+        task=results.runs[0].task or "evaluation",
         headline=headline(results),
+        large=large,
+        methods=without_repetition(methods_table(results)),
         verdict=without_repetition(verdict_table(results)),
-        languages=_by_run(languages_table(results)),
+        languages=_by_run(languages_table(results), kept),
+        faults=_by_run(faults_table(results), kept),
+        regret=without_repetition(regret_table(results)),
         choices=[without_repetition(table) for table in choice_tables(results)],
-        plots=all_plots(results),
+        plots=all_plots(results, palette),
         beside=[without_repetition(table) for table in _beside(results) if table.rows],
-        samples=choose_samples(results),
-        labels=labels(results.runs),
+        samples=choose_samples(results, predictions),
+        labels=names,
     )
 
 
@@ -107,21 +146,16 @@ def headline(results: Results) -> str:
     return f"{text}; {_VERDICTS[grade(rate)]} (right language {rate:.1f} %)." if rate is not None else f"{text}."
 
 
-def _of_task(results: Results, task: str | None) -> Results:
-    runs = tuple(run for run in results.runs if run.task == task and run.figures)
-    names = {run.name for run in runs}
-    return Results(runs, tuple(row for row in results.rows if row["run"] in names))
-
-
 def _beside(results: Results) -> list[Table]:
     averages, single = parts(beside_table(results))
     return [averages, replace(single, title="Language by language"), protocol_table(results)]
 
 
-def _by_run(table: Table) -> list[Table]:
-    """One table for each run, whose title is the run's label and the metric."""
+def _by_run(table: Table, shown: set[str]) -> list[Table]:
+    """One table for each run of ``shown``, whose title is the run's label and the metric."""
     found: dict[str, list[Any]] = {}
     for row in table.rows:
-        found.setdefault(row["run"].value, []).append(row)
+        if row["run"].value in shown:
+            found.setdefault(row["run"].value, []).append(row)
     columns = tuple(column for column in table.columns if column.key != "run")
     return [without_repetition(Table(table.name, run, columns, tuple(rows))) for run, rows in found.items()]

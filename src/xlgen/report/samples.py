@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.base import Example
+from xlgen.metrics.faults import findings, without_identification
 from xlgen.metrics.lid import load
 from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
@@ -18,7 +20,21 @@ from xlgen.results.runs import Run
 Identify: TypeAlias = Callable[[Sequence[str]], list[tuple[str, float]]]
 """Texts to the code of the language each is in, and its probability."""
 
-PER_LANGUAGE = 20
+PER_LANGUAGE, _LEAST = 20, 5
+"""Predictions of one language of one run, at most, and how many there are at least however many runs there are."""
+PER_PAGE = 1_500
+"""Predictions of a page, about: beyond, each language has fewer."""
+_RUNS = 6
+FAULTS = {
+    "wrong-language": "wrong language",
+    "empty": "empty",
+    "code-switched": "mixed with another language",
+    "copied": "copied from the input",
+    "leftovers": "leftovers of pretraining",
+    "repeated-ending": "repeated ending",
+    "loop": "loop",
+}
+"""What predictions are looked at for, by the name that ``xlgen.metrics.faults`` has for it, and how it reads."""
 _LONGEST_INPUT, _LONGEST_OUTPUT = 400, 1_200
 
 
@@ -36,6 +52,10 @@ class Sample:
     """The language it was found to be in, with the probability."""
     spans: tuple[Span, ...] = ()
     """The parts of the prediction that are in another language or script than the target."""
+    faults: tuple[str, ...] = ()
+    """Of :data:`FAULTS`."""
+    raw: str = ""
+    """The output before clean-up, where that has taken a fault away."""
 
     @property
     def pieces(self) -> Iterator[tuple[str, bool]]:
@@ -74,17 +94,28 @@ class RunSamples:
     languages: tuple[LanguageSamples, ...]
 
 
-def choose_samples(results: Results) -> list[RunSamples]:
-    """Predictions of the best run and of the one with the lowest correct-language rate, which may be the same run."""
-    best, worst = best_run(results), worst_run(results)
+def choose_samples(results: Results, budget: int = PER_PAGE) -> list[RunSamples]:
+    """Predictions of the best run, of the one with the lowest correct-language rate, and of each method's best run.
+
+    A run is shown once, and no more than six are; all languages of all together have about ``budget`` predictions.
+    """
     chosen: dict[str, tuple[Run, str]] = {}
-    if best:
-        chosen[best.name] = (best, "the best run in the languages without labels")
-    if worst and worst.name not in chosen:
-        chosen[worst.name] = (worst, "the run with the lowest rate of right language")
+    for run, why in _worth_reading(results):
+        if run and len(chosen) < _RUNS:
+            chosen.setdefault(run.name, (run, why))
+    cells = sum(len(results.languages([run])) for run, _ in chosen.values())
+    limit = max(_LEAST, min(PER_LANGUAGE, budget // max(1, cells)))
     identify = identifier()
-    shown = [RunSamples(run, why, _of_run(results, run, identify)) for run, why in chosen.values()]
+    shown = [RunSamples(run, why, _of_run(results, run, identify, limit)) for run, why in chosen.values()]
     return [samples for samples in shown if samples.languages]
+
+
+def _worth_reading(results: Results) -> Iterator[tuple[Run | None, str]]:
+    yield best_run(results), "the best run in the languages without labels"
+    yield worst_run(results), "the run with the lowest rate of right language"
+    for method in dict.fromkeys(run.method for run in results.runs if run.learning_rate is not None):
+        runs = tuple(run for run in results.runs if run.method == method)
+        yield best_run(replace(results, runs=runs)), f"the best run of {method}"
 
 
 def best_run(results: Results) -> Run | None:
@@ -120,53 +151,74 @@ def _first(results: Results, figure: Callable[[Run], float | None], sign: int) -
     return min(defined)[2] if defined else None
 
 
-def _of_run(results: Results, run: Run, identify: Identify | None) -> tuple[LanguageSamples, ...]:
+def _of_run(results: Results, run: Run, identify: Identify | None, limit: int) -> tuple[LanguageSamples, ...]:
     folder = run.folder / "predictions" / f"step-{run.last_step}"
     found = []
     for code in results.languages([run]):
         rows = read_lines(folder / f"{code}.jsonl")
         if rows:
-            found.append(_of_language(code, rows, identify))
+            found.append(_of_language(code, rows, identify, limit))
     return tuple(found)
 
 
-def _of_language(code: str, rows: list[dict[str, Any]], identify: Identify | None) -> LanguageSamples:
+def _of_language(
+    code: str, rows: list[dict[str, Any]], identify: Identify | None, limit: int = PER_LANGUAGE
+) -> LanguageSamples:
     try:
         language: Language | None = Language.parse(code)
     except UnknownLanguageError:
         language = None
-    count = min(PER_LANGUAGE, len(rows))
+    count = min(limit, len(rows))
     chosen = [rows[i * len(rows) // count] for i in range(count)]
-    texts = [str(row.get("prediction") or "") for row in chosen]
+    examples = [_example(code, row) for row in chosen]
+    texts = [example.prediction for example in examples]
     labels = identify(texts) if identify else [("", 0.0)] * count
     target = load().code(language) if identify and language else ""
     spans = [switches(_short(text, _LONGEST_OUTPUT), code) if target else [] for text in texts]
+    faults = [found.labels for found in findings(without_identification(examples))]
     samples = tuple(
-        _sample(row, text, target, label, away)
-        for row, text, label, away in zip(chosen, texts, labels, spans, strict=True)
+        _sample(example, str(row.get("id", "")), _verdict(example.prediction, target, label[0]), label, away, names)
+        for example, row, label, away, names in zip(examples, chosen, labels, spans, faults, strict=True)
     )
     direction = language.direction if language else "auto"
     return LanguageSamples(code, language_name(code), direction, samples, len(rows))
 
 
+def _example(code: str, row: dict[str, Any]) -> Example:
+    raw = row.get("raw")
+    return Example(
+        language=code,
+        prediction=str(row.get("prediction") or ""),
+        references=tuple(map(str, row.get("references") or ())),
+        input=None if row.get("input") is None else str(row["input"]),
+        raw_prediction=None if raw is None else str(raw),
+    )
+
+
+def _verdict(text: str, target: str, label: str) -> str:
+    if not text.strip():
+        return "empty"
+    return "unknown" if not target or not label else "right" if label == target else "wrong"
+
+
 def _sample(
-    row: dict[str, Any], text: str, target: str, found: tuple[str, float], spans: Sequence[Span] = ()
+    example: Example, name: str, verdict: str, found: tuple[str, float], spans: Sequence[Span], faults: Sequence[str]
 ) -> Sample:
     label, probability = found
-    if not text.strip():
-        verdict, identified = "empty", ""
-    else:
-        verdict = "unknown" if not target or not label else "right" if label == target else "wrong"
-        identified = f"{language_name(label)} {100 * probability:.0f} %" if label else ""
-    references = tuple(_short(str(reference), _LONGEST_OUTPUT) for reference in row.get("references") or ())
+    away = tuple(spans) if verdict == "right" else ()
+    # Of language it says what the figures on the page say: the top label. Spans are marked where that is right.
+    here = {*faults, *(["wrong-language"] if verdict == "wrong" else []), *(["code-switched"] if away else [])}
+    raw = example.raw_prediction or ""
     return Sample(
-        id=str(row.get("id", "")),
-        input=_short(str(row.get("input") or ""), _LONGEST_INPUT),
-        prediction=_short(text, _LONGEST_OUTPUT),
-        references=references,
+        id=name,
+        input=_short(example.input or "", _LONGEST_INPUT),
+        prediction=_short(example.prediction, _LONGEST_OUTPUT),
+        references=tuple(_short(reference, _LONGEST_OUTPUT) for reference in example.references),
         verdict=verdict,
-        identified=identified,
-        spans=tuple(spans) if verdict == "right" else (),
+        identified=f"{language_name(label)} {100 * probability:.0f} %" if label and verdict != "empty" else "",
+        spans=away,
+        faults=tuple(fault for fault in FAULTS if fault in here),
+        raw=_short(raw, _LONGEST_OUTPUT) if raw.strip() != example.prediction.strip() else "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,7 +29,7 @@ class Results:
     def __post_init__(self) -> None:
         self._index.update({(row["run"], row["step"], row["language"], row["metric"]): row for row in self.rows})
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """The languages labelled in every run: runs are compared over the others, one with labels in all included."""
         return shared_sources(self.runs)
@@ -51,6 +52,18 @@ class Results:
         runs = self.runs if runs is None else tuple(runs)
         seen = dict.fromkeys(figure["language"] for run in runs for figure in run.figures)
         return [*(code for code in self.sources if code in seen), *(code for code in seen if code not in self.sources)]
+
+    def by_task(self) -> list[Results]:
+        """The runs that have figures, task by task."""
+        found: dict[str | None, list[Run]] = {}
+        for run in self.runs:
+            if run.figures:
+                found.setdefault(run.task, []).append(run)
+        names = [{run.name for run in runs} for runs in found.values()]
+        return [
+            Results(tuple(runs), tuple(row for row in self.rows if row["run"] in own))
+            for runs, own in zip(found.values(), names, strict=True)
+        ]
 
 
 def load(path: Path) -> Results:

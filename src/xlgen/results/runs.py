@@ -161,13 +161,18 @@ def canonical(code: str) -> str:
 def labels(runs: Iterable[Run]) -> dict[str, str]:
     """A short name for each run: its method, and beside it only what tells the runs apart."""
     runs = list(runs)
-    parts = {run.name: (_rate(run), Path(run.backbone).name, run.task or "") for run in runs}
+    parts = {run.name: (_rate(run), short_backbone(run.backbone), run.task or "") for run in runs}
     differing = [i for i in range(3) if len({found[i] for found in parts.values()}) > 1]
     short = {run.name: " ".join(filter(None, [run.method, *(parts[run.name][i] for i in differing)])) for run in runs}
     # Seeds, and at last the folders, are named only where runs would go by one name without them.
     short.update({run.name: f"{short[run.name]} seed {run.seed}" for run in _alike(runs, short)})
     short.update({run.name: f"{short[run.name]} ({run.name})" for run in _alike(runs, short)})
     return short
+
+
+def short_backbone(name: str) -> str:
+    """A backbone's name without the folder, or the organisation, that it comes from."""
+    return Path(name).name
 
 
 def _alike(runs: list[Run], names: dict[str, str]) -> list[Run]:

@@ -1,0 +1,152 @@
+"""How plots look: one style, one colour a method, and SVG to stand within the page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from zlib import crc32
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xlgen.results.runs import Run
+
+# Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
+_DASHES = ("-", "--", ":", "-.")
+_MARKERS = "os^Dv<>P"
+_HATCHES = ("", "///", "...", "xxx")
+# Stands for the colour of the page's text, which is another one in the dark.
+INK = "#010203"
+GRID = "#8c8c8c"
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and the page's font shows it
+    "svg.hashsalt": "xlgen",  # the same figures give the same file
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, ready to be put into HTML."""
+
+    title: str
+    note: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Which colour each method has, in every plot of a page."""
+
+    methods: tuple[str, ...]
+    several: bool = False
+    """Whether there are several backbones: then marks and dashes tell these apart, and colours alone the methods."""
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Palette:
+        """Colours in the order in which the methods appear."""
+        return cls(tuple(dict.fromkeys(run.method for run in runs)), len({run.backbone for run in runs}) > 1)
+
+    def colour(self, method: str, number: int = 0) -> str:
+        """The method's colour; where there is one method only, the colour of its ``number``-th line."""
+        return _COLOURS[(self._place(method) + (number if len(self.methods) == 1 else 0)) % len(_COLOURS)]
+
+    def style(self, method: str, number: int = 0) -> dict[str, Any]:
+        """How the ``number``-th line of a method is drawn: its own colour, and dashes and marks of the line's."""
+        return {
+            "color": self.colour(method, number),
+            "linestyle": _DASHES[(number + self._round(method)) % len(_DASHES)],
+            "marker": self.marker(method, number),
+        }
+
+    def marker(self, method: str, number: int = 0) -> str:
+        """The mark of a method's ``number``-th line; of one backbone, lines of other methods begin elsewhere."""
+        return _MARKERS[(number if self.several else self._place(method) + number) % len(_MARKERS)]
+
+    def hatch(self, method: str) -> str:
+        """What fills a bar where there are more methods than colours."""
+        return _HATCHES[self._round(method) % len(_HATCHES)]
+
+    def _place(self, method: str) -> int:
+        return self.methods.index(method) if method in self.methods else len(self.methods)
+
+    def _round(self, method: str) -> int:
+        return self._place(method) // len(_COLOURS)
+
+
+def name_axes(axis: Axes, x: str, y: str) -> None:
+    """What the axes show."""
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)
+
+
+def legend(figure: Figure, axis: Axes) -> None:
+    """Names below the figure, where there are several."""
+    handles, names = axis.get_legend_handles_labels()
+    if len(names) > 1:
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=min(len(names), 3 if max(map(len, names)) > 24 else 4)
+        )
+
+
+def latin(text: str) -> str:
+    """``text`` in letters that every font has; matplotlib would warn of others."""
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def or_nan(value: float | None) -> float:
+    """What matplotlib leaves out."""
+    return math.nan if value is None else value
+
+
+@contextmanager
+def draw_figure(
+    rows: int, columns: int, size: tuple[float, float], shared: bool = False
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure outside pyplot, so that no display is asked for and nothing stays open."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=size)
+        yield figure, list(figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared).flat)
+
+
+def to_svg(figure: Figure, title: str) -> str:
+    """The figure as an ``svg`` element without addresses, its ink in the colour of the text around it."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
+    # The ids of two plots must differ: a page has one space of ids.
+    unique = re.sub(r"\W+", "-", title.lower()) + f"-{crc32(svg.encode()):08x}"
+    svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{unique}-", svg)
+    svg = svg.replace(INK, "currentColor")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

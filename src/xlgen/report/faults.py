@@ -1,0 +1,121 @@
+"""What is wrong with the outputs of each language, from the rates that runs record: a table and a plot."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.axes import Axes
+
+from xlgen.report.drawing import INK, Plot, draw_figure, latin, or_nan, to_svg
+from xlgen.report.groups import Line, is_large, lines
+from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name
+from xlgen.results.rows import Results, mean
+from xlgen.results.runs import Run, labels
+
+WRONG, EMPTY = "wrong_language_rate", "empty_rate"
+NAMES = {
+    WRONG: "Wrong language",
+    EMPTY: "Empty",
+    "code_switched_rate": "Mixed",
+    "copied_rate": "Copied",
+    "leftover_rate": "Leftovers",
+    "repeated_ending_rate": "Repeated ending",
+    "loop_rate": "Loop",
+    "truncated_rate": "Truncated",
+}
+"""Faults and how they read, by the figure that has their rate. The metric ``faults`` records those that are not in
+every evaluation."""
+# No method has these colours: they are faults'.
+_COLOURS = {WRONG: "#A3200D", EMPTY: "#6b6b6b"}
+_MARKS = dict(zip((name for name in NAMES if name not in _COLOURS), "+|xv^d", strict=True))
+
+
+def faults_table(results: Results) -> Table:
+    """The rates of each run's last evaluation, language by language."""
+    columns = (
+        Column("run", "Run", number=False),
+        Column("language", "Code", number=False),
+        Column("name", "Language", number=False),
+        *(Column(metric, f"{name} (%)", lambda value: f"{value:.1f}") for metric, name in NAMES.items()),
+    )
+    short = labels(results.runs)
+    rows = tuple(
+        {
+            "run": Cell(short[run.name]),
+            "language": Cell(code),
+            "name": Cell(language_name(code)),
+            **{metric: Cell(fault_rate(results, run, code, metric, run.last_step)) for metric in NAMES},
+        }
+        for run in results.runs
+        for code in results.languages([run])
+    )
+    used = tuple(c for c in columns if c.key not in NAMES or any(row[c.key].value is not None for row in rows))
+    return Table("faults", "Faults", used, rows)
+
+
+def fault_rate(results: Results, run: Run, code: str, metric: str, step: int) -> float | None:
+    """The rate of a fault.
+
+    Where the metric ``faults`` was not asked for, the wrong language is what is neither right nor empty.
+    """
+    value = results.value(run, code, metric, step)
+    right = results.value(run, code, LANGUAGE_RATE, step)
+    if metric != WRONG or value is not None or right is None:
+        return value
+    return max(0.0, 100 - right - (results.value(run, code, EMPTY, step) or 0.0))
+
+
+def faults(results: Results) -> Plot | None:
+    """Bars of what is in the wrong language and empty, marks of other faults: a panel a run or setting."""
+    drawn, codes = lines(results), results.languages()
+    rates = {line.label: {m: [_rate(results, line, code, m) for code in codes] for m in NAMES} for line in drawn}
+    shown = [line for line in drawn if any(value is not None for row in rates[line.label].values() for value in row)]
+    if not shown:
+        return None
+    columns = min(4, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    size = (8.2, 0.6 + rows * (0.45 + 0.15 * len(codes)))
+    with draw_figure(rows, columns, size, shared=True) as (figure, axes):
+        for axis, line in zip(axes, shown, strict=False):
+            _draw(axis, rates[line.label])
+            axis.set_title(latin(line.label), fontsize=8)
+        axes[0].set_yticks(range(len(codes)), [latin(code) for code in codes])
+        axes[0].set_ylim(len(codes) - 0.4, -0.6)
+        axes[0].set_xlim(0, 103)
+        for axis in axes[max(0, len(shown) - columns) : len(shown)]:  # the lowest panel of each column
+            axis.set_xlabel("% of outputs")
+            axis.tick_params(labelbottom=True)
+        for axis in axes[len(shown) :]:
+            axis.set_visible(False)
+        handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+        svg = to_svg(figure, "Faults by language")
+    when = (
+        "At the rates that target labels choose, the mean over seeds" if is_large(results) else "At the last evaluation"
+    )
+    note = (
+        f"{when}. What is empty is in no language, so that these bars add up; other faults, marked where there are "
+        "any, may be in the same outputs."
+    )
+    return Plot("Faults by language", note, svg)
+
+
+def _rate(results: Results, line: Line, code: str, metric: str) -> float | None:
+    return mean(fault_rate(results, pick.run, code, metric, pick.step) for pick in line.picks)
+
+
+def _draw(axis: Axes, rates: dict[str, list[float | None]]) -> None:
+    """A row a language."""
+    rows = range(len(rates[WRONG]))
+    left = [0.0] * len(rows)
+    for metric, colour in _COLOURS.items():
+        values = [value or 0.0 for value in rates[metric]]
+        axis.barh(rows, values, left=left, height=0.75, color=colour, label=NAMES[metric])
+        left = [a + b for a, b in zip(left, values, strict=True)]
+    for metric, mark in _MARKS.items():
+        if any(value is not None for value in rates[metric]):
+            found = [or_nan(value or None) for value in rates[metric]]
+            axis.plot(
+                found, rows, linestyle="", marker=mark, markersize=5, color=INK, label=NAMES[metric], clip_on=False
+            )
+    axis.grid(axis="y", visible=False)

@@ -1,0 +1,156 @@
+"""What stands as one line in a plot: a run, or in a large study the runs of one setting at the rates chosen for it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xlgen.results.rows import Results, mean
+from xlgen.results.runs import Run, labels, short_backbone
+from xlgen.selection.choices import ORACLE
+from xlgen.selection.criteria import best_step, build_criterion
+
+MANY = 12
+"""Beyond so many runs a plot shows settings instead of runs."""
+# What a search or a repetition varies, and what says nothing about the experiment.
+_NOT_A_SETTING = ("training.learning_rate", "evaluation.")
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An evaluation of a run."""
+
+    run: Run
+    step: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is drawn as one line, and stands as one row: an evaluation of a run, or one a seed."""
+
+    label: str
+    method: str
+    backbone: str
+    number: int
+    """Which of the lines of its method it is."""
+    picks: tuple[Pick, ...]
+    settings: Mapping[str, Any]
+    """The numbers in which it differs from other lines of its method and backbone, by their key in the recipe."""
+    tried: tuple[Run, ...]
+    """All runs that it was chosen from."""
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs behind it."""
+        return tuple(pick.run for pick in self.picks)
+
+    def values(self, results: Results, languages: Sequence[str], metric: str) -> list[float]:
+        """A value a seed, where there is one: the mean of a figure over ``languages`` at its evaluation."""
+        found = (mean(results.value(p.run, code, metric, p.step) for code in languages) for p in self.picks)
+        return [value for value in found if value is not None]
+
+
+def settle(values: Sequence[float]) -> tuple[float | None, float]:
+    """The mean, and the standard deviation over seeds; 0 for a single one."""
+    return mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def is_large(results: Results) -> bool:
+    """Whether there are too many runs to show each."""
+    return sum(bool(run.figures) for run in results.runs) > MANY
+
+
+def lines(results: Results) -> list[Line]:
+    """Each run at its last evaluation; of many runs, each setting at what is chosen for it."""
+    if is_large(results):
+        return settings(results)
+    names = labels(results.runs)
+    runs = [run for run in results.runs if run.figures]
+    return _numbered([Line(names[r.name], r.method, r.backbone, 0, (Pick(r, r.last_step),), {}, (r,)) for r in runs])
+
+
+def settings(results: Results) -> list[Line]:
+    """The runs that differ in nothing but learning rate and seed, and for each seed what target labels choose.
+
+    That is the rate and the evaluation with the highest mean over the languages without labels (C, section 4).
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in results.runs:
+        if run.figures:
+            groups.setdefault(json.dumps([run.backbone, run.method, _facts(run)], sort_keys=True), []).append(run)
+    differing = _differing(list(groups.values()))
+    names = _names([runs[0] for runs in groups.values()], differing)
+    return _numbered(
+        [
+            Line(name, runs[0].method, runs[0].backbone, 0, tuple(_picks(results, runs)), numbers, tuple(runs))
+            for name, runs, numbers in zip(names, groups.values(), differing, strict=True)
+        ]
+    )
+
+
+def _picks(results: Results, runs: Sequence[Run]) -> Iterator[Pick]:
+    """For each seed, the evaluation that target labels choose; without any the last one."""
+    judge = build_criterion(ORACLE)
+    for seed in dict.fromkeys(run.seed for run in runs):
+        tried = {run.name: (best_step(judge, results, run), run) for run in runs if run.seed == seed}
+        choice, run = max(tried.values(), key=lambda found: found[0].score)
+        yield Pick(run, choice.step)
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """The last stage of the recipe, flat, without what a setting leaves open."""
+    return {
+        key: value for key, value in _flat(run.stage, "") if not any(key.startswith(left) for left in _NOT_A_SETTING)
+    }
+
+
+def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if inside is None:
+        yield path, value
+    else:
+        for key, each in inside:
+            yield from _flat(each, f"{path}.{key}".lstrip("."))
+
+
+def _differing(groups: list[list[Run]]) -> list[dict[str, Any]]:
+    """For each group the numbers that differ between the groups of its method and backbone."""
+    facts = [_facts(runs[0]) for runs in groups]
+    found = []
+    for runs, own in zip(groups, facts, strict=True):
+        kin = [
+            other
+            for other, each in zip(facts, groups, strict=True)
+            if (each[0].method, each[0].backbone) == (runs[0].method, runs[0].backbone)
+        ]
+        differ = {key: value for key, value in own.items() if any(other.get(key) != value for other in kin)}
+        found.append({key: value for key, value in differ.items() if _is_number(value)})
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
+    """The method; the backbone where there are several; the numbers that differ; the folder where all else is alike."""
+    several = len({run.backbone for run in runs}) > 1
+    names = []
+    for run, numbers in zip(runs, differing, strict=True):
+        parts = [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
+        names.append(" ".join([run.method, *([short_backbone(run.backbone)] if several else []), *parts]))
+    counts = Counter(names)
+    return [f"{name} ({run.name})" if counts[name] > 1 else name for name, run in zip(names, runs, strict=True)]
+
+
+def _numbered(found: list[Line]) -> list[Line]:
+    counts: Counter[str] = Counter()
+    numbered = []
+    for line in found:
+        numbered.append(replace(line, number=counts[line.method]))
+        counts[line.method] += 1
+    return numbered
