@@ -69,3 +69,9 @@ def test_a_method_has_one_colour_and_backbones_have_marks(study: Path) -> None:
 def test_runs_of_a_single_method_differ_in_colour() -> None:
     palette = Palette(("full",))
     assert palette.colour("full", 0) != palette.colour("full", 1)
+
+
+def test_smaller_backbones_come_first(tmp_path: Path) -> None:
+    for name, parameters in (("base", 600), ("large", 1200), ("small", 300)):
+        write_run(tmp_path / name, backbone=f"google/mt5-{name}", start={"parameters": parameters})
+    assert [line.label for line in settings(load(tmp_path))] == ["full mt5-small", "full mt5-base", "full mt5-large"]

@@ -102,6 +102,7 @@ def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
     found = {plot.title: plot for plot in plots.all_plots(load(tmp_path))}
     assert {"By num virtual tokens", "By parameters", "Models compared, language by language"} <= found.keys()
     assert "mt5-small" in found["By parameters"].svg
+    assert "prompt num_virtual_tokens=10, other languages" in found["By parameters"].svg
     assert "prompt mt5-base, other languages" in found["By num virtual tokens"].svg
     assert "log scale" in found["By num virtual tokens"].svg
 

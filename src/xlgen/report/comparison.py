@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -19,6 +20,8 @@ CHOSEN = (
     "standard deviation where there are several."
 )
 RATE_LIMITS = (-3, 103)
+# So many letters have room below a small panel.
+_LEGIBLE = 24
 _ERRORS = {"ecolor": INK, "elinewidth": 0.9, "capsize": 1.5}
 
 
@@ -40,12 +43,12 @@ def methods(results: Results, compared: Sequence[Line], palette: Palette) -> Plo
     """The metric in the source and in the other languages, and the correct-language rate (C, Figure 2; V, Figure 6)."""
     metric, others = results.runs[0].main_metric, _others(results)
     panels = [
-        (f"{metric_name(metric)}, source language", metric, list(results.sources)),
-        (f"{metric_name(metric)}, other languages", metric, others),
-        (f"{metric_name(LANGUAGE_RATE)}, other languages", LANGUAGE_RATE, others),
+        (f"{metric_name(metric)},\nsource language", metric, list(results.sources)),
+        (f"{metric_name(metric)},\nother languages", metric, others),
+        (f"{metric_name(LANGUAGE_RATE)},\nother languages", LANGUAGE_RATE, others),
     ]
     places = _places(compared)
-    with draw_figure(1, 3, (8.2, 0.8 + 0.24 * (places[-1] + 1))) as (figure, axes):
+    with draw_figure(1, 3, (8.2, 0.95 + 0.24 * (places[-1] + 1))) as (figure, axes):
         for axis, (title, name, codes) in zip(axes, panels, strict=True):
             values = [settle(line.values(results, codes, name)) for line in compared]
             for at, line, (value, spread) in zip(places, compared, values, strict=True):
@@ -98,12 +101,14 @@ def models(results: Results, compared: Sequence[Line], palette: Palette, metric:
     columns = min(4, len(codes))
     rows = math.ceil(len(codes) / columns)
     groups = [[line for line in compared if line.backbone == backbone] for backbone in backbones]
+    names = [latin(short_backbone(name)) for name in backbones]
+    slant: dict[str, Any] = {"rotation": 30, "ha": "right"} if sum(map(len, names)) > _LEGIBLE else {}
     with draw_figure(rows, columns, (8.2, 0.6 + 1.45 * rows), shared=True) as (figure, axes):
         for axis, code in zip(axes, codes, strict=False):
             for place, members in enumerate(groups):
                 _cluster(axis, results, place, members, code, metric, palette)
             axis.set_title(latin(language_name(code)))
-            axis.set_xticks(range(len(groups)), [latin(short_backbone(name)) for name in backbones])
+            axis.set_xticks(range(len(groups)), names, **slant)
             axis.grid(axis="x", visible=False)
         for axis in axes[max(0, len(codes) - columns) : len(codes)]:  # the lowest panel of each column
             axis.tick_params(labelbottom=True)
@@ -114,7 +119,8 @@ def models(results: Results, compared: Sequence[Line], palette: Palette, metric:
         _legend_of_methods(figure_axis=axes[0], groups=groups, palette=palette)
         legend(figure, axes[0])
         svg = to_svg(figure, title)
-    return Plot(title, f"One panel a language, all to the same scale. {CHOSEN}", svg)
+    order = " Bars of one colour stand in the order of the methods above." if any(x.settings for x in compared) else ""
+    return Plot(title, f"One panel a language, all to the same scale. {CHOSEN}{order}", svg)
 
 
 def _cluster(

@@ -21,7 +21,7 @@ from xlgen.results.runs import Run
 # Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
 _DASHES = ("-", "--", ":", "-.")
-_MARKERS = "os^Dv<>P"
+_MARKERS = "os^Dv<>PXphd*"
 _HATCHES = ("", "///", "...", "xxx")
 # Stands for the colour of the page's text, which is another one in the dark.
 INK = "#010203"
@@ -112,9 +112,9 @@ def legend(figure: Figure, axis: Axes) -> None:
     """Names below the figure, where there are several."""
     handles, names = axis.get_legend_handles_labels()
     if len(names) > 1:
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=min(len(names), 3 if max(map(len, names)) > 24 else 4)
-        )
+        longest = max(map(len, names))
+        columns = 4 if longest <= 24 else 3 if longest <= 32 else 2
+        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), columns))
 
 
 def latin(text: str) -> str:

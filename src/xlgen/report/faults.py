@@ -26,7 +26,7 @@ NAMES = {
 """Faults and how they read, by the figure that has their rate. The metric ``faults`` records those that are not in
 every evaluation."""
 # No method has these colours: they are faults'.
-_COLOURS = {WRONG: "#A3200D", EMPTY: "#6b6b6b"}
+_COLOURS = {WRONG: "#C0341D", EMPTY: "#6b6b6b"}
 _MARKS = dict(zip((name for name in NAMES if name not in _COLOURS), "+|xv^d", strict=True))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xlgen.results.files import finite
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, labels, short_backbone
 from xlgen.selection.choices import ORACLE
@@ -79,7 +80,7 @@ def settings(results: Results) -> list[Line]:
     That is the rate and the evaluation with the highest mean over the languages without labels (C, section 4).
     """
     groups: dict[str, list[Run]] = {}
-    for run in results.runs:
+    for run in _small_first(results.runs):
         if run.figures:
             groups.setdefault(json.dumps([run.backbone, run.method, _facts(run)], sort_keys=True), []).append(run)
     differing = _differing(list(groups.values()))
@@ -90,6 +91,17 @@ def settings(results: Results) -> list[Line]:
             for name, runs, numbers in zip(names, groups.values(), differing, strict=True)
         ]
     )
+
+
+def _small_first(runs: Sequence[Run]) -> list[Run]:
+    """The runs, backbone by backbone, those with fewer parameters before; else in their order."""
+    sizes: dict[str, float] = {}
+    for run in runs:
+        size = finite(run.start.get("parameters"))
+        if size is not None:  # adapters add a few to those of their backbone
+            sizes[run.backbone] = min(size, sizes.get(run.backbone, size))
+    first = list(dict.fromkeys(run.backbone for run in runs))
+    return sorted(runs, key=lambda run: (sizes.get(run.backbone, 0.0), first.index(run.backbone)))
 
 
 def _picks(results: Results, runs: Sequence[Run]) -> Iterator[Pick]:
@@ -141,10 +153,14 @@ def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
     several = len({run.backbone for run in runs}) > 1
     names = []
     for run, numbers in zip(runs, differing, strict=True):
-        parts = [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
-        names.append(" ".join([run.method, *([short_backbone(run.backbone)] if several else []), *parts]))
+        names.append(" ".join([run.method, *([short_backbone(run.backbone)] if several else []), *told(numbers)]))
     counts = Counter(names)
     return [f"{name} ({run.name})" if counts[name] > 1 else name for name, run in zip(names, runs, strict=True)]
+
+
+def told(numbers: Mapping[str, Any]) -> list[str]:
+    """Numbers of a recipe as labels have them: ``num_virtual_tokens=10``."""
+    return [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
 
 
 def _numbered(found: list[Line]) -> list[Line]:

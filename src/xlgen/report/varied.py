@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from xlgen.report.comparison import CHOSEN, RATE_LIMITS
 from xlgen.report.drawing import Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
-from xlgen.report.groups import Line, settings, settle
+from xlgen.report.groups import Line, settings, settle, told
 from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.results.files import finite
 from xlgen.results.rows import MEAN, Results, mean
@@ -68,7 +68,7 @@ def by_size(results: Results, palette: Palette) -> Plot | None:
         return None
     sizes = {line.backbone: size for points in several for size, line in points}
     ticks = [(size, short_backbone(name)) for name, size in sizes.items()]
-    series = [_of_lines(results, points, points[0][1].method) for points in several]
+    series = [_of_lines(results, points, _without_size(points[0][1])) for points in several]
     return _draw(results, palette, series, ticks, "parameters", f"{CHOSEN} {_DOTTED}")
 
 
@@ -94,7 +94,13 @@ def _by_setting(results: Results, palette: Palette, found: Sequence[Line], key: 
 
 def _name(line: Line, key: str) -> str:
     """A line's label without the number that the axis shows."""
-    return line.label.replace(f" {key.rsplit('.', 1)[-1]}={line.settings[key]:g}", "")
+    (number,) = told({key: line.settings[key]})
+    return line.label.replace(f" {number}", "")
+
+
+def _without_size(line: Line) -> str:
+    """The same where the axis shows the backbone's size."""
+    return " ".join([line.method, *told(line.settings)])
 
 
 def _of_lines(results: Results, points: Sequence[tuple[float, Line]], name: str) -> Series:
