@@ -106,6 +106,30 @@ def test_a_lost_node_costs_no_run(study: Study, cluster: Any, tmp_path: Path) ->
     assert sum(len(attempts(out, f"run-{seed}")) for seed in range(3)) == 4, "what is done is not run again"
 
 
+@pytest.mark.slow
+def test_nodes_that_share_no_folder_meet_at_a_url(study: Study, cluster: Any, tmp_path: Path) -> None:
+    from xlgen.study.mirror import Mirror
+    from xlgen.study.on_ray import executor
+
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    bucket, mirror = tmp_path / "bucket", Mirror((tmp_path / "bucket").as_uri(), tmp_path / "here")
+    with mirror.kept() as out:
+        failed = executor(cluster.address, mirror)(study, out, 1, CONSOLE)
+    assert list(failed) == ["bad"] and "'de'" in failed["bad"]
+    execute(study, tmp_path / "local", 2, CONSOLE)
+    for seed in range(3):
+        name = f"run-{seed}"
+        assert steps(bucket, name) == steps(out, name) == steps(tmp_path / "local", name) != []
+        assert len(attempts(bucket, name)) == 1
+        last = tmp_path / "local" / "runs" / name / "checkpoints" / "step-60"
+        weights = [path for path in last.rglob("*.safetensors") if "resume" not in path.parts]
+        assert weights
+        for path in weights:
+            assert (bucket / path.relative_to(tmp_path / "local")).read_bytes() == path.read_bytes()
+        assert not (out / "runs" / name / "checkpoints").exists(), "who asked needs figures only"
+
+
 def test_no_cluster_is_said(study: Study, tmp_path: Path) -> None:
     from xlgen.study.on_ray import executor
 

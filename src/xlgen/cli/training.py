@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xlgen.cli.console import app, err, out, plain
+
+if TYPE_CHECKING:
+    from xlgen.study.mirror import Mirror
 
 
 @app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
@@ -24,7 +28,9 @@ def quickstart(
 @app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
 def study(
     name: Annotated[str, typer.Argument(help="A shipped study or a YAML file with `base` and `runs`.")],
-    folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")],
+    place: Annotated[
+        str, typer.Option("--out", help="Where the runs and the report go: a folder, or a URL of fsspec's (s3://...).")
+    ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
     only: Annotated[
@@ -42,10 +48,25 @@ def study(
     ] = None,
 ) -> None:
     """Several runs that differ in a few keys, or a search; running it again does what is missing."""
-    if dry_run:
-        _dry_run(name, folder, workers, overrides or (), only)
-    else:
-        _study(name, folder, workers, overrides or (), only, smoke, hours, ray)
+    with _place(place) as (folder, mirror):
+        if dry_run:
+            _dry_run(name, folder, workers, overrides or (), only)
+        else:
+            _study(name, folder, workers, overrides or (), only, smoke, hours, ray, mirror)
+
+
+@contextmanager
+def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
+    """The folder to work in, and what keeps it like the URL that was given."""
+    from xlgen.study.mirror import is_url, mirror_of
+
+    if not is_url(place):
+        yield Path(place), None
+        return
+    mirror = mirror_of(place)
+    err.print(f"working in {mirror.folder}, which is copied to {plain(place)}", highlight=False, soft_wrap=True)
+    with mirror.kept() as folder:
+        yield folder, mirror
 
 
 def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], runs: str | None) -> None:
@@ -86,6 +107,7 @@ def _study(
     smoke: bool = False,
     hours: float | None = None,
     ray: str | None = None,
+    mirror: Mirror | None = None,
 ) -> None:
     from xlgen.study.budget import Budget
     from xlgen.study.execute import execute, failures
@@ -105,7 +127,7 @@ def _study(
         if ray:
             from xlgen.study.on_ray import executor
 
-            run = executor(ray)
+            run = executor(ray, mirror)
         cores = workers or os.cpu_count() or 1
         if planned.search is not None:
             failed = search(planned, folder, cores, err, budget, run)

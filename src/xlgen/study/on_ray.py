@@ -1,16 +1,19 @@
 """Run a study's runs on a Ray cluster: one run a task, tried again elsewhere where a node is lost.
 
-The study's folder must be on storage that every node sees under the same path. A run that a lost node had begun goes on
+The study's folder must be on storage that every node sees under the same path, or at a URL that every node can open. A
+run that a lost node had begun goes on
 from its newest checkpoint; its lock keeps two from training it at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +26,7 @@ from xlgen.config import Recipe
 from xlgen.registry import InputError
 from xlgen.study.budget import Budget
 from xlgen.study.execute import is_done, log_of, needs, placed
+from xlgen.study.mirror import Mirror, is_url
 from xlgen.study.plan import PlannedRun, Study
 
 _RETRIES = 3
@@ -31,9 +35,10 @@ _POLL_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0
 
 
-def executor(address: str) -> Callable[..., dict[str, str]]:
+def executor(address: str, mirror: Mirror | None = None) -> Callable[..., dict[str, str]]:
     """What runs a study on the cluster at ``address``, with the signature of ``xlgen.study.execute.execute``.
 
+    ``mirror``: nodes write to its URL, each by way of a folder of its own.
     Raises InputError where Ray is not installed or no cluster answers.
     """
     try:
@@ -52,7 +57,7 @@ def executor(address: str) -> Callable[..., dict[str, str]]:
         study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None
     ) -> dict[str, str]:
         """Run what is missing of ``study``; ``workers`` is Ray's to decide."""
-        return _Cluster(ray, study, out.resolve(), console, budget or Budget()).run()
+        return _Cluster(ray, study, out.resolve(), console, budget or Budget(), mirror).run()
 
     return execute
 
@@ -67,8 +72,10 @@ def _reach(address: str) -> None:
 class _Cluster:
     """The runs of one study on their way through a cluster."""
 
-    def __init__(self, ray: Any, study: Study, out: Path, console: Console, budget: Budget) -> None:
-        self._ray, self._out, self._console, self._budget = ray, out, console, budget
+    def __init__(
+        self, ray: Any, study: Study, out: Path, console: Console, budget: Budget, mirror: Mirror | None
+    ) -> None:
+        self._ray, self._out, self._console, self._budget, self._mirror = ray, out, console, budget, mirror
         runs = [placed(run, out) for run in study.runs]
         self._waiting = [run for run in runs if not is_done(run, self._folder(run))]
         self._needs = {run.name: needs(run) for run in study.runs}
@@ -115,9 +122,8 @@ class _Cluster:
         return fits or not self._going  # one at least, which Ray keeps until there is a node for it
 
     def _submit(self, run: PlannedRun) -> Any:
-        folder, recipe = self._folder(run), self._folder(run).parent / f"{run.name}.yaml"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        recipe.write_text(yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True), encoding="utf-8")
+        recipe = yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True)
+        place = self._mirror.url if self._mirror else str(self._out)
         resources = run.recipe.resources
         threads = str(max(1, int(resources.cpus)))
         environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
@@ -129,7 +135,7 @@ class _Cluster:
             name=run.name,
             runtime_env={"env_vars": environment},
         )
-        return remote.remote(str(recipe), str(folder), str(log_of(folder)), run.until)
+        return remote.remote(recipe, run.name, place, run.until)
 
     def _end(self, task: Any) -> None:
         run, started = self._going.pop(task)
@@ -139,6 +145,8 @@ class _Cluster:
             code, node = 1, "a node that was lost"
             with log_of(self._folder(run)).open("a", encoding="utf-8") as log:
                 log.write(f"{type(error).__name__}: {str(error).splitlines()[0]}\n")
+        if self._mirror:
+            self._mirror.pull(checkpoints=False)
         self._budget.took(time.monotonic() - started)
         if code:
             self._failed[run.name] = log_of(self._folder(run)).read_text(encoding="utf-8", errors="replace")[-2_000:]
@@ -148,15 +156,28 @@ class _Cluster:
         self._console.print(text, highlight=False)
 
 
-def _train(recipe: str, folder: str, log: str, until: int | None) -> tuple[int, str]:
+def _train(recipe: str, name: str, place: str, until: int | None) -> tuple[int, str]:
     """On a node: train, and return the exit code and the node's name. A line a try goes to the log."""
     import ray
 
+    node = str(ray.get_runtime_context().get_node_id())[:8]
+    if not is_url(place):
+        return _train_in(Path(place), recipe, name, until, node), node
+    digest = hashlib.sha256(place.encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / "xlgen-nodes" / digest / node / name
+    with Mirror(place, folder, name).kept():
+        return _train_in(folder, recipe, name, until, node), node
+
+
+def _train_in(out: Path, recipe: str, name: str, until: int | None, node: str) -> int:
     from xlgen.study.worker import train_one
 
-    node = str(ray.get_runtime_context().get_node_id())[:8]
-    with Path(log).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"node": node, "process": os.getpid(), "at": round(time.time(), 1)}) + "\n")
-        file.flush()
-        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-            return train_one(Path(recipe), Path(folder), until), node
+    folder = out / "runs" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.parent / f"{name}.yaml"
+    file.write_text(recipe, encoding="utf-8")
+    with log_of(folder).open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"node": node, "process": os.getpid(), "at": round(time.time(), 1)}) + "\n")
+        log.flush()
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            return train_one(file, folder, until)
