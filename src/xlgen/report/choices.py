@@ -1,8 +1,9 @@
-"""Tables of choices: the search for the learning rate, and which checkpoint each criterion takes."""
+"""Tables of choices: the search for the learning rate, the checkpoint that each criterion takes, translated outputs."""
 
 from __future__ import annotations
 
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
+from xlgen.report.translated import translated_table
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run, labels, rate_text
 from xlgen.selection.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
@@ -20,7 +21,11 @@ NAMES = {
 
 def choice_tables(results: Results) -> list[Table]:
     """The tables that there is something for."""
-    return [table for table in (searches_table(results), checkpoints_table(results)) if table.rows]
+    return [
+        table
+        for table in (searches_table(results), checkpoints_table(results), translated_table(results))
+        if table.rows
+    ]
 
 
 def searches_table(results: Results) -> Table:

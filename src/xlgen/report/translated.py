@@ -1,0 +1,67 @@
+"""Right content in the wrong language? A run's outputs, translated, beside the best lower rate (C, Table 1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
+from xlgen.results.rows import MEAN, Results
+from xlgen.results.runs import Run, labels, rate_text
+from xlgen.selection.choices import searches
+
+BASELINE = "translate-outputs"
+
+
+def translated_table(results: Results) -> Table:
+    """A row a run whose outputs were translated: its score as generated and translated, averaged over the languages
+    without labels, and that of the rate that is best in those, all at the last evaluation."""
+    columns = (
+        Column("run", "Run", number=False),
+        Column("backbone", "Model", number=False),
+        Column("metric", "Metric", metric_name, number=False),
+        Column("learning_rate", "Learning rate", rate_text),
+        Column("source", "Source language", _one_digit),
+        Column("language_rate", "Right language (%)", _one_digit),
+        Column("direct", "Other languages", _one_digit),
+        Column("translated", "Translated", _one_digit),
+        Column("translated_rate", "Right language, translated (%)", _one_digit),
+        Column("best_rate", "Best rate for others", rate_text),
+        Column("best", "Score at that rate", _one_digit),
+    )
+    by_name = {run.name: run for run in results.runs}
+    rows = []
+    for run in results.runs:
+        baseline = run.recipe.get("baseline") or {}
+        of = by_name.get(Path(str(baseline.get("run", ""))).name)
+        if baseline.get("name") == BASELINE and of is not None and run.figures and of.figures:
+            rows.append(_row(results, run, of))
+    return Table("translated", "Right content in the wrong language?", columns, tuple(rows))
+
+
+def _row(results: Results, run: Run, of: Run) -> dict[str, Cell]:
+    metric = of.main_metric
+    best = _best_for_others(results, of)
+    return {
+        "run": Cell(labels(results.runs)[of.name]),
+        "backbone": Cell(of.backbone),
+        "metric": Cell(metric),
+        "learning_rate": Cell(of.learning_rate),
+        "source": Cell(results.source_value(of, metric)),
+        "language_rate": Cell(results.value(of, MEAN, LANGUAGE_RATE)),
+        "direct": Cell(results.value(of, MEAN, metric)),
+        "translated": Cell(results.value(run, MEAN, metric)),
+        "translated_rate": Cell(results.value(run, MEAN, LANGUAGE_RATE)),
+        "best_rate": Cell(best.learning_rate),
+        "best": Cell(results.value(best, MEAN, metric)),
+    }
+
+
+def _best_for_others(results: Results, of: Run) -> Run:
+    """Of the runs that differ from ``of`` in the learning rate only, the best in the languages without labels."""
+    group = next((group for group in searches(results) if of in group), [of])
+    scores = {run.name: results.value(run, MEAN, run.main_metric) for run in group}
+    return max(group, key=lambda run: -1.0 if scores[run.name] is None else float(scores[run.name] or 0.0))
+
+
+def _one_digit(value: float) -> str:
+    return f"{value:.1f}"

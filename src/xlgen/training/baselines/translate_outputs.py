@@ -1,0 +1,109 @@
+"""A finished run's outputs, translated into the language that was asked for (C, Table 1).
+
+A model trained at a high rate answers in its source language. If its content were right, these outputs would score
+as well as a careful model's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from xlgen.config import Config, Evaluation, Recipe
+from xlgen.data.examples import LabelledExample
+from xlgen.data.tasks import Task
+from xlgen.generation.translation import Translator
+from xlgen.languages import Language
+from xlgen.metrics.lid import SMALL
+from xlgen.metrics.lid import load as load_identifier
+from xlgen.registry import InputError
+from xlgen.training.baselines import Baseline, baselines
+
+
+class TranslateOutputsOptions(Config):
+    """Whose outputs, and by what."""
+
+    run: str
+    """The folder of a finished run; its newest predictions are taken."""
+    translator: str
+    """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
+    outputs: Literal["all", "wrong"] = "all"
+    """``wrong``: only those that language identification finds in another language than the one asked for. The paper
+    translates all, and says that its translator copies what is in the target language already."""
+    source: str = "en"
+    """The language that the translator is told the outputs are in."""
+    num_beams: int = Field(default=1, ge=1)
+
+
+def newest_predictions(run: Path) -> Path:
+    """The folder of the last step that ``run`` predicted at. Raises InputError where there is none."""
+    folders = sorted(run.glob("predictions/step-*"), key=lambda folder: int(folder.name.removeprefix("step-")))
+    if not folders:
+        raise InputError(f"{run} holds no predictions; give the folder of a run that has been evaluated")
+    return folders[-1]
+
+
+@baselines.register("translate-outputs")
+class TranslateOutputs(Baseline):
+    """A run's outputs, translated into the language that was asked for (C, Table 1)."""
+
+    Options = TranslateOutputsOptions
+
+    def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
+        """Load the translator. Raises InputError for a run of another task, without predictions in a language, or a
+        language the translator lacks."""
+        run = Path(self.options.run)
+        folder = newest_predictions(run)
+        _check_task(run, recipe)
+        missing = [code for code in languages if not (folder / f"{code}.jsonl").is_file()]
+        if missing:
+            raise InputError(
+                f"{folder} has no predictions in {', '.join(missing)}; take `evaluation.languages` of {run}"
+            )
+        self._found = {code: _predictions(folder / f"{code}.jsonl") for code in languages}
+        self._folder, self._source = folder, Language.parse(self.options.source).code
+        needed = tuple(dict.fromkeys((self._source, *languages)))
+        self._translator = Translator.load(self.options.translator, needed, self.options.num_beams)
+
+    def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
+        """The run's outputs for these examples, in ``language``. Raises InputError for an example it has not."""
+        rows = self._found[language]
+        unknown = next((example.id for example in examples if example.id not in rows), None)
+        if unknown is not None:
+            raise InputError(
+                f"{self._folder} has no {language} prediction with the id {unknown!r}: take the split and the number "
+                "of examples that the run was evaluated on"
+            )
+        texts = [str(rows[example.id]["prediction"]) for example in examples]
+        chosen = range(len(texts)) if self.options.outputs == "all" else _in_another_language(texts, language)
+        done = self._translator.texts([texts[place] for place in chosen], self._source, language)
+        for place, text in zip(chosen, done, strict=True):
+            texts[place] = text
+        return texts
+
+
+def _predictions(file: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a file of predictions, by id."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    return {row["id"]: row for row in rows}
+
+
+def _check_task(run: Path, recipe: Recipe) -> None:
+    theirs = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]["stages"][-1]["task"]
+    ours = recipe.stages[-1].task
+    if theirs != ours:
+        raise InputError(f"{run} was evaluated on the task {theirs}, and the translated outputs are to be on {ours}")
+
+
+def _in_another_language(texts: Sequence[str], language: str) -> list[int]:
+    """Places of the texts whose first label is not ``language``'s; all, where the identifier has no label for it."""
+    identifier = load_identifier(SMALL)
+    code = identifier.code(Language.parse(language))
+    asked = [place for place, text in enumerate(texts) if text.strip()]
+    found = identifier.identify([texts[place] for place in asked])
+    return [place for place, (top, _) in zip(asked, found, strict=True) if top != code]
