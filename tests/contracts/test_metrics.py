@@ -20,6 +20,7 @@ FIGURES = {
     "empty_rate", "leftover_rate", "prediction_length", "reference_length", "xlrs",
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
     "truncated_rate", "language_confusion_pass_rate", "short_language_rate", "cannot_tell_rate",
+    "accuracy", "tag_accuracy", "mean_span_f1",
 }
 # fmt: on
 # Of outputs that pass by lines only: an empty one does not, and line_pass_rate says so.

@@ -127,3 +127,85 @@ def test_c4_by_the_paragraph(tmp_path: Path) -> None:
     corpus = mixing.stages[0].unlabelled[0].corpus
     found = list(build_reader(corpus, tmp_path, "the corpus").read("fr", "unlabelled"))
     assert [record.fields["text"][:10] for record in found] == ["Une phrase", "Une autre."]
+
+
+def rows_of(
+    folder: Path, config: str, split: str, rows: Sequence[Mapping[str, Any]], classes: Mapping[str, Any]
+) -> None:
+    """A split of a configuration, some of whose columns are numbers of classes."""
+    from datasets import ClassLabel, Dataset, Sequence
+
+    found = Dataset.from_list([dict(row) for row in rows])
+    for name, names in classes.items():
+        several = isinstance(rows[0][name], list)
+        label = ClassLabel(names=list(names))
+        found = found.cast_column(name, Sequence(label) if several else label)
+    path = folder / config / f"{split}-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found.to_parquet(str(path))
+    card(folder, {config: {split: f"{config}/{split}-*"}})
+
+
+def test_tags_as_text(tmp_path: Path) -> None:
+    """L, Table 10: a sentinel before each word and each tag."""
+    row = {"tokens": ["In", "my"], "pos_tags": [0, 1]}
+    rows_of(tmp_path / "google" / "xtreme", "udpos.French", "test", [row], {"pos_tags": ["ADP", "PRON"]})
+    (found,) = load_task("udpos", tmp_path).examples("fr", "test")
+    assert (found.source, found.targets) == ("<extra_id_0>In <extra_id_1>my", ("<extra_id_0>ADP <extra_id_1>PRON",))
+
+
+def test_classes_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "google-research-datasets" / "paws-x"
+    row = {"id": 3, "sentence1": "A.", "sentence2": "B.", "label": 1}
+    rows_of(folder, "ja", "validation", [row], {"label": ["0", "1"]})
+    (cloze,) = load_task("paws-x-cloze", tmp_path).examples("ja", "validation")
+    assert (cloze.id, cloze.source, cloze.targets) == ("3", "A. <extra_id_0>B.", ("<extra_id_0>Yes.",))
+    (plain,) = load_task("paws-x", tmp_path).examples("ja", "validation")
+    assert (plain.source, plain.targets) == ("paws sentence1: A. sentence2: B.", ("paraphrase",))
+    row = {"premise": "A.", "hypothesis": "B.", "label": 2}
+    rows_of(tmp_path / "facebook" / "xnli", "sw", "test", [row], {"label": ["entailment", "neutral", "contradiction"]})
+    (found,) = load_task("xnli", tmp_path).examples("sw", "test")
+    assert (found.source, found.targets) == ("xnli: premise: A. hypothesis: B.", ("2",))
+
+
+def test_entities_as_text(tmp_path: Path) -> None:
+    row = {"tokens": ["Ada", "in", "Paris"], "ner_tags": [1, 0, 2], "spans": ["PER: Ada", "LOC: Paris"]}
+    folder = tmp_path / "unimelb-nlp" / "wikiann"
+    rows_of(folder, "fr", "train", [row], {"ner_tags": ["O", "B-PER", "B-LOC"]})
+    (found,) = load_task("wikiann", tmp_path).examples("fr", "train")
+    assert (found.source, found.targets) == ("tag: Ada in Paris", ("PER: Ada $$ LOC: Paris",))
+
+
+def test_tydiqa_keeps_its_languages_apart_by_their_ids(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"{name}-1-0",
+            "context": "Rain.",
+            "question": "What?",
+            "answers": {"text": ["Rain"], "answer_start": [0]},
+        }
+        for name in ("english", "finnish")
+    ]
+    rows_of(tmp_path / "google-research-datasets" / "tydiqa", "secondary_task", "validation", rows, {})
+    (found,) = load_task("tydiqa", tmp_path).examples("fi", "test")
+    assert (found.id, found.source, found.targets) == ("finnish-1-0", "question: What? context: Rain.", ("Rain",))
+    assert found.croppable is not None and found.source[slice(*found.croppable)] == "Rain."
+    (cloze,) = load_task("tydiqa-cloze", tmp_path).examples("fi", "validation")
+    assert (cloze.source, cloze.targets) == ("Rain. What? <extra_id_0>", ("<extra_id_0>Rain",))
+
+
+def test_mlqa(tmp_path: Path) -> None:
+    row = {"id": "7", "title": "t", "context": "下雨。", "question": "什么?"}
+    rows = [{**row, "answers": {"text": ["雨"], "answer_start": [1]}}]
+    rows_of(tmp_path / "google" / "xtreme", "MLQA.zh.zh", "validation", rows, {})
+    (found,) = load_task("mlqa", tmp_path).examples("zh", "validation")
+    assert (found.source, found.targets) == ("question: 什么? context: 下雨。", ("雨",))
+
+
+def test_mtg_from_local_files(tmp_path: Path) -> None:
+    for kind, task, source in (("tg", "mtg-titles", "story: A. title: "), ("sg", "mtg-stories", "story: A. ending: ")):
+        file = tmp_path / "mtg" / kind / "de.validation.jsonl"
+        file.parent.mkdir(parents=True)
+        file.write_text('{"src": "A.", "tgt": "B."}\n', encoding="utf-8")
+        (found,) = load_task(task, tmp_path).examples("de", "validation")
+        assert (found.source, found.targets) == (f"{source}<extra_id_0>", ("<extra_id_0>B.",))

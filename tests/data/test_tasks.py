@@ -10,7 +10,8 @@ import yaml
 
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
-from xlgen.data.tasks import Task, fill, interleave, load_task
+from xlgen.data.tasks import Task, interleave, load_task
+from xlgen.data.templates import fill
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.training.evaluation import score_rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -14,12 +13,11 @@ from pydantic import Field
 from xlgen.config import Config, find_task, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
+from xlgen.data.templates import FIELD, FORMS, fill, labels
 from xlgen.languages import Language
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
-from xlgen.registry import InputError
-
-_FIELD = re.compile(r"\{(\w+)\}")
+from xlgen.registry import InputError, nearest
 
 
 class TaskConfig(Config):
@@ -30,9 +28,12 @@ class TaskConfig(Config):
     """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
     languages: tuple[str, ...] = Field(min_length=1)
     source: str
-    """Template over the record's fields: ``"{context} {question}"``."""
+    """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates."""
     target: str
-    """Name of the field with the reference output, or with several (the first is the training label)."""
+    """Name of the field with the reference output, or with several (the first is the training label); or a template
+    that makes a label of it: ``"<extra_id_0>{answers}"``. Sentinels are no part of references."""
+    names: Mapping[str, Mapping[str, str]] = {}
+    """How the values of a field are written: ``{label: {"0": "No.", "1": "Yes."}}``."""
     id: str = "id"
     """Name of the field with the example's id; where rows have none, their number serves."""
     crop: str | None = None
@@ -95,7 +96,7 @@ class Task:
         return examples
 
     def _example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
-        source, croppable = fill(self.config.source, record, self.config.crop)
+        source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         targets = self._targets(record) if labelled else ()
         return LabelledExample(
             id=str(record.fields.get(self.config.id, number)),
@@ -107,33 +108,11 @@ class Task:
         )
 
     def _targets(self, record: Record) -> tuple[str, ...]:
-        found = field(record, self.config.target)
-        targets = tuple(found) if isinstance(found, list | tuple) else (found,)
+        targets = labels(self.config.target, record, self.config.names)
         if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
+            found = record.fields.get(self.config.target)
             raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
         return targets
-
-
-def field(record: Record, name: str) -> Any:
-    """The field ``name`` of ``record``. Raises DataError with the fields that there are."""
-    if name not in record.fields:
-        raise DataError(f"{record.where}: no field {name!r}; it has {', '.join(record.fields) or 'none'}")
-    return record.fields[name]
-
-
-def fill(template: str, record: Record, crop: str | None) -> tuple[str, tuple[int, int] | None]:
-    """Fill ``template``; also return the (start, end) of the field ``crop`` in the result."""
-    text, last, croppable = "", 0, None
-    for match in _FIELD.finditer(template):
-        value = field(record, match[1])
-        if not isinstance(value, str):
-            raise DataError(f"{record.where}: field {match[1]!r} must be text, not {type(value).__name__}")
-        text += template[last : match.start()]
-        if match[1] == crop:
-            croppable = (len(text), len(text) + len(value))
-        text += value
-        last = match.end()
-    return text + template[last:], croppable
 
 
 def build_reader(options: dict[str, Any], data_dir: Path, where: str) -> Reader:
@@ -153,9 +132,11 @@ def load_task(name: str, data_dir: Path) -> Task:
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
     languages = tuple(Language.parse(text).code for text in config.languages)
-    for placeholder in (config.crop, *_FIELD.findall(config.source)):
-        if placeholder is not None and f"{{{placeholder}}}" not in config.source:
-            raise InputError(f"{path}: crop names {placeholder!r}, which is not in the source template")
+    if config.crop is not None and config.crop not in {name for name, _ in FIELD.findall(config.source)}:
+        raise InputError(f"{path}: crop names {config.crop!r}, which is not in the source template")
+    for name, form in FIELD.findall(f"{config.source} {config.target}"):
+        if form and form not in FORMS:
+            raise InputError(f"{path}: {{{name}:{form}}}: {nearest(form, FORMS)}")
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SUMMARIES, ANSWERS, TITLES = "summarization", "question answering", "title generation"
+CLASSES, TAGS, STORIES = "sentence classification", "tagging", "story completion"
 
 _FAMILIES = {
     "xlsum": SUMMARIES,
@@ -12,13 +13,29 @@ _FAMILIES = {
     "pocket-summaries": SUMMARIES,
     "squad-xquad": ANSWERS,
     "squad-xquad-hub": ANSWERS,
+    "squad-xquad-mt5": ANSWERS,
+    "mlqa": ANSWERS,
+    "tydiqa": ANSWERS,
+    "tydiqa-cloze": ANSWERS,
     "pocket-qa": ANSWERS,
     "xlsum-headlines": TITLES,
     "pocket-titles": TITLES,
+    "mtg-titles": TITLES,
+    "mtg-stories": STORIES,
+    "xnli": CLASSES,
+    "paws-x": CLASSES,
+    "paws-x-cloze": CLASSES,
+    "udpos": TAGS,
+    "wikiann": TAGS,
 }
-_SAME_TASK = {"squad-xquad-hub": "squad-xquad"}
+_SAME_TASK = {
+    "squad-xquad-hub": "squad-xquad",
+    "squad-xquad-mt5": "squad-xquad",
+    "paws-x-cloze": "paws-x",
+    "tydiqa-cloze": "tydiqa",
+}
 
-# Names of rows in the studies of V's tables -> the methods that they are.
+# Names of rows in the studies of V's and L's tables -> the methods that they are.
 _METHODS = (
     (r"model", "full"),
     (r"prompt-100", "prompt"),
@@ -28,6 +45,7 @@ _METHODS = (
     (r"(?:prompt|model)-(sup|sup-all)", r"\1"),
     (r"mix-unsup(?:-.*)?", "mixing"),
     (r"(it-lm)-.*", r"\1"),
+    (r"full-[a-z]{2}(?:\+[a-z]{2})*", "full"),
 )
 
 

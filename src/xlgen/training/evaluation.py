@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -206,8 +207,14 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
         "cropped_tokens": result.cropped,
         "prediction": clean(result.raw, backbone.leftover_pattern),
         "raw": result.raw,
-        "references": list(example.targets),
+        # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
+        "references": [_without(backbone.leftover_pattern, text) for text in example.targets],
     }
+
+
+def _without(leftovers: re.Pattern[str], text: str) -> str:
+    """``text`` as it is, unless it holds leftovers of pretraining."""
+    return " ".join(leftovers.sub(" ", text).split()) if leftovers.search(text) else text
 
 
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:

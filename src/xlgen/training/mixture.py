@@ -15,7 +15,8 @@ from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Passage, objectives
 from xlgen.data.readers import DataError, Reader
-from xlgen.data.tasks import Task, build_reader, field, interleave
+from xlgen.data.tasks import Task, build_reader, interleave
+from xlgen.data.templates import field
 from xlgen.languages import Language
 from xlgen.training.translate_train import translated
 

@@ -14,7 +14,8 @@ from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
-from xlgen.data.tasks import fill, load_task
+from xlgen.data.tasks import load_task
+from xlgen.data.templates import fill
 from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError

@@ -67,12 +67,15 @@ class HubOptions(Config):
     """Each line of the field ``text`` is a row, if it has so many characters."""
     required: tuple[str, ...] = ()
     """Rows in which one of these fields is empty are left out."""
+    starts: Mapping[str, str] = {}
+    """Only rows whose field begins so, with ``{language}`` in it: ``{id: "{language}-"}``, where one configuration
+    holds all languages."""
     hold_out: HoldOut | None = None
 
 
 @readers.register("hub")
 class HubReader(Reader):
-    """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts."""
+    """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts, class labels as their names."""
 
     Options = HubOptions
 
@@ -102,8 +105,12 @@ class HubReader(Reader):
                 revision=options.revision,
                 streaming=options.streaming,
             )
+            classes = _classes(rows.features)
+            starts = {key: text.replace("{language}", code) for key, text in options.starts.items()}
             for index, row in enumerate(rows):
-                for fields in self._rows(row, split):
+                if not all(str(row[key]).startswith(text) for key, text in starts.items()):
+                    continue
+                for fields in self._rows({**row, **_named(row, classes)}, split):
                     yield Record(fields, f"{name} {config or code} {split}, row {index}")
         except Exception as error:  # `datasets` raises whatever its backends raise; all of them mean the same here
             raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
@@ -117,6 +124,23 @@ class HubReader(Reader):
             for found in _paragraphs(fields, options.paragraphs):
                 if all(str(found[name]).strip() for name in options.required):
                     yield found
+
+
+def _classes(features: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields whose values, or the values of whose lists, are numbers of classes with names."""
+    inner = {name: getattr(feature, "feature", feature) for name, feature in (features or {}).items()}
+    return {name: feature for name, feature in inner.items() if hasattr(feature, "int2str")}
+
+
+def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of a row's classes; a number below 0 says that there is no label, and stays."""
+    found: dict[str, Any] = {}
+    for name, feature in classes.items():
+        value = row[name]
+        several = value if isinstance(value, list) else [value]
+        names = [feature.int2str(each) if isinstance(each, int) and each >= 0 else each for each in several]
+        found[name] = names if isinstance(value, list) else names[0]
+    return found
 
 
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:

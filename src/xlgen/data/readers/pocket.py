@@ -25,7 +25,8 @@ class PocketOptions(Config):
 
 @readers.register("pocket")
 class PocketReader(Reader):
-    """Fields: ``id document summary title question answers text sentences``; one question of varying kind a story."""
+    """Fields: ``id document summary title question answers asks text sentences``; one question of varying kind a story,
+    and ``asks`` is its kind."""
 
     Options = PocketOptions
 
@@ -51,7 +52,8 @@ class PocketReader(Reader):
             text = " ".join(sentences)
         # The kind depends on the index alone, so that questions are parallel over languages too.
         kinds = list(story.questions)
-        question, answer = story.questions[kinds[index % len(kinds)]]
+        kind = kinds[index % len(kinds)]
+        question, answer = story.questions[kind]
         fields = {
             "id": f"{split}-{index}",
             "document": story.document,
@@ -59,6 +61,7 @@ class PocketReader(Reader):
             "title": story.title,
             "question": question,
             "answers": (answer,),
+            "asks": kind,
             "text": text,
             "sentences": sentences,
         }

@@ -13,7 +13,8 @@ from torch import Tensor
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config
 from xlgen.data.readers import DataError
-from xlgen.data.tasks import build_reader, field
+from xlgen.data.tasks import build_reader
+from xlgen.data.templates import field
 from xlgen.generation.control import Decoder, LanguageControl, Request, controls
 from xlgen.languages import Language
 from xlgen.metrics.scripts import letters_of

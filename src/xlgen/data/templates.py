@@ -1,0 +1,85 @@
+"""Templates: how the fields of a record become the text of an input or of a label.
+
+``{name}`` is a field that holds text, ``{name:form}`` one that holds several: ``words`` with spaces between them,
+``spans`` with `` $$ `` (as mT5's labels for WikiANN), ``sentinels`` with ``<extra_id_0>``, ``<extra_id_1>``, ... before
+each (sequence tagging in L, Table 10, after Raman et al. 2022).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from xlgen.data.examples import Record
+from xlgen.data.readers import DataError
+
+FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
+SENTINELS = 100
+"""As many as mT5 has; what is behind the last one is left out of inputs and labels alike."""
+
+Names = Mapping[str, Mapping[str, str]]
+
+
+def sentinels(words: Sequence[str]) -> str:
+    """A sentinel before each word."""
+    return " ".join(f"<extra_id_{number}>{word}" for number, word in enumerate(words[:SENTINELS]))
+
+
+FORMS: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "words": " ".join,
+    "spans": " $$ ".join,
+    "sentinels": sentinels,
+}
+
+
+def field(record: Record, name: str, names: Names | None = None) -> Any:
+    """The field ``name`` of ``record``, or what ``names`` calls its value. Raises DataError for what there is not."""
+    if name not in record.fields:
+        raise DataError(f"{record.where}: no field {name!r}; it has {', '.join(record.fields) or 'none'}")
+    value = record.fields[name]
+    known = (names or {}).get(name)
+    if known is None:
+        return value
+    if str(value) not in known:
+        raise DataError(f"{record.where}: field {name!r} is {value!r}, and the task has names for {', '.join(known)}")
+    return known[str(value)]
+
+
+def fill(
+    template: str, record: Record, crop: str | None = None, names: Names | None = None
+) -> tuple[str, tuple[int, int] | None]:
+    """Fill ``template``; also return the (start, end) of the field ``crop`` in the result."""
+    text, last, croppable = "", 0, None
+    for match in FIELD.finditer(template):
+        value = _text(record, match[1], match[2], names)
+        text += template[last : match.start()]
+        if match[1] == crop:
+            croppable = (len(text), len(text) + len(value))
+        text += value
+        last = match.end()
+    return text + template[last:], croppable
+
+
+def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any, ...]:
+    """What a task's ``target`` gives: the field of that name, or a template's text. A field with several labels gives
+    several, in a template too."""
+    match = FIELD.search(target)
+    if match is None:
+        found = field(record, target, names)
+        return tuple(found) if isinstance(found, list | tuple) else (found,)
+    several = record.fields.get(match[1])
+    if match[2] is None and isinstance(several, list | tuple):
+        return tuple(target.replace(match[0], str(text)) for text in several)
+    return (fill(target, record, names=names)[0],)
+
+
+def _text(record: Record, name: str, form: str | None, names: Names | None) -> str:
+    value = field(record, name, names)
+    if form is not None:
+        if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+            raise DataError(f"{record.where}: field {name!r} must be a list of texts for {{{name}:{form}}}")
+        return FORMS[form](value)
+    if not isinstance(value, str):
+        raise DataError(f"{record.where}: field {name!r} must be text, not {type(value).__name__}")
+    return value

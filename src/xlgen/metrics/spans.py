@@ -1,0 +1,41 @@
+"""F1 of named entities written as text, ``PER: Ada Lovelace $$ LOC: London``, as mT5 and V write WikiANN's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xlgen.metrics.accuracy import bare
+from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.rouge import f_measure
+
+
+@plugins.register("spans")
+@dataclass(frozen=True)
+class Spans:
+    """F1 of spans with their types, in percent, averaged over inputs; a span counts as often as it is written.
+
+    The span F1 of mT5 and V is of all inputs' spans together: a figure of another name, which is not comparable.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("mean_span_f1", best=100.0),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """F1 in [0, 1], 1 where there is no span to find and none was found; NaN without a reference."""
+        return best_over_references(examples, self.figures, lambda text, _: _spans(text), _compare)
+
+    def signature(self, language: str) -> str:
+        """How spans are told apart, and averaged."""
+        return "sep:$$|average:inputs"
+
+
+def _spans(text: str) -> Counter[str]:
+    return Counter(filter(None, map(bare, text.split("$$"))))
+
+
+def _compare(found: Counter[str], wanted: Counter[str]) -> tuple[float]:
+    if not found and not wanted:
+        return (1.0,)
+    return (f_measure((found & wanted).total(), found.total(), wanted.total()),)
