@@ -17,7 +17,8 @@ from xlgen.overrides import read_yaml
 from xlgen.pocket.world import LANGUAGES
 from xlgen.study.execute import needs
 from xlgen.study.plan import PlannedRun, Study, load_study
-from xlgen.study.smoke import smoke_recipe, smoke_study
+from xlgen.study.smoke import run_smoke, smoke_recipe, smoke_search, smoke_study
+from xlgen.training.run import train
 
 C4 = {"reader": "hub", "dataset": "allenai/c4", "streaming": True}
 
@@ -105,6 +106,11 @@ def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
         ("squad-xquad-hub", "pocket-qa"),
         ("xlsum", "pocket-summaries"),
         ("xlsum-headlines", "pocket-titles"),
+        ("tydiqa-cloze", "pocket-qa"),
+        ("paws-x-cloze", "pocket-labels"),
+        ("xnli", "pocket-labels"),
+        ("udpos", "pocket-labels"),
+        ("wikiann", "pocket-labels"),
     ],
 )
 def test_a_task_of_the_same_kind(task: str, expected: str) -> None:
@@ -130,6 +136,49 @@ def test_sizes_seeds_rates_and_targets_are_one_kind() -> None:
     assert list(found) == ["small", "two", "adapters", "later"], "what another run needs comes before it"
     assert needs(found["later"]) == "small", "the run that stands for the one it named"
     assert found["later"].recipe.baseline == {**later, "run": "{study}/runs/small", "translator": "pocket-nllb"}
+
+
+def pretend(recipe: Recipe, out: Path, resume: bool) -> None:
+    """The folder of a run whose score is its rate."""
+    out.mkdir(parents=True)
+    (out / "recipe.yaml").write_text(yaml.safe_dump({"recipe": recipe.model_dump(mode="json")}), encoding="utf-8")
+    (out / "state.json").write_text('{"status": "done"}')
+    value = {"metric": "rougeL", "value": recipe.stages[-1].training.learning_rate, "low": None, "high": None, "n": 1}
+    figures = [{"event": "figure", "step": 2, "language": code, **value, "signature": ""} for code in ("en", "fr")]
+    (out / "metrics.jsonl").write_text("".join(json.dumps(figure) + "\n" for figure in figures))
+
+
+def test_a_search_goes_through_its_waves_for_one_run_and_one_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rates, three times the best of them; its rate and ten times that; the best again with another seed."""
+    monkeypatch.setattr("xlgen.training.run.train", pretend)
+    base = {"backbone": "google/mt5-xxl", "task": "xlsum", "evaluation": {"languages": ["en", "sw"]}}
+    text = {"objective": {"name": "lm"}, "corpus": C4, "languages": ["sw"], "rate": 0.1}
+    runs = {"full": {}, "adapters": {"adaptation": "adapters"}, "mixing": {"unlabelled": [text]}}
+    path = tmp_path / "searched.yaml"
+    search = {
+        "policy": {"name": "chirkova", "start": [1, 2, 3]},
+        "follow": {"mixing": "full"},
+        "repeat": {"seed": [1, 2]},
+    }
+    path.write_text(yaml.safe_dump({"base": base, "runs": runs, "search": search}, sort_keys=False), encoding="utf-8")
+    study = load_study(str(path))
+    small = smoke_search(study)
+    assert small is not None and small.search is not None
+    assert [run.name for run in small.runs] == ["full", "mixing"]
+    said: list[str] = []
+    assert run_smoke(study, tmp_path / "out", said.append) == {}
+    assert [line.removesuffix(": done") for line in said] == [
+        *("full", "adapters", "mixing"),
+        *("full-1e-3", "full-1e-4"),
+        "full-3e-3",
+        *("full-3e-3-seed=1", "mixing-3e-3", "mixing-3e-2"),
+        "mixing-3e-2-seed=1",
+    ], "each kind once at its own rate, then the waves"
+    said.clear()
+    assert run_smoke(study, tmp_path / "out", said.append) == {}
+    assert said == [], "what is done is not done again"
 
 
 STAGES = [
@@ -159,3 +208,24 @@ def test_the_command_runs_a_study_and_names_what_fails(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "good: done" in done.output and "again" not in done.output
     assert "prompt adds modules, and full in the next stage cannot go on" in " ".join(done.output.split())
+
+
+def test_the_command_runs_a_study_that_has_no_task(tmp_path: Path) -> None:
+    """There is nothing to report: it says where the runs are."""
+    path = tmp_path / "study.yaml"
+    study = {"base": {"backbone": "google/mt5-xxl", **STAGES[0]}, "runs": {"sw": {}}}
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    done = CliRunner().invoke(app, ["study", str(path), "--smoke", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path / "out" / "runs") in done.output.replace("\n", "")
+
+
+def test_labels_are_scored_without_their_sentinels(tmp_path: Path) -> None:
+    """L's templates put a sentinel before the label; neither outputs nor references keep it."""
+    out = tmp_path / "run"
+    train(smoke_recipe(recipe(task="paws-x-cloze", evaluation={"languages": ["en", "fr"]})), out)
+    rows = [json.loads(line) for line in (out / "predictions" / "step-2" / "fr.jsonl").read_text().splitlines()]
+    assert {row["references"][0] for row in rows} <= {"person", "place", "time", "reason"}
+    assert all("<extra_id" in row["input"] for row in rows)
+    figures = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert {"accuracy"} <= {each.get("metric") for each in figures}

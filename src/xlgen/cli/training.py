@@ -139,7 +139,10 @@ def _study(
         err.print(f"[bold red]failed:[/] {plain(line)}", highlight=False)
     if failed:
         raise typer.Exit(1)
-    _report(folder)
+    if all(run.recipe.stages[-1].task is None for run in planned.runs):
+        out.print(f"runs     {folder / 'runs'}", highlight=False, soft_wrap=True)
+    else:
+        _report(folder)
 
 
 @app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")

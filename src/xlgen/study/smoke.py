@@ -13,12 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from xlgen.config import Evaluation, Recipe, Stage, Training, TranslateTrain, Unlabelled, find_task
+from xlgen.data.templates import FIELD
 from xlgen.languages import Language
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
-from xlgen.study.execute import needs, placed
+from xlgen.study.execute import is_done, needs, placed
 from xlgen.study.plan import PlannedRun, Study
+from xlgen.study.search import followed_by, search
 
 STEPS = 2
 EXAMPLES = 4
@@ -28,7 +32,11 @@ TEXTS = 8
 _STANDING_IN = ("fr", "th")
 """For the first and second language of a recipe beside English."""
 _TASKS = {"answers": "pocket-qa", "title": "pocket-titles"}
-"""By a task's target; all others are summaries."""
+"""By the field of a task's target; all others are summaries."""
+_LABELS = ("accuracy", "tag_accuracy", "mean_span_f1")
+"""Main metrics of tasks whose outputs are labels."""
+_SEARCHED = 1
+"""Of a study's runs, and as many of those that follow another one; the rest is run at its own rate."""
 
 
 def smoke_study(study: Study) -> Study:
@@ -46,14 +54,55 @@ def smoke_study(study: Study) -> Study:
     return Study(study.name, tuple(kinds.values()))
 
 
+def smoke_search(study: Study) -> Study | None:
+    """The search of ``study`` in miniature: for the first run that has one and the first that follows that one, at no
+    more rates than it takes to go through each wave; None where nothing is searched."""
+    if study.search is None:
+        return None
+    bases = [run for run in study.runs if run.recipe.baseline is None]
+    leading = [run for run in bases if followed_by(run.name, study) is None][:_SEARCHED]
+    names = {run.name for run in leading}
+    following = [run for run in bases if followed_by(run.name, study) in names][:_SEARCHED]
+    search = study.search.model_copy(
+        update={
+            "policy": _policy(study.search.policy),
+            "policies": {part: _policy(policy) for part, policy in study.search.policies.items()},
+            "repeat": {key: values[:1] for key, values in study.search.repeat.items()},
+        }
+    )
+    runs = tuple(PlannedRun(run.name, smoke_recipe(run.recipe)) for run in (*leading, *following))
+    return Study(study.name, runs, search)
+
+
+def _policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Two rates to begin with and none beyond; what else a policy does stays."""
+    if policy["name"] == "grid":
+        return {**policy, "values": list(policy["values"])[:2]}
+    return {**policy, "start": [3, 4], "largest": 3, "smallest": 4} if policy["name"] == "chirkova" else dict(policy)
+
+
 def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
-    """Run the miniature of ``study`` into ``out``, in this process, one after the other; return what failed and why."""
+    """Run the miniature of ``study`` into ``out``, in this process, one after the other; return what failed and why.
+
+    What is done already is not done again.
+    """
+    searched = smoke_search(study)
+    failed = _run_all(smoke_study(study), out, say)
+    if searched is not None:
+        failed |= search(searched, out, 1, Console(quiet=True), executor=lambda wave, *_: _run_all(wave, out, say))
+    return failed
+
+
+def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, str]:
     from xlgen.training.run import train
 
     failed: dict[str, str] = {}
-    for run in smoke_study(study).runs:
+    for run in (placed(run, out) for run in study.runs):
+        folder = out / "runs" / run.name
+        if is_done(run, folder):
+            continue
         try:
-            train(placed(run, out).recipe, out / "runs" / run.name, resume=True)
+            train(run.recipe, folder, resume=True)
         except Exception as error:  # whatever is wrong with one run, the others are tried too
             failed[run.name] = f"{type(error).__name__}: {error}"
         say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
@@ -157,7 +206,13 @@ def _task(name: str | None) -> str | None:
     if name is None or name.startswith("pocket-"):
         return name
     fields = read_yaml(find_task(name))
-    return _TASKS.get(fields.get("target", "") if isinstance(fields, dict) else "", "pocket-summaries")
+    if not isinstance(fields, dict):
+        return "pocket-summaries"
+    if fields.get("main_metric") in _LABELS:
+        return "pocket-labels"
+    target = str(fields.get("target", ""))
+    match = FIELD.search(target)
+    return _TASKS.get(match[1] if match else target, "pocket-summaries")
 
 
 def _backbone(name: str) -> str:
