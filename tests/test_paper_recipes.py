@@ -1,0 +1,122 @@
+"""The papers' further experiments hold what the papers say, and docs/recipes.md lists them all."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from xlgen.config import Recipe, shipped
+from xlgen.published import find
+from xlgen.study.plan import Study, load_study
+from xlgen.study.search import followed_by
+from xlgen.training.run import stage_key
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
+
+
+@cache
+def study(name: str) -> Study:
+    return load_study(name)
+
+
+def runs(name: str) -> dict[str, Recipe]:
+    return {run.name: run.recipe for run in study(name).runs}
+
+
+def test_the_page_lists_every_recipe_and_how_many_runs_it_has() -> None:
+    rows = re.findall(r"^\| [CVL] \| [^|]+ \| `([\w-]+)` \| [^|]+ \| (\d+)", DOCS.read_text(encoding="utf-8"), re.M)
+    expected = {name: len(study(name).runs) for name in shipped("papers") if name != "squad-xquad"}
+    assert {name: int(count) for name, count in rows} == {**expected, "squad-xquad": 1}
+
+
+def test_rates_of_table_1() -> None:
+    """As printed: the translated run's rate, and the rate of the run beside it."""
+    tasks = {"xlsum": "xlsum", "squad-xquad": "squad-xquad-hub"}
+    printed = find(paper="C", where="Table 1")
+    assert len(printed) == 12
+    for cell in printed:
+        at_rate = [
+            name
+            for name, recipe in runs("c-table-1").items()
+            if recipe.backbone.name == cell.backbone
+            and recipe.stages[-1].task == tasks[str(cell.task)]
+            and recipe.stages[-1].training.learning_rate == cell.learning_rate
+            and recipe.baseline is None
+        ]
+        assert len(at_rate) == 1, cell
+        translated = [recipe.baseline for recipe in runs("c-table-1").values() if recipe.report_as == cell.method]
+        if cell.method == "full-translated-output":
+            assert f"{{study}}/runs/{at_rate[0]}" in [(baseline or {})["run"] for baseline in translated]
+
+
+def test_what_enhances_full_finetuning_follows_its_rate() -> None:
+    followed = {name: followed_by(name, study("c-table-2")) for name in runs("c-table-2")}
+    assert {name: of for name, of in followed.items() if of} == {
+        f"mt5-{method}-{task}": f"mt5-full-{task}"
+        for method in ("mixing", "several-sources", "it-freezing")
+        for task in ("xlsum", "squad-xquad")
+        if (method, task) != ("several-sources", "squad-xquad")
+    }
+
+
+def test_intermediate_tuning_is_shared_with_figure_2() -> None:
+    keys = {
+        stage_key(recipe, 0)
+        for name in ("c-figure-2", "c-intermediate")
+        for run, recipe in runs(name).items()
+        if run.startswith("it-") and recipe.seed == 0
+    }
+    assert len(keys) == 1
+    assert not set(runs("c-figure-2")) & set(runs("c-intermediate"))
+
+
+def test_table_8_is_table_10_in_all_languages() -> None:
+    both = set(runs("v-table-8")) & set(runs("v-table-10"))
+    assert both == set(runs("v-table-8"))
+    for name in both:
+        ours, theirs = (recipe.model_dump() for recipe in (runs("v-table-8")[name], runs("v-table-10")[name]))
+        assert ours["stages"][0]["evaluation"].pop("languages") == ()
+        theirs["stages"][0]["evaluation"].pop("languages")
+        assert ours == theirs
+
+
+def test_preliminary_experiments_of_v() -> None:
+    found = runs("v-preliminary")
+    shares = sorted(
+        part.rate or 0 for name, recipe in found.items() if "mix" in name for part in recipe.stages[0].unlabelled
+    )
+    assert shares == [share for share in (0.01, 0.05, 0.1, 0.3, 0.5) for _ in range(2)]
+    assert [(recipe.baseline or {})["tokens"] for name, recipe in found.items() if "lead" in name] == [32, 64, 128, 256]
+
+
+def test_a_prompt_for_each_language_of_mc4() -> None:
+    prompts = {name: recipe for name, recipe in runs("v-unlabelled").items() if name.startswith("prompt-")}
+    assert len(prompts) == 107
+    for name, recipe in prompts.items():
+        (stage,) = recipe.stages
+        assert stage.unlabelled[0].languages == (name.removeprefix("prompt-"),)
+        assert stage.adaptation["num_virtual_tokens"] == 1
+        assert (stage.training.steps, stage.training.max_examples) == (10_000, 32)
+
+
+@pytest.mark.parametrize("name", ["l-generation", "l-understanding"])
+def test_li_and_murray(name: str) -> None:
+    """Section 3.1: 7e-5, batches of 32, ten epochs of the first 10,000 examples, 3 seeds."""
+    for run, recipe in runs(name).items():
+        training = recipe.stages[0].training
+        assert (training.learning_rate, training.max_examples) == (7e-5, 32)
+        examples = 3_696 if "tydiqa" in run else training.train_examples or 0
+        assert examples in (3_696, 10_000)
+        assert abs(training.steps - 10 * examples / 32) < 1
+        assert run.endswith(f"seed={recipe.seed}") and recipe.seed in (0, 1, 2)
+
+
+def test_sources_of_li_and_murray() -> None:
+    sources = {tuple(sorted(recipe.stages[0].source_languages)) for recipe in runs("l-generation").values()}
+    printed = {
+        tuple(sorted(cell.source_languages or ())) for cell in find(paper="L", task="mtg-titles", where="Table 5")
+    }
+    assert sources == {each for each in printed if each}
