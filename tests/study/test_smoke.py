@@ -138,7 +138,7 @@ def test_sizes_seeds_rates_and_targets_are_one_kind() -> None:
     assert found["later"].recipe.baseline == {**later, "run": "{study}/runs/small", "translator": "pocket-nllb"}
 
 
-def pretend(recipe: Recipe, out: Path, resume: bool) -> None:
+def pretend(recipe: Recipe, out: Path, resume: bool, until: int | None = None) -> None:
     """The folder of a run whose score is its rate."""
     out.mkdir(parents=True)
     (out / "recipe.yaml").write_text(yaml.safe_dump({"recipe": recipe.model_dump(mode="json")}), encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from xlgen.config import Evaluation, Recipe, Stage, Training, TranslateTrain, Unlabelled, find_task
+from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled, find_task
 from xlgen.data.templates import FIELD
 from xlgen.languages import Language
 from xlgen.overrides import read_yaml
@@ -102,7 +102,7 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
         if is_done(run, folder):
             continue
         try:
-            train(run.recipe, folder, resume=True)
+            train(run.recipe, folder, resume=True, until=run.until)
         except Exception as error:  # whatever is wrong with one run, the others are tried too
             failed[run.name] = f"{type(error).__name__}: {error}"
         say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
@@ -173,6 +173,7 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
         "languages": _languages(evaluation.languages, stand_ins) or ("en", *_STANDING_IN),
         "max_new_tokens": 4,
         "bootstrap": 0,
+        "xlrs": evaluation.xlrs and ParallelText(sentences=2),
     }
     return evaluation.model_copy(update=changes)
 

@@ -22,7 +22,8 @@ from xlgen.config import ParallelText
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.readers import DataError, Reader
-from xlgen.data.tasks import build_reader, field
+from xlgen.data.tasks import build_reader
+from xlgen.data.templates import field
 from xlgen.generation.precision import weights_in
 from xlgen.languages import Language
 from xlgen.metrics.base import Example
