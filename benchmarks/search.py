@@ -1,4 +1,4 @@
-"""The tables of docs/pocket-search.md: ``python benchmarks/search.py runs/pocket-search``.
+"""The tables and figures of docs/pocket-search.md: ``python benchmarks/search.py runs/pocket-search [--figures DIR]``.
 
 For each search the rates tried and the one taken, then each criterion's choice of rate and of checkpoint and their
 regret, the figures at the best rate over seeds, and what the time went to. Markdown, from the runs' files alone.
@@ -6,13 +6,16 @@ regret, the figures at the best rate over seeds, and what the time went to. Mark
 
 from __future__ import annotations
 
+import argparse
+import re
 import statistics
-import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from xlgen.report.drawing import Palette
+from xlgen.report.plots import all_plots
 from xlgen.results.files import read_lines
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import Run, rate_text
@@ -23,29 +26,84 @@ TARGET = build_criterion("target")
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    results = load(folder)
-    groups = [group for group in searches(results) if group[0].seed == 0]
-    print(rates(results, groups), regrets(results, groups), seeds(results, groups), times(results), sep="\n\n")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--figures", type=Path, help="write the report's figures into this folder, as SVG files")
+    chosen = parser.parse_args()
+    results = load(chosen.folder)
+    cells = by_cell(results)
+    print(rates(results, cells), at_their_best(results, cells), regrets(results), times(results), sep="\n\n")
+    if chosen.figures:
+        draw(results, chosen.figures)
 
 
-def rates(results: Results, groups: Iterable[list[Run]]) -> str:
-    """A row a search: rate by rate the best checkpoint's metric in the other languages."""
+Cells = Mapping[tuple[str, str, str], Sequence[Sequence[Run]]]
+"""By backbone, method and task, the searches of each seed."""
+
+
+def by_cell(results: Results) -> Cells:
+    found: dict[tuple[str, str, str], list[list[Run]]] = defaultdict(list)
+    for group in searches(results):
+        found[group[0].backbone, group[0].method, group[0].task or ""].append(group)
+    return found
+
+
+def score(results: Results, run: Run) -> float:
+    return best_step(TARGET, results, run).score
+
+
+def best_of(results: Results, group: Sequence[Run]) -> Run:
+    return max(group, key=lambda run: (score(results, run), -(run.learning_rate or 0.0)))
+
+
+def rates(results: Results, cells: Cells) -> str:
+    """A row a cell: rate by rate the best checkpoint's metric in the other languages, mean over the seeds that came to
+    it; how many seeds took it in the end."""
     rows = []
-    for group in groups:
-        scores = {run.learning_rate or 0.0: best_step(TARGET, results, run).score for run in group}
-        best = max(scores, key=lambda rate: (scores[rate], -rate))
-        cells = [
-            f"**{rate_text(r)} {v:.1f}**" if r == best else f"{rate_text(r)} {v:.1f}" for r, v in sorted(scores.items())
-        ]
-        rows.append([*about(group[0]), ", ".join(cells)])
+    for cell, groups in sorted(cells.items()):
+        scores: dict[float, list[float]] = defaultdict(list)
+        for run in (run for group in groups for run in group):
+            scores[run.learning_rate or 0.0].append(score(results, run))
+        taken = Counter(best_of(results, group).learning_rate for group in groups)
+        texts = []
+        for rate, values in sorted(scores.items()):
+            text = f"{rate_text(rate)} {statistics.fmean(values):.1f}" + (
+                f" ({len(values)})" if len(values) < 3 else ""
+            )
+            texts.append(f"**{text}**{' ×' + str(taken[rate])}" if taken[rate] else text)
+        rows.append([*cell, ", ".join(texts)])
     return markdown(["backbone", "method", "task", "rates and figures"], rows)
 
 
-def regrets(results: Results, groups: list[list[Run]]) -> str:
+def at_their_best(results: Results, cells: Cells) -> str:
+    """A row a cell: each seed at the rate that its search took, mean and spread."""
+    rows = []
+    for cell, groups in sorted(cells.items()):
+        best = [best_of(results, group) for group in groups]
+        steps = [(run, best_step(TARGET, results, run).step) for run in best]
+        source = [over_sources(results, run, run.main_metric, step) for run, step in steps]
+        target = [over_targets(results, run, run.main_metric, step) for run, step in steps]
+        right = [over_targets(results, run, LANGUAGE_RATE, step) for run, step in steps]
+        xlrs = [over_targets(results, run, "xlrs", step) for run, step in steps]
+        rows.append(
+            [
+                *cell,
+                ", ".join(dict.fromkeys(rate_text(run.learning_rate or 0.0) for run in best)),
+                f"{statistics.fmean(source):.1f}",
+                f"{statistics.fmean(target):.1f}",
+                f"{min(target):.1f} to {max(target):.1f}",
+                f"{statistics.fmean(right):.1f}",
+                f"{statistics.fmean(xlrs):.2f}",
+            ]
+        )
+    head = ["backbone", "method", "task", "rates", "en", "others", "from, to", "right language", "XLRS"]
+    return markdown(head, rows)
+
+
+def regrets(results: Results) -> str:
     """Mean and largest regret of each criterion, for rates with their checkpoints, and for checkpoints by language."""
     of_rates, of_steps = defaultdict(list), defaultdict(list)
-    for group in groups:
+    for group in searches(results):
         for choice in rate_choices(results, group):
             of_rates[choice.criterion].append(choice.regret or 0.0)
     for run in results.runs:
@@ -60,34 +118,16 @@ def regrets(results: Results, groups: list[list[Run]]) -> str:
     return markdown(["criterion", "rate: mean regret", "largest", "checkpoint: mean regret", "largest"], rows)
 
 
-def seeds(results: Results, groups: Iterable[list[Run]]) -> str:
-    """A row a search: the best rate over its seeds."""
-    rows = []
-    for group in groups:
-        best = max(group, key=lambda run: (best_step(TARGET, results, run).score, -(run.learning_rate or 0.0)))
-        same = [run for run in results.runs if run.name == best.name or run.name.startswith(f"{best.name}-seed=")]
-        figures: Mapping[str, list[float]] = defaultdict(list)
-        for run in same:
-            step = best_step(TARGET, results, run).step
-            figures["source"].append(over_sources(results, run, run.main_metric, step))
-            figures["target"].append(over_targets(results, run, run.main_metric, step))
-            figures["rate"].append(over_targets(results, run, LANGUAGE_RATE, step))
-            figures["xlrs"].append(over_targets(results, run, "xlrs", step))
-        spread = f"{min(figures['target']):.1f} to {max(figures['target']):.1f}" if len(same) > 1 else ""
-        rows.append(
-            [
-                *about(best),
-                rate_text(best.learning_rate or 0.0),
-                str(len(same)),
-                f"{statistics.fmean(figures['source']):.1f}",
-                f"{statistics.fmean(figures['target']):.1f}",
-                spread,
-                f"{statistics.fmean(figures['rate']):.1f}",
-                f"{statistics.fmean(figures['xlrs']):.2f}",
-            ]
-        )
-    head = ["backbone", "method", "task", "rate", "seeds", "en", "others", "from, to", "right language", "XLRS"]
-    return markdown(head, rows)
+def draw(results: Results, folder: Path) -> None:
+    """The report's figures of each task, each a file that stands by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for of_task in results.by_task():
+        for plot in all_plots(of_task, Palette.of(results.runs)):
+            name = "-".join(re.findall(r"[a-z]+", f"{of_task.runs[0].task} {plot.title}".lower()))
+            svg = plot.svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background: white" ', 1)
+            (folder / f"{name}.svg").write_text(
+                svg.replace("xlink:href", "href").replace("<svg ", '<svg color="black" ', 1), encoding="utf-8"
+            )
 
 
 def times(results: Results) -> str:
@@ -106,10 +146,6 @@ def times(results: Results) -> str:
     whole = sum(spent.values())
     shares = ", ".join(f"{name} {100 * value / whole:.1f} %" for name, value in spent.items())
     return f"{len(results.runs)} runs, {whole / 3600:.2f} hours of runs by their logs: {shares}."
-
-
-def about(run: Run) -> list[str]:
-    return [run.backbone, run.method, run.task or ""]
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from synthetic import LANGUAGES, write_run
 from xlgen.report import plots
+from xlgen.report.varied import _apart
 from xlgen.results.rows import load
+from xlgen.results.runs import rate_text
 
 
 def test_all_plots_of_a_study(study: Path) -> None:
@@ -116,3 +118,12 @@ def test_many_runs_are_drawn_by_setting(study: Path) -> None:
     assert "1e-4" not in plot.svg
     names = [element.text for element in ElementTree.fromstring(plot.svg.replace("xlink:", "")).iter("text")]
     assert names[-3:] == ["adapters", "full", "lead"]
+
+
+def test_ticks_that_would_run_into_each_other_give_way_to_round_ones() -> None:
+    rates = [1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2, 1e-1, 1e0]
+    kept = _apart([(rate, rate_text(rate)) for rate in rates], log=True)
+    assert kept == ["1e-6", "1e-5", "1e-4", "", "1e-3", "1e-2", "1e-1", "1e0"]
+    few = [(rate, rate_text(rate)) for rate in (1e-4, 3e-4, 1e-3)]
+    assert _apart(few, log=True) == [text for _, text in few]
+    assert _apart([(1.0, "1"), (10.0, "10"), (11.0, "11"), (100.0, "100")], log=False) == ["1", "", "", "100"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from xlgen.results.runs import Run, rate_text, short_backbone
 _SIZE = re.compile(r"[-_.](small|base|large|xx?l|\d+(\.\d+)?[mb])\b", re.IGNORECASE)
 # Beyond so many lines the legend names each once.
 _FEW = 4
+# With a text, in the width of a panel.
+_MOST_TICKS = 9
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,23 @@ def _draw(
             if log:
                 axis.set_xscale("log")
                 axis.minorticks_off()
-            axis.set_xticks(places, [latin(text) for _, text in ticks])
+            axis.set_xticks(places, [latin(text) for text in _apart(ticks, log)])
             name_axes(axis, f"{x} (log scale)" if log else x, f"{metric_name(metric)} (%)")
         axes[1].set_ylim(*RATE_LIMITS)
         legend(figure, axes[0])
         svg = to_svg(figure, f"Figures against {x}")
     return Plot(f"By {x}", note, svg)
+
+
+def _apart(ticks: Sequence[tuple[float, str]], log: bool) -> list[str]:
+    """The texts, without those that would run into their neighbours; round numbers stay before others."""
+    places = [math.log10(at) if log else at for at, _ in ticks]
+    room = (max(places) - min(places)) / _MOST_TICKS
+    kept: list[int] = []
+    for number in sorted(range(len(ticks)), key=lambda number: (not (log and places[number].is_integer()), number)):
+        if all(abs(places[number] - places[other]) >= room for other in kept):
+            kept.append(number)
+    return [text if number in kept else "" for number, (_, text) in enumerate(ticks)]
 
 
 def _draw_series(axis: Axes, each: Series, metric: str, palette: Palette, few: bool) -> None:
