@@ -90,3 +90,11 @@ def test_stages_before_the_last_count_until_they_are_done() -> None:
     assert inputs(recipe.stages[1], recipe) == 12
     assert seconds(recipe, RATES) == pytest.approx(10 + 200 * 2 + 6)
     assert seconds(recipe, RATES, done=1) == pytest.approx(10 + 99 * 2 + 6)
+
+
+def test_what_pauses_takes_as_long_as_to_the_pause() -> None:
+    data = {"name": "x", "backbone": "pocket-mt5", "task": "pocket-titles", "training": {"steps": 100}}
+    recipe = Recipe.model_validate({**data, "evaluation": {"every": 10, "examples": 3}})
+    whole, part = seconds(recipe, RATES), seconds(recipe, RATES, until=40)
+    assert (part - RATES.loading) / (whole - RATES.loading) == pytest.approx(0.4)
+    assert seconds(recipe, RATES, done=40, until=40) == RATES.loading

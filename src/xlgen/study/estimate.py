@@ -65,7 +65,7 @@ def estimate(study: Study, out: Path, threads: int, say: Callable[[str], None] =
         rates = measured[kind]
         if isinstance(rates, str):
             return Estimate(run, state, None, rates)
-        return Estimate(run, state, seconds(run.recipe, rates, _steps_done(folder)))
+        return Estimate(run, state, seconds(run.recipe, rates, _steps_done(folder), run.until))
 
     try:
         return [of(run) for run in runs]
@@ -73,13 +73,14 @@ def estimate(study: Study, out: Path, threads: int, say: Callable[[str], None] =
         lane.close()
 
 
-def seconds(recipe: Recipe, rates: Rates, done: int = 0) -> float:
-    """How long a run takes of whose last stage ``done`` steps are done."""
+def seconds(recipe: Recipe, rates: Rates, done: int = 0, until: int | None = None) -> float:
+    """How long a run takes, to the step ``until`` of its last stage or the end, of which ``done`` steps are done."""
     if recipe.baseline is not None:
         return rates.loading + inputs(recipe.stages[-1], recipe) * rates.generated
     *before, last = recipe.stages
-    steps = sum(stage.training.steps for stage in before) * (done == 0) + max(0, last.training.steps - done)
-    evaluations = math.ceil((last.training.steps - done) / (last.evaluation.every or last.training.steps))
+    left = (until or last.training.steps) - done
+    steps = sum(stage.training.steps for stage in before) * (done == 0) + max(0, left)
+    evaluations = math.ceil(left / (last.evaluation.every or last.training.steps))
     return rates.loading + steps * rates.step + max(0, evaluations) * inputs(last, recipe) * rates.generated
 
 
