@@ -5,21 +5,18 @@ Only the encoder runs, once a text, so that it costs little beside an evaluation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method
-from xlgen.analysis.xlrs import mean_states, similarities
-from xlgen.backbones.attention import fast_encoder
+from xlgen.analysis.states import means
+from xlgen.analysis.xlrs import similarities
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.products import fast_modules
 from xlgen.config import ParallelText
-from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.readers import DataError, Reader
 from xlgen.data.tasks import build_reader
@@ -29,7 +26,6 @@ from xlgen.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
 
-_BATCH_TOKENS = 8_000
 _ROW = "line"
 """What stands for an id where texts have none."""
 
@@ -91,33 +87,6 @@ def read_parallel(
         for code, found in texts.items()
     }
     return ParallelTexts(ids, pivot, inputs)
-
-
-@torch.inference_mode()
-def means(backbone: Backbone, inputs: Sequence[EncodedExample]) -> Tensor:
-    """The mean of the encoder's last states over each input's tokens: (inputs, width), fp32, on the CPU."""
-    device = next(backbone.model.parameters()).device
-    was_training = backbone.model.training
-    backbone.model.eval()
-    found: list[Tensor] = [torch.empty(0)] * len(inputs)
-    try:
-        with fast_modules(backbone.model), fast_encoder(backbone.model):
-            for batch in _batches(inputs):
-                tensors = backbone.collate([inputs[i] for i in batch])
-                ids, mask = tensors["input_ids"].to(device), tensors["attention_mask"].to(device)
-                states = backbone.model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-                # What stands before the text is a prompt's, and not a part of it.
-                rows = mean_states(states[:, -mask.shape[1] :], mask).cpu()
-                for place, row in zip(batch, rows, strict=True):
-                    found[place] = row
-    finally:
-        backbone.model.train(was_training)
-    return torch.stack(found)
-
-
-def _batches(inputs: Sequence[EncodedExample]) -> Iterator[list[int]]:
-    lengths = [(len(each.source), 0) for each in inputs]
-    return budget_batches(lengths, max(_BATCH_TOKENS, *(length for length, _ in lengths)))
 
 
 def _read(reader: Reader, code: str, config: ParallelText) -> dict[str, LabelledExample]:

@@ -1,0 +1,149 @@
+"""CKA, centered kernel alignment: how alike two sets of representations of the same things are, whatever their axes.
+
+Linear CKA (Kornblith et al. 2019; Ji et al. 2024, section 3.2) is
+
+    CKA(X, Y) = ||Y'X||^2 / (||X'X|| ||Y'Y||) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y))
+
+with centred X (n, d) and Y (n, e) and Frobenius norms. By this *biased* HSIC even unrelated sets are alike where there
+are fewer sentences than dimensions; the *unbiased* estimator of HSIC (Song et al. 2012) is about zero for them.
+With it the means of HSIC over batches estimate HSIC over all sentences (*minibatch* CKA, Nguyen et al. 2021).
+
+HSIC is the inner product of two centred Gram matrices. Each set's Gram matrix is therefore made once and not once for
+each pair that the set is in; the products of all pairs are one matrix product; and both are done tile by tile, so that
+memory does not grow with the square of the number of sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlgen.registry import InputError
+
+Array: TypeAlias = NDArray[np.float64]
+Estimator: TypeAlias = Literal["unbiased", "biased"]
+
+_TILE = 512
+_FEWEST = {"unbiased": 4, "biased": 2}
+"""With fewer rows than this an estimate is not defined (Song et al. 2012, equation 5: n (n - 3) divides)."""
+_ROUNDING = 1e-12
+"""A set whose spread is below this share of its size does not vary: what is left is rounding."""
+
+
+@dataclass(frozen=True)
+class _Centring:
+    """One set, and what makes its Gram matrix K a centred one: ``K[i, j] - rows[i] - rows[j] + all``."""
+
+    features: Array
+    rows: Array
+    all: float
+
+
+def hsic(sets: Sequence[NDArray[np.floating]], estimator: Estimator = "unbiased", tile: int = _TILE) -> Array:
+    """HSIC of every pair of ``sets`` of representations of the same n things.
+
+    Args:
+        sets: Each (n, width); widths may differ.
+        estimator: ``unbiased`` as Song et al. (2012), equation 5, which takes n of 4 and more and can be below zero; or
+            ``biased``: ``||Y'X||^2 / (n - 1)^2`` of centred X and Y.
+        tile: Rows and columns of the Gram matrices that are in memory at one time, for every set.
+
+    Returns:
+        (sets, sets), symmetric.
+
+    Raises:
+        InputError: where sets differ in n, n is too small, or a number is not finite.
+    """
+    n = _check(sets, estimator)
+    centred = [_centring(np.asarray(features, dtype=float), estimator) for features in sets]
+    total = np.zeros((len(sets), len(sets)))
+    for top in range(0, n, tile):
+        for left in range(top, n, tile):
+            flat = np.stack([_tile(each, top, left, tile, estimator) for each in centred])  # (sets, rows * columns)
+            # Gram matrices are symmetric: what is right of the diagonal stands for what is left of it too.
+            total += (1 if left == top else 2) * (flat @ flat.T)
+    return total / (n * (n - 3) if estimator == "unbiased" else (n - 1) ** 2)
+
+
+def cka(sets: Sequence[NDArray[np.floating]], estimator: Estimator = "unbiased") -> Array:
+    """Linear CKA of every pair of ``sets``: (sets, sets), 1 on the diagonal, NaN beside a set that does not vary.
+
+    See :func:`hsic` for arguments and errors. In [0, 1] where it is biased, in [-1, 1] where it is not.
+    """
+    return _normalized(hsic(sets, estimator), sets)
+
+
+def minibatch_cka(
+    sets: Sequence[NDArray[np.floating]], batch_size: int = 256, epochs: int = 1, seed: int = 0
+) -> Array:
+    """CKA from the means over batches of the unbiased HSIC (Nguyen et al. 2021, equation 5): (sets, sets).
+
+    Costs ``n * batch_size`` instead of ``n ** 2``. The things are dealt anew into batches of at most ``batch_size``, as
+    even as can be, in each of ``epochs``; with one batch this is ``cka(sets)``. Raises InputError as :func:`hsic`.
+    """
+    n = _check(sets, "unbiased")
+    if batch_size < _FEWEST["unbiased"]:
+        raise InputError(f"batches of {batch_size}: the unbiased estimator needs at least {_FEWEST['unbiased']}")
+    # At least four in each: batches may be a little larger where that many would be too small.
+    count = max(1, min(-(-n // batch_size), n // _FEWEST["unbiased"]))
+    generator = np.random.default_rng(seed)
+    total = np.zeros((len(sets), len(sets)))
+    for _ in range(epochs):
+        order = generator.permutation(n) if count > 1 else np.arange(n)
+        for batch in np.array_split(order, count):
+            total += hsic([features[batch] for features in sets]) / (epochs * count)
+    return _normalized(total, sets)
+
+
+def _check(sets: Sequence[NDArray[np.floating]], estimator: Estimator) -> int:
+    sizes = sorted({len(features) for features in sets})
+    if len(sizes) != 1:
+        raise InputError(f"CKA compares representations of the same sentences; these are of {sizes} of them")
+    if sizes[0] < _FEWEST[estimator]:
+        raise InputError(f"CKA needs at least {_FEWEST[estimator]} sentences ({estimator} HSIC), not {sizes[0]}")
+    for place, features in enumerate(sets):
+        if not np.isfinite(features).all():
+            raise InputError(f"set {place} of {len(sets)} holds numbers that are not finite (NaN or infinite)")
+    return sizes[0]
+
+
+def _centring(features: Array, estimator: Estimator) -> _Centring:
+    """Means that are taken from the Gram matrix, without the matrix: its row sums are ``X (X'1)``.
+
+    Of the unbiased estimator they are those of U-centring (Székely and Rizzo 2014, equation 3.6), which leaves the
+    diagonal out: HSIC is then the inner product over all else, which is equation 5 of Song et al. (2012).
+    """
+    features = features - features.mean(0)  # (n, width); changes nothing but rounding
+    n = len(features)
+    if estimator == "biased":
+        return _Centring(features, np.zeros(n), 0.0)
+    rows = features @ features.sum(0) - np.einsum("ij,ij->i", features, features)  # (n,)
+    return _Centring(features, rows / (n - 2), float(rows.sum()) / ((n - 1) * (n - 2)))
+
+
+def _tile(centred: _Centring, top: int, left: int, size: int, estimator: Estimator) -> Array:
+    """A tile of the centred Gram matrix, flat."""
+    down, right = slice(top, top + size), slice(left, left + size)
+    features, rows = centred.features, centred.rows
+    gram = features[down] @ features[right].T  # (rows, columns)
+    if estimator == "unbiased":
+        gram -= rows[down, None]
+        gram += centred.all - rows[right]
+        if top == left:
+            np.fill_diagonal(gram, 0)
+    return gram.ravel()
+
+
+def _normalized(found: Array, sets: Sequence[NDArray[np.floating]]) -> Array:
+    """HSIC to CKA. A set that does not vary is like nothing, itself included."""
+    size = np.diagonal(found).copy()
+    for place, features in enumerate(sets):
+        values = np.asarray(features, dtype=float)
+        spread = float(np.square(values - values.mean(0)).sum())
+        if spread <= _ROUNDING * float(np.square(values).sum()) or size[place] <= 0:
+            size[place] = np.nan
+    return np.clip(found / np.sqrt(np.outer(size, size)), -1, 1)

@@ -1,0 +1,61 @@
+"""What an encoder makes of texts: the mean of its states over the tokens of each, of the last layer or of all.
+
+Sentence representations as Li and Murray (2023, section 3) and Ji et al. (2024, section 3.2) take them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from xlgen.analysis.xlrs import mean_states
+from xlgen.backbones.attention import fast_encoder
+from xlgen.backbones.base import Backbone
+from xlgen.backbones.products import fast_modules
+from xlgen.data.batches import budget_batches
+from xlgen.data.examples import EncodedExample
+
+_BATCH_TOKENS = 8_000
+
+
+def means(backbone: Backbone, inputs: Sequence[EncodedExample]) -> Tensor:
+    """The mean of the encoder's last states over each input's tokens: (inputs, width), fp32, on the CPU."""
+    return _means(backbone, inputs, every=False)[0]
+
+
+def layer_means(backbone: Backbone, inputs: Sequence[EncodedExample]) -> Tensor:
+    """:func:`means` of the embeddings and of every layer, in one pass: (1 + layers, inputs, width), fp32, on the CPU.
+
+    The last one is behind the encoder's final norm, where it has one, and so the same as of :func:`means`.
+    """
+    return _means(backbone, inputs, every=True)
+
+
+@torch.inference_mode()
+def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) -> Tensor:
+    device = next(backbone.model.parameters()).device
+    was_training = backbone.model.training
+    backbone.model.eval()
+    found: list[Tensor] = [torch.empty(0)] * len(inputs)
+    try:
+        with fast_modules(backbone.model), fast_encoder(backbone.model):
+            for batch in _batches(inputs):
+                tensors = backbone.collate([inputs[i] for i in batch])
+                ids, mask = tensors["input_ids"].to(device), tensors["attention_mask"].to(device)
+                given = {"output_hidden_states": True} if every else {}
+                output = backbone.model.get_encoder()(input_ids=ids, attention_mask=mask, **given)
+                states = output.hidden_states if every else (output.last_hidden_state,)
+                # What stands before the text is a prompt's, and not a part of it.
+                rows = torch.stack([mean_states(layer[:, -mask.shape[1] :], mask) for layer in states], 1).cpu()
+                for place, row in zip(batch, rows, strict=True):  # (layers, width)
+                    found[place] = row
+    finally:
+        backbone.model.train(was_training)
+    return torch.stack(found, 1)
+
+
+def _batches(inputs: Sequence[EncodedExample]) -> Iterator[list[int]]:
+    lengths = [(len(each.source), 0) for each in inputs]
+    return budget_batches(lengths, max(_BATCH_TOKENS, *(length for length, _ in lengths)))
