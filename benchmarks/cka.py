@@ -7,8 +7,8 @@ sentences), then the unbiased one of all sentences, and the one that ``xlgen ana
 claim is of this one. Times are the processor's, so that work beside it does not count; with OMP_NUM_THREADS=1 they are
 of one core, on an idle machine what the clock says. ``--layers 2`` is a quicker look.
 
-All sentences: 132 Gram matrices become 12 a layer, so that 11 is about the most there is; what is left is their products.
-In batches of b, a Gram matrix costs b / n of that.
+All sentences: 132 Gram matrices become 12 a layer, so that 11 is about the most there is; what is left is their
+products. In batches of b, a Gram matrix costs b / n of that.
 """
 
 from __future__ import annotations

@@ -45,9 +45,7 @@ def song(x: Array, y: Array) -> float:
 def song_by_sums(x: Array, y: Array) -> float:
     """The definition behind it: the mean over all choices of four things that differ."""
     k, m = x @ x.T, y @ y.T
-    found = [
-        k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in itertools.permutations(range(len(x)), 4)
-    ]
+    found = [k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in itertools.permutations(range(len(x)), 4)]
     return float(np.mean(found))
 
 

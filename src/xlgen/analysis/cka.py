@@ -77,9 +77,7 @@ def cka(sets: Sequence[NDArray[np.floating]], estimator: Estimator = "unbiased")
     return _normalized(hsic(sets, estimator), sets)
 
 
-def minibatch_cka(
-    sets: Sequence[NDArray[np.floating]], batch_size: int = 256, epochs: int = 1, seed: int = 0
-) -> Array:
+def minibatch_cka(sets: Sequence[NDArray[np.floating]], batch_size: int = 256, epochs: int = 1, seed: int = 0) -> Array:
     """CKA from the means over batches of the unbiased HSIC (Nguyen et al. 2021, equation 5): (sets, sets).
 
     Costs ``n * batch_size`` instead of ``n ** 2``. The things are dealt anew into batches of at most ``batch_size``, as

@@ -16,6 +16,7 @@ from xlgen.cli import serving  # noqa: F401
 from xlgen.cli import scoring  # noqa: F401
 from xlgen.cli import choosing  # noqa: F401
 from xlgen.cli import querying  # noqa: F401
+from xlgen.cli import analyzing  # noqa: F401
 from xlgen.cli import looking  # noqa: F401
 
 # isort: on

@@ -60,10 +60,12 @@ def read_parallel(
     pivot: str,
     data_dir: Path,
     allow_unknown: bool = False,
+    where: str = "evaluation.xlrs",
 ) -> ParallelTexts:
     """The texts of ``config`` in ``languages`` and the language ``pivot``.
 
     ``allow_unknown``: where the family has no language codes, languages that the backbone does not know may be there.
+    ``where`` the texts are asked for, as errors say it.
     Raises BackboneError for an unknown language; DataError where texts are not parallel: a row that one language has
     and another has not.
     """
@@ -73,14 +75,14 @@ def read_parallel(
         backbone.check_languages(codes)
     options = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
     options.pop("reader", None)
-    reader = build_reader(options, data_dir, "evaluation.xlrs: the corpus")
-    texts = {code: _read(reader, code, config) for code in codes}
+    reader = build_reader(options, data_dir, f"{where}: the corpus")
+    texts = {code: _read(reader, code, config, where) for code in codes}
     ids = list(texts[pivot])
     for code, found in texts.items():
         if list(found) != ids:
             other = sorted(set(ids) ^ set(found))
             which = f"{other[0]!r} is in one of them only" if other else "their order differs"
-            raise DataError(f"evaluation.xlrs: the texts of {pivot} and {code} are not parallel: {which}")
+            raise DataError(f"{where}: the texts of {pivot} and {code} are not parallel: {which}")
         backbone.learn(example.source for example in found.values())
     inputs = {
         code: [EncodedExample(backbone.encode_source(e, config.max_tokens)[0], (0,), code) for e in found.values()]
@@ -89,7 +91,7 @@ def read_parallel(
     return ParallelTexts(ids, pivot, inputs)
 
 
-def _read(reader: Reader, code: str, config: ParallelText) -> dict[str, LabelledExample]:
+def _read(reader: Reader, code: str, config: ParallelText, where: str) -> dict[str, LabelledExample]:
     """The first texts of a language, by id."""
     found: dict[str, LabelledExample] = {}
     for number, record in enumerate(islice(reader.read(code, config.split), config.sentences)):
@@ -100,7 +102,7 @@ def _read(reader: Reader, code: str, config: ParallelText) -> dict[str, Labelled
             raise DataError(f"{record.where}: a second text with the id {name!r}")
         found[name] = LabelledExample(name, code, text, (), record.where, (0, len(text)))
     if not found:
-        raise DataError(f"evaluation.xlrs: no text for language {code}, split {config.split}")
+        raise DataError(f"{where}: no text for language {code}, split {config.split}")
     return found
 
 

@@ -1,0 +1,203 @@
+"""Singular values of a model's weights, and how far training moved them (Ji et al. 2024, section 3.3, Tables 2 and 5).
+
+Of each weight W with the singular values s = (s_1, ..., s_r), from the largest: the norm ||s||, which is W's Frobenius
+norm; the distance ||s - s'|| to the singular values of the same weight in another checkpoint; and the effective rank
+exp(-sum p_i log p_i) with p = s / sum(s) (Roy and Vetterli 2007), from 1 to r. J averages nothing: a row is a layer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.registry import InputError
+
+KINDS: Mapping[str, str] = {
+    "key": "K",
+    "query": "Q",
+    "value": "V",
+    "output": "Out",
+    "feed_forward_in": "FC1",
+    "feed_forward_out": "FC2",
+}
+"""What the papers call a backbone's ``projections``, in the order of J's tables."""
+BERT: Mapping[str, tuple[str, ...]] = {
+    "query": ("attention.self.query",),
+    "key": ("attention.self.key",),
+    "value": ("attention.self.value",),
+    "output": ("attention.output.dense",),
+    "feed_forward_in": ("intermediate.dense",),
+    "feed_forward_out": ("output.dense",),
+}
+"""``projections`` of plain BERT and XLM-R models of transformers."""
+_LAYER = re.compile(r"(?:\b(?P<half>encoder|decoder)\.)?(?:block|layers|layer)\.(?P<number>\d+)\.")
+_CROSS = re.compile(r"\b(?:EncDecAttention|encoder_attn|crossattention)\b")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One matrix, and where it stands."""
+
+    half: str
+    """``encoder`` or ``decoder``."""
+    layer: int
+    """From 0."""
+    attention: str
+    """``self`` or ``cross``; empty for feed-forward weights."""
+    kind: str
+    """One of ``K Q V Out FC1 FC2``; where a kind has several matrices with their own names: ``FC1 wi_0``."""
+    name: str
+    """The parameter's name."""
+    tensor: Tensor
+    """(output, input)."""
+
+    @property
+    def place(self) -> tuple[str, int, str, str]:
+        """What makes two weights of different checkpoints the same one."""
+        return self.half, self.layer, self.attention, self.kind
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The singular values of one weight, and what changed since another checkpoint."""
+
+    weight: Weight
+    values: Tensor
+    """(r,), fp64, from the largest."""
+    distance: float
+    """||s - s'||; 0 for the checkpoint that others are compared with."""
+    change: float
+    """||W - W'|| / ||W'||, Frobenius; at least ``spectrum_change``."""
+    spectrum_change: float
+    """||s - s'|| / ||s'||."""
+
+    @property
+    def norm(self) -> float:
+        """||s||."""
+        return float(self.values.norm())
+
+    @property
+    def rank(self) -> float:
+        """The effective rank; see :func:`effective_rank`."""
+        return effective_rank(self.values)
+
+    def row(self, model: str) -> dict[str, Any]:
+        """What leaves as JSON."""
+        w = self.weight
+        return {
+            "analysis": "spectra", "model": model, "half": w.half, "layer": w.layer, "attention": w.attention,
+            "weight": w.kind, "name": w.name, "shape": list(w.tensor.shape), "norm": self.norm,
+            "distance": self.distance, "effective_rank": self.rank, "change": _finite(self.change),
+            "spectrum_change": _finite(self.spectrum_change), "singular_values": self.values.tolist(),
+        }  # fmt: skip
+
+
+def weights_of(
+    model: nn.Module, projections: Mapping[str, Sequence[str]], rename: Callable[[str], str] | None = None
+) -> list[Weight]:
+    """The named weights of ``model``, by half, layer and attention, in the order of J's tables.
+
+    Args:
+        model: Of transformers, or one that wraps such.
+        projections: The ends of the names of linear maps by kind, as :attr:`Backbone.projections`, or :data:`BERT`.
+        rename: A parameter's name to what it was before a method wrapped it.
+    """
+    ends = [
+        (tuple(f"{end}.weight".split(".")), f"{KINDS[kind]} {end}" if len(names) > 1 else KINDS[kind], kind)
+        for kind, names in projections.items()
+        for end in names
+    ]
+    found = [
+        weight
+        for name, parameter in model.named_parameters()
+        if (weight := _weight(rename(name) if rename else name, parameter.detach(), ends)) is not None
+    ]
+    order = {label: place for place, label in enumerate(KINDS.values())}
+    return sorted(
+        found, key=lambda w: (w.half == "decoder", w.layer, w.attention == "cross", order[w.kind.split()[0]], w.kind)
+    )
+
+
+def _weight(name: str, tensor: Tensor, ends: Sequence[tuple[tuple[str, ...], str, str]]) -> Weight | None:
+    place = _LAYER.search(name)
+    if place is None or tensor.dim() != 2:
+        return None
+    parts = tuple(name.split("."))
+    # The longest end: BERT's attention.output.dense ends in output.dense as well.
+    fitting = [each for each in ends if parts[-len(each[0]) :] == each[0]]
+    if not fitting:
+        return None
+    _, label, kind = max(fitting, key=lambda each: len(each[0]))
+    attention = "" if kind.startswith("feed_forward") else "cross" if _CROSS.search(name) else "self"
+    return Weight(place["half"] or "encoder", int(place["number"]), attention, label, name, tensor)
+
+
+def singular_values(tensor: Tensor) -> Tensor:
+    """(r,) in fp64, from the largest. Raises InputError for a weight that is not finite."""
+    if not torch.isfinite(tensor).all():
+        raise InputError(f"a weight of shape {tuple(tensor.shape)} is not finite (NaN or infinite)")
+    return torch.linalg.svdvals(tensor.double())
+
+
+def effective_rank(values: Tensor) -> float:
+    """exp of the entropy of singular values as shares of their sum (Roy and Vetterli 2007); 0 where all are zero."""
+    total = values.sum()
+    if total <= 0:
+        return 0.0
+    shares = values[values > 0] / total
+    return float(torch.exp(-(shares * shares.log()).sum()))
+
+
+def spectra(weights: Iterable[Weight]) -> list[Spectrum]:
+    """The spectra of one checkpoint, which is what others are compared with."""
+    return [Spectrum(weight, _values(weight), 0.0, 0.0, 0.0) for weight in weights]
+
+
+def compared(weights: Sequence[Weight], base: Sequence[Spectrum]) -> list[Spectrum]:
+    """The spectra of another checkpoint, with what changed since ``base``.
+
+    Raises InputError where the two have not the same weights of the same shapes.
+    """
+    before = {each.weight.place: each for each in base}
+    if odd := sorted(set(before) ^ {weight.place for weight in weights}):
+        halves = {half for half, *_ in odd}
+        raise InputError(
+            f"the layers do not match: {len(odd)} weights are in one of the checkpoints only ({', '.join(halves)}), "
+            f"first layer {odd[0][1]}, {odd[0][3]}; compare checkpoints of one architecture"
+        )
+    return [_compared(weight, before[weight.place]) for weight in weights]
+
+
+def _compared(weight: Weight, before: Spectrum) -> Spectrum:
+    old, new = before.weight.tensor, weight.tensor
+    if old.shape != new.shape:
+        raise InputError(
+            f"the layers do not match: {weight.name} is {tuple(new.shape)}, and {tuple(old.shape)} in the other "
+            "checkpoint; compare checkpoints of one architecture"
+        )
+    values = _values(weight)
+    distance = float((values - before.values).norm())
+    change = float((new.double() - old.double()).norm())
+    return Spectrum(weight, values, distance, _share(change, before.norm), _share(distance, before.norm))
+
+
+def _share(part: float, whole: float) -> float:
+    """Of a weight that was zero any change is infinitely large."""
+    return part / whole if whole else (0.0 if part == 0 else float("inf"))
+
+
+def _values(weight: Weight) -> Tensor:
+    try:
+        return singular_values(weight.tensor)
+    except InputError as error:
+        raise InputError(f"{weight.name}: {error}") from None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

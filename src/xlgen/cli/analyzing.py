@@ -1,0 +1,190 @@
+"""The commands that look into models and tasks: analyze cka, spectra, overlap, correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xlgen.cli.console import app, err, out
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xlgen.config import ParallelText
+
+_TEXTS = (
+    "Parallel text: a YAML file or mapping as `evaluation.xlrs` takes it, "
+    '{corpus: {reader: lines, path: "ntrex128/{language}.txt", codes: {en: eng, fr: fra}}}; default: the pocket world.'
+)
+_MODEL = "A backbone (embedded, of the hub, a folder), a run's folder (its newest checkpoint) or a checkpoint's."
+_LANGUAGES = "Comma-separated; default: all there are."
+_DATA = "Where relative paths start."
+
+analyze = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Why it works: representations and weights of models, labels of tasks.",
+    epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb",
+)
+app.add_typer(analyze, name="analyze")
+
+
+@analyze.command(epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb --languages en,fr,th --out cka")
+def cka(
+    first: Annotated[str, typer.Argument(help=_MODEL)],
+    second: Annotated[str | None, typer.Argument(help="Another one; without it, the languages of the first.")] = None,
+    texts: Annotated[str | None, typer.Option(help=_TEXTS)] = None,
+    languages: Annotated[str | None, typer.Option(help=_LANGUAGES)] = None,
+    sentences: Annotated[
+        int | None, typer.Option(min=1, help="The first so many; default: what the texts say.")
+    ] = None,
+    data_dir: Annotated[Path, typer.Option(help=_DATA)] = Path(),
+    relative_depth: Annotated[
+        bool, typer.Option("--relative-depth", help="Compare models of different depths, layer by proportion.")
+    ] = False,
+    unknown_languages: Annotated[
+        bool, typer.Option("--unknown-languages", help="Let languages through that a backbone without codes lacks.")
+    ] = False,
+    batch_size: Annotated[
+        int, typer.Option(min=4, help="Sentences of a batch; more than there are: all at once.")
+    ] = 256,
+    epochs: Annotated[int, typer.Option(min=1, help="How often the sentences are dealt into batches.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the dealing.")] = 0,
+    folder: Annotated[Path | None, typer.Option("--out", help="Where cka.json and the heat maps go.")] = None,
+) -> None:
+    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased)."""
+    from xlgen.analysis.representations import Settings, compare_languages, compare_models
+    from xlgen.report import looking
+    from xlgen.training.comparing import represent
+
+    config = _parallel_text(texts, sentences)
+    codes = languages.split(",") if languages else ()
+    settings = Settings(batch_size, epochs, seed)
+    names = [first, *([second] if second else [])]
+    with err.status("reading states"):
+        states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
+    between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
+    if second is None:
+        between = between or [compare_languages(states[0], settings)]  # which says that one language is too few
+        _show(looking.languages_table(between[0]))
+    rows = [row for each in between for row in each.rows()]
+    figures = {f"cka-languages-{number}.svg": each for number, each in enumerate(between, start=1)}
+    models = compare_models(states[0], states[1], settings, relative_depth) if second else None
+    if models:
+        _show(looking.models_table(models))
+        rows += models.rows()
+    if folder:
+        _write(rows, folder / "cka.json")
+        for name, each in figures.items():
+            _say(looking.draw_languages(each, folder / name))
+        if models:
+            _say(looking.draw_models(models, folder / "cka-models.svg"))
+
+
+@analyze.command(epilog="Example: xlgen analyze spectra pocket-mbart pocket-nllb --out spectra")
+def spectra(
+    base: Annotated[str, typer.Argument(help=f"{_MODEL} The others are compared with it.")],
+    others: Annotated[list[str] | None, typer.Argument(help="Checkpoints of the same architecture.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where spectra.json, its table and the heat map go.")
+    ] = None,
+) -> None:
+    """Singular values of every weight: norm, distance, effective rank, and what changed, layer by layer."""
+    from xlgen.analysis.spectra import compared, spectra
+    from xlgen.report import looking
+    from xlgen.report.formats import to_csv, to_markdown
+    from xlgen.results.files import write_atomically
+    from xlgen.training.comparing import read_weights
+
+    rows: list[dict[str, Any]] = []
+    first = None
+    for name in (base, *(others or ())):
+        with err.status(f"singular values of {name}"):
+            weights, beside = read_weights(name)
+            if beside:
+                err.print(f"{name}: its method adds modules beside the weights, which are not in these figures")
+            found = spectra(weights) if first is None else compared(weights, first)
+        first = first or found
+        rows += [each.row(name) for each in found]
+    _show(looking.norms_table(rows))
+    _show(looking.change_table(rows))
+    if folder:
+        _write(rows, folder / "spectra.json")
+        table = looking.spectra_table(rows)
+        for suffix, text in (("csv", to_csv(table)), ("md", to_markdown(table))):
+            _say(write_atomically(folder / f"spectra.{suffix}", text))
+        _say(looking.draw_spectra(rows, folder / "spectra.svg"))
+
+
+@analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
+def overlap(
+    task: Annotated[str, typer.Argument(help="A task with `parallel: true`, by name or as a YAML file.")],
+    source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
+    languages: Annotated[str | None, typer.Option(help=_LANGUAGES)] = None,
+    split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many examples of each language.")] = None,
+    data_dir: Annotated[Path, typer.Option(help=_DATA)] = Path(),
+    folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,
+) -> None:
+    """Label overlap: how many parallel inputs have the same label in two languages."""
+    from xlgen.analysis.overlap import label_overlap
+    from xlgen.data.tasks import load_task
+    from xlgen.report.looking import overlap_table
+
+    codes = tuple(languages.split(",")) if languages else ()
+    found = label_overlap(load_task(task, data_dir), source, codes, split, limit)
+    rows = [{"analysis": "overlap", **asdict(each)} for each in found]
+    _show(overlap_table(rows))
+    if folder:
+        _write(rows, folder / "overlap.json")
+
+
+@analyze.command(epilog="Example: xlgen analyze correlation runs/pocket-search --by-run")
+def correlation(
+    runs: Annotated[Path, typer.Argument(help="A run's or a study's folder, with XLRS measured while training.")],
+    metric: Annotated[str | None, typer.Option(help="Default: each task's main metric.")] = None,
+    by_run: Annotated[bool, typer.Option("--by-run", help="Each run by itself too.")] = False,
+    folder: Annotated[Path | None, typer.Option("--out", help="Where correlation.json goes.")] = None,
+) -> None:
+    """Spearman's rank correlation of XLRS with the metric, over checkpoints and languages (* p < 0.05)."""
+    from xlgen.report.looking import correlation_table
+    from xlgen.results.rows import load
+    from xlgen.selection.correlation import xlrs_correlations
+
+    found = xlrs_correlations(load(runs), metric, by_run)
+    rows = [{"analysis": "correlation", **asdict(each)} for each in found]
+    _show(correlation_table(rows))
+    if folder:
+        _write(rows, folder / "correlation.json")
+
+
+def _parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
+    """What --texts names, or the pocket world's validation stories."""
+    from xlgen.config import ParallelText, validate
+    from xlgen.overrides import parse_yaml, read_yaml
+
+    found: Any = {}
+    if texts:
+        found = read_yaml(Path(texts)) if Path(texts).suffix in (".yaml", ".yml") else parse_yaml(texts, "--texts")
+    config = validate(ParallelText, found, "--texts")
+    return config.model_copy(update={"sentences": sentences} if sentences else {})
+
+
+def _show(table: Table) -> None:
+    """The table as wide as it is: figures that are cut off are none."""
+    wide = out.options.update(max_width=1_000)
+    out.print(table, width=max(out.width, out.measure(table, options=wide).maximum), crop=False, soft_wrap=True)
+
+
+def _write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    from xlgen.results.rows import write_rows
+
+    _say(write_rows([dict(row) for row in rows], path))
+
+
+def _say(path: Path) -> None:
+    out.print(f"written  {path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,106 @@
+"""Heat maps in files of their own, SVG or PNG: panels of one scale, with their numbers where they fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from xlgen.registry import InputError
+
+_CELL = 0.34
+"""Inches."""
+_MOST_NUMBERS = 400
+"""With more cells in a panel their numbers would not be readable."""
+_STYLE: Any = {"font.family": "sans-serif", "font.size": 8, "svg.hashsalt": "xlgen", "text.parse_math": False}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One heat map."""
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: NDArray[np.float64]
+    """(rows, columns); NaN is left blank."""
+
+
+def draw(
+    panels: Sequence[Panel],
+    path: Path,
+    title: str = "",
+    columns: int = 4,
+    limits: tuple[float | None, float | None] = (None, 1.0),
+    axes: tuple[str, str] = ("", ""),
+) -> Path:
+    """Write ``panels``, ``columns`` of them beside one another, to ``path``; its ending says the format.
+
+    ``limits`` of the colours: None takes the smallest or largest value. ``axes``: what rows and columns are.
+    Raises InputError without panels, or for an ending that matplotlib does not know.
+    """
+    if not panels:
+        raise InputError("there is nothing to draw")
+    low, high = _limits(panels, limits)
+    across = min(columns, len(panels))
+    down = -(-len(panels) // across)
+    width = max(len(panel.columns) for panel in panels) * _CELL + 0.7
+    height = max(len(panel.rows) for panel in panels) * _CELL * 0.8 + 0.6
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(across * width + 0.9, down * height + 0.5), layout="constrained")
+        axs = figure.subplots(down, across, squeeze=False)
+        for axis, panel in zip(axs.flat, panels, strict=False):
+            image = _panel(axis, panel, low, high)
+            axis.set_ylabel(axes[0])
+            axis.set_xlabel(axes[1])
+        for axis in list(axs.flat)[len(panels) :]:
+            axis.set_axis_off()
+        figure.colorbar(image, ax=axs, shrink=0.8, pad=0.01)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from None
+    return path
+
+
+def _limits(panels: Sequence[Panel], limits: tuple[float | None, float | None]) -> tuple[float, float]:
+    values = np.concatenate([np.ravel(panel.values) for panel in panels])
+    values = values[np.isfinite(values)]
+    low, high = limits
+    low = float(values.min(initial=0.0 if not len(values) else values[0])) if low is None else low
+    high = float(values.max(initial=1.0 if not len(values) else values[0])) if high is None else high
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _panel(axis: mpl.axes.Axes, panel: Panel, low: float, high: float) -> mpl.image.AxesImage:
+    image = axis.imshow(np.ma.masked_invalid(panel.values), cmap="viridis", vmin=low, vmax=high, aspect="auto")
+    axis.set_title(panel.title, loc="left", fontsize=8)
+    axis.set_xticks(range(len(panel.columns)), panel.columns)
+    axis.set_yticks(range(len(panel.rows)), panel.rows)
+    axis.tick_params(length=0)
+    for side in axis.spines.values():
+        side.set_visible(False)
+    if panel.values.size <= _MOST_NUMBERS:
+        for (row, column), value in np.ndenumerate(panel.values):
+            if math.isfinite(value):
+                ink = "white" if value < low + 0.6 * (high - low) else "black"
+                axis.text(column, row, _short(value), ha="center", va="center", color=ink, fontsize=6)
+    return image
+
+
+def _short(value: float) -> str:
+    """Two digits of what is below 10: ``.93``, ``1.0``, ``-.02``; ``12.3``."""
+    if abs(value) >= 9.995:
+        return f"{value:.1f}"
+    text = f"{value:.2f}"
+    return "1.0" if text == "1.00" else text.replace("0.", ".", 1) if abs(value) < 1 else text

@@ -1,0 +1,116 @@
+"""Models opened to be looked at: an embedded backbone, one of the hub, a folder, a run or a checkpoint of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from xlgen.adaptation.base import Method, build_method
+from xlgen.analysis.representations import Representations
+from xlgen.analysis.spectra import BERT, Weight, weights_of
+from xlgen.analysis.states import layer_means
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import ParallelText
+from xlgen.data.tasks import build_reader
+from xlgen.languages import Language
+from xlgen.registry import InputError
+from xlgen.training import checkpoints as store
+from xlgen.training.parallel import read_parallel
+from xlgen.training.serving import find_checkpoint
+
+_PLAIN = ("bert", "roberta", "xlm-roberta")
+"""``model_type`` of encoders whose weights are named as BERT's are."""
+
+
+def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
+    """The backbone ``name``, or the checkpoint (of a run: the newest) in the folder ``name``, with its method.
+
+    A backbone by itself has the method that changes nothing about it. Raises BackboneError.
+    """
+    folder = Path(name)
+    if (folder / "checkpoint.json").exists() or (folder / "checkpoints").is_dir():
+        backbone, method, _ = store.load_checkpoint(find_checkpoint(folder), languages)
+        return backbone, method
+    backbone = loading.load(name, languages=languages, allow_unknown=allow_unknown)
+    backbone.model.eval()
+    return backbone, build_method({"method": "full"})
+
+
+def languages_of(texts: ParallelText, languages: Sequence[str], data_dir: Path, backbone: Backbone) -> tuple[str, ...]:
+    """Those that are asked for; else those that the texts name, or the corpus has; else those of the backbone."""
+    options = {"name": texts.corpus.get("reader"), **texts.corpus}
+    options.pop("reader", None)
+    asked = tuple(languages) or texts.languages or tuple(texts.corpus.get("codes") or ())
+    if not asked:
+        asked = build_reader(options, data_dir, "the corpus").languages() or backbone.languages
+    return tuple(dict.fromkeys(Language.parse(text).code for text in asked))
+
+
+def represent(
+    name: str,
+    texts: ParallelText,
+    languages: Sequence[str] = (),
+    data_dir: Path | None = None,
+    allow_unknown: bool = False,
+) -> Representations:
+    """What the encoder of the model ``name`` makes of parallel sentences, at every layer.
+
+    Raises:
+        BackboneError: for a model that cannot be opened or does not know a language.
+        DataError: where the sentences are not parallel, or a language has none.
+        InputError: for states that are not finite.
+    """
+    data_dir = data_dir or Path()
+    backbone, method = open_model(name)
+    codes = languages_of(texts, languages, data_dir, backbone)
+    texts = texts.model_copy(update={"languages": codes})
+    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where="cka")
+    states = {}
+    for code, inputs in found.inputs.items():
+        method.set_language(backbone, code)
+        states[code] = layer_means(backbone, inputs).numpy()
+    return Representations(name, found.ids, states)
+
+
+def read_weights(name: str) -> tuple[list[Weight], bool]:
+    """The named weights of the model ``name``; and whether its method adds parts that are in none of them.
+
+    What a method adds is merged into the weights where that can be (LoRA). Raises BackboneError.
+    """
+    if (plain := _plain_encoder(name)) is not None:
+        return weights_of(plain, BERT), False
+    backbone, method = open_model(name)
+    beside = method.adds_modules
+    if beside:
+        try:
+            method.merge(backbone)
+            beside = False
+        except InputError:
+            pass  # adapters and prompts stand beside the weights, which are then the pretrained ones
+    found = weights_of(backbone.model, backbone.projections, method.pretrained_name if beside else None)
+    if not found:
+        raise InputError(f"{name}: no weight has a name that is known; a family's `projections` say which")
+    return found, beside
+
+
+def _plain_encoder(name: str) -> nn.Module | None:
+    """An encoder that is no backbone of ours, as transformers has it; None for anything else."""
+    if Path(name).is_dir() and not (Path(name) / "config.json").exists():
+        return None
+    folder = loading.resolve(name)
+    try:
+        loading.family_of(folder)
+        return None
+    except BackboneError:
+        from transformers import AutoConfig, AutoModel
+
+        try:
+            if AutoConfig.from_pretrained(folder).model_type not in _PLAIN:
+                return None
+            model: nn.Module = AutoModel.from_pretrained(folder, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise BackboneError(f"{name} cannot be loaded: {str(error).splitlines()[0]}") from None
+    return model
