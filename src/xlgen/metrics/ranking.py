@@ -1,0 +1,85 @@
+"""nDCG of documents ranked for a query (Järvelin and Kekäläinen 2002), as scikit-learn and XGLUE compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+
+
+def ndcg(scores: ArrayLike, gains: ArrayLike) -> float:
+    """``DCG / ideal DCG`` of one query's documents, in [0, 1]; 0 where no document has a gain.
+
+    ``DCG = sum_i gain_i / log2(1 + i)`` over ranks ``i`` from 1. Documents of one score share the ranks they stand on
+    (McSherry and Najork 2008). Equal to scikit-learn's ``ndcg_score([gains], [scores])``.
+
+    Args:
+        scores: (documents,), higher is better.
+        gains: (documents,), at least 0.
+    """
+    given, wanted = np.asarray(scores, dtype=float), np.asarray(gains, dtype=float)
+    discounts = 1 / np.log2(np.arange(len(given)) + 2)
+    ideal = float(np.sort(wanted)[::-1] @ discounts)
+    if ideal == 0:
+        return 0.0
+    _, group = np.unique(-given, return_inverse=True)  # group 0 has the highest score
+    sizes = np.bincount(group)
+    ends = np.cumsum(sizes)
+    up_to = np.concatenate([[0.0], np.cumsum(discounts)])
+    shared = (up_to[ends] - up_to[ends - sizes]) / sizes
+    return float(wanted @ shared[group]) / ideal
+
+
+def xglue_ndcg(queries: Sequence[str], scores: Sequence[float], gains: Sequence[float]) -> float:
+    """XGLUE's figure for web page ranking (Liang et al. 2020): the mean nDCG over queries, in [0, 1].
+
+    Rows of one query stand together; where a query comes again later it counts as another one. Queries with one
+    document are left out. NaN where none is left.
+    """
+    rows = list(zip(queries, scores, gains, strict=True))
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row[0])]
+    found = [ndcg([row[1] for row in group], [row[2] for row in group]) for group in groups if len(group) > 1]
+    return sum(found) / len(found) if found else float("nan")
+
+
+@plugins.register("ndcg")
+@dataclass(frozen=True)
+class Ndcg:
+    """nDCG of each query, in percent: an output is the scores of its documents, a reference their gains.
+
+    Queries with one document have no figure (XGLUE's rule); scores that cannot be read, or too few, are worth 0.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("ndcg"),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """A number in [0, 1]; NaN without a reference of two or more gains."""
+        return {"ndcg": np.array([_of(example) for example in examples], dtype=float)}
+
+    def signature(self, language: str) -> str:
+        """How gains count."""
+        return "gain:linear|ties:averaged"
+
+
+def _of(example: Example) -> float:
+    gains = _numbers(example.references[0]) if example.references else None
+    if gains is None or len(gains) < 2 or (gains < 0).any():
+        return np.nan
+    text = example.prediction if example.raw_prediction is None else example.raw_prediction
+    scores = _numbers(text)
+    return ndcg(scores, gains) if scores is not None and len(scores) == len(gains) else 0.0
+
+
+def _numbers(text: str) -> NDArray[np.float64] | None:
+    """Finite numbers with spaces between them; None for anything else."""
+    try:
+        found = np.array([float(part) for part in text.split()])
+    except ValueError:
+        return None
+    return found if np.isfinite(found).all() else None
