@@ -112,6 +112,13 @@ def test_languages_of_one_model_overlap_and_correlation(
     assert rows(tmp_path / "correlation" / "correlation.json")[0]["n"] == 3
 
 
+def test_a_wide_table_is_not_cut_where_the_terminal_is_narrow(checkpoint: Callable[[str], Path]) -> None:
+    arguments = ["analyze", "cka", str(checkpoint("nllb")), str(checkpoint("mbart")), "--sentences", "5"]
+    done = runner.invoke(app, arguments, env={"COLUMNS": "30"})
+    assert done.exit_code == 0, done.output
+    assert "…" not in done.stdout and "mean" in done.stdout
+
+
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     monkeypatch.setattr(sys, "argv", ["xlgen", "analyze", *map(str, arguments)])
     with pytest.raises(SystemExit) as stopped:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from xlgen.analysis.cka import cka, minibatch_cka
-from xlgen.analysis.representations import Representations, Settings, compare_languages, compare_models
+from xlgen.analysis.representations import (
+    Representations,
+    Settings,
+    compare_languages,
+    compare_models,
+    compare_with_length,
+)
 from xlgen.registry import InputError
 
 
@@ -60,3 +66,16 @@ def test_bad_input() -> None:
     broken[2, 3, 1] = np.nan
     with pytest.raises(InputError, match=r"a: the states of layer 2 in th are not finite"):
         Representations("a", good.ids, {**good.of, "th": broken})
+
+
+def test_states_that_are_about_length_are_found_out() -> None:
+    words = states("a")
+    sizes = list(range(2, 22))
+    of = {code: layers.copy() for code, layers in words.of.items()}
+    of["th"][1] = np.log(sizes)[:, None] * np.arange(1, 7)
+    found = compare_with_length(Representations("a", words.ids, of, dict.fromkeys(of, sizes)))
+    assert found.values[1, 1] == pytest.approx(1, abs=1e-6) and abs(found.values[0]).max() < 0.5
+    one = cka([np.log(sizes)[:, None], of["en"][2]])[0, 1]
+    assert found.values[2, 0] == pytest.approx(one, abs=1e-5) and len(found.rows()) == 8
+    with pytest.raises(InputError, match="lengths of the sentences are not known"):
+        compare_with_length(words)

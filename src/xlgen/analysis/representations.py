@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Representations:
     """Of the sentences, the same in every language."""
     of: Mapping[str, NDArray[np.float32]]
     """By language: (1 + layers, sentences, width), each the mean over a sentence's tokens."""
+    lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """By language, of each sentence in tokens, as the encoder was given it; empty where nobody counted."""
 
     def __post_init__(self) -> None:
         for language, states in self.of.items():
@@ -130,6 +132,46 @@ class BetweenLanguages:
         """The mean over pairs of different languages, by layer: (1 + layers,)."""
         pairs = np.triu_indices(len(self.languages), 1)
         return np.asarray(self.values[:, pairs[0], pairs[1]].mean(1), dtype=float)
+
+
+@dataclass(frozen=True)
+class WithLength:
+    """CKA of one model's states with nothing but the logarithm of each sentence's length in tokens.
+
+    What says how far any other CKA of them may be about length, which translations share: near 1 where the model adds
+    learned positions and their mean outweighs the words.
+    """
+
+    model: str
+    languages: tuple[str, ...]
+    values: Array
+    """(1 + layers, languages)."""
+    n: int
+    signature: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a layer and language."""
+        return [
+            {
+                "analysis": "cka-length", "model": self.model, "layer": layer, "language": language,
+                "value": _number(self.values[layer, place]), "n": self.n, "signature": self.signature,
+            }
+            for layer in range(len(self.values))
+            for place, language in enumerate(self.languages)
+        ]  # fmt: skip
+
+
+def compare_with_length(states: Representations, settings: Settings | None = None) -> WithLength:
+    """CKA of every layer and language with the sentences' lengths. Raises InputError where nobody counted these."""
+    settings = settings or Settings()
+    if set(states.lengths) != set(states.of):
+        raise InputError(f"{states.model}: the lengths of the sentences are not known")
+    found = []
+    for code, layers in states.of.items():
+        size = np.log(np.asarray(states.lengths[code], dtype=np.float32))[:, None]  # (sentences, 1)
+        found.append(_cka([size, *layers], settings)[0, 1:])
+    n = len(states.ids)
+    return WithLength(states.model, states.languages, np.stack(found, 1), n, settings.signature(n))
 
 
 def compare_models(

@@ -57,7 +57,7 @@ def cka(
     folder: Annotated[Path | None, typer.Option("--out", help="Where cka.json and the heat maps go.")] = None,
 ) -> None:
     """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased)."""
-    from xlgen.analysis.representations import Settings, compare_languages, compare_models
+    from xlgen.analysis.representations import Settings, compare_languages, compare_models, compare_with_length
     from xlgen.report import looking
     from xlgen.training.comparing import represent
 
@@ -77,6 +77,9 @@ def cka(
     if models:
         _show(looking.models_table(models))
         rows += models.rows()
+    lengths = [compare_with_length(each, settings) for each in states]
+    _show(looking.length_table(lengths))
+    rows += [row for each in lengths for row in each.rows()]
     if folder:
         _write(rows, folder / "cka.json")
         for name, each in figures.items():
@@ -176,8 +179,10 @@ def _parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
 
 def _show(table: Table) -> None:
     """The table as wide as it is: figures that are cut off are none."""
-    wide = out.options.update(max_width=1_000)
-    out.print(table, width=max(out.width, out.measure(table, options=wide).maximum), crop=False, soft_wrap=True)
+    from rich.console import Console
+
+    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
+    Console(file=out.file, width=max(out.width, needed)).print(table)
 
 
 def _write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Column, Table
 
 from xlgen.analysis.overlap import AVERAGE
-from xlgen.analysis.representations import BetweenLanguages, BetweenModels
+from xlgen.analysis.representations import BetweenLanguages, BetweenModels, WithLength
 from xlgen.report import tables
 from xlgen.report.heatmaps import Panel, draw
 from xlgen.report.tables import language_name
@@ -43,6 +43,16 @@ def languages_table(found: BetweenLanguages) -> Table:
         most, least = int(np.nanargmax(values)), int(np.nanargmin(values))
         ends = (f"{named[place]} {values[place]:.2f}" for place in (most, least))
         table.add_row(_layer(layer), _two(values.mean()), *ends)
+    return table
+
+
+def length_table(found: Sequence[WithLength]) -> Table:
+    """A line a layer, a column a model: the mean over languages."""
+    table = _table("layer", *(Column(short_backbone(each.model), justify="right") for each in found))
+    table.title = "CKA with the log of the sentence's length: what others may be about"
+    for layer in reversed(range(max(len(each.values) for each in found))):
+        means = (each.values[layer].mean() if layer < len(each.values) else np.nan for each in found)
+        table.add_row(_layer(layer), *(_two(float(value)) for value in means))
     return table
 
 

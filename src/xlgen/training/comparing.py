@@ -72,7 +72,8 @@ def represent(
     for code, inputs in found.inputs.items():
         method.set_language(backbone, code)
         states[code] = layer_means(backbone, inputs).numpy()
-    return Representations(name, found.ids, states)
+    lengths = {code: [len(each.source) for each in inputs] for code, inputs in found.inputs.items()}
+    return Representations(name, found.ids, states, lengths)
 
 
 def read_weights(name: str) -> tuple[list[Weight], bool]:
