@@ -12,6 +12,7 @@ import torch
 import yaml
 from hypothesis import settings
 
+from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
 
@@ -41,6 +42,10 @@ CHECKPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+ENCODERS = ("bert", "xlm-roberta")
+"""Tiny checkpoints of families without a decoder."""
+
+
 def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> Path:
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
@@ -62,12 +67,14 @@ def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of the tiny checkpoint called so: mt5, umt5, mbart or nllb. Copy it before changing it."""
+    """The folder of the tiny checkpoint called so, of CHECKPOINTS or ENCODERS. Copy it before changing it."""
     root = tmp_path_factory.mktemp("checkpoints")
 
     def find(name: str) -> Path:
         folder = root / name
-        return folder if folder.exists() else _make(folder, *CHECKPOINTS[name])
+        if folder.exists():
+            return folder
+        return make_encoder(folder, name) if name in ENCODERS else _make(folder, *CHECKPOINTS[name])
 
     return find
 

@@ -116,7 +116,7 @@ def tasks() -> Iterable[tuple[str, str]]:
 
 def recipes() -> Iterable[tuple[str, str]]:
     """Shipped recipes."""
-    found = {**shipped("."), **shipped("papers"), **shipped("pocket")}
+    found = {**shipped("."), **shipped("papers"), **shipped("pocket"), **shipped("examples")}
     return [(name, _purpose(path)) for name, path in found.items()]
 
 

@@ -41,7 +41,7 @@ class Method(ABC):
             torch.manual_seed(seed)
             self.insert(backbone)
         for name, parameter in backbone.model.named_parameters():
-            parameter.requires_grad_(self.trains(name, backbone))
+            parameter.requires_grad_(self.trains(name, backbone) or backbone.is_fresh(name))
 
     def insert(self, backbone: Backbone) -> None:
         """Add the method's own modules to the model. Most methods add none."""
@@ -89,7 +89,7 @@ class Method(ABC):
 
     def saves(self, name: str, backbone: Backbone) -> bool:
         """Whether a checkpoint holds the parameter ``name``: what is trained, and what cannot be had otherwise."""
-        return self.trains(name, backbone)
+        return self.trains(name, backbone) or backbone.is_fresh(name)
 
     def save(self, backbone: Backbone, folder: Path) -> None:
         """Write what a checkpoint holds into ``folder``, in safetensors and JSON only."""

@@ -20,8 +20,8 @@ class IA3(ThroughPeft):
     def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
         """All vectors start at one, so that step 0 equals the pretrained model."""
         # Of the feed-forward's second matrix it is the input that is scaled: what gamma gives.
-        inside = backbone.projections["feed_forward_out"]
+        inside = backbone.maps("feed_forward_out")
         return peft.IA3Config(
-            target_modules=[*backbone.projections["key"], *backbone.projections["value"], *inside],
+            target_modules=[*backbone.maps("key"), *backbone.maps("value"), *inside],
             feedforward_modules=list(inside),
         )

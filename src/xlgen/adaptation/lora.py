@@ -40,5 +40,5 @@ class Lora(ThroughPeft):
             r=options.rank,
             lora_alpha=options.alpha,
             lora_dropout=options.dropout,
-            target_modules=[name for target in options.targets for name in backbone.projections[target]],
+            target_modules=[name for target in options.targets for name in backbone.maps(target)],
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from xlgen.adaptation.base import Method, check_fit
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.heads import NO_PROMPTS
 
 
 def import_peft() -> ModuleType:
@@ -42,7 +43,12 @@ class ThroughPeft(Method):
         """The wrapped model takes the model's place. Raises BackboneError."""
         peft = import_peft()
         config = self.peft_config(backbone, peft)
-        config.task_type = peft.TaskType.SEQ_2_SEQ_LM
+        if backbone.fresh_modules:
+            if config.is_prompt_learning:
+                raise BackboneError(f"{NO_PROMPTS}; use full, adapters, lora, bitfit or freezing")
+            config.modules_to_save = list(backbone.fresh_modules)
+        else:
+            config.task_type = peft.TaskType.SEQ_2_SEQ_LM
         with warnings.catch_warnings():
             # peft asks transformers in a way that transformers will drop.
             warnings.simplefilter("ignore", FutureWarning)

@@ -36,6 +36,8 @@ class Backbone(ABC):
     """``model_type`` of config.json."""
     tokenizer_classes: ClassVar[tuple[str, ...]] = ()
     """``tokenizer_class`` of tokenizer_config.json, where one model type serves several families."""
+    decodes: ClassVar[bool] = True
+    """Whether there is a decoder; an encoder alone is for tasks with a head."""
     has_codes: ClassVar[bool] = True
     """Whether targets begin with a language code, without which a language cannot be generated at all."""
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
@@ -47,6 +49,8 @@ class Backbone(ABC):
     """Last names of the modules whose output is a feed-forward block's output."""
     entrances: ClassVar[Mapping[str, str]] = {}
     """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
+    fresh_modules: ClassVar[tuple[str, ...]] = ()
+    """Parts of the model that were never trained and that every method trains: a head."""
     projections: ClassVar[Mapping[str, tuple[str, ...]]]
     """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
@@ -246,6 +250,10 @@ class Backbone(ABC):
     def decoder_shape(self) -> tuple[int, int, int]:
         """Layers of the decoder, heads of its attention, and the dimension of a head."""
 
+    def is_fresh(self, name: str) -> bool:
+        """Whether the parameter ``name`` is of :attr:`fresh_modules`."""
+        return name.startswith(tuple(f"{module}." for module in self.fresh_modules))
+
     def depth(self, name: str) -> int:
         """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
         and of decoder, one more than there are layers for the embeddings.
@@ -262,6 +270,12 @@ class Backbone(ABC):
         """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
         wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
+
+    def maps(self, kind: str) -> tuple[str, ...]:
+        """The last names of the linear maps of a ``kind`` of ``projections``. Raises BackboneError for none."""
+        if kind not in self.projections:
+            raise BackboneError(f"{self.name}: {kind} has no name of its own; there are {', '.join(self.projections)}")
+        return self.projections[kind]
 
     def entrance(self, name: str) -> nn.Module:
         """The module whose input is the input of the block called ``name`` by ``sublayers``."""

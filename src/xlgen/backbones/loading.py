@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.backbones.headed import put_under_head
+from xlgen.backbones.heads import HEAD_FILE, Head, head_of
 from xlgen.registry import nearest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -81,8 +83,11 @@ def load(
     init: str = "pretrained",
     seed: int = 0,
     weights: str = "fp32",
+    head: Head | None = None,
 ) -> Backbone:
     """Load a backbone on the CPU, refusing first what it cannot do.
+
+    With ``head``, its encoder under a fresh one, drawn from ``seed``; a folder that holds a head gives that one.
 
     ``weights`` in bf16 take half the memory and are for decoding only; training keeps them in fp32 whatever its
     ``precision``. Family, precision and ``languages`` are checked before any weight is read. Weights come from
@@ -97,12 +102,47 @@ def load(
     unloaded.check_precision(precision)
     if not allow_unknown or family.has_codes:
         unloaded.check_languages(languages)
+    if (saved := _read_head(folder)) is not None:
+        return _with_saved_head(folder, config, family, tokenizer, name, saved)
+    if head is None and not family.decodes:
+        raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
     if init == "random":
         model = _random_model(config, family, seed)
     else:
-        model = _load_model(folder, config, DTYPES[weights])
+        model = _load_model(folder, config, DTYPES[weights], family.decodes)
         family.repair(model, fresh=False)
-    return family(model, tokenizer, name)
+    if head is None:
+        return family(model, tokenizer, name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return put_under_head(family, model, tokenizer, name, head)
+
+
+def _read_head(folder: str) -> Head | None:
+    """The head that a checkpoint of ours was saved with."""
+    path = Path(folder) / HEAD_FILE
+    if not path.is_file():
+        return None
+    try:
+        return head_of(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise BackboneError(f"{path} is damaged: {error}") from None
+
+
+def _with_saved_head(
+    folder: str, config: Any, family: type[Backbone], tokenizer: Any, name: str, head: Head
+) -> Backbone:
+    """An encoder with its trained head. Raises BackboneError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    found = put_under_head(family, _random_model(config, family, seed=0), tokenizer, name, head)
+    try:
+        found.model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BackboneError(f"the weights in {folder} are damaged or do not fit its config: {reason}") from None
+    return found
 
 
 def outline(name: str) -> Backbone:
@@ -151,22 +191,28 @@ def _load_tokenizer(folder: str) -> Any:
 
 
 def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
-    from transformers import AutoModelForSeq2SeqLM
-
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+        loader, options = _library_class(family.decodes)
+        model = loader.from_config(config, dtype=torch.float32, **options)
         family.repair(model, fresh=True)
     return model
 
 
-def _load_model(folder: str, config: Any, dtype: torch.dtype) -> Any:
+def _library_class(decodes: bool) -> tuple[Any, dict[str, Any]]:
+    """What reads a model, with its options. A pooler is a part of the head, which has its own."""
+    from transformers import AutoModel, AutoModelForSeq2SeqLM
+
+    return (AutoModelForSeq2SeqLM, {}) if decodes else (AutoModel, {"add_pooling_layer": False})
+
+
+def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = True) -> Any:
     from safetensors import SafetensorError
 
     try:
         files = _weight_files(folder)
-        converted = files and dtype != torch.float32
-        model, info = _read_converted(folder, config, files, dtype) if converted else _read(folder, dtype)
+        converted = files and dtype != torch.float32 and decodes
+        model, info = _read_converted(folder, config, files, dtype) if converted else _read(folder, dtype, decodes)
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -185,12 +231,11 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype) -> Any:
     return model
 
 
-def _read(folder: str, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str, Any]]:
     """A model, and what the library says of its loading."""
-    from transformers import AutoModelForSeq2SeqLM
-
-    found: tuple[Any, dict[str, Any]] = AutoModelForSeq2SeqLM.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+    loader, options = _library_class(decodes)
+    found: tuple[Any, dict[str, Any]] = loader.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
     )
     return found
 

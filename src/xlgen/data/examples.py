@@ -30,6 +30,10 @@ class LabelledExample:
     targets: tuple[str, ...]
     where: str
     croppable: tuple[int, int] | None = None
+    words: tuple[str, ...] = ()
+    """The input's words, where each has a tag."""
+    tags: tuple[str, ...] = ()
+    """The words' tags, where they are known."""
 
 
 @dataclass(frozen=True)

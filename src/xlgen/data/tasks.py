@@ -13,7 +13,7 @@ from pydantic import Field
 from xlgen.config import Config, find_task, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
-from xlgen.data.templates import FIELD, FORMS, fill, labels
+from xlgen.data.templates import FIELD, FORMS, field, fill, labels
 from xlgen.languages import Language
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
@@ -27,8 +27,14 @@ class TaskConfig(Config):
     reader: dict[str, Any]
     """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
     languages: tuple[str, ...] = Field(min_length=1)
+    kind: Literal["generation", "tagging", "classification"] = "generation"
+    """What is asked for: a text; or, by a head on the encoder, a label of ``labels`` for each word (``tagging``) or
+    for each input (``classification``)."""
+    labels: tuple[str, ...] = ()
+    """Of a task with a head, as they are written in predictions."""
     source: str
-    """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates."""
+    """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates. Of ``tagging`` one field
+    with a list of words: ``"{tokens:words}"``, and ``target`` the field with their tags: ``tags``."""
     target: str
     """Name of the field with the reference output, or with several (the first is the training label); or a template
     that makes a label of it: ``"<extra_id_0>{answers}"``. Sentinels are no part of references."""
@@ -51,6 +57,11 @@ class TaskConfig(Config):
     the encoder makes them (XLRS)."""
     splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
+
+    @property
+    def head(self) -> dict[str, Any] | None:
+        """The head that the task needs, as ``{kind, labels}``; None where text is generated."""
+        return None if self.kind == "generation" else {"kind": self.kind, "labels": list(self.labels)}
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,8 @@ class Task:
 
     def _example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
-        targets = self._targets(record) if labelled else ()
+        words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
+        targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
         return LabelledExample(
             id=str(record.fields.get(self.config.id, number)),
             language=language,
@@ -105,7 +117,26 @@ class Task:
             targets=targets,
             where=record.where,
             croppable=croppable,
+            words=words,
+            tags=tags,
         )
+
+    def _tagged(self, record: Record, labelled: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The words of a record and, where ``labelled``, their tags. Raises DataError where they do not pair."""
+        source, target = FIELD.findall(self.config.source)[0][0], self.config.target
+        words = field(record, source)
+        tags = field(record, target) if labelled else ()
+        if not all(isinstance(found, list | tuple) for found in (words, tags)):
+            raise DataError(
+                f"{record.where}: fields {source!r} and {target!r} must be lists, of words and of their tags"
+            )
+        names = self.config.names.get(target, {})
+        words, tags = tuple(words), tuple(str(names.get(str(tag), tag)) for tag in tags)
+        if not words or (labelled and len(words) != len(tags)):
+            raise DataError(f"{record.where}: {len(words)} words and {len(tags)} tags; each word needs one")
+        if unknown := sorted(set(tags) - set(self.config.labels)):
+            raise DataError(f"{record.where}: tag {unknown[0]!r} is none of {', '.join(self.config.labels)}")
+        return words, tags
 
     def _targets(self, record: Record) -> tuple[str, ...]:
         targets = labels(self.config.target, record, self.config.names)
@@ -129,6 +160,7 @@ def load_task(name: str, data_dir: Path) -> Task:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold keys and values")
     config = validate(TaskConfig, {"name": path.stem, **data}, str(path))
+    _check_kind(config, path)
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
     languages = tuple(Language.parse(text).code for text in config.languages)
@@ -138,6 +170,14 @@ def load_task(name: str, data_dir: Path) -> Task:
         if form and form not in FORMS:
             raise InputError(f"{path}: {{{name}:{form}}}: {nearest(form, FORMS)}")
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
+
+
+def _check_kind(config: TaskConfig, path: Path) -> None:
+    """A head needs to know its labels, and tags the words that they belong to."""
+    if (config.kind == "generation") == bool(config.labels) or len(set(config.labels)) != len(config.labels):
+        raise InputError(f"{path}: kind {config.kind} {'takes no' if config.labels else 'needs'} labels, each once")
+    if config.kind == "tagging" and [form for _, form in FIELD.findall(config.source)] != ["words"]:
+        raise InputError(f'{path}: the source of a tagging task is one list of words: "{{tokens:words}}"')
 
 
 def interleave(parts: list[list[LabelledExample]], limit: int | None) -> list[LabelledExample]:

@@ -19,6 +19,7 @@ from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.heads import head_of
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
 
@@ -43,6 +44,8 @@ class About:
     """Whether languages that the backbone does not know are let through."""
     seed: int = 0
     """From which inserted modules were drawn."""
+    head: Mapping[str, Any] | None = None
+    """Of a task of labels, what its head tells: ``{kind, labels}``."""
 
 
 def save_checkpoint(
@@ -124,7 +127,7 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed"} - set(data)
+        optional = {"allow_unknown", "seed", "head"} - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
@@ -147,7 +150,10 @@ def load_checkpoint(
     about = read_about(folder)
     method = build_method(about.adaptation)
     source = str(folder) if method.whole_model else about.backbone
-    backbone = loading.load(source, languages=languages, allow_unknown=about.allow_unknown, weights=weights)
+    allow, head = about.allow_unknown, head_of(about.head)
+    backbone = loading.load(
+        source, languages=languages, allow_unknown=allow, weights=weights, seed=about.seed, head=head
+    )
     method.prepare(backbone, about.seed)
     if not method.whole_model:
         restore(folder, backbone, method)

@@ -17,6 +17,7 @@ from torch import Tensor
 from xlgen.adaptation.base import Method
 from xlgen.analysis.xlrs import Representations, similarities
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.headed import Headed
 from xlgen.config import Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.tasks import Task
@@ -27,6 +28,7 @@ from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
 from xlgen.metrics.score import Row
 from xlgen.scoring.predictions import score_predictions
+from xlgen.training.labels import tell
 from xlgen.training.tracking import write_atomically
 
 # Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
@@ -169,8 +171,17 @@ def evaluate(
     whole = [example for found in examples.values() for example in found]
     mine = list(range(rank, len(whole), world))
     pivot = "en" if source_language is None else source_language
-    seen = Representations() if task.config.parallel and pivot in examples and evaluation.xlrs is None else None
-    found = predict(backbone, method, [whole[i] for i in mine], task, decoding, control, progress, seen)
+    seen = (
+        Representations()
+        if task.config.parallel and not task.config.head and pivot in examples and evaluation.xlrs is None
+        else None
+    )
+    share = [whole[i] for i in mine]
+    found = (
+        [Predicted(text, cropped, None) for text, cropped in tell(backbone, method, share, task, evaluation, progress)]
+        if isinstance(backbone, Headed)
+        else predict(backbone, method, share, task, decoding, control, progress, seen)
+    )
     pairs = list(zip(mine, found, strict=True))
     if accelerator is not None and world > 1:
         pairs = gather_object(pairs)
@@ -205,7 +216,8 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
         "language": example.language,
         "input": example.source,
         "cropped_tokens": result.cropped,
-        "prediction": clean(result.raw, backbone.leftover_pattern),
+        # Clean-up would take tags that are alike for a text that repeats itself.
+        "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern),
         "raw": result.raw,
         # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
         "references": [_without(backbone.leftover_pattern, text) for text in example.targets],
@@ -220,7 +232,9 @@ def _without(leftovers: re.Pattern[str], text: str) -> str:
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language."""
     known = any("similarity" in row for row in rows)
-    names = tuple(dict.fromkeys((*task.config.metrics, *ALWAYS, *(("xlrs",) if known else ()))))
+    # Labels are in no language.
+    always = () if task.config.head else ALWAYS
+    names = tuple(dict.fromkeys((*task.config.metrics, *always, *(("xlrs",) if known else ()))))
     return score_predictions(rows, names, language, bootstrap, task.config.subset)
 
 

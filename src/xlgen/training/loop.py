@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import IGNORED, Backbone
 from xlgen.backbones.gradients import clip_norm, direct_gradients, release
+from xlgen.backbones.heads import head_loss
 from xlgen.config import Training
 from xlgen.data.batches import padding_share
 from xlgen.data.examples import EncodedExample
@@ -120,7 +121,13 @@ def _optimize(
 def token_loss(
     model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0, factor: Tensor | float = 1.0
 ) -> Tensor:
-    """Cross entropy summed over target tokens, in fp32, times ``factor``."""
+    """Cross entropy summed over target tokens, in fp32, times ``factor``; without decoder inputs, over a head's labels.
+
+    ``inputs`` are what ``Backbone.collate`` gives.
+    """
+    if "decoder_input_ids" not in inputs:
+        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        return head_loss(logits, inputs["labels"], IGNORED, label_smoothing) * factor
     with loss_in_the_head(model, inputs["labels"], IGNORED, label_smoothing, factor) as found:
         model(
             input_ids=inputs["input_ids"],

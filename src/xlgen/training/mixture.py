@@ -64,7 +64,7 @@ def labelled(
     too_long_targets = (
         "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
     )
-    backbone.learn(text for row in rows for text in (row.source, row.targets[0]))
+    backbone.learn(text for row in rows for text in (row.words or (row.source, row.targets[0])))
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     unknown_id = backbone.tokenizer.unk_token_id
@@ -73,8 +73,10 @@ def labelled(
         example, lost = backbone.encode(row, config.max_source_tokens)
         cropped += lost > 0
         cropped_tokens += lost
-        unknown += (*example.source, *example.target).count(unknown_id)
-        tokens += len(example.source) + len(example.target)
+        # The numbers of a head's labels are no tokens.
+        text = example.source if config.head else (*example.source, *example.target)
+        unknown += text.count(unknown_id)
+        tokens += len(text)
         if len(example.target) > longest_target:
             too_long.append((len(example.target), row.where))
             if too_long_targets == "drop":

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.heads import head_of
 from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
@@ -203,8 +204,9 @@ class StageRun:
             precision=self.stage.training.precision,
             init=self.recipe.backbone.init if self.index == 0 else "pretrained",
             seed=self.recipe.seed,
+            head=head_of(self.task.config.head) if self.task is not None else None,
         )
-        if self.accelerator.device.type == "cpu":
+        if self.accelerator.device.type == "cpu" and not backbone.fresh_modules:
             make_faster(backbone.model)
         if self.stage.training.gradient_checkpointing:
             checkpoint_layers(backbone.model)
@@ -300,6 +302,7 @@ class StageRun:
                 data_dir=self.recipe.data_dir,
                 allow_unknown=self.recipe.backbone.unknown_languages == "allow",
                 seed=self.recipe.seed,
+                head=self.task.config.head if self.task is not None else None,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}

@@ -1,0 +1,95 @@
+"""Encoders without a decoder: multilingual BERT and XLM-R (J, section 2.1). Under a head they tell labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NoReturn
+
+from torch import nn
+
+from xlgen.backbones.base import Backbone, BackboneError, families
+
+# "Multilingual cased" of google-research/bert, multilingual.md: the 104 largest Wikipedias.
+_MBERT = """af an ar ast az azb ba bar be bg bn bpy br bs ca ce ceb cs cv cy da de el en es et eu fa fi fr fy ga gl gu
+he hi hr ht hu hy id io is it ja jv ka kk kn ko ky la lb lmo lt lv mg min mk ml mn mr ms my nds ne new nl nn no oc pa pl
+pms pnb pt ro ru scn sco sh sk sl sq sr su sv sw ta te tg th tl tr tt uk ur uz vi vo war yo zh zh-Hant"""
+# Conneau et al. 2020, Table 6, without the romanised ones.
+_XLM_R = """af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id
+is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq
+sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh zh-Hant"""
+
+
+class EncoderOnly(Backbone):
+    """A family in BERT's layout: ``[CLS] X [SEP]``, blocks called as in BERT, and nothing that generates."""
+
+    decodes = False
+    has_codes = False
+    leading_codes = 1
+    leftover_pattern = re.compile(r"(?!)")  # nothing is generated, so nothing is left over
+    attention_modules = ("attention.output.dense",)
+    feed_forward_modules = ("output.dense",)
+    # The feed-forward block's way out has no name that the attention's does not end in too.
+    projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("query",),
+        "key": ("key",),
+        "value": ("value",),
+        "output": ("attention.output.dense",),
+        "feed_forward_in": ("intermediate.dense",),
+    }
+    known: ClassVar[str]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of the published model; a checkpoint may name its own in its config."""
+        own = getattr(self.model.config, "xlgen_languages", None)
+        return tuple(own or self.known.split())
+
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """``[CLS] X [SEP]``."""
+        return (self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id)
+
+    def target_prefix(self, language: str) -> NoReturn:
+        """There are no targets. Raises BackboneError."""
+        raise BackboneError(f"{self.name} is an encoder without a decoder and generates no text")
+
+    def decoder_step(self, longest: int) -> NoReturn:
+        """There is no decoder. Raises BackboneError."""
+        self.target_prefix("")
+
+    @property
+    def decoder_shape(self) -> NoReturn:
+        """There is no decoder. Raises BackboneError."""
+        self.target_prefix("")
+
+    def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
+        """The last maps of attention and feed-forward blocks, before the residual is added."""
+        found = [(name, module) for name, module in self.model.named_modules() if name.endswith(".output.dense")]
+        return [(name, module) for name, module in found if attention or ".attention." not in name]
+
+    def entrance(self, name: str) -> nn.Module:
+        """The module whose input is the input of the block called ``name`` by ``sublayers``."""
+        layer = name.removesuffix(".output.dense")
+        return self.model.get_submodule(f"{layer}.self" if layer.endswith(".attention") else f"{layer}.intermediate")
+
+
+@families.register("bert")
+class Bert(EncoderOnly):
+    """Multilingual BERT (Devlin et al. 2019): an encoder, for tasks with a head."""
+
+    model_types = ("bert",)
+    known = _MBERT
+
+
+@families.register("xlm-roberta")
+class XlmRoberta(EncoderOnly):
+    """XLM-R (Conneau et al. 2020): an encoder, for tasks with a head."""
+
+    model_types = ("xlm-roberta",)
+    known = _XLM_R
+
+    @property
+    def positions(self) -> int:
+        """Its table begins behind the padding's index: 512 of 514."""
+        config = self.model.config
+        return config.max_position_embeddings - config.pad_token_id - 1

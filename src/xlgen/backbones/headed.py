@@ -1,0 +1,166 @@
+"""A backbone whose encoder stands under a head: how words, texts and pairs become ids, labels and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from xlgen.backbones.base import IGNORED, Backbone, BackboneError
+from xlgen.backbones.heads import EncoderWithHead, Head
+from xlgen.data.examples import EncodedExample, LabelledExample
+
+_LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
+
+
+class Headed(Backbone):
+    """What any family is with its encoder under a head.
+
+    Of a tagging task the tag of a word stands at its first piece (Devlin et al. 2019, section 5.3). Words are cut into
+    pieces one by one, so that none straddles two of them in scripts without spaces either; a word of which the
+    tokenizer leaves nothing (a lone variation selector) has the unknown token's piece.
+    """
+
+    model: EncoderWithHead
+    fresh_modules = ("head",)
+
+    @property
+    def head(self) -> Head:
+        """What it tells."""
+        about: Head = self.model.about
+        return about
+
+    # -- text to ids
+
+    def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
+        """The input with its labels: of tagging one a position (``IGNORED`` where there is none), else one."""
+        if self.head.by_word:
+            ids, starts, cropped = self.encode_words(example, max_source_tokens)
+            tags = [self.label(tag, example.where) for tag in example.tags]
+            target = [IGNORED] * len(ids)
+            for place, tag in zip(starts, tags, strict=False):  # words behind the limit have no place
+                target[place] = tag
+            return EncodedExample(ids, tuple(target), example.language), cropped
+        source, cropped = self.encode_source(example, max_source_tokens)
+        return EncodedExample(source, (self.label(example.targets[0], example.where),), example.language), cropped
+
+    def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
+        """The input as ids, the place of each word's first piece, and how many pieces were cut off.
+
+        Words that do not fit within ``max_tokens`` as a whole have no place, and neither has any behind them. Raises
+        BackboneError where the first does not fit.
+        """
+        room = self.source_limit(max_tokens) - len(self.source([], example.language))
+        ids: list[int] = []
+        starts: list[int] = []
+        pieces = [self._word(word) for word in example.words]
+        for found in pieces:
+            if len(ids) + len(found) > room:
+                break
+            starts.append(self.leading_codes + len(ids))
+            ids += found
+        if not starts:
+            raise BackboneError(
+                f"{example.where}: its first word does not fit into {max_tokens} tokens, or it has none"
+            )
+        return self.source(ids, example.language), starts, sum(map(len, pieces)) - len(ids)
+
+    def _word(self, word: str) -> list[int]:
+        if word not in self._words:
+            self._words[word] = self.pieces(word) or [self.tokenizer.unk_token_id]
+        return self._words[word]
+
+    @cached_property
+    def _words(self) -> dict[str, list[int]]:
+        """The pieces of words that were met."""
+        return {}
+
+    def label(self, name: str, where: str) -> int:
+        """The id of a label. Raises BackboneError for one that the head does not tell."""
+        if name not in self.head.labels:
+            raise BackboneError(f"{where}: {name!r} is none of the task's labels {', '.join(self.head.labels)}")
+        return self.head.labels.index(name)
+
+    # -- ids to tensors and back
+
+    def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
+        """``input_ids``, ``attention_mask``: (batch, source); ``labels``: (batch, source) of tagging, (batch,) else."""
+        batch = _pad([e.source for e in examples], self.tokenizer.pad_token_id)
+        mask = _pad([[1] * len(e.source) for e in examples], 0)
+        labels = _pad([e.target for e in examples], IGNORED)
+        return {"input_ids": batch, "attention_mask": mask, "labels": labels if self.head.by_word else labels[:, 0]}
+
+    @torch.inference_mode()
+    def logits(self, sources: Sequence[Sequence[int]], budget: int) -> list[Tensor]:
+        """What the head says of each input, in order: (source, labels) of tagging, else (labels,), in fp32.
+
+        ``budget`` is the number of tokens of a batch, padding included.
+        """
+        model, training = self.model, self.model.training
+        device = next(model.parameters()).device
+        found: dict[int, Tensor] = {}
+        model.eval()
+        for batch in _batches([len(source) for source in sources], budget):
+            rows = self.collate([EncodedExample(tuple(sources[i]), (IGNORED,), "") for i in batch])
+            said = model(rows["input_ids"].to(device), rows["attention_mask"].to(device)).float().cpu()
+            for place, i in enumerate(batch):
+                found[i] = said[place, : len(sources[i])] if self.head.by_word else said[place]
+        model.train(training)
+        return [found[i] for i in range(len(sources))]
+
+    def decoder_step(self, longest: int) -> NoReturn:
+        """There is no decoder. Raises BackboneError."""
+        raise BackboneError(f"{self.name} is an encoder under a head: it tells labels and generates no text")
+
+    # -- parts of the model
+
+    def target_limit(self, max_tokens: int) -> int:
+        """A label takes no positions of its own."""
+        return 10**9
+
+    def parts(self) -> Mapping[str, tuple[str, ...]]:
+        """``encoder`` (its layers), ``embeddings`` and ``head``."""
+        names = [name for name, _ in self.model.named_parameters()]
+        layered = {match.string[: match.start(1) - 1] for match in map(_LAYER.search, names) if match}
+        embeddings = {name.split(".weight")[0].rsplit(".", 1)[0] + "." for name in names if ".embeddings." in name}
+        embeddings |= {name for name in names if "embed" in name}
+        return {"encoder": tuple(sorted(layered)), "embeddings": tuple(sorted(embeddings)), "head": ("head.",)}
+
+    def depth(self, name: str) -> int:
+        """Layers between a parameter and the head, as in :meth:`Backbone.depth`."""
+        layers = self.model.config.num_hidden_layers
+        if found := _LAYER.search(name):
+            return layers - int(found[1])
+        return layers + 1 if "embed" in name else 0
+
+
+@cache
+def headed(family: type[Backbone]) -> type[Headed]:
+    """``family`` with its encoder under a head."""
+    return type(f"{family.__name__}WithHead", (Headed, family), {"__doc__": Headed.__doc__})
+
+
+def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str, head: Head) -> Headed:
+    """The encoder of a pretrained ``model`` of ``family`` under a fresh head."""
+    encoder = model.get_encoder() if family.decodes else model
+    return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])
+
+
+def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices by length, in batches of at most ``budget`` tokens, or of one."""
+    found: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if found and lengths[index] * (len(found[-1]) + 1) <= budget:
+            found[-1].append(index)
+        else:
+            found.append([index])
+    return found

@@ -1,0 +1,157 @@
+"""Tasks of labels go the way of every other task: recipe, run folder, resume, figures, checkpoints."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from encoders import SENTENCES, tags_of
+from xlgen.config import Recipe, validate
+from xlgen.data.tasks import load_task
+from xlgen.registry import InputError
+from xlgen.training.checkpoints import load_checkpoint
+from xlgen.training.evaluation import evaluate
+from xlgen.training.labels import tell
+from xlgen.training.run import train
+
+LABELS = ["NOUN", "VERB", "PUNCT"]
+TAGGING = {
+    "reader": {"name": "jsonl", "path": "{language}.jsonl"},
+    "languages": ["en", "th", "ja"],
+    "kind": "tagging",
+    "labels": LABELS,
+    "source": "{tokens:words}",
+    "target": "tags",
+    "max_source_tokens": 64,
+    "metrics": ["word_accuracy", "span_f1"],
+    "main_metric": "word_accuracy",
+}
+CLASSES = {
+    **TAGGING,
+    "kind": "classification",
+    "labels": ["odd", "even"],
+    "source": "{text}",
+    "target": "class",
+    "metrics": ["accuracy", "macro_f1"],
+    "main_metric": "accuracy",
+}
+Make = Callable[..., Recipe]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A sentence a length, in three languages."""
+    for code in ("en", "th", "ja"):
+        rows = []
+        for count in range(1, len(SENTENCES[code]) + 1):
+            words = SENTENCES[code][:count]
+            row = {"id": str(count), "tokens": words, "tags": tags_of(words), "text": " ".join(words), "some": ["NOUN"]}
+            rows.append({**row, "class": "even" if count % 2 == 0 else "odd"})
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (tmp_path / f"{code}.jsonl").write_text(lines, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def recipe(data: Path, checkpoint: Callable[[str], Path]) -> Make:
+    def make(task: dict[str, Any], backbone: str = "bert", method: Any = "full", **training: Any) -> Recipe:
+        (data / "task.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+        settings = {"steps": 6, "learning_rate": 3e-3, "warmup_steps": 0, "optimizer": "adamw", "dropout": 0.0}
+        stage = {
+            "task": str(data / "task.yaml"),
+            "adaptation": method,
+            "training": {**settings, **training},
+            "evaluation": {"every": 3, "split": "test", "bootstrap": 0},
+        }
+        whole = {"name": "r", "backbone": str(checkpoint(backbone)), "data_dir": str(data), "stages": [stage]}
+        return validate(Recipe, whole, "here")
+
+    return make
+
+
+def events(folder: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["event"] == kind]
+
+
+@pytest.mark.parametrize("task", [TAGGING, CLASSES], ids=["tagging", "classification"])
+@pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "mt5", "mbart", "nllb"])
+def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(recipe(task, backbone), out)
+    losses = [row["loss"] for row in events(out, "step")]
+    assert losses[-1] < losses[0]
+    figures = {(row["step"], row["language"], row["metric"]) for row in events(out, "figure")}
+    assert figures == {(step, code, m) for step in (3, 6) for code in task["languages"] for m in task["metrics"]}
+    rows = [json.loads(line) for line in (out / "predictions/step-6/ja.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == len(SENTENCES["ja"])
+    for count, row in enumerate(rows, start=1):
+        labels = row["prediction"].split()
+        assert set(labels) <= set(task["labels"])
+        assert len(labels) == (count if task is TAGGING else 1)
+    assert rows[-1]["references"] == ([" ".join(tags_of(SENTENCES["ja"]))] if task is TAGGING else ["odd"])
+
+
+@pytest.mark.parametrize("method", ["full", {"method": "adapters", "bottleneck_dim": 4}, {"method": "lora", "rank": 2}])
+def test_a_checkpoint_tells_what_the_run_told(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(recipe(TAGGING, "xlm-roberta", method), out)
+    backbone, how, about = load_checkpoint(out / "checkpoints" / "step-6")
+    assert about.head == {"kind": "tagging", "labels": LABELS}
+    task = load_task(str(data / "task.yaml"), data)
+    stage = recipe(TAGGING, "xlm-roberta", method).stages[0]
+    examples = {code: task.examples(code, "test") for code in task.languages}
+    for code, rows in evaluate(backbone, how, task, stage.evaluation, examples).items():
+        written = (out / "predictions" / "step-6" / f"{code}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line) for line in written] == rows
+
+
+def test_a_resumed_run_is_the_run(recipe: Make, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(recipe(TAGGING), whole)
+    train(recipe(TAGGING), parts, until=3)
+    train(recipe(TAGGING), parts, resume=True)
+    for step in (3, 6):
+        for code in ("en", "th", "ja"):
+            name = f"predictions/step-{step}/{code}.jsonl"
+            assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    assert [row["loss"] for row in events(whole, "step")] == [row["loss"] for row in events(parts, "step")]
+
+
+def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: Path) -> None:
+    train(recipe(TAGGING), tmp_path / "run")
+    backbone, method, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-6")
+    task = load_task(str(data / "task.yaml"), data)
+    short = type(task)(task.config.model_copy(update={"max_source_tokens": 6}), task.reader)
+    (example,) = task.examples("ja", "test")[-1:]
+    stage = recipe(TAGGING).stages[0]
+    ((text, cropped),) = tell(backbone, method, [example], short, stage.evaluation)  # type: ignore[arg-type]
+    assert cropped > 0
+    assert len(text.split()) == len(example.words)
+    assert text.endswith(" O O")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": []}, "kind tagging needs labels"),
+        ({"labels": ["NOUN", "NOUN"]}, "each once"),
+        ({"kind": "generation"}, "kind generation takes no labels"),
+        ({"source": "{text}"}, 'the source of a tagging task is one list of words: "{tokens:words}"'),
+        ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is none of NOUN, VERB"),
+        ({"target": "id"}, "line 1: fields 'tokens' and 'id' must be lists, of words and of their tags"),
+        ({"source": "{tags:words}", "target": "some"}, "line 2: 2 words and 1 tags; each word needs one"),
+    ],
+)
+def test_wrong_tasks(recipe: Make, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        train(recipe({**TAGGING, **changes}), tmp_path / "run")
+
+
+def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
+    task = {key: value for key, value in TAGGING.items() if key not in ("kind", "labels")}
+    with pytest.raises(InputError, match="is an encoder without a decoder"):
+        train(recipe({**task, "target": "{tags:words}"}), tmp_path / "run")
