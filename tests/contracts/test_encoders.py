@@ -17,6 +17,7 @@ from xlgen.backbones.headed import Headed
 from xlgen.backbones.heads import Head, head_loss
 from xlgen.backbones.loading import load
 from xlgen.data.examples import LabelledExample
+from xlgen.languages import Language
 from xlgen.registry import InputError
 
 NAMES = ("mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta")
@@ -189,7 +190,7 @@ def test_the_encoder_half_is_the_librarys(make: Make, name: str, checkpoint: Cal
 
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_prompts_are_refused(make: Make, method: str) -> None:
-    with pytest.raises(InputError, match="prompts cannot stand before an encoder|generates no text"):
+    with pytest.raises(InputError, match=r"prompts cannot stand before an encoder|generates no text"):
         build_method({"method": method, "num_virtual_tokens": 2}).prepare(make(TAGS))
 
 
@@ -236,3 +237,10 @@ def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name:
     other.prepare(again)
     other.load(again, tmp_path)
     assert torch.equal(loss(again, inputs), loss(backbone, inputs))
+
+
+@pytest.mark.parametrize(("name", "count"), [("bert", 104), ("xlm-roberta", 94)])
+def test_languages_are_those_of_the_table(make: Make, count: int) -> None:
+    found = make(TAGS).languages
+    assert len(set(found)) == len(found) == count
+    assert [Language.parse(code).code for code in found] == list(found)
