@@ -415,11 +415,11 @@ def test_a_backbone_with_a_damaged_file(project: Project, refused: Command, name
 def test_a_backbone_of_no_family(project: Project, refused: Command) -> None:
     copy = project.root / "backbone"
     shutil.copytree(project.recipe["backbone"], copy)
-    (copy / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (copy / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     project.recipe["backbone"] = str(copy)
     project.save()
     message = refused(*project.train)
-    assert "is a 'bert' checkpoint" in message
+    assert "is a 'gpt2' checkpoint" in message
     assert "mbart" in message, "what there are families for"
 
 

@@ -23,9 +23,12 @@ def copy(checkpoint: Checkpoint, tmp_path: Path) -> Checkpoint:
 
 
 @pytest.fixture
-def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail as soon as weights are read or made."""
+def no_weights(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail as soon as weights are read or made; those of the checkpoints are there by then."""
     from transformers import AutoModelForSeq2SeqLM
+
+    for name in ("mt5", "umt5", "mbart", "nllb"):
+        checkpoint(name)
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("weights were touched")
@@ -95,8 +98,8 @@ def test_empty_weights(copy: Checkpoint) -> None:
 
 
 def test_another_family(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
-    with pytest.raises(BackboneError, match=r"is a 'bert' checkpoint .*families for m2m_100, mbart, mt5, umt5"):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
+    with pytest.raises(BackboneError, match=r"is a 'gpt2' checkpoint .*families for bert, m2m_100, mbart, mt5, umt5, xlm"):
         load(str(tmp_path))
 
 
