@@ -99,7 +99,9 @@ def test_empty_weights(copy: Checkpoint) -> None:
 
 def test_another_family(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
-    with pytest.raises(BackboneError, match=r"is a 'gpt2' checkpoint .*families for bert, m2m_100, mbart, mt5, umt5, xlm"):
+    with pytest.raises(
+        BackboneError, match=r"is a 'gpt2' checkpoint .*families for bert, m2m_100, mbart, mt5, umt5, xlm"
+    ):
         load(str(tmp_path))
 
 

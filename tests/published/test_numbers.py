@@ -172,6 +172,8 @@ def test_metrics_of_ours_are_called_as_ours() -> None:
         "sp_rougeLsum",
         "squad_f1",
         "mlqa_f1",
+        "ndcg",
+        "span_f1",
         "correct_language_rate",
         "lid_confidence",
         "ascii_rate",

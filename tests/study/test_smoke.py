@@ -15,6 +15,7 @@ from xlgen.cli import app
 from xlgen.config import Recipe, find_recipe, load_recipe, shipped
 from xlgen.overrides import read_yaml
 from xlgen.pocket.world import LANGUAGES
+from xlgen.registry import InputError
 from xlgen.study.execute import needs
 from xlgen.study.plan import PlannedRun, Study, load_study
 from xlgen.study.smoke import run_smoke, smoke_recipe, smoke_search, smoke_study
@@ -94,8 +95,11 @@ def test_a_backbone_of_the_same_family(name: str, expected: str) -> None:
 def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "umt5"}))
     assert smoke_recipe(recipe(backbone=str(tmp_path))).backbone.name == "pocket-mt5"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(BackboneError, match="'gpt2' checkpoint"):
+        smoke_recipe(recipe(backbone=str(tmp_path)))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(BackboneError, match="'bert' checkpoint"):
+    with pytest.raises(InputError, match=r"no embedded backbone stands in for .* of the family bert"):
         smoke_recipe(recipe(backbone=str(tmp_path)))
 
 

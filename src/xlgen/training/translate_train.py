@@ -48,5 +48,7 @@ def translated(rows: list[LabelledExample], stage: Stage, task: Task, place: Pat
 
 def _example(fields: dict[str, Any]) -> LabelledExample:
     """A row of the file."""
-    lists = {key: tuple(fields[key]) for key in ("targets", "croppable") if fields[key] is not None}
+    lists = {
+        key: tuple(fields[key]) for key in ("targets", "croppable", "words", "tags") if fields.get(key) is not None
+    }
     return LabelledExample(**{**fields, **lists})
