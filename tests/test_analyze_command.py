@@ -93,6 +93,18 @@ def test_what_stands_beside_the_weights_is_said(
     assert all(row["change"] == 0 for row in rows(tmp_path / "out" / "spectra.json"))
 
 
+@pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
+def test_encoders_by_themselves(name: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    """J compares mBERT and XLM-R with halves of other models: no head, and no decoder, is asked for."""
+    tiny = checkpoint(name)
+    analyze("cka", tiny, *WORLD, "--out", tmp_path / "cka")
+    assert {row["layer"] for row in rows(tmp_path / "cka" / "cka.json") if "layer" in row} == {0, 1, 2}
+    analyze("spectra", tiny, "--out", tmp_path / "spectra")
+    found = rows(tmp_path / "spectra" / "spectra.json")
+    assert {row["weight"] for row in found} == {"K", "Q", "V", "Out", "FC1", "FC2"}
+    assert {row["half"] for row in found} == {"encoder"}
+
+
 def test_languages_of_one_model_overlap_and_correlation(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

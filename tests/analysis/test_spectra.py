@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.adaptation.base import build_method
-from xlgen.analysis.spectra import (
-    BERT,
-    Weight,
-    compared,
-    effective_rank,
-    singular_values,
-    spectra,
-    weights_of,
-)
-from xlgen.backbones.base import Backbone
+from xlgen.analysis.spectra import Weight, compared, effective_rank, singular_values, spectra, weights_of
+from xlgen.backbones.base import Backbone, families
 from xlgen.registry import InputError
 
 
@@ -78,7 +70,7 @@ def test_plain_encoders_of_transformers(kind: str) -> None:
 
     size = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2}
     model = AutoModel.from_config(AutoConfig.for_model(kind, vocab_size=50, **size))
-    found = weights_of(model, BERT)
+    found = weights_of(model, families.get(kind)(model, None, kind).weight_names)
     assert [(w.half, w.layer, w.kind) for w in found] == [
         ("encoder", layer, kind) for layer in range(2) for kind in ("K", "Q", "V", "Out", "FC1", "FC2")
     ]

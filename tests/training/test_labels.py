@@ -5,14 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from encoders import SENTENCES, tags_of
-from xlgen.config import Recipe, validate
+from xlgen.config import ParallelText, Recipe, validate
 from xlgen.data.tasks import load_task
 from xlgen.registry import InputError
 from xlgen.training.checkpoints import load_checkpoint
+from xlgen.training.comparing import read_weights, represent
 from xlgen.training.evaluation import evaluate
 from xlgen.training.labels import tell
 from xlgen.training.run import train
@@ -107,6 +109,26 @@ def test_a_checkpoint_tells_what_the_run_told(recipe: Make, method: Any, data: P
     for code, rows in evaluate(backbone, how, task, stage.evaluation, examples).items():
         written = (out / "predictions" / "step-6" / f"{code}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line) for line in written] == rows
+
+
+@pytest.mark.parametrize("backbone", ["bert", "mbart"])
+def test_a_run_under_a_head_is_compared_with_what_it_was(
+    recipe: Make, backbone: str, checkpoint: Callable[[str], Path], data: Path, tmp_path: Path
+) -> None:
+    train(recipe(TAGGING, backbone), tmp_path / "run")
+    texts = ParallelText.model_validate(
+        {
+            "corpus": {"reader": "jsonl", "path": "{language}.jsonl"},
+            "field": "text",
+            "split": "test",
+            "languages": ["en", "th"],
+        }
+    )
+    before, after = (represent(str(name), texts, data_dir=data) for name in (checkpoint(backbone), tmp_path / "run"))
+    assert before.of["th"].shape == after.of["th"].shape
+    assert not np.allclose(before.of["th"][-1], after.of["th"][-1])
+    names = {(w.layer, w.kind) for w in read_weights(str(tmp_path / "run"))[0]}
+    assert names == {(w.layer, w.kind) for w in read_weights(str(checkpoint(backbone)))[0] if w.half == "encoder"}
 
 
 def test_a_resumed_run_is_the_run(recipe: Make, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class ThroughPeft(Method):
         config = self.peft_config(backbone, peft)
         if backbone.fresh_modules:
             if config.is_prompt_learning:
-                raise BackboneError(f"{NO_PROMPTS}; use full, adapters, lora, bitfit or freezing")
+                raise BackboneError(NO_PROMPTS)
             config.modules_to_save = list(backbone.fresh_modules)
         else:
             config.task_type = peft.TaskType.SEQ_2_SEQ_LM

@@ -27,15 +27,6 @@ KINDS: Mapping[str, str] = {
     "feed_forward_out": "FC2",
 }
 """What the papers call a backbone's ``projections``, in the order of J's tables."""
-BERT: Mapping[str, tuple[str, ...]] = {
-    "query": ("attention.self.query",),
-    "key": ("attention.self.key",),
-    "value": ("attention.self.value",),
-    "output": ("attention.output.dense",),
-    "feed_forward_in": ("intermediate.dense",),
-    "feed_forward_out": ("output.dense",),
-}
-"""``projections`` of plain BERT and XLM-R models of transformers."""
 _LAYER = re.compile(r"(?:\b(?P<half>encoder|decoder)\.)?(?:block|layers|layer)\.(?P<number>\d+)\.")
 _CROSS = re.compile(r"\b(?:EncDecAttention|encoder_attn|crossattention)\b")
 
@@ -105,7 +96,7 @@ def weights_of(
 
     Args:
         model: Of transformers, or one that wraps such.
-        projections: The ends of the names of linear maps by kind, as :attr:`Backbone.projections`, or :data:`BERT`.
+        projections: The ends of the names of linear maps by kind, as :attr:`Backbone.weight_names`.
         rename: A parameter's name to what it was before a method wrapped it.
     """
     ends = [

@@ -6,6 +6,7 @@ Sentence representations as Li and Murray (2023, section 3) and Ji et al. (2024,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -40,12 +41,12 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
     backbone.model.eval()
     found: list[Tensor] = [torch.empty(0)] * len(inputs)
     try:
-        with fast_modules(backbone.model), fast_encoder(backbone.model):
+        with _fast(backbone):
             for batch in _batches(inputs):
-                tensors = backbone.collate([inputs[i] for i in batch])
+                tensors = backbone.collate_sources([inputs[i] for i in batch])
                 ids, mask = tensors["input_ids"].to(device), tensors["attention_mask"].to(device)
                 given = {"output_hidden_states": True} if every else {}
-                output = backbone.model.get_encoder()(input_ids=ids, attention_mask=mask, **given)
+                output = backbone.encoder(input_ids=ids, attention_mask=mask, **given)
                 states = output.hidden_states if every else (output.last_hidden_state,)
                 # What stands before the text is a prompt's, and not a part of it.
                 rows = torch.stack([mean_states(layer[:, -mask.shape[1] :], mask) for layer in states], 1).cpu()
@@ -54,6 +55,16 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
     finally:
         backbone.model.train(was_training)
     return torch.stack(found, 1)
+
+
+@contextmanager
+def _fast(backbone: Backbone) -> Iterator[None]:
+    """The faster modules know the halves of models with a decoder."""
+    if not backbone.decodes or backbone.fresh_modules:
+        yield
+        return
+    with fast_modules(backbone.model), fast_encoder(backbone.model):
+        yield
 
 
 def _batches(inputs: Sequence[EncodedExample]) -> Iterator[list[int]]:

@@ -206,16 +206,20 @@ class Backbone(ABC):
 
         Labels are the targets; what the decoder is forced to begin with is not learned (its label is ignored).
         """
-        pad, start = self.tokenizer.pad_token_id, self.start_token
-        input_ids = _pad([e.source for e in examples], pad)
+        start = self.start_token
         forced = [len(self.target_prefix(e.language)) for e in examples]
-        labels = _pad(
-            [(*[IGNORED] * skip, *e.target[skip:]) for e, skip in zip(examples, forced, strict=True)], IGNORED
-        )
-        decoder = _pad([(start, *e.target[:-1]) for e in examples], pad)
+        labels = pad([(*[IGNORED] * skip, *e.target[skip:]) for e, skip in zip(examples, forced, strict=True)], IGNORED)
+        decoder = pad([(start, *e.target[:-1]) for e in examples], self.tokenizer.pad_token_id)
+        return {**self.collate_sources(examples), "decoder_input_ids": decoder, "labels": labels}
+
+    def collate_sources(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
+        """``input_ids`` and ``attention_mask`` alone: (batch, source) each."""
+        input_ids = pad([e.source for e in examples], self.tokenizer.pad_token_id)
         lengths = torch.tensor([len(e.source) for e in examples])
-        mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()  # (batch, source)
-        return {"input_ids": input_ids, "attention_mask": mask, "decoder_input_ids": decoder, "labels": labels}
+        return {
+            "input_ids": input_ids,
+            "attention_mask": (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long(),
+        }
 
     def decoder_start(self, languages: Sequence[str]) -> Tensor:
         """What the decoder is given first, per example: (batch, 1 + forced tokens)."""
@@ -271,6 +275,18 @@ class Backbone(ABC):
         wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
 
+    @property
+    def encoder(self) -> nn.Module:
+        """What takes ``input_ids`` and ``attention_mask`` to states."""
+        encoder: nn.Module = self.model.get_encoder()
+        return encoder
+
+    @property
+    def weight_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The ends of the names of linear maps, as ``projections``, with those too that only the longest end tells
+        from another: enough to find weights by, not to put modules at."""
+        return self.projections
+
     def maps(self, kind: str) -> tuple[str, ...]:
         """The last names of the linear maps of a ``kind`` of ``projections``. Raises BackboneError for none."""
         if kind not in self.projections:
@@ -289,6 +305,7 @@ _LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")
 
 
-def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """Rows of different lengths as one matrix, with ``value`` behind those that are shorter."""
     width = max(map(len, rows))
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])

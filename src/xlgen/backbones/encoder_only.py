@@ -58,6 +58,17 @@ class EncoderOnly(Backbone):
         self.target_prefix("")
 
     @property
+    def encoder(self) -> nn.Module:
+        """The whole model."""
+        model: nn.Module = self.model
+        return model
+
+    @property
+    def weight_names(self) -> Mapping[str, tuple[str, ...]]:
+        """With the way out of feed-forward blocks."""
+        return {**self.projections, "feed_forward_out": ("output.dense",)}
+
+    @property
     def decoder_shape(self) -> NoReturn:
         """There is no decoder. Raises BackboneError."""
         self.target_prefix("")

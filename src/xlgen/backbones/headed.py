@@ -8,10 +8,11 @@ from functools import cache, cached_property
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from xlgen.backbones.base import IGNORED, Backbone, BackboneError
+from xlgen.backbones.base import IGNORED, Backbone, BackboneError, pad
 from xlgen.backbones.heads import EncoderWithHead, Head
+from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 
 _LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
@@ -89,10 +90,8 @@ class Headed(Backbone):
 
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
         """``input_ids``, ``attention_mask``: (batch, source); ``labels``: (batch, source) of tagging, (batch,) else."""
-        batch = _pad([e.source for e in examples], self.tokenizer.pad_token_id)
-        mask = _pad([[1] * len(e.source) for e in examples], 0)
-        labels = _pad([e.target for e in examples], IGNORED)
-        return {"input_ids": batch, "attention_mask": mask, "labels": labels if self.head.by_word else labels[:, 0]}
+        labels = pad([e.target for e in examples], IGNORED)
+        return {**self.collate_sources(examples), "labels": labels if self.head.by_word else labels[:, 0]}
 
     @torch.inference_mode()
     def logits(self, sources: Sequence[Sequence[int]], budget: int) -> list[Tensor]:
@@ -104,8 +103,9 @@ class Headed(Backbone):
         device = next(model.parameters()).device
         found: dict[int, Tensor] = {}
         model.eval()
-        for batch in _batches([len(source) for source in sources], budget):
-            rows = self.collate([EncodedExample(tuple(sources[i]), (IGNORED,), "") for i in batch])
+        lengths = [(len(source), 0) for source in sources]
+        for batch in budget_batches(lengths, max(budget, *(length for length, _ in lengths))):
+            rows = self.collate_sources([EncodedExample(tuple(sources[i]), (), "") for i in batch])
             said = model(rows["input_ids"].to(device), rows["attention_mask"].to(device)).float().cpu()
             for place, i in enumerate(batch):
                 found[i] = said[place, : len(sources[i])] if self.head.by_word else said[place]
@@ -117,6 +117,11 @@ class Headed(Backbone):
         raise BackboneError(f"{self.name} is an encoder under a head: it tells labels and generates no text")
 
     # -- parts of the model
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What stands under the head."""
+        return self.model.encoder
 
     def target_limit(self, max_tokens: int) -> int:
         """A label takes no positions of its own."""
@@ -148,19 +153,3 @@ def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str
     """The encoder of a pretrained ``model`` of ``family`` under a fresh head."""
     encoder = model.get_encoder() if family.decodes else model
     return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)
-
-
-def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])
-
-
-def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices by length, in batches of at most ``budget`` tokens, or of one."""
-    found: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if found and lengths[index] * (len(found[-1]) + 1) <= budget:
-            found[-1].append(index)
-        else:
-            found.append([index])
-    return found

@@ -19,7 +19,7 @@ HEAD_FILE = "head.json"
 """What tells a saved encoder with a head from a model of its family."""
 
 
-NO_PROMPTS = "prompts cannot stand before an encoder under a head"
+NO_PROMPTS = "prompts cannot stand before an encoder under a head; take a method without virtual tokens"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class EncoderWithHead(nn.Module):
 
     def get_encoder(self) -> NoReturn:
         """What puts virtual tokens before an input asks for it; words would move. Raises InputError."""
-        raise InputError(f"{NO_PROMPTS}; use full, adapters, lora, bitfit or freezing")
+        raise InputError(NO_PROMPTS)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Weights in safetensors, the pretrained model's config, and what the head is, in JSON."""

@@ -84,10 +84,12 @@ def load(
     seed: int = 0,
     weights: str = "fp32",
     head: Head | None = None,
+    encoder_only: bool = False,
 ) -> Backbone:
     """Load a backbone on the CPU, refusing first what it cannot do.
 
     With ``head``, its encoder under a fresh one, drawn from ``seed``; a folder that holds a head gives that one.
+    ``encoder_only``: an encoder by itself will do, to look at what it makes of texts.
 
     ``weights`` in bf16 take half the memory and are for decoding only; training keeps them in fp32 whatever its
     ``precision``. Family, precision and ``languages`` are checked before any weight is read. Weights come from
@@ -104,7 +106,7 @@ def load(
         unloaded.check_languages(languages)
     if (saved := _read_head(folder)) is not None:
         return _with_saved_head(folder, config, family, tokenizer, name, saved)
-    if head is None and not family.decodes:
+    if head is None and not (family.decodes or encoder_only):
         raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
     if init == "random":
         model = _random_model(config, family, seed)

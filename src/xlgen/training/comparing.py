@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from xlgen.adaptation.base import Method, build_method
 from xlgen.analysis.representations import Representations
-from xlgen.analysis.spectra import BERT, Weight, weights_of
+from xlgen.analysis.spectra import Weight, weights_of
 from xlgen.analysis.states import layer_means
 from xlgen.backbones import loading
-from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.base import Backbone
 from xlgen.config import ParallelText
 from xlgen.data.tasks import build_reader
 from xlgen.languages import Language
@@ -20,9 +18,6 @@ from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.parallel import read_parallel
 from xlgen.training.serving import find_checkpoint
-
-_PLAIN = ("bert", "roberta", "xlm-roberta")
-"""``model_type`` of encoders whose weights are named as BERT's are."""
 
 
 def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
@@ -34,18 +29,16 @@ def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool =
     if (folder / "checkpoint.json").exists() or (folder / "checkpoints").is_dir():
         backbone, method, _ = store.load_checkpoint(find_checkpoint(folder), languages)
         return backbone, method
-    backbone = loading.load(name, languages=languages, allow_unknown=allow_unknown)
+    backbone = loading.load(name, languages=languages, allow_unknown=allow_unknown, encoder_only=True)
     backbone.model.eval()
     return backbone, build_method({"method": "full"})
 
 
 def languages_of(texts: ParallelText, languages: Sequence[str], data_dir: Path, backbone: Backbone) -> tuple[str, ...]:
     """Those that are asked for; else those that the texts name, or the corpus has; else those of the backbone."""
-    options = {"name": texts.corpus.get("reader"), **texts.corpus}
-    options.pop("reader", None)
     asked = tuple(languages) or texts.languages or tuple(texts.corpus.get("codes") or ())
     if not asked:
-        asked = build_reader(options, data_dir, "the corpus").languages() or backbone.languages
+        asked = build_reader(texts.corpus, data_dir, "the corpus").languages() or backbone.languages
     return tuple(dict.fromkeys(Language.parse(text).code for text in asked))
 
 
@@ -81,8 +74,6 @@ def read_weights(name: str) -> tuple[list[Weight], bool]:
 
     What a method adds is merged into the weights where that can be (LoRA). Raises BackboneError.
     """
-    if (plain := _plain_encoder(name)) is not None:
-        return weights_of(plain, BERT), False
     backbone, method = open_model(name)
     beside = method.adds_modules
     if beside:
@@ -91,27 +82,7 @@ def read_weights(name: str) -> tuple[list[Weight], bool]:
             beside = False
         except InputError:
             pass  # adapters and prompts stand beside the weights, which are then the pretrained ones
-    found = weights_of(backbone.model, backbone.projections, method.pretrained_name if beside else None)
+    found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if beside else None)
     if not found:
         raise InputError(f"{name}: no weight has a name that is known; a family's `projections` say which")
     return found, beside
-
-
-def _plain_encoder(name: str) -> nn.Module | None:
-    """An encoder that is no backbone of ours, as transformers has it; None for anything else."""
-    if Path(name).is_dir() and not (Path(name) / "config.json").exists():
-        return None
-    folder = loading.resolve(name)
-    try:
-        loading.family_of(folder)
-        return None
-    except BackboneError:
-        from transformers import AutoConfig, AutoModel
-
-        try:
-            if AutoConfig.from_pretrained(folder).model_type not in _PLAIN:
-                return None
-            model: nn.Module = AutoModel.from_pretrained(folder, use_safetensors=True)
-        except (OSError, ValueError) as error:
-            raise BackboneError(f"{name} cannot be loaded: {str(error).splitlines()[0]}") from None
-    return model

@@ -124,16 +124,15 @@ def _unlabelled(
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
     settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
-    corpus = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
-    corpus.pop("reader", None)
-    reader = build_reader(corpus, data_dir, "the corpus")
+    named = config.corpus.get("name", config.corpus.get("reader"))
+    reader = build_reader(config.corpus, data_dir, "the corpus")
     languages = config.languages or reader.languages()
     if not languages:
         raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
     codes = tuple(Language.parse(text).code for text in languages)
     backbone.check_languages(codes)
     objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
-    where = json.dumps(corpus, sort_keys=True)
+    where = json.dumps(config.corpus, sort_keys=True)
     for code in codes:
         if (where, code) not in corpora:
             corpora[where, code] = _passages(reader, code)
@@ -142,8 +141,8 @@ def _unlabelled(
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(
-            f"objective {config.objective.get('name')}: the corpus {corpus['name']} has no text that fits it in "
-            f"{', '.join(missing)}; take them out of `languages`"
+            f"objective {config.objective.get('name')}: the corpus {named} has no text that fits it "
+            f"in {', '.join(missing)}; take them out of `languages`"
         )
     quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
     slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
@@ -160,7 +159,7 @@ def _unlabelled(
     make(0, 0)  # an objective that the backbone cannot have is an error now, not at some step
     # A translation is in another language than its source.
     targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
-    name = f"{number}: {task} on {corpus['name']} text ({', '.join(codes)})"
+    name = f"{number}: {task} on {named} text ({', '.join(codes)})"
     return Part(name, len(slots), make, config.rate, config.weight, task, tuple(sorted(targets)))
 
 

@@ -73,9 +73,7 @@ def read_parallel(
     codes = tuple(dict.fromkeys([pivot, *chosen]))
     if not allow_unknown or backbone.has_codes:
         backbone.check_languages(codes)
-    options = {**config.corpus, "name": config.corpus.get("name", config.corpus.get("reader"))}
-    options.pop("reader", None)
-    reader = build_reader(options, data_dir, f"{where}: the corpus")
+    reader = build_reader(config.corpus, data_dir, f"{where}: the corpus")
     texts = {code: _read(reader, code, config, where) for code in codes}
     ids = list(texts[pivot])
     for code, found in texts.items():
