@@ -3,7 +3,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,8 @@ from xlgen.registry import InputError
 from xlgen.report.build import build_report, terminal_table
 
 
-def test_everything_lies_beside_the_page_and_soon(study: Path) -> None:
-    started = time.monotonic()
+def test_everything_lies_beside_the_page(study: Path) -> None:
     page = build_report(study)
-    assert time.monotonic() - started < 20
     assert page == study / "report.html"
     tables = {
         f"tables/{name}.{end}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
 from xlgen.report.translated import translated_table
 from xlgen.results.rows import MEAN, Results
@@ -68,28 +70,35 @@ def checkpoints_table(results: Results) -> Table:
     """
     several, names = several_checkpoints(results), labels(results.runs)
     codes = list(dict.fromkeys(code for run in several for code in results.languages([run])))
+    found = [
+        (names[run.name], run.main_metric, choice) for run in several for choice in checkpoint_choices(results, run)
+    ]
+    return chosen_table("checkpoints", "Choice of checkpoint", found, codes)
+
+
+def chosen_table(name: str, title: str, found: Sequence[tuple[str, str | None, Chosen]], codes: Sequence[str]) -> Table:
+    """A row a choice, with what it chose among and the metric: its worth by language, their mean, and the regret."""
     columns = (
         Column("run", "Run", number=False),
         Column("metric", "Metric", metric_name, number=False),
-        Column("criterion", "Checkpoint by", number=False),
+        Column("criterion", "Chosen by", number=False),
         *(Column(code, code, _one_digit) for code in codes),
         Column("mean", "Mean", _one_digit),
         Column("regret", "Regret", _one_digit),
     )
     rows = [
         {
-            "run": Cell(names[run.name]),
-            "metric": Cell(run.main_metric),
+            "run": Cell(run),
+            "metric": Cell(metric),
             "criterion": Cell(NAMES[choice.criterion]),
             **{code: Cell(choice.values.get(code)) for code in codes},
             "mean": Cell(choice.mean),
             "regret": Cell(choice.regret),
         }
-        for run in several
-        for choice in checkpoint_choices(results, run)
+        for run, metric, choice in found
     ]
     used = tuple(column for column in columns if any(row[column.key].value is not None for row in rows))
-    return Table("checkpoints", "Choice of checkpoint", used, tuple(rows))
+    return Table(name, title, used, tuple(rows))
 
 
 def several_checkpoints(results: Results) -> list[Run]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xlgen.report.choices import NAMES
-from xlgen.report.tables import Cell, Column, Table, metric_name
+from xlgen.report.choices import NAMES, chosen_table
+from xlgen.report.tables import Cell, Column, Table
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, labels
 from xlgen.selection.choices import CRITERIA, Chosen, searches
@@ -68,27 +68,8 @@ def _each(name: str, title: str, choices: Mapping[str, Sequence[Chosen]], both: 
     codes = list(dict.fromkeys(code for run in both[0].runs for code in unlabelled(both[0], run)))
     names = labels(runs)
     metrics = {names[run.name]: run.main_metric for run in runs}
-    columns = (
-        Column("run", "Run", number=False),
-        Column("metric", "Metric", metric_name, number=False),
-        Column("criterion", "Chosen by", number=False),
-        *(Column(code, code, _one_digit) for code in codes),
-        Column("mean", "Mean", _one_digit),
-        Column("regret", "Regret", _one_digit),
-    )
-    rows = [
-        {
-            "run": Cell(run),
-            "metric": Cell(metrics.get(run.split(" and ")[0])),
-            "criterion": Cell(NAMES[choice.criterion]),
-            **{code: Cell(choice.values.get(code)) for code in codes},
-            "mean": Cell(choice.mean),
-            "regret": Cell(choice.regret),
-        }
-        for run, found in choices.items()
-        for choice in found
-    ]
-    return Table(name, title, columns, tuple(rows))
+    found = [(of, metrics.get(of.split(" and ")[0]), choice) for of, each in choices.items() for choice in each]
+    return chosen_table(name, title, found, codes)
 
 
 def _one_digit(value: float) -> str:
