@@ -5,18 +5,26 @@ Every case goes through the command line; nothing that was done is lost or done 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
+from rich.console import Console
 
 from xlgen.cli import main
+from xlgen.study.execute import Lane, execute
+from xlgen.study.plan import PlannedRun, load_study
+from xlgen.study.worker import train_one
+from xlgen.training.run import train
 
 BASE: dict[str, Any] = {
     "backbone": "pocket-mt5",
@@ -93,8 +101,9 @@ def test_bad_study_files(
 def test_a_full_disk_fails_the_runs_it_meets_and_no_other(study: Callable[..., Path], tmp_path: Path) -> None:
     """/dev/full is a disk without room: once where a run's recipe is to go, once where its state is."""
     runs = tmp_path / "out" / "runs"
-    (runs / "lead4").mkdir(parents=True)
-    (runs / "lead2.yaml").symlink_to("/dev/full")
+    for name in ("lead2", "lead4"):
+        (runs / name).mkdir(parents=True)
+    (runs / "lead2" / "recipe.yaml.tmp").symlink_to("/dev/full")
     (runs / "lead4" / "state.json.tmp").symlink_to("/dev/full")
     path = study(runs=LEADS)
     (runs / "lead4" / "recipe.yaml").write_text(_resolved(path, "lead4"), encoding="utf-8")
@@ -103,7 +112,7 @@ def test_a_full_disk_fails_the_runs_it_meets_and_no_other(study: Callable[..., P
     assert said.count("No space left on device") == 2 and "failed: lead2" in said and "failed: lead4" in said
     assert [folder.name for folder in runs.iterdir() if _status(folder) == "done"] == ["lead3"]
     before = _contents(runs / "lead3")
-    (runs / "lead2.yaml").unlink()
+    (runs / "lead2" / "recipe.yaml.tmp").unlink()
     (runs / "lead4" / "state.json.tmp").unlink()
     assert run("study", path, "--out", tmp_path / "out", "--workers", "1")[0] == 0
     assert all(_status(runs / name) == "done" for name in LEADS)
@@ -164,9 +173,38 @@ def test_two_launches_at_once_do_each_run_once(study: Callable[..., Path], tmp_p
         assert _status(out / "runs" / f"lead{n}") == "done"
 
 
-def _resolved(study: Path, name: str) -> str:
-    from xlgen.study.plan import load_study
+def test_what_another_finished_while_one_waited_is_left_alone(study: Callable[..., Path], tmp_path: Path) -> None:
+    (planned,) = load_study(str(study(runs={"lead2": LEADS["lead2"]}))).runs
+    folder = tmp_path / "runs" / "lead2"
+    folder.parent.mkdir()
+    codes: list[int] = []
+    with FileLock(f"{folder}.lock"):
+        waiting = threading.Thread(
+            target=lambda: codes.append(train_one(planned.recipe.model_dump(mode="json"), folder))
+        )
+        waiting.start()
+        train(planned.recipe, folder)
+        before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*") if file.is_file()}
+    waiting.join()
+    assert codes == [0]
+    after = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*") if file.is_file()}
+    assert after == before
 
+
+def test_a_launcher_that_cannot_write_goes_on_with_the_next_run(
+    study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_on(self: Lane, run: PlannedRun, folder: Path, watch: object) -> int:
+        if run.name == "lead2":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return 0
+
+    monkeypatch.setattr(Lane, "train", train_on)
+    failed = execute(load_study(str(study(runs=LEADS))), tmp_path / "out", 1, Console(quiet=True))
+    assert list(failed) == ["lead2"] and "No space left on device" in failed["lead2"]
+
+
+def _resolved(study: Path, name: str) -> str:
     (found,) = (run for run in load_study(str(study)).runs if run.name == name)
     return yaml.safe_dump({"recipe": found.recipe.model_dump(mode="json")})
 

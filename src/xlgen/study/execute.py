@@ -15,7 +15,6 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -47,15 +46,15 @@ class Lane:
 
         Returns its exit code once it has ended, negative for a signal.
         """
-        recipe, log = folder.parent / f"{run.name}.yaml", log_of(folder)
+        log = log_of(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        recipe.write_text(yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True), encoding="utf-8")
         log.write_bytes(b"")
         process = self.process
         if process is None or process.poll() is not None:
             process = self._start(log)
         assert process.stdin and process.stdout
-        job = {"recipe": str(recipe), "folder": str(folder), "log": str(log), "until": run.until}
+        recipe = run.recipe.model_dump(mode="json")
+        job = {"recipe": recipe, "folder": str(folder), "log": str(log), "until": run.until}
         process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
         while not select.select([process.stdout], [], [], _POLL_SECONDS)[0]:

@@ -132,7 +132,7 @@ class Mirror:
 
     def _mine(self, name: str) -> bool:
         run = f"runs/{self._only}"
-        return self._only is None or name.startswith(f"{run}/") or name in (f"{run}.log", f"{run}.yaml")
+        return self._only is None or name.startswith(f"{run}/") or name == f"{run}.log"
 
     def _remote(self) -> dict[str, Any]:
         """What is there, by name, with its version."""

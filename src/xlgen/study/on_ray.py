@@ -1,8 +1,7 @@
 """Run a study's runs on a Ray cluster: one run a task, tried again elsewhere where a node is lost.
 
 The study's folder must be on storage that every node sees under the same path, or at a URL that every node can open. A
-run that a lost node had begun goes on
-from its newest checkpoint; its lock keeps two from training it at once.
+run that a lost node had begun goes on from its newest checkpoint; its lock keeps two from training it at once.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from xlgen.config import Recipe
@@ -122,7 +120,7 @@ class _Cluster:
         return fits or not self._going  # one at least, which Ray keeps until there is a node for it
 
     def _submit(self, run: PlannedRun) -> Any:
-        recipe = yaml.safe_dump(run.recipe.model_dump(mode="json"), allow_unicode=True)
+        recipe = run.recipe.model_dump(mode="json")
         place = self._mirror.url if self._mirror else str(self._out)
         resources = run.recipe.resources
         threads = str(max(1, int(resources.cpus)))
@@ -156,7 +154,7 @@ class _Cluster:
         self._console.print(text, highlight=False)
 
 
-def _train(recipe: str, name: str, place: str, until: int | None) -> tuple[int, str]:
+def _train(recipe: dict[str, Any], name: str, place: str, until: int | None) -> tuple[int, str]:
     """On a node: train, and return the exit code and the node's name. A line a try goes to the log."""
     import ray
 
@@ -169,15 +167,13 @@ def _train(recipe: str, name: str, place: str, until: int | None) -> tuple[int, 
         return _train_in(folder, recipe, name, until, node), node
 
 
-def _train_in(out: Path, recipe: str, name: str, until: int | None, node: str) -> int:
+def _train_in(out: Path, recipe: dict[str, Any], name: str, until: int | None, node: str) -> int:
     from xlgen.study.worker import train_one
 
     folder = out / "runs" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = folder.parent / f"{name}.yaml"
-    file.write_text(recipe, encoding="utf-8")
     with log_of(folder).open("a", encoding="utf-8") as log:
         log.write(json.dumps({"node": node, "process": os.getpid(), "at": round(time.time(), 1)}) + "\n")
         log.flush()
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            return train_one(file, folder, until)
+            return train_one(recipe, folder, until)

@@ -55,7 +55,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     # A run that was refused before its first step leaves its recipe and nothing else; a mended one takes its place.
     if file.exists():
         before = recipe_in(file)
-        started = any(other != file for other in path.iterdir())
+        started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
             raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
@@ -65,13 +65,18 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
             return folder
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(other != file for other in path.iterdir()):
+        if _holds_more(path, file):
             raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
         text = {"recipe": resolved, "environment": _environment()}
         write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
     except OSError as error:
         raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
     return folder
+
+
+def _holds_more(path: Path, recipe: Path) -> bool:
+    """Whether anything lies in the folder but the recipe, or what a kill left of one that was being written."""
+    return any(other.name not in (recipe.name, f"{recipe.name}.tmp") for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:
