@@ -40,7 +40,9 @@ class Scripted(Decoder):
         super().__init__(backbone, Decoding(8, num_beams=beams))
         self.answers = list(answers)
 
-    def __call__(self, requests: Sequence[Request], count: int = 1, bias: Any = None) -> list[list[Hypothesis]]:
+    def __call__(
+        self, requests: Sequence[Request], count: int = 1, bias: Any = None, allowed: Any = None
+    ) -> list[list[Hypothesis]]:
         self.generated += len(requests)
         taken, self.answers = self.answers[: len(requests)], self.answers[len(requests) :]
         return [[Hypothesis(text, -float(i)) for i, text in enumerate(texts)][:count] for texts in taken]
@@ -99,7 +101,9 @@ def test_the_source_is_allowed_by_default(backbone: Backbone) -> None:
     biases = []
 
     class Watched(Decoder):
-        def __call__(self, requests: Sequence[Request], count: int = 1, bias: Any = None) -> list[list[Hypothesis]]:
+        def __call__(
+            self, requests: Sequence[Request], count: int = 1, bias: Any = None, allowed: Any = None
+        ) -> list[list[Hypothesis]]:
             biases.append(bias("ru", requests[0].source))
             return super().__call__(requests, count, bias)
 
@@ -190,7 +194,7 @@ def test_wrong_controls(config: Any, error: type[Exception], message: str) -> No
 @pytest.mark.parametrize("name", controls.names())
 def test_every_control_keeps_order_and_takes_no_requests(name: str, backbone: Backbone) -> None:
     control: LanguageControl = build_control(name)
-    decode = Decoder(backbone, Decoding(6, num_beams=4))
+    decode = Decoder(backbone, Decoding(16, num_beams=4), outputs=("no", "да"))
     assert control.generate(decode, []) == []
     asked = [request(backbone, code, code) for code in ("fr", "th", "fr", "ru")]
     together = control.generate(decode, asked)

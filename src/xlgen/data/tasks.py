@@ -13,7 +13,7 @@ from pydantic import Field
 from xlgen.config import Config, find_task, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
-from xlgen.data.templates import FIELD, FORMS, field, fill, labels
+from xlgen.data.templates import FIELD, FORMS, field, fill, labels, written
 from xlgen.languages import Language
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
@@ -80,6 +80,11 @@ class Task:
     def languages(self) -> tuple[str, ...]:
         """Languages that have examples."""
         return self.config.languages
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
+        return written(self.config.target, self.config.names)
 
     def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """The canonical codes of ``languages``. Raises InputError for one the task has not."""

@@ -74,6 +74,16 @@ def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any
     return (fill(target, record, names=names)[0],)
 
 
+def written(target: str, names: Names) -> tuple[str, ...]:
+    """Every text that ``target`` can give, where it is or holds one field, of which ``names`` has all values; of any
+    other none."""
+    found = FIELD.findall(target) or [(target, "")]
+    (name, form), *more = found
+    if more or form or name not in names:
+        return ()
+    return tuple(target.replace(f"{{{name}}}", text) if "{" in target else text for text in names[name].values())
+
+
 def _text(record: Record, name: str, form: str | None, names: Names | None) -> str:
     value = field(record, name, names)
     if form is not None:

@@ -20,7 +20,7 @@ from xlgen.backbones.products import fast_modules
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.generation import reference
-from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.generation.decoding import Allowed, Bias, Decoding, Hypothesis
 from xlgen.generation.inputs import Deferred, Inputs, Numbered
 from xlgen.generation.precision import weights_in
 from xlgen.generation.rows import Encoded, Found, Waiting
@@ -60,6 +60,7 @@ def hypotheses(
     bias: Bias | None = None,
     progress: Callable[[int], None] = lambda count: None,
     observe: Observer | None = None,
+    allowed: Allowed | None = None,
 ) -> list[list[Hypothesis]]:
     """The ``count`` best of each source's beams, best first. ``count`` is at most ``num_beams``.
 
@@ -67,7 +68,7 @@ def hypotheses(
     """
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
     found: list[list[Hypothesis]] = [[] for _ in examples]
-    asked = _Asked(decoding, count, bias, observe)
+    asked = _Asked(decoding, count, bias, observe, allowed)
     for index, best in _as_they_come(backbone, examples, asked, max(1, len(examples))):
         found[index] = best
         progress(1)
@@ -105,6 +106,7 @@ class _Asked:
     count: int
     bias: Bias | None
     observe: Observer | None = None
+    allowed: Allowed | None = None
 
 
 @torch.inference_mode()
@@ -182,6 +184,7 @@ def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, wi
         hypotheses=asked.count,
         sampling=decoding.sampling,
         before=backbone.states_before_target(),
+        allowed=asked.allowed,
     )
 
     def batches(examples: Sequence[EncodedExample]) -> list[list[int]]:
@@ -225,5 +228,5 @@ def _by_transformers(backbone: Backbone, source: Iterator[Numbered], asked: _Ask
         budget = max([decoding.batch_tokens, *(max(pair) for pair in lengths)])
         for places in budget_batches(lengths, budget):
             batch = [entering[place][1] for place in places]
-            found = reference.hypotheses(backbone, batch, decoding, asked.count, asked.bias)
+            found = reference.hypotheses(backbone, batch, decoding, asked.count, asked.bias, asked.allowed)
             yield from zip([entering[place][0] for place in places], found, strict=True)

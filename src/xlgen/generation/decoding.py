@@ -42,5 +42,8 @@ class Hypothesis:
     """The generated ids, the end included where it came."""
 
 
+Allowed = Callable[[tuple[int, ...]], Tensor]
+"""The ids written so far, behind what is forced, to what is added to the log-probabilities: (vocabulary,)."""
+
 Bias = Callable[[str, Sequence[int]], Tensor]
 """(target language, source ids) to what is added to the log-probabilities: (vocabulary,)."""

@@ -11,7 +11,7 @@ from transformers import LogitsProcessor
 
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
-from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.generation.decoding import Allowed, Bias, Decoding, Hypothesis
 from xlgen.registry import InputError
 
 # Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
@@ -37,6 +37,7 @@ def hypotheses(
     decoding: Decoding,
     count: int,
     bias: Bias | None,
+    allowed: Allowed | None = None,
 ) -> list[list[Hypothesis]]:
     """The ``count`` best of each source's beams, best first. Raises InputError: samples are our own search's."""
     if decoding.sampling is not None:
@@ -48,6 +49,8 @@ def hypotheses(
     if bias is not None:
         rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
         beams["logits_processor"] = [_Biased(rows.repeat_interleave(decoding.num_beams, dim=0))]
+    if allowed is not None:
+        beams["logits_processor"] = [*beams.get("logits_processor", ()), _Allowed(allowed, start.shape[1])]
     output = backbone.model.generate(
         input_ids=tensors["input_ids"].to(device),
         attention_mask=tensors["attention_mask"].to(device),
@@ -80,3 +83,14 @@ class _Biased(LogitsProcessor):
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         return scores + self._bias
+
+
+class _Allowed(LogitsProcessor):
+    """Adds to each row what its ids behind the ``prompt`` first ones say."""
+
+    def __init__(self, allowed: Allowed, prompt: int) -> None:
+        self._allowed, self._prompt = allowed, prompt
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        rows = [self._allowed(tuple(row[self._prompt :])) for row in input_ids.tolist()]
+        return scores + torch.stack(rows).to(scores.device)

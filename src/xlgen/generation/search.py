@@ -15,6 +15,7 @@ from torch import Tensor
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
 from xlgen.config import Sampling
 from xlgen.generation.best import Head, top
+from xlgen.generation.decoding import Allowed
 from xlgen.generation.rows import NEVER, Batch, Encoded, Found, Waiting, grow, joined, kept, moved, replaced, together
 from xlgen.generation.sampling import draw, uniforms, warp
 
@@ -41,6 +42,8 @@ class Search:
     """Draw ``beams`` samples of each input."""
     before: list[Pair] | None = None
     """Keys and values that stand before every target's own, a pair a layer: (1, heads, columns, dim)."""
+    allowed: Allowed | None = None
+    """What may follow what was written so far."""
     _head: Head | None = field(init=False)
     _divisors: Tensor = field(init=False)
     """What scores of so many tokens are divided by."""
@@ -153,6 +156,9 @@ class Search:
         hidden = self.step.hidden(batch.tokens.flatten(), batch.memory, batch.column)  # (N, width)
         # What is added to log-probabilities does not make them add up to one again.
         bias = batch.bias.repeat_interleave(self.beams, dim=0) if batch.bias is not None else None
+        if self.allowed is not None:
+            rows = self._allowed_next(batch, self.allowed)
+            bias = rows if bias is None else bias + rows
         if self.sampling is not None:
             logits = self.step.logits(hidden).float()  # (N, V)
             self._sample(batch, logits if bias is None else logits + bias, logits.logsumexp(-1), self.sampling)
@@ -162,6 +168,12 @@ class Search:
             self._continue(batch, *self._best(hidden, bias, 2 * self.beams))
         batch.column += 1
         batch.count += 1
+
+    def _allowed_next(self, batch: Batch, allowed: Allowed) -> Tensor:
+        """What is added for each row by what it has written so far: (N, V)."""
+        counts = batch.count.clamp(max=self.longest).tolist()
+        written = zip(batch.running.tolist(), counts, strict=True)
+        return torch.stack([allowed(tuple(row[:n])) for rows, n in written for row in rows]).to(batch.tokens.device)
 
     def _best(self, hidden: Tensor, bias: Tensor | None, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """The best tokens of each row with their logits, and log-sum-exps of all logits: (N, count) twice and (N,)."""

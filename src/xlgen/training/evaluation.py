@@ -84,7 +84,7 @@ def predict(
     seen: Representations | None = None,
 ) -> list[Predicted]:
     """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder."""
-    decode = Decoder(backbone, decoding, task.data_dir, progress, seen)
+    decode = Decoder(backbone, decoding, task.data_dir, progress, seen, task.outputs)
     backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
     texts: dict[int, str] = {}
@@ -128,7 +128,7 @@ def predict_stream(
     texts = (
         (best[0].text for best in stream(backbone, whole, decoding))
         if control is None
-        else _in_groups(whole, control, Decoder(backbone, decoding, task.data_dir))
+        else _in_groups(whole, control, Decoder(backbone, decoding, task.data_dir, outputs=task.outputs))
     )
     for text in texts:
         example, cropped = read.popleft()

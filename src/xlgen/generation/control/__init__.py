@@ -1,7 +1,7 @@
-"""Language control while decoding: one file each. A control is an algorithm over the decoder, for any method.
+"""Control of what is written while decoding: one file each. A control is an algorithm over the decoder, for any method.
 
-Families with language codes force the target's by themselves; what is here works for all of them, and for mT5, which
-has none.
+Most are of the language. Families with language codes force the target's by themselves; what is here works for all of
+them, and for mT5, which has none. One is of the labels that a task's outputs may be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.config import Config, build
 from xlgen.generation.cleanup import clean
 from xlgen.generation.decode import Observer, hypotheses
-from xlgen.generation.decoding import Bias, Decoding, Hypothesis
+from xlgen.generation.decoding import Allowed, Bias, Decoding, Hypothesis
 from xlgen.languages import Language
 from xlgen.metrics import lid
 from xlgen.registry import Registry
@@ -40,14 +40,19 @@ class Decoder:
     progress: Callable[[int], None] = lambda count: None
     observe: Observer | None = None
     """Is shown the encoder's states of every input."""
+    outputs: tuple[str, ...] = ()
+    """All texts that an output may be, where the task lists them."""
     generated: int = field(default=0, init=False)
     """Inputs generated for so far; one that is tried twice counts twice."""
 
-    def __call__(self, requests: Sequence[Request], count: int = 1, bias: Bias | None = None) -> list[list[Hypothesis]]:
+    def __call__(
+        self, requests: Sequence[Request], count: int = 1, bias: Bias | None = None, allowed: Allowed | None = None
+    ) -> list[list[Hypothesis]]:
         """The ``count`` best hypotheses of each request, best first."""
         self.generated += len(requests)
         sources, languages = [r.source for r in requests], [r.language for r in requests]
-        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, self.progress, self.observe)
+        shown = self.progress, self.observe
+        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, *shown, allowed)
 
     def in_language(self, texts: Sequence[str], languages: Sequence[str], identifier: str) -> list[bool]:
         """Whether each raw text, once cleaned, is identified as its language; a language without a label always is."""
