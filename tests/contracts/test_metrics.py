@@ -21,11 +21,11 @@ FIGURES = {
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
     "truncated_rate", "language_confusion_pass_rate", "short_language_rate", "cannot_tell_rate",
     "accuracy", "tag_accuracy", "mean_span_f1", "word_accuracy", "macro_f1", "span_f1", "span_precision", "span_recall",
-    "ndcg",
+    "ndcg", "xglue_ndcg",
 }
 # fmt: on
 # Of outputs that pass by lines only: an empty one does not, and line_pass_rate says so. Of references that are numbers.
-CONDITIONAL = {"word_pass_rate", "ndcg"}
+CONDITIONAL = {"word_pass_rate", "ndcg", "xglue_ndcg"}
 # Twelve scripts: Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Bengali, Tamil, Thai, Han, kana, Hangul.
 SENTENCES = {
     "en": "The children went to school in the morning and came home late.",

@@ -176,6 +176,39 @@ def test_entities_as_text(tmp_path: Path) -> None:
     assert (found.source, found.targets) == ("tag: Ada in Paris", ("PER: Ada $$ LOC: Paris",))
 
 
+def test_pairs_from_the_hub(tmp_path: Path) -> None:
+    row = {"id": 3, "sentence1": "A.", "sentence2": "B.", "label": 1}
+    rows_of(tmp_path / "google-research-datasets/paws-x", "fr", "test", [row], {"label": ["0", "1"]})
+    (found,) = load_task("xglue-paws-x", tmp_path).examples("fr", "test")
+    assert (found.id, found.source, found.pair, found.targets) == ("3", "A.", "B.", ("1",))
+    names = ["entailment", "neutral", "contradiction"]
+    row = {"premise": "雨が降る。", "hypothesis": "晴れ。", "label": 2}
+    rows_of(tmp_path / "facebook/xnli", "th", "test", [row], {"label": names})
+    (found,) = load_task("xglue-xnli", tmp_path).examples("th", "test")
+    assert (found.source, found.pair, found.targets) == ("雨が降る。", "晴れ。", ("contradiction",))
+    (cloze,) = load_task("xnli-cloze", tmp_path).examples("th", "test")
+    assert (cloze.source, cloze.targets) == ("雨が降る。 <extra_id_0>晴れ。", ("<extra_id_0>No.",))
+    outputs = load_task("xnli-cloze", tmp_path).outputs
+    assert outputs == ("<extra_id_0>Yes.", "<extra_id_0>Maybe.", "<extra_id_0>No.")
+
+
+def test_tags_from_the_hub(tmp_path: Path) -> None:
+    names = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
+    row = {"tokens": ["Ада", "в", "Париже"], "ner_tags": [1, 0, 5], "spans": ["PER: Ада"]}
+    rows_of(tmp_path / "unimelb-nlp/wikiann", "ru", "train", [row], {"ner_tags": names})
+    (found,) = load_task("wikiann-tags", tmp_path).examples("ru", "train")
+    assert (found.words, found.tags) == (("Ада", "в", "Париже"), ("B-PER", "O", "B-LOC"))
+    assert load_task("wikiann-tags", tmp_path).config.labels == tuple(names)
+    (text,) = load_task("wikiann-sentinels", tmp_path).examples("ru", "train")
+    assert text.source == "<extra_id_0>Ада <extra_id_1>в <extra_id_2>Париже"
+    assert text.targets == ("<extra_id_0>B-PER <extra_id_1>O <extra_id_2>B-LOC",)
+    row = {"tokens": ["雨", "だ"], "pos_tags": [7, 3]}
+    upos = load_task("udpos-tags", tmp_path).config.labels
+    rows_of(tmp_path / "google/xtreme", "udpos.Japanese", "test", [row], {"pos_tags": upos})
+    (found,) = load_task("udpos-tags", tmp_path).examples("ja", "test")
+    assert (found.words, found.tags) == (("雨", "だ"), ("NOUN", "AUX"))
+
+
 def test_tydiqa_keeps_its_languages_apart_by_their_ids(tmp_path: Path) -> None:
     rows = [
         {

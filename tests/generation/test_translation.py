@@ -64,6 +64,13 @@ def test_examples_keep_their_order_and_what_may_be_cropped(marked: Translator) -
             assert each.source[slice(*each.croppable)] == inside
 
 
+def test_both_texts_of_a_pair_are_moved_and_the_labels_of_a_head_stay(marked: Translator) -> None:
+    example = LabelledExample("1", "zh", "一。二！", ("entailment",), "here", pair="三。", group="q")
+    (moved,) = marked.examples([example], "ru", labels=False)
+    assert (moved.source, moved.pair, moved.targets) == ("ru:一。 ru:二！", "ru:三。", ("entailment",))
+    assert (moved.group, moved.language) == ("q", "ru")
+
+
 def test_a_translator_needs_codes_and_languages() -> None:
     with pytest.raises(BackboneError, match="needs language codes"):
         Translator.load("pocket-mt5", ("en", "fr"))

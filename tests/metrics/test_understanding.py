@@ -1,6 +1,9 @@
 """Figures of understanding tasks: equal to seqeval and scikit-learn, and the laws that they keep to."""
 
 import random
+from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +13,19 @@ from seqeval import metrics as seqeval
 from seqeval.metrics.sequence_labeling import get_entities
 from sklearn import metrics as sklearn
 
+from xlgen.data.tasks import groups
 from xlgen.metrics.base import Example, Figure, Metric
+from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.entities import Entities, span_f1, spans
 from xlgen.metrics.macro_f1 import MacroF1, macro_f1
 from xlgen.metrics.packed import LARGEST, pack, sums
-from xlgen.metrics.ranking import Ndcg, ndcg, xglue_ndcg
+from xlgen.metrics.ranking import Ndcg, ndcg
 from xlgen.metrics.score import score
 from xlgen.metrics.tags import Tags
+from xlgen.metrics.web_pages import WebPages
 from xlgen.registry import InputError
+from xlgen.scoring.figures import compare
+from xlgen.scoring.stream import BadRows, collect, entries, mapping_records
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B", "I", "B-per-son", "I-per-son"]
 UPOS = ["NOUN", "VERB", "DET", "PUNCT"]
@@ -61,6 +69,16 @@ def test_span_f1_is_symmetric_and_best_on_itself(rows: list[tuple[list[str], lis
     assert span_f1(predicted, wanted) == span_f1(wanted, predicted)
     assert span_f1(wanted, wanted) == float(any(map(spans, wanted)))
     assert value(Entities(), "span_f1", text(rows)) == value(Entities(), "span_f1", text(rows[::-1]))
+
+
+def test_entities_may_be_written_as_text() -> None:
+    """L's format: a sentinel before each tag, some of which an output may lack."""
+    wanted = "<extra_id_0>B-PER <extra_id_1>I-PER <extra_id_2>O <extra_id_3>B-LOC"
+    told = "<extra_id_0>B-PER <extra_id_1>I-PER <extra_id_3>B-LOC <extra_id_4>B-ORG"
+    plain = [("B-PER I-PER O B-LOC B-ORG", "B-PER I-PER O B-LOC")]
+    for reference in (wanted, plain[0][1]):
+        assert value(Entities(), "span_f1", [(told, reference)]) == value(Entities(), "span_f1", plain)
+        assert value(Entities(), "span_f1", [(wanted, reference)]) == 100
 
 
 def test_words_without_a_predicted_tag_are_outside() -> None:
@@ -107,17 +125,90 @@ def test_laws_of_ndcg(rows: list[tuple[float, int]], rng: random.Random) -> None
     assert ndcg(ranks[order], gains[order]) == pytest.approx(found)
 
 
-def test_xglues_rule_for_web_pages() -> None:
-    """Rows of one query stand together; a query with one page is left out, one that comes again is another one."""
-    queries = ["a", "a", "b", "c", "c", "c", "a", "a"]
-    scores, gains = [0.2, 0.9, 1.0, 0.5, 0.5, 0.1, 1.0, 0.0], [3, 0, 4, 1, 0, 2, 1, 0]
-    groups = [slice(0, 2), slice(3, 6), slice(6, 8)]
-    expected = [sklearn.ndcg_score([gains[group]], [scores[group]]) for group in groups]
-    assert xglue_ndcg(queries, scores, gains) == pytest.approx(np.mean(expected))
-    rows = [(scores[group], gains[group]) for group in (*groups, slice(2, 3))]
-    lines = [(" ".join(map(str, a)), " ".join(map(str, b))) for a, b in rows]
-    assert value(Ndcg(), "ndcg", lines) == pytest.approx(100 * np.mean(expected))
-    assert np.isnan(xglue_ndcg(["a"], [1.0], [1.0]))
+def xglues_rule(queries: list[str], predicted: list[int], right: list[int]) -> float:
+    """Web page ranking in XGLUE's evaluation, written anew: a query's number rises with every line that begins with
+    another query than the one before; of each number with two lines or more scikit-learn's figure; their mean."""
+    lines: dict[int, list[tuple[int, int]]] = {}
+    number, before = 0, queries[0]
+    for query, *grades in zip(queries, predicted, right, strict=True):
+        number += query != before
+        before = query
+        lines.setdefault(number, []).append((grades[0], grades[1]))
+    several = [rows for rows in lines.values() if len(rows) > 1]
+    return float(np.mean([sklearn.ndcg_score([[b for _, b in rows]], [[a for a, _ in rows]]) for rows in several]))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("กขค"), st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40),
+    st.randoms(),
+)
+def test_web_pages_are_ranked_by_xglues_rule(rows: list[tuple[str, int, int]], rng: random.Random) -> None:
+    """Whatever the order of the documents, once the task's data have said which group each is of."""
+    queries, predicted, right = (list(column) for column in zip(*rows, strict=True))
+    named = groups(queries)
+    examples = [
+        Example("th", str(a), (str(b),), group=group) for group, a, b in zip(named, predicted, right, strict=True)
+    ]
+    several = sum(count > 1 for count in Counter(named).values())
+    (found,) = score(rng.sample(examples, len(examples)), ["xglue_ndcg"], "th", bootstrap=0)
+    assert found.n == several
+    if not several:
+        assert found.value is None
+        return
+    assert found.value == pytest.approx(100 * xglues_rule(queries, predicted, right))
+    queries_of = [(x, y) for x, y in rows_of(named, predicted, right).values() if len(x) > 1]
+    lines = [(" ".join(map(str, a)), " ".join(map(str, b))) for a, b in queries_of]
+    assert value(Ndcg(), "ndcg", lines) == pytest.approx(found.value), "a query a row"
+
+
+def rows_of(named: list[str], predicted: list[int], right: list[int]) -> dict[str, tuple[list[int], list[int]]]:
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for name, a, b in zip(named, predicted, right, strict=True):
+        first, second = found.setdefault(name, ([], []))
+        first.append(a)
+        second.append(b)
+    return found
+
+
+def test_the_interval_of_web_pages_is_of_queries() -> None:
+    """As of the mean of the queries' figures, and not of documents, of which a query has several."""
+    rng = random.Random(0)
+    examples = [
+        Example("zh", str(rng.randrange(5)), (str(rng.randrange(5)),), group=str(n // 6)) for n in range(6 * 150)
+    ]
+    (row,) = score(examples, ["xglue_ndcg"], "zh", bootstrap=500)
+    (figure,) = WebPages.figures
+    assert figure.units is not None
+    figures = figure.units(WebPages().per_example(examples)["xglue_ndcg"])
+    assert row.n == len(figures) == 150
+    assert (row.low, row.high) == interval(figures, 500, 0, 100.0)
+    better = [replace(example, prediction=example.references[0]) for example in examples]
+    rows = [
+        {"id": str(n), "language": "zh", "prediction": e.prediction, "references": list(e.references), "group": e.group}
+        for found in (examples, better)
+        for n, e in enumerate(found)
+    ]
+    (paired,) = compare_rows(rows[: len(examples)], rows[len(examples) :])
+    assert (paired["n"], paired["second"]) == (150, 100.0)
+    assert paired["first"] == pytest.approx(row.value)
+
+
+def compare_rows(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    both = [
+        collect(entries(mapping_records(rows), BadRows(strict=True)), metrics=["xglue_ndcg"])
+        for rows in (first, second)
+    ]
+    return compare(*both, bootstrap=50)[0]
+
+
+def test_an_output_that_is_no_grade_stands_behind_all_others() -> None:
+    of = [("x", "0"), ("0", "4"), ("3.0", "1")]
+    examples = [Example("en", told, (right,), group="a") for told, right in of]
+    (row,) = score(examples, ["xglue_ndcg"], "en", bootstrap=0)
+    assert row.value == pytest.approx(100 * sklearn.ndcg_score([[0, 4, 1]], [[-1, 0, 3]]))
+    assert np.isnan(
+        WebPages().per_example([Example("en", "1", ("good",), group="a"), Example("en", "1", ("1",))])["xglue_ndcg"]
+    ).all()
 
 
 @pytest.mark.parametrize("prediction", ["", "0.1", "0.1 0.2 0.3", "0.1 x", "0.1 nan"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from sklearn.metrics import ndcg_score
 
 from encoders import SENTENCES, tags_of
 from xlgen.config import ParallelText, Recipe, validate
@@ -51,7 +52,8 @@ def data(tmp_path: Path) -> Path:
         for count in range(1, len(SENTENCES[code]) + 1):
             words = SENTENCES[code][:count]
             row = {"id": str(count), "tokens": words, "tags": tags_of(words), "text": " ".join(words), "some": ["NOUN"]}
-            rows.append({**row, "class": "even" if count % 2 == 0 else "odd"})
+            row |= {"class": "even" if count % 2 == 0 else "odd", "grade": str(count % 3)}
+            rows.append({**row, "query": words[0] if count < 4 else f"{words[0]} ?"})
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (tmp_path / f"{code}.jsonl").write_text(lines, encoding="utf-8")
     return tmp_path
@@ -95,6 +97,34 @@ def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_
         assert set(labels) <= set(task["labels"])
         assert len(labels) == (count if task is TAGGING else 1)
     assert rows[-1]["references"] == ([" ".join(tags_of(SENTENCES["ja"]))] if task is TAGGING else ["odd"])
+
+
+@pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "nllb"])
+def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> None:
+    """Its figure is scikit-learn's of the predictions that were written, query by query."""
+    task = {
+        **CLASSES,
+        "kind": "ranking",
+        "labels": ["0", "1", "2"],
+        "group": "query",
+        "source": "{query}",
+        "source_pair": "{text}",
+        "target": "grade",
+        "metrics": ["xglue_ndcg", "accuracy"],
+        "main_metric": "xglue_ndcg",
+    }
+    train(recipe(task, backbone), tmp_path / "run")
+    figures = {row["language"]: row for row in events(tmp_path / "run", "figure") if row["metric"] == "xglue_ndcg"}
+    for code in ("en", "th", "ja"):
+        lines = (tmp_path / f"run/predictions/step-6/{code}.jsonl").read_text("utf-8").splitlines()
+        queries: dict[str, list[tuple[int, int]]] = {}
+        for row in map(json.loads, lines):
+            assert row["input"].startswith(row["group"] + "\n")
+            queries.setdefault(row["group"], []).append((int(row["prediction"]), int(row["references"][0])))
+        several = [rows for rows in queries.values() if len(rows) > 1]
+        expected = [ndcg_score([[b for _, b in rows]], [[a for a, _ in rows]]) for rows in several]
+        assert figures[code]["value"] == pytest.approx(100 * np.mean(expected))
+        assert figures[code]["n"] == len(several) == 2
 
 
 @pytest.mark.parametrize("method", ["full", {"method": "adapters", "bottleneck_dim": 4}, {"method": "lora", "rank": 2}])

@@ -102,6 +102,10 @@ class Backbone(ABC):
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
         """Pieces as an encoder input."""
 
+    def pair(self, first: Sequence[int], second: Sequence[int], language: str) -> tuple[int, ...]:
+        """Pieces of two texts as one encoder input, with an end between them: ``A </s> B </s>``."""
+        return self.source((*first, self.tokenizer.eos_token_id, *second), language)
+
     @abstractmethod
     def target_prefix(self, language: str) -> tuple[int, ...]:
         """What stands forced at the start of every target in ``language``, after the decoder's start token."""

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NoReturn
 
-from torch import nn
+from torch import Tensor, nn
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.data.examples import EncodedExample
 
 # "Multilingual cased" of google-research/bert, multilingual.md: the 104 largest Wikipedias.
 _MBERT = """af an ar ast az azb ba bar be bg bn bpy br bs ca ce ceb cs cv cy da de el en es et eu fa fi fr fy ga gl gu
@@ -48,6 +49,10 @@ class EncoderOnly(Backbone):
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
         """``[CLS] X [SEP]``."""
         return (self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id)
+
+    def pair(self, first: Sequence[int], second: Sequence[int], language: str) -> tuple[int, ...]:
+        """``[CLS] A [SEP] B [SEP]``."""
+        return self.source((*first, self.tokenizer.sep_token_id, *second), language)
 
     def target_prefix(self, language: str) -> NoReturn:
         """There are no targets. Raises BackboneError."""
@@ -91,6 +96,13 @@ class Bert(EncoderOnly):
     model_types = ("bert",)
     known = _MBERT
 
+    def collate_sources(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
+        """With ``token_type_ids``, 1 of the second text of a pair: of all that stands behind the first ``[SEP]``."""
+        rows = super().collate_sources(examples)
+        ends = rows["input_ids"] == self.tokenizer.sep_token_id
+        segments = (ends.cumsum(1) - ends.long()).clamp(max=1) * rows["attention_mask"]
+        return {**rows, "token_type_ids": segments}
+
 
 @families.register("xlm-roberta")
 class XlmRoberta(EncoderOnly):
@@ -98,6 +110,11 @@ class XlmRoberta(EncoderOnly):
 
     model_types = ("xlm-roberta",)
     known = _XLM_R
+
+    def pair(self, first: Sequence[int], second: Sequence[int], language: str) -> tuple[int, ...]:
+        """``<s> A </s> </s> B </s>``."""
+        end = self.tokenizer.sep_token_id
+        return self.source((*first, end, end, *second), language)
 
     @property
     def positions(self) -> int:

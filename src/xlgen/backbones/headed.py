@@ -15,6 +15,8 @@ from xlgen.backbones.heads import EncoderWithHead, Head
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 
+# The tokenizers of mBART-50 and NLLB take English where nobody names a language.
+_STAND_IN = "en"
 _LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
 
 
@@ -48,6 +50,24 @@ class Headed(Backbone):
             return EncodedExample(ids, tuple(target), example.language), cropped
         source, cropped = self.encode_source(example, max_source_tokens)
         return EncodedExample(source, (self.label(example.targets[0], example.where),), example.language), cropped
+
+    def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
+        """The input as ids and how many tokens were cut off: of a pair at the end of its longer text, of both where
+        they are of one length (``longest_first`` of the library's tokenizers)."""
+        if example.pair is None:
+            return super().encode_source(example, max_tokens)
+        first, second = self.pieces(example.source), self.pieces(example.pair)
+        room = self.source_limit(max_tokens) - len(self.pair([], [], example.language))
+        if room < 1:
+            raise BackboneError(f"{example.where}: no piece of a pair fits into {max_tokens} tokens")
+        ours, theirs = fitted(len(first), len(second), room)
+        cropped = len(first) - ours + len(second) - theirs
+        return self.pair(first[:ours], second[:theirs], example.language), cropped
+
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """As the family's; an input in a language that it has no code for stands behind English's."""
+        known = language if not self.has_codes or language in self.languages else _STAND_IN
+        return super().source(ids, known)  # type: ignore[safe-super]
 
     def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
         """The input as ids, the place of each word's first piece, and how many pieces were cut off.
@@ -106,7 +126,7 @@ class Headed(Backbone):
         lengths = [(len(source), 0) for source in sources]
         for batch in budget_batches(lengths, max(budget, *(length for length, _ in lengths))):
             rows = self.collate_sources([EncodedExample(tuple(sources[i]), (), "") for i in batch])
-            said = model(rows["input_ids"].to(device), rows["attention_mask"].to(device)).float().cpu()
+            said = model(**{name: rows[name].to(device) for name in rows}).float().cpu()
             for place, i in enumerate(batch):
                 found[i] = said[place, : len(sources[i])] if self.head.by_word else said[place]
         model.train(training)
@@ -141,6 +161,16 @@ class Headed(Backbone):
         if found := _LAYER.search(name):
             return layers - int(found[1])
         return layers + 1 if "embed" in name else 0
+
+
+def fitted(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many of ``first`` and ``second`` tokens stay in ``room`` where the longer text is cut first; where both are
+    over half of it, each gets half, and the longer one (of two alike the second) what is left over."""
+    if first + second <= room:
+        return first, second
+    half = room // 2
+    short = min(first, second, half)
+    return (room - short, short) if first > second else (short, room - short)
 
 
 @cache

@@ -26,8 +26,9 @@ NO_PROMPTS = "prompts cannot stand before an encoder under a head; take a method
 class Head:
     """What a head tells."""
 
-    kind: Literal["tagging", "classification"]
-    """A label for each word, or for each input."""
+    kind: Literal["tagging", "classification", "ranking"]
+    """A label for each word, or for each input; or a grade for each input, which is a label too: XGLUE ranks web pages
+    by the class of relevance that is most probable."""
     labels: tuple[str, ...]
     """In the order of their ids."""
 
@@ -63,9 +64,12 @@ class EncoderWithHead(nn.Module):
         self.encoder = encoder
         self.head = _Layers(config.hidden_size, len(head.labels), not head.by_word, _dropout(config))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits, (batch, length, labels) of tagging and (batch, labels) else; of (batch, length) each."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # (batch, length, dim)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **more: Tensor) -> Tensor:
+        """Logits, (batch, length, labels) of tagging and (batch, labels) else; of (batch, length) each.
+
+        ``more`` is what else the family's encoder takes: segments.
+        """
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **more)[0]  # (batch, length, dim)
         if not self.about.by_word:
             mask = attention_mask.unsqueeze(-1).to(states.dtype)
             mean = (states * mask).sum(1) / mask.sum(1)

@@ -34,6 +34,15 @@ class LabelledExample:
     """The input's words, where each has a tag."""
     tags: tuple[str, ...] = ()
     """The words' tags, where they are known."""
+    pair: str | None = None
+    """The second text, of an input that is a pair."""
+    group: str = ""
+    """What it is ranked with: a query, of which it is one of the documents."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What of its input becomes pieces by itself."""
+        return self.words or (self.source, *(() if self.pair is None else (self.pair,)))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -27,19 +28,24 @@ class TaskConfig(Config):
     reader: dict[str, Any]
     """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
     languages: tuple[str, ...] = Field(min_length=1)
-    kind: Literal["generation", "tagging", "classification"] = "generation"
+    kind: Literal["generation", "tagging", "classification", "ranking"] = "generation"
     """What is asked for: a text; or, by a head on the encoder, a label of ``labels`` for each word (``tagging``) or
-    for each input (``classification``)."""
+    for each input (``classification``), or a grade by which the inputs of a ``group`` are ranked (``ranking``)."""
     labels: tuple[str, ...] = ()
     """Of a task with a head, as they are written in predictions."""
     source: str
     """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates. Of ``tagging`` one field
     with a list of words: ``"{tokens:words}"``, and ``target`` the field with their tags: ``tags``."""
+    source_pair: str | None = None
+    """Template of a second text, under a head. The family says how two texts are one input (BERT: ``[CLS] A [SEP] B
+    [SEP]``); of a pair that is too long the longer one is cut at its end."""
     target: str
     """Name of the field with the reference output, or with several (the first is the training label); or a template
     that makes a label of it: ``"<extra_id_0>{answers}"``. Sentinels are no part of references."""
     names: Mapping[str, Mapping[str, str]] = {}
     """How the values of a field are written: ``{label: {"0": "No.", "1": "Yes."}}``."""
+    group: str | None = None
+    """Name of the field that says what is ranked together, such as a query; its rows stand together in the data."""
     id: str = "id"
     """Name of the field with the example's id; where rows have none, their number serves."""
     crop: str | None = None
@@ -103,10 +109,11 @@ class Task:
 
         Without ``labelled`` their labels are not looked at, and need not be there.
         """
-        rows = self.reader.read(language, self.config.splits.get(split, split))
-        examples = [
-            self._example(record, language, number, labelled) for number, record in enumerate(islice(rows, limit))
-        ]
+        rows = list(islice(self.reader.read(language, self.config.splits.get(split, split)), limit))
+        examples = [self._example(record, language, number, labelled) for number, record in enumerate(rows)]
+        if self.config.group is not None:
+            names = groups([str(field(record, self.config.group)) for record in rows])
+            examples = [replace(example, group=name) for example, name in zip(examples, names, strict=True)]
         if not examples:
             raise DataError(f"task {self.config.name} has no examples for language {language}, split {split}")
         return examples
@@ -124,7 +131,11 @@ class Task:
             croppable=croppable,
             words=words,
             tags=tags,
+            pair=self._pair(record),
         )
+
+    def _pair(self, record: Record) -> str | None:
+        return None if self.config.source_pair is None else fill(self.config.source_pair, record)[0]
 
     def _tagged(self, record: Record, labelled: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The words of a record and, where ``labelled``, their tags. Raises DataError where they do not pair."""
@@ -171,7 +182,7 @@ def load_task(name: str, data_dir: Path) -> Task:
     languages = tuple(Language.parse(text).code for text in config.languages)
     if config.crop is not None and config.crop not in {name for name, _ in FIELD.findall(config.source)}:
         raise InputError(f"{path}: crop names {config.crop!r}, which is not in the source template")
-    for name, form in FIELD.findall(f"{config.source} {config.target}"):
+    for name, form in FIELD.findall(f"{config.source} {config.source_pair or ''} {config.target}"):
         if form and form not in FORMS:
             raise InputError(f"{path}: {{{name}:{form}}}: {nearest(form, FORMS)}")
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
@@ -183,6 +194,21 @@ def _check_kind(config: TaskConfig, path: Path) -> None:
         raise InputError(f"{path}: kind {config.kind} {'takes no' if config.labels else 'needs'} labels, each once")
     if config.kind == "tagging" and [form for _, form in FIELD.findall(config.source)] != ["words"]:
         raise InputError(f'{path}: the source of a tagging task is one list of words: "{{tokens:words}}"')
+    if config.source_pair is not None and (config.kind in ("generation", "tagging") or config.crop is not None):
+        raise InputError(f"{path}: source_pair is for tasks of kind classification or ranking, and goes without crop")
+    if config.kind == "ranking" and (config.group is None or not all(label.isdecimal() for label in config.labels)):
+        raise InputError(f"{path}: kind ranking needs a `group`, and grades as labels: whole numbers from 0")
+
+
+def groups(names: Sequence[str]) -> list[str]:
+    """What each row is ranked with, by the name that its data give; a name that comes again behind other ones is
+    another group (XGLUE's rule for web pages), numbered from 2."""
+    times: Counter[str] = Counter()
+    found: list[str] = []
+    for before, name in zip([None, *names], names, strict=False):
+        times[name] += name != before
+        found.append(name if times[name] == 1 else f"{name} ({times[name]})")
+    return found
 
 
 def interleave(parts: list[list[LabelledExample]], limit: int | None) -> list[LabelledExample]:

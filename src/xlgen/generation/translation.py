@@ -52,12 +52,13 @@ class Translator:
         joiner = "" if Language.parse(target).script in _JOINED else " "
         return [joiner.join(next(done) for _ in found) for found in parts]
 
-    def examples(self, examples: Sequence[LabelledExample], target: str) -> list[LabelledExample]:
-        """The examples with inputs and labels in ``target``. What may be cropped and what not stay apart."""
+    def examples(self, examples: Sequence[LabelledExample], target: str, labels: bool = True) -> list[LabelledExample]:
+        """The examples with inputs in ``target`` and, where they are text, their ``labels``. What may be cropped and
+        what not stay apart, and so do the texts of a pair."""
         moved: dict[int, LabelledExample] = {}
         for language in dict.fromkeys(example.language for example in examples):
             chosen = [place for place, example in enumerate(examples) if example.language == language]
-            pieces = [piece for place in chosen for piece in (*_around(examples[place]), *examples[place].targets)]
+            pieces = [piece for place in chosen for piece in _texts(examples[place], labels)]
             done = iter(self.texts(pieces, language, target))
             for place in chosen:
                 before, inside, after = next(done), next(done), next(done)
@@ -66,8 +67,9 @@ class Translator:
                     examples[place],
                     language=target,
                     source=" ".join(part for part in (before, inside, after) if part),
-                    targets=tuple(next(done) for _ in examples[place].targets),
+                    targets=tuple(next(done) if labels else text for text in examples[place].targets),
                     croppable=(start, start + len(inside)) if examples[place].croppable else None,
+                    pair=None if examples[place].pair is None else next(done),
                 )
         return [moved[place] for place in range(len(examples))]
 
@@ -91,6 +93,12 @@ class Translator:
         decoding = Decoding(_LONGER * longest + _MORE, self.num_beams)
         raw = generate(backbone, encoded, [target] * len(encoded), decoding)
         return [clean(text, backbone.leftover_pattern) for text in raw]
+
+
+def _texts(example: LabelledExample, labels: bool) -> tuple[str, ...]:
+    """What of an example is translated."""
+    targets = example.targets if labels else ()
+    return (*_around(example), *targets, *(() if example.pair is None else (example.pair,)))
 
 
 def _around(example: LabelledExample) -> tuple[str, str, str]:

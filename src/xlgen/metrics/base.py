@@ -33,6 +33,8 @@ class Example:
     """Whether generation ended at the length limit; None where nobody says."""
     similarity: float | None = None
     """The cosine of the encoder's states of the input and of its translation in the source language, where known."""
+    group: str | None = None
+    """What it is ranked with, such as the query that it is a document of."""
 
     def __post_init__(self) -> None:
         # A bare string is a sequence too: each of its characters would pass for a reference.
@@ -54,6 +56,9 @@ class Figure:
     corpus: Callable[[Scores], float] | None = None
     """The figure from the scores of at least one example, without NaN and not yet scaled, where it is not their mean.
     It must not mind their order."""
+    units: Callable[[Scores], Scores] | None = None
+    """What is averaged, counted and drawn again in place of the examples, where they belong together: from their scores
+    without NaN a score for each query. The order of what it gives does not depend on the examples'."""
 
     @property
     def scale(self) -> float:
@@ -61,8 +66,8 @@ class Figure:
         return 100.0 if self.unit == "percent" else 1.0
 
     def of(self, scores: Scores) -> float:
-        """The figure from the scores of at least one example, which hold no NaN."""
-        # fsum rounds once, so that the order of the examples does not show in the last digit.
+        """The figure from the scores of at least one example (or unit), which hold no NaN."""
+        # fsum rounds once, so that the order of the scores does not show in the last digit.
         return (self.corpus(scores) if self.corpus else math.fsum(scores) / len(scores)) * self.scale
 
 

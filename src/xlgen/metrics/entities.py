@@ -8,8 +8,10 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from xlgen.metrics.accuracy import bare
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.packed import pack, sums
+from xlgen.metrics.tags import tags
 
 Span: TypeAlias = tuple[int, int, str]
 """(first word, last word, type)."""
@@ -73,7 +75,8 @@ def _recall(scores: Scores) -> float:
 class Entities:
     """F1, precision and recall of entities in tags with spaces between them, all inputs together, in percent.
 
-    Equal to seqeval's micro averages in its default mode. Where nothing is to be found and nothing was, they are 0.
+    Tags may be written as text, a sentinel before each. Equal to seqeval's micro averages in its default mode. Where
+    nothing is to be found and nothing was, they are 0.
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -97,4 +100,4 @@ def _packed(example: Example) -> float:
         return np.nan
     # Before clean-up, which would keep a tag repeated at the end only once.
     text = example.prediction if example.raw_prediction is None else example.raw_prediction
-    return pack(*counts(text.split(), example.references[0].split()))
+    return pack(*counts(tags(text), bare(example.references[0]).split()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
 import numpy as np
@@ -36,16 +35,20 @@ def ndcg(scores: ArrayLike, gains: ArrayLike) -> float:
     return float(wanted @ shared[group]) / ideal
 
 
-def xglue_ndcg(queries: Sequence[str], scores: Sequence[float], gains: Sequence[float]) -> float:
-    """XGLUE's figure for web page ranking (Liang et al. 2020): the mean nDCG over queries, in [0, 1].
+def queries_ndcg(queries: ArrayLike, scores: ArrayLike, gains: ArrayLike) -> NDArray[np.float64]:
+    """The nDCG of each query with two documents or more, in [0, 1] (XGLUE, Liang et al. 2020).
 
-    Rows of one query stand together; where a query comes again later it counts as another one. Queries with one
-    document are left out. NaN where none is left.
+    Rows of one query stand together; where a query comes again later it counts as another one.
+
+    Args:
+        queries: (documents,), what is ranked together.
+        scores: (documents,), higher is better.
+        gains: (documents,), at least 0.
     """
-    rows = list(zip(queries, scores, gains, strict=True))
-    groups = [list(group) for _, group in groupby(rows, key=lambda row: row[0])]
-    found = [ndcg([row[1] for row in group], [row[2] for row in group]) for group in groups if len(group) > 1]
-    return sum(found) / len(found) if found else float("nan")
+    names, given, wanted = np.asarray(queries), np.asarray(scores, dtype=float), np.asarray(gains, dtype=float)
+    ends = np.flatnonzero(names[1:] != names[:-1]) + 1
+    parts = zip(np.split(given, ends), np.split(wanted, ends), strict=True)
+    return np.array([ndcg(one, other) for one, other in parts if len(one) > 1], dtype=float)
 
 
 @plugins.register("ndcg")

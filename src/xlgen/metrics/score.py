@@ -70,6 +70,7 @@ def score(
 def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
     """One figure from the scores of its examples, of which NaN are left out."""
     defined = scores[~np.isnan(scores)]
+    defined = figure.units(defined) if figure.units else defined
     low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus)
     value = figure.of(defined) if len(defined) else None
     return Row(language, figure.name, value, low, high, len(defined), signature)

@@ -166,6 +166,11 @@ def _slots(frame: Frame, book: Mapping[str, Any]) -> dict[str, Entry]:
     return slots
 
 
+def roles(frame: Frame) -> tuple[str, ...]:
+    """What each sentence of the frame's document is for: ``event``, ``reason``, ``opening``, ..."""
+    return _LAYOUTS[frame.layout]
+
+
 def join(sentences: tuple[str, ...], language: str) -> str:
     """Sentences in a row, with what the language puts between them."""
     return lexicon(language)["joiner"].join(sentences)

@@ -13,8 +13,11 @@ from xlgen.metrics.base import Example
 from xlgen.registry import InputError
 from xlgen.scoring.files import describe
 
-FIELDS = ("id", "language", "prediction", "references", "reference", "input", "raw", "truncated", "finish_reason")
-"""What is read of a record. ``raw`` is the prediction before clean-up."""
+FIELDS = (
+    *("id", "language", "prediction", "references", "reference", "input", "raw", "truncated", "finish_reason"),
+    "group",
+)
+"""What is read of a record. ``raw`` is the prediction before clean-up, ``group`` what it is ranked with: its query."""
 
 _CUT, _WHOLE = ("length", "max_tokens", "max_length"), ("stop", "eos", "end_turn", "stop_sequence")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -68,6 +71,7 @@ def parse_entry(
         input=_optional(found["input"], "input"),
         raw_prediction=_optional(found["raw"], "raw"),
         truncated=_truncated(found["truncated"], found["finish_reason"]),
+        group=None if found["group"] is None else str(found["group"]),
     )
     whole = _whole(example)
     group = tuple(code if name == "language" else _group(fields, name) for name in by)
@@ -160,6 +164,7 @@ def _whole(example: Example) -> Example:
         input=None if example.input is None else _mend(example.input),
         raw_prediction=None if example.raw_prediction is None else _mend(example.raw_prediction),
         truncated=example.truncated,
+        group=None if example.group is None else _mend(example.group),
     )
 
 

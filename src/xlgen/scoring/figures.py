@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.metrics.base import Figure, Scores
 from xlgen.metrics.score import signature, summarize
 from xlgen.metrics.significance import Difference, paired_bootstrap
 from xlgen.metrics.subset import Subset
+from xlgen.registry import InputError
 from xlgen.scoring.stream import Collected
 
 FigureRow: TypeAlias = dict[str, Any]
@@ -56,11 +58,23 @@ def compare(
     rows = []
     for number, members in _pairs_of(first, left):
         for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
-            found = paired_bootstrap(ours[left[members]], theirs[right[members]], bootstrap, seed, figure.corpus)
+            pair = _units(figure, ours[left[members]], theirs[right[members]])
+            found = paired_bootstrap(*pair, bootstrap, seed, figure.corpus)
             sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
             about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
             rows.append({**_where(first, first.groups[number]), **about})
     return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, left, right)
+
+
+def _units(figure: Figure, ours: Scores, theirs: Scores) -> tuple[Scores, Scores]:
+    """What is paired: examples, or what they belong to, from the examples that both have."""
+    if figure.units is None:
+        return ours, theirs
+    both = ~(np.isnan(ours) | np.isnan(theirs))
+    first, second = figure.units(ours[both]), figure.units(theirs[both])
+    if len(first) != len(second):
+        raise InputError(f"{figure.name}: rows of one id are in one group here and in another there; mend `group`")
+    return first, second
 
 
 def _values(found: Difference | None, scale: float) -> FigureRow:

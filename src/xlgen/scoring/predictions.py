@@ -30,6 +30,7 @@ def score_predictions(
             row["input"],
             row["raw"],
             similarity=row.get("similarity"),
+            group=row.get("group"),
         )
         for row in rows
     ]

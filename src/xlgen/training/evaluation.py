@@ -214,7 +214,8 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
     return {
         "id": example.id,
         "language": example.language,
-        "input": example.source,
+        "input": example.source if example.pair is None else f"{example.source}\n{example.pair}",
+        **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
         # Clean-up would take tags that are alike for a text that repeats itself.
         "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern),

@@ -27,7 +27,7 @@ def tell(
     A tag for every word, or one class. Raises BackboneError for an input of which nothing fits.
     """
     limit = task.config.max_source_tokens
-    backbone.learn(text for example in examples for text in (example.words or (example.source,)))
+    backbone.learn(text for example in examples for text in example.texts)
     found: dict[int, tuple[str, int]] = {}
     for language in dict.fromkeys(example.language for example in examples):
         chosen = [i for i, example in enumerate(examples) if example.language == language]

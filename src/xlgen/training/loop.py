@@ -126,7 +126,7 @@ def token_loss(
     ``inputs`` are what ``Backbone.collate`` gives.
     """
     if "decoder_input_ids" not in inputs:
-        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        logits = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
         return head_loss(logits, inputs["labels"], IGNORED, label_smoothing) * factor
     with loss_in_the_head(model, inputs["labels"], IGNORED, label_smoothing, factor) as found:
         model(

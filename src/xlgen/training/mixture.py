@@ -64,7 +64,8 @@ def labelled(
     too_long_targets = (
         "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
     )
-    backbone.learn(text for row in rows for text in (row.words or (row.source, row.targets[0])))
+    # The labels of a head are no text.
+    backbone.learn(text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0])))
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     unknown_id = backbone.tokenizer.unk_token_id

@@ -129,11 +129,13 @@ def predict_file(
 
 
 def _example(record: Record, number: int, language: str, task: Any) -> LabelledExample:
-    if isinstance(record.fields.get("input"), str):
+    pair = None if task.source_pair is None else fill(task.source_pair, record)[0]
+    if isinstance(record.fields.get("input"), str) and pair is None:
         text, croppable = record.fields["input"], None
     else:
         text, croppable = fill(task.source, record, task.crop)
-    return LabelledExample(str(record.fields.get(task.id, number)), language, text, ("",), record.where, croppable)
+    name = str(record.fields.get(task.id, number))
+    return LabelledExample(name, language, text, ("",), record.where, croppable, pair=pair)
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:

@@ -36,7 +36,9 @@ def translated(rows: list[LabelledExample], stage: Stage, task: Task, place: Pat
         return [_example(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
     translator = Translator.load(config.translator, tuple(dict.fromkeys((*sources, *targets))), config.num_beams)
     shares = len(targets) + config.keep_source
-    parts = [translator.examples(rows[number::shares], code) for number, code in enumerate(targets)]
+    # The labels of a head are no text.
+    text = task.config.head is None
+    parts = [translator.examples(rows[number::shares], code, text) for number, code in enumerate(targets)]
     if config.keep_source:
         parts.append(rows[shares - 1 :: shares])
     found = [row for row in interleave(parts, None) if row.source.strip() and row.targets[0].strip()]

@@ -25,8 +25,8 @@ class PocketOptions(Config):
 
 @readers.register("pocket")
 class PocketReader(Reader):
-    """Fields: ``id document summary title question answers asks text sentences``; one question of varying kind a story,
-    and ``asks`` is its kind."""
+    """Fields: ``id document summary title question answers asks text sentences roles``; one question of varying kind a
+    story, and ``asks`` is its kind; ``roles`` say what each of ``sentences`` is for, unless they are bilingual."""
 
     Options = PocketOptions
 
@@ -64,6 +64,7 @@ class PocketReader(Reader):
             "asks": kind,
             "text": text,
             "sentences": sentences,
+            "roles": world.roles(frame),
         }
         return Record(fields, f"pocket world {language} {split}, story {index}")
 
