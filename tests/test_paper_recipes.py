@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from xlgen.config import Recipe, shipped
-from xlgen.published import find
+from xlgen.data.tasks import load_task
+from xlgen.metrics.score import choose
+from xlgen.published import find, load
+from xlgen.published.names import family, published_task
+from xlgen.report.protocol import same_backbone
 from xlgen.study.plan import Study, load_study
 from xlgen.study.search import followed_by
 from xlgen.training.run import stage_key
@@ -27,7 +31,7 @@ def runs(name: str) -> dict[str, Recipe]:
 
 
 def test_the_page_lists_every_recipe_and_how_many_runs_it_has() -> None:
-    rows = re.findall(r"^\| [CVL] \| [^|]+ \| `([\w-]+)` \| [^|]+ \| (\d+)", DOCS.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(r"^\| [CVLJ] \| [^|]+ \| `([\w-]+)` \| [^|]+ \| (\d+)", DOCS.read_text(encoding="utf-8"), re.M)
     expected = {name: len(study(name).runs) for name in shipped("papers") if name != "squad-xquad"}
     assert {name: int(count) for name, count in rows} == {**expected, "squad-xquad": 1}
 
@@ -120,3 +124,42 @@ def test_sources_of_li_and_murray() -> None:
         tuple(sorted(cell.source_languages or ())) for cell in find(paper="L", task="mtg-titles", where="Table 5")
     }
     assert sources == {each for each in printed if each}
+
+
+def test_every_figure_of_ji_et_al_has_a_run() -> None:
+    """Table 4, and with it Table 1: its backbone, task, language and metric, at section 2.3's rate and length."""
+    (paper,) = (paper for paper in load() if paper.key == "J")
+    found = {(recipe.stages[0].task, recipe.backbone.name): recipe for recipe in runs("j-xglue").values()}
+    assert len(found) == 8 * 7
+    printed = [cell for cell in find(paper="J", where="Table 4") if cell.language != "mean"]
+    assert len(printed) == 7 * 59
+    missing = set(printed)
+    for (name, backbone), recipe in found.items():
+        task, training = load_task(str(name), Path()), recipe.stages[0].training
+        figures = {figure.name for _, chosen in choose(task.config.metrics) for figure in chosen}
+        of = {
+            cell
+            for cell in printed
+            if same_backbone(backbone, cell, paper)
+            and (cell.task, cell.metric) == (published_task(str(name)), task.config.main_metric)
+            and cell.language in task.languages
+        }
+        assert {cell.language for cell in of} == set(task.languages), name
+        assert task.config.main_metric in figures
+        assert family(str(name)) == paper.about.tasks[str(published_task(str(name)))].family
+        fact = paper.fact("learning_rate", published_task(str(name)))
+        assert fact is not None
+        assert (training.learning_rate, training.optimizer, training.schedule) == (fact.value, "adamw", "linear")
+        assert (task.config.max_source_tokens, training.max_examples) == (256, 32)
+        assert training.warmup_steps * 10 == training.steps
+        missing -= of
+    assert not missing
+
+
+def test_epochs_of_ji_et_al() -> None:
+    """Table 3 rounds the size of each task's training data; NER's and XNLI's are XGLUE's own, which are smaller."""
+    printed = {cell.task: cell.value for cell in find(paper="J", where="Table 3", metric="examples", split="train")}
+    for recipe in runs("j-xglue").values():
+        examples = recipe.stages[0].training.steps / 10 * 32
+        size = printed[published_task(str(recipe.stages[0].task))]
+        assert 0.9 * size < examples < size * 1.001 + 32, recipe.stages[0].task

@@ -234,9 +234,10 @@ def _loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, **options: Any) -> Backbone:
         if name not in loading.embedded():
             return original(name, **options)
-        if name not in kept:
-            kept[name] = original(name, **options)
-        found = kept[name]
+        key = name, options.get("head")
+        if key not in kept:
+            kept[key] = original(name, **options)
+        found = kept[key]
         return type(found)(copy.deepcopy(found.model), found.tokenizer, name)
 
     monkeypatch.setattr(loading, "load", load)

@@ -92,6 +92,19 @@ def test_a_backbone_of_the_same_family(name: str, expected: str) -> None:
     assert smoke_recipe(recipe(backbone=name)).backbone.name == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "task", "expected"),
+    [
+        ("google-bert/bert-base-multilingual-cased", "xglue-pos", ("pocket-mbart", "pocket-roles")),
+        ("FacebookAI/xlm-roberta-base", "xglue-xnli", ("pocket-mbart", "pocket-asks")),
+        ("facebook/nllb-200-distilled-600M", "xglue-wpr", ("pocket-nllb", "pocket-passages")),
+    ],
+)
+def test_tasks_with_a_head_keep_one(name: str, task: str, expected: tuple[str, str]) -> None:
+    found = smoke_recipe(recipe(backbone=name, task=task))
+    assert (found.backbone.name, found.stages[0].task) == expected
+
+
 def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "umt5"}))
     assert smoke_recipe(recipe(backbone=str(tmp_path))).backbone.name == "pocket-mt5"

@@ -6,6 +6,7 @@ import re
 
 SUMMARIES, ANSWERS, TITLES = "summarization", "question answering", "title generation"
 CLASSES, TAGS, STORIES = "sentence classification", "tagging", "story completion"
+RANKING = "ranking"
 
 _FAMILIES = {
     "xlsum": SUMMARIES,
@@ -23,6 +24,18 @@ _FAMILIES = {
     "mtg-titles": TITLES,
     "mtg-stories": STORIES,
     "xnli": CLASSES,
+    "xnli-cloze": CLASSES,
+    "xglue-xnli": CLASSES,
+    "xglue-paws-x": CLASSES,
+    "xglue-nc": CLASSES,
+    "xglue-qadsm": CLASSES,
+    "xglue-qam": CLASSES,
+    "xglue-wpr": RANKING,
+    "xglue-ner": TAGS,
+    "xglue-pos": TAGS,
+    "udpos-tags": TAGS,
+    "wikiann-tags": TAGS,
+    "wikiann-sentinels": TAGS,
     "paws-x": CLASSES,
     "paws-x-cloze": CLASSES,
     "udpos": TAGS,
@@ -33,6 +46,12 @@ _SAME_TASK = {
     "squad-xquad-mt5": "squad-xquad",
     "paws-x-cloze": "paws-x",
     "tydiqa-cloze": "tydiqa",
+    "xnli-cloze": "xnli",
+    "xglue-xnli": "xnli",
+    "xglue-paws-x": "paws-x",
+    "wikiann-sentinels": "wikiann",
+    "wikiann-tags": "wikiann",
+    "udpos-tags": "udpos",
 }
 
 # Names of rows in the studies of V's and L's tables -> the methods that they are.

@@ -31,9 +31,13 @@ TEXTS = 8
 """Unlabelled ones a language."""
 _STANDING_IN = ("fr", "th")
 """For the first and second language of a recipe beside English."""
+_HEADED = {"tagging": "pocket-roles", "classification": "pocket-asks", "ranking": "pocket-passages"}
+"""By the kind of a task with a head."""
+_ENCODER = "pocket-mbart"
+"""For families without a decoder: its encoder half, under the task's head."""
 _TASKS = {"answers": "pocket-qa", "title": "pocket-titles"}
 """By the field of a task's target; all others are summaries."""
-_LABELS = ("accuracy", "tag_accuracy", "mean_span_f1")
+_LABELS = ("accuracy", "tag_accuracy", "mean_span_f1", "span_f1")
 """Main metrics of tasks whose outputs are labels."""
 _SEARCHED = 1
 """Of a study's runs, and as many of those that follow another one; the rest is run at its own rate."""
@@ -115,8 +119,9 @@ def smoke_recipe(recipe: Recipe) -> Recipe:
     baseline = recipe.baseline
     if baseline is not None and "translator" in baseline:
         baseline = {**baseline, "translator": "pocket-nllb"}
+    headed = all(_task(stage.task) in _HEADED.values() for stage in recipe.stages)
     changes = {
-        "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name)}),
+        "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name, headed)}),
         "stages": tuple(_stage(stage, stand_ins) for stage in recipe.stages),
         "baseline": baseline,
         "seed": 0,
@@ -209,6 +214,8 @@ def _task(name: str | None) -> str | None:
     fields = read_yaml(find_task(name))
     if not isinstance(fields, dict):
         return "pocket-summaries"
+    if fields.get("kind") in _HEADED:
+        return _HEADED[str(fields["kind"])]
     if fields.get("main_metric") in _LABELS:
         return "pocket-labels"
     target = str(fields.get("target", ""))
@@ -216,8 +223,9 @@ def _task(name: str | None) -> str | None:
     return _TASKS.get(match[1] if match else target, "pocket-summaries")
 
 
-def _backbone(name: str) -> str:
-    """The embedded backbone of the same family, by the name where it tells, or else by the checkpoint."""
+def _backbone(name: str, headed: bool) -> str:
+    """The embedded backbone of the same family, by the name where it tells, or else by the checkpoint; under a head
+    an encoder by itself has a stand-in too."""
     from xlgen.backbones.base import families
     from xlgen.backbones.loading import embedded, family_of, resolve
 
@@ -227,6 +235,8 @@ def _backbone(name: str) -> str:
     if family is None:
         kind = family_of(resolve(name))
         family = next(known for known in families.names() if families.get(known) is kind)
+    if headed and not families.get(family).decodes:
+        return _ENCODER
     if f"pocket-{family}" not in embedded():
         raise InputError(f"no embedded backbone stands in for {name}, of the family {family}")
     return f"pocket-{family}"
