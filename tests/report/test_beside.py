@@ -116,6 +116,28 @@ def test_other_data_of_the_same_kind_serves_where_no_paper_has_ours(tmp_path: Pa
     assert found["split"] == ("test", "validation")
 
 
+@pytest.mark.parametrize(
+    ("task", "metric", "row"),
+    [
+        ("xglue-wpr", "xglue_ndcg", "WPR NLLB 600M"),
+        ("xglue-ner", "span_f1", "NER NLLB 600M"),
+        ("xglue-pos", "word_accuracy", "POS NLLB 600M"),
+        ("xglue-nc", "accuracy", "NC NLLB 600M"),
+        ("xglue-xnli", "accuracy", "XNLI NLLB 600M"),
+    ],
+)
+def test_tasks_with_a_head_stand_beside_their_own_rows(task: str, metric: str, row: str, tmp_path: Path) -> None:
+    ours = {"en": 70.0, "de": 60.0, "fr": 50.0, "es": 40.0}
+    write(tmp_path / "run", {metric: ours}, task=task, backbone="facebook/nllb-200-distilled-600M", method="full")
+    found = {(place, row["language"]): row for (_, place, _), row in lines(tmp_path).items() if place.startswith("J, ")}
+    cells = find(paper="J", where="Table 4", row=row, metric=metric, language=set(ours))
+    assert cells
+    for cell in cells:
+        line = found[f"J, Table 4, {row}", cell.language]
+        assert (line["ours"], line["theirs"]) == (ours[str(cell.language)], cell.value)
+        assert {"backbone", "data"}.isdisjoint(line["differs"].split(", "))
+
+
 def test_the_family_of_the_backbone_decides_among_sizes(tmp_path: Path) -> None:
     write(tmp_path / "run", {"rouge2": {"en": 9.0, "fr": 4.0}}, task="pocket-summaries", backbone="pocket-mbart")
     assert {place for _, place, _ in lines(tmp_path)} == {"C, Table 1, Sum mBART Best-non-En LR 1e-6"}

@@ -102,3 +102,22 @@ def test_without_predictions(tmp_path: Path) -> None:
     results: Results = load(tmp_path)
     with pytest.raises(InputError, match="no run has predictions"):
         halves(results)
+
+
+def test_documents_of_a_query_are_in_one_half(tmp_path: Path) -> None:
+    """Its figure is of the whole query: 100 of the even ones, which are ranked right, and not of the odd ones."""
+    write(tmp_path / "run", {1: "all"}, task="pocket-passages")
+    rows = [
+        {
+            "id": str(n), "language": "th", "input": "…", "group": f"ถาม {n // 3}", "references": [str(n % 3)],
+            **dict.fromkeys(("prediction", "raw"), str(n % 3 if n // 3 % 2 == 0 else 2 - n % 3)),
+        }
+        for n in range(12)
+    ]  # fmt: skip
+    path = tmp_path / "run" / "predictions" / "step-1" / "th.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    log = tmp_path / "run" / "metrics.jsonl"
+    log.write_text(log.read_text(encoding="utf-8").replace('"rougeL"', '"xglue_ndcg"'), encoding="utf-8")
+    even, odd = halves(load(tmp_path / "run"))
+    assert even.value(even.runs[0], "th", "xglue_ndcg", 1) == 100
+    assert (odd.value(odd.runs[0], "th", "xglue_ndcg", 1) or 0) < 80

@@ -88,13 +88,20 @@ def _half(run: Run, half: int) -> Run:
 def _figures(run: Run, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
     step = int(folder.name.removeprefix("step-"))
     for file in sorted(folder.glob("*.jsonl")):
-        rows = read_lines(file)[half::2]
+        rows = _of_half(read_lines(file), half)
         if not rows:
             continue
         names = [run.main_metric, LANGUAGE_RATE, *(["xlrs"] if any("similarity" in row for row in rows) else [])]
         for row in score_predictions(rows, names, file.stem, only=_subset(run)):
             if row.value is not None:
                 yield {**asdict(row), "step": step, "event": "figure"}
+
+
+def _of_half(rows: Sequence[Mapping[str, Any]], half: int) -> list[Mapping[str, Any]]:
+    """Every other example; what is ranked together stays together."""
+    units = [row.get("group") or (place,) for place, row in enumerate(rows)]
+    number = {unit: place for place, unit in enumerate(dict.fromkeys(units))}
+    return [row for row, unit in zip(rows, units, strict=True) if number[unit] % 2 == half]
 
 
 def _subset(run: Run) -> str | None:
