@@ -28,8 +28,8 @@ def backbone() -> Backbone:
     return loading.load("pocket-mt5")
 
 
-def request(backbone: Backbone, source: str, target: str) -> Request:
-    example = LabelledExample("0", target, STORIES[source].document, ("",), "here", None)
+def request(backbone: Backbone, source: str, target: str, before: str = "") -> Request:
+    example = LabelledExample("0", target, before + STORIES[source].document, ("",), "here", None)
     return Request(backbone.encode_source(example, 256)[0], target)
 
 
@@ -196,7 +196,8 @@ def test_every_control_keeps_order_and_takes_no_requests(name: str, backbone: Ba
     control: LanguageControl = build_control(name)
     decode = Decoder(backbone, Decoding(16, num_beams=4), outputs=("no", "да"))
     assert control.generate(decode, []) == []
-    asked = [request(backbone, code, code) for code in ("fr", "th", "fr", "ru")]
+    # One word with its sentinel, where a control tags words.
+    asked = [request(backbone, code, code, "<extra_id_0>") for code in ("fr", "th", "fr", "ru")]
     together = control.generate(decode, asked)
     assert together == [build_control(name).generate(decode, [each])[0] for each in asked]
 

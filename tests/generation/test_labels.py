@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, validate
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import load_task
-from xlgen.data.templates import written
+from xlgen.data.templates import sentinels, written
 from xlgen.generation.control import Decoder, Request, build_control
 from xlgen.generation.control.labels import PrefixTree
+from xlgen.generation.control.tags import TagTree, items_of
 from xlgen.generation.decoding import Decoding
+from xlgen.metrics.tags import tags
 from xlgen.registry import InputError
 from xlgen.training.run import train
 
@@ -120,3 +123,35 @@ def test_a_run_of_a_task_of_labels_as_text(backbone: str, checkpoint: Callable[[
         assert {row["prediction"].removeprefix("<extra_id_0>").strip() for row in rows} <= labels
     outputs = load_task("pocket-labels", Path()).outputs
     assert outputs == tuple(f"<extra_id_0>{label}" for label in yaml.safe_load("[person, place, time, reason]"))
+
+
+TAGS = ("NOUN", "PRON", "PROPN", "X")
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_a_tree_of_tags_is_the_tree_of_all_their_sequences(any_backbone: Backbone, words: int) -> None:
+    """Of each sequence as a whole text, whatever it begins with."""
+    every = PrefixTree(any_backbone, [sentinels(sequence) for sequence in product(TAGS, repeat=words)])
+    tree = TagTree(any_backbone, items_of(any_backbone, TAGS, words))
+    for sequence in product(TAGS, repeat=words):
+        ids = any_backbone.pieces(sentinels(sequence))
+        for place in range(len(ids) + 1):
+            assert tree.following(ids[:place]) == every.following(ids[:place])
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_every_word_has_a_tag(any_backbone: Backbone, beams: int) -> None:
+    """An untrained model writes as many tags as there are words, of the set that is given, row by row."""
+    examples = [
+        LabelledExample(code, code, sentinels(SENTENCES[code][:size]), ("",), "here")
+        for code, size in (("en", 2), ("th", 1), ("ja", 3), ("ru", 2))
+    ]
+    asked = [Request(any_backbone.encode_source(example, 160)[0], example.language) for example in examples]
+    control = build_control({"name": "tags", "labels": TAGS})
+    found = control.generate(Decoder(any_backbone, Decoding(60, num_beams=beams)), asked)
+    assert [len(tags(text)) for text in found] == [2, 1, 3, 2]
+    assert {tag for text in found for tag in tags(text)} <= set(TAGS)
+    with pytest.raises(InputError, match=r"for inputs with a sentinel before each word"):
+        control.generate(Decoder(any_backbone, Decoding(60)), requests(any_backbone)[:1])
+    with pytest.raises(InputError, match="give `labels"):
+        build_control("tags").generate(Decoder(any_backbone, Decoding(60)), asked)
