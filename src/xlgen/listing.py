@@ -94,7 +94,7 @@ def baselines() -> Iterator[tuple[str, str]]:
 
 
 def controls() -> Iterator[tuple[str, str]]:
-    """Ways of controlling the language while decoding."""
+    """Ways of controlling what is written while decoding, its language or its labels."""
     from xlgen.generation.control import controls as registry
 
     return _plugins(registry)
