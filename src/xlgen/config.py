@@ -34,7 +34,8 @@ class BackboneConfig(Config):
     """``random`` takes the shape and the tokenizer only; that is how the pocket backbones are pretrained."""
     unknown_languages: Literal["refuse", "allow"] = "refuse"
     """What to do with languages that the backbone was not pretrained on. ``allow`` is for families without language
-    codes, whose models read and write any text, well or not; the others refuse in any case."""
+    codes, whose models read and write any text, well or not, and for encoders under a head, which then read such a
+    language under the code of English; the others refuse in any case."""
 
 
 class Unlabelled(Config):

@@ -194,18 +194,14 @@ def test_prompts_are_refused(make: Make, method: str) -> None:
         build_method({"method": method, "num_virtual_tokens": 2}).prepare(make(TAGS))
 
 
-@pytest.mark.parametrize("name", ["bert"])
-def test_a_map_without_a_name_is_refused(make: Make) -> None:
-    with pytest.raises(BackboneError, match="feed_forward_out has no name of its own; there are query, "):
-        build_method({"method": "lora", "targets": ["feed_forward_out"]}).prepare(make(TAGS))
-
-
 METHODS: dict[str, dict[str, Any]] = {
     "full": {},
     "adapters": {"bottleneck_dim": 4},
     "adapters-bapna": {"bottleneck_dim": 4, "placement": "bapna"},
     "adapters-parallel": {"bottleneck_dim": 4, "placement": "parallel"},
     "lora": {"rank": 2},
+    "lora-feed-forward": {"rank": 2, "targets": ["feed_forward_in", "feed_forward_out"]},
+    "ia3": {},
     "freezing": {"freeze": ["embeddings"]},
     "bitfit": {},
 }
@@ -237,6 +233,27 @@ def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name:
     other.prepare(again)
     other.load(again, tmp_path)
     assert torch.equal(loss(again, inputs), loss(backbone, inputs))
+
+
+@pytest.mark.parametrize("method", [{"method": "lora", "targets": ["feed_forward_out"]}, {"method": "ia3"}])
+def test_only_the_feed_forward_blocks_way_out_is_adapted(make: Make, name: str, method: dict[str, Any]) -> None:
+    """In BERT's layout the attention's ends in the same word."""
+    backbone = make(TAGS)
+    build_method(method).prepare(backbone)
+    adapted = [part for part, module in backbone.model.named_modules() if hasattr(module, "base_layer")]
+    found = {part.partition(".encoder.")[2] for part in adapted if part.endswith(("output.dense", "fc2", "wo"))}
+    assert len(found) == 2, "one a layer"
+    assert not any("attention" in part for part in found)
+
+
+@pytest.mark.parametrize("folder", ["pocket-mbart", "pocket-nllb"])
+def test_a_language_without_a_code_is_read_under_that_of_english(folder: str) -> None:
+    with pytest.raises(BackboneError, match="does not know Korean"):
+        load(folder, head=TAGS, languages=("ko",))
+    with pytest.raises(BackboneError, match="does not know Korean"):
+        load(folder, languages=("ko",), allow_unknown=True)  # what it generates needs a code
+    found = load(folder, head=TAGS, languages=("ko", "th"), allow_unknown=True)
+    assert found.source([7], "ko") == found.source([7], "en") != found.source([7], "th")
 
 
 @pytest.mark.parametrize(("name", "count"), [("bert", 104), ("xlm-roberta", 94)])

@@ -41,7 +41,7 @@ def check(found: Recipe) -> None:
     assert "facebook" not in found.model_dump_json()
 
 
-@pytest.mark.parametrize("name", [*shipped("pocket"), *shipped("papers")])
+@pytest.mark.parametrize("name", [*shipped("pocket"), *shipped("papers"), *shipped("examples")])
 def test_every_shipped_recipe_has_a_miniature(name: str) -> None:
     if "base" in read_yaml(find_recipe(name)):
         for run in smoke_study(load_study(name)).runs:
@@ -114,6 +114,7 @@ def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(InputError, match=r"no embedded backbone stands in for .* of the family bert"):
         smoke_recipe(recipe(backbone=str(tmp_path)))
+    assert smoke_recipe(recipe(backbone=str(tmp_path), task="pos-pud")).backbone.name == "pocket-mbart"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,8 @@ def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
         ("xnli", "pocket-labels"),
         ("udpos", "pocket-labels"),
         ("wikiann", "pocket-labels"),
+        ("pos-pud", "pocket-roles"),
+        ("ner-wikineural", "pocket-roles"),
     ],
 )
 def test_a_task_of_the_same_kind(task: str, expected: str) -> None:
@@ -246,3 +249,11 @@ def test_labels_are_scored_without_their_sentinels(tmp_path: Path) -> None:
     assert all("<extra_id" in row["input"] for row in rows)
     figures = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert {"accuracy"} <= {each.get("metric") for each in figures}
+
+
+def test_a_task_of_tags_is_rehearsed_under_a_head(tmp_path: Path) -> None:
+    """J's recipe names multilingual BERT, for which an embedded encoder stands in."""
+    done = CliRunner().invoke(app, ["train", "j-pos", "--smoke", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    (row,) = [json.loads(line) for line in (tmp_path / "run/predictions/step-2/th.jsonl").read_text().splitlines()]
+    assert len(row["prediction"].split()) == len(row["references"][0].split()) > 1

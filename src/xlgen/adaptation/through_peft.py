@@ -28,6 +28,12 @@ def import_peft() -> ModuleType:
     return peft
 
 
+def _linears(backbone: Backbone) -> list[str]:
+    """The modules of :attr:`Backbone.fresh_modules` that hold the parameters: peft cannot merge what is around them."""
+    own = {name: next(module.parameters(recurse=False), None) for name, module in backbone.model.named_modules()}
+    return [name for name, parameter in own.items() if parameter is not None and backbone.is_fresh(name)]
+
+
 class ThroughPeft(Method):
     """Wrap the model in peft's; what peft says is trainable is trained."""
 
@@ -46,7 +52,7 @@ class ThroughPeft(Method):
         if backbone.fresh_modules:
             if config.is_prompt_learning:
                 raise BackboneError(NO_PROMPTS)
-            config.modules_to_save = list(backbone.fresh_modules)
+            config.modules_to_save = _linears(backbone)
         else:
             config.task_type = peft.TaskType.SEQ_2_SEQ_LM
         with warnings.catch_warnings():

@@ -51,6 +51,9 @@ class Backbone(ABC):
     """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
     fresh_modules: ClassVar[tuple[str, ...]] = ()
     """Parts of the model that were never trained and that every method trains: a head."""
+    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """By form of a head (tagging or classification), what the library's class for it calls the parts that our names
+    begin with; none where it has no class that tells the same."""
     projections: ClassVar[Mapping[str, tuple[str, ...]]]
     """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
@@ -292,7 +295,7 @@ class Backbone(ABC):
         return self.projections
 
     def maps(self, kind: str) -> tuple[str, ...]:
-        """The last names of the linear maps of a ``kind`` of ``projections``. Raises BackboneError for none."""
+        """The last names of the linear maps of a ``kind`` of ``projections``, or whole ones. Raises BackboneError."""
         if kind not in self.projections:
             raise BackboneError(f"{self.name}: {kind} has no name of its own; there are {', '.join(self.projections)}")
         return self.projections[kind]

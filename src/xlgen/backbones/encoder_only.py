@@ -30,7 +30,7 @@ class EncoderOnly(Backbone):
     leftover_pattern = re.compile(r"(?!)")  # nothing is generated, so nothing is left over
     attention_modules = ("attention.output.dense",)
     feed_forward_modules = ("output.dense",)
-    # The feed-forward block's way out has no name that the attention's does not end in too.
+    # The feed-forward block's way out has no last name that the attention's does not end in too: see `maps`.
     projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "query": ("query",),
         "key": ("key",),
@@ -73,6 +73,12 @@ class EncoderOnly(Backbone):
         """With the way out of feed-forward blocks."""
         return {**self.projections, "feed_forward_out": ("output.dense",)}
 
+    def maps(self, kind: str) -> tuple[str, ...]:
+        """Of ``feed_forward_out`` the whole names, one a layer."""
+        if kind != "feed_forward_out":
+            return super().maps(kind)
+        return tuple(name for name, _ in self.sublayers(attention=False))
+
     @property
     def decoder_shape(self) -> NoReturn:
         """There is no decoder. Raises BackboneError."""
@@ -95,6 +101,14 @@ class Bert(EncoderOnly):
 
     model_types = ("bert",)
     known = _MBERT
+    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tagging": {"encoder.": "bert.", "head.classifier.": "classifier."},
+        "classification": {
+            "encoder.": "bert.",
+            "head.dense.": "bert.pooler.dense.",
+            "head.classifier.": "classifier.",
+        },
+    }
 
     def collate_sources(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
         """With ``token_type_ids``, 1 of the second text of a pair: of all that stands behind the first ``[SEP]``."""
@@ -110,6 +124,14 @@ class XlmRoberta(EncoderOnly):
 
     model_types = ("xlm-roberta",)
     known = _XLM_R
+    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tagging": {"encoder.": "roberta.", "head.classifier.": "classifier."},
+        "classification": {
+            "encoder.": "roberta.",
+            "head.dense.": "classifier.dense.",
+            "head.classifier.": "classifier.out_proj.",
+        },
+    }
 
     def pair(self, first: Sequence[int], second: Sequence[int], language: str) -> tuple[int, ...]:
         """``<s> A </s> </s> B </s>``."""

@@ -15,9 +15,9 @@ from xlgen.backbones.heads import EncoderWithHead, Head
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 
-# The tokenizers of mBART-50 and NLLB take English where nobody names a language.
-_STAND_IN = "en"
 _LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
+_WORDS = 200_000
+"""Whose pieces are kept at most."""
 
 
 class Headed(Backbone):
@@ -29,6 +29,7 @@ class Headed(Backbone):
     """
 
     model: EncoderWithHead
+    has_codes = False  # there are no targets to begin with one
     fresh_modules = ("head",)
 
     @property
@@ -38,6 +39,20 @@ class Headed(Backbone):
         return about
 
     # -- text to ids
+
+    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
+        """As of the family; a language that it does not know is given under the code of English."""
+        known = language if language in self._known_languages else self._stand_in
+        return super().source(ids, known)  # type: ignore[safe-super]
+
+    @cached_property
+    def _known_languages(self) -> frozenset[str]:
+        return frozenset(self.languages)
+
+    @cached_property
+    def _stand_in(self) -> str:
+        """English, or the first language of a backbone that does not know it."""
+        return "en" if "en" in self._known_languages else self.languages[0]
 
     def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
         """The input with its labels: of tagging one a position (``IGNORED`` where there is none), else one."""
@@ -64,11 +79,6 @@ class Headed(Backbone):
         cropped = len(first) - ours + len(second) - theirs
         return self.pair(first[:ours], second[:theirs], example.language), cropped
 
-    def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
-        """As the family's; an input in a language that it has no code for stands behind English's."""
-        known = language if not self.has_codes or language in self.languages else _STAND_IN
-        return super().source(ids, known)  # type: ignore[safe-super]
-
     def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
         """The input as ids, the place of each word's first piece, and how many pieces were cut off.
 
@@ -92,6 +102,8 @@ class Headed(Backbone):
 
     def _word(self, word: str) -> list[int]:
         if word not in self._words:
+            if len(self._words) >= _WORDS:
+                self._words.clear()
             self._words[word] = self.pieces(word) or [self.tokenizer.unk_token_id]
         return self._words[word]
 

@@ -102,10 +102,11 @@ def load(
     config, tokenizer = _load_config(folder), _load_tokenizer(folder)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
+    saved = _read_head(folder)
     # A head's inputs alone have a code, and another language's stands in; what is written needs its own.
-    if not allow_unknown or (family.has_codes and head is None and not _has_head(folder)):
+    if not allow_unknown or (family.has_codes and (saved or head) is None):
         unloaded.check_languages(languages)
-    if (saved := _read_head(folder)) is not None:
+    if saved is not None:
         return _with_saved_head(folder, config, family, tokenizer, name, saved)
     if head is None and not (family.decodes or encoder_only):
         raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
@@ -121,14 +122,10 @@ def load(
         return put_under_head(family, model, tokenizer, name, head)
 
 
-def _has_head(folder: str) -> bool:
-    return (Path(folder) / HEAD_FILE).is_file()
-
-
 def _read_head(folder: str) -> Head | None:
     """The head that a checkpoint of ours was saved with."""
     path = Path(folder) / HEAD_FILE
-    if not _has_head(folder):
+    if not path.is_file():
         return None
     try:
         return head_of(json.loads(path.read_text(encoding="utf-8")))

@@ -34,6 +34,9 @@ class MT5(Backbone):
         "feed_forward_out": ("wo",),
     }
     leftover_pattern = re.compile(r"<extra_id_\d+>")
+    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tagging": {"encoder.": "transformer.encoder.", "head.classifier.": "classifier."}
+    }
 
     @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:

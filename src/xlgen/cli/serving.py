@@ -49,7 +49,7 @@ def evaluate(
     ] = "1",
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
-    """Generate with a checkpoint and score."""
+    """Generate with a checkpoint, or tell labels, and score."""
     from xlgen.config import Evaluation, validate
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.serving import evaluate_checkpoint
@@ -78,7 +78,12 @@ def evaluate(
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
     language: Annotated[str, typer.Option(help="Language of the inputs and the outputs.")],
-    input: Annotated[str, typer.Option(help='JSONL with the task\'s fields, or {"input": text}; - is standard input.')],
+    input: Annotated[
+        str,
+        typer.Option(
+            help='JSONL with the task\'s fields, or {"input": text} (of tagging: a list of words); - is standard input.'
+        ),
+    ],
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
@@ -87,7 +92,7 @@ def predict(
         str | None, typer.Option(help="Draw --beams samples, write the best: {temperature: 0.8, top_p: 0.95}.")
     ] = None,
 ) -> None:
-    """Generate for one's own inputs."""
+    """Generate for one's own inputs, or tell their labels."""
     from xlgen.config import Sampling, validate
     from xlgen.overrides import parse_yaml
     from xlgen.training.serving import predict_file

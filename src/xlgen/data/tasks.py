@@ -110,7 +110,7 @@ class Task:
         Without ``labelled`` their labels are not looked at, and need not be there.
         """
         rows = list(islice(self.reader.read(language, self.config.splits.get(split, split)), limit))
-        examples = [self._example(record, language, number, labelled) for number, record in enumerate(rows)]
+        examples = [self.example(record, language, number, labelled) for number, record in enumerate(rows)]
         if self.config.group is not None:
             names = groups([str(field(record, self.config.group)) for record in rows])
             examples = [replace(example, group=name) for example, name in zip(examples, names, strict=True)]
@@ -118,7 +118,8 @@ class Task:
             raise DataError(f"task {self.config.name} has no examples for language {language}, split {split}")
         return examples
 
-    def _example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
+    def example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
+        """What the task makes of a row. Raises DataError where fields are missing or wrong."""
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()

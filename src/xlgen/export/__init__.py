@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from torch import Tensor
+
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.headed import Headed
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding
 from xlgen.registry import Registry
@@ -16,7 +19,8 @@ from xlgen.registry import Registry
 Requests = Sequence[tuple[Sequence[int], str]]
 """(ids of a source, target language) each."""
 Decode = Callable[[Requests, int], list[tuple[int, ...]]]
-"""Requests and the number of new tokens to the tokens generated greedily, the end not among them."""
+"""Requests and the number of new tokens to the tokens generated greedily, the end not among them; of a head to the
+ids of the labels that it tells at each position, or of the whole input."""
 
 
 class Format(ABC):
@@ -24,6 +28,8 @@ class Format(ABC):
 
     options: ClassVar[tuple[str, ...]] = ()
     """Which of the command's options it takes."""
+    heads: ClassVar[bool] = False
+    """Whether it takes encoders under a head."""
 
     def __init__(self, quantization: str | None = None) -> None:
         self.quantization = quantization
@@ -49,6 +55,24 @@ def greedily(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlg
         return [without_end(best[0].tokens, backbone) for best in found]
 
     return decode
+
+
+def outputs(backbone: Backbone) -> Decode:
+    """What a backbone generates greedily, or what its head tells."""
+    if not isinstance(backbone, Headed):
+        return greedily(backbone)
+
+    def told(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
+        if not requests:
+            return []
+        return [labels_in(logits) for logits in backbone.logits([ids for ids, _ in requests], 1)]
+
+    return told
+
+
+def labels_in(logits: Tensor) -> tuple[int, ...]:
+    """The likeliest label at each position of (length, labels), or the one of (labels,)."""
+    return tuple(logits.reshape(-1, logits.shape[-1]).argmax(-1).tolist())
 
 
 def without_end(tokens: Sequence[int], backbone: Backbone) -> tuple[int, ...]:

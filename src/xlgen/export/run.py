@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.headed import Headed
+from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
-from xlgen.data.tasks import load_task
-from xlgen.export import Requests, formats, greedily
+from xlgen.data.tasks import Task, load_task
+from xlgen.export import Requests, formats, outputs
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.serving import find_checkpoint
@@ -19,7 +21,7 @@ _DEFAULT_NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported model generates what the checkpoint does, greedily, token for token."""
+    """How far the exported model generates what the checkpoint does, greedily, token for token, or tells its labels."""
 
     asked: int
     equal: int
@@ -39,10 +41,14 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; choose another --out")
     checkpoint = find_checkpoint(path)
+    if store.read_about(checkpoint).head is not None and not chosen.heads:
+        raise InputError(
+            f"{checkpoint} is an encoder under a head, which --to {to} cannot hold; take --to transformers"
+        )
     backbone, method, about = store.load_checkpoint(checkpoint)
     exporter = chosen(quantization)
     requests, limit, unchecked = _requests(about, backbone, examples)
-    wanted = greedily(backbone)(requests, limit)
+    wanted = outputs(backbone)(requests, limit)
     temporary = folder.with_name(f"exporting-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -69,9 +75,23 @@ def _requests(about: store.About, backbone: Backbone, examples: int) -> tuple[Re
             row
             for code in task.languages
             if about.allow_unknown or code in backbone.languages
-            for row in task.examples(code, "validation", examples)
+            for row in _inputs(task, code, examples)
         ]
     except DataError as error:
         return [], _DEFAULT_NEW_TOKENS, str(error)
     limit = task.config.max_source_tokens
-    return [(backbone.encode_source(row, limit)[0], row.language) for row in rows], task.config.max_target_tokens, ""
+    return [(_ids(row, backbone, limit), row.language) for row in rows], task.config.max_target_tokens, ""
+
+
+def _ids(row: LabelledExample, backbone: Backbone, limit: int) -> tuple[int, ...]:
+    if isinstance(backbone, Headed) and backbone.head.by_word:
+        return backbone.encode_words(row, limit)[0]
+    return backbone.encode_source(row, limit)[0]
+
+
+def _inputs(task: Task, language: str, count: int) -> list[LabelledExample]:
+    """Validation inputs, or those of testing where a language has no others. Raises DataError."""
+    try:
+        return task.examples(language, "validation", count, labelled=False)
+    except DataError:
+        return task.examples(language, "test", count, labelled=False)

@@ -28,7 +28,7 @@ from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
 from xlgen.metrics.score import Row
 from xlgen.scoring.predictions import score_predictions
-from xlgen.training.labels import tell
+from xlgen.training.labels import check_evaluation, tell
 from xlgen.training.tracking import write_atomically
 
 # Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
@@ -40,7 +40,11 @@ _GROUP = 256
 def evaluation_examples(
     task: Task, evaluation: Evaluation, sources: Sequence[str] = ()
 ) -> dict[str, list[LabelledExample]]:
-    """The examples to generate for, by language; ``sources`` are the languages that references may be read in."""
+    """The examples to generate for, by language; ``sources`` are the languages that references may be read in.
+
+    Raises InputError for settings that do not go with the task.
+    """
+    check_evaluation(task, evaluation)
     languages = task.check_languages(evaluation.languages) if evaluation.languages else task.languages
     labelled = languages if evaluation.references == "all" else task.check_languages(tuple(sources))
     return {code: task.examples(code, evaluation.split, evaluation.examples, code in labelled) for code in languages}

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.headed import Headed
 from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
+from xlgen.generation.inputs import Deferred
+from xlgen.generation.precision import weights_in
+from xlgen.registry import InputError
 
 OUTSIDE = "O"
 """The tag of words that are behind the limit of tokens: outside of any entity, and of parts of speech none (XGLUE)."""
+
+
+_WINDOW = 1_024
+"""Inputs that :func:`tell_stream` has at a time."""
+
+
+def check_evaluation(task: Task, evaluation: Evaluation) -> None:
+    """Raise InputError where text is to be searched for, and ``task`` asks for labels."""
+    asked = {
+        "num_beams": evaluation.num_beams != 1,
+        "control": evaluation.control is not None,
+        "sampling": evaluation.sampling is not None,
+    }
+    if task.config.head and any(asked.values()):
+        names = ", ".join(name for name, found in asked.items() if found)
+        raise InputError(f"task {task.config.name} asks for labels, and no text is searched for: leave out {names}")
 
 
 def tell(
@@ -26,8 +46,19 @@ def tell(
 
     A tag for every word, or one class. Raises BackboneError for an input of which nothing fits.
     """
-    limit = task.config.max_source_tokens
     backbone.learn(text for example in examples for text in example.texts)
+    return _tell(backbone, method, examples, task, evaluation, progress)
+
+
+def _tell(
+    backbone: Headed,
+    method: Method,
+    examples: Sequence[LabelledExample],
+    task: Task,
+    evaluation: Evaluation,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[tuple[str, int]]:
+    limit = task.config.max_source_tokens
     found: dict[int, tuple[str, int]] = {}
     for language in dict.fromkeys(example.language for example in examples):
         chosen = [i for i, example in enumerate(examples) if example.language == language]
@@ -43,7 +74,8 @@ def tell(
             sources.append(ids)
             places.append(starts)
             cropped.append(lost)
-        logits = backbone.logits(sources, evaluation.batch_tokens)
+        with weights_in(backbone.model, evaluation.precision):
+            logits = backbone.logits(sources, evaluation.batch_tokens)
         for i, starts, lost, rows in zip(chosen, places, cropped, logits, strict=True):
             labels = rows[starts].argmax(-1).tolist() if backbone.head.by_word else [int(rows.argmax())]
             names = [backbone.head.labels[label] for label in labels]
@@ -51,3 +83,18 @@ def tell(
             found[i] = " ".join([*names, *[OUTSIDE] * missing]), lost
             progress(1)
     return [found[i] for i in range(len(examples))]
+
+
+def tell_stream(
+    backbone: Headed, method: Method, examples: Iterable[LabelledExample], task: Task, evaluation: Evaluation
+) -> Iterator[tuple[LabelledExample, str, int]]:
+    """:func:`tell` for inputs that need not fit in memory: (example, labels, tokens that were cut off) of each.
+
+    An exception of ``examples`` is raised behind the results of all that came before it.
+    """
+    asked = Deferred(examples)
+    while window := list(islice(asked, _WINDOW)):
+        # Nothing is learned by heart, which would grow with what is read.
+        for example, (text, cropped) in zip(window, _tell(backbone, method, window, task, evaluation), strict=True):
+            yield example, text, cropped
+    asked.finish()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from xlgen.adaptation.base import Method
+from xlgen.backbones.base import Backbone
+from xlgen.backbones.headed import Headed
 from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
-from xlgen.data.tasks import load_task
-from xlgen.data.templates import fill
+from xlgen.data.tasks import Task, load_task
+from xlgen.data.templates import FIELD
 from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError
@@ -30,6 +34,7 @@ from xlgen.training.evaluation import (
     write_predictions,
 )
 from xlgen.training.interpolation import interpolated
+from xlgen.training.labels import check_evaluation, tell_stream
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
 
@@ -99,10 +104,10 @@ def predict_file(
     sampling: Sampling | None = None,
     precision: str = "fp32",
 ) -> int:
-    """Generate for each row of a JSONL file, in order, and return how many there were.
+    """Generate for each row of a JSONL file, or tell its labels, in order, and return how many rows there were.
 
-    A row holds the fields of the task's input template, or ``input`` with the whole text. What is done is written at
-    once. Raises DataError with file and line for a bad row, behind what is before it.
+    A row holds the fields of the task's input template, or ``input`` with the whole text; of tagging, the list of
+    words. What is done is written at once. Raises DataError with file and line for a bad row, behind what is before it.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -114,28 +119,51 @@ def predict_file(
         raise DataError(f"no file {source}")
     settings = {"num_beams": beams, "control": control, "sampling": sampling, "precision": precision}
     evaluation = validate(Evaluation, settings, "the options")
+    check_evaluation(task, evaluation)
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-    decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
+    told = _way(backbone, method, task, evaluation)
     count = 0
     with _open(source, "r") as lines, _open(target, "w") as written:
-        examples = (_example(record, number, code, task.config) for number, record in _rows(lines, source))
-        for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
-            row = {"id": example.id, "language": code, "prediction": clean(text, backbone.leftover_pattern)}
-            more = {"input": example.source, "cropped_tokens": cropped}
+        examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
+        for example, text, cropped in told(examples):
+            row = {"id": example.id, "language": code, "prediction": text}
+            more = {"input": list(example.words) or example.source, "cropped_tokens": cropped}
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
     return count
 
 
-def _example(record: Record, number: int, language: str, task: Any) -> LabelledExample:
-    pair = None if task.source_pair is None else fill(task.source_pair, record)[0]
-    if isinstance(record.fields.get("input"), str) and pair is None:
-        text, croppable = record.fields["input"], None
-    else:
-        text, croppable = fill(task.source, record, task.crop)
-    name = str(record.fields.get(task.id, number))
-    return LabelledExample(name, language, text, ("",), record.where, croppable, pair=pair)
+_Told = Iterator[tuple[LabelledExample, str, int]]
+"""(example, what is written of it, tokens that were cut off) of each."""
+
+
+def _way(
+    backbone: Backbone, method: Method, task: Task, evaluation: Evaluation
+) -> Callable[[Iterable[LabelledExample]], _Told]:
+    """From examples to labels or texts. Raises InputError for a wrong control."""
+    if isinstance(backbone, Headed):
+        return partial(tell_stream, backbone, method, task=task, evaluation=evaluation)
+    decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
+
+    def texts(examples: Iterable[LabelledExample]) -> _Told:
+        for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
+            yield example, clean(text, backbone.leftover_pattern), cropped
+
+    return texts
+
+
+def _example(record: Record, number: int, language: str, task: Task) -> LabelledExample:
+    whole = record.fields.get("input")
+    if task.config.kind == "tagging":
+        if isinstance(whole, str):
+            raise DataError(f'{record.where}: tags are of words: give them one by one, {{"input": ["This", ...]}}')
+        if isinstance(whole, list):
+            words = FIELD.findall(task.config.source)[0][0]
+            record = Record({**record.fields, words: whole}, record.where)
+    elif isinstance(whole, str) and task.config.source_pair is None:
+        return LabelledExample(str(record.fields.get(task.config.id, number)), language, whole, (), record.where)
+    return task.example(record, language, number, labelled=False)
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
