@@ -303,3 +303,32 @@ def test_names_of_ntrex_agree_with_the_table():
     names = dict(line.split(maxsplit=1) for line in lines)
     for code in dict(NTREX).keys() & names.keys():
         assert Language.parse(names[code]) is Language.parse(code)
+
+
+# --- families
+
+
+def test_every_language_has_a_family_and_its_scripts_share_it():
+    by_subtag: dict[str, set[tuple[str, str]]] = {}
+    for row in TABLE:
+        assert row.family and row.group == (row.branch or row.family)
+        by_subtag.setdefault(row.code.partition("-")[0], set()).add((row.family, row.branch))
+    assert all(len(found) == 1 for found in by_subtag.values())
+    # A branch is of one family.
+    families = {(row.branch, row.family) for row in TABLE if row.branch}
+    assert len({branch for branch, _ in families}) == len(families)
+
+
+def test_families_are_those_of_vu_et_al_and_of_glottolog():
+    """V, Appendix D, on mC4's languages, and a few that are easily put elsewhere."""
+
+    def families(codes: str) -> set[str]:
+        return {Language.parse(code).family for code in codes.split()}
+
+    assert families("fi hu et") == {"Uralic"}  # "both Finno-Ugric languages"
+    assert len(families("ml te ne ka kn gu hi si bn ta")) == 3  # "cover different linguistic families"
+    assert families("no sv da nl cs pl sk lt sl es pt fr it bg mk be uk") == {"Indo-European"}
+    assert families("kk az tr") == {"Turkic"} and families("mt he am") == {"Afro-Asiatic"}
+    assert families("vi km") == {"Austroasiatic"} and families("th lo") == {"Tai-Kadai"}
+    assert families("ht pcm") == {"Indo-European"} and families("eo vo") == {"Artificial Language"}
+    assert families("mg haw tl ms") == {"Austronesian"} and families("ja") == {"Japonic"}

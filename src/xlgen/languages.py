@@ -6,7 +6,9 @@ The table is ``languages.tsv`` beside this file, one row a language (and script)
 - the 52 codes of mBART-50 (Tang et al. 2020) and the 202 of NLLB-200 (Costa-jussà et al. 2022), as in `transformers`,
 - the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label it can answer has a name,
 
-and Nigerian Pidgin, for MasakhaNEWS. The last column, ``aliases``, holds further spellings, for :meth:`Language.parse`.
+and Nigerian Pidgin, for MasakhaNEWS. Families are Glottolog's (Hammarström et al., glottolog.org), creoles with
+the language that most of their words come from, as there. The last column, ``aliases``, holds further spellings, for
+:meth:`Language.parse`.
 Nothing here imports torch or transformers, and the table is read when it is first asked for.
 """
 
@@ -61,6 +63,15 @@ class Language:
     """Whether spaces separate words."""
     mt5: bool
     """Whether mT5 was pretrained on it."""
+    family: str
+    """Glottolog's top-level family; ``Basque`` for a language that is one by itself."""
+    branch: str
+    """The usual subgroup in families that have several in the table (``Germanic``), else empty."""
+
+    @property
+    def group(self) -> str:
+        """The branch, or the family where it has none here."""
+        return self.branch or self.family
 
     @staticmethod
     def parse(text: str) -> Language:
@@ -111,8 +122,11 @@ def _table() -> tuple[tuple[Language, tuple[str, ...]], ...]:
     return tuple((_language(row), tuple(filter(None, row["aliases"].split(";")))) for row in rows)
 
 
+_TEXTS = ("code", "name", "script", "direction", "mbart", "flores", "fasttext")
+
+
 def _language(row: dict[str, str]) -> Language:
-    texts = {field: row[field] for field in ("code", "name", "script", "direction", "mbart", "flores", "fasttext")}
+    texts = {field: row[field] for field in (*_TEXTS, "family", "branch")}
     return Language(**texts, spaced=row["spaced"] == "true", mt5=row["mt5"] == "true")
 
 

@@ -67,6 +67,10 @@ def test_links_within_the_page_lead_somewhere_and_ids_are_unique(page: str) -> N
     assert {a["href"][1:] for tag, a in found if tag == "a" and a["href"]} <= set(ids)
 
 
+def test_without_analyses_there_is_no_section_of_them(page: str) -> None:
+    assert 'id="analysis"' not in page and "#analysis" not in page
+
+
 def test_every_language_has_a_row_with_its_interval(page: str) -> None:
     for code in LANGUAGES:
         assert page.count(f'<th scope="row">{language_name(code)}</th>') == 2 * 6  # figures and faults

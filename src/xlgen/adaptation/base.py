@@ -87,6 +87,16 @@ class Method(ABC):
     def set_language(self, backbone: Backbone, language: str) -> None:
         """Make ready to generate in ``language``. Most methods do not differ by language."""
 
+    def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
+        """The prompts in a checkpoint's ``folder`` that are for one language each: (tokens, width) by language.
+
+        ``languages`` are those of the unlabelled text that it was trained on; no backbone is needed. Raises
+        BackboneError: most methods have none.
+        """
+        raise BackboneError(
+            f"{type(self).__name__} trains no prompt for each language; `factorized` does, and `prompt` on text in one"
+        )
+
     def saves(self, name: str, backbone: Backbone) -> bool:
         """Whether a checkpoint holds the parameter ``name``: what is trained, and what cannot be had otherwise."""
         return self.trains(name, backbone) or backbone.is_fresh(name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import methods
-from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves
+from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves, names_of
 from xlgen.adaptation.prompt import initial_vectors
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone
@@ -78,3 +81,10 @@ class FactorizedPrompts(InHalves):
         first, rest = vectors[: languages * of_language], vectors[languages * of_language :]
         prompt = FactorizedPrompt(first.view(languages, of_language, -1), rest.view(tasks, of_task, -1))
         insert_virtual_tokens(backbone, prompt, of_language + of_task)
+
+    def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
+        """The language halves."""
+        tensors = load_file(folder / self.weights_file)
+        (table,) = (tensor for name, tensor in tensors.items() if name.endswith("encoder.prompt.language.weight"))
+        halves = table.unflatten(1, (self.options.num_language_tokens, -1))  # (languages, tokens, width)
+        return dict(zip(names_of(folder)[0], halves, strict=True))

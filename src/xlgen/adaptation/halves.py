@@ -57,6 +57,12 @@ def halves_of(backbone: Backbone) -> list[tuple[str, Halves]]:
     return [(name, module) for name, module in backbone.model.named_modules() if isinstance(module, Halves)]
 
 
+def names_of(folder: Path) -> tuple[list[str], list[str]]:
+    """Languages and tasks of the rows in a checkpoint. Raises OSError, ValueError, KeyError or TypeError."""
+    names = json.loads((folder / _NAMES).read_text(encoding="utf-8"))
+    return list(names["languages"]), list(names["tasks"])
+
+
 class InHalves(Method):
     """A method of two halves; its subclass inserts ``Halves``."""
 
@@ -124,8 +130,7 @@ class InHalves(Method):
             return
         folder = self._stage_1(earlier)
         try:
-            names = json.loads((folder / _NAMES).read_text(encoding="utf-8"))
-            learned, tasks = list(names["languages"]), list(names["tasks"])
+            learned, tasks = names_of(folder)
             theirs = load_file(folder / self.weights_file)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise BackboneError(f"the checkpoint of stage 1 in {folder} is damaged: {error}") from None
@@ -139,7 +144,7 @@ class InHalves(Method):
         for name, tensor in self.state(backbone).items():
             if ".task." in name and first is None:
                 continue
-            rows = [tasks.index(first)] if ".task." in name else languages
+            rows = [tasks.index(str(first))] if ".task." in name else languages
             found = theirs[name][rows] if name in theirs else tensor.new_empty(0)
             if found.shape != tensor.shape:
                 raise BackboneError(f"stage 1 in {folder} had another backbone or other sizes: {name} does not fit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -9,6 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import Method, methods, newest_checkpoint
@@ -17,6 +19,7 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config
 
 _FREQUENT = 5_000
+_VECTORS = "encoder.prompt.vectors"
 
 
 class PromptOptions(Config):
@@ -93,7 +96,7 @@ class PromptTuning(Method):
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The prompt alone."""
-        return name.endswith("encoder.prompt.vectors")
+        return name.endswith(_VECTORS)
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
         """Go on from the prompt that the stage before has tuned (V, Appendix F). Raises BackboneError for none."""
@@ -104,3 +107,12 @@ class PromptTuning(Method):
             self.load(backbone, folder)
         except (OSError, SafetensorError) as error:
             raise BackboneError(f"the prompt of the stage before, in {folder}, cannot be read: {error}") from None
+
+    def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
+        """The one prompt, of the one language (V, Appendix D)."""
+        if len(languages) != 1:
+            found = (
+                f"on text in {', '.join(languages)}" if languages else "with labels, or on text of several languages"
+            )
+            raise BackboneError(f"{folder}: its prompt was trained {found}; a language's own is trained on text in one")
+        return {languages[0]: next(v for k, v in load_file(folder / self.weights_file).items() if k.endswith(_VECTORS))}

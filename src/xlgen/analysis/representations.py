@@ -30,8 +30,8 @@ class Representations:
         for language, states in self.of.items():
             if states.shape[1] != len(self.ids):
                 raise InputError(
-                    f"{self.model}: {states.shape[1]} sentences in {language} and {len(self.ids)} ids; CKA compares "
-                    "representations of parallel sentences"
+                    f"{self.model}: {states.shape[1]} sentences in {language} and {len(self.ids)} ids; only "
+                    "representations of parallel sentences can be compared"
                 )
             broken = [layer for layer, rows in enumerate(states) if not np.isfinite(rows).all()]
             if broken:
@@ -102,6 +102,17 @@ class BetweenModels:
             for j in range(self.every.shape[2])
         ]  # fmt: skip
 
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenModels:
+        """What gave these rows."""
+        first = rows[0]
+        languages = tuple(dict.fromkeys(row["language"] for row in rows))
+        places = {(row["language"], row["first_layer"], row["second_layer"]): _value(row) for row in rows}
+        shape = (1 + max(row["first_layer"] for row in rows), 1 + max(row["second_layer"] for row in rows))
+        every = np.array([[[places[c, i, j] for j in range(shape[1])] for i in range(shape[0])] for c in languages])
+        layers = tuple(dict.fromkeys((row["first_layer"], row["second_layer"]) for row in rows if row["matched"]))
+        return cls(first["first"], first["second"], languages, layers, every, first["n"], first["signature"])
+
 
 @dataclass(frozen=True)
 class BetweenLanguages:
@@ -127,6 +138,16 @@ class BetweenLanguages:
             for i in range(count)
             for j in range(i + 1, count)
         ]  # fmt: skip
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenLanguages:
+        """What gave these rows."""
+        codes = tuple(dict.fromkeys(row[key] for key in ("language", "other_language") for row in rows))
+        values = np.ones((1 + max(row["layer"] for row in rows), len(codes), len(codes)))
+        for row in rows:
+            i, j = codes.index(row["language"]), codes.index(row["other_language"])
+            values[row["layer"], i, j] = values[row["layer"], j, i] = _value(row)
+        return cls(rows[0]["model"], codes, values, rows[0]["n"], rows[0]["signature"])
 
     def means(self) -> Array:
         """The mean over pairs of different languages, by layer: (1 + layers,)."""
@@ -159,6 +180,13 @@ class WithLength:
             for layer in range(len(self.values))
             for place, language in enumerate(self.languages)
         ]  # fmt: skip
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> WithLength:
+        """What gave these rows."""
+        codes = tuple(dict.fromkeys(row["language"] for row in rows))
+        values = np.array([_value(row) for row in rows]).reshape(-1, len(codes))
+        return cls(rows[0]["model"], codes, values, rows[0]["n"], rows[0]["signature"])
 
 
 def compare_with_length(states: Representations, settings: Settings | None = None) -> WithLength:
@@ -223,6 +251,10 @@ def compare_languages(states: Representations, settings: Settings | None = None)
 
 def _cka(sets: Sequence[NDArray[np.float32]], settings: Settings) -> Array:
     return minibatch_cka(sets, settings.batch_size, settings.epochs, settings.seed)
+
+
+def _value(row: Mapping[str, Any]) -> float:
+    return math.nan if row["value"] is None else float(row["value"])
 
 
 def _number(value: float) -> float | None:

@@ -62,7 +62,12 @@ class BartStep(DecoderStep):
             hidden = hidden + through_hooks(layer.cross, normed, layer.cross.out_proj(found))
             inner = layer.activation(layer.first(layer.feed_norm(hidden)))
             hidden = hidden + layer.second(inner)
-        return self._last_norm(hidden)[:, 0]
+        return self.norm(hidden)[:, 0]
+
+    def norm(self, hidden: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        normed: Tensor = self._last_norm(hidden)
+        return normed
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See :class:`DecoderStep`."""

@@ -84,6 +84,10 @@ class DecoderStep(ABC):
         """
 
     @abstractmethod
+    def norm(self, hidden: Tensor) -> Tensor:
+        """The decoder's last norm, behind its last layer: (..., width) to the same."""
+
+    @abstractmethod
     def logits(self, hidden: Tensor) -> Tensor:
         """Of what ``hidden`` gives: (rows, vocabulary)."""
 

@@ -63,7 +63,11 @@ class T5Step(DecoderStep):
             hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
             normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
             hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))
-        return rms_norm(hidden, self._norm)[:, 0]
+        return self.norm(hidden)[:, 0]
+
+    def norm(self, hidden: Tensor) -> Tensor:
+        """See :class:`DecoderStep`."""
+        return rms_norm(hidden, self._norm)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See :class:`DecoderStep`."""

@@ -17,6 +17,7 @@ from xlgen.cli import scoring  # noqa: F401
 from xlgen.cli import choosing  # noqa: F401
 from xlgen.cli import querying  # noqa: F401
 from xlgen.cli import analyzing  # noqa: F401
+from xlgen.cli import locating  # noqa: F401
 from xlgen.cli import looking  # noqa: F401
 
 # isort: on

@@ -1,11 +1,11 @@
-"""The commands that look into models and tasks: analyze cka, spectra, overlap, correlation."""
+"""The commands that look into models and tasks: analyze cka, spectra, overlap, correlation, prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,9 +20,11 @@ _TEXTS = (
     "Parallel text: a YAML file or mapping as `evaluation.xlrs` takes it, "
     '{corpus: {reader: lines, path: "ntrex128/{language}.txt", codes: {en: eng, fr: fra}}}; default: the pocket world.'
 )
-_MODEL = "A backbone (embedded, of the hub, a folder), a run's folder (its newest checkpoint) or a checkpoint's."
-_LANGUAGES = "Comma-separated; default: all there are."
-_DATA = "Where relative paths start."
+MODEL = "A backbone (embedded, of the hub, a folder), a run's folder (its newest checkpoint) or a checkpoint's."
+LANGUAGES = "Comma-separated; default: all there are."
+DATA = "Where relative paths start."
+Pooling = Literal["mean", "tokens"]
+Linkage = Literal["average", "complete", "single"]
 
 analyze = typer.Typer(
     no_args_is_help=True,
@@ -35,14 +37,14 @@ app.add_typer(analyze, name="analyze")
 
 @analyze.command(epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb --languages en,fr,th --out cka")
 def cka(
-    first: Annotated[str, typer.Argument(help=_MODEL)],
+    first: Annotated[str, typer.Argument(help=MODEL)],
     second: Annotated[str | None, typer.Argument(help="Another one; without it, the languages of the first.")] = None,
     texts: Annotated[str | None, typer.Option(help=_TEXTS)] = None,
-    languages: Annotated[str | None, typer.Option(help=_LANGUAGES)] = None,
+    languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     sentences: Annotated[
         int | None, typer.Option(min=1, help="The first so many; default: what the texts say.")
     ] = None,
-    data_dir: Annotated[Path, typer.Option(help=_DATA)] = Path(),
+    data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     relative_depth: Annotated[
         bool, typer.Option("--relative-depth", help="Compare models of different depths, layer by proportion.")
     ] = False,
@@ -70,27 +72,27 @@ def cka(
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
     if second is None:
         between = between or [compare_languages(states[0], settings)]  # which says that one language is too few
-        _show(looking.languages_table(between[0]))
+        show(looking.languages_table(between[0]))
     rows = [row for each in between for row in each.rows()]
     figures = {f"cka-languages-{number}.svg": each for number, each in enumerate(between, start=1)}
     models = compare_models(states[0], states[1], settings, relative_depth) if second else None
     if models:
-        _show(looking.models_table(models))
+        show(looking.models_table(models))
         rows += models.rows()
     lengths = [compare_with_length(each, settings) for each in states]
-    _show(looking.length_table(lengths))
+    show(looking.length_table(lengths))
     rows += [row for each in lengths for row in each.rows()]
     if folder:
-        _write(rows, folder / "cka.json")
+        write(rows, folder / "cka.json")
         for name, each in figures.items():
-            _say(looking.draw_languages(each, folder / name))
+            say(looking.draw_languages(each, folder / name))
         if models:
-            _say(looking.draw_models(models, folder / "cka-models.svg"))
+            say(looking.draw_models(models, folder / "cka-models.svg"))
 
 
 @analyze.command(epilog="Example: xlgen analyze spectra pocket-mbart pocket-nllb --out spectra")
 def spectra(
-    base: Annotated[str, typer.Argument(help=f"{_MODEL} The others are compared with it.")],
+    base: Annotated[str, typer.Argument(help=f"{MODEL} The others are compared with it.")],
     others: Annotated[list[str] | None, typer.Argument(help="Checkpoints of the same architecture.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where spectra.json, its table and the heat map go.")
@@ -113,24 +115,24 @@ def spectra(
             found = spectra(weights) if first is None else compared(weights, first)
         first = first or found
         rows += [each.row(name) for each in found]
-    _show(looking.norms_table(rows))
-    _show(looking.change_table(rows))
+    show(looking.norms_table(rows))
+    show(looking.change_table(rows))
     if folder:
-        _write(rows, folder / "spectra.json")
+        write(rows, folder / "spectra.json")
         table = looking.spectra_table(rows)
         for suffix, text in (("csv", to_csv(table)), ("md", to_markdown(table))):
-            _say(write_atomically(folder / f"spectra.{suffix}", text))
-        _say(looking.draw_spectra(rows, folder / "spectra.svg"))
+            say(write_atomically(folder / f"spectra.{suffix}", text))
+        say(looking.draw_spectra(rows, folder / "spectra.svg"))
 
 
 @analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
 def overlap(
     task: Annotated[str, typer.Argument(help="A task with `parallel: true`, by name or as a YAML file.")],
     source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
-    languages: Annotated[str | None, typer.Option(help=_LANGUAGES)] = None,
+    languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many examples of each language.")] = None,
-    data_dir: Annotated[Path, typer.Option(help=_DATA)] = Path(),
+    data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,
 ) -> None:
     """Label overlap: how many parallel inputs have the same label in two languages."""
@@ -141,9 +143,9 @@ def overlap(
     codes = tuple(languages.split(",")) if languages else ()
     found = label_overlap(load_task(task, data_dir), source, codes, split, limit)
     rows = [{"analysis": "overlap", **asdict(each)} for each in found]
-    _show(overlap_table(rows))
+    show(overlap_table(rows))
     if folder:
-        _write(rows, folder / "overlap.json")
+        write(rows, folder / "overlap.json")
 
 
 @analyze.command(epilog="Example: xlgen analyze correlation runs/pocket-search --by-run")
@@ -160,9 +162,39 @@ def correlation(
 
     found = xlrs_correlations(load(runs), metric, by_run)
     rows = [{"analysis": "correlation", **asdict(each)} for each in found]
-    _show(correlation_table(rows))
+    show(correlation_table(rows))
     if folder:
-        _write(rows, folder / "correlation.json")
+        write(rows, folder / "correlation.json")
+
+
+@analyze.command(epilog="Example: xlgen analyze prompts runs/prompts --out runs/prompts/analysis")
+def prompts(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Runs or checkpoints: factorized prompts, or prompts trained on text of one language each."
+        ),
+    ],
+    pooling: Annotated[Pooling, typer.Option(help="Prompts of several vectors: their mean, or end to end.")] = "mean",
+    linkage: Annotated[Linkage, typer.Option(help="How far clusters are from each other.")] = "average",
+    folder: Annotated[Path | None, typer.Option("--out", help="Where prompts.json and prompts.svg go.")] = None,
+) -> None:
+    """Cosines of language prompts and their clusters, beside the languages' families and scripts (V, Figure 8)."""
+    from xlgen.analysis.prompts import compare_prompts
+    from xlgen.report import clusters
+    from xlgen.training.comparing import read_prompts
+
+    name = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
+    found = compare_prompts(name, read_prompts(runs), pooling, linkage)
+    rows = found.rows()
+    of = {kind: [row for row in rows if row["analysis"] == kind] for kind in ("prompts", "prompts-contrast")}
+    show(clusters.prompts_table(of["prompts"]))
+    if of["prompts-contrast"]:
+        show(clusters.contrasts_table(of["prompts-contrast"]))
+    out.print(found.signature, highlight=False, soft_wrap=True)
+    if folder:
+        write(rows, folder / "prompts.json")
+        say(clusters.draw_clusters(found, folder / "prompts.svg"))
 
 
 def _parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
@@ -177,7 +209,7 @@ def _parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
     return config.model_copy(update={"sentences": sentences} if sentences else {})
 
 
-def _show(table: Table) -> None:
+def show(table: Table) -> None:
     """The table as wide as it is: figures that are cut off are none."""
     from rich.console import Console
 
@@ -185,11 +217,13 @@ def _show(table: Table) -> None:
     Console(file=out.file, width=max(out.width, needed)).print(table)
 
 
-def _write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Every number, as JSON rows."""
     from xlgen.results.rows import write_rows
 
-    _say(write_rows([dict(row) for row in rows], path))
+    say(write_rows([dict(row) for row in rows], path))
 
 
-def _say(path: Path) -> None:
+def say(path: Path) -> None:
+    """What was written."""
     out.print(f"written  {path}", highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table as RichTable
 
+from xlgen.report.analyses import FOLDER, read_analyses
 from xlgen.report.beside import beside_table, protocol_table
 from xlgen.report.choices import choice_tables
 from xlgen.report.faults import faults_table
@@ -20,17 +21,20 @@ from xlgen.results.files import write_atomically
 def build_report(path: Path) -> Path:
     """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; returns the page.
 
+    What `xlgen analyze` left in its folder ``analysis`` is shown too.
+
     Raises:
-        InputError: where the folder holds no run, or no figure yet.
+        InputError: where the folder holds no run, or no figure yet, or a damaged analysis.
     """
     results = rows.load(path)
+    analyses = read_analyses(path / FOLDER)
     rows.write_rows(results.rows, path / "summary.json")
     beside = [table for table in (beside_table(results), protocol_table(results)) if table.rows]
     summaries = [
         table for table in (methods_table(results), regret_table(results), faults_table(results)) if table.rows
     ]
     write_tables([*all_tables(results), *summaries, *choice_tables(results), *beside], path / "tables")
-    return write_atomically(path / "report.html", render(results, path.resolve().name))
+    return write_atomically(path / "report.html", render(results, path.resolve().name, analyses))
 
 
 def terminal_table(path: Path) -> RichTable:

@@ -141,7 +141,11 @@ def to_svg(figure: Figure, title: str) -> str:
     """The figure as an ``svg`` element without addresses, its ink in the colour of the text around it."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
+    return within_a_page(text.getvalue(), title)
+
+
+def within_a_page(svg: str, title: str) -> str:
+    """A file's ``svg`` element without addresses, to stand beside others; where its ink is ours, in the page's."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)

@@ -10,6 +10,8 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ _CELL = 0.34
 """Inches."""
 _MOST_NUMBERS = 400
 """With more cells in a panel their numbers would not be readable."""
-_STYLE: Any = {"font.family": "sans-serif", "font.size": 8, "svg.hashsalt": "xlgen", "text.parse_math": False}
+STYLE: Any = {"font.family": "sans-serif", "font.size": 8, "svg.hashsalt": "xlgen", "text.parse_math": False}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def draw(
     down = -(-len(panels) // across)
     width = max(len(panel.columns) for panel in panels) * _CELL + 0.7
     height = max(len(panel.rows) for panel in panels) * _CELL * 0.8 + 0.6
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(across * width + 0.9, down * height + 0.5), layout="constrained")
         axs = figure.subplots(down, across, squeeze=False)
         for axis, panel in zip(axs.flat, panels, strict=False):
@@ -62,14 +64,27 @@ def draw(
             axis.set_xlabel(axes[1])
         for axis in list(axs.flat)[len(panels) :]:
             axis.set_axis_off()
-        figure.colorbar(image, ax=axs, shrink=0.8, pad=0.01)
+        add_scale(figure, image, axs, shrink=0.8, pad=0.01)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=9)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}") from None
+        return save(figure, path)
+
+
+def add_scale(figure: Figure, image: QuadMesh, axes: Any, **where: Any) -> None:
+    """What the colours mean, in shapes as the cells are."""
+    solids = figure.colorbar(image, ax=axes, **where).solids
+    if solids is not None:
+        solids.set_rasterized(False)
+        solids.set_edgecolor("face")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure; the same figure is the same file. Raises InputError for an ending that nobody knows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
     return path
 
 
@@ -82,20 +97,29 @@ def _limits(panels: Sequence[Panel], limits: tuple[float | None, float | None]) 
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _panel(axis: mpl.axes.Axes, panel: Panel, low: float, high: float) -> mpl.image.AxesImage:
-    image = axis.imshow(np.ma.masked_invalid(panel.values), cmap="viridis", vmin=low, vmax=high, aspect="auto")
+def _panel(axis: Axes, panel: Panel, low: float, high: float) -> QuadMesh:
     axis.set_title(panel.title, loc="left", fontsize=8)
-    axis.set_xticks(range(len(panel.columns)), panel.columns)
-    axis.set_yticks(range(len(panel.rows)), panel.rows)
+    return cells(axis, panel.values, panel.rows, panel.columns, low, high)
+
+
+def cells(
+    axis: Axes, values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], low: float, high: float
+) -> QuadMesh:
+    """A matrix as coloured cells, the first row on top, with numbers where they fit; shapes, no pixels."""
+    mesh = axis.pcolormesh(np.ma.masked_invalid(values), cmap="viridis", vmin=low, vmax=high, edgecolors="face")
+    mesh.set_linewidth(0.2)  # or a hair's breadth of paper shows between cells
+    axis.invert_yaxis()
+    axis.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axis.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axis.tick_params(length=0)
     for side in axis.spines.values():
         side.set_visible(False)
-    if panel.values.size <= _MOST_NUMBERS:
-        for (row, column), value in np.ndenumerate(panel.values):
+    if values.size <= _MOST_NUMBERS:
+        for (row, column), value in np.ndenumerate(values):
             if math.isfinite(value):
                 ink = "white" if value < low + 0.6 * (high - low) else "black"
-                axis.text(column, row, _short(value), ha="center", va="center", color=ink, fontsize=6)
-    return image
+                axis.text(column + 0.5, row + 0.5, _short(value), ha="center", va="center", color=ink, fontsize=6)
+    return mesh
 
 
 def _short(value: float) -> str:

@@ -22,7 +22,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def models_table(found: BetweenModels) -> Table:
     """A line a layer, the last one on top as in the figure; a column a language."""
-    table = _table("layer", *(Column(code, justify="right") for code in (*found.languages, "mean")))
+    table = narrow_table("layer", *(Column(code, justify="right") for code in (*found.languages, "mean")))
     table.title = f"CKA of {found.first} and {found.second}"
     for (left, right), values in reversed(list(zip(found.layers, found.values, strict=True))):
         table.add_row(_pair(left, right), *(_two(value) for value in (*values, values.mean())))
@@ -31,7 +31,7 @@ def models_table(found: BetweenModels) -> Table:
 
 def languages_table(found: BetweenLanguages) -> Table:
     """A line a layer: the mean over pairs, the pair that is most and the one that is least alike."""
-    table = _table("layer", Column("mean", justify="right"), "most alike", "least alike")
+    table = narrow_table("layer", Column("mean", justify="right"), "most alike", "least alike")
     table.title = f"CKA of the languages of {found.model}"
     left, right = np.triu_indices(len(found.languages), 1)
     for layer in reversed(range(len(found.values))):
@@ -48,7 +48,7 @@ def languages_table(found: BetweenLanguages) -> Table:
 
 def length_table(found: Sequence[WithLength]) -> Table:
     """A line a layer, a column a model: the mean over languages."""
-    table = _table("layer", *(Column(short_backbone(each.model), justify="right") for each in found))
+    table = narrow_table("layer", *(Column(short_backbone(each.model), justify="right") for each in found))
     table.title = "CKA with the log of the sentence's length: what others may be about"
     for layer in reversed(range(max(len(each.values) for each in found))):
         means = (each.values[layer].mean() if layer < len(each.values) else np.nan for each in found)
@@ -100,7 +100,7 @@ def spectra_table(rows: Rows) -> tables.Table:
 def norms_table(rows: Rows) -> Table:
     """The same for the terminal."""
     kinds = _kinds(rows)
-    table = _table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
+    table = narrow_table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
     table.title = "Norm of the singular values (and distance to those of the first model)"
     first = rows[0]["model"] if rows else ""
     for place, model, cells in _lines(rows):
@@ -116,7 +116,7 @@ def norms_table(rows: Rows) -> Table:
 def change_table(rows: Rows) -> Table:
     """A line a layer and model: effective rank, and what changed since the first model, relative, in percent."""
     kinds = _kinds(rows)
-    table = _table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
+    table = narrow_table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
     table.title = "Effective rank (change of the weight | of its singular values since the first model, %)"
     first = rows[0]["model"] if rows else ""
     for place, model, cells in _lines(rows):
@@ -148,7 +148,7 @@ def draw_spectra(rows: Rows, path: Path) -> Path:
 
 def overlap_table(rows: Rows) -> Table:
     """A line a language."""
-    table = _table("language", "", Column("d (%)", justify="right"), Column("n", justify="right"))
+    table = narrow_table("language", "", Column("d (%)", justify="right"), Column("n", justify="right"))
     for row in rows:
         name = "" if row["language"] == AVERAGE else language_name(row["language"])
         table.add_row(row["language"], name, f"{row['value']:.2f}", f"{row['n']:,}")
@@ -157,7 +157,7 @@ def overlap_table(rows: Rows) -> Table:
 
 def correlation_table(rows: Rows) -> Table:
     """A line a group of checkpoints and language."""
-    table = _table("task", "backbone", "runs", "metric", "language")
+    table = narrow_table("task", "backbone", "runs", "metric", "language")
     for name in ("ρ", "p", "n"):
         table.add_column(name, justify="right")
     for row in rows:
@@ -168,7 +168,7 @@ def correlation_table(rows: Rows) -> Table:
     return table
 
 
-def _table(*columns: str | Column) -> Table:
+def narrow_table(*columns: str | Column) -> Table:
     """Narrow, since it has a column a language or weight."""
     return Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xlgen import __version__
+from xlgen.report.analyses import Analysis
 from xlgen.report.beside import beside_table, parts, protocol_table
 from xlgen.report.choices import choice_tables
 from xlgen.report.drawing import Palette, Plot
@@ -80,7 +82,7 @@ class Section:
         return sum(found.total for shown in self.samples for found in shown.languages)
 
 
-def render(results: Results, title: str) -> str:
+def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> str:
     """The page."""
     environment = Environment(
         autoescape=True,
@@ -97,6 +99,7 @@ def render(results: Results, title: str) -> str:
         many=is_large(results),
         faults=FAULTS,
         sections=_sections(results),
+        analyses=analyses,
         marks=MARKS,
         good=GOOD,
         fair=FAIR,

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
 from xlgen.adaptation.base import Method, build_method
 from xlgen.analysis.representations import Representations
 from xlgen.analysis.spectra import Weight, weights_of
 from xlgen.analysis.states import layer_means
 from xlgen.backbones import loading
-from xlgen.backbones.base import Backbone
-from xlgen.config import ParallelText
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.config import ParallelText, Recipe, validate
 from xlgen.data.tasks import build_reader
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.folder import recipe_in
 from xlgen.training.parallel import read_parallel
 from xlgen.training.serving import find_checkpoint
 
@@ -67,6 +72,42 @@ def represent(
         states[code] = layer_means(backbone, inputs).numpy()
     lengths = {code: [len(each.source) for each in inputs] for code, inputs in found.inputs.items()}
     return Representations(name, found.ids, states, lengths)
+
+
+def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The language prompts in the runs and checkpoints ``names``, by language: (tokens, width). No backbone is loaded.
+
+    Raises BackboneError where there are none, InputError for two of one language.
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    whose: dict[str, str] = {}
+    for name in names:
+        folder = find_checkpoint(Path(name))
+        method = build_method(store.read_about(folder).adaptation)
+        try:
+            prompts = method.language_prompts(folder, _languages_of_run(folder))
+        except InputError:
+            raise  # a ValueError too
+        except (OSError, ValueError, KeyError, TypeError, StopIteration, SafetensorError) as error:
+            raise BackboneError(f"the prompts in {folder} are damaged or truncated ({error})") from None
+        for code, vectors in prompts.items():
+            if code in found:
+                raise InputError(f"two prompts of {code}: in {whose[code]} and in {name}")
+            found[code], whose[code] = vectors.float().numpy(), name
+    return found
+
+
+def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
+    """The languages of the text that a checkpoint was trained on; none where it had labels, or nobody named them."""
+    stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
+    index = int(stage.name) if stage.parent.name == "stages" else -1
+    run = stage if index < 0 else stage.parent.parent
+    try:
+        recipe = validate(Recipe, recipe_in(run / "recipe.yaml"), str(run / "recipe.yaml"))
+    except (OSError, InputError):
+        return ()
+    text = recipe.stages[index].unlabelled if recipe.stages[index].task is None else ()
+    return tuple(dict.fromkeys(Language.parse(code).code for part in text for code in part.languages))
 
 
 def read_weights(name: str) -> tuple[list[Weight], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import regex
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config
-from xlgen.data.readers import DataError
+from xlgen.data.readers import DataError, Reader
 from xlgen.data.tasks import build_reader
 from xlgen.data.templates import field
 from xlgen.generation.control import Decoder, LanguageControl, Request, controls
@@ -79,23 +80,23 @@ class VocabularyMask(LanguageControl):
             unwanted[: len(pieces)] = torch.tensor(foreign(pieces, Language.parse(language).script))
         if self.options.corpus is not None:
             used = torch.zeros(size, dtype=torch.bool)
-            used[torch.tensor(sorted(self._used(decode, language)))] = True
+            reader = build_reader(dict(self.options.corpus), decode.data_dir, "the control's corpus")
+            ids = ids_in_use(decode.backbone, reader, language, self.options.passages)
+            used[torch.tensor(sorted(ids))] = True
             unwanted |= ~used
         unwanted[torch.tensor(tokenizer.all_special_ids)] = False
         unwanted[torch.tensor(sorted(_leftovers(decode.backbone)), dtype=torch.long)] = True
         return torch.where(unwanted, -self.options.strength, 0.0)
 
-    def _used(self, decode: Decoder, language: str) -> set[int]:
-        """Ids that occur in the unlabelled text of ``language``."""
-        reader = build_reader(dict(self.options.corpus), decode.data_dir, "the control's corpus")
-        used: set[int] = set()
-        for number, record in enumerate(reader.read(language, "unlabelled")):
-            if number == self.options.passages:
-                break
-            used.update(decode.backbone.pieces(field(record, "text")))
-        if not used:
-            raise DataError(f"the control's corpus has no text in {language}")
-        return used
+
+def ids_in_use(backbone: Backbone, reader: Reader, language: str, passages: int = 2_000) -> set[int]:
+    """Ids that occur in the first ``passages`` unlabelled texts of ``language``. Raises DataError for no text."""
+    used: set[int] = set()
+    for record in islice(reader.read(language, "unlabelled"), passages):
+        used.update(backbone.pieces(field(record, "text")))
+    if not used:
+        raise DataError(f"the corpus has no text in {language}")
+    return used
 
 
 def foreign(pieces: Iterable[str], script: str) -> list[bool]:

@@ -1,0 +1,102 @@
+"""Which language a decoder is about to write, layer by layer and token by token: classes of pieces, and their shares.
+
+Li and Murray (2023) hold that finetuning on one source language makes the encoder's states neutral as to language, so
+that the decoder no longer knows which one to write. The lens shows where, in the decoder, the source language wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from xlgen.languages import Language
+from xlgen.metrics.scripts import letters_of
+from xlgen.registry import InputError
+
+CLASSES = ("source", "target", "both", "other", "neither")
+"""Of a piece: letters of the source language's script, of the target's, of both, of others; or no letters at all."""
+GENERATED, REFERENCE = "generated", "reference"
+"""What the decoder is forced to write: what it would write by itself, or what it should."""
+
+_SHARED = r"\p{scx=Zyyy}\p{scx=Zinh}"
+_ANY_LETTER = regex.compile(rf"[\p{{L}}--[{_SHARED}]]", regex.V1)
+_BYTE = regex.compile(r"<0x[0-9A-F]{2}>")
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Shares of probability in one model and language, as means over inputs."""
+
+    model: str
+    language: str
+    """The target language, in which the inputs are."""
+    source: str
+    """The language of the labels."""
+    text: str
+    """``generated`` or ``reference``."""
+    shares: NDArray[np.float64]
+    """(1 + layers, steps, classes of ``CLASSES``); of a place, all classes are 1 together."""
+    n: tuple[int, ...]
+    """Inputs whose text is so long, by step."""
+    signature: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a layer and step, a column a class; steps from 1, those without an input left out."""
+        shared = {"analysis": "lens", "model": self.model, "language": self.language, "source": self.source}
+        names = [f"{name}_share" for name in CLASSES]
+        return [
+            {
+                **shared, "text": self.text, "layer": layer, "step": step + 1,
+                **dict(zip(names, self.shares[layer, step].tolist(), strict=True)),
+                "n": self.n[step], "signature": self.signature,
+            }
+            for layer in range(len(self.shares))
+            for step in range(self.shares.shape[1])
+            if self.n[step]
+        ]  # fmt: skip
+
+
+def classes_by_script(pieces: Sequence[str], special: Collection[int], source: str, target: str) -> list[int]:
+    """The class of each piece by the scripts of the languages ``source`` and ``target``; ``special`` ids are neither.
+
+    Raises InputError for languages of one script, which pieces do not tell apart.
+    """
+    scripts = [Language.parse(code).script for code in (source, target)]
+    of_source, of_target = map(_letter, scripts)
+    if of_source == of_target:
+        raise InputError(
+            f"{source} and {target} are written in one script, which tells nothing of a piece's language; name text "
+            "with --corpus, by which pieces are told apart, or other --languages"
+        )
+    found = []
+    for index, piece in enumerate(pieces):
+        if index in special or _BYTE.fullmatch(piece) or not _ANY_LETTER.search(piece):
+            found.append(CLASSES.index("neither"))
+        else:
+            found.append(_class(bool(of_source.search(piece)), bool(of_target.search(piece))))
+    return found
+
+
+def classes_by_use(size: int, special: Collection[int], source: Collection[int], target: Collection[int]) -> list[int]:
+    """The class of each of ``size`` pieces by whether it occurs in text of either language; ``special`` are neither."""
+    return [
+        CLASSES.index("neither") if index in special else _class(index in source, index in target)
+        for index in range(size)
+    ]
+
+
+@cache
+def _letter(script: str) -> regex.Pattern[str]:
+    """A letter that this script, or a mixture with others, has and not every script."""
+    return regex.compile(rf"[[{letters_of(script)}]&&\p{{L}}--[{_SHARED}]]", regex.V1)
+
+
+def _class(in_source: bool, in_target: bool) -> int:
+    name = ("both" if in_target else "source") if in_source else "target" if in_target else "other"
+    return CLASSES.index(name)

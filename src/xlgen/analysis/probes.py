@@ -1,0 +1,168 @@
+"""Language probes: how well a linear classifier tells the language of a text from a layer's states, and from less.
+
+A multinomial logistic regression with an L2 penalty (as Alain and Bengio 2016 probe layers), on standardised states.
+Texts are parallel and are split by id, so that no text in the training half has its translation in the test half. Two
+controls say what the figures are worth: the same classifier on shuffled labels (what it makes of nothing), and on the
+texts' lengths alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from xlgen.analysis.representations import Representations
+from xlgen.registry import InputError
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+ALL = "all"
+"""What a row calls the mean over languages."""
+STATES, SHUFFLED, LENGTH = "states", "shuffled labels", "length alone"
+"""What a classifier was given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a probe is trained."""
+
+    l2: float = 1.0
+    """Weight of half the squared weights beside the summed log-loss; 1 / C of scikit-learn."""
+    train_share: float = 0.7
+    seed: int = 0
+    """Of the split, and of the shuffled labels."""
+
+    def signature(self, train: int, test: int) -> str:
+        """What a figure says of how it came about."""
+        return f"probe:logistic|l2:{self.l2:g}|standardised|train:{train}|test:{test}|split:by-id|seed:{self.seed}"
+
+
+@dataclass(frozen=True)
+class Probed:
+    """Accuracy by layer and language, in percent of the test texts."""
+
+    model: str
+    part: str
+    """``encoder``, ``decoder`` or ``decoder start``."""
+    languages: tuple[str, ...]
+    states: Array
+    """(1 + layers, languages)."""
+    bits: Array
+    """Mean of -log2 of the probability of the true language: (1 + layers,). It goes on where accuracy is 100."""
+    shuffled: Array
+    """(1 + layers, languages)."""
+    length: Array
+    """(languages,)."""
+    n: int
+    """Test texts of a language."""
+    signature: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a layer, language (and their mean) and kind of what the classifier was given."""
+        shared = {"analysis": "probe", "model": self.model, "part": self.part}
+        found = []
+        for layer in range(len(self.states)):
+            kinds = {STATES: self.states[layer], SHUFFLED: self.shuffled[layer], LENGTH: self.length}
+            for given, values in kinds.items():
+                for code, value in zip((*self.languages, ALL), (*values, values.mean()), strict=True):
+                    bits = float(self.bits[layer]) if (given, code) == (STATES, ALL) else None
+                    about = {"layer": layer, "language": code, "given": given, "value": float(value), "bits": bits}
+                    found.append({**shared, **about, "n": self.n, "signature": self.signature})
+        return found
+
+
+def probe(states: Representations, part: str, settings: Settings | None = None) -> Probed:
+    """Probe every layer of ``states``.
+
+    Raises InputError for fewer than two languages, too few texts to split, or states without lengths.
+    """
+    settings = settings or Settings()
+    codes = states.languages
+    if len(codes) < 2:
+        raise InputError(f"{states.model}: a probe tells languages apart and needs at least two, not {len(codes)}")
+    if set(states.lengths) != set(codes):
+        raise InputError(f"{states.model}: the lengths of the texts are not known")
+    count = len(states.ids)
+    rng = np.random.default_rng(settings.seed)
+    order = rng.permutation(count)
+    cut = round(settings.train_share * count)
+    if not 1 <= cut < count:
+        raise InputError(f"{states.model}: {count} texts cannot be split into {settings.train_share:.0%} and the rest")
+    train, test = order[:cut], order[cut:]
+    labels = np.repeat(np.arange(len(codes)), cut)  # language by language, as `_rows` has them
+    mixed = rng.permutation(labels)
+    accuracy, bits, shuffled = [], [], []
+    for layer in range(states.depth + 1):
+        of_layer = {code: states.of[code][layer] for code in codes}
+        given, asked = _rows(of_layer, train), _rows(of_layer, test)
+        logs = _told(given, labels, asked, settings.l2)
+        accuracy.append(_accuracy(logs, len(codes)))
+        truth = np.repeat(np.arange(len(codes)), len(test))
+        bits.append(-logs[np.arange(len(truth)), truth].mean() / math.log(2))
+        shuffled.append(_accuracy(_told(given, mixed, asked, settings.l2), len(codes)))
+    lengths = {code: _powers(states.lengths[code]) for code in codes}
+    by_length = _told(_rows(lengths, train), labels, _rows(lengths, test), settings.l2)
+    return Probed(
+        model=states.model,
+        part=part,
+        languages=codes,
+        states=np.stack(accuracy),
+        bits=np.array(bits),
+        shuffled=np.stack(shuffled),
+        length=_accuracy(by_length, len(codes)),
+        n=len(test),
+        signature=settings.signature(len(train), len(test)),
+    )
+
+
+def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[Array, Array]:
+    """Weights (width, classes) and intercepts (classes,) of multinomial logistic regression.
+
+    The minimum of ``sum_i -log p(label_i | input_i) + l2 / 2 * ||weights||^2``, by L-BFGS.
+    ``inputs``: (rows, width); ``labels``: (rows,), from 0.
+    """
+    width = inputs.shape[1]
+    truth = np.eye(classes)[labels]  # (rows, classes)
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        weights, intercepts = flat[:-classes].reshape(width, classes), flat[-classes:]
+        logs = log_softmax(inputs @ weights + intercepts, axis=1)
+        wrong = np.exp(logs) - truth
+        slope = np.concatenate([(inputs.T @ wrong + l2 * weights).ravel(), wrong.sum(0)])
+        return float(-(logs * truth).sum() + l2 / 2 * (weights**2).sum()), slope
+
+    start = np.zeros((width + 1) * classes)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-3, "ftol": 1e-9}).x
+    return found[:-classes].reshape(width, classes), found[-classes:]
+
+
+def _told(train: Array, labels: Labels, test: Array, l2: float) -> Array:
+    """Log-probability of each language for each row of ``test``: (rows, languages)."""
+    mean, spread = train.mean(0), train.std(0)
+    spread[spread == 0] = 1.0
+    weights, intercepts = fit((train - mean) / spread, labels, int(labels.max()) + 1, l2)
+    return np.asarray(log_softmax((test - mean) / spread @ weights + intercepts, axis=1))
+
+
+def _accuracy(logs: Array, languages: int) -> Array:
+    """Percent of right answers by language: (languages,). Rows stand language by language."""
+    right = logs.argmax(1).reshape(languages, -1) == np.arange(languages)[:, None]
+    return np.asarray(100 * right.mean(1))
+
+
+def _rows(of: Mapping[str, NDArray[Any]], chosen: NDArray[np.int64]) -> Array:
+    return np.concatenate([rows[chosen] for rows in of.values()]).astype(np.float64)
+
+
+def _powers(lengths: Sequence[int]) -> Array:
+    """The logarithm of the length and its square, so that a language can be known by lengths in the middle."""
+    logs = np.log(np.asarray(lengths, dtype=np.float64))
+    return np.stack([logs, logs**2], 1)

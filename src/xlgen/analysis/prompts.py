@@ -1,0 +1,177 @@
+"""Language prompts set against each other: cosines, and what clusters together (Vu et al. 2022, Appendix D)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+from scipy.spatial.distance import squareform
+
+from xlgen.languages import Language
+from xlgen.registry import InputError
+
+Array = NDArray[np.float64]
+Pooling = Literal["mean", "tokens"]
+Linkage = Literal["average", "complete", "single"]
+
+KINDS = ("family", "branch", "script")
+"""What languages may share; a branch is that of ``Language.group``."""
+_SHUFFLES = 9_999
+_TOGETHER = 500
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Cosines of languages that share a family, branch or script, against those of the others."""
+
+    kind: str
+    within: float
+    between: float
+    pairs: int
+    """How many pairs share it."""
+    p: float
+    """Share of random relabellings of the languages whose difference is at least as large."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The figure: cosines of every two languages' prompts, and the tree that they make."""
+
+    model: str
+    languages: tuple[str, ...]
+    """In the order of the tree's leaves."""
+    cosines: Array
+    """(languages, languages), in that order."""
+    tree: Array
+    """What scipy's ``linkage`` gives, over the languages in that order: (languages - 1, 4)."""
+    contrasts: tuple[Contrast, ...]
+    signature: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a pair of languages, one a join of the tree, and one a contrast."""
+        shared = {"model": self.model, "signature": self.signature}
+        pairs = zip(*np.triu_indices(len(self.languages), 1), strict=True)
+        return [
+            *(
+                {
+                    "analysis": "prompts", **shared, "language": self.languages[i],
+                    "other_language": self.languages[j], "value": float(self.cosines[i, j]),
+                }
+                for i, j in pairs
+            ),
+            *(
+                {
+                    "analysis": "prompts-tree", **shared, "first": int(left), "second": int(right),
+                    "value": float(distance), "n": int(size),
+                }
+                for left, right, distance, size in self.tree
+            ),
+            *(
+                {
+                    "analysis": "prompts-contrast", **shared, "kind": each.kind, "within": each.within,
+                    "between": each.between, "value": each.within - each.between, "n": each.pairs, "p": each.p,
+                }
+                for each in self.contrasts
+            ),
+        ]  # fmt: skip
+
+
+def compare_prompts(
+    model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling = "mean", method: Linkage = "average"
+) -> Clusters:
+    """Cosines of prompts and their hierarchical clustering.
+
+    Args:
+        model: What they were trained in.
+        prompts: By language: (tokens, width).
+        pooling: Of prompts of several vectors, ``mean`` takes the mean, and ``tokens`` sets them end to end, so that
+            each is compared with the one in its place. V's have one vector, for which both are the same.
+        method: How far clusters are from each other, of the distance 1 - cosine; V does not say.
+
+    Raises:
+        InputError: for fewer than two languages, prompts of different sizes, or one that is zero or not finite.
+    """
+    if len(prompts) < 2:
+        raise InputError(f"{model}: prompts are compared between languages, and there is one of {', '.join(prompts)}")
+    vectors = _pooled(model, prompts, pooling)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = np.clip(unit @ unit.T, -1.0, 1.0)
+    distances = squareform(1 - (cosines + cosines.T) / 2, checks=False)
+    tree = optimal_leaf_ordering(linkage(distances, method), distances)
+    order = leaves_list(tree)
+    codes = tuple(prompts)
+    tokens = len(next(iter(prompts.values())))
+    return Clusters(
+        model=model,
+        languages=tuple(codes[place] for place in order),
+        cosines=cosines[np.ix_(order, order)],
+        tree=_renamed(tree, order),
+        contrasts=tuple(
+            each for kind in KINDS if (each := contrast(cosines, labels_of(codes, kind), kind)) is not None
+        ),
+        signature=f"prompts:{tokens}x{vectors.shape[1] // (tokens if pooling == 'tokens' else 1)}|pooling:{pooling}"
+        f"|distance:1-cosine|linkage:{method}|leaves:optimal",
+    )
+
+
+def labels_of(languages: Sequence[str], kind: str) -> list[str]:
+    """The family, branch or script of each language."""
+    field = "group" if kind == "branch" else kind
+    return [getattr(Language.parse(code), field) for code in languages]
+
+
+def contrast(cosines: Array, labels: Sequence[str], kind: str, seed: int = 0) -> Contrast | None:
+    """Mean cosine of pairs with one label less that of the others, with a test that shuffles the labels (Mantel 1967).
+
+    None where all pairs share it, or none does.
+    """
+    names = np.asarray(labels)
+    left, right = np.triu_indices(len(names), 1)
+    same = names[left] == names[right]
+    if same.all() or not same.any():
+        return None
+    values = cosines[left, right]
+    found = values[same].mean() - values[~same].mean()
+    rng = np.random.default_rng(seed)
+    kinds = np.unique(names, return_inverse=True)[1]
+    larger = 0
+    for start in range(0, _SHUFFLES, _TOGETHER):
+        mixed = rng.permuted(np.tile(kinds, (min(_TOGETHER, _SHUFFLES - start), 1)), axis=1)  # (shuffles, languages)
+        within = (mixed[:, left] == mixed[:, right]) @ values  # as many pairs share a label as before
+        between = values.sum() - within
+        differences = within / same.sum() - between / (~same).sum()
+        larger += int((differences >= found - 1e-12).sum())
+    p = (1 + larger) / (1 + _SHUFFLES)
+    return Contrast(kind, float(values[same].mean()), float(values[~same].mean()), int(same.sum()), p)
+
+
+def _pooled(model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling) -> Array:
+    """(languages, width), or (languages, tokens * width)."""
+    (first, shape), *others = ((code, vectors.shape) for code, vectors in prompts.items())
+    for code, other in others:
+        if other != shape:
+            raise InputError(
+                f"{model}: the prompt of {first} is {shape[0]} x {shape[1]}, that of {code} {other[0]} x {other[1]}; "
+                "only prompts of one backbone and one length can be compared"
+            )
+    stacked = np.stack([np.asarray(vectors, dtype=np.float64) for vectors in prompts.values()])
+    found = stacked.mean(1) if pooling == "mean" else stacked.reshape(len(prompts), -1)
+    for code, vector in zip(prompts, found, strict=True):
+        if not np.isfinite(vector).all():
+            raise InputError(f"{model}: the prompt of {code} is not finite (NaN or infinite); its training diverged")
+        if not vector.any():
+            raise InputError(f"{model}: the prompt of {code} is zero, and has no direction to compare")
+    return found
+
+
+def _renamed(tree: Array, order: NDArray[Any]) -> Array:
+    """The tree with its leaves numbered from first to last, as they are drawn."""
+    count = len(order)
+    place = np.concatenate([np.argsort(order), np.arange(count, 2 * count - 1)])
+    found = tree.copy()
+    found[:, :2] = place[tree[:, :2].astype(int)]
+    return found

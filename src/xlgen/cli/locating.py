@@ -1,0 +1,93 @@
+"""The commands that ask where a model's language goes wrong: analyze probe, lens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xlgen.cli.analyzing import DATA, LANGUAGES, MODEL, analyze, say, show, write
+from xlgen.cli.console import err
+
+_MODELS = f"{MODEL} Several are set side by side: before and after."
+_TASK = "A task whose inputs in several languages are translations of one another, by name or as a YAML file."
+_CORPUS = (
+    "Unlabelled text, {reader: pocket}, by which pieces are told apart rather than by script; needed where source and "
+    "target have one script."
+)
+
+
+@analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --examples 20")
+def probe(
+    models: Annotated[list[str], typer.Argument(help=_MODELS)],
+    task: Annotated[str, typer.Option(help=_TASK)] = "pocket-summaries",
+    languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
+    split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
+    examples: Annotated[int, typer.Option(min=4, help="At most so many inputs of each language.")] = 100,
+    l2: Annotated[float, typer.Option(min=0.0, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and the shuffled labels.")] = 0,
+    data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
+    folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
+) -> None:
+    """How well a linear classifier tells the language from the states of each layer, of encoder and decoder."""
+    from xlgen.analysis.probes import Settings
+    from xlgen.analysis.probes import probe as probe_states
+    from xlgen.data.tasks import load_task
+    from xlgen.report import locating
+    from xlgen.training.inside import Chosen, states_of
+
+    chosen = Chosen(load_task(task, data_dir), _codes(languages), split, examples)
+    rows: list[dict[str, Any]] = []
+    for name in models:
+        with err.status(f"reading states of {name}"):
+            parts = states_of(name, chosen)
+        with err.status(f"probing {name}"):
+            rows += [
+                row
+                for part, states in parts.items()
+                for row in probe_states(states, part, Settings(l2, seed=seed)).rows()
+            ]
+    show(locating.probe_table(rows))
+    if folder:
+        write(rows, folder / "probe.json")
+        say(locating.draw_probes(rows, folder / "probe.svg"))
+
+
+@analyze.command(epilog="Example: xlgen analyze lens pocket-mt5 --languages th,ar --examples 4 --steps 6 --out lens")
+def lens(
+    models: Annotated[list[str], typer.Argument(help=_MODELS)],
+    task: Annotated[str, typer.Option(help="A task, by name or as a YAML file.")] = "pocket-summaries",
+    source: Annotated[str, typer.Option(help="The language of the labels.")] = "en",
+    languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
+    split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
+    examples: Annotated[int, typer.Option(min=1, help="At most so many inputs of each language.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="The first so many tokens of a text.")] = 12,
+    corpus: Annotated[str | None, typer.Option(help=_CORPUS)] = None,
+    data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
+    folder: Annotated[Path | None, typer.Option("--out", help="Where lens.json and the figures go.")] = None,
+) -> None:
+    """The decoder's logit lens: which language each layer is about to write, in its own text and in the reference."""
+    from xlgen.data.tasks import load_task
+    from xlgen.languages import Language
+    from xlgen.overrides import parse_yaml
+    from xlgen.report import locating
+    from xlgen.training.inside import Chosen, lenses
+
+    chosen = Chosen(load_task(task, data_dir), _codes(languages), split, examples)
+    text: Any = parse_yaml(corpus, "--corpus") if corpus else None
+    rows: list[dict[str, Any]] = []
+    for name in models:
+        with err.status(f"looking into {name}"):
+            for found in lenses(name, chosen, Language.parse(source).code, steps, text):
+                rows += found.rows()
+    show(locating.lens_table(rows))
+    if folder:
+        write(rows, folder / "lens.json")
+        say(locating.draw_layers(rows, folder / "lens-layers.svg"))
+        for language, kind in dict.fromkeys((row["language"], row["text"]) for row in rows):
+            say(locating.draw_lens(rows, language, kind, folder / f"lens-{language}-{kind}.svg"))
+
+
+def _codes(languages: str | None) -> tuple[str, ...]:
+    return tuple(languages.split(",")) if languages else ()

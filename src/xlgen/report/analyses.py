@@ -1,0 +1,110 @@
+"""What `xlgen analyze ... --out DIR/analysis` left in a run's or a study's folder, for the page: tables and figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from xlgen.analysis.representations import BetweenLanguages, BetweenModels, WithLength
+from xlgen.registry import InputError
+from xlgen.report import clusters, locating, looking
+from xlgen.report.drawing import Plot, within_a_page
+from xlgen.report.tables import Cell, Column, Table
+
+Rows = Sequence[Mapping[str, Any]]
+
+FOLDER = "analysis"
+
+
+def _by_model(rows: Rows) -> list[Rows]:
+    models = dict.fromkeys(row["model"] for row in rows)
+    return [[row for row in rows if row["model"] == model] for model in models]
+
+
+_TABLES: Mapping[str, Callable[[Rows], Sequence[RichTable]]] = {
+    "cka-models": lambda rows: [looking.models_table(BetweenModels.of(rows))],
+    "cka-languages": lambda rows: [looking.languages_table(BetweenLanguages.of(own)) for own in _by_model(rows)],
+    "cka-length": lambda rows: [looking.length_table([WithLength.of(own) for own in _by_model(rows)])],
+    "spectra": lambda rows: [looking.norms_table(rows), looking.change_table(rows)],
+    "overlap": lambda rows: [looking.overlap_table(rows)],
+    "correlation": lambda rows: [looking.correlation_table(rows)],
+    "prompts": lambda rows: [clusters.prompts_table(rows)],
+    "prompts-contrast": lambda rows: [clusters.contrasts_table(rows)],
+    "probe": lambda rows: [locating.probe_table(rows)],
+    "lens": lambda rows: [locating.lens_table(rows)],
+}
+"""By what a row calls its analysis: the tables of the command line."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One file of figures, and the drawings whose names begin with its own."""
+
+    name: str
+    tables: tuple[Table, ...]
+    plots: tuple[Plot, ...]
+
+
+def read_analyses(folder: Path) -> list[Analysis]:
+    """The analyses in ``folder``, by name; none where there is no such folder. Files of others are passed over.
+
+    Raises InputError for a file that is damaged.
+    """
+    files = {path.stem: rows for path in sorted(folder.glob("*.json")) if (rows := _rows(path))}
+    drawings: dict[str, list[Path]] = {name: [] for name in files}
+    for path in sorted(folder.glob("*.svg")):
+        # cka-models.svg is of cka.json, and of cka-models.json where there is such a file.
+        owners = [name for name in files if path.stem == name or path.stem.startswith(f"{name}-")]
+        if owners:
+            drawings[max(owners, key=len)].append(path)
+    return [_analysis(name, rows, drawings[name]) for name, rows in files.items()]
+
+
+def _analysis(name: str, rows: Rows, drawings: Sequence[Path]) -> Analysis:
+    kinds = dict.fromkeys(row["analysis"] for row in rows)
+    tables = [
+        plain(table, f"{name}-{kind}-{number}")
+        for kind in kinds
+        if kind in _TABLES
+        for number, table in enumerate(_TABLES[kind]([row for row in rows if row["analysis"] == kind]))
+    ]
+    return Analysis(name, tuple(tables), tuple(_plot(path) for path in drawings))
+
+
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    """The rows of an analysis that is known here; none of any other file. Raises InputError for a damaged one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): analyze again, or remove it") from None
+    rows = found.get("rows") if isinstance(found, dict) else None
+    known = isinstance(rows, list) and all(isinstance(row, dict) and row.get("analysis") in _KNOWN for row in rows)
+    return rows if known and rows else []
+
+
+_KNOWN = {*_TABLES, "prompts-tree"}
+
+
+def _plot(path: Path) -> Plot:
+    title = path.stem.replace("-", " ")
+    return Plot(title, "", within_a_page(path.read_text(encoding="utf-8"), title))
+
+
+def plain(table: RichTable, name: str) -> Table:
+    """A table of the command line as one of the page. The cells of its first column are the heads of rows."""
+    columns = tuple(
+        Column(str(number), str(column.header), number=column.justify == "right")
+        for number, column in enumerate(table.columns)
+    )
+    cells = [list(column.cells) for column in table.columns]
+    rows = tuple(
+        {column.key: Cell(str(texts[place]) or None) for column, texts in zip(columns, cells, strict=True)}
+        for place in range(table.row_count)
+    )
+    return Table(name, re.sub(r"\s+", " ", str(table.title or name)), columns, rows)
