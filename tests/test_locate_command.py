@@ -57,11 +57,10 @@ def test_prompts_of_one_run_or_of_one_each(checkpoint: Callable[[str], Path], tm
     assert row["value"] == pytest.approx(float(torch.cosine_similarity(*(v.flatten() for v in mine), dim=0)), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mt5", "mbart"])
 def test_probe_and_lens_before_and_after(
-    name: str, checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
+    checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
-    base, task = checkpoint(name), tiny_task(["en", "fr", "th", "ar"])
+    base, task = checkpoint("mbart"), tiny_task(["en", "fr", "th", "ar"])
     run = trained(tmp_path / "full", base, task, "full")
     given = ["--task", task, "--languages", "en,th,ar", "--examples", 8, "--split", "test"]
     text = analyze("probe", base, run, *given, "--out", tmp_path / "out")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from synthetic import LANGUAGES, know_the_sentences, write_study
+from report.test_analyses import write_all
+from synthetic import LANGUAGES, know_the_sentences, write_run, write_study
 from xlgen.report.build import build_report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -25,6 +26,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:
         know_the_sentences(patch)
         return build_report(write_study(tmp_path_factory.mktemp("report") / "my & study")).as_uri()
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a run with every kind of analysis."""
+    folder = tmp_path_factory.mktemp("report") / "run"
+    write_run(folder)
+    write_all(folder / "analysis")
+    with pytest.MonkeyPatch.context() as patch:
+        know_the_sentences(patch)
+        return build_report(folder).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +96,30 @@ def test_the_page_does_not_scroll_sideways(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.evaluate("() => document.querySelectorAll('details').forEach(e => { e.open = true })")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (375, "dark")])
+def test_analyses_are_seen_on_a_screen_and_a_phone(browser: Any, analysed: str, width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(analysed)
+    page.evaluate("() => document.querySelectorAll('#analysis details').forEach(e => { e.open = true })")
+    figures = page.locator("#analysis figure svg").all()
+    assert len(figures) == 6
+    for box in (figure.bounding_box() for figure in figures):
+        assert box["width"] > 300 and box["height"] > 60
+    # Black ink needs paper, in the dark too.
+    paper = "() => getComputedStyle(document.querySelector('#analysis .drawn')).backgroundColor"
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    # What is wider than the page is scrolled by itself, by keyboard as well.
+    stops = "() => [...document.querySelectorAll('#analysis .plot, #analysis .wide')].every(e => e.tabIndex == 0)"
+    assert page.evaluate(stops)
+    page.get_by_role("link", name="analysis", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#analysis") and {url.partition("#")[0] for url in asked} == {analysed}
+    page.close()
 
 
 def test_filters_show_what_they_say(page: Any) -> None:

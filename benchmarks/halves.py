@@ -1,0 +1,40 @@
+"""Question: which half of a finetuned model decides its language? ``python benchmarks/halves.py RUN --out DIR``
+
+Writes two models into DIR: ``encoder-before`` is the finetuned model of RUN (full finetuning) with the encoder that it
+started from, ``decoder-before`` is that encoder's counterpart: the finetuned encoder under the decoder, the embeddings
+and the head that it started from. ``xlgen analyze lens`` looks into both. Li and Murray (2023) hold that the encoder's
+states lose the language, so that the decoder cannot know it: then ``encoder-before`` should write the right one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from xlgen.backbones import loading
+from xlgen.training.comparing import open_model
+from xlgen.training.serving import find_checkpoint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    about = json.loads((find_checkpoint(args.run) / "checkpoint.json").read_text(encoding="utf-8"))
+    before = loading.load(about["backbone"]).model.state_dict()
+    for name, from_before in (("encoder-before", True), ("decoder-before", False)):
+        backbone, _ = open_model(str(args.run))
+        prefixes = backbone.parts()["encoder"]
+        # `shared` holds the embeddings, which stay with the decoder; `embed_tokens` is another name for them.
+        weights = {key: value for key, value in before.items() if "embed_tokens" not in key}
+        changed = {key: value for key, value in weights.items() if key.startswith(prefixes) == from_before}
+        backbone.model.load_state_dict(changed, strict=False)
+        backbone.model.save_pretrained(args.out / name)
+        backbone.tokenizer.save_pretrained(args.out / name)
+        print(f"{args.out / name}: {len(changed)} tensors of {about['backbone']}")
+
+
+if __name__ == "__main__":
+    main()
