@@ -79,7 +79,7 @@ def test_probe_and_lens_before_and_after(
     classes = ("source", "target", "both", "other", "neither")
     assert all(sum(row[f"{each}_share"] for each in classes) == pytest.approx(1) for row in lens)
     drawn = {path.name for path in (tmp_path / "out").glob("*.svg")}
-    assert drawn >= {"probe.svg", "lens-layers.svg", "lens-th-generated.svg", "lens-ar-reference.svg"}
+    assert drawn >= {"probe.svg", "lens.svg", "lens-th-generated.svg", "lens-ar-reference.svg"}
 
 
 def test_text_tells_languages_of_one_script_apart(

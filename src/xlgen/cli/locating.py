@@ -84,7 +84,7 @@ def lens(
     show(locating.lens_table(rows))
     if folder:
         write(rows, folder / "lens.json")
-        say(locating.draw_layers(rows, folder / "lens-layers.svg"))
+        say(locating.draw_layers(rows, folder / "lens.svg"))
         for language, kind in dict.fromkeys((row["language"], row["text"]) for row in rows):
             say(locating.draw_lens(rows, language, kind, folder / f"lens-{language}-{kind}.svg"))
 

@@ -58,7 +58,7 @@ def read_analyses(folder: Path) -> list[Analysis]:
     """
     files = {path.stem: rows for path in sorted(folder.glob("*.json")) if (rows := _rows(path))}
     drawings: dict[str, list[Path]] = {name: [] for name in files}
-    for path in sorted(folder.glob("*.svg")):
+    for path in sorted(folder.glob("*.svg"), key=lambda path: path.stem):
         # cka-models.svg is of cka.json, and of cka-models.json where there is such a file.
         owners = [name for name in files if path.stem == name or path.stem.startswith(f"{name}-")]
         if owners:
