@@ -1,6 +1,6 @@
-"""Runs of the study pocket-methods, trained when a finding asks for them and shared by all findings of a session.
+"""Runs of shipped studies, trained when a finding asks for them and shared by all findings of a session.
 
-With ``XLGEN_FINDINGS=runs/pocket-methods`` they are those of a study's folder, and what is missing there is trained.
+With ``XLGEN_FINDINGS=runs`` they are those of the folders ``runs/STUDY``, and what is missing there is trained.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ from filelock import FileLock
 
 from xlgen.results.rows import collect
 from xlgen.study.execute import is_done, placed
-from xlgen.study.plan import PlannedRun, load_study
+from xlgen.study.plan import Study, load_study
 from xlgen.training.run import train
 
 OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")
 """The languages that no zero-shot run has labels for."""
+
+Trained = Callable[[str, str], Path]
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,42 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def outcome(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Outcome]:
-    """The outcome of a method of pocket-methods; processes that test side by side share what is trained."""
+def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Trained:
+    """The folder of a study's run, by their names; processes that test side by side share what is trained."""
     own = tmp_path_factory.getbasetemp()
-    own = (own if worker_id == "master" else own.parent) / "pocket-methods"
-    root = Path(os.environ.get("XLGEN_FINDINGS", own)).resolve()
-    (root / "runs").mkdir(parents=True, exist_ok=True)
-    study = [placed(run, root) for run in load_study("pocket-methods").runs]
+    own = own if worker_id == "master" else own.parent
+    folder = Path(os.environ.get("XLGEN_FINDINGS", own)).resolve()
     torch.set_num_threads(1)
 
-    def figures(run: PlannedRun) -> dict[tuple[str, str], float]:
-        folder = root / "runs" / run.name
-        with FileLock(root / f"{run.name}.lock"):
-            if not is_done(run, folder):
-                train(run.recipe, folder)
-        return {(row["language"], row["metric"]): row["value"] for row in collect(folder)}
+    def of(study: str, name: str) -> Path:
+        root = folder / study
+        (root / "runs").mkdir(parents=True, exist_ok=True)
+        run = next(placed(run, root) for run in plan(study).runs if run.name == name)
+        found = root / "runs" / name
+        with FileLock(root / f"{name}.lock"):
+            if not is_done(run, found):
+                train(run.recipe, found)
+        return found
+
+    return of
+
+
+@cache
+def plan(study: str) -> Study:
+    """A shipped study."""
+    return load_study(study)
+
+
+@pytest.fixture(scope="session")
+def outcome(trained: Trained) -> Callable[[str], Outcome]:
+    """The outcome of a method of pocket-methods."""
+
+    def figures(name: str) -> dict[tuple[str, str], float]:
+        return {(row["language"], row["metric"]): row["value"] for row in collect(trained("pocket-methods", name))}
 
     def of(method: str) -> Outcome:
-        seeds = [figures(run) for run in study if run.name.startswith(f"{method}-summaries-seed=")]
+        names = [run.name for run in plan("pocket-methods").runs]
+        seeds = [figures(name) for name in names if name.startswith(f"{method}-summaries-seed=")]
 
         def mean(metric: str, *languages: str) -> float:
             return statistics.fmean(found[code, metric] for found in seeds for code in languages)
