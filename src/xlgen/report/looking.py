@@ -137,7 +137,8 @@ def draw_spectra(rows: Rows, path: Path) -> Path:
     for model in models[1:] or models:
         mine = [(place, cells) for place, name, cells in _lines(rows) if name == model]
         values = np.array([[_shade(cells.get(kind), len(models) > 1) for kind in kinds] for _, cells in mine])
-        panels.append(Panel(short_backbone(model), [place for place, _ in mine], kinds, values))
+        narrow = [kind.replace(" ", "\n") for kind in kinds]  # or T5's FC1 wi_0 and FC1 wi_1 run into one another
+        panels.append(Panel(short_backbone(model), [place for place, _ in mine], narrow, values))
     title = (
         f"Relative change of the weights since {short_backbone(models[0])} (%)"
         if len(models) > 1
