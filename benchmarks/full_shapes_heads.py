@@ -129,7 +129,7 @@ task: pocket-parts
 training:
   steps: {STEPS}
   optimizer: adamw
-  learning_rate: 1e-4
+  learning_rate: 2e-5
   warmup_steps: 0
   dropout: 0.0
   batch_tokens: 1000
