@@ -181,11 +181,12 @@ def evaluate(
         else None
     )
     share = [whole[i] for i in mine]
-    found = (
-        [Predicted(text, cropped, None) for text, cropped in tell(backbone, method, share, task, evaluation, progress)]
-        if isinstance(backbone, Headed)
-        else predict(backbone, method, share, task, decoding, control, progress, seen)
-    )
+    if isinstance(backbone, Headed):
+        backbone.learn(text for example in share for text in example.texts)
+        told = tell(backbone, method, share, task, evaluation, progress)
+        found = [Predicted(text, cropped, None) for text, cropped in told]
+    else:
+        found = predict(backbone, method, share, task, decoding, control, progress, seen)
     pairs = list(zip(mine, found, strict=True))
     if accelerator is not None and world > 1:
         pairs = gather_object(pairs)

@@ -46,18 +46,6 @@ def tell(
 
     A tag for every word, or one class. Raises BackboneError for an input of which nothing fits.
     """
-    backbone.learn(text for example in examples for text in example.texts)
-    return _tell(backbone, method, examples, task, evaluation, progress)
-
-
-def _tell(
-    backbone: Headed,
-    method: Method,
-    examples: Sequence[LabelledExample],
-    task: Task,
-    evaluation: Evaluation,
-    progress: Callable[[int], None] = lambda count: None,
-) -> list[tuple[str, int]]:
     limit = task.config.max_source_tokens
     found: dict[int, tuple[str, int]] = {}
     for language in dict.fromkeys(example.language for example in examples):
@@ -94,7 +82,7 @@ def tell_stream(
     """
     asked = Deferred(examples)
     while window := list(islice(asked, _WINDOW)):
-        # Nothing is learned by heart, which would grow with what is read.
-        for example, (text, cropped) in zip(window, _tell(backbone, method, window, task, evaluation), strict=True):
+        # No text is learned before, which would keep all that is read.
+        for example, (text, cropped) in zip(window, tell(backbone, method, window, task, evaluation), strict=True):
             yield example, text, cropped
     asked.finish()
