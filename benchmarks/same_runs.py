@@ -3,7 +3,7 @@
     python benchmarks/same_runs.py LOCAL RAY
 
 For a study that ran twice: on one machine and through Ray, or killed and not. Times and rates of steps are left out.
-Prints runs that differ or are in one folder only, and how often each run was begun where the log of a Ray run says so.
+Prints runs that differ or are in one folder only, those that Ray began more than once, and how many on each node.
 Exit code 1 where anything differs.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 from xlgen.results.files import read_lines
@@ -27,9 +28,9 @@ def said(run: Path) -> list[str]:
     )
 
 
-def begun(run: Path) -> int:
-    """On how many nodes, one after another, a run was begun."""
-    return sum("node" in line for line in read_lines(run.parent / f"{run.name}.log"))
+def nodes(run: Path) -> list[str]:
+    """The nodes on which a run was begun, one after another."""
+    return [line["node"] for line in read_lines(run.parent / f"{run.name}.log") if "node" in line]
 
 
 def main() -> None:
@@ -40,11 +41,12 @@ def main() -> None:
     )
     alone = sorted(ours.keys() ^ theirs.keys())
     different = [name for name in sorted(ours.keys() & theirs.keys()) if said(ours[name]) != said(theirs[name])]
-    again = {name: count for name, path in theirs.items() if (count := begun(path)) > 1}
+    begun = {name: nodes(path) for name, path in theirs.items()}
     print(f"{len(ours)} and {len(theirs)} runs; {len(ours.keys() & theirs.keys()) - len(different)} are equal")
     print(f"in one folder only: {', '.join(alone) or 'none'}")
     print(f"different: {', '.join(different) or 'none'}")
-    print(f"begun more than once: {again or 'none'}")
+    print(f"begun more than once: {', '.join(name for name, on in begun.items() if len(on) > 1) or 'none'}")
+    print(f"begun on each node: {dict(Counter(node for on in begun.values() for node in on)) or 'not through Ray'}")
     sys.exit(1 if alone or different else 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from xlgen.report.heatmaps import Panel, draw
 from xlgen.report.tables import language_name
 from xlgen.results.runs import short_backbone
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 
 def models_table(found: BetweenModels) -> Table:
@@ -99,33 +100,32 @@ def spectra_table(rows: Rows) -> tables.Table:
 
 def norms_table(rows: Rows) -> Table:
     """The same for the terminal."""
-    kinds = _kinds(rows)
-    table = narrow_table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
-    table.title = "Norm of the singular values (and distance to those of the first model)"
-    first = rows[0]["model"] if rows else ""
-    for place, model, cells in _lines(rows):
-        shown = (cells.get(kind) for kind in kinds)
-        numbers = [
-            "" if cell is None else f"{cell['norm']:.1f}" + ("" if model == first else f" ({cell['distance']:.2f})")
-            for cell in shown
-        ]
-        table.add_row(place, short_backbone(model), *numbers)
-    return table
+
+    def text(cell: Row, first: bool) -> str:
+        return f"{cell['norm']:.1f}" + ("" if first else f" ({cell['distance']:.2f})")
+
+    return _weights_table(rows, "Norm of the singular values (and distance to those of the first model)", text)
 
 
 def change_table(rows: Rows) -> Table:
     """A line a layer and model: effective rank, and what changed since the first model, relative, in percent."""
+
+    def text(cell: Row, first: bool) -> str:
+        changed = "" if first else f" ({_percent(cell['change'])} | {_percent(cell['spectrum_change'])})"
+        return f"{cell['effective_rank']:.1f}{changed}"
+
+    title = "Effective rank (change of the weight | of its singular values since the first model, %)"
+    return _weights_table(rows, title, text)
+
+
+def _weights_table(rows: Rows, title: str, text: Callable[[Row, bool], str]) -> Table:
+    """A line a layer and model, a column a kind of weight; ``text`` is told whether a cell is of the first model."""
     kinds = _kinds(rows)
     table = narrow_table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
-    table.title = "Effective rank (change of the weight | of its singular values since the first model, %)"
-    first = rows[0]["model"] if rows else ""
+    table.title = title
     for place, model, cells in _lines(rows):
-        numbers = []
-        for cell in (cells.get(kind) for kind in kinds):
-            changed = "" if cell is None or model == first else f" ({_percent(cell['change'])}"
-            changed += f" | {_percent(cell['spectrum_change'])})" if cell and changed else ""
-            numbers.append("" if cell is None else f"{cell['effective_rank']:.1f}{changed}")
-        table.add_row(place, short_backbone(model), *numbers)
+        found = [text(cells[kind], model == rows[0]["model"]) if kind in cells else "" for kind in kinds]
+        table.add_row(place, short_backbone(model), *found)
     return table
 
 
