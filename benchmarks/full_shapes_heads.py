@@ -125,7 +125,7 @@ def main() -> None:
 RECIPE = f"""
 name: full-shape-head
 backbone: {{name: FOLDER, init: random, unknown_languages: allow}}
-task: pocket-parts
+task: pocket-roles
 training:
   steps: {STEPS}
   optimizer: adamw

@@ -1,5 +1,6 @@
 """Every recipe, study and task file that ships is right, says what it is for, and names things that exist."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from xlgen.overrides import read_yaml
 from xlgen.study.plan import load_study
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "xlgen" / "recipes"
+BENCHMARKS = ROOT.parents[2] / "benchmarks"
 FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.yaml"))}
 STUDIES = {name: path for name, path in FILES.items() if "base" in read_yaml(path)}
 TASKS = {name: path for name, path in FILES.items() if name.startswith("tasks/")}
@@ -32,6 +34,15 @@ def check(recipe: Recipe) -> None:
             options = dict(unlabelled.objective)
             validate(objectives.get(options.pop("name")).Options, options, "objective")
             build_reader(unlabelled.corpus, Path(), "corpus")
+
+
+@pytest.mark.parametrize("script", ["full_shapes", "full_shapes_heads"])
+def test_recipe_inside_a_benchmark(script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A benchmark is run by hand and rarely: what it names is renamed unseen."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    file = tmp_path / "recipe.yaml"
+    file.write_text(importlib.import_module(script).RECIPE.replace("FOLDER", "pocket-mt5"), encoding="utf-8")
+    check(load_recipe(str(file)))
 
 
 def test_there_are_some() -> None:
