@@ -78,6 +78,14 @@ def test_what_is_exported_to_peft_is_opened_by_it(trained: Make, tmp_path: Path,
     assert found.equal == found.asked == 12
 
 
+def test_peft_would_look_for_weights_that_were_drawn_at_random(trained: Make, tmp_path: Path) -> None:
+    about = trained("mt5", {"method": "lora"}) / "checkpoint.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "init": "random"}))
+    with pytest.raises(InputError, match="drawn at random"):
+        export(about.parent, "peft", tmp_path / "out", examples=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
     folder = trained("nllb", {"method": "full"})

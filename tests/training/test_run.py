@@ -19,11 +19,13 @@ import pytest
 import torch
 import yaml
 
+from xlgen.backbones import loading
 from xlgen.config import Recipe, Resources
 from xlgen.training import checkpoints as store
 from xlgen.training.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.run import train
+from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -345,3 +347,27 @@ def test_a_run_of_before_a_key_was_there_is_gone_on_with(
     again = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1).model_copy(update={"resources": Resources(cpus=4)})
     train(again, folder, resume=True)
     assert events(folder, "step") == events(whole, "step")
+
+
+@pytest.mark.parametrize("method", ["full", "adapters", "lora"])
+def test_what_was_trained_beside_random_weights_comes_back(
+    task_file: str, tiny_mt5: Path, tmp_path: Path, method: str
+) -> None:
+    """A checkpoint of adapters holds no weights of the backbone: they are drawn again, not read."""
+    backbone = {"name": str(tiny_mt5), "init": "random"}
+    plain = recipe(task_file, tiny_mt5, steps=2)
+    asked = plain.model_copy(
+        update={
+            "backbone": plain.backbone.model_validate(backbone),
+            "stages": (plain.stages[0].model_copy(update={"adaptation": {"method": method}}),),
+        }
+    )
+    train(asked, tmp_path / "run")
+    during = predictions(tmp_path / "run")
+    _, folder = evaluate_checkpoint(tmp_path / "run", asked.stages[0].evaluation)
+    assert {file.name: file.read_text(encoding="utf-8") for file in folder.rglob("*.jsonl")} == {
+        Path(name).name: text for name, text in during.items()
+    }
+    pretrained = loading.load(str(tiny_mt5)).model.state_dict()
+    start = store.load_start(store.read_about(find_checkpoint(tmp_path / "run"))).model.state_dict()
+    assert not any(torch.equal(start[name], pretrained[name]) for name in start if name.endswith("q.weight"))

@@ -111,7 +111,7 @@ def load(
     if head is None and not (family.decodes or encoder_only):
         raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
     if init == "random":
-        model = _random_model(config, family, seed)
+        model = _random_model(config, family, seed).to(DTYPES[weights])
     else:
         model = _load_model(folder, config, DTYPES[weights], family.decodes)
         family.repair(model, fresh=False)

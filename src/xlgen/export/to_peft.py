@@ -11,6 +11,7 @@ from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.export import Decode, Format, formats, greedily
+from xlgen.training.checkpoints import read_about
 
 _FILES = ("adapter_model.safetensors", "adapter_config.json")
 
@@ -25,6 +26,10 @@ class ToPeft(Format):
         if missing:
             raise BackboneError(
                 f"{checkpoint} was not trained through peft (it has no {missing[0]}); export to transformers"
+            )
+        if read_about(checkpoint).init == "random":
+            raise BackboneError(
+                f"{checkpoint} is beside weights drawn at random, which peft finds in no folder; export to transformers"
             )
         for name in _FILES:
             shutil.copyfile(checkpoint / name, folder / name)

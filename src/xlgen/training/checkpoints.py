@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class About:
     """From which inserted modules were drawn."""
     head: Mapping[str, Any] | None = None
     """Of a task of labels, what its head tells: ``{kind, labels}``."""
+    init: str = "pretrained"
+    """``random`` where the backbone's own weights were drawn from ``seed`` too."""
 
 
 def save_checkpoint(
@@ -112,22 +114,35 @@ def load_resume(folder: Path, optimizer: Optimizer) -> dict[str, Any]:
     return state
 
 
-def forget_resume(folder: Path) -> None:
-    """Drop what only the newest checkpoint needs."""
-    shutil.rmtree(folder / _RESUME, ignore_errors=True)
-
-
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, oldest first."""
     found = [path for path in folder.glob("step-*") if path.is_dir() and (path / _ABOUT).exists()]
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
+def tidy(folder: Path, keep: int | None = None) -> None:
+    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay)."""
+    found = checkpoints(folder)
+    for path in found[:-1]:
+        shutil.rmtree(path / _RESUME, ignore_errors=True)
+    for path in found[:-keep] if keep else []:
+        shutil.rmtree(path)
+
+
+def save_model(folder: Path, backbone: Backbone) -> None:
+    """A folder like any pretrained checkpoint's; it appears whole or not at all."""
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    backbone.model.save_pretrained(temporary)
+    backbone.tokenizer.save_pretrained(temporary)
+    temporary.rename(folder)
+
+
 def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head"} - set(data)
+        optional = {"allow_unknown", "seed", "head", "init"} - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
@@ -143,24 +158,29 @@ def restore(folder: Path, backbone: Backbone, method: Method) -> None:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error})") from None
 
 
+def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp32") -> Backbone:
+    """The backbone as it was before training, its method not yet put in. Raises BackboneError."""
+    return loading.load(
+        about.backbone,
+        languages=languages,
+        allow_unknown=about.allow_unknown,
+        init=about.init,
+        weights=weights,
+        seed=about.seed,
+        head=head_of(about.head),
+    )
+
+
 def load_checkpoint(
     folder: Path, languages: tuple[str, ...] = (), weights: str = "fp32"
 ) -> tuple[Backbone, Method, About]:
     """A trained backbone, ready to generate, with its method; ``weights`` is their precision. Raises BackboneError."""
     about = read_about(folder)
     method = build_method(about.adaptation)
-    source = str(folder) if method.whole_model else about.backbone
-    allow, head = about.allow_unknown, head_of(about.head)
-    backbone = loading.load(
-        source, languages=languages, allow_unknown=allow, weights=weights, seed=about.seed, head=head
-    )
+    start = replace(about, backbone=str(folder), init="pretrained") if method.whole_model else about
+    backbone = load_start(start, languages, weights)
     method.prepare(backbone, about.seed)
     if not method.whole_model:
         restore(folder, backbone, method)
     backbone.model.eval()
     return backbone, method, about
-
-
-def remove(folder: Path) -> None:
-    """Delete a checkpoint."""
-    shutil.rmtree(folder)

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, build_method
-from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.heads import head_of
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 
@@ -45,8 +43,7 @@ def interpolated(
 
 def _start(about: store.About) -> dict[str, Tensor]:
     """The trained parameters as they were before training."""
-    head = head_of(about.head)
-    fresh = loading.load(about.backbone, allow_unknown=about.allow_unknown, seed=about.seed, head=head)
+    fresh = store.load_start(about)
     method = build_method(about.adaptation)
     method.prepare(fresh, about.seed)
     return {name: p.detach() for name, p in _trained(fresh).items()}

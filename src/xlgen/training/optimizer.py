@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from xlgen.config import Plateau, Training
+from xlgen.registry import InputError
 
 
 def learning_rate_factor(step: int, training: Training) -> float:
@@ -95,3 +96,11 @@ class Reduction:
         if self._plateau and state:
             self._rate.param_groups[0]["lr"] = state["factor"]
             self._plateau.best, self._plateau.num_bad_epochs = state["best"], int(state["bad"])
+
+
+def mean_of(metric: str, values: Sequence[float | None]) -> float:
+    """The mean of a figure over languages. Raises InputError where no evaluation gives it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
+    return sum(known) / len(known)

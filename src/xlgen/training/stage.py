@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,14 +24,13 @@ from xlgen.data.prefetch import Prefetched, prefetched
 from xlgen.data.tasks import Task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
-from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
 from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
-from xlgen.training.optimizer import Reduction, build_optimizer
+from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
@@ -112,7 +109,7 @@ class StageRun:
             self._train(model, optimizer, batches, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
-            self._save_model()
+            store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
 
     def _train(
@@ -180,18 +177,14 @@ class StageRun:
         folder = Path(self.recipe.data_dir)
         return read_parallel(config, self.backbone, tuple(self.examples), pivot, folder, allow_unknown)
 
-    def _save_model(self) -> None:
-        """A folder like any pretrained checkpoint's; it appears whole or not at all."""
-        temporary = self.place / "model.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        self.backbone.model.save_pretrained(temporary)
-        self.backbone.tokenizer.save_pretrained(temporary)
-        temporary.rename(self.place / "model")
-
     def _evaluation_examples(self) -> dict[str, list[LabelledExample]]:
         if self.task is None:
             return {}
         return evaluation_examples(self.task, self.stage.evaluation, self.stage.source_languages)
+
+    @property
+    def _init(self) -> str:
+        return self.recipe.backbone.init if self.index == 0 else "pretrained"
 
     def _load(self) -> Backbone:
         languages = tuple(self.examples)
@@ -202,7 +195,7 @@ class StageRun:
             languages=languages,
             allow_unknown=self.recipe.backbone.unknown_languages == "allow",
             precision=self.stage.training.precision,
-            init=self.recipe.backbone.init if self.index == 0 else "pretrained",
+            init=self._init,
             seed=self.recipe.seed,
             head=head_of(self.task.config.head) if self.task is not None else None,
         )
@@ -293,7 +286,6 @@ class StageRun:
     def _save(self, step: int, stream: dict[str, Any], optimizer: Any) -> None:
         if self.accelerator.is_main_process:
             folder = self.place / "checkpoints"
-            before = store.checkpoints(folder)
             about = store.About(
                 step=step,
                 backbone=self.backbone_name,
@@ -303,22 +295,11 @@ class StageRun:
                 allow_unknown=self.recipe.backbone.unknown_languages == "allow",
                 seed=self.recipe.seed,
                 head=self.task.config.head if self.task is not None else None,
+                init=self._init,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
-            for path in before:
-                store.forget_resume(path)
-            keep = self.stage.training.keep_checkpoints
-            for path in store.checkpoints(folder)[: -keep or None] if keep else []:
-                store.remove(path)
+            store.tidy(folder, self.stage.training.keep_checkpoints)
             self.folder.set_state(stage=self.index, step=step, status="running")
         self.accelerator.wait_for_everyone()
-
-
-def mean_of(metric: str, values: Sequence[float | None]) -> float:
-    """The mean of a figure over languages. Raises InputError where no evaluation gives it."""
-    known = [value for value in values if value is not None]
-    if not known:
-        raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
-    return sum(known) / len(known)
