@@ -82,6 +82,25 @@ def test_probe_and_lens_before_and_after(
     assert drawn >= {"probe.svg", "lens.svg", "lens-th-generated.svg", "lens-ar-reference.svg"}
 
 
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "nllb"])
+def test_encoders_are_probed_on_texts_of_their_own(
+    checkpoint: Callable[[str], Path], tmp_path: Path, family: str
+) -> None:
+    """Thai, Arabic and English by three scripts: nothing is learned in these weights, and the pieces tell all."""
+    for code, words in {"eng": "the rain of day {}", "tha": "ฝนตก วันที่ {}", "arb": "مطر اليوم {}"}.items():
+        lines = [words.format(number) for number in range(20)]
+        (tmp_path / f"{code}.txt").write_text("\n".join(lines), encoding="utf-8")
+    texts = {"corpus": {"reader": "lines", "path": "{language}.txt", "codes": {"en": "eng", "th": "tha", "ar": "arb"}}}
+    given = ["--texts", json.dumps(texts), "--data-dir", tmp_path, "--unknown-languages", "--examples", 16]
+    analyze("probe", checkpoint(family), *given, "--out", tmp_path / "out")
+    found = rows(tmp_path / "out" / "probe.json")
+    assert {row["part"] for row in found} == {"encoder"}
+    assert {(row["language"], row["value"]) for row in found if row["given"] == "states" and row["layer"] == 1} == {
+        (code, 100.0) for code in ("en", "th", "ar", "all")
+    }
+    assert all(row["n"] == 5 and "train:11|test:5" in row["signature"] for row in found)
+
+
 def test_text_tells_languages_of_one_script_apart(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -126,6 +145,7 @@ def test_bad_input_is_2(
     assert "damaged or truncated" in say("prompts", broken, other)
     assert "has no language 'ja'" in say("probe", tiny, *short, "--languages", "en,ja")
     assert "unknown language 'qq'" in say("lens", tiny, *short, "--languages", "en,qq")
+    assert "give one of them" in say("probe", tiny, *short, "--texts", "{corpus: {reader: pocket}}")
     assert "at least two, not 1" in say("probe", tiny, *short, "--languages", "th")
     assert "no language but the source" in say("lens", tiny, *short, "--languages", "en")
     assert "en and fr are written in one script" in say("lens", tiny, *short)

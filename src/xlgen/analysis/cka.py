@@ -27,7 +27,7 @@ from xlgen.registry import InputError
 Array: TypeAlias = NDArray[np.float64]
 Estimator: TypeAlias = Literal["unbiased", "biased"]
 
-_TILE = 512
+_TILE = 256
 _FEWEST = {"unbiased": 4, "biased": 2}
 """With fewer rows than this an estimate is not defined (Song et al. 2012, equation 5: n (n - 3) divides)."""
 _ROUNDING = 1e-12

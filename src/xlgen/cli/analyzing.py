@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     from xlgen.config import ParallelText
 
-_TEXTS = (
+TEXTS = (
     "Parallel text: a YAML file or mapping as `evaluation.xlrs` takes it, "
-    '{corpus: {reader: lines, path: "ntrex128/{language}.txt", codes: {en: eng, fr: fra}}}; default: the pocket world.'
+    '{corpus: {reader: lines, path: "ntrex128/{language}.txt", codes: {en: eng, fr: fra}}}.'
 )
 MODEL = "A backbone (embedded, of the hub, a folder), a run's folder (its newest checkpoint) or a checkpoint's."
 LANGUAGES = "Comma-separated; default: all there are."
+UNKNOWN = "Let languages through that a backbone without codes lacks."
 DATA = "Where relative paths start."
 Pooling = Literal["mean", "tokens"]
 Linkage = Literal["average", "complete", "single"]
@@ -39,7 +40,7 @@ app.add_typer(analyze, name="analyze")
 def cka(
     first: Annotated[str, typer.Argument(help=MODEL)],
     second: Annotated[str | None, typer.Argument(help="Another one; without it, the languages of the first.")] = None,
-    texts: Annotated[str | None, typer.Option(help=_TEXTS)] = None,
+    texts: Annotated[str | None, typer.Option(help=f"{TEXTS} Default: the pocket world.")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     sentences: Annotated[
         int | None, typer.Option(min=1, help="The first so many; default: what the texts say.")
@@ -48,9 +49,7 @@ def cka(
     relative_depth: Annotated[
         bool, typer.Option("--relative-depth", help="Compare models of different depths, layer by proportion.")
     ] = False,
-    unknown_languages: Annotated[
-        bool, typer.Option("--unknown-languages", help="Let languages through that a backbone without codes lacks.")
-    ] = False,
+    unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     batch_size: Annotated[
         int, typer.Option(min=4, help="Sentences of a batch; more than there are: all at once.")
     ] = 256,
@@ -63,7 +62,7 @@ def cka(
     from xlgen.report import looking
     from xlgen.training.comparing import represent
 
-    config = _parallel_text(texts, sentences)
+    config = parallel_text(texts, sentences)
     codes = languages.split(",") if languages else ()
     settings = Settings(batch_size, epochs, seed)
     names = [first, *([second] if second else [])]
@@ -197,7 +196,7 @@ def prompts(
         say(clusters.draw_clusters(found, folder / "prompts.svg"))
 
 
-def _parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
+def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
     """What --texts names, or the pocket world's validation stories."""
     from xlgen.config import ParallelText, validate
     from xlgen.overrides import parse_yaml, read_yaml

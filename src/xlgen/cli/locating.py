@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from xlgen.cli.analyzing import DATA, LANGUAGES, MODEL, analyze, say, show, write
+from xlgen.cli.analyzing import DATA, LANGUAGES, MODEL, TEXTS, UNKNOWN, analyze, parallel_text, say, show, write
 from xlgen.cli.console import err
+from xlgen.registry import InputError
 
 _MODELS = f"{MODEL} Several are set side by side: before and after."
+_DEFAULT = "pocket-summaries"
 _TASK = "A task whose inputs in several languages are translations of one another, by name or as a YAML file."
 _CORPUS = (
     "Unlabelled text, {reader: pocket}, by which pieces are told apart rather than by script; needed where source and "
@@ -21,10 +23,12 @@ _CORPUS = (
 @analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --examples 20")
 def probe(
     models: Annotated[list[str], typer.Argument(help=_MODELS)],
-    task: Annotated[str, typer.Option(help=_TASK)] = "pocket-summaries",
+    task: Annotated[str | None, typer.Option(help=f"{_TASK} Default: {_DEFAULT}.")] = None,
+    texts: Annotated[str | None, typer.Option(help=f"Instead of a task, for the encoder alone. {TEXTS}")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
     examples: Annotated[int, typer.Option(min=4, help="At most so many inputs of each language.")] = 100,
+    unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     l2: Annotated[float, typer.Option(min=0.0, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and the shuffled labels.")] = 0,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
@@ -33,15 +37,31 @@ def probe(
     """How well a linear classifier tells the language from the states of each layer, of encoder and decoder."""
     from xlgen.analysis.probes import Settings
     from xlgen.analysis.probes import probe as probe_states
+    from xlgen.analysis.representations import Representations
     from xlgen.data.tasks import load_task
     from xlgen.report import locating
+    from xlgen.training.comparing import represent
     from xlgen.training.inside import Chosen, states_of
 
-    chosen = Chosen(load_task(task, data_dir), _codes(languages), split, examples)
+    if task and texts:
+        raise InputError("--task and --texts both say what is read: give one of them")
+    codes = _codes(languages)
+    if texts:
+        corpus = parallel_text(texts, examples)
+
+        def read(name: str) -> dict[str, Representations]:
+            return {"encoder": represent(name, corpus, codes, data_dir, unknown_languages)}
+
+    else:
+        chosen = Chosen(load_task(task or _DEFAULT, data_dir), codes, split, examples, unknown_languages)
+
+        def read(name: str) -> dict[str, Representations]:
+            return states_of(name, chosen)
+
     rows: list[dict[str, Any]] = []
     for name in models:
         with err.status(f"reading states of {name}"):
-            parts = states_of(name, chosen)
+            parts = read(name)
         with err.status(f"probing {name}"):
             rows += [
                 row

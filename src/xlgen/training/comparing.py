@@ -65,7 +65,7 @@ def represent(
     backbone, method = open_model(name)
     codes = languages_of(texts, languages, data_dir, backbone)
     texts = texts.model_copy(update={"languages": codes})
-    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where="cka")
+    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where="--texts")
     states = {}
     for code, inputs in found.inputs.items():
         method.set_language(backbone, code)

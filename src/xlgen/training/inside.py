@@ -35,11 +35,14 @@ class Chosen:
     split: str = "validation"
     examples: int = 50
     """At most so many of each language."""
+    allow_unknown: bool = False
+    """Where the family has no codes of languages, those that the backbone does not know may be there."""
 
     def read(self, backbone: Backbone) -> dict[str, list[LabelledExample]]:
         """By language. Raises InputError or BackboneError for a language that task or backbone has not."""
         codes = self.task.check_languages(self.languages) if self.languages else self.task.languages
-        backbone.check_languages(codes)
+        if backbone.has_codes or not self.allow_unknown:
+            backbone.check_languages(codes)
         return {code: self.task.examples(code, self.split, self.examples) for code in codes}
 
 
