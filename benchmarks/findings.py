@@ -98,7 +98,7 @@ def _point(results: Results, run: Run, step: int, codes: Sequence[str]) -> Point
         return float("nan") if found is None else found
 
     english = results.value(run, "en", run.main_metric, step) or 0.0
-    method = f"{run.method}, {' and '.join(run.source_languages)}"
+    method = _labelled(run)
     rate = rate_text(run.learning_rate or 0.0)
     return Point(run.backbone, method, rate, step, over("xlrs"), over(run.main_metric), over(LANGUAGE_RATE), english)
 
@@ -146,7 +146,7 @@ def correlations(points: Sequence[Point]) -> str:
 
 def choices(results: Results) -> str:
     """Of each search for a rate: what en-dev, the lowest XLRS and target labels take, and what that is worth."""
-    lines = ["| backbone | method | seed | source | XLRS | target |", "|---|---|---:|---:|---:|---:|"]
+    lines = ["| backbone | method, labels | seed | source | XLRS | target |", "|---|---|---:|---:|---:|---:|"]
     for group in searches(results):
         if group[0].task != "pocket-summaries":
             continue
@@ -156,7 +156,7 @@ def choices(results: Results) -> str:
             run = next(iter(found[name].runs.values()))
             step = next(iter(found[name].steps.values()))
             cells.append(f"{found[name].mean:.1f} ({rate_text(run.learning_rate or 0.0)}, {step})")
-        lines.append(f"| {group[0].backbone} | {group[0].method} | {group[0].seed} | " + " | ".join(cells) + " |")
+        lines.append(f"| {group[0].backbone} | {_labelled(group[0])} | {group[0].seed} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -166,12 +166,16 @@ def within(results: Results) -> str:
     for run in results.runs:
         if run.figures and run.task == "pocket-summaries":
             found = {each.criterion: each.mean or 0.0 for each in checkpoint_choices(results, run)}
-            groups[run.backbone, f"{run.method}, {' and '.join(run.source_languages)}"].append(found)
+            groups[run.backbone, _labelled(run)].append(found)
     lines = ["| backbone | method, labels | runs | source | XLRS | target |", "|---|---|---:|---:|---:|---:|"]
     for (backbone, method), every in groups.items():
         figures = (f"{_mean(each[name] for each in every):.1f}" for name in ("source", "xlrs", "target"))
         lines.append(f"| {backbone} | {method} | {len(every)} | " + " | ".join(figures) + " |")
     return "\n".join(lines)
+
+
+def _labelled(run: Run) -> str:
+    return f"{run.method}, {' and '.join(run.source_languages)}"
 
 
 def scatter(points: Sequence[Point], codes: tuple[str, ...]) -> str:

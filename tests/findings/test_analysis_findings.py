@@ -44,7 +44,7 @@ def english(trained: Trained) -> Results:
 @pytest.fixture(scope="module")
 def full(trained: Trained) -> Results:
     """Full finetuning at a rate that is far too high, from one source language and from two."""
-    names = [f"mt5-full-{sources}-1e-2-seed=0" for sources in ("en", "en+zh")]
+    names = [f"mt5-full-{sources}-1e-2-seed={seed}" for sources in ("en", "en+zh") for seed in SEEDS]
     return of_runs(read_run(trained("pocket-sources", name)) for name in names)
 
 
@@ -76,11 +76,12 @@ def test_finetuning_on_one_source_raises_xlrs(english: Results) -> None:
 
 
 def test_two_sources_raise_xlrs_less_than_one(full: Results) -> None:
-    """L, section 6, Figure 6, with full finetuning as in L, one seed. With adapters there is no difference to see."""
+    """L, section 6, Figure 6, with full finetuning as in L, in each of three seeds. With adapters it hardly differs."""
     before = pretrained_xlrs("pocket-mt5")
-    one, two = mean_xlrs(full, "full-en-"), mean_xlrs(full, "full-en+zh-")
-    assert one > before + 0.06
-    assert two < one - 0.02
+    one, two = ([last_xlrs(full, run) for run in full.runs if part in run.name] for part in ("-en-", "-en+zh-"))
+    assert statistics.fmean(one) > before + 0.08
+    assert statistics.fmean(two) < statistics.fmean(one) - 0.06
+    assert max(two) < min(one)
 
 
 def test_xlrs_goes_against_the_score(english: Results) -> None:
