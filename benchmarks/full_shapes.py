@@ -49,21 +49,44 @@ def _nllb() -> tuple[Any, str]:
     ), "pocket-nllb"
 
 
+def _bert() -> tuple[Any, str]:
+    from transformers import BertConfig
+
+    return BertConfig(vocab_size=119_547), "pocket-mbart"  # the defaults are BERT-base's
+
+
+def _xlm_r(**shape: int) -> tuple[Any, str]:
+    from transformers import XLMRobertaConfig
+
+    fixed = {"vocab_size": 250_002, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    return XLMRobertaConfig(**fixed, **shape), "pocket-mbart"  # otherwise as BERT-base
+
+
+def _xlm_r_large() -> tuple[Any, str]:
+    return _xlm_r(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
+
+
 SHAPES = {"mt5": _mt5, "mbart": _mbart, "nllb": _nllb}
+ALONE = {"bert": _bert, "xlm-roberta": _xlm_r, "xlm-roberta-large": _xlm_r_large}
+"""Encoders without a decoder."""
+FRAMES = {"pocket-mbart": {"cls_token": "<s>", "sep_token": "</s>"}}
+"""BERT's frame around a text, by the names of the pocket vocabulary."""
 
 
 def make(name: str, folder: Path) -> int:
     """Write the checkpoint folder; return its number of parameters."""
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer
 
     from xlgen.backbones.loading import embedded, family_of
 
-    config, tokenizer = SHAPES[name]()
-    AutoTokenizer.from_pretrained(embedded()[tokenizer]).save_pretrained(folder)
+    config, tokenizer = {**SHAPES, **ALONE}[name]()
+    frame = FRAMES.get(tokenizer, {}) if name in ALONE else {}
+    AutoTokenizer.from_pretrained(embedded()[tokenizer], **frame).save_pretrained(folder)
     config.save_pretrained(folder)
     torch.manual_seed(0)
-    model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+    loader = AutoModel if name in ALONE else AutoModelForSeq2SeqLM
+    model = loader.from_config(config, dtype=torch.float32)
     family_of(str(folder)).repair(model, fresh=True)
     model.save_pretrained(folder)
     return sum(parameter.numel() for parameter in model.parameters())

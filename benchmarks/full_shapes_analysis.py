@@ -1,11 +1,11 @@
 """Claim: CKA and spectra of models at their full published shapes, 12 languages x 500 sentences, need less than 24 GiB.
 
-Writes two checkpoints of the shapes of mBART-50 and NLLB-200-distilled-600M, randomly initialised, with the families'
-own kind of tokenizer trained on the texts (a pocket one would make twice the tokens of news), and looks at them through
-`xlgen analyze cka` and `xlgen analyze spectra`; then once more at the shape of mT5-small by itself. Reports seconds and
-peak memory; figures and JSON go to OUT.
+Writes checkpoints of the shapes of mBART-50 and NLLB-200-distilled-600M, randomly initialised, with the families' own
+kind of tokenizer trained on the texts (a pocket one would make twice the tokens of news), and looks at them through
+`xlgen analyze cka` and `xlgen analyze spectra`; then at those of multilingual BERT and XLM-R base, and at mT5-small's
+by itself. Reports seconds and peak memory; figures and JSON go to OUT.
 
-    python benchmarks/full_shapes_analysis.py OUT [mbart,nllb mt5]
+    python benchmarks/full_shapes_analysis.py OUT [mbart,nllb bert,xlm-roberta mt5]
 
 Needs ../shared/data/ntrex128.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from full_shapes import LIMIT_GIB, SHAPES
+from full_shapes import ALONE, FRAMES, LIMIT_GIB, SHAPES
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CODES = {
@@ -39,7 +39,9 @@ def train_tokenizer(name: str, folder: Path) -> float:
 
     files = [DATA / "ntrex128" / f"{code}.txt" for code in CODES.values()]
     texts = [text for file in files for text in file.read_text(encoding="utf-8").split("\n")[:SENTENCES]]
-    tokenizer = AutoTokenizer.from_pretrained(embedded()[SHAPES[name]()[1]]).train_new_from_iterator(texts, PIECES)
+    pocket = {**SHAPES, **ALONE}[name]()[1]
+    frame = FRAMES.get(pocket, {}) if name in ALONE else {}
+    tokenizer = AutoTokenizer.from_pretrained(embedded()[pocket], **frame).train_new_from_iterator(texts, PIECES)
     tokenizer.save_pretrained(folder)
     return sum(len(ids) for ids in tokenizer(texts)["input_ids"]) / len(texts)
 
@@ -63,7 +65,7 @@ def measured(*command: str) -> str:
 def main() -> None:
     if len(sys.argv) < 2 or not (DATA / "ntrex128").is_dir():
         sys.exit(__doc__)
-    for group in sys.argv[2:] or ("mbart,nllb", "mt5"):
+    for group in sys.argv[2:] or ("mbart,nllb", "bert,xlm-roberta", "mt5"):
         out = Path(sys.argv[1]) / group.replace(",", "-")
         with tempfile.TemporaryDirectory() as root:
             folders = {name: Path(root) / name for name in group.split(",")}

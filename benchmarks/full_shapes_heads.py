@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from full_shapes import LIMIT_GIB, SHAPES
+from full_shapes import ALONE, FRAMES, LIMIT_GIB, SHAPES
 
 STEPS = 3
 
@@ -38,23 +38,6 @@ class Outcome:
     """Peak memory of the whole process."""
 
 
-def _bert() -> tuple[Any, str]:
-    from transformers import BertConfig
-
-    return BertConfig(vocab_size=119_547), "pocket-mbart"  # the defaults are BERT-base's
-
-
-def _xlm_r(**shape: int) -> tuple[Any, str]:
-    from transformers import XLMRobertaConfig
-
-    fixed = {"vocab_size": 250_002, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
-    return XLMRobertaConfig(**fixed, **shape), "pocket-mbart"  # otherwise as BERT-base
-
-
-def _xlm_r_large() -> tuple[Any, str]:
-    return _xlm_r(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
-
-
 def _mt5_base() -> tuple[Any, str]:
     from transformers import MT5Config
 
@@ -62,9 +45,7 @@ def _mt5_base() -> tuple[Any, str]:
 
 
 ENCODERS: Mapping[str, Callable[[], tuple[Any, str]]] = {
-    "bert": _bert,
-    "xlm-roberta": _xlm_r,
-    "xlm-roberta-large": _xlm_r_large,
+    **ALONE,
     **SHAPES,
     "mt5-base": _mt5_base,
 }
@@ -78,9 +59,7 @@ def write_config(name: str, folder: Path) -> None:
 
     config, tokenizer = ENCODERS[name]()
     config.save_pretrained(folder)
-    # BERT's frame around a text, by the names of the pocket vocabulary.
-    frame = {"cls_token": "<s>", "sep_token": "</s>"} if tokenizer == "pocket-mbart" else {}
-    AutoTokenizer.from_pretrained(embedded()[tokenizer], **frame).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(embedded()[tokenizer], **FRAMES.get(tokenizer, {})).save_pretrained(folder)
 
 
 def measure(name: str, changes: Mapping[str, Any] | None = None) -> Outcome:
