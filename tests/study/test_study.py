@@ -15,7 +15,7 @@ from rich.console import Console
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.results.rows import collect
-from xlgen.study.execute import Lane, execute, failures
+from xlgen.study.execute import Lane, execute, failures, lanes_for, threads_of
 from xlgen.study.plan import PlannedRun, Study, load_study, only
 
 
@@ -76,6 +76,33 @@ def test_a_lane_trains_one_run_after_another_as_if_each_were_alone(study: Callab
     for file in ("checkpoints/step-2/trained.safetensors", "predictions/step-2/th.jsonl"):
         first, second = (tmp_path / name / "runs" / "prompt" / file for name in ("together", "alone"))
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
+    study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads add up in another order than one: what is left of a study must not get the cores of all."""
+    given: list[str] = []
+    start = Lane.train
+
+    def train(lane: Lane, *arguments: Any) -> int:
+        given.append(lane.environment["OMP_NUM_THREADS"])
+        return start(lane, *arguments)
+
+    monkeypatch.setattr(Lane, "train", train)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    console = Console(stderr=True, quiet=True)
+    runs = {name: {"baseline": "lead", "report_as": name} for name in ("one", "two", "three", "four")}
+    every = study(**runs)
+    some = only(every, ["one", "two", "three"])
+    execute(some, tmp_path / "out", 4, console)
+    execute(every, tmp_path / "out", 4, console)  # one is left
+    assert given == ["2"] * 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert (threads_of(1), lanes_for(every), lanes_for(some)) == (1, 4, 3)
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
+    assert threads_of(1) == 8
 
 
 def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:

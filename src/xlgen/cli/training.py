@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
 def quickstart(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
-    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+    ] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
     _study("quickstart", folder, workers)
@@ -32,7 +34,9 @@ def study(
         str, typer.Option("--out", help="Where the runs and the report go: a folder, or a URL of fsspec's (s3://...).")
     ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Runs side by side; 0 means one a core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+    ] = 0,
     only: Annotated[
         str | None, typer.Option(help="Only the runs with these names, comma-separated: 'prompt-base-*'.")
     ] = None,
@@ -73,13 +77,13 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
     from rich.table import Table
 
     from xlgen.study.estimate import estimate
+    from xlgen.study.execute import lanes_for, threads_of
     from xlgen.study.plan import load_study, only
 
     planned = load_study(name, overrides)
+    workers = workers or lanes_for(planned)
     planned = only(planned, runs.split(",")) if runs else planned
-    cores = os.cpu_count() or 1
-    workers = workers or cores
-    found = estimate(planned, folder, max(1, cores // workers), lambda text: err.print(plain(text), highlight=False))
+    found = estimate(planned, folder, threads_of(workers), lambda text: err.print(plain(text), highlight=False))
     table = Table("run", "state", "left")
     for each in found:
         table.add_row(each.run.name, each.status, plain(each.why) if each.seconds is None else _duration(each.seconds))
@@ -110,11 +114,12 @@ def _study(
     mirror: Mirror | None = None,
 ) -> None:
     from xlgen.study.budget import Budget
-    from xlgen.study.execute import execute, failures
+    from xlgen.study.execute import execute, failures, lanes_for
     from xlgen.study.plan import load_study, only
     from xlgen.study.search import search
 
     planned = load_study(name, overrides)
+    workers = workers or lanes_for(planned)
     if runs:
         planned = only(planned, runs.split(","))
     budget = Budget(hours)
@@ -128,11 +133,10 @@ def _study(
             from xlgen.study.on_ray import executor
 
             run = executor(ray, mirror)
-        cores = workers or os.cpu_count() or 1
         if planned.search is not None:
-            failed = search(planned, folder, cores, err, budget, run)
+            failed = search(planned, folder, workers, err, budget, run)
         else:
-            failed = run(planned, folder, cores, err, budget)
+            failed = run(planned, folder, workers, err, budget)
     if budget.left_out:
         err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
     for line in failures(failed):

@@ -38,7 +38,7 @@ class Lane:
     """A worker process that trains one run after another; a new one takes the place of one that died."""
 
     def __init__(self, threads: int) -> None:
-        self._environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+        self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
         self.process: subprocess.Popen[bytes] | None = None
 
     def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
@@ -74,7 +74,7 @@ class Lane:
         command = [sys.executable, "-m", "xlgen.study.worker"]
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=self._environment
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=self.environment
             )
         return self.process
 
@@ -133,6 +133,23 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     return True
 
 
+def lanes_for(study: Study) -> int:
+    """Runs side by side where nobody says how many: one a core, and no more than a study without a search has."""
+    cores = os.cpu_count() or 1
+    return cores if study.search is not None else max(1, min(cores, len(study.runs)))
+
+
+def threads_of(workers: int) -> int:
+    """The threads of each of so many runs side by side: a share of the cores, and no more than OMP_NUM_THREADS.
+
+    It goes by what was asked for, not by how many runs are left: threads add up in another order than one does, and a
+    study that is gone on with has to come to the same figures.
+    """
+    share = max(1, (os.cpu_count() or 1) // max(1, workers))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(asked)) if asked.isdigit() and int(asked) else share
+
+
 def execute(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
     """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs.
 
@@ -142,10 +159,11 @@ def execute(study: Study, out: Path, workers: int, console: Console, budget: Bud
     runs = [placed(run, out) for run in study.runs]
     first = {run.name: needs(run) for run in study.runs}
     waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
+    threads = threads_of(workers)
     workers = max(1, min(workers, len(waiting)))
     lanes: Queue[Lane] = Queue()
     for _ in range(workers):
-        lanes.put(Lane(threads=max(1, (os.cpu_count() or 1) // workers)))
+        lanes.put(Lane(threads))
     failed: dict[str, str] = {}
     with Progress(*_COLUMNS, console=console, disable=not console.is_terminal) as bars:
         whole = bars.add_task(f"{len(runs)} runs", total=len(runs), completed=len(runs) - len(waiting), note="")
