@@ -1,12 +1,13 @@
 """Criteria on runs with known figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from synthetic import write_run
 from xlgen.results.rows import Results, load
-from xlgen.selection.criteria import best_step, build_criterion, criteria
+from xlgen.selection.criteria import LANGUAGE_RATE, best_step, build_criterion, criteria
 
 
 @pytest.fixture
@@ -43,6 +44,14 @@ def test_what_was_not_measured_scores_nothing(results: Results) -> None:
         assert criterion.score(results, run, 401) < -900
     assert build_criterion("xlrs").score(results, run, 400) == float("-inf")
     assert best_step(build_criterion("xlrs"), results, run).step == 600
+
+
+def test_labels_are_in_no_language(results: Results) -> None:
+    """Runs under a head have no rate of outputs in the right language, and are chosen by the source alone."""
+    (run,) = results.runs
+    head = replace(run, figures=tuple(each for each in run.figures if each["metric"] != LANGUAGE_RATE))
+    found = build_criterion({"name": "label-free", "threshold": 95}).score(results, head, 400)
+    assert found == pytest.approx(24 * 400 / 600 * 1.5)
 
 
 def test_the_last_of_equal_steps_is_best(results: Results) -> None:

@@ -97,6 +97,13 @@ def test_the_command(tmp_path: Path) -> None:
     assert target.split(",")[1:] == ["1", "100.0", "0.0", "0.0", "2", "75.0", "0.0", "0.0"]
 
 
+def test_one_evaluation_is_no_choice(tmp_path: Path) -> None:
+    write(tmp_path / "runs" / "one", {1: "all"}, learning_rate=1e-4)
+    done = CliRunner().invoke(app, ["choices", str(tmp_path)])
+    assert isinstance(done.exception, InputError)
+    assert "there is nothing to choose among" in str(done.exception)
+
+
 def test_without_predictions(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "all"}, count=1)
     results: Results = load(tmp_path)

@@ -14,6 +14,7 @@ from xlgen.backbones import loading
 from xlgen.cli import app
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.serving import predict_file
 
 TEXTS = ["สวัสดีชาวโลก", "नमस्ते दुनिया", "مرحبا بالعالم"] * 100  # more than are written together
 
@@ -48,6 +49,16 @@ def test_one_row_for_each_in_order(predicted: Callable[..., list[dict[str, Any]]
     rows = predicted()
     assert [row["input"] for row in rows] == TEXTS
     assert len({row["prediction"] for row in rows}) <= 3
+
+
+def test_the_input_is_not_written_over(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"input": "สวัสดีชาวโลก"}\n', encoding="utf-8")
+    (tmp_path / "other.jsonl").symlink_to(file)
+    for target in (file, tmp_path / "other.jsonl"):
+        with pytest.raises(InputError, match="is the input too"):
+            predict_file(trained, "th", str(file), str(target))
+    assert "สวัสดีชาวโลก" in file.read_text(encoding="utf-8")
 
 
 def test_a_sample_depends_on_its_input_and_the_seed_alone(predicted: Callable[..., list[dict[str, Any]]]) -> None:

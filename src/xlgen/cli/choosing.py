@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xlgen.cli.console import app, out
+from xlgen.registry import InputError
 
 
 @app.command(epilog="Example: xlgen choices runs/pocket-search")
@@ -22,6 +23,11 @@ def choices(
     from xlgen.results.rows import load
 
     tables = halves_tables(load(folder))
+    if not tables:
+        raise InputError(
+            f"{folder}: there is nothing to choose among. No run was evaluated more than once in a language without "
+            "labels, and no two runs differ in the learning rate alone"
+        )
     for path in write_tables(tables, folder / "tables"):
         if path.suffix == ".csv":
             out.print(f"table    {path}", highlight=False, soft_wrap=True)

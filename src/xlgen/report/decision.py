@@ -57,6 +57,8 @@ def decision_page(decision: Decision) -> str:
 
 def _why(decision: Decision, threshold: float) -> str:
     rate = _mean(decision.results, decision.run, LANGUAGE_RATE, decision.choice.step)
+    if rate is None:
+        return "Labels are in no language: of all evaluations it is the best in the source language."
     if decision.choice.score < 0:
         return (
             f"No run reached the {threshold:g} % of outputs in the right language that were asked for. This one has "

@@ -117,6 +117,8 @@ def predict_file(
         raise InputError(f"{checkpoint} was not trained on a task")
     if source != "-" and not Path(source).is_file():
         raise DataError(f"no file {source}")
+    if source != "-" and target != "-" and Path(target).resolve() == Path(source).resolve():
+        raise InputError(f"{target} is the input too, and writing would empty it; choose another --output")
     settings = {"num_beams": beams, "control": control, "sampling": sampling, "precision": precision}
     evaluation = validate(Evaluation, settings, "the options")
     check_evaluation(task, evaluation)

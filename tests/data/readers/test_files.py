@@ -8,6 +8,8 @@ import pytest
 
 from xlgen.config import validate
 from xlgen.data.readers import DataError, readers
+from xlgen.data.readers.files import CsvReader, FileOptions, LinesReader
+from xlgen.data.tasks import load_task
 
 BOM = b"\xef\xbb\xbf"
 Read = Callable[..., list[dict[str, Any]]]
@@ -58,7 +60,7 @@ def test_jsonl(read: Read, content: str, expected: list[Any]) -> None:
         (b'"text"\n', r"line 1 must be a JSON object, not str"),
         (b'{"a": "x\\ud83d"}\n', r"line 1 cannot be read: .*surrogates"),
         (b'{"a": ' + b"9" * 5_000 + b"}", r"line 1 cannot be read: .*digits"),
-        ('{"a": "é"}'.encode("latin-1"), r"data\.txt is not UTF-8 text"),
+        ('{"a": "e"}\n{"a": "é"}'.encode("latin-1"), r"data\.txt is not UTF-8 text: line 2, byte 8 \(0xe9\); convert"),
         ('{"a": 1}'.encode("utf-16"), r"data\.txt is not UTF-8 text"),
     ],
 )
@@ -96,7 +98,7 @@ def test_csv(read: Read, name: str, options: dict[str, str], content: str, expec
         (b"a,b\n1\n", r"d\.csv, line 2 has not the 2 columns"),
         (b'a,b\n1,"2\n', r"d\.csv, line \d+: "),
         (b'a,b\n1,"2"x\n', r"d\.csv, line 2: "),
-        ("a,b\né,2\n".encode("latin-1"), r"d\.csv, line \d+: .*utf-8"),
+        ("a,b\né,2\n".encode("latin-1"), r"d\.csv is not UTF-8 text: line 2, byte 1"),
     ],
 )
 def test_wrong_csv(read: Read, content: bytes, message: str) -> None:
@@ -144,3 +146,29 @@ def test_missing_files(tmp_path: Path, kind: str, path: Any, message: str) -> No
     reader = readers.get(kind)
     with pytest.raises(DataError, match=message):
         list(reader(validate(reader.Options, {"path": path}, "here"), tmp_path).read("th", "train"))
+
+
+def test_a_file_without_a_language_in_its_name_is_of_one(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("one\n", encoding="utf-8")
+    reader = LinesReader(FileOptions(path="text.txt"), tmp_path)
+    for _ in range(2):
+        assert [row.fields["text"] for row in reader.read("en", "train")] == ["one"]
+    with pytest.raises(DataError, match=r"text\.txt was read as en and cannot be th too; .*{language}"):
+        next(reader.read("th", "train"))
+    held = LinesReader(FileOptions(path="text.txt", languages={"train": ("en_XX",)}), tmp_path)
+    with pytest.raises(DataError, match="split 'train' holds en only, not th"):
+        next(held.read("th", "train"))
+
+
+@pytest.mark.parametrize("task", ["squad-xquad", "ner-wikineural", "pos-pud"])
+def test_english_training_data_is_of_no_other_language(task: str) -> None:
+    with pytest.raises(DataError, match="holds en only, not de"):
+        load_task(task, Path("nowhere")).examples("de", "train", 1)
+
+
+def test_a_latin_1_table_says_which_line(tmp_path: Path) -> None:
+    rows = ["a\tb", *(f"{number}\te" for number in range(8)), "9\té"]
+    (tmp_path / "data.tsv").write_bytes("\n".join(rows).encode("latin-1"))
+    reader = CsvReader(FileOptions(path="data.tsv"), tmp_path)
+    with pytest.raises(DataError, match=r"data\.tsv is not UTF-8 text: line 10, byte 3 \(0xe9\)"):
+        list(reader.read("en", "train"))

@@ -11,6 +11,7 @@ from typing import Any
 from xlgen.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, Reader, readers
+from xlgen.languages import Language
 
 
 class FileOptions(Config):
@@ -20,6 +21,8 @@ class FileOptions(Config):
     """One pattern, or one a split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
     codes: Mapping[str, str] = {}
     """The file's name for a language, where it differs: ``{en: eng}``."""
+    languages: Mapping[str, tuple[str, ...]] = {}
+    """Of splits that hold some languages only: ``{train: [en]}``."""
     separator: str | None = None
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
 
@@ -29,8 +32,17 @@ class FileReader(Reader):
 
     Options = FileOptions
 
+    def __init__(self, options: Config, data_dir: Path) -> None:
+        super().__init__(options, data_dir)
+        self._held = {
+            split: [Language.parse(text).code for text in texts] for split, texts in self.options.languages.items()
+        }
+        self._one_language: dict[str, str] = {}
+
     def path(self, language: str, split: str) -> Path:
         """The file that holds ``split`` of ``language``. Raises DataError where there is none."""
+        if language not in (held := self._held.get(split, [language])):
+            raise DataError(f"split {split!r} holds {', '.join(held)} only, not {language}")
         patterns = self.options.path
         if not isinstance(patterns, str):
             if split not in patterns:
@@ -40,6 +52,11 @@ class FileReader(Reader):
         path = self.data_dir / name
         if not path.is_file():
             raise DataError(f"no file {path} (language {language}, split {split}); give its folder with data_dir=...")
+        if "{language}" not in patterns and (first := self._one_language.setdefault(name, language)) != language:
+            raise DataError(
+                f"{path} was read as {first} and cannot be {language} too; where each language has a file of its own, "
+                "write {language} in the path for it"
+            )
         return path
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
@@ -48,10 +65,24 @@ class FileReader(Reader):
             with path.open(encoding="utf-8-sig", newline="\n") as file:
                 for number, line in enumerate(file, start=1):
                     yield number, line.rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 text: {error}") from None
+        except UnicodeDecodeError:
+            raise not_utf8(path) from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+
+def not_utf8(path: Path) -> DataError:
+    """Says where a file that cannot be read as UTF-8 stops being it."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return DataError(
+                    f"{path} is not UTF-8 text: line {number}, byte {error.start + 1} ({line[error.start]:#04x}); "
+                    "convert it, for instance with `iconv -f LATIN1 -t UTF-8`"
+                )
+    return DataError(f"{path} is not UTF-8 text")
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
@@ -99,7 +130,9 @@ class CsvReader(FileReader):
                     if None in row or None in row.values():
                         raise DataError(f"{where} has not the {len(rows.fieldnames or ())} columns of the header")
                     yield Record(row, where)
-            except (csv.Error, UnicodeDecodeError) as error:
+            except UnicodeDecodeError:
+                raise not_utf8(path) from None
+            except csv.Error as error:
                 raise DataError(f"{path}, line {rows.line_num + 1}: {error}") from None
 
 

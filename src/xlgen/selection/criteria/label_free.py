@@ -29,15 +29,19 @@ class LabelFreeOptions(Config):
 
 @criteria.register("label-free")
 class LabelFree(Criterion):
-    """The source languages' metric where the others' outputs are in the right language; else, how many are."""
+    """The source languages' metric where the others' outputs are in the right language; else, how many are.
+
+    A head tells labels, which are in no language: of its runs it is the source languages' metric alone.
+    """
 
     Options = LabelFreeOptions
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
         """The metric (or less the XLRS), or the rate less 1,000."""
-        rate = over_targets(results, run, LANGUAGE_RATE, step, targets)
-        if rate < self.options.threshold:
-            return rate - _BELOW
+        if any(figure["metric"] == LANGUAGE_RATE for figure in run.figures):
+            rate = over_targets(results, run, LANGUAGE_RATE, step, targets)
+            if rate < self.options.threshold:
+                return rate - _BELOW
         if self.options.by == "xlrs":
             return LowestXlrs(Config()).score(results, run, step, targets)
         return over_sources(results, run, self.options.metric or run.main_metric, step)
