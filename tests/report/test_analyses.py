@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.table import Column
 from rich.table import Table as RichTable
+from typer.testing import CliRunner
 
 from synthetic import write_run
 from xlgen.analysis.lens import Lens
@@ -25,6 +26,7 @@ from xlgen.analysis.representations import (
     compare_models,
     compare_with_length,
 )
+from xlgen.cli import app
 from xlgen.registry import InputError
 from xlgen.report import clusters, locating, looking
 from xlgen.report.analyses import plain, read_analyses
@@ -102,6 +104,17 @@ def test_every_analysis_is_on_the_page_and_nothing_is_fetched(built: Path) -> No
     assert len(ids) == len(set(ids))
     used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)
     assert {one or other for one, other in used} <= set(ids)
+
+
+def test_a_run_without_figures_has_a_page_of_its_analyses(tmp_path: Path) -> None:
+    """Such as one that learned a language's prompt from unlabelled text."""
+    with pytest.raises(InputError, match="holds no run"):
+        build_report(tmp_path)
+    write_all(tmp_path / "analysis")
+    page = build_report(tmp_path).read_text(encoding="utf-8")
+    assert "CKA of a and b" in page and '<section id="runs">' not in page
+    done = CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0 and "analyses alone" in done.stdout
 
 
 def test_files_of_others_and_no_folder_are_nothing(tmp_path: Path) -> None:

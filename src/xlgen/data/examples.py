@@ -40,6 +40,11 @@ class LabelledExample:
     """What it is ranked with: a query, of which it is one of the documents."""
 
     @property
+    def shown(self) -> str:
+        """The input as one text; of a pair both, a line each."""
+        return self.source if self.pair is None else f"{self.source}\n{self.pair}"
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """What of its input becomes pieces by itself."""
         return self.words or (self.source, *(() if self.pair is None else (self.pair,)))

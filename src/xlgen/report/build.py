@@ -16,18 +16,24 @@ from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
 from xlgen.results import rows
 from xlgen.results.files import write_atomically
+from xlgen.results.runs import NoFigureError
 
 
 def build_report(path: Path) -> Path:
     """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; returns the page.
 
-    What `xlgen analyze` left in its folder ``analysis`` is shown too.
+    What `xlgen analyze` left in its folder ``analysis`` is shown too; where no run has a figure, by itself.
 
     Raises:
-        InputError: where the folder holds no run, or no figure yet, or a damaged analysis.
+        InputError: where the folder holds no run, or no figure yet, and no analysis; or a damaged one.
     """
-    results = rows.load(path)
     analyses = read_analyses(path / FOLDER)
+    try:
+        results = rows.load(path)
+    except NoFigureError:
+        if not analyses:
+            raise
+        return write_atomically(path / "report.html", render(rows.Results((), ()), path.resolve().name, analyses))
     rows.write_rows(results.rows, path / "summary.json")
     beside = [table for table in (beside_table(results), protocol_table(results)) if table.rows]
     summaries = [
@@ -37,6 +43,9 @@ def build_report(path: Path) -> Path:
     return write_atomically(path / "report.html", render(results, path.resolve().name, analyses))
 
 
-def terminal_table(path: Path) -> RichTable:
-    """The verdict on each run of a folder, for the command line. Raises InputError as :func:`build_report`."""
-    return to_terminal(without_repetition(verdict_table(rows.load(path))))
+def terminal_table(path: Path) -> RichTable | str:
+    """The verdict on each run of a folder, for the command line; a word where there is none."""
+    try:
+        return to_terminal(without_repetition(verdict_table(rows.load(path))))
+    except NoFigureError:
+        return "no run has evaluated: the page shows the analyses alone"

@@ -99,23 +99,29 @@ class Run:
         return sum(shares) / len(shares) if shares else None
 
 
+class NoFigureError(InputError):
+    """There is no run in a folder, or none that has evaluated."""
+
+
 def find_runs(path: Path) -> list[Run]:
     """The run in ``path``, or the runs of the study in ``path``, by name.
 
     Raises:
-        InputError: where there is no run, none has a figure yet, or a recipe cannot be read.
+        NoFigureError: where there is no run, or none has a figure yet.
+        InputError: for a path that is no folder, or a recipe that cannot be read.
     """
     if not path.is_dir():
         raise InputError(f"{path} is no folder; give the folder of a run or of a study")
     folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
     if not folders:
-        raise InputError(
+        raise NoFigureError(
             f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
         )
     runs = [read_run(folder) for folder in folders]
     if not any(run.figures for run in runs):
-        raise InputError(
-            f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it"
+        raise NoFigureError(
+            f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it; "
+            "without a task there is a page of what `xlgen analyze ... --out FOLDER/analysis` has left"
         )
     return runs
 

@@ -219,7 +219,7 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
     return {
         "id": example.id,
         "language": example.language,
-        "input": example.source if example.pair is None else f"{example.source}\n{example.pair}",
+        "input": example.shown,
         **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
         # Clean-up would take tags that are alike for a text that repeats itself.

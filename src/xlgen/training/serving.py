@@ -129,7 +129,7 @@ def predict_file(
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
             row = {"id": example.id, "language": code, "prediction": text}
-            more = {"input": list(example.words) or example.source, "cropped_tokens": cropped}
+            more = {"input": list(example.words) or example.shown, "cropped_tokens": cropped}
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
