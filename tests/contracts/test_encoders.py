@@ -202,7 +202,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 2},
     "lora-feed-forward": {"rank": 2, "targets": ["feed_forward_in", "feed_forward_out"]},
     "ia3": {},
-    "freezing": {"freeze": ["embeddings"]},
+    "freezing": {},
     "bitfit": {},
 }
 

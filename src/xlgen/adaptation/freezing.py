@@ -10,11 +10,17 @@ from xlgen.config import Config
 from xlgen.registry import nearest
 
 
+_USUALLY = ("decoder", "embeddings", "lm_head")
+
+
 class FreezingOptions(Config):
     """What stays as it was pretrained."""
 
-    freeze: tuple[str, ...] = Field(default=("decoder", "embeddings", "lm_head"), min_length=1)
-    """Names of parts (encoder, decoder, embeddings, lm_head), or prefixes of parameter names."""
+    freeze: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of parts (encoder, decoder, embeddings, lm_head), or prefixes of parameter names.
+
+    None: decoder, embeddings and lm_head, as far as the backbone has them; an encoder under a head has embeddings only.
+    """
 
 
 @methods.register("freezing")
@@ -26,7 +32,7 @@ class Freezing(Method):
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
         """Check that every name freezes something, and something is left; then freeze."""
         names = [name for name, _ in backbone.model.named_parameters()]
-        for part in self.options.freeze:
+        for part in self._frozen(backbone):
             if not any(name.startswith(backbone.parts().get(part, (part,))) for name in names):
                 raise BackboneError(f"freezing: no part or parameter {part!r}: {nearest(part, backbone.parts())}")
         if not any(self.trains(name, backbone) for name in names):
@@ -36,5 +42,9 @@ class Freezing(Method):
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Whether ``name`` is in no frozen part."""
         parts = backbone.parts()
-        prefixes = tuple(prefix for part in self.options.freeze for prefix in parts.get(part, (part,)))
+        prefixes = tuple(prefix for part in self._frozen(backbone) for prefix in parts.get(part, (part,)))
         return not name.startswith(prefixes)
+
+    def _frozen(self, backbone: Backbone) -> tuple[str, ...]:
+        asked: tuple[str, ...] | None = self.options.freeze
+        return asked or tuple(part for part in _USUALLY if part in backbone.parts())
