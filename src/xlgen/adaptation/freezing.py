@@ -9,7 +9,6 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config
 from xlgen.registry import nearest
 
-
 _USUALLY = ("decoder", "embeddings", "lm_head")
 
 
