@@ -131,6 +131,8 @@ def test_wrong_usage_is_2(
     [
         (RuntimeError("the loss [bold] is nan"), 1, "error: the loss [bold] is nan"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (NotADirectoryError(20, "Not a directory", "runs/a.jsonl"), 2, "runs/a.jsonl: Not a directory"),
+        (FileExistsError(17, "File exists", "runs"), 2, "runs: File exists"),
         (PermissionError(13, "Permission denied", "/a/[b]"), 2, "no permission: /a/[b]"),
     ],
 )

@@ -7,6 +7,8 @@ import errno
 from xlgen.registry import InputError
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_PATH = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""A file stands where a folder is to be, or the like."""
 
 
 def describe(error: Exception) -> tuple[int, str] | None:
@@ -19,7 +21,8 @@ def describe(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, PermissionError):
         return 2, f"no permission: {error.filename}"
     if isinstance(error, OSError):
-        return (2 if error.errno in _DISK else 1), str(error)
+        code = 2 if error.errno in (*_DISK, *_PATH) else 1
+        return code, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
     if isinstance(error, RuntimeError):
         return 1, str(error)
     return None
