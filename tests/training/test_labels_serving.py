@@ -17,7 +17,7 @@ from xlgen.backbones import loading
 from xlgen.backbones.heads import Head
 from xlgen.cli import app
 from xlgen.config import Evaluation
-from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.examples import EncodedExample, LabelledExample, Record
 from xlgen.data.tasks import load_task
 from xlgen.export.run import export
 from xlgen.registry import InputError
@@ -207,6 +207,18 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
         assert json.loads(row)["prediction"] == told["prediction"]
     with pytest.raises(InputError, match="leave out num_beams"):
         CliRunner().invoke(app, ["evaluate", str(folder), "--beams", "2"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
+    backbone, method, about = store.load_checkpoint(trained("mt5", kind))
+    task = load_task(str(about.task), Path(about.data_dir))
+    example = task.example(Record({"tokens": ["a", "b"], "text": "a b"}, "here"), "th", 0, labelled=False)
+    assert labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    with torch.no_grad():
+        next(backbone.model.parameters()).fill_(torch.nan)
+    with pytest.raises(InputError, match="the head says of inputs in th is not finite"):
+        labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

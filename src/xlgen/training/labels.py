@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from torch import Tensor
+
 from xlgen.adaptation.base import Method
+from xlgen.backbones.base import BackboneError
 from xlgen.backbones.headed import Headed
 from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample
@@ -44,7 +47,8 @@ def tell(
 ) -> list[tuple[str, int]]:
     """(labels with spaces between them, tokens that were cut off) of each example, in order.
 
-    A tag for every word, or one class. Raises BackboneError for an input of which nothing fits.
+    A tag for every word, or one class. Raises BackboneError for an input of which nothing fits, and for a head that
+    says what is no number.
     """
     limit = task.config.max_source_tokens
     found: dict[int, tuple[str, int]] = {}
@@ -64,6 +68,7 @@ def tell(
             cropped.append(lost)
         with weights_in(backbone.model, evaluation.precision):
             logits = backbone.logits(sources, evaluation.batch_tokens)
+        _check_finite(backbone, language, logits)
         for i, starts, lost, rows in zip(chosen, places, cropped, logits, strict=True):
             labels = rows[starts].argmax(-1).tolist() if backbone.head.by_word else [int(rows.argmax())]
             names = [backbone.head.labels[label] for label in labels]
@@ -71,6 +76,15 @@ def tell(
             found[i] = " ".join([*names, *[OUTSIDE] * missing]), lost
             progress(1)
     return [found[i] for i in range(len(examples))]
+
+
+def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> None:
+    """Raise BackboneError for logits of which none is the largest: the first label would win."""
+    if not all(rows.isfinite().all() for rows in logits):
+        raise BackboneError(
+            f"{backbone.name}: what the head says of inputs in {language} is not finite (NaN or infinite); the weights "
+            "are damaged or their training diverged. Take an earlier checkpoint, or train with a lower learning_rate"
+        )
 
 
 def tell_stream(
