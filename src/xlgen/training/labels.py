@@ -10,6 +10,7 @@ from torch import Tensor
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.headed import Headed
+from xlgen.backbones.heads import Head, head_of
 from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
@@ -35,6 +36,26 @@ def check_evaluation(task: Task, evaluation: Evaluation) -> None:
     if task.config.head and any(asked.values()):
         names = ", ".join(name for name, found in asked.items() if found)
         raise InputError(f"task {task.config.name} asks for labels, and no text is searched for: leave out {names}")
+
+
+def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
+    """Raise BackboneError where ``task`` asks for other labels than the ``head`` of a checkpoint tells, or for text."""
+    asked, name = head_of(task.config.head), task.config.name
+    if head == asked:
+        return
+    if head is None or asked is None:
+        reason = (
+            f"it generates text, and task {name} (kind {task.config.kind}) asks for labels by a head"
+            if head is None
+            else f"it has a head for {head.kind} and generates no text, which task {name} asks for"
+        )
+    elif head.kind != asked.kind:
+        reason = f"it has a head for {head.kind}, and task {name} is of kind {asked.kind}"
+    else:
+        order = " in another order" if set(head.labels) == set(asked.labels) else ""
+        ours, theirs = ", ".join(head.labels), ", ".join(asked.labels)
+        reason = f"its head tells the labels {ours}, and task {name} has{order} {theirs}"
+    raise BackboneError(f"{checkpoint} does not fit the task: {reason}. Name a task of the kind and labels that it was trained on")
 
 
 def tell(
