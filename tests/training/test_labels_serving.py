@@ -234,7 +234,7 @@ def test_a_generator_is_not_evaluated_on_labels(trained: Make) -> None:
     folder = trained("mt5")
     about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
     (folder / "checkpoint.json").write_text(json.dumps({**about, "head": None}), encoding="utf-8")
-    with pytest.raises(InputError, match="it generates text, and task tagging .kind tagging. asks for labels"):
+    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) asks for labels"):
         evaluate_checkpoint(folder, Evaluation())
 
 

@@ -11,7 +11,8 @@ from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.headed import Headed
 from xlgen.backbones.heads import Head, head_of
-from xlgen.config import Evaluation
+from xlgen.backbones.loading import saved_head
+from xlgen.config import Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.inputs import Deferred
@@ -38,6 +39,27 @@ def check_evaluation(task: Task, evaluation: Evaluation) -> None:
         raise InputError(f"task {task.config.name} asks for labels, and no text is searched for: leave out {names}")
 
 
+def check_stages(recipe: Recipe, tasks: Sequence[Task | None]) -> None:
+    """Raise InputError where text is to be written by what is only an encoder under a head: beside its labels, or in a
+    stage behind them."""
+    saved = saved_head(recipe.backbone.name)
+    before = f"backbone {recipe.backbone.name} has a head for {saved.kind}" if saved else None
+    for index, (stage, task) in enumerate(zip(recipe.stages, tasks, strict=True)):
+        if task is None or task.config.head is None:
+            if before is not None:
+                raise InputError(
+                    f"stage {index}: {before} and no decoder, and this stage trains on text to be written. Put it "
+                    "before the stages of labels, or start from a backbone without a head"
+                )
+            continue
+        if stage.unlabelled:
+            raise InputError(
+                f"stage {index}: task {task.config.name} (kind {task.config.kind}) asks for labels by a head, beside "
+                "which no `unlabelled` text can be trained on: put the text into a stage of its own before this one"
+            )
+        before = f"stage {index} leaves an encoder under a head for {task.config.kind}"
+
+
 def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
     """Raise BackboneError where ``task`` asks for other labels than the ``head`` of a checkpoint tells, or for text."""
     asked, name = head_of(task.config.head), task.config.name
@@ -55,7 +77,9 @@ def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
         order = " in another order" if set(head.labels) == set(asked.labels) else ""
         ours, theirs = ", ".join(head.labels), ", ".join(asked.labels)
         reason = f"its head tells the labels {ours}, and task {name} has{order} {theirs}"
-    raise BackboneError(f"{checkpoint} does not fit the task: {reason}. Name a task of the kind and labels that it was trained on")
+    raise BackboneError(
+        f"{checkpoint} does not fit the task: {reason}. Name a task of the kind and labels that it was trained on"
+    )
 
 
 def tell(
