@@ -196,6 +196,12 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
         ({"labels": ["NOUN", "NOUN"]}, "each once"),
         ({"kind": "generation"}, "kind generation takes no labels"),
         ({"source": "{text}"}, 'the source of a tagging task is one list of words: "{tokens:words}"'),
+        ({"labels": ["NOUN", "PROPER NOUN"]}, "label 'PROPER NOUN' is empty or has white space"),
+        ({"labels": ["NOUN", ""]}, "label '' is empty"),
+        (
+            {"main_metric": "rougeL"},
+            "task.yaml: main_metric 'rougeL' is no figure .* name one of word_accuracy, span_f1",
+        ),
         ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is none of NOUN, VERB"),
         ({"target": "id"}, "line 1: fields 'tokens' and 'id' must be lists, of words and of their tags"),
         ({"source": "{tags:words}", "target": "some"}, "line 2: 2 words and 1 tags; each word needs one"),
@@ -204,6 +210,17 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
 def test_wrong_tasks(recipe: Make, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         train(recipe({**TAGGING, **changes}), tmp_path / "run")
+
+
+def test_a_class_that_is_none_of_the_tasks(recipe: Make, data: Path, tmp_path: Path) -> None:
+    """Of an evaluated language too; one whose references are not read may have any, or none."""
+    rows = (data / "th.jsonl").read_text(encoding="utf-8").splitlines()
+    rows[1] = json.dumps({**json.loads(rows[1]), "class": "prime"})
+    (data / "th.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"th.jsonl, line 2: label 'prime' is none of odd, even; correct it"):
+        train(recipe(CLASSES), tmp_path / "run")
+    task = load_task(str(data / "task.yaml"), data)
+    assert not any(example.targets for example in task.examples("th", "test", labelled=False))
 
 
 def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
