@@ -111,7 +111,7 @@ class Task:
         Of what is ranked, the last group is taken whole, with those of its rows that are behind the limit. Without
         ``labelled`` their labels are not looked at, and need not be there.
         """
-        found = self.reader.read(language, self.config.splits.get(split, split))
+        found = iter(self.reader.read(language, self.config.splits.get(split, split)))
         rows = list(islice(found, limit))
         if self.config.group is not None and rows:
             last = field(rows[-1], self.config.group)
