@@ -156,7 +156,7 @@ class Evaluation(Config):
     """Steps between evaluations; None evaluates at the end only."""
     split: str = "validation"
     examples: int | None = Field(default=1_000, ge=1)
-    """At most so many per language (Chirkova et al. crop validation sets to 1,000)."""
+    """At most so many per language (Chirkova et al. crop validation sets to 1,000); of rankings whole groups."""
     languages: tuple[str, ...] = ()
     """Empty: every language of the task."""
     references: Literal["all", "source"] = "all"

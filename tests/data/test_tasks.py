@@ -202,3 +202,10 @@ def test_a_task_may_score_a_subset(task: Callable[..., Task]) -> None:
     assert "|subset:no-digits-in-language@" in found["mlqa_f1"].signature
     with pytest.raises(InputError, match="did you mean 'no-digits-in-language'"):
         task(ROW, subset="no-digits")
+
+
+@pytest.mark.parametrize("name", ["rouge1", "correct_language_rate", "xlrs"])
+def test_a_main_metric_is_a_figure_of_evaluation(task: Callable[..., Task], name: str) -> None:
+    assert task(ROW, metrics=["rouge"], main_metric=name).config.main_metric == name
+    with pytest.raises(InputError, match="main_metric 'rouge' is no figure of the task's metrics: name one of rouge1"):
+        task(ROW, metrics=["rouge"], main_metric="rouge")

@@ -93,6 +93,15 @@ def test_all_of_xglue_is_here() -> None:
     }
 
 
+def test_a_limit_leaves_the_last_query_whole() -> None:
+    task = load_task("pocket-passages", Path())
+    whole = task.examples("th", "test")
+    for limit in range(1, 12):
+        found = task.examples("th", "test", limit)
+        assert found == whole[: len(found)]
+        assert found[-1].group == found[limit - 1].group != whole[len(found)].group
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

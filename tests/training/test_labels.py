@@ -11,6 +11,8 @@ import yaml
 from sklearn.metrics import ndcg_score
 
 from encoders import SENTENCES, tags_of
+from xlgen.backbones import loading
+from xlgen.backbones.heads import Head
 from xlgen.config import ParallelText, Recipe, validate
 from xlgen.data.tasks import load_task
 from xlgen.registry import InputError
@@ -18,7 +20,7 @@ from xlgen.training.checkpoints import load_checkpoint
 from xlgen.training.comparing import read_weights, represent
 from xlgen.training.evaluation import evaluate
 from xlgen.training.labels import tell
-from xlgen.training.run import train
+from xlgen.training.run import check, train
 
 LABELS = ["NOUN", "VERB", "PUNCT"]
 TAGGING = {
@@ -41,6 +43,7 @@ CLASSES = {
     "metrics": ["accuracy", "macro_f1"],
     "main_metric": "accuracy",
 }
+TEXT = [{"objective": {"name": "span_corruption"}, "corpus": {"reader": "pocket", "size": 8}, "rate": 0.5}]
 Make = Callable[..., Recipe]
 
 
@@ -193,6 +196,12 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
         ({"labels": ["NOUN", "NOUN"]}, "each once"),
         ({"kind": "generation"}, "kind generation takes no labels"),
         ({"source": "{text}"}, 'the source of a tagging task is one list of words: "{tokens:words}"'),
+        ({"labels": ["NOUN", "PROPER NOUN"]}, "label 'PROPER NOUN' is empty or has white space"),
+        ({"labels": ["NOUN", ""]}, "label '' is empty"),
+        (
+            {"main_metric": "rougeL"},
+            "task.yaml: main_metric 'rougeL' is no figure .* name one of word_accuracy, span_f1",
+        ),
         ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is none of NOUN, VERB"),
         ({"target": "id"}, "line 1: fields 'tokens' and 'id' must be lists, of words and of their tags"),
         ({"source": "{tags:words}", "target": "some"}, "line 2: 2 words and 1 tags; each word needs one"),
@@ -203,7 +212,72 @@ def test_wrong_tasks(recipe: Make, changes: dict[str, Any], message: str, tmp_pa
         train(recipe({**TAGGING, **changes}), tmp_path / "run")
 
 
+def test_a_class_that_is_none_of_the_tasks(recipe: Make, data: Path, tmp_path: Path) -> None:
+    """Of an evaluated language too; one whose references are not read may have any, or none."""
+    rows = (data / "th.jsonl").read_text(encoding="utf-8").splitlines()
+    rows[1] = json.dumps({**json.loads(rows[1]), "class": "prime"})
+    (data / "th.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"th.jsonl, line 2: label 'prime' is none of odd, even; correct it"):
+        train(recipe(CLASSES), tmp_path / "run")
+    task = load_task(str(data / "task.yaml"), data)
+    assert not any(example.targets for example in task.examples("th", "test", labelled=False))
+
+
 def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
     task = {key: value for key, value in TAGGING.items() if key not in ("kind", "labels")}
     with pytest.raises(InputError, match="is an encoder without a decoder"):
         train(recipe({**task, "target": "{tags:words}"}), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "second", [TAGGING, CLASSES, {**TAGGING, "labels": LABELS[::-1]}], ids=["same", "kind", "order"]
+)
+@pytest.mark.parametrize("backbone", ["mt5", "bert"])
+def test_a_stage_of_labels_behind_another(
+    recipe: Make, data: Path, second: dict[str, Any], backbone: str, tmp_path: Path
+) -> None:
+    """The encoder goes on; the head does where it tells the same, and else is a fresh one."""
+    first = recipe(TAGGING, backbone, steps=3)
+    (data / "second.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
+    stages = (*first.stages, first.stages[0].model_copy(update={"task": str(data / "second.yaml")}))
+    train(first.model_copy(update={"stages": stages}), tmp_path / "run")
+    _, _, about = load_checkpoint(tmp_path / "run/checkpoints/step-3")
+    assert about.head == {"kind": second["kind"], "labels": second["labels"]}
+    assert about.backbone == str(tmp_path / "run/stages/0/model")
+    before = loading.load(about.backbone)
+    start = loading.load(about.backbone, head=Head(second["kind"], tuple(second["labels"])))
+    ours, theirs = (dict(found.model.named_parameters()) for found in (start, before))
+    same = {name for name in ours if name in theirs and ours[name].equal(theirs[name])}
+    assert {name for name in ours if name.startswith("encoder.")} <= same
+    assert ("head.classifier.weight" in same) == (second is TAGGING)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder under a head for tagging and no decoder"),
+        ({"task": None, "unlabelled": TEXT}, "stage 1: stage 0 leaves an encoder under a head"),
+        ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) asks for labels .* no `unlabelled` text"),
+    ],
+)
+def test_text_is_not_written_under_a_head(
+    recipe: Make, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before anything is loaded; in a stage of its own before the head it may be."""
+    whole = recipe(TAGGING, "mt5")
+    fields = whole.model_dump(mode="json")
+    fields["stages"].append({**fields["stages"][0], **changes})
+    with pytest.raises(InputError, match=message):
+        check(validate(Recipe, fields, "here"))
+    fields["stages"] = [{**fields["stages"][0], "task": None, "unlabelled": TEXT}, fields["stages"][0]]
+    check(validate(Recipe, fields, "here"))
+
+
+def test_a_saved_head_writes_no_text(recipe: Make, data: Path, tmp_path: Path) -> None:
+    train(recipe(TAGGING, "mt5"), tmp_path / "run")
+    fields = recipe(CLASSES, "mt5").model_dump(mode="json")
+    fields["backbone"] = str(tmp_path / "run/checkpoints/step-6")
+    check(validate(Recipe, fields, "here"))
+    fields["stages"][0]["task"] = "pocket-summaries"
+    with pytest.raises(InputError, match="step-6 has a head for tagging and no decoder"):
+        check(validate(Recipe, fields, "here"))

@@ -17,12 +17,13 @@ from xlgen.backbones import loading
 from xlgen.backbones.heads import Head
 from xlgen.cli import app
 from xlgen.config import Evaluation
-from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.examples import EncodedExample, LabelledExample, Record
 from xlgen.data.tasks import load_task
 from xlgen.export.run import export
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training import labels
+from xlgen.training.serving import evaluate_checkpoint
 
 KINDS = {"tagging": ["NOUN", "VERB", "PUNCT"], "classification": ["odd", "even"]}
 CODES = ("en", "ru", "th", "ja", "hi", "ar")
@@ -207,6 +208,46 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
         assert json.loads(row)["prediction"] == told["prediction"]
     with pytest.raises(InputError, match="leave out num_beams"):
         CliRunner().invoke(app, ["evaluate", str(folder), "--beams", "2"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("pocket-asks", "a head for tagging, and task pocket-asks is of kind classification"),
+        ("pocket-summaries", "a head for tagging and generates no text, which task pocket-summaries asks for"),
+        ("pocket-roles", "tells the labels NOUN, VERB, PUNCT, and task pocket-roles has opening, side"),
+        ("turned", "tells the labels NOUN, VERB, PUNCT, and task turned has in another order PUNCT, VERB, NOUN"),
+    ],
+)
+def test_a_head_is_evaluated_on_a_task_that_it_fits(trained: Make, task: str, message: str, tmp_path: Path) -> None:
+    folder = trained("bert")
+    if task == "turned":
+        fields = yaml.safe_load((tmp_path / "tagging.yaml").read_text(encoding="utf-8"))
+        fields |= {"name": task, "labels": KINDS["tagging"][::-1]}
+        task = str(tmp_path / "turned.yaml")
+        Path(task).write_text(yaml.safe_dump(fields), encoding="utf-8")
+    with pytest.raises(InputError, match=f"step-3 does not fit the task: it.* {message}"):
+        evaluate_checkpoint(folder, Evaluation(), task)
+
+
+def test_a_generator_is_not_evaluated_on_labels(trained: Make) -> None:
+    folder = trained("mt5")
+    about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+    (folder / "checkpoint.json").write_text(json.dumps({**about, "head": None}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) asks for labels"):
+        evaluate_checkpoint(folder, Evaluation())
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
+    backbone, method, about = store.load_checkpoint(trained("mt5", kind))
+    task = load_task(str(about.task), Path(about.data_dir))
+    example = task.example(Record({"tokens": ["a", "b"], "text": "a b"}, "here"), "th", 0, labelled=False)
+    assert labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    with torch.no_grad():
+        next(backbone.model.parameters()).fill_(torch.nan)
+    with pytest.raises(InputError, match="the head says of inputs in th is not finite"):
+        labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

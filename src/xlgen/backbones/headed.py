@@ -192,6 +192,6 @@ def headed(family: type[Backbone]) -> type[Headed]:
 
 
 def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str, head: Head) -> Headed:
-    """The encoder of a pretrained ``model`` of ``family`` under a fresh head."""
-    encoder = model.get_encoder() if family.decodes else model
+    """The encoder of a pretrained ``model`` of ``family``, or the one under another head, under a fresh head."""
+    encoder = model.encoder if isinstance(model, EncoderWithHead) else model.get_encoder() if family.decodes else model
     return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)

@@ -88,7 +88,8 @@ def load(
 ) -> Backbone:
     """Load a backbone on the CPU, refusing first what it cannot do.
 
-    With ``head``, its encoder under a fresh one, drawn from ``seed``; a folder that holds a head gives that one.
+    With ``head``, its encoder under a fresh one, drawn from ``seed``; a folder that holds a head gives that one, where
+    it is the same or none is asked for.
     ``encoder_only``: an encoder by itself will do, to look at what it makes of texts.
 
     ``weights`` in bf16 take half the memory and are for decoding only; training keeps them in fp32 whatever its
@@ -102,15 +103,18 @@ def load(
     config, tokenizer = _load_config(folder), _load_tokenizer(folder)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
-    saved = _read_head(folder)
+    saved = saved_head(folder)
     # A head's inputs alone have a code, and another language's stands in; what is written needs its own.
     if not allow_unknown or (family.has_codes and (saved or head) is None):
         unloaded.check_languages(languages)
     if saved is not None:
-        return _with_saved_head(folder, config, family, tokenizer, name, saved)
-    if head is None and not (family.decodes or encoder_only):
+        trained = _with_saved_head(folder, config, family, tokenizer, name, saved)
+        if head in (None, saved):
+            return trained
+        model = trained.model
+    elif head is None and not (family.decodes or encoder_only):
         raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
-    if init == "random":
+    elif init == "random":
         model = _random_model(config, family, seed).to(DTYPES[weights])
     else:
         model = _load_model(folder, config, DTYPES[weights], family.decodes)
@@ -122,8 +126,8 @@ def load(
         return put_under_head(family, model, tokenizer, name, head)
 
 
-def _read_head(folder: str) -> Head | None:
-    """The head that a checkpoint of ours was saved with."""
+def saved_head(folder: str) -> Head | None:
+    """The head that a checkpoint of ours in ``folder`` was saved with; None of any other. Raises BackboneError."""
     path = Path(folder) / HEAD_FILE
     if not path.is_file():
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.data.templates import FIELD, FORMS, field, fill, labels, written
 from xlgen.languages import Language
+from xlgen.metrics.score import ALWAYS, choose
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
@@ -107,9 +108,14 @@ class Task:
     ) -> list[LabelledExample]:
         """The first ``limit`` examples of one language and split. Raises DataError where there are none.
 
-        Without ``labelled`` their labels are not looked at, and need not be there.
+        Of what is ranked, the last group is taken whole, with those of its rows that are behind the limit. Without
+        ``labelled`` their labels are not looked at, and need not be there.
         """
-        rows = list(islice(self.reader.read(language, self.config.splits.get(split, split)), limit))
+        found = iter(self.reader.read(language, self.config.splits.get(split, split)))
+        rows = list(islice(found, limit))
+        if self.config.group is not None and rows:
+            last = field(rows[-1], self.config.group)
+            rows += takewhile(lambda record: field(record, str(self.config.group)) == last, found)
         examples = [self.example(record, language, number, labelled) for number, record in enumerate(rows)]
         if self.config.group is not None:
             names = groups([str(field(record, self.config.group)) for record in rows])
@@ -160,6 +166,11 @@ class Task:
         if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
             found = record.fields.get(self.config.target)
             raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
+        if self.config.labels and (unknown := [text for text in targets if text not in self.config.labels]):
+            raise DataError(
+                f"{record.where}: label {unknown[0]!r} is none of {', '.join(self.config.labels)}; correct it, or say "
+                "in the task's `names` which label it is"
+            )
         return targets
 
 
@@ -178,6 +189,7 @@ def load_task(name: str, data_dir: Path) -> Task:
         raise InputError(f"{path} must hold keys and values")
     config = validate(TaskConfig, {"name": path.stem, **data}, str(path))
     _check_kind(config, path)
+    _check_main_metric(config, path)
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
     languages = tuple(Language.parse(text).code for text in config.languages)
@@ -195,10 +207,27 @@ def _check_kind(config: TaskConfig, path: Path) -> None:
         raise InputError(f"{path}: kind {config.kind} {'takes no' if config.labels else 'needs'} labels, each once")
     if config.kind == "tagging" and [form for _, form in FIELD.findall(config.source)] != ["words"]:
         raise InputError(f'{path}: the source of a tagging task is one list of words: "{{tokens:words}}"')
+    if config.kind == "tagging" and (spaced := [label for label in config.labels if label.split() != [label]]):
+        raise InputError(
+            f"{path}: label {spaced[0]!r} is empty or has white space, which stands between the tags of words; write "
+            "it as one word, with `names` where the data have it otherwise"
+        )
     if config.source_pair is not None and (config.kind in ("generation", "tagging") or config.crop is not None):
         raise InputError(f"{path}: source_pair is for tasks of kind classification or ranking, and goes without crop")
     if config.kind == "ranking" and (config.group is None or not all(label.isdecimal() for label in config.labels)):
         raise InputError(f"{path}: kind ranking needs a `group`, and grades as labels: whole numbers from 0")
+
+
+def _check_main_metric(config: TaskConfig, path: Path) -> None:
+    """What runs are chosen by is a figure that evaluation gives: of the task's metrics, or a standing one."""
+    standing = (*(ALWAYS if config.head is None else ()), "xlrs")
+    given = {figure.name for _, figures in choose((*config.metrics, *standing)) for figure in figures}
+    if config.main_metric not in given:
+        mine = ", ".join(figure.name for _, figures in choose(config.metrics) for figure in figures)
+        raise InputError(
+            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of {mine}, or "
+            "add its metric to `metrics`"
+        )
 
 
 def groups(names: Sequence[str]) -> list[str]:

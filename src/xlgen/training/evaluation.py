@@ -26,13 +26,11 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.score import Row
+from xlgen.metrics.score import ALWAYS, Row
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.labels import check_evaluation, tell
 from xlgen.training.tracking import write_atomically
 
-# Figures that every evaluation reports beside the task's own: they say whether the text is usable at all.
-ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate")
 # Inputs that a language control has at a time.
 _GROUP = 256
 

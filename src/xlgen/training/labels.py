@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from torch import Tensor
+
 from xlgen.adaptation.base import Method
+from xlgen.backbones.base import BackboneError
 from xlgen.backbones.headed import Headed
-from xlgen.config import Evaluation
+from xlgen.backbones.heads import Head, head_of
+from xlgen.backbones.loading import saved_head
+from xlgen.config import Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.inputs import Deferred
@@ -34,6 +39,49 @@ def check_evaluation(task: Task, evaluation: Evaluation) -> None:
         raise InputError(f"task {task.config.name} asks for labels, and no text is searched for: leave out {names}")
 
 
+def check_stages(recipe: Recipe, tasks: Sequence[Task | None]) -> None:
+    """Raise InputError where text is to be written by what is only an encoder under a head: beside its labels, or in a
+    stage behind them."""
+    saved = saved_head(recipe.backbone.name)
+    before = f"backbone {recipe.backbone.name} has a head for {saved.kind}" if saved else None
+    for index, (stage, task) in enumerate(zip(recipe.stages, tasks, strict=True)):
+        if task is None or task.config.head is None:
+            if before is not None:
+                raise InputError(
+                    f"stage {index}: {before} and no decoder, and this stage trains on text to be written. Put it "
+                    "before the stages of labels, or start from a backbone without a head"
+                )
+            continue
+        if stage.unlabelled:
+            raise InputError(
+                f"stage {index}: task {task.config.name} (kind {task.config.kind}) asks for labels by a head, beside "
+                "which no `unlabelled` text can be trained on: put the text into a stage of its own before this one"
+            )
+        before = f"stage {index} leaves an encoder under a head for {task.config.kind}"
+
+
+def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
+    """Raise BackboneError where ``task`` asks for other labels than the ``head`` of a checkpoint tells, or for text."""
+    asked, name = head_of(task.config.head), task.config.name
+    if head == asked:
+        return
+    if head is None or asked is None:
+        reason = (
+            f"it generates text, and task {name} (kind {task.config.kind}) asks for labels by a head"
+            if head is None
+            else f"it has a head for {head.kind} and generates no text, which task {name} asks for"
+        )
+    elif head.kind != asked.kind:
+        reason = f"it has a head for {head.kind}, and task {name} is of kind {asked.kind}"
+    else:
+        order = " in another order" if set(head.labels) == set(asked.labels) else ""
+        ours, theirs = ", ".join(head.labels), ", ".join(asked.labels)
+        reason = f"its head tells the labels {ours}, and task {name} has{order} {theirs}"
+    raise BackboneError(
+        f"{checkpoint} does not fit the task: {reason}. Name a task of the kind and labels that it was trained on"
+    )
+
+
 def tell(
     backbone: Headed,
     method: Method,
@@ -44,7 +92,8 @@ def tell(
 ) -> list[tuple[str, int]]:
     """(labels with spaces between them, tokens that were cut off) of each example, in order.
 
-    A tag for every word, or one class. Raises BackboneError for an input of which nothing fits.
+    A tag for every word, or one class. Raises BackboneError for an input of which nothing fits, and for a head that
+    says what is no number.
     """
     limit = task.config.max_source_tokens
     found: dict[int, tuple[str, int]] = {}
@@ -64,6 +113,7 @@ def tell(
             cropped.append(lost)
         with weights_in(backbone.model, evaluation.precision):
             logits = backbone.logits(sources, evaluation.batch_tokens)
+        _check_finite(backbone, language, logits)
         for i, starts, lost, rows in zip(chosen, places, cropped, logits, strict=True):
             labels = rows[starts].argmax(-1).tolist() if backbone.head.by_word else [int(rows.argmax())]
             names = [backbone.head.labels[label] for label in labels]
@@ -71,6 +121,15 @@ def tell(
             found[i] = " ".join([*names, *[OUTSIDE] * missing]), lost
             progress(1)
     return [found[i] for i in range(len(examples))]
+
+
+def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> None:
+    """Raise BackboneError for logits of which none is the largest: the first label would win."""
+    if not all(rows.isfinite().all() for rows in logits):
+        raise BackboneError(
+            f"{backbone.name}: what the head says of inputs in {language} is not finite (NaN or infinite); the weights "
+            "are damaged or their training diverged. Take an earlier checkpoint, or train with a lower learning_rate"
+        )
 
 
 def tell_stream(

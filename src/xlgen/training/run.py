@@ -23,6 +23,7 @@ from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
 from xlgen.training.evaluation import control_of
 from xlgen.training.folder import RunFolder, open_run
+from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
 from xlgen.training.progress import NoProgress, Progress
@@ -138,6 +139,8 @@ def check(recipe: Recipe) -> list[Task | None]:
         if stage.penalty:
             build_penalty(stage.penalty)
         tasks.append(task)
+    if recipe.baseline is None:
+        check_stages(recipe, tasks)
     return tasks
 
 

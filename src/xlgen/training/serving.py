@@ -14,6 +14,7 @@ from typing import IO, Any
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
+from xlgen.backbones.heads import head_of
 from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
@@ -34,7 +35,7 @@ from xlgen.training.evaluation import (
     write_predictions,
 )
 from xlgen.training.interpolation import interpolated
-from xlgen.training.labels import check_evaluation, tell_stream
+from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
 
@@ -69,6 +70,7 @@ def evaluate_checkpoint(
     if name is None:
         raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
     task = load_task(name, Path(data_dir or about.data_dir))
+    check_head(str(checkpoint), head_of(about.head), task)
     examples = evaluation_examples(task, evaluation)
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
