@@ -117,6 +117,7 @@ def predict_file(
     task = load_task(about.task, Path(about.data_dir)) if about.task else None
     if task is None:
         raise InputError(f"{checkpoint} was not trained on a task")
+    check_head(str(checkpoint), head_of(about.head), task)
     if source != "-" and not Path(source).is_file():
         raise DataError(f"no file {source}")
     if source != "-" and target != "-" and Path(target).resolve() == Path(source).resolve():
