@@ -82,6 +82,30 @@ def test_probe_and_lens_before_and_after(
     assert drawn >= {"probe.svg", "lens.svg", "lens-th-generated.svg", "lens-ar-reference.svg"}
 
 
+def headed(folder: Path, checkpoint: Path) -> Path:
+    """A run of two steps with a head on the encoder half."""
+    recipe = {
+        "name": "asks", "backbone": str(checkpoint), "task": "pocket-asks",
+        "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300, "max_examples": 4},
+        "evaluation": {"every": None, "split": "test", "examples": 1, "bootstrap": 0, "languages": ["en"]},
+    }  # fmt: skip
+    train(Recipe.model_validate(recipe), folder)
+    return folder
+
+
+def test_under_a_head_the_encoder_alone_is_probed(
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = headed(tmp_path / "asks", checkpoint("mbart"))
+    given = ["--task", "pocket-asks", "--languages", "en,th", "--examples", 4]
+    analyze("probe", run, *given, "--out", tmp_path / "out")
+    assert {row["part"] for row in rows(tmp_path / "out" / "probe.json")} == {"encoder"}
+    assert "has no decoder to look into" in refused(monkeypatch, capsys, "lens", run, *given)
+
+
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta", "nllb"])
 def test_encoders_are_probed_on_texts_of_their_own(
     checkpoint: Callable[[str], Path], tmp_path: Path, family: str
