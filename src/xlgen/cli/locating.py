@@ -29,7 +29,7 @@ def probe(
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
     examples: Annotated[int, typer.Option(min=4, help="At most so many inputs of each language.")] = 100,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
-    l2: Annotated[float, typer.Option(min=0.0, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
+    l2: Annotated[float, typer.Option(min=1e-6, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and the shuffled labels.")] = 0,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
