@@ -154,6 +154,9 @@ def test_bad_input_is_2(
         (tmp_path / f"{code}.txt").write_text(text, encoding="utf-8")
     texts = ["--texts", '{corpus: {reader: lines, path: "{language}.txt"}}', "--data-dir", tmp_path]
     assert "texts of en and th are not parallel" in say("cka", tiny, *texts, "--languages", "en,th")
+    alone = ["--texts", "{corpus: {reader: lines, path: en.txt}}", "--data-dir", tmp_path]
+    assert "en and th are all the same" in say("cka", tiny, *alone, "--languages", "en,th")
+    assert "en and th are all the same" in say("probe", tiny, *alone, "--languages", "en,th")
     assert "no text for language ar" in say("cka", tiny, *texts, "--languages", "en,ar")
     assert "fr.txt" in say("cka", tiny, *texts, "--languages", "en,fr")
     assert "at least two" in say("cka", tiny, *texts, "--languages", "en")
@@ -172,5 +175,5 @@ def test_bad_input_is_2(
     name = next(name for name in weights if "encoder.block.1" in name and name.endswith("q.weight"))
     weights[name] = torch.full_like(weights[name], torch.nan)
     save_file(weights, broken / "model.safetensors", {"format": "pt"})
-    assert "states of layer 2 in en are not finite" in say("cka", broken, *WORLD)
+    assert "states of layer 2 in en are not finite (NaN or infinite) in its encoder" in say("cka", broken, *WORLD)
     assert "not finite" in say("spectra", broken)

@@ -183,11 +183,18 @@ def test_bad_input_is_2(
     }  # fmt: skip
     (tmp_path / "loose.yaml").write_text(yaml.safe_dump(loose), encoding="utf-8")
     where = ["--task", tmp_path / "loose.yaml", "--data-dir", tmp_path, "--split", "test"]
-    assert "en and th are not parallel: '6'" in say("probe", tiny, *where)
+    assert "en and th are not parallel: '6' is in en only" in say("probe", tiny, *where)
+    for code in ("en", "th"):
+        rows_of = [json.dumps({"text": f"{code} b", "label": "c"})] * (12 if code == "en" else 9)
+        (tmp_path / f"{code}.test.jsonl").write_text("\n".join(rows_of), encoding="utf-8")
+    assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--examples", 8)
+    assert "--texts" in say("probe", checkpoint("bert"), *short)
     weights = load_file(tiny / "model.safetensors")
     copy = tmp_path / "nan"
     shutil.copytree(tiny, copy)
     name = next(name for name in weights if "decoder.block.1" in name and name.endswith("q.weight"))
     save_file({**weights, name: torch.full_like(weights[name], np.nan)}, copy / "model.safetensors", {"format": "pt"})
-    assert "states of layer 2 in en are not finite" in say("probe", copy, *short, "--languages", "en,th")
+    assert "layer 2 in en are not finite (NaN or infinite) in its decoder;" in say(
+        "probe", copy, *short, "--languages", "en,th"
+    )
     assert "states of the decoder in th are not finite" in say("lens", copy, *short, "--languages", "en,th")
