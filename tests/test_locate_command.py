@@ -14,7 +14,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from test_analyze_command import analyze, refused, rows, trained
+from test_analyze_command import analyze, refused, rows, runner, trained
+from xlgen.cli import app
 from xlgen.config import Recipe
 from xlgen.training.run import train
 
@@ -102,6 +103,12 @@ def test_under_a_head_the_encoder_alone_is_probed(
     run = headed(tmp_path / "asks", checkpoint("mbart"))
     given = ["--task", "pocket-asks", "--languages", "en,th", "--examples", 4]
     analyze("probe", run, *given, "--out", tmp_path / "out")
+    done = runner.invoke(
+        app, ["analyze", "spectra", str(checkpoint("mbart")), str(run), "--out", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 0 and "one of them has no decoder" in " ".join(done.output.split())
+    compared = [row for row in rows(tmp_path / "out" / "spectra.json") if row["model"] == str(run)]
+    assert {row["half"] for row in compared} == {"encoder"} and any(row["change"] > 0 for row in compared)
     assert {row["part"] for row in rows(tmp_path / "out" / "probe.json")} == {"encoder"}
     assert "has no decoder to look into" in refused(monkeypatch, capsys, "lens", run, *given)
 
@@ -189,6 +196,10 @@ def test_bad_input_is_2(
         (tmp_path / f"{code}.test.jsonl").write_text("\n".join(rows_of), encoding="utf-8")
     assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--examples", 8)
     assert "--texts" in say("probe", checkpoint("bert"), *short)
+    for corpus in ("pocket", "[1, 2]", "null"):
+        assert "a reader with its options, {reader: pocket}" in say("lens", tiny, *short, "--corpus", corpus)
+    assert "is given twice" in say("probe", tiny, tiny, *short)
+    assert "is given twice" in say("lens", tiny, f"{tiny}/", *short)
     weights = load_file(tiny / "model.safetensors")
     copy = tmp_path / "nan"
     shutil.copytree(tiny, copy)
