@@ -58,7 +58,7 @@ def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
     if not backbone.decodes and (chosen.task.config.head is None or not backbone.fresh_modules):
         raise BackboneError(
             f"{name} cannot be given the references of {chosen.task.config.name}: it has no decoder; probe its encoder "
-            "alone on parallel text with --texts"
+            "alone on parallel text with --texts (under a head, on the head's task with --task too)"
         )
     examples = chosen.read(backbone)
     check_pairing(chosen.task, chosen.split, examples)
