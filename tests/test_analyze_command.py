@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -19,6 +21,7 @@ from typer.testing import CliRunner
 from synthetic import write_run
 from xlgen.cli import app, main
 from xlgen.config import Recipe
+from xlgen.report.heatmaps import Panel, draw
 from xlgen.training.run import train
 
 runner = CliRunner()
@@ -154,6 +157,9 @@ def test_bad_input_is_2(
         (tmp_path / f"{code}.txt").write_text(text, encoding="utf-8")
     texts = ["--texts", '{corpus: {reader: lines, path: "{language}.txt"}}', "--data-dir", tmp_path]
     assert "texts of en and th are not parallel" in say("cka", tiny, *texts, "--languages", "en,th")
+    alone = ["--texts", "{corpus: {reader: lines, path: en.txt}}", "--data-dir", tmp_path]
+    assert "en and th are all the same" in say("cka", tiny, *alone, "--languages", "en,th")
+    assert "en and th are all the same" in say("probe", tiny, *alone, "--languages", "en,th")
     assert "no text for language ar" in say("cka", tiny, *texts, "--languages", "en,ar")
     assert "fr.txt" in say("cka", tiny, *texts, "--languages", "en,fr")
     assert "at least two" in say("cka", tiny, *texts, "--languages", "en")
@@ -166,11 +172,44 @@ def test_bad_input_is_2(
     assert "parallel" in say("overlap", tiny_task(["en", "th"]))
     write_run(tmp_path / "run")
     assert "evaluation.xlrs" in say("correlation", tmp_path / "run")
+    assert "there are: " in say("correlation", tmp_path / "run", "--metric", "rougeLL")
+    assert "XLRS is what metrics are correlated with" in say("correlation", tmp_path / "run", "--metric", "xlrs")
+    assert "is given twice" in say("cka", tiny, tiny, *WORLD)
+    assert "is given twice" in say("spectra", tiny, checkpoint("mbart"), f"{tiny}/")
     broken = tmp_path / "broken"
     shutil.copytree(tiny, broken)
     weights = load_file(broken / "model.safetensors")
     name = next(name for name in weights if "encoder.block.1" in name and name.endswith("q.weight"))
     weights[name] = torch.full_like(weights[name], torch.nan)
     save_file(weights, broken / "model.safetensors", {"format": "pt"})
-    assert "states of layer 2 in en are not finite" in say("cka", broken, *WORLD)
-    assert "not finite" in say("spectra", broken)
+    assert "states of layer 2 in en are not finite (NaN or infinite) in its encoder" in say("cka", broken, *WORLD)
+    assert f"{broken}: encoder.block.1" in say("spectra", tiny, broken)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_out_is_looked_at_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is asked for does not exist, which nobody finds out."""
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    for place in (file, file / "below"):
+        said = refused(monkeypatch, capsys, name, tmp_path / "nothing", "--out", place)
+        assert f"--out {place}" in said and "name a folder that can be written to" in said
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_full_disk_leaves_no_part_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "map.svg"
+    panels = [Panel("", ["0"], ["en"], np.ones((1, 1)))]
+    old = draw(panels, path).read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*map.svg'"):
+        draw(panels, path, "again")
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == old

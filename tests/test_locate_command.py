@@ -14,7 +14,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from test_analyze_command import analyze, refused, rows, trained
+from test_analyze_command import analyze, refused, rows, runner, trained
+from xlgen.cli import app
 from xlgen.config import Recipe
 from xlgen.training.run import train
 
@@ -80,6 +81,36 @@ def test_probe_and_lens_before_and_after(
     assert all(sum(row[f"{each}_share"] for each in classes) == pytest.approx(1) for row in lens)
     drawn = {path.name for path in (tmp_path / "out").glob("*.svg")}
     assert drawn >= {"probe.svg", "lens.svg", "lens-th-generated.svg", "lens-ar-reference.svg"}
+
+
+def headed(folder: Path, checkpoint: Path) -> Path:
+    """A run of two steps with a head on the encoder half."""
+    recipe = {
+        "name": "asks", "backbone": str(checkpoint), "task": "pocket-asks",
+        "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300, "max_examples": 4},
+        "evaluation": {"every": None, "split": "test", "examples": 1, "bootstrap": 0, "languages": ["en"]},
+    }  # fmt: skip
+    train(Recipe.model_validate(recipe), folder)
+    return folder
+
+
+def test_under_a_head_the_encoder_alone_is_probed(
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = headed(tmp_path / "asks", checkpoint("mbart"))
+    given = ["--task", "pocket-asks", "--languages", "en,th", "--examples", 4]
+    analyze("probe", run, *given, "--out", tmp_path / "out")
+    done = runner.invoke(
+        app, ["analyze", "spectra", str(checkpoint("mbart")), str(run), "--out", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 0 and "one of them has no decoder" in " ".join(done.output.split())
+    compared = [row for row in rows(tmp_path / "out" / "spectra.json") if row["model"] == str(run)]
+    assert {row["half"] for row in compared} == {"encoder"} and any(row["change"] > 0 for row in compared)
+    assert {row["part"] for row in rows(tmp_path / "out" / "probe.json")} == {"encoder"}
+    assert "has no decoder to look into" in refused(monkeypatch, capsys, "lens", run, *given)
 
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta", "nllb"])
@@ -159,11 +190,22 @@ def test_bad_input_is_2(
     }  # fmt: skip
     (tmp_path / "loose.yaml").write_text(yaml.safe_dump(loose), encoding="utf-8")
     where = ["--task", tmp_path / "loose.yaml", "--data-dir", tmp_path, "--split", "test"]
-    assert "en and th are not parallel: '6'" in say("probe", tiny, *where)
+    assert "en and th are not parallel: '6' is in en only" in say("probe", tiny, *where)
+    for code in ("en", "th"):
+        rows_of = [json.dumps({"text": f"{code} b", "label": "c"})] * (12 if code == "en" else 9)
+        (tmp_path / f"{code}.test.jsonl").write_text("\n".join(rows_of), encoding="utf-8")
+    assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--examples", 8)
+    assert "--texts" in say("probe", checkpoint("bert"), *short)
+    for corpus in ("pocket", "[1, 2]", "null"):
+        assert "a reader with its options, {reader: pocket}" in say("lens", tiny, *short, "--corpus", corpus)
+    assert "is given twice" in say("probe", tiny, tiny, *short)
+    assert "is given twice" in say("lens", tiny, f"{tiny}/", *short)
     weights = load_file(tiny / "model.safetensors")
     copy = tmp_path / "nan"
     shutil.copytree(tiny, copy)
     name = next(name for name in weights if "decoder.block.1" in name and name.endswith("q.weight"))
     save_file({**weights, name: torch.full_like(weights[name], np.nan)}, copy / "model.safetensors", {"format": "pt"})
-    assert "states of layer 2 in en are not finite" in say("probe", copy, *short, "--languages", "en,th")
+    assert "layer 2 in en are not finite (NaN or infinite) in its decoder;" in say(
+        "probe", copy, *short, "--languages", "en,th"
+    )
     assert "states of the decoder in th are not finite" in say("lens", copy, *short, "--languages", "en,th")

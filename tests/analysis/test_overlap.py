@@ -18,7 +18,8 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 
 def task(folder: Path, rows: dict[str, list[dict[str, Any]]], **changes: Any) -> Any:
     for code, found in rows.items():
-        (folder / f"{code}.jsonl").write_text("\n".join(map(json.dumps, found)), encoding="utf-8")
+        lines = [json.dumps({"text": f"{code} {place}", **row}) for place, row in enumerate(found)]
+        (folder / f"{code}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     config = {
         "reader": {"name": "jsonl", "path": "{language}.jsonl"}, "languages": list(rows), "source": "{text}",
         "target": "label", "metrics": ["accuracy"], "main_metric": "accuracy", "parallel": True, **changes,
@@ -28,7 +29,7 @@ def task(folder: Path, rows: dict[str, list[dict[str, Any]]], **changes: Any) ->
 
 
 def rows(*labels: Any, first: int = 0) -> list[dict[str, Any]]:
-    return [{"id": str(number), "text": f"t{number}", "label": label} for number, label in enumerate(labels, first)]
+    return [{"id": str(number), "label": label} for number, label in enumerate(labels, first)]
 
 
 def test_it_is_the_share_of_equal_labels(tmp_path: Path) -> None:
@@ -58,6 +59,21 @@ def test_bad_input(tmp_path: Path) -> None:
         label_overlap(task(tmp_path, labels), languages=["en"])
     with pytest.raises(InputError, match="not 2 and 1"):
         overlap(["a", "b"], ["a"])
+
+
+def test_inputs_that_cannot_be_parallel(tmp_path: Path) -> None:
+    """Rows without ids stand for one another by their number, which is no help where a language lacks some."""
+    labels = {"en": [{"label": "a"}] * 12, "fr": [{"label": "a"}] * 9, "th": [{"label": "b"}] * 12}
+    plain = task(tmp_path, labels)
+    for limit in (None, 5):
+        with pytest.raises(InputError, match="rows have no ids, and there are 12 of en, 9 of fr"):
+            label_overlap(plain, languages=["fr"], limit=limit)
+    assert label_overlap(plain, languages=["th"])[0].n == 12
+    with pytest.raises(InputError, match=r"language fr: .*fr.jsonl, line 3 has the id '1' of .*fr.jsonl, line 2"):
+        label_overlap(task(tmp_path, {"en": rows("a", "b", "c"), "fr": [*rows("a", "b"), *rows("c", first=1)]}))
+    same = {code: [{"id": "1", "text": "x", "label": code}] for code in ("en", "fr")}
+    with pytest.raises(InputError, match=r"texts of en and fr are all the same; .*no \{language\}"):
+        label_overlap(task(tmp_path, same))
 
 
 @pytest.mark.skipif(not (DATA / "xquad").is_dir(), reason=f"no XQuAD in {DATA}")

@@ -25,16 +25,35 @@ def made(spread: float, n: int = 60, seed: int = 0, sizes: dict[str, int] | None
     return Representations("a", [str(i) for i in range(n)], of, lengths)
 
 
-@pytest.mark.parametrize("l2", [0.1, 1.0, 10.0])
-def test_it_is_scikit_learn_s_regression(l2: float) -> None:
+@pytest.mark.parametrize("l2", [1e-4, 0.01, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("apart", [0.0, 4.0])
+def test_it_is_scikit_learn_s_regression(l2: float, apart: float) -> None:
+    """Where classes overlap, and where they are far apart and only the penalty keeps weights finite."""
     rng = np.random.default_rng(3)
-    inputs, labels = rng.normal(size=(120, 5)), rng.integers(0, 4, size=120)
+    labels = rng.integers(0, 4, size=120)
+    inputs = rng.normal(size=(120, 5)) + apart * rng.normal(size=(4, 5))[labels]
     weights, intercepts = fit(inputs, labels, 4, l2)
-    theirs = LogisticRegression(C=1 / l2, tol=1e-8, max_iter=5_000).fit(inputs, labels)
+    theirs = LogisticRegression(C=1 / l2, tol=1e-10, max_iter=5_000, solver="newton-cholesky").fit(inputs, labels)
     mine = inputs @ weights + intercepts
     expected = theirs.decision_function(inputs)
     # Scores are free by one constant a row.
     assert np.allclose(mine - mine.mean(1, keepdims=True), expected - expected.mean(1, keepdims=True), atol=2e-3)
+
+
+def test_the_least_penalty_is_enough_and_none_is_not() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(12), 20)
+    apart = rng.normal(size=(240, 32)) + 4 * rng.normal(size=(12, 32))[labels]
+    fit(apart, labels, 12, 1e-6)
+    fit(apart, rng.permutation(labels), 12, 1e-6)
+    with pytest.raises(InputError, match="must be above 0"):
+        fit(apart, labels, 12, 0.0)
+
+
+def test_a_regression_that_has_not_converged_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlgen.analysis.probes._MOST_STEPS", 2)
+    with pytest.raises(InputError, match=r"not converged in 2 steps; take a larger one \(--l2\)"):
+        probe(made(1.0), "encoder")
 
 
 def test_it_finds_what_is_there_and_nothing_else() -> None:

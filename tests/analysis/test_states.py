@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
 from xlgen.adaptation.base import build_method
 from xlgen.analysis.states import layer_means, means
 from xlgen.backbones.base import Backbone
-from xlgen.data.examples import EncodedExample
+from xlgen.backbones.heads import Head
+from xlgen.backbones.loading import load
+from xlgen.data.examples import EncodedExample, LabelledExample
 
 TEXTS = {"en": "the ship sinks", "th": "เรือจม", "ar": "غرق القارب"}
 
@@ -31,3 +36,22 @@ def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone,
         assert len(alone.hidden_states) == 3
         for layer, states in enumerate(alone.hidden_states):
             assert torch.allclose(found[layer, place], states[0, virtual:].mean(0), atol=1e-5)
+
+
+def test_pairs_have_their_segments(checkpoint: Callable[[str], Path]) -> None:
+    """BERT tells the second text from the first by them, in training as here."""
+    backbone = load(str(checkpoint("bert")), head=Head("classification", ("no", "yes")))
+    example = LabelledExample("1", "en", "The children went", ("no",), "here", pair="to school .")
+    encoded, _ = backbone.encode(example, 64)
+    model, ids = backbone.encoder.eval(), torch.tensor([encoded.source])
+    segments = backbone.collate_sources([encoded])["token_type_ids"]
+    assert segments.unique().tolist() == [0, 1]
+    with torch.inference_mode():
+        expected = model(ids, torch.ones_like(ids), segments).last_hidden_state[0].mean(0)
+    assert torch.allclose(means(backbone, [encoded])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mt5", "mbart", "nllb"])
+def test_half_a_model_under_a_head_has_no_decoder(checkpoint: Callable[[str], Path], name: str) -> None:
+    backbone = load(str(checkpoint(name)), head=Head("classification", ("no", "yes")))
+    assert not backbone.decodes

@@ -44,7 +44,7 @@ def headed(checkpoint: Callable[[str], Path]) -> Load:
         if name not in kept:
             found = load(str(checkpoint(name)), head=CLASSES)
             assert isinstance(found, Headed)
-            if not found.decodes:
+            if name in ("bert", "xlm-roberta"):
                 found = type(found)(found.model, library_tokenizer(name, found.tokenizer), name)
             kept[name] = found
         return kept[name]

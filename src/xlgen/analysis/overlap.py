@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xlgen.analysis.pairing import check_pairing, check_texts
+from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.registry import InputError
 
@@ -58,7 +60,8 @@ def label_overlap(
 
     Raises:
         InputError: for a task without parallel inputs, a language it has not, or one that shares no id with the source.
-        DataError: where a language has no examples.
+        DataError: where a language has no examples, or examples that cannot be parallel; see
+            :mod:`xlgen.analysis.pairing`.
     """
     name = task.config.name
     if not task.config.parallel:
@@ -71,10 +74,13 @@ def label_overlap(
     others = [code for code in dict.fromkeys(codes) if code != pivot]
     if not others:
         raise InputError(f"label overlap needs a language beside {pivot}")
-    reference = _labels(task, pivot, split, limit)
+    examples = {code: task.examples(code, split, limit) for code in (pivot, *others)}
+    check_pairing(task, split, examples)
+    check_texts(examples, f"task {name}, split {split}")
+    reference = _labels(examples[pivot])
     found = []
     for code in others:
-        labels = _labels(task, code, split, limit)
+        labels = _labels(examples[code])
         shared = [each for each in reference if each in labels]
         if not shared:
             raise InputError(f"task {name}, split {split}: no example of {code} has the id of one of {pivot}")
@@ -84,5 +90,5 @@ def label_overlap(
     return [*found, Overlap(name, split, pivot, AVERAGE, mean, sum(each.n for each in found))]
 
 
-def _labels(task: Task, code: str, split: str, limit: int | None) -> dict[str, str]:
-    return {example.id: example.targets[0].strip() for example in task.examples(code, split, limit)}
+def _labels(examples: Sequence[LabelledExample]) -> dict[str, str]:
+    return {example.id: example.targets[0].strip() for example in examples}

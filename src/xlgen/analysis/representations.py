@@ -16,7 +16,7 @@ from xlgen.registry import InputError
 
 @dataclass(frozen=True)
 class Representations:
-    """What one encoder makes of parallel sentences. Layer 0 are the embeddings."""
+    """What one encoder, or another part of a model, makes of parallel sentences. Layer 0 are the embeddings."""
 
     model: str
     ids: Sequence[str]
@@ -25,6 +25,8 @@ class Representations:
     """By language: (1 + layers, sentences, width), each the mean over a sentence's tokens."""
     lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """By language, of each sentence in tokens, as the encoder was given it; empty where nobody counted."""
+    part: str = "encoder"
+    """What made them."""
 
     def __post_init__(self) -> None:
         for language, states in self.of.items():
@@ -36,8 +38,8 @@ class Representations:
             broken = [layer for layer, rows in enumerate(states) if not np.isfinite(rows).all()]
             if broken:
                 raise InputError(
-                    f"{self.model}: the states of layer {broken[0]} in {language} are not finite (NaN or infinite); "
-                    "the checkpoint has diverged, or its precision is too low for it"
+                    f"{self.model}: the states of layer {broken[0]} in {language} are not finite (NaN or infinite) "
+                    f"in its {self.part}; the checkpoint has diverged, or its precision is too low for it"
                 )
 
     @property

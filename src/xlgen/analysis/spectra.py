@@ -150,12 +150,20 @@ def spectra(weights: Iterable[Weight]) -> list[Spectrum]:
     return [Spectrum(weight, _values(weight), 0.0, 0.0, 0.0) for weight in weights]
 
 
+def missing_halves(weights: Iterable[Weight], base: Iterable[Spectrum]) -> list[str]:
+    """The halves of which one of two checkpoints has no weight: an encoder under a head has no decoder."""
+    return sorted({weight.half for weight in weights} ^ {each.weight.half for each in base})
+
+
 def compared(weights: Sequence[Weight], base: Sequence[Spectrum]) -> list[Spectrum]:
     """The spectra of another checkpoint, with what changed since ``base``.
 
-    Raises InputError where the two have not the same weights of the same shapes.
+    A half that one of the two has not at all is left out; see :func:`missing_halves`.
+    Raises InputError where the two have else not the same weights of the same shapes.
     """
-    before = {each.weight.place: each for each in base}
+    missing = missing_halves(weights, base)
+    weights = [weight for weight in weights if weight.half not in missing]
+    before = {each.weight.place: each for each in base if each.weight.half not in missing}
     if odd := sorted(set(before) ^ {weight.place for weight in weights}):
         halves = {half for half, *_ in odd}
         raise InputError(

@@ -44,9 +44,9 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
         with _fast(backbone):
             for batch in _batches(inputs):
                 tensors = backbone.collate_sources([inputs[i] for i in batch])
-                ids, mask = tensors["input_ids"].to(device), tensors["attention_mask"].to(device)
-                given = {"output_hidden_states": True} if every else {}
-                output = backbone.encoder(input_ids=ids, attention_mask=mask, **given)
+                given = {name: tensor.to(device) for name, tensor in tensors.items()}  # of BERT its segments too
+                mask = given["attention_mask"]
+                output = backbone.encoder(**given, **({"output_hidden_states": True} if every else {}))
                 states = output.hidden_states if every else (output.last_hidden_state,)
                 # What stands before the text is a prompt's, and not a part of it.
                 rows = torch.stack([mean_states(layer[:, -mask.shape[1] :], mask) for layer in states], 1).cpu()

@@ -29,6 +29,7 @@ class Headed(Backbone):
     """
 
     model: EncoderWithHead
+    decodes = False
     has_codes = False  # there are no targets to begin with one
     fresh_modules = ("head",)
 

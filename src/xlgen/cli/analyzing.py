@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from xlgen.cli.console import app, err, out
+from xlgen.registry import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,10 +64,12 @@ def cka(
     from xlgen.report import looking
     from xlgen.training.comparing import represent
 
+    check_out(folder)
+    names = [first, *([second] if second else [])]
+    check_distinct(names)
     config = parallel_text(texts, sentences)
     codes = languages.split(",") if languages else ()
     settings = Settings(batch_size, epochs, seed)
-    names = [first, *([second] if second else [])]
     with err.status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
@@ -98,17 +102,22 @@ def spectra(
     ] = None,
 ) -> None:
     """Singular values of every weight: norm, distance, effective rank, and what changed, layer by layer."""
-    from xlgen.analysis.spectra import compared, spectra
+    from xlgen.analysis.spectra import compared, missing_halves, spectra
     from xlgen.report import looking
     from xlgen.report.formats import to_csv, to_markdown
     from xlgen.results.files import write_atomically
     from xlgen.training.comparing import read_weights
 
+    check_out(folder)
+    names = (base, *(others or ()))
+    check_distinct(names)
     rows: list[dict[str, Any]] = []
     first = None
-    for name in (base, *(others or ())):
+    for name in names:
         with err.status(f"singular values of {name}"):
             weights, beside = read_weights(name)
+            if missing := missing_halves(weights, first) if first else ():
+                err.print(f"{name} and {base}: one of them has no {' and no '.join(missing)}, which is not compared")
             if beside:
                 err.print(f"{name}: its method adds modules beside the weights, which are not in these figures")
             found = spectra(weights) if first is None else compared(weights, first)
@@ -139,6 +148,7 @@ def overlap(
     from xlgen.data.tasks import load_task
     from xlgen.report.looking import overlap_table
 
+    check_out(folder)
     codes = tuple(languages.split(",")) if languages else ()
     found = label_overlap(load_task(task, data_dir), source, codes, split, limit)
     rows = [{"analysis": "overlap", **asdict(each)} for each in found]
@@ -159,6 +169,7 @@ def correlation(
     from xlgen.results.rows import load
     from xlgen.selection.correlation import xlrs_correlations
 
+    check_out(folder)
     found = xlrs_correlations(load(runs), metric, by_run)
     rows = [{"analysis": "correlation", **asdict(each)} for each in found]
     show(correlation_table(rows))
@@ -183,6 +194,7 @@ def prompts(
     from xlgen.report import clusters
     from xlgen.training.comparing import read_prompts
 
+    check_out(folder)
     name = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
     found = compare_prompts(name, read_prompts(runs), pooling, linkage)
     rows = found.rows()
@@ -206,6 +218,26 @@ def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
         found = read_yaml(Path(texts)) if Path(texts).suffix in (".yaml", ".yml") else parse_yaml(texts, "--texts")
     config = validate(ParallelText, found, "--texts")
     return config.model_copy(update={"sentences": sentences} if sentences else {})
+
+
+def check_out(folder: Path | None) -> None:
+    """Make the folder of --out, before the work that is to go there. Raises InputError where nothing can be written."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        said = "it is a file" if folder.is_file() else error.strerror
+        raise InputError(f"--out {folder}: {said}; name a folder that can be written to") from None
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Raise InputError for a model that is given twice: a table has a column for each name."""
+    found = [Path(name) for name in names]
+    if twice := [name for name, path in zip(names, found, strict=True) if found.count(path) > 1]:
+        raise InputError(f"{twice[0]} is given twice; name different models, or this one once")
 
 
 def show(table: Table) -> None:

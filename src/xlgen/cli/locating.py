@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from xlgen.cli.analyzing import DATA, LANGUAGES, MODEL, TEXTS, UNKNOWN, analyze, parallel_text, say, show, write
+from xlgen.cli.analyzing import (
+    DATA,
+    LANGUAGES,
+    MODEL,
+    TEXTS,
+    UNKNOWN,
+    analyze,
+    check_distinct,
+    check_out,
+    parallel_text,
+    say,
+    show,
+    write,
+)
 from xlgen.cli.console import err
 from xlgen.registry import InputError
 
@@ -29,7 +42,7 @@ def probe(
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
     examples: Annotated[int, typer.Option(min=4, help="At most so many inputs of each language.")] = 100,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
-    l2: Annotated[float, typer.Option(min=0.0, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
+    l2: Annotated[float, typer.Option(min=1e-6, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and the shuffled labels.")] = 0,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
@@ -45,6 +58,8 @@ def probe(
 
     if task and texts:
         raise InputError("--task and --texts both say what is read: give one of them")
+    check_out(folder)
+    check_distinct(models)
     codes = _codes(languages)
     if texts:
         corpus = parallel_text(texts, examples)
@@ -90,12 +105,13 @@ def lens(
     """The decoder's logit lens: which language each layer is about to write, in its own text and in the reference."""
     from xlgen.data.tasks import load_task
     from xlgen.languages import Language
-    from xlgen.overrides import parse_yaml
     from xlgen.report import locating
     from xlgen.training.inside import Chosen, lenses
 
+    check_out(folder)
+    check_distinct(models)
     chosen = Chosen(load_task(task, data_dir), _codes(languages), split, examples)
-    text: Any = parse_yaml(corpus, "--corpus") if corpus else None
+    text = _corpus(corpus)
     rows: list[dict[str, Any]] = []
     for name in models:
         with err.status(f"looking into {name}"):
@@ -107,6 +123,15 @@ def lens(
         say(locating.draw_layers(rows, folder / "lens.svg"))
         for language, kind in dict.fromkeys((row["language"], row["text"]) for row in rows):
             say(locating.draw_lens(rows, language, kind, folder / f"lens-{language}-{kind}.svg"))
+
+
+def _corpus(corpus: str | None) -> dict[str, Any] | None:
+    from xlgen.overrides import parse_yaml
+
+    found: Any = parse_yaml(corpus, "--corpus") if corpus else None
+    if corpus and not isinstance(found, dict):
+        raise InputError(f"--corpus must name a reader with its options, {{reader: pocket}}, and is {found!r}")
+    return found
 
 
 def _codes(languages: str | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from xlgen.registry import InputError
+from xlgen.results.files import write_atomically
 
 _CELL = 0.34
 """Inches."""
@@ -80,12 +82,13 @@ def add_scale(figure: Figure, image: QuadMesh, axes: Any, **where: Any) -> None:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write the figure; the same figure is the same file. Raises InputError for an ending that nobody knows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = BytesIO()
+    kind = path.suffix.removeprefix(".") or None
     try:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(drawn, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
-    return path
+    return write_atomically(path, drawn.getvalue())
 
 
 def _limits(panels: Sequence[Panel], limits: tuple[float | None, float | None]) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,21 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Write ``text`` so that ``path`` holds either the old content or the new, whole. Creates the folder."""
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Write ``content`` so that ``path`` holds either the old one or the new, whole. Creates the folder.
+
+    Where that fails, as on a full disk, nothing is left behind, and the OSError names ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 

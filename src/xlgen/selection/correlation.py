@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xlgen.registry import InputError
+from xlgen.registry import InputError, nearest
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run
 
@@ -62,8 +62,10 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
         by_run: Each run by itself too.
 
     Raises:
-        InputError: where no evaluation has both figures in one language.
+        InputError: for a metric that no run has, or XLRS itself; where no evaluation has both figures in one language.
     """
+    if metric is not None:
+        _check_metric(metric, results)
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in results.runs:
         if run.figures:
@@ -82,6 +84,14 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
             "measured for tasks with `parallel: true`, and on other texts with `evaluation.xlrs`"
         )
     return found
+
+
+def _check_metric(metric: str, results: Results) -> None:
+    known = {figure["metric"] for run in results.runs for figure in run.figures} - {XLRS}
+    if metric == XLRS:
+        raise InputError(f"XLRS is what metrics are correlated with; name one: {', '.join(sorted(known))}")
+    if known and metric not in known:
+        raise InputError(f"no run has the metric {metric!r}: {nearest(metric, known)}")
 
 
 def _points(results: Results, runs: Iterable[Run], metric: str) -> Mapping[str, Sequence[Point]]:

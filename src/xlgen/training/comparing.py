@@ -126,4 +126,7 @@ def read_weights(name: str) -> tuple[list[Weight], bool]:
     found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if beside else None)
     if not found:
         raise InputError(f"{name}: no weight has a name that is known; a family's `projections` say which")
+    for weight in found:
+        if not weight.tensor.isfinite().all():
+            raise InputError(f"{name}: {weight.name} is not finite (NaN or infinite); the checkpoint has diverged")
     return found, beside

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from xlgen.analysis.forced import forced_states, lens
 from xlgen.analysis.lens import GENERATED, REFERENCE, Lens, classes_by_script, classes_by_use
+from xlgen.analysis.pairing import check_pairing, check_same_ids, check_texts
 from xlgen.analysis.representations import Representations
 from xlgen.analysis.states import layer_means
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, build_reader
 from xlgen.generation.control.vocabulary_mask import ids_in_use
 from xlgen.generation.decode import hypotheses
@@ -55,8 +55,16 @@ def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
     :func:`open_model`.
     """
     backbone, method = open_model(name)
+    if not backbone.decodes and (chosen.task.config.head is None or not backbone.fresh_modules):
+        raise BackboneError(
+            f"{name} cannot be given the references of {chosen.task.config.name}: it has no decoder; probe its encoder "
+            "alone on parallel text with --texts (under a head, on the head's task with --task too)"
+        )
     examples = chosen.read(backbone)
-    ids = _parallel_ids(examples, chosen.task.config.name)
+    check_pairing(chosen.task, chosen.split, examples)
+    ids = {code: [example.id for example in found] for code, found in examples.items()}
+    check_same_ids(ids, f"task {chosen.task.config.name}: the examples")
+    check_texts(examples, f"task {chosen.task.config.name}, split {chosen.split}")
     sets: dict[str, dict[str, Any]] = {}
     lengths: dict[str, dict[str, list[int]]] = {}
     for code, found in examples.items():
@@ -72,7 +80,7 @@ def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
         for part, states in parts.items():
             sets.setdefault(part, {})[code] = states.numpy()
             lengths.setdefault(part, {})[code] = sizes[part]
-    return {part: Representations(name, ids, of, lengths[part]) for part, of in sets.items()}
+    return {part: Representations(name, next(iter(ids.values())), of, lengths[part], part) for part, of in sets.items()}
 
 
 def lenses(
@@ -136,15 +144,3 @@ def _classes(backbone: Backbone, source: str, target: str, corpus: Mapping[str, 
         return torch.tensor(classes_by_use(size, special, *used))
     pieces = [*tokenizer.convert_ids_to_tokens(range(known)), *[""] * (size - known)]
     return torch.tensor(classes_by_script(pieces, special, source, target))
-
-
-def _parallel_ids(examples: Mapping[str, Sequence[LabelledExample]], task: str) -> list[str]:
-    """The ids that every language has, in order. Raises DataError where one has others."""
-    (first, found), *others = examples.items()
-    ids = [example.id for example in found]
-    for code, other in others:
-        if [example.id for example in other] != ids:
-            odd = sorted(set(ids) ^ {example.id for example in other})
-            which = f"{odd[0]!r} is in one of them only" if odd else "their order differs"
-            raise DataError(f"task {task}: the examples of {first} and {code} are not parallel: {which}")
-    return ids

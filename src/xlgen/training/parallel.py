@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from xlgen.adaptation.base import Method
+from xlgen.analysis.pairing import check_same_ids, check_texts
 from xlgen.analysis.states import means
 from xlgen.analysis.xlrs import similarities
 from xlgen.backbones.base import Backbone
@@ -67,7 +68,7 @@ def read_parallel(
     ``allow_unknown``: where the family has no language codes, languages that the backbone does not know may be there.
     ``where`` the texts are asked for, as errors say it.
     Raises BackboneError for an unknown language; DataError where texts are not parallel: a row that one language has
-    and another has not.
+    and another has not, or two languages with the same texts.
     """
     chosen = [Language.parse(text).code for text in config.languages] or list(languages)
     codes = tuple(dict.fromkeys([pivot, *chosen]))
@@ -75,18 +76,16 @@ def read_parallel(
         backbone.check_languages(codes)
     reader = build_reader(config.corpus, data_dir, f"{where}: the corpus")
     texts = {code: _read(reader, code, config, where) for code in codes}
-    ids = list(texts[pivot])
-    for code, found in texts.items():
-        if list(found) != ids:
-            other = sorted(set(ids) ^ set(found))
-            which = f"{other[0]!r} is in one of them only" if other else "their order differs"
-            raise DataError(f"{where}: the texts of {pivot} and {code} are not parallel: {which}")
+    ids = {code: list(found) for code, found in texts.items()}
+    check_same_ids(ids, f"{where}: the texts")
+    check_texts({code: found.values() for code, found in texts.items()}, where)
+    for found in texts.values():
         backbone.learn(example.source for example in found.values())
     inputs = {
         code: [EncodedExample(backbone.encode_source(e, config.max_tokens)[0], (0,), code) for e in found.values()]
         for code, found in texts.items()
     }
-    return ParallelTexts(ids, pivot, inputs)
+    return ParallelTexts(ids[pivot], pivot, inputs)
 
 
 def _read(reader: Reader, code: str, config: ParallelText, where: str) -> dict[str, LabelledExample]:
