@@ -153,13 +153,14 @@ def test_bad_input_is_2(
         return refused(monkeypatch, capsys, *arguments)
 
     tiny = checkpoint("mt5")
-    for code, text in {"en": "a\nb\nc\nd\n", "th": "ก\nข\nค\n", "ar": "\n"}.items():
+    for code, text in {"en": "a\nb\nc\nd\n", "th": "ก\nข\nค\n", "ar": "\n", "de": "a\nb\nc\nd\n"}.items():
         (tmp_path / f"{code}.txt").write_text(text, encoding="utf-8")
     texts = ["--texts", '{corpus: {reader: lines, path: "{language}.txt"}}', "--data-dir", tmp_path]
     assert "texts of en and th are not parallel" in say("cka", tiny, *texts, "--languages", "en,th")
     alone = ["--texts", "{corpus: {reader: lines, path: en.txt}}", "--data-dir", tmp_path]
-    assert "en and th are all the same" in say("cka", tiny, *alone, "--languages", "en,th")
-    assert "en and th are all the same" in say("probe", tiny, *alone, "--languages", "en,th")
+    for command in ("cka", "probe"):
+        assert "was read as en and cannot be th too" in say(command, tiny, *alone, "--languages", "en,th")
+        assert "en and de are all the same" in say(command, tiny, *texts, "--languages", "en,de")
     assert "no text for language ar" in say("cka", tiny, *texts, "--languages", "en,ar")
     assert "fr.txt" in say("cka", tiny, *texts, "--languages", "en,fr")
     assert "at least two" in say("cka", tiny, *texts, "--languages", "en")
