@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
+from synthetic import write_run
 from xlgen.cli import app
 from xlgen.config import Evaluation, Recipe
 from xlgen.data.examples import Record
@@ -19,8 +21,9 @@ from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, load_task
 from xlgen.pocket import world
 from xlgen.registry import InputError
-from xlgen.results.rows import load
-from xlgen.study.auto import auto, choose, plan
+from xlgen.report.decision import decision_page
+from xlgen.results.rows import load, of_runs
+from xlgen.study.auto import Decision, auto, choose, plan
 from xlgen.training.evaluation import evaluation_examples
 
 CONSOLE = Console(stderr=True, quiet=True)
@@ -155,3 +158,20 @@ def test_no_task_and_no_time(recipe: Path, tmp_path: Path) -> None:
         plan(read(recipe, baseline="lead"), 95, ())
     with pytest.raises(InputError, match="no time for one in 0 hours"):
         auto(read(recipe), tmp_path / "out", 1, CONSOLE, hours=0)
+
+
+def test_a_decision_between_heads_speaks_of_no_language(tmp_path: Path) -> None:
+    """Labels are in none: the better run at the source language wins, and not the lowest rate."""
+    for name, strength, rate in (("runs/low", 10, 1e-5), ("runs/high", 24, 1e-3)):
+        write_run(tmp_path / name, strength=strength, learning_rate=rate)
+    runs = load(tmp_path).runs
+    heads = of_runs(
+        replace(run, figures=tuple(each for each in run.figures if each["metric"] != "correct_language_rate"))
+        for run in runs
+    )
+    criterion = {"name": "label-free", "threshold": 95.0}
+    run, choice = choose(heads, criterion)
+    assert run.name == "high"
+    page = decision_page(Decision(run, choice, criterion, heads, (), ()))
+    assert "Labels are in no language" in page and "No run reached" not in page
+    assert "share of outputs in the right language" not in page

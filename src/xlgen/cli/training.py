@@ -198,7 +198,10 @@ def _report(folder: Path) -> None:
 
     page = build_report(folder)
     out.print(terminal_table(folder))
-    out.print(f"report   {page}\nsummary  {folder / 'summary.json'}", highlight=False, soft_wrap=True)
+    written = {"report": page, "summary": folder / "summary.json"}
+    for name, path in written.items():
+        if path.exists():  # there is no summary where no run has evaluated
+            out.print(f"{name:<8} {path}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen report runs/quickstart")

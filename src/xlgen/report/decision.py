@@ -20,6 +20,10 @@ from xlgen.selection.criteria import best_step, build_criterion, unlabelled
 from xlgen.study.auto import CHOSEN, Decision
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
+_RATE = (
+    " The share of outputs in the right language is measured everywhere, with its 95 % interval where the recipe asks "
+    "for one."
+)
 _MANY = 2.0
 """Percent of outputs from which on a fault is named."""
 
@@ -46,8 +50,7 @@ def decision_page(decision: Decision) -> str:
         *_left(decision),
         "## What to expect in each language",
         f"{metric_name(run.main_metric)} is measured where there are labels. Elsewhere it is not known; it is seldom "
-        "above the source language's. The share of outputs in the right language is measured everywhere, with its "
-        "95 % interval where the recipe asks for one.",
+        f"above the source language's.{'' if _mean(decision.results, run, LANGUAGE_RATE, step) is None else _RATE}",
         _markdown(languages_table(decision.results, run, step)),
         "## What to watch",
         _bullets(warnings(decision.results, run, step, threshold)),
