@@ -81,7 +81,7 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
     if not found:
         raise InputError(
             f"no evaluation has both XLRS and {metric or 'its main metric'} in a language without labels. XLRS is "
-            "measured for tasks with `parallel: true`, and on other texts with `evaluation.xlrs`"
+            "measured for tasks of text with `parallel: true`, and for any other, heads too, with `evaluation.xlrs`"
         )
     return found
 
