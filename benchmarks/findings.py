@@ -104,20 +104,21 @@ def _point(results: Results, run: Run, step: int, codes: Sequence[str]) -> Point
 
 
 def raised(points: Sequence[Point], codes: tuple[str, ...]) -> str:
-    """A line a setting: XLRS before and at each evaluation, mean over seeds; and what was reached at the last one."""
+    """A line a setting: XLRS before, at each evaluation (mean over seeds), and at the last one from the lowest of the
+    seeds to the highest; and what was reached there."""
     groups: dict[tuple[str, str, str], dict[int, list[Point]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         groups[point.backbone, point.method, point.rate][point.step].append(point)
     before = {name: _pretrained(name, codes) for name in {key[0] for key in groups}}
-    lines = ["| backbone | method, labels | rate | XLRS before | while training | ROUGE-L | right language | English |"]
-    lines.append("|---|---|---|---:|---:|---:|---:|---:|")
+    columns = "XLRS before | while training | seeds, at the end | ROUGE-L | right language | English"
+    lines = [f"| backbone | method, labels | rate | {columns} |", "|---|---|---|---:|---:|---:|---:|---:|---:|"]
     for (backbone, method, rate), steps in groups.items():
         last = steps[max(steps)]
         course = ", ".join(f"{_mean(each.xlrs for each in steps[step]):.2f}" for step in sorted(steps))
         figures = (f"{_mean(getattr(each, name) for each in last):.1f}" for name in ("score", "language", "english"))
-        lines.append(
-            f"| {backbone} | {method} | {rate} | {before[backbone]:.2f} | {course} | " + " | ".join(figures) + " |"
-        )
+        spread = f"{min(each.xlrs for each in last):.2f} to {max(each.xlrs for each in last):.2f}"
+        cells = (backbone, method, rate, f"{before[backbone]:.2f}", course, spread, *figures)
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -12,10 +12,13 @@ Needs ../shared/data/ntrex128.
 
 from __future__ import annotations
 
+import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import yaml
@@ -62,6 +65,20 @@ def measured(*command: str) -> str:
     return f"{time.monotonic() - started:.0f} s, {gib:.1f} GiB at most, limit {LIMIT_GIB} GiB: {verdict}"
 
 
+def summary(out: Path) -> str:
+    """A line a kind of figure and model: the mean of CKA over languages or pairs of them, embeddings and last layer."""
+    groups: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in json.loads((out / "cka.json").read_text(encoding="utf-8"))["rows"]:
+        if row.get("matched", True):
+            model = Path(row.get("model") or row["first"]).name
+            groups[row["analysis"], model][row.get("layer", row.get("first_layer"))].append(row["value"])
+    lines = []
+    for (kind, model), layers in groups.items():
+        first, last = (statistics.fmean(layers[layer]) for layer in (0, max(layers)))
+        lines.append(f"  {kind}, {model}: {first:.2f} (embeddings), {last:.2f} (layer {max(layers)})")
+    return "\n".join(lines)
+
+
 def main() -> None:
     if len(sys.argv) < 2 or not (DATA / "ntrex128").is_dir():
         sys.exit(__doc__)
@@ -78,7 +95,7 @@ def main() -> None:
             texts.write_text(yaml.safe_dump({"corpus": corpus, "sentences": SENTENCES}), encoding="utf-8")
             models = [str(folder) for folder in folders.values()]
             options = ["--texts", str(texts), "--data-dir", str(DATA), "--unknown-languages"]
-            print(f"{group}, cka: {measured('cka', *models, *options, '--out', str(out))}")
+            print(f"{group}, cka: {measured('cka', *models, *options, '--out', str(out))}\n{summary(out)}", flush=True)
             for model in models:
                 print(f"{model}, spectra: {measured('spectra', model, '--out', str(out / Path(model).name))}")
 
