@@ -16,12 +16,13 @@ import xlgen
 from xlgen.adaptation.base import build_method, methods, trainable_parameters
 from xlgen.backbones.loading import load
 from xlgen.cli import app, main
-from xlgen.config import load_recipe, shipped
+from xlgen.config import load_recipe
 from xlgen.data.objectives import objectives
 from xlgen.languages import all_languages
 from xlgen.listing import LISTS, methods_on
 from xlgen.metrics.base import plugins
 from xlgen.registry import InputError
+from xlgen.shipped import shipped
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.config import Recipe, shipped
+from xlgen.config import Recipe
 from xlgen.data.tasks import load_task
 from xlgen.metrics.score import choose
 from xlgen.published import find, load
 from xlgen.published.names import family, published_task
 from xlgen.report.protocol import same_backbone
+from xlgen.shipped import shipped
 from xlgen.study.plan import Study, load_study
 from xlgen.study.search import followed_by
 from xlgen.training.run import stage_key

@@ -15,10 +15,11 @@ import yaml
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.config import Recipe, Stage, find_recipe, load_recipe, shipped
+from xlgen.config import Recipe, Stage, load_recipe
 from xlgen.data.tasks import load_task
 from xlgen.overrides import read_yaml
 from xlgen.report.build import build_report
+from xlgen.shipped import find_recipe, shipped
 from xlgen.study.execute import needs, placed, status
 from xlgen.study.plan import PlannedRun, Study, load_study
 from xlgen.study.smoke import run_smoke, smoke_study

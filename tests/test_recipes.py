@@ -7,11 +7,12 @@ import pytest
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import embedded
-from xlgen.config import Recipe, load_recipe, shipped, validate
+from xlgen.config import Recipe, load_recipe, validate
 from xlgen.data.objectives import objectives
 from xlgen.data.tasks import build_reader, load_task
 from xlgen.metrics.score import choose
 from xlgen.overrides import read_yaml
+from xlgen.shipped import shipped
 from xlgen.study.plan import load_study
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "xlgen" / "recipes"

@@ -8,15 +8,14 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
-from xlgen.registry import Registry, nearest
+from xlgen.registry import Registry
+from xlgen.shipped import find_recipe
 
 
 class Config(BaseModel):
@@ -265,33 +264,6 @@ class Recipe(Config):
         inner = {key: value for key, value in data.items() if key in Stage.model_fields}
         outer = {key: value for key, value in data.items() if key not in inner}
         return {**outer, "stages": [inner]}
-
-
-def shipped(folder: str) -> dict[str, Path]:
-    """The YAML files that come with the package under ``recipes/FOLDER``, by name."""
-    root = Path(str(resources.files("xlgen"))) / "recipes" / folder
-    return {path.stem: path for path in sorted(root.glob("*.yaml"))}
-
-
-def find_recipe(name: str) -> Path:
-    """The file of a recipe given as a path or as the name of a shipped one. Raises RecipeError."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return path
-    known = {**shipped("papers"), **shipped("pocket"), **shipped("."), **shipped("examples")}
-    if name in known:
-        return known[name]
-    raise RecipeError(f"no recipe {name!r}: {nearest(name, known)}. A path to a YAML file also works.")
-
-
-def find_task(name: str) -> Path:
-    """The file of a task given as a path or as the name of a shipped one. Raises RecipeError."""
-    if name.endswith((".yaml", ".yml")):
-        return Path(name)
-    known = shipped("tasks")
-    if name not in known:
-        raise RecipeError(f"no task {name!r}: {nearest(name, known)}. A path to a YAML file also works.")
-    return known[name]
 
 
 def validate(model: type[Config], data: Any, where: str) -> Any:

@@ -8,8 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from xlgen.config import shipped
 from xlgen.registry import Registry
+from xlgen.shipped import shipped, shipped_recipes
 
 
 def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
@@ -116,7 +116,7 @@ def tasks() -> Iterable[tuple[str, str]]:
 
 def recipes() -> Iterable[tuple[str, str]]:
     """Shipped recipes."""
-    found = {**shipped("."), **shipped("papers"), **shipped("pocket"), **shipped("examples")}
+    found = shipped_recipes()
     return [(name, _purpose(path)) for name, path in found.items()]
 
 

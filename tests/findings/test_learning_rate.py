@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from xlgen.config import Recipe, shipped
+from xlgen.config import Recipe
 from xlgen.overrides import override_keys, read_yaml
 from xlgen.results.rows import MEAN, collect
+from xlgen.shipped import shipped
 from xlgen.training.run import train
 
 # pytest shows these beside a failure

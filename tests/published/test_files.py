@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from xlgen.config import find_task
 from xlgen.published import PublishedError, find, load, load_paper
 from xlgen.published.grid import read_grid, read_number
 from xlgen.registry import InputError
+from xlgen.shipped import find_task
 
 GRID = "| Size | en | fr |\n| BIG | 1.5 ± 0.2 | – |\n| SMALL | ? | -3 |\n"
 

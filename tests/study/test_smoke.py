@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from xlgen.backbones.base import BackboneError
 from xlgen.cli import app
-from xlgen.config import Recipe, find_recipe, load_recipe, shipped
+from xlgen.config import Recipe, load_recipe
 from xlgen.overrides import read_yaml
 from xlgen.pocket.world import LANGUAGES
 from xlgen.registry import InputError
+from xlgen.shipped import find_recipe, shipped
 from xlgen.study.execute import needs
 from xlgen.study.plan import PlannedRun, Study, load_study
 from xlgen.study.smoke import run_smoke, smoke_recipe, smoke_search, smoke_study

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xlgen.config import Config, find_task, validate
+from xlgen.config import Config, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.data.templates import FIELD, FORMS, field, fill, labels, written
@@ -20,6 +20,7 @@ from xlgen.metrics.score import ALWAYS, choose
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
+from xlgen.shipped import find_task
 
 
 class TaskConfig(Config):

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from xlgen.config import find_task
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import finite, read_lines
+from xlgen.shipped import find_task
 
 # Many recipes are read at once; where libyaml is there, it is ten times as fast.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from xlgen.config import find_task
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import read_lines
@@ -20,6 +19,7 @@ from xlgen.results.runs import Run
 from xlgen.scoring.predictions import score_predictions
 from xlgen.selection.choices import ORACLE, Chosen, checkpoint_choices, rate_choices
 from xlgen.selection.criteria import LANGUAGE_RATE
+from xlgen.shipped import find_task
 
 Halves = tuple[Results, Results]
 

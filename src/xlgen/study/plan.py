@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from xlgen.config import Config, Recipe, find_recipe, validate
+from xlgen.config import Config, Recipe, validate
 from xlgen.overrides import RecipeError, override, override_keys, read_yaml
 from xlgen.registry import nearest
 from xlgen.selection.criteria import build_criterion
 from xlgen.selection.policies import build_policy
+from xlgen.shipped import find_recipe
 
 Changes = dict[str, Any]
 """Dotted keys of a recipe and their new values."""

@@ -15,11 +15,12 @@ from typing import Any
 
 from rich.console import Console
 
-from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled, find_task
+from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled
 from xlgen.data.templates import FIELD
 from xlgen.languages import Language
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
+from xlgen.shipped import find_task
 from xlgen.study.execute import is_done, needs, placed
 from xlgen.study.plan import PlannedRun, Study
 from xlgen.study.search import followed_by, search
