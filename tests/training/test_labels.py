@@ -260,9 +260,7 @@ def test_a_stage_of_labels_behind_another(
         ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) asks for labels .* no `unlabelled` text"),
     ],
 )
-def test_text_is_not_written_under_a_head(
-    recipe: Make, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_is_not_written_under_a_head(recipe: Make, changes: dict[str, Any], message: str) -> None:
     """It is refused before anything is loaded; in a stage of its own before the head it may be."""
     whole = recipe(TAGGING, "mt5")
     fields = whole.model_dump(mode="json")
@@ -271,6 +269,15 @@ def test_text_is_not_written_under_a_head(
         check(validate(Recipe, fields, "here"))
     fields["stages"] = [{**fields["stages"][0], "task": None, "unlabelled": TEXT}, fields["stages"][0]]
     check(validate(Recipe, fields, "here"))
+
+
+def test_random_weights_are_not_those_of_a_saved_head(recipe: Make, tmp_path: Path) -> None:
+    train(recipe(TAGGING, "mt5"), tmp_path / "run")
+    folder, head = str(tmp_path / "run/checkpoints/step-6"), Head(TAGGING["kind"], tuple(TAGGING["labels"]))
+    saved, drawn = (loading.load(folder, head=head, init=init) for init in ("pretrained", "random"))
+    ours, theirs = (dict(found.model.named_parameters()) for found in (saved, drawn))
+    assert ours.keys() == theirs.keys()
+    assert not any(ours[name].equal(theirs[name]) for name in ours if name.endswith("q.weight"))
 
 
 def test_a_saved_head_writes_no_text(recipe: Make, data: Path, tmp_path: Path) -> None:

@@ -85,8 +85,13 @@ class Backbone(ABC):
     def languages(self) -> tuple[str, ...]:
         """Canonical codes of the languages it knows."""
 
-    def check_languages(self, languages: Iterable[str]) -> None:
-        """Raise BackboneError for a language that this backbone does not know, with the list of those it knows."""
+    def check_languages(self, languages: Iterable[str], allow_unknown: bool = False) -> None:
+        """Raise BackboneError for a language that this backbone does not know, with the list of those it knows.
+
+        ``allow_unknown`` lets others through in families without language codes.
+        """
+        if allow_unknown and not self.has_codes:
+            return
         for code in languages:
             if code not in self.languages:
                 language = Language.parse(code)

@@ -105,9 +105,9 @@ def load(
     unloaded.check_precision(precision)
     saved = saved_head(folder)
     # A head's inputs alone have a code, and another language's stands in; what is written needs its own.
-    if not allow_unknown or (family.has_codes and (saved or head) is None):
-        unloaded.check_languages(languages)
-    if saved is not None:
+    if not (allow_unknown and (saved or head)):
+        unloaded.check_languages(languages, allow_unknown)
+    if saved is not None and init == "pretrained":
         trained = _with_saved_head(folder, config, family, tokenizer, name, saved)
         if head in (None, saved):
             return trained

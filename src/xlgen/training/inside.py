@@ -41,8 +41,7 @@ class Chosen:
     def read(self, backbone: Backbone) -> dict[str, list[LabelledExample]]:
         """By language. Raises InputError or BackboneError for a language that task or backbone has not."""
         codes = self.task.check_languages(self.languages) if self.languages else self.task.languages
-        if backbone.has_codes or not self.allow_unknown:
-            backbone.check_languages(codes)
+        backbone.check_languages(codes, self.allow_unknown)
         return {code: self.task.examples(code, self.split, self.examples) for code in codes}
 
 

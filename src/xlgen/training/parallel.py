@@ -72,8 +72,7 @@ def read_parallel(
     """
     chosen = [Language.parse(text).code for text in config.languages] or list(languages)
     codes = tuple(dict.fromkeys([pivot, *chosen]))
-    if not allow_unknown or backbone.has_codes:
-        backbone.check_languages(codes)
+    backbone.check_languages(codes, allow_unknown)
     reader = build_reader(config.corpus, data_dir, f"{where}: the corpus")
     texts = {code: _read(reader, code, config, where) for code in codes}
     ids = {code: list(found) for code, found in texts.items()}

@@ -18,7 +18,7 @@ from xlgen.backbones.heads import head_of
 from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
-from xlgen.data.readers.files import parse_object
+from xlgen.data.readers.files import not_utf8, parse_object
 from xlgen.data.tasks import Task, load_task
 from xlgen.data.templates import FIELD
 from xlgen.generation.cleanup import clean
@@ -172,14 +172,14 @@ def _example(record: Record, number: int, language: str, task: Task) -> Labelled
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
-    name = "standard input" if name == "-" else name
+    told = "standard input" if name == "-" else name
     try:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                where = f"{name}, line {number}"
+                where = f"{told}, line {number}"
                 yield number, Record(parse_object(line, where), where)
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not UTF-8 text: {error}") from None
+        raise (DataError(f"{told} is not UTF-8 text: {error}") if name == "-" else not_utf8(Path(name))) from None
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
+from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
 
 
@@ -32,6 +33,13 @@ class Reader(ABC):
     @abstractmethod
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The rows of one language and split. Raises DataError."""
+
+
+def check_held(held: Mapping[str, Sequence[str]], language: str, split: str) -> None:
+    """Raise DataError for a language of which ``split`` has nothing; ``held``: those of splits that not all are in."""
+    codes = [Language.parse(text).code for text in held.get(split, (language,))]
+    if language not in codes:
+        raise DataError(f"split {split!r} holds {', '.join(codes)} only, not {language}")
 
 
 readers: Registry[type[Reader]] = Registry("reader", "xlgen.data.readers")

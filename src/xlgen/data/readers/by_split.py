@@ -10,8 +10,7 @@ from pydantic import Field
 
 from xlgen.config import Config, validate
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, readers
-from xlgen.languages import Language
+from xlgen.data.readers import DataError, Reader, check_held, readers
 
 
 class BySplitOptions(Config):
@@ -32,17 +31,12 @@ class BySplitReader(Reader):
     def __init__(self, options: Config, data_dir: Path) -> None:
         super().__init__(options, data_dir)
         self._readers = {split: _build(config, split, data_dir) for split, config in self.options.readers.items()}
-        self._languages = {
-            split: {Language.parse(text).code for text in texts} for split, texts in self.options.languages.items()
-        }
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """What the split's reader gives. Raises DataError for a split without one, or a language it does not hold."""
         if split not in self._readers:
             raise DataError(f"no reader is given for split {split!r}; there are: {', '.join(self._readers)}")
-        held = self._languages.get(split, {language})
-        if language not in held:
-            raise DataError(f"split {split!r} holds {', '.join(sorted(held))} only, not {language}")
+        check_held(self.options.languages, language, split)
         return self._readers[split].read(language, split)
 
 

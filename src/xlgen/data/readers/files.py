@@ -10,8 +10,7 @@ from typing import Any
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, readers
-from xlgen.languages import Language
+from xlgen.data.readers import DataError, Reader, check_held, readers
 
 
 class FileOptions(Config):
@@ -34,15 +33,11 @@ class FileReader(Reader):
 
     def __init__(self, options: Config, data_dir: Path) -> None:
         super().__init__(options, data_dir)
-        self._held = {
-            split: [Language.parse(text).code for text in texts] for split, texts in self.options.languages.items()
-        }
         self._one_language: dict[str, str] = {}
 
     def path(self, language: str, split: str) -> Path:
         """The file that holds ``split`` of ``language``. Raises DataError where there is none."""
-        if language not in (held := self._held.get(split, [language])):
-            raise DataError(f"split {split!r} holds {', '.join(held)} only, not {language}")
+        check_held(self.options.languages, language, split)
         patterns = self.options.path
         if not isinstance(patterns, str):
             if split not in patterns:
