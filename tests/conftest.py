@@ -12,6 +12,7 @@ import torch
 import yaml
 from hypothesis import settings
 
+import hub_layout
 from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
@@ -106,6 +107,19 @@ def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]
         return type(original)(copy.deepcopy(original.model), original.tokenizer, original.name)
 
     return fresh
+
+
+@pytest.fixture(scope="session")
+def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small checkpoint in the hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
+    root = tmp_path_factory.mktemp("hub")
+
+    def find(name: str) -> Path:
+        if not (root / name).exists():
+            hub_layout.make(root)
+        return root / name
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import torch
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.markup import shown, token
+from xlgen.generation.cleanup import clean
 from xlgen.pocket import world
 
 HEAD, TAIL = "Read this. ", " What did he buy?"
@@ -130,11 +132,11 @@ def test_decode_hides_codes_padding_and_ends(any_backbone: Backbone, language: s
 )
 def test_decode_shows_leftovers(backbone_of: Callable[[str], Backbone], name: str, leftover: str) -> None:
     backbone = backbone_of(name)
-    ids = backbone.pieces(f"{leftover} He came.")
+    ids = backbone.pieces(f"{token(leftover)} He came.")
     assert backbone.tokenizer.convert_tokens_to_ids(leftover) in ids
-    shown = backbone.decode(backbone.target(ids, "en"))
-    assert leftover in shown and "He came." in shown
-    assert backbone.leftover_pattern.sub("", shown).strip() == "He came."
+    text = backbone.decode(backbone.target(ids, "en"))
+    assert leftover in shown(text) and "He came." in text
+    assert clean(text, backbone.leftover_pattern) == "He came."
 
 
 def test_labels_of_an_example(any_backbone: Backbone) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from xlgen.data.markup import shown
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import build_reader, load_task
 from xlgen.study.plan import load_study
@@ -151,7 +152,10 @@ def test_tags_as_text(tmp_path: Path) -> None:
     row = {"tokens": ["In", "my"], "pos_tags": [0, 1]}
     rows_of(tmp_path / "google" / "xtreme", "udpos.French", "test", [row], {"pos_tags": ["ADP", "PRON"]})
     (found,) = load_task("udpos", tmp_path).examples("fr", "test")
-    assert (found.source, found.targets) == ("<extra_id_0>In <extra_id_1>my", ("<extra_id_0>ADP <extra_id_1>PRON",))
+    assert (shown(found.source), tuple(map(shown, found.targets))) == (
+        "<extra_id_0>In <extra_id_1>my",
+        ("<extra_id_0>ADP <extra_id_1>PRON",),
+    )
 
 
 def test_classes_as_text(tmp_path: Path) -> None:
@@ -159,13 +163,17 @@ def test_classes_as_text(tmp_path: Path) -> None:
     row = {"id": 3, "sentence1": "A.", "sentence2": "B.", "label": 1}
     rows_of(folder, "ja", "validation", [row], {"label": ["0", "1"]})
     (cloze,) = load_task("paws-x-cloze", tmp_path).examples("ja", "validation")
-    assert (cloze.id, cloze.source, cloze.targets) == ("3", "A. <extra_id_0>B.", ("<extra_id_0>Yes.",))
+    assert (cloze.id, shown(cloze.source), tuple(map(shown, cloze.targets))) == (
+        "3",
+        "A. <extra_id_0>B.",
+        ("<extra_id_0>Yes.",),
+    )
     (plain,) = load_task("paws-x", tmp_path).examples("ja", "validation")
     assert (plain.source, plain.targets) == ("paws sentence1: A. sentence2: B.", ("paraphrase",))
     row = {"premise": "A.", "hypothesis": "B.", "label": 2}
     rows_of(tmp_path / "facebook" / "xnli", "sw", "test", [row], {"label": ["entailment", "neutral", "contradiction"]})
     (found,) = load_task("xnli", tmp_path).examples("sw", "test")
-    assert (found.source, found.targets) == ("xnli: premise: A. hypothesis: B.", ("2",))
+    assert (shown(found.source), tuple(map(shown, found.targets))) == ("xnli: premise: A. hypothesis: B.", ("2",))
 
 
 def test_entities_as_text(tmp_path: Path) -> None:
@@ -173,7 +181,7 @@ def test_entities_as_text(tmp_path: Path) -> None:
     folder = tmp_path / "unimelb-nlp" / "wikiann"
     rows_of(folder, "fr", "train", [row], {"ner_tags": ["O", "B-PER", "B-LOC"]})
     (found,) = load_task("wikiann", tmp_path).examples("fr", "train")
-    assert (found.source, found.targets) == ("tag: Ada in Paris", ("PER: Ada $$ LOC: Paris",))
+    assert (shown(found.source), tuple(map(shown, found.targets))) == ("tag: Ada in Paris", ("PER: Ada $$ LOC: Paris",))
 
 
 def test_pairs_from_the_hub(tmp_path: Path) -> None:
@@ -187,9 +195,12 @@ def test_pairs_from_the_hub(tmp_path: Path) -> None:
     (found,) = load_task("xglue-xnli", tmp_path).examples("th", "test")
     assert (found.source, found.pair, found.targets) == ("雨が降る。", "晴れ。", ("contradiction",))
     (cloze,) = load_task("xnli-cloze", tmp_path).examples("th", "test")
-    assert (cloze.source, cloze.targets) == ("雨が降る。 <extra_id_0>晴れ。", ("<extra_id_0>No.",))
+    assert (shown(cloze.source), tuple(map(shown, cloze.targets))) == (
+        "雨が降る。 <extra_id_0>晴れ。",
+        ("<extra_id_0>No.",),
+    )
     outputs = load_task("xnli-cloze", tmp_path).outputs
-    assert outputs == ("<extra_id_0>Yes.", "<extra_id_0>Maybe.", "<extra_id_0>No.")
+    assert tuple(map(shown, outputs)) == ("<extra_id_0>Yes.", "<extra_id_0>Maybe.", "<extra_id_0>No.")
 
 
 def test_tags_from_the_hub(tmp_path: Path) -> None:
@@ -200,8 +211,8 @@ def test_tags_from_the_hub(tmp_path: Path) -> None:
     assert (found.words, found.tags) == (("Ада", "в", "Париже"), ("B-PER", "O", "B-LOC"))
     assert load_task("wikiann-tags", tmp_path).config.labels == tuple(names)
     (text,) = load_task("wikiann-sentinels", tmp_path).examples("ru", "train")
-    assert text.source == "<extra_id_0>Ада <extra_id_1>в <extra_id_2>Париже"
-    assert text.targets == ("<extra_id_0>B-PER <extra_id_1>O <extra_id_2>B-LOC",)
+    assert shown(text.source) == "<extra_id_0>Ада <extra_id_1>в <extra_id_2>Париже"
+    assert tuple(map(shown, text.targets)) == ("<extra_id_0>B-PER <extra_id_1>O <extra_id_2>B-LOC",)
     row = {"tokens": ["雨", "だ"], "pos_tags": [7, 3]}
     upos = load_task("udpos-tags", tmp_path).config.labels
     rows_of(tmp_path / "google/xtreme", "udpos.Japanese", "test", [row], {"pos_tags": upos})
@@ -224,7 +235,10 @@ def test_tydiqa_keeps_its_languages_apart_by_their_ids(tmp_path: Path) -> None:
     assert (found.id, found.source, found.targets) == ("finnish-1-0", "question: What? context: Rain.", ("Rain",))
     assert found.croppable is not None and found.source[slice(*found.croppable)] == "Rain."
     (cloze,) = load_task("tydiqa-cloze", tmp_path).examples("fi", "validation")
-    assert (cloze.source, cloze.targets) == ("Rain. What? <extra_id_0>", ("<extra_id_0>Rain",))
+    assert (shown(cloze.source), tuple(map(shown, cloze.targets))) == (
+        "Rain. What? <extra_id_0>",
+        ("<extra_id_0>Rain",),
+    )
 
 
 def test_mlqa(tmp_path: Path) -> None:
@@ -232,7 +246,7 @@ def test_mlqa(tmp_path: Path) -> None:
     rows = [{**row, "answers": {"text": ["雨"], "answer_start": [1]}}]
     rows_of(tmp_path / "google" / "xtreme", "MLQA.zh.zh", "validation", rows, {})
     (found,) = load_task("mlqa", tmp_path).examples("zh", "validation")
-    assert (found.source, found.targets) == ("question: 什么? context: 下雨。", ("雨",))
+    assert (shown(found.source), tuple(map(shown, found.targets))) == ("question: 什么? context: 下雨。", ("雨",))
 
 
 def test_mtg_from_local_files(tmp_path: Path) -> None:
@@ -241,4 +255,4 @@ def test_mtg_from_local_files(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True)
         file.write_text('{"src": "A.", "tgt": "B."}\n', encoding="utf-8")
         (found,) = load_task(task, tmp_path).examples("de", "validation")
-        assert (found.source, found.targets) == (f"{source}<extra_id_0>", ("<extra_id_0>B.",))
+        assert (shown(found.source), tuple(map(shown, found.targets))) == (f"{source}<extra_id_0>", ("<extra_id_0>B.",))

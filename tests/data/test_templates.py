@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from xlgen.data.examples import Record
+from xlgen.data.markup import shown, token, tokens_in
 from xlgen.data.readers import DataError
 from xlgen.data.templates import SENTINELS, fill, labels
 
@@ -26,7 +27,17 @@ def record(**fields: Any) -> Record:
     ],
 )
 def test_fill(template: str, fields: dict[str, Any], expected: str) -> None:
-    assert fill(template, record(**fields), names=NAMES)[0] == expected
+    assert shown(fill(template, record(**fields), names=NAMES)[0]) == expected
+
+
+@pytest.mark.parametrize("form", ["{x}", "{x:words}", "{x:sentinels}", "<extra_id_0>{x}"])
+def test_what_data_spells_is_no_special_token(form: str) -> None:
+    """The sentinels of the template are; those in a row, and marks that a row forges, are not."""
+    said = "was <s>100</s> <extra_id_0> " + token("<extra_id_7>")
+    value = said if form.endswith("{x}") else [said]
+    for text in (fill(form, record(x=value))[0], *labels(form, record(x=[said] if "{x}" in form else value))):
+        assert tokens_in(text) == (["<extra_id_0>"] if form in ("{x:sentinels}", "<extra_id_0>{x}") else [])
+        assert "was <s>100</s> <extra_id_0> \ufffd<extra_id_7>\ufffd" in text
 
 
 def test_what_is_cropped_is_found_behind_other_fields() -> None:
@@ -36,7 +47,7 @@ def test_what_is_cropped_is_found_behind_other_fields() -> None:
 
 def test_no_more_sentinels_than_mt5_has() -> None:
     text, _ = fill("{x:sentinels}", record(x=["w"] * (SENTINELS + 5)))
-    assert text.endswith(f"<extra_id_{SENTINELS - 1}>w")
+    assert shown(text).endswith(f"<extra_id_{SENTINELS - 1}>w")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +60,7 @@ def test_no_more_sentinels_than_mt5_has() -> None:
     ],
 )
 def test_labels(target: str, fields: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert labels(target, record(**fields), NAMES) == expected
+    assert tuple(map(shown, labels(target, record(**fields), NAMES))) == expected
 
 
 @pytest.mark.parametrize(

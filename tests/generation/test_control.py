@@ -11,6 +11,7 @@ import torch
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import LabelledExample
+from xlgen.data.markup import token
 from xlgen.generation.control import Decoder, LanguageControl, Request, build_control, controls
 from xlgen.generation.control.vocabulary_mask import VocabularyMask, foreign
 from xlgen.generation.decode import generate, hypotheses
@@ -197,7 +198,7 @@ def test_every_control_keeps_order_and_takes_no_requests(name: str, backbone: Ba
     decode = Decoder(backbone, Decoding(16, num_beams=4), outputs=("no", "да"))
     assert control.generate(decode, []) == []
     # One word with its sentinel, where a control tags words.
-    asked = [request(backbone, code, code, "<extra_id_0>") for code in ("fr", "th", "fr", "ru")]
+    asked = [request(backbone, code, code, token("<extra_id_0>")) for code in ("fr", "th", "fr", "ru")]
     together = control.generate(decode, asked)
     assert together == [build_control(name).generate(decode, [each])[0] for each in asked]
 

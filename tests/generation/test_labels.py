@@ -14,6 +14,7 @@ from encoders import SENTENCES
 from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, validate
 from xlgen.data.examples import LabelledExample
+from xlgen.data.markup import shown, token
 from xlgen.data.tasks import load_task
 from xlgen.data.templates import sentinels, written
 from xlgen.generation.control import Decoder, Request, build_control
@@ -26,7 +27,7 @@ from xlgen.training.run import train
 
 CODES = ("en", "ru", "th", "ja")
 # One is the beginning of another, some share theirs, and they are of several scripts.
-LABELS = ("<extra_id_0>No.", "<extra_id_0>Yes.", "<extra_id_0>Yes. And no.", "ใช่", "да", "はい", "没有")
+LABELS = (*(token("<extra_id_0>") + text for text in ("No.", "Yes.", "Yes. And no.")), "ใช่", "да", "はい", "没有")
 
 
 def requests(backbone: Backbone) -> list[Request]:
@@ -37,7 +38,7 @@ def requests(backbone: Backbone) -> list[Request]:
 def theirs(backbone: Backbone, request: Request, beams: int, longest: int, labels: Sequence[str]) -> str:
     """The library's search of one input: a list of labels' ids, and what follows the ids written so far in any."""
     start = backbone.decoder_start([request.language])
-    ids = [[*backbone.tokenizer(text, add_special_tokens=False)["input_ids"], backbone.tokenizer.eos_token_id] for text in labels]  # noqa: E501  # fmt: skip
+    ids = [[*backbone.pieces(text), backbone.tokenizer.eos_token_id] for text in labels]
 
     def allowed(_: int, sequence: Any) -> list[int]:
         done = sequence[start.shape[1] :].tolist()
@@ -103,7 +104,7 @@ def test_labels_nobody_names_are_an_error(any_backbone: Backbone) -> None:
     ],
 )
 def test_what_a_target_can_be(target: str, expected: tuple[str, ...]) -> None:
-    assert written(target, {"label": {"0": "да", "1": "нет"}}) == expected
+    assert tuple(map(shown, written(target, {"label": {"0": "да", "1": "нет"}}))) == expected
 
 
 @pytest.mark.parametrize("backbone", ["mt5", "mbart", "nllb"])
@@ -122,7 +123,9 @@ def test_a_run_of_a_task_of_labels_as_text(backbone: str, checkpoint: Callable[[
         rows = [json.loads(line) for line in lines.splitlines()]
         assert {row["prediction"].removeprefix("<extra_id_0>").strip() for row in rows} <= labels
     outputs = load_task("pocket-labels", Path()).outputs
-    assert outputs == tuple(f"<extra_id_0>{label}" for label in yaml.safe_load("[person, place, time, reason]"))
+    assert tuple(map(shown, outputs)) == tuple(
+        f"<extra_id_0>{label}" for label in yaml.safe_load("[person, place, time, reason]")
+    )
 
 
 TAGS = ("NOUN", "PRON", "PROPN", "X")
@@ -149,8 +152,8 @@ def test_every_word_has_a_tag(any_backbone: Backbone, beams: int) -> None:
     asked = [Request(any_backbone.encode_source(example, 160)[0], example.language) for example in examples]
     control = build_control({"name": "tags", "labels": TAGS})
     found = control.generate(Decoder(any_backbone, Decoding(60, num_beams=beams)), asked)
-    assert [len(tags(text)) for text in found] == [2, 1, 3, 2]
-    assert {tag for text in found for tag in tags(text)} <= set(TAGS)
+    assert [len(tags(shown(text))) for text in found] == [2, 1, 3, 2]
+    assert {tag for text in found for tag in tags(shown(text))} <= set(TAGS)
     with pytest.raises(InputError, match=r"for inputs with a sentinel before each word"):
         control.generate(Decoder(any_backbone, Decoding(60)), requests(any_backbone)[:1])
     with pytest.raises(InputError, match="give `labels"):

@@ -63,7 +63,7 @@ def recipe(folder: Path, sizes: dict[str, int], **unlabelled: object) -> Recipe:
 def test_languages_are_drawn_by_temperature(tmp_path: Path) -> None:
     mixed = recipe(tmp_path, {"th": 45, "ru": 5}, temperature=float("inf"))
     backbone = loading.load("pocket-mt5")
-    stream, _ = build_stream(mixed, mixed.stages[0], None, backbone)
+    stream, *_ = build_stream(mixed, mixed.stages[0], None, backbone)
     drawn: Counter[str] = Counter()
     while sum(drawn.values()) < 500:
         drawn.update(example.language for example in next(stream))
@@ -84,6 +84,6 @@ def test_text_that_several_objectives_share_is_read_once(tmp_path: Path, monkeyp
     read: list[str] = []
     whole = mixture._passages
     monkeypatch.setattr(mixture, "_passages", lambda reader, code: read.append(code) or whole(reader, code))
-    stream, _ = build_stream(both, both.stages[0], None, loading.load("pocket-mt5"))
+    stream, *_ = build_stream(both, both.stages[0], None, loading.load("pocket-mt5"))
     assert sorted(read) == ["ru", "th"]
     assert [part.size for part in stream.parts] == [7, 7]

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from typer.testing import CliRunner
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.cli import app
+from xlgen.config import Evaluation, Recipe, validate
+from xlgen.export.run import export
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
-from xlgen.training.serving import predict_file
+from xlgen.training.run import train
+from xlgen.training.serving import evaluate_checkpoint, predict_file
 
 TEXTS = ["สวัสดีชาวโลก", "नमस्ते दुनिया", "مرحبا بالعالم"] * 100  # more than are written together
 
@@ -100,3 +104,74 @@ def test_what_is_refused(trained: Path, tmp_path: Path, command: str, options: l
     own = ["--language", "th", "--input", str(tmp_path / "in.jsonl")] if command == "predict" else []
     with pytest.raises(InputError, match=message):
         CliRunner().invoke(app, [command, str(trained), *own, *options], catch_exceptions=False)
+
+
+@pytest.fixture
+def own_task(checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A run on a task file of its own; the file is ``tmp_path/task.yaml``."""
+    rows = "".join(json.dumps({"text": text, "title": "titre"}) + "\n" for text in ("Il pleut.", "Il neige."))
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.fr.jsonl").write_text(rows, encoding="utf-8")
+    task = {
+        "reader": {"name": "jsonl", "path": "{split}.{language}.jsonl"},
+        "languages": ["fr"],
+        "source": "résumé : {text}",
+        "target": "title",
+        "metrics": ["rougeL"],
+        "main_metric": "rougeL",
+        "splits": {"validation": "test"},
+    }
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+    stage = {
+        "task": str(tmp_path / "task.yaml"),
+        "source_languages": ["fr"],
+        "training": {"steps": 2, "save_every": 1},
+        "evaluation": {"bootstrap": 0, "max_new_tokens": 3},
+    }
+    fields = {"name": "r", "backbone": str(checkpoint("mbart")), "data_dir": str(tmp_path), "stages": [stage]}
+    train(validate(Recipe, fields, "here"), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _inputs(run: Path, tmp_path: Path) -> list[str]:
+    """What the checkpoint reads: by predict, and by evaluate."""
+    (tmp_path / "in.jsonl").write_text('{"text": "Il pleut."}\n', encoding="utf-8")
+    predict_file(run, "fr", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    _, folder = evaluate_checkpoint(run, Evaluation(split="test", max_new_tokens=3, bootstrap=0))
+    files = (tmp_path / "out.jsonl", folder / "predictions" / "fr.jsonl")
+    return [json.loads(file.read_text(encoding="utf-8").splitlines()[0])["input"] for file in files]
+
+
+def test_a_checkpoint_needs_no_task_file(own_task: Path, tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").unlink()
+    assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2
+    assert export(own_task, "transformers", tmp_path / "exported", examples=2).asked == 2
+
+
+def test_an_edited_task_is_not_used_on_old_weights(
+    own_task: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("{text}", "{text} {text}"), encoding="utf-8")
+    assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2
+    assert "has changed since" in caplog.text and "own task is used" in caplog.text
+
+
+def test_a_run_is_not_resumed_on_another_task(own_task: Path, tmp_path: Path) -> None:
+    recipe = validate(Recipe, yaml.safe_load((own_task / "recipe.yaml").read_text(encoding="utf-8"))["recipe"], "here")
+    other = tmp_path / "other"
+    train(recipe, other, until=1)
+    file, whole = tmp_path / "task.yaml", (tmp_path / "task.yaml").read_text(encoding="utf-8")
+    file.write_text(whole.replace("{text}", "{text} {text}"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"has changed since .*step-1 was trained \(source\)"):
+        train(recipe, other, resume=True)
+    file.write_text(whole.replace("rougeL", "rouge1"), encoding="utf-8")  # how it is judged may change
+    train(recipe, other, resume=True)
+
+
+def test_a_checkpoint_of_an_earlier_version_reads_its_task_file(own_task: Path, tmp_path: Path) -> None:
+    for about in own_task.glob("checkpoints/*/checkpoint.json"):
+        fields = json.loads(about.read_text(encoding="utf-8"))
+        del fields["task_config"]
+        about.write_text(json.dumps(fields), encoding="utf-8")
+    assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2

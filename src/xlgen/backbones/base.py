@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.steps import DecoderStep, Pair
+from xlgen.backbones.text import TextTokenizer, text_tokenizer
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.pieces import Ids, pieces_of
 from xlgen.languages import Language
@@ -58,8 +60,8 @@ class Backbone(ABC):
     """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
     """How many tokens stand before the text of every source."""
-    leftover_pattern: ClassVar[re.Pattern[str]]
-    """Tokens of pretraining that may be left in generated text (C, Appendix A)."""
+    leftover_pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
+    """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023, appendix A)."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, name: str) -> None:
         self.model: Any = model
@@ -77,6 +79,11 @@ class Backbone(ABC):
     @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:
         """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
+
+    @classmethod
+    def repair_tokenizer(cls, tokenizer: Any) -> Any:
+        """The tokenizer as it was published, where the library reads it otherwise."""
+        return tokenizer
 
     # -- languages
 
@@ -122,15 +129,20 @@ class Backbone(ABC):
         """Pieces as a decoder target (the decoder's start token is not part of it)."""
         return (*self.target_prefix(language), *ids, self.tokenizer.eos_token_id)
 
+    @property
+    def text(self) -> TextTokenizer:
+        """Text to ids and back. Only what a template marks is a special token (:mod:`xlgen.data.markup`)."""
+        return text_tokenizer(self.tokenizer)
+
     def pieces(self, text: str) -> list[int]:
-        """Token ids of ``text`` without special tokens."""
+        """Token ids of ``text``, nothing added."""
         known = self._learned.get(text)
-        return known.tolist() if known is not None else self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return known.tolist() if known is not None else self.text.tokenize([text])[0]
 
     def learn(self, texts: Iterable[str]) -> None:
         """Tokenize ``texts`` together, so that :meth:`pieces` knows them from now on."""
         new = list(dict.fromkeys(text for text in texts if text not in self._learned))
-        self._learned.update(zip(new, pieces_of(new, self.tokenizer), strict=True))
+        self._learned.update(zip(new, pieces_of(new, self.text), strict=True))
 
     def sentinels(self, count: int) -> list[int]:
         """Ids of the first ``count`` sentinels. Raises BackboneError: most families have none."""
@@ -157,8 +169,7 @@ class Backbone(ABC):
         if excess <= 0:
             return self.source(pieces, example.language), 0
         start, end = example.croppable or (0, len(text))
-        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        inside = [first for first, last in offsets if first >= start and last <= end]
+        inside = [first for first, last in self.text.pieces(text).spans if first >= start and last <= end]
         # Cutting text can change how the pieces around the cut are tokenized, so this may take a second round.
         for extra in range(len(inside)):
             drop = min(excess + extra, len(inside))
@@ -238,9 +249,20 @@ class Backbone(ABC):
         return torch.tensor([[self.start_token, *self.target_prefix(language)] for language in languages])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Generated ids as text. Leftovers of pretraining stay visible; padding, ends and codes do not."""
-        hidden = {self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, *self._code_ids}
-        return self.tokenizer.decode([i for i in ids if i not in hidden], skip_special_tokens=False).strip()
+        """Generated ids as text. Padding, ends and codes are left out; other special tokens are marked
+        (:mod:`xlgen.data.markup`): leftovers of pretraining, and the unknown token."""
+        hidden = self._hidden
+        return self.text.text(i for i in ids if i not in hidden).strip()
+
+    @property
+    def leftovers(self) -> frozenset[int]:
+        """Ids of special tokens that no output should hold: sentinels, masks, the unknown token."""
+        return frozenset(self.text.special) - self._hidden
+
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        """Ids that every output may hold, and that are no part of its text."""
+        return frozenset((self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, *self._code_ids))
 
     @property
     def _code_ids(self) -> Iterable[int]:

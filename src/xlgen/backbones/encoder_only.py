@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NoReturn
 
@@ -27,7 +26,6 @@ class EncoderOnly(Backbone):
     decodes = False
     has_codes = False
     leading_codes = 1
-    leftover_pattern = re.compile(r"(?!)")  # nothing is generated, so nothing is left over
     attention_modules = ("attention.output.dense",)
     feed_forward_modules = ("output.dense",)
     # The feed-forward block's way out has no last name that the attention's does not end in too: see `maps`.

@@ -100,7 +100,7 @@ def load(
     _quiet()
     folder = resolve(name)
     family = family_of(folder)
-    config, tokenizer = _load_config(folder), _load_tokenizer(folder)
+    config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
     saved = saved_head(folder)
@@ -158,7 +158,7 @@ def outline(name: str) -> Backbone:
     _quiet()
     folder = resolve(name)
     family = family_of(folder)
-    config, tokenizer = _load_config(folder), _load_tokenizer(folder)
+    config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
     with torch.device("meta"):
         model = _random_model(config, family, seed=0)
     return family(model, tokenizer, name)

@@ -31,7 +31,7 @@ class CodedBackbone(Backbone):
         "feed_forward_out": ("fc2",),
     }
     leading_codes = 1
-    leftover_pattern = re.compile(r"<sep>|<mask>|<s>|<unk>")
+    leftover_pattern = re.compile(r"<sep>")
 
     @property
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -33,7 +32,6 @@ class MT5(Backbone):
         "feed_forward_in": ("wi_0", "wi_1"),
         "feed_forward_out": ("wo",),
     }
-    leftover_pattern = re.compile(r"<extra_id_\d+>")
     library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "tagging": {"encoder.": "transformer.encoder.", "head.classifier.": "classifier."}
     }
@@ -65,9 +63,10 @@ class MT5(Backbone):
         return ()
 
     def sentinels(self, count: int) -> list[int]:
-        """``<extra_id_0>``, ``<extra_id_1>``, ..."""
-        ids = self.tokenizer.convert_tokens_to_ids([f"<extra_id_{index}>" for index in range(count)])
-        if self.tokenizer.unk_token_id in ids:
+        """``<extra_id_0>``, ``<extra_id_1>``, ...; the published vocabulary calls them ``▁<extra_id_0>``."""
+        known = self.text.sentinels
+        ids = [known[name] for name in (f"<extra_id_{index}>" for index in range(count)) if name in known]
+        if len(ids) < count:
             raise BackboneError(
                 f"{self.name} has fewer than {count} sentinels; shorten max_tokens or raise mean_span_length"
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
+from typing import Any
 
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import families
@@ -16,6 +18,25 @@ class Nllb(CodedBackbone):
 
     model_types = ("m2m_100",)
     tokenizer_classes = ("NllbTokenizer", "NllbTokenizerFast")
+
+    @classmethod
+    def repair_tokenizer(cls, tokenizer: Any) -> Any:
+        """With the 202 codes between the vocabulary and ``<mask>``, as NLLB-200 was trained.
+
+        From a SentencePiece file alone transformers 5.17 to 5.23 makes a tokenizer without codes, whose ``<mask>`` has
+        the id of the first one.
+        """
+        from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES, NllbTokenizer
+
+        if tokenizer.convert_tokens_to_ids("eng_Latn") != tokenizer.unk_token_id:
+            return tokenizer
+        backend = tokenizer.backend_tokenizer
+        model = json.loads(backend.to_str())["model"]
+        pieces = [*model["vocab"], *FAIRSEQ_LANGUAGE_CODES, "<mask>"]  # a vocabulary lists its ids in order
+        vocabulary = {piece: index for index, piece in enumerate(pieces)}
+        repaired = NllbTokenizer(vocab=vocabulary, merges=[tuple(pair) for pair in model["merges"]])
+        repaired.backend_tokenizer.normalizer = backend.normalizer
+        return repaired
 
     def decoder_step(self, longest: int) -> BartStep:
         """Sinusoidal positions, counted from behind the padding's index."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xlgen.data.markup import shown, without_tokens
+
 
 @dataclass(frozen=True)
 class Record:
@@ -20,6 +22,7 @@ class Record:
 class LabelledExample:
     """One input with its reference outputs, in one language.
 
+    In ``source``, ``pair`` and ``targets`` special tokens are marked (:mod:`xlgen.data.markup`); all else is text.
     ``source`` may be cropped only inside ``croppable`` (start, end): what stands outside, such as a question behind a
     long paragraph, is kept whole.
     """
@@ -41,8 +44,13 @@ class LabelledExample:
 
     @property
     def shown(self) -> str:
-        """The input as one text; of a pair both, a line each."""
-        return self.source if self.pair is None else f"{self.source}\n{self.pair}"
+        """The input as one text, for people and files; of a pair both, a line each."""
+        return shown(self.source if self.pair is None else f"{self.source}\n{self.pair}")
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The targets as outputs are compared with them: without special tokens."""
+        return tuple(map(without_tokens, self.targets))
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,19 @@ def cache_folder() -> Path:
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xlgen"
 
 
-def pieces_of(texts: Sequence[str], tokenizer: Any) -> list[Ids]:
-    """The ids of each text without special tokens; of large amounts of text from the cache, or into it.
+class Tokenizes(Protocol):
+    """What makes ids of texts."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """A digest of all that decides them."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text."""
+
+
+def pieces_of(texts: Sequence[str], tokenizer: Tokenizes) -> list[Ids]:
+    """The ids of each text; of large amounts of text from the cache, or into it.
 
     A cache that cannot be read or written costs time and nothing else.
     """
@@ -49,14 +60,13 @@ def pieces_of(texts: Sequence[str], tokenizer: Any) -> list[Ids]:
     return found
 
 
-def _tokenized(texts: Sequence[str], tokenizer: Any) -> Iterator[Ids]:
+def _tokenized(texts: Sequence[str], tokenizer: Tokenizes) -> Iterator[Ids]:
     for first in range(0, len(texts), _TOGETHER):
-        found = tokenizer(list(texts[first : first + _TOGETHER]), add_special_tokens=False)["input_ids"]
-        yield from (np.array(ids, np.int32) for ids in found)
+        yield from (np.array(ids, np.int32) for ids in tokenizer.tokenize(texts[first : first + _TOGETHER]))
 
 
-def _key(texts: Sequence[str], tokenizer: Any) -> str:
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+def _key(texts: Sequence[str], tokenizer: Tokenizes) -> str:
+    digest = hashlib.sha256(tokenizer.fingerprint)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
 from xlgen.shipped import find_task
+
+_NEWLINE = re.compile(r"\r\n?|\n")
 
 
 class TaskConfig(Config):
@@ -56,6 +59,9 @@ class TaskConfig(Config):
     max_target_tokens: int = Field(default=64, ge=2)
     too_long_targets: Literal["error", "drop", "cut"] = "error"
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
+    line_separator: str | None = Field(default=None, pattern=r"\S")
+    """Text that stands for a newline in inputs and labels, such as ``<n>`` or ``|``; outputs get their newlines back.
+    Without it newlines become spaces, since no tokenizer here has one; the log counts the texts that hold any."""
     metrics: tuple[str, ...] = Field(min_length=1)
     main_metric: str
     subset: str | None = None
@@ -78,6 +84,12 @@ class Task:
 
     config: TaskConfig
     reader: Reader
+
+    @property
+    def inputs_and_labels(self) -> dict[str, Any]:
+        """What decides the inputs and labels that a model learns; not how it is evaluated."""
+        judged = {"metrics", "main_metric", "subset", "languages", "parallel", "splits"}
+        return self.config.model_dump(mode="json", exclude=judged)
 
     @property
     def data_dir(self) -> Path:
@@ -127,6 +139,7 @@ class Task:
 
     def example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
         """What the task makes of a row. Raises DataError where fields are missing or wrong."""
+        record = self.on_one_line(record)
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
@@ -141,6 +154,28 @@ class Task:
             tags=tags,
             pair=self._pair(record),
         )
+
+    def on_one_line(self, record: Record) -> Record:
+        """A row whose newlines are ``line_separator``, where there is one. Raises DataError for a row that holds it."""
+        separator = self.config.line_separator
+        if separator is None:
+            return record
+
+        def one_line(value: Any) -> Any:
+            if isinstance(value, list | tuple):
+                return type(value)(map(one_line, value))
+            if not isinstance(value, str):
+                return value
+            if separator in value:
+                raise DataError(f"{record.where}: the text holds {separator!r}, the line_separator; choose another one")
+            return _NEWLINE.sub(f" {separator} ", value)
+
+        return Record({name: one_line(value) for name, value in record.fields.items()}, record.where)
+
+    def with_newlines(self, text: str) -> str:
+        """``text`` with newlines for each ``line_separator``."""
+        separator = self.config.line_separator
+        return text if separator is None else re.sub(rf"\s*{re.escape(separator)}\s*", "\n", text).strip()
 
     def _pair(self, record: Record) -> str | None:
         return None if self.config.source_pair is None else fill(self.config.source_pair, record)[0]
@@ -188,7 +223,12 @@ def load_task(name: str, data_dir: Path) -> Task:
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold keys and values")
-    config = validate(TaskConfig, {"name": path.stem, **data}, str(path))
+    return build_task({"name": path.stem, **data}, path, data_dir)
+
+
+def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
+    """The task that ``data`` describes; ``path`` is where that was read. Raises InputError."""
+    config = validate(TaskConfig, dict(data), str(path))
     _check_kind(config, path)
     _check_main_metric(config, path)
     if config.subset:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xlgen.data.examples import Record
+from xlgen.data.markup import from_template, plain, token
 from xlgen.data.readers import DataError
 
 FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -23,7 +24,7 @@ Names = Mapping[str, Mapping[str, str]]
 
 def sentinels(words: Sequence[str]) -> str:
     """A sentinel before each word."""
-    return " ".join(f"<extra_id_{number}>{word}" for number, word in enumerate(words[:SENTINELS]))
+    return " ".join(f"{token(f'<extra_id_{number}>')}{word}" for number, word in enumerate(words[:SENTINELS]))
 
 
 FORMS: Mapping[str, Callable[[Sequence[str]], str]] = {
@@ -34,16 +35,24 @@ FORMS: Mapping[str, Callable[[Sequence[str]], str]] = {
 
 
 def field(record: Record, name: str, names: Names | None = None) -> Any:
-    """The field ``name`` of ``record``, or what ``names`` calls its value. Raises DataError for what there is not."""
+    """The field ``name`` of ``record``, or what ``names`` calls its value, in which ``<extra_id_N>`` is the sentinel;
+    nothing in the field itself is a special token. Raises DataError for what there is not."""
     if name not in record.fields:
         raise DataError(f"{record.where}: no field {name!r}; it has {', '.join(record.fields) or 'none'}")
     value = record.fields[name]
     known = (names or {}).get(name)
     if known is None:
-        return value
+        return _plain(value)
     if str(value) not in known:
         raise DataError(f"{record.where}: field {name!r} is {value!r}, and the task has names for {', '.join(known)}")
-    return known[str(value)]
+    return from_template(known[str(value)])
+
+
+def _plain(value: Any) -> Any:
+    """A field in which no text passes for a special token."""
+    if isinstance(value, str):
+        return plain(value)
+    return type(value)(_plain(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def fill(
@@ -53,12 +62,12 @@ def fill(
     text, last, croppable = "", 0, None
     for match in FIELD.finditer(template):
         value = _text(record, match[1], match[2], names)
-        text += template[last : match.start()]
+        text += from_template(template[last : match.start()])
         if match[1] == crop:
             croppable = (len(text), len(text) + len(value))
         text += value
         last = match.end()
-    return text + template[last:], croppable
+    return text + from_template(template[last:]), croppable
 
 
 def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any, ...]:
@@ -70,7 +79,8 @@ def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any
         return tuple(found) if isinstance(found, list | tuple) else (found,)
     several = record.fields.get(match[1])
     if match[2] is None and isinstance(several, list | tuple):
-        return tuple(target.replace(match[0], str(text)) for text in several)
+        before, after = map(from_template, (target[: match.start()], target[match.end() :]))
+        return tuple(f"{before}{plain(str(text))}{after}" for text in several)
     return (fill(target, record, names=names)[0],)
 
 
@@ -81,7 +91,8 @@ def written(target: str, names: Names) -> tuple[str, ...]:
     (name, form), *more = found
     if more or form or name not in names:
         return ()
-    return tuple(target.replace(f"{{{name}}}", text) if "{" in target else text for text in names[name].values())
+    whole = target if "{" in target else f"{{{name}}}"
+    return tuple(from_template(whole.replace(f"{{{name}}}", text)) for text in names[name].values())
 
 
 def _text(record: Record, name: str, form: str | None, names: Names | None) -> str:

@@ -10,7 +10,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
-from xlgen.data.tasks import Task, load_task
+from xlgen.data.tasks import Task
 from xlgen.export import Requests, formats, outputs
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
@@ -47,7 +47,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
         )
     backbone, method, about = store.load_checkpoint(checkpoint)
     exporter = chosen(quantization)
-    requests, limit, unchecked = _requests(about, backbone, examples)
+    requests, limit, unchecked = _requests(checkpoint, about, backbone, examples)
     wanted = outputs(backbone)(requests, limit)
     temporary = folder.with_name(f"exporting-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -65,12 +65,12 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     return Parity(len(wanted), sum(a == b for a, b in zip(wanted, found, strict=True)), unchecked)
 
 
-def _requests(about: store.About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
+def _requests(checkpoint: Path, about: store.About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
     """Inputs of the checkpoint's task, the limit of its targets, and why there are none."""
-    if about.task is None:
-        return [], _DEFAULT_NEW_TOKENS, "the checkpoint was not trained on a task"
     try:
-        task = load_task(about.task, Path(about.data_dir))
+        task = store.task_of(checkpoint)
+        if task is None:
+            return [], _DEFAULT_NEW_TOKENS, "the checkpoint was not trained on a task"
         rows = [
             row
             for code in task.languages

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import LabelledExample
+from xlgen.data.markup import segments, tokens_in
 from xlgen.generation.cleanup import clean
 from xlgen.generation.decode import generate
 from xlgen.generation.decoding import Decoding
@@ -43,6 +44,8 @@ class Translator:
         """Each text in ``target``; unchanged where it is in that language already. Empty text stays empty."""
         if source == target:
             return list(texts)
+        if any(map(tokens_in, texts)):
+            return self._between_tokens(texts, source, target)
         split = sentences("marks", source)
         parts = [[part.strip() for part in split(text) if part.strip()] for text in texts]
         if Language.parse(source).script in _PHRASES:
@@ -72,6 +75,12 @@ class Translator:
                     pair=None if examples[place].pair is None else next(done),
                 )
         return [moved[place] for place in range(len(examples))]
+
+    def _between_tokens(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        """:meth:`texts` of what stands between special tokens, which are kept."""
+        parts = [segments(text) for text in texts]
+        done = iter(self.texts([part for found in parts for part in found[::2]], source, target))
+        return ["".join(part if place % 2 else next(done) for place, part in enumerate(found)) for found in parts]
 
     def _packed(self, phrases: Sequence[str]) -> list[str]:
         """Phrases put together again to about the length of a sentence or two."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,11 @@ from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import head_of
+from xlgen.data.tasks import Task, build_task, load_task
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
+
+log = logging.getLogger(__name__)
 
 _ABOUT = "checkpoint.json"
 _RESUME = "resume"
@@ -48,6 +53,8 @@ class About:
     """Of a task of labels, what its head tells: ``{kind, labels}``."""
     init: str = "pretrained"
     """``random`` where the backbone's own weights were drawn from ``seed`` too."""
+    task_config: Mapping[str, Any] | None = None
+    """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
 
 
 def save_checkpoint(
@@ -142,12 +149,38 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head", "init"} - set(data)
+        optional = {"allow_unknown", "seed", "head", "init", "task_config"} - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise BackboneError(f"{folder / _ABOUT} is damaged: {error}") from None
+
+
+def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
+    """The task that a checkpoint was trained on, as the checkpoint holds it; None where it was trained on none.
+
+    A task file that has changed since is not read; a warning says so. The checkpoints of earlier versions hold no
+    task: theirs is read from its file.
+
+    Args:
+        folder: The checkpoint's.
+        data_dir: Where the task's data are, if they have moved.
+
+    Raises:
+        InputError: for a damaged checkpoint, and for one of an earlier version whose task file is gone.
+    """
+    about = read_about(folder)
+    if about.task is None:
+        return None
+    place = Path(data_dir or about.data_dir)
+    if about.task_config is None:
+        return load_task(about.task, place)
+    held = build_task(about.task_config, folder / _ABOUT, place)
+    with suppress(InputError):  # the file may be gone, or be another's by now
+        if load_task(about.task, place).config != held.config:
+            log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
+    return held
 
 
 def restore(folder: Path, backbone: Backbone, method: Method) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -20,6 +19,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
 from xlgen.config import Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
 from xlgen.generation.control import Decoder, LanguageControl, Request, build_control
@@ -28,6 +28,7 @@ from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
 from xlgen.metrics.score import ALWAYS, Row
 from xlgen.scoring.predictions import score_predictions
+from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
 from xlgen.training.tracking import write_atomically
 
@@ -69,6 +70,7 @@ class Predicted(NamedTuple):
     """What became of one input."""
 
     raw: str
+    """The output, in which special tokens are marked."""
     cropped: int
     """Tokens of the input that were cut off."""
     states: Tensor | None
@@ -192,7 +194,7 @@ def evaluate(
     similar = _similarities(whole, results, pivot)
     done = iter(
         [
-            _row(example, result, backbone) | ({"similarity": near} if near is not None else {})
+            _row(example, result, backbone, task) | ({"similarity": near} if near is not None else {})
             for example, result, near in zip(whole, results, similar, strict=True)
         ]
     )
@@ -213,24 +215,25 @@ def _similarities(
             yield round(float(similarities(result.states[None], other[None])), 6)
 
 
-def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dict[str, Any]:
+def _row(example: LabelledExample, result: Predicted, backbone: Backbone, task: Task) -> dict[str, Any]:
+    prediction = result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern)
     return {
         "id": example.id,
         "language": example.language,
-        "input": example.shown,
+        "input": task.with_newlines(example.shown),
         **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
-        # Clean-up would take tags that are alike for a text that repeats itself.
-        "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern),
-        "raw": result.raw,
+        "unknown_tokens": unknown_tokens(example.texts, backbone),
+        "prediction": task.with_newlines(prediction),
+        "raw": shown(result.raw),
         # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
-        "references": [_without(backbone.leftover_pattern, text) for text in example.targets],
+        "references": [task.with_newlines(_reference(text, backbone)) for text in example.targets],
     }
 
 
-def _without(leftovers: re.Pattern[str], text: str) -> str:
-    """``text`` as it is, unless it holds leftovers of pretraining."""
-    return " ".join(leftovers.sub(" ", text).split()) if leftovers.search(text) else text
+def _reference(text: str, backbone: Backbone) -> str:
+    """A label as outputs are compared with it; to a backbone without sentinels their names are text."""
+    return " ".join(without_tokens(backbone.text.readable(text)).split()) if tokens_in(text) else text
 
 
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:

@@ -134,7 +134,7 @@ def _generated(backbone: Backbone, examples: Sequence[EncodedExample], steps: in
 def _classes(backbone: Backbone, source: str, target: str, corpus: Mapping[str, Any] | None, data_dir: Path) -> Tensor:
     """(vocabulary,): the class of each piece."""
     tokenizer, size = backbone.tokenizer, backbone.model.config.vocab_size
-    special: Collection[int] = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    special: Collection[int] = {*backbone.text.special, *tokenizer.get_added_vocab().values()}
     known = min(size, len(tokenizer))
     special = {*special, *range(known, size)}
     if corpus is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, Stage, Unlabelled, validate
@@ -18,7 +20,14 @@ from xlgen.data.readers import DataError, Reader
 from xlgen.data.tasks import Task, build_reader, interleave
 from xlgen.data.templates import field
 from xlgen.languages import Language
+from xlgen.registry import InputError
+from xlgen.training.coverage import Coverage, measure, texts_of
 from xlgen.training.translate_train import translated
+
+log = logging.getLogger(__name__)
+
+# Texts of an unlabelled corpus that say how well the vocabulary covers a language.
+_SAMPLED = 2_000
 
 
 @dataclass(frozen=True)
@@ -31,27 +40,45 @@ class DataReport:
     dropped_targets: int
     cut_targets: int
     unknown_share: float
+    labels_with_newlines: int
+    """Which become spaces; see ``line_separator`` of a task."""
+
+
+class Built(NamedTuple):
+    """What a stage trains on."""
+
+    stream: BatchStream
+    report: DataReport | None
+    """On the labelled part."""
+    coverage: dict[str, dict[str, Coverage]]
+    """Of the vocabulary, by kind of text (``labelled``, ``unlabelled``) and language."""
 
 
 def build_stream(
     recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone, place: Path | None = None
-) -> tuple[BatchStream, DataReport | None]:
-    """The endless batches of a stage, and a report on its labelled part. Raises DataError and InputError."""
-    parts, report = [], None
+) -> Built:
+    """The endless batches of a stage, with what there is to know of them. Raises DataError and InputError."""
+    parts, report, coverage = [], None, {}
     if task is not None:
-        examples, report = labelled(stage, task, backbone, place)
+        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     corpora: _Corpora = {}
     for number, unlabelled in enumerate(stage.unlabelled):
         parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed, corpora))
+    texts: dict[str, list[str]] = {}
+    for (_, code), passages in corpora.items():
+        texts.setdefault(code, []).extend(passage.text for passage in passages[:_SAMPLED])
+    if texts:
+        coverage["unlabelled"] = measure(texts, backbone)
     training = stage.training
-    return BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples), report
+    stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples)
+    return Built(stream, report, coverage)
 
 
 def labelled(
     stage: Stage, task: Task, backbone: Backbone, place: Path | None = None
-) -> tuple[list[EncodedExample], DataReport]:
+) -> tuple[list[EncodedExample], DataReport, dict[str, Coverage]]:
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     # A model may have fewer positions than the task allows tokens.
@@ -64,6 +91,7 @@ def labelled(
     too_long_targets = (
         "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
     )
+    check_separator(config.line_separator, backbone)
     # The labels of a head are no text.
     backbone.learn(text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0])))
     encoded: list[EncodedExample] = []
@@ -102,8 +130,25 @@ def labelled(
         dropped_targets=count if too_long_targets == "drop" else 0,
         cut_targets=count if too_long_targets == "cut" else 0,
         unknown_share=unknown / tokens,
+        labels_with_newlines=sum("\n" in row.targets[0] for row in rows),
     )
-    return encoded, report
+    if report.labels_with_newlines:
+        log.warning(
+            "%d of %d labels hold newlines, which become spaces; `line_separator` in the task keeps them",
+            *(report.labels_with_newlines, len(rows)),
+        )
+    languages = tuple(dict.fromkeys(row.language for row in rows))
+    texts = {code: texts_of((row for row in rows if row.language == code), config.head is None) for code in languages}
+    return encoded, report, measure(texts, backbone)
+
+
+def check_separator(separator: str | None, backbone: Backbone) -> None:
+    """Raise InputError for a ``line_separator`` that the backbone cannot write."""
+    if separator is not None and (unknown := backbone.text.pieces(separator).unknown):
+        raise InputError(
+            f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
+            "choose characters that it can write"
+        )
 
 
 def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:

@@ -17,6 +17,7 @@ from xlgen.backbones.headed import Headed
 from xlgen.backbones.heads import head_of
 from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
+from xlgen.data.markup import plain
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import not_utf8, parse_object
 from xlgen.data.tasks import Task, load_task
@@ -25,6 +26,7 @@ from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.coverage import Coverage, warn
 from xlgen.training.evaluation import (
     control_of,
     decoding_of,
@@ -66,10 +68,10 @@ def evaluate_checkpoint(
     """
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
-    name = task_name or about.task
-    if name is None:
+    named = load_task(task_name, Path(data_dir or about.data_dir)) if task_name else None
+    task = named or store.task_of(checkpoint, data_dir)
+    if task is None:
         raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
-    task = load_task(name, Path(data_dir or about.data_dir))
     check_head(str(checkpoint), head_of(about.head), task)
     examples = evaluation_examples(task, evaluation)
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
@@ -114,7 +116,7 @@ def predict_file(
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
-    task = load_task(about.task, Path(about.data_dir)) if about.task else None
+    task = store.task_of(checkpoint)
     if task is None:
         raise InputError(f"{checkpoint} was not trained on a task")
     check_head(str(checkpoint), head_of(about.head), task)
@@ -127,15 +129,18 @@ def predict_file(
     check_evaluation(task, evaluation)
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
     told = _way(backbone, method, task, evaluation)
-    count = 0
+    count, coverage = 0, Coverage()
     with _open(source, "r") as lines, _open(target, "w") as written:
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
-            row = {"id": example.id, "language": code, "prediction": text}
-            more = {"input": list(example.words) or example.shown, "cropped_tokens": cropped}
+            row = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+            unknown = sum(coverage.add(each, backbone) for each in example.texts)
+            whole = list(example.words) or task.with_newlines(example.shown)
+            more = {"input": whole, "cropped_tokens": cropped, "unknown_tokens": unknown}
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
+    warn({code: coverage}, backbone.name, "the inputs")
     return count
 
 
@@ -167,7 +172,8 @@ def _example(record: Record, number: int, language: str, task: Task) -> Labelled
             words = FIELD.findall(task.config.source)[0][0]
             record = Record({**record.fields, words: whole}, record.where)
     elif isinstance(whole, str) and task.config.source_pair is None:
-        return LabelledExample(str(record.fields.get(task.config.id, number)), language, whole, (), record.where)
+        text = plain(task.on_one_line(Record({"input": whole}, record.where)).fields["input"])
+        return LabelledExample(str(record.fields.get(task.config.id, number)), language, text, (), record.where)
     return task.example(record, language, number, labelled=False)
 
 

@@ -21,10 +21,12 @@ from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
 from xlgen.data.prefetch import Prefetched, prefetched
-from xlgen.data.tasks import Task
+from xlgen.data.tasks import Task, build_task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
+from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.coverage import Coverage, measure, texts_of, warn
 from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
@@ -76,9 +78,10 @@ class StageRun:
         self.method = build_method(self.stage.adaptation)
         self.method.prepare(self.backbone, self.recipe.seed)
         # 3. Make the batches.
-        stream, report = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
+        stream, report, coverage = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
         for part in stream.parts:
             self.method.check_data(part.task, part.languages)
+        coverage |= self._evaluation_coverage()
         for code in self.examples:
             self.method.set_language(self.backbone, code)  # a language it cannot speak is an error now, not later
         self.method.begin(self.backbone, self.earlier)
@@ -87,7 +90,7 @@ class StageRun:
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         found = store.checkpoints(self.place / "checkpoints")
-        first = store.read_about(found[-1]).step if found else 0
+        first = self._resumed(found[-1]) if found else 0
         tell = self.watch.stage(self.index, first)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
         if found:
@@ -103,7 +106,7 @@ class StageRun:
             self.reduction.restore(saved["reduction"])
         self.tracker.cut_after(first if found else -1)
         if not found:
-            self._log_start(report)
+            self._log_start(report, coverage)
         # 6. Train; log, evaluate and save on the way.
         with prefetched(stream, self._depth()) as batches:
             self._train(model, optimizer, batches, first, penalty)
@@ -111,6 +114,19 @@ class StageRun:
         if keep_whole and self.accelerator.is_main_process:
             store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
+
+    def _resumed(self, checkpoint: Path) -> int:
+        """The step of the checkpoint to resume from. Raises InputError where the task has changed since."""
+        about = store.read_about(checkpoint)
+        if self.task is not None and about.task_config is not None:
+            before = build_task(about.task_config, checkpoint, self.task.data_dir).inputs_and_labels
+            now = self.task.inputs_and_labels
+            if changed := [key for key in now if now[key] != before.get(key)]:
+                raise InputError(
+                    f"the task {self.stage.task} has changed since {checkpoint} was trained ({', '.join(changed)}); "
+                    "undo that to resume, or train into another folder"
+                )
+        return about.step
 
     def _train(
         self,
@@ -207,7 +223,16 @@ class StageRun:
             set_dropout(backbone.model, self.stage.training.dropout)
         return backbone
 
-    def _log_start(self, report: DataReport | None) -> None:
+    def _evaluation_coverage(self) -> dict[str, dict[str, Coverage]]:
+        if self.task is None:
+            return {}
+        text = self.task.config.head is None
+        texts = {code: texts_of(found, text) for code, found in self.examples.items()}
+        return {"evaluation": measure(texts, self.backbone)}
+
+    def _log_start(self, report: DataReport | None, coverage: dict[str, dict[str, Coverage]]) -> None:
+        for kind, found in coverage.items():
+            warn(found, self.backbone_name, f"{kind} text")
         parameters = sum(p.numel() for p in self.backbone.model.parameters())
         self.tracker.log(
             "start",
@@ -215,6 +240,7 @@ class StageRun:
             parameters=parameters,
             trainable=trainable_parameters(self.backbone.model),
             data=asdict(report) if report else None,
+            coverage={kind: {code: each.summary() for code, each in found.items()} for kind, found in coverage.items()},
             processes=self.accelerator.num_processes,
             device=str(self.accelerator.device),
         )
@@ -296,6 +322,7 @@ class StageRun:
                 seed=self.recipe.seed,
                 head=self.task.config.head if self.task is not None else None,
                 init=self._init,
+                task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}

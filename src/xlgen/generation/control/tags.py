@@ -49,7 +49,10 @@ class Tags(LanguageControl):
 
 def _words(backbone: Backbone, request: Request) -> int:
     """How many words an input has: its sentinels."""
-    count = len(SENTINEL.findall(backbone.decode(request.source)))
+    known = set(backbone.text.sentinels.values())
+    # To a backbone without sentinels their names are text.
+    text = "" if known else backbone.decode(request.source)
+    count = sum(index in known for index in request.source) or len(SENTINEL.findall(text))
     if not count:
         raise InputError("the control tags is for inputs with a sentinel before each word: {tokens:sentinels}")
     return count

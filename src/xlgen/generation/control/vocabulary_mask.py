@@ -85,7 +85,7 @@ class VocabularyMask(LanguageControl):
             used[torch.tensor(sorted(ids))] = True
             unwanted |= ~used
         unwanted[torch.tensor(tokenizer.all_special_ids)] = False
-        unwanted[torch.tensor(sorted(_leftovers(decode.backbone)), dtype=torch.long)] = True
+        unwanted[torch.tensor(sorted(decode.backbone.leftovers), dtype=torch.long)] = True
         return torch.where(unwanted, -self.options.strength, 0.0)
 
 
@@ -106,9 +106,3 @@ def foreign(pieces: Iterable[str], script: str) -> list[bool]:
 
 
 _BYTE = regex.compile(r"<0x[0-9A-F]{2}>")
-
-
-def _leftovers(backbone: Backbone) -> set[int]:
-    """Ids of pretraining's own tokens, such as sentinels, which no output should hold."""
-    found = backbone.tokenizer.get_added_vocab().items()
-    return {index for token, index in found if backbone.leftover_pattern.fullmatch(token)}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from xlgen.config import Config, Evaluation, Recipe, build
 from xlgen.data.examples import LabelledExample
+from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.registry import InputError, Registry
 from xlgen.training.evaluation import evaluation_examples, score_rows, write_predictions
@@ -32,7 +33,7 @@ class Baseline(ABC):
 
     @abstractmethod
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
-        """A text for each example, all in one language, in order."""
+        """A text for each example, all in one language, in order; special tokens in it are marked."""
 
 
 baselines: Registry[type[Baseline]] = Registry("baseline", "xlgen.training.baselines")
@@ -62,7 +63,7 @@ def run_baseline(
     rows: dict[str, list[dict[str, Any]]] = {}
     for language, found in examples.items():
         texts = baseline.predict(found, language, evaluation)
-        rows[language] = [_row(example, text) for example, text in zip(found, texts, strict=True)]
+        rows[language] = [_row(example, text, task) for example, text in zip(found, texts, strict=True)]
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
     for language, predicted in rows.items():
@@ -72,12 +73,12 @@ def run_baseline(
     return folder
 
 
-def _row(example: LabelledExample, text: str) -> dict[str, Any]:
+def _row(example: LabelledExample, text: str, task: Task) -> dict[str, Any]:
     return {
         "id": example.id,
         "language": example.language,
-        "input": example.source,
-        "prediction": text,
-        "raw": text,
-        "references": list(example.targets),
+        "input": task.with_newlines(example.shown),
+        "prediction": task.with_newlines(without_tokens(text)),
+        "raw": shown(text),
+        "references": list(map(task.with_newlines, example.references)),
     }

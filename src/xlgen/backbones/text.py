@@ -1,0 +1,179 @@
+"""Text to token ids and back: what comes from data is text, whatever it spells.
+
+The library's tokenizers take ``</s>``, ``fr_XX`` or ``<extra_id_0>`` in a text for the special token of that name.
+Their Unigram models do so even with ``split_special_tokens=True``, since special tokens are pieces of the vocabulary
+like any other. :class:`TextTokenizer` holds a copy of the tokenizer in which special tokens have names that no text
+holds (:mod:`xlgen.data.markup`). It also spells characters outside the vocabulary in bytes where the vocabulary has
+byte pieces, as SentencePiece does (mT5), and reads them back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from tokenizers import AddedToken, Tokenizer, decoders, models
+
+from xlgen.data.markup import BYTE, token, without_unknown_tokens
+from xlgen.registry import InputError
+
+_BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+_SENTINEL = re.compile(r"▁?(<extra_id_\d+>)")
+_SPACE = re.compile(r"\s")
+# Part of the cache's key: ids of an earlier version of this module are not to be found.
+_VERSION = b"text tokenizer 1"
+
+
+class Pieces(NamedTuple):
+    """A text in pieces."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+    """The characters of the text that each piece stands for, (start, end)."""
+    unknown: list[str]
+    """What the vocabulary cannot write, in order."""
+
+
+class TextTokenizer:
+    """Text to ids without special tokens, and ids to text in which special tokens are marked.
+
+    Args:
+        tokenizer: A tokenizer of the library, on its ``tokenizers`` backend.
+
+    Raises:
+        InputError: for a tokenizer without that backend.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise InputError(f"{type(tokenizer).__name__} has no tokenizer.json form, which xlgen needs")
+        vocabulary = tokenizer.get_vocab()
+        self.unknown_id: int | None = tokenizer.unk_token_id
+        self.sentinels = {m[1]: i for piece, i in vocabulary.items() if (m := _SENTINEL.fullmatch(piece))}
+        self.special = _special(tokenizer, self.sentinels)
+        """Names of special tokens by id, sentinels among them."""
+        self._names = frozenset(self.special.values())
+        self._bytes = [vocabulary[name] for name in _BYTES] if vocabulary.keys() >= set(_BYTES) else []
+        self._backend = _marked(backend, self.special, bool(self._bytes))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text; white space of any kind, newlines too, counts as a space."""
+        found = self._backend.encode_batch(list(map(self.readable, texts)), add_special_tokens=False)
+        return [self._spelled(each).ids if self._rare(each.ids) else each.ids for each in found]
+
+    def pieces(self, text: str) -> Pieces:
+        """The ids of one text, with what each stands for."""
+        return self._spelled(self._backend.encode(self.readable(text), add_special_tokens=False), text)
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The text of ``ids``; special tokens are marked (:mod:`xlgen.data.markup`)."""
+        return str(self._backend.decode(list(ids), skip_special_tokens=False))
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """A digest of all that decides the ids of a text."""
+        return hashlib.sha256(_VERSION + self._backend.to_str().encode()).digest()
+
+    def readable(self, text: str) -> str:
+        """As many characters, of which white space is spaces and special tokens are those that there are."""
+        return _SPACE.sub(" ", without_unknown_tokens(text, self._names))
+
+    def _rare(self, ids: Sequence[int]) -> bool:
+        return bool(self._bytes) and self.unknown_id in ids
+
+    def _spelled(self, encoding: Any, text: str = "") -> Pieces:
+        """An encoding whose unknown characters are bytes, where there are byte pieces."""
+        found = Pieces([], [], [])
+        for index, piece, span in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
+            if index != self.unknown_id:
+                found.ids.append(index)
+                found.spans.append(span)
+            elif self._bytes:
+                written = [self._bytes[byte] for byte in piece.encode()]
+                found.ids.extend(written)
+                found.spans.extend([span] * len(written))
+            else:
+                found.ids.append(index)
+                found.spans.append(span)
+                found.unknown.append(text[slice(*span)])
+        return found
+
+
+_known: WeakKeyDictionary[Any, TextTokenizer] = WeakKeyDictionary()
+
+
+def text_tokenizer(tokenizer: Any) -> TextTokenizer:
+    """The one :class:`TextTokenizer` of a tokenizer of the library: a large vocabulary takes a second to copy."""
+    if tokenizer not in _known:
+        _known[tokenizer] = TextTokenizer(tokenizer)
+    return _known[tokenizer]
+
+
+def _special(tokenizer: Any, sentinels: dict[str, int]) -> dict[int, str]:
+    """Special tokens by id, with the names that they are shown by."""
+    added = {index: each.content for index, each in tokenizer.added_tokens_decoder.items() if each.special}
+    named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    return added | named | {index: name for name, index in sentinels.items()}
+
+
+def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tokenizer:
+    """A copy of ``backend`` that reads ``special`` only where they are marked, and writes them marked."""
+    state = json.loads(backend.to_str())
+    model, normalizer_and_more = state.pop("model"), {**state, "added_tokens": [], "post_processor": None}
+    copy = Tokenizer.from_str(json.dumps({**normalizer_and_more, "model": _EMPTY[model["type"]]}))
+    names = dict(enumerate(piece for piece, _ in model["vocab"])) if model["type"] == "Unigram" else {}
+    names = names or {index: piece for piece, index in model["vocab"].items()}
+    renamed = {names[index]: token(name) for index, name in special.items() if index in names}
+    renamed |= {name: f"{BYTE}{name}" for name in _BYTES if has_bytes}
+    copy.model = _model(model, renamed)
+    for each in sorted(state["added_tokens"], key=lambda each: each["id"]):
+        content = token(special[each["id"]]) if each["id"] in special else each["content"]
+        flags = {key: each[key] for key in ("single_word", "lstrip", "rstrip")}
+        normalized = each["normalized"] and each["id"] not in special
+        copy.add_tokens([AddedToken(content, **flags, normalized=normalized, special=each["special"])])
+    # A marked token is never normalised: noncharacters are not in any table.
+    rest = [AddedToken(token(name), normalized=False, special=True) for _, name in sorted(special.items())]
+    copy.add_special_tokens(rest)
+    moved = [name for index, name in special.items() if copy.token_to_id(token(name)) != index]
+    if moved:
+        raise InputError(f"the tokenizer gives {moved[0]} an id that its vocabulary does not; it cannot be used")
+    if has_bytes:
+        copy.decoder = decoders.Sequence([decoders.Replace(BYTE, ""), decoders.ByteFallback(), copy.decoder])
+    return copy
+
+
+_EMPTY: dict[str, dict[str, Any]] = {
+    "Unigram": {"type": "Unigram", "unk_id": None, "vocab": [], "byte_fallback": False},
+    "BPE": {"type": "BPE", "vocab": {}, "merges": []},
+    "WordPiece": {
+        "type": "WordPiece",
+        "vocab": {},
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+    },
+}
+"""Each kind of model without its vocabulary."""
+
+
+def _model(state: dict[str, Any], renamed: dict[str, str]) -> models.Model:
+    """The model of a tokenizer with other names for some of its pieces. Raises InputError for an unknown kind."""
+    if state["type"] == "Unigram":
+        scored = [(renamed.get(piece, piece), score) for piece, score in state["vocab"]]
+        return models.Unigram(scored, state["unk_id"], byte_fallback=False)
+    vocabulary = {renamed.get(piece, piece): index for piece, index in state["vocab"].items()}
+    unknown = renamed.get(state["unk_token"] or "", state["unk_token"])
+    if state["type"] == "WordPiece":
+        options = {key: state[key] for key in ("continuing_subword_prefix", "max_input_chars_per_word")}
+        return models.WordPiece(vocabulary, unk_token=unknown, **options)
+    pairs = [tuple(pair.split(" ", 1)) if isinstance(pair, str) else tuple(pair) for pair in state["merges"]]
+    merges = [pair for pair in pairs if renamed.keys().isdisjoint((*pair, "".join(pair)))]
+    names = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "ignore_merges")
+    given = {key: state[key] for key in names if state.get(key) is not None}
+    return models.BPE(vocabulary, merges, unk_token=unknown, byte_fallback=False, **given)

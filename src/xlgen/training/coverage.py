@@ -1,0 +1,104 @@
+"""What a backbone's vocabulary cannot write: the share of unknown tokens by language, and newlines.
+
+A character outside the vocabulary becomes ``<unk>`` on the way in and is missing from outputs; mT5 spells it in bytes.
+A newline becomes a space: no family's tokenizer has one. A task keeps newlines with ``line_separator``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xlgen.backbones.base import Backbone
+from xlgen.data.examples import LabelledExample
+
+log = logging.getLogger(__name__)
+
+WORTH_A_WARNING = 0.5
+"""Percent of unknown tokens in a language."""
+_NAMED = 8
+
+
+def unknown_tokens(texts: Iterable[str], backbone: Backbone) -> int:
+    """How many tokens of ``texts`` stand for characters that the vocabulary does not have."""
+    unknown_id = backbone.text.unknown_id
+    return 0 if unknown_id is None else sum(backbone.pieces(text).count(unknown_id) for text in texts)
+
+
+@dataclass
+class Coverage:
+    """Counts over the texts of one language."""
+
+    texts: int = 0
+    with_newlines: int = 0
+    """Texts that hold a newline."""
+    tokens: int = 0
+    unknown: int = 0
+    """Tokens that stand for characters outside the vocabulary."""
+    characters: Counter[str] = field(default_factory=Counter)
+    """The strings that became unknown tokens."""
+
+    def add(self, text: str, backbone: Backbone) -> int:
+        """Count one text; returns the number of its unknown tokens."""
+        ids, unknown = backbone.pieces(text), unknown_tokens([text], backbone)
+        self.texts += 1
+        self.with_newlines += "\n" in text
+        self.tokens += len(ids)
+        self.unknown += unknown
+        if unknown:
+            self.characters.update(backbone.text.pieces(text).unknown)
+        return unknown
+
+    @property
+    def share(self) -> float:
+        """Unknown tokens in percent of all; 0 of no text."""
+        return 100 * self.unknown / self.tokens if self.tokens else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """For logs: counts, the share in percent and the most frequent unknown characters."""
+        return {
+            "texts": self.texts,
+            "with_newlines": self.with_newlines,
+            "tokens": self.tokens,
+            "unknown_percent": round(self.share, 3),
+            "unknown": [text for text, _ in self.characters.most_common(_NAMED)],
+        }
+
+
+def texts_of(examples: Iterable[LabelledExample], labels_are_text: bool = True) -> list[str]:
+    """Inputs and labels of examples, as a backbone reads them."""
+    found: list[str] = []
+    for example in examples:
+        found += (*example.texts, *(example.targets if labels_are_text else ()))
+    return found
+
+
+def measure(texts: Mapping[str, Iterable[str]], backbone: Backbone) -> dict[str, Coverage]:
+    """The coverage of each language's texts."""
+    found = {code: Coverage() for code in texts}
+    for code, some in texts.items():
+        chosen = list(some)
+        backbone.learn(chosen)
+        for text in chosen:
+            found[code].add(text, backbone)
+    return found
+
+
+def warn(found: Mapping[str, Coverage], name: str, what: str) -> None:
+    """Log a warning for each language with more than 0.5 % unknown tokens.
+
+    Args:
+        found: Coverage by language.
+        name: The backbone's.
+        what: The texts, for the message: "training text".
+    """
+    for code, each in found.items():
+        if each.share > WORTH_A_WARNING:
+            shown = " ".join(text for text, _ in each.characters.most_common(_NAMED))
+            log.warning(
+                "%.1f %% of the tokens of %s in %s are unknown to %s, and cannot be written either: %s",
+                *(each.share, what, code, name, shown),
+            )
