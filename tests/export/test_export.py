@@ -1,42 +1,28 @@
 """Exported checkpoints generate what the checkpoint does, opened by the software they are for."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
-from xlgen.adaptation.base import build_method
-from xlgen.backbones import loading
 from xlgen.cli import app
+from xlgen.data.markup import without_tokens
 from xlgen.export.run import export
+from xlgen.generation.decode import hypotheses
+from xlgen.generation.decoding import Decoding
+from xlgen.pocket.world import LANGUAGES as CODES
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 
 Make = Callable[[str, dict[str, Any]], Path]
-
-
-@pytest.fixture
-def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
-    """A checkpoint of a run: a family and a method, whose weights have moved."""
-
-    def make(family: str, config: dict[str, Any]) -> Path:
-        name = str(checkpoint(family))
-        backbone, method = loading.load(name), build_method(config)
-        method.prepare(backbone)
-        torch.manual_seed(0)
-        with torch.no_grad():
-            for parameter in backbone.model.parameters():
-                if parameter.requires_grad:
-                    parameter.add_(torch.randn_like(parameter) * 0.1)
-        folder = tmp_path / "run" / "checkpoints" / "step-3"
-        store.save_checkpoint(folder, backbone, method, store.About(3, name, config, "pocket-summaries", "."))
-        return folder
-
-    return make
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -50,7 +36,77 @@ def test_the_exported_model_generates_the_same(
     found = export(trained(family, {"method": method}), to, tmp_path / "out", examples=2)
     assert found.asked == 24
     # Sums in another order: where two tokens are near each other, one output in many may go on otherwise.
-    assert found.equal >= (24 if to == "transformers" else 22)
+    assert min(found.equal, found.equal_with_beams) >= (24 if to == "transformers" else 22)
+    # mT5's logits times d_model^-0.5, as CTranslate2's converter has them, are off by 2.
+    assert found.score_difference < (1e-4 if to == "transformers" else 0.02)
+
+
+ADAPTED = {
+    "houlsby": {"method": "adapters", "bottleneck_dim": 5},
+    "bapna": {"method": "adapters", "bottleneck_dim": 5, "placement": "bapna"},
+    "parallel": {"method": "adapters", "bottleneck_dim": 5, "placement": "parallel"},
+    "prompt": {"method": "prompt", "num_virtual_tokens": 3},
+    "after-code": {"method": "prompt", "num_virtual_tokens": 3, "place": "after_code"},
+    "factorized": {"method": "factorized", "num_language_tokens": 2, "num_task_tokens": 3},
+    "one-language": {"method": "factorized", "num_language_tokens": 2, "keep_source_language": True},
+    "madx": {"method": "madx", "language_bottleneck_dim": 4, "learn": "task", "languages": list(CODES)},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        *product(["houlsby"], ["mt5", "mbart", "nllb"]),
+        *zip(list(ADAPTED)[1:], cycle(["nllb", "mt5", "mbart"]), strict=False),
+    ],
+)
+def test_what_cannot_be_merged_comes_with_a_module(trained: Make, tmp_path: Path, name: str, family: str) -> None:
+    found = export(trained(family, ADAPTED[name]), "transformers", tmp_path / "out", examples=1)
+    assert (found.asked, found.equal, found.equal_with_beams) == (12, 12, 12)
+    assert found.score_difference < 1e-4
+    with pytest.raises(ValueError, match="Unrecognized model"):  # nobody opens the pretrained model for the adapted one
+        AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
+
+
+def test_the_module_needs_nothing_of_ours_and_mixes_languages(trained: Make, tmp_path: Path) -> None:
+    """Beams of a batch in three languages, each with its own half, in a process where xlgen cannot be imported."""
+    checkpoint = trained("mbart", ADAPTED["factorized"])
+    export(checkpoint, "transformers", tmp_path / "out", examples=1)
+    backbone, method, _ = store.load_checkpoint(checkpoint)
+    wanted = []
+    texts, codes = ("Il pleut.", "ฝนตก", "It rains."), ("fr", "th", "en")
+    for text, code in zip(texts, codes, strict=True):
+        method.set_language(backbone, code)
+        source = backbone.source(backbone.pieces(text), code)
+        wanted.append(hypotheses(backbone, [source], [code], Decoding(9, 3))[0][0].text)
+    script = tmp_path / "use.py"
+    script.write_text(
+        f"""
+import sys
+sys.modules["xlgen"] = None
+sys.path.insert(0, {str(tmp_path / "out")!r})
+from xlgen_adapted import load, set_language
+import torch
+model, tokenizer = load({str(tmp_path / "out")!r})
+codes = ["fr_XX", "th_TH", "en_XX"]
+rows = []
+for code, text in zip(codes, {texts!r}):
+    tokenizer.src_lang = code
+    rows.append(tokenizer(text)["input_ids"])
+width = max(map(len, rows))
+ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
+start = torch.tensor([[tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(code)] for code in codes])
+set_language(model, {list(codes)!r})
+found = model.generate(
+    input_ids=ids, attention_mask=(ids != tokenizer.pad_token_id).long(), decoder_input_ids=start,
+    max_new_tokens=9, num_beams=3, length_penalty=0.6, forced_eos_token_id=None,
+)
+print("\\n".join(text.strip() for text in tokenizer.batch_decode(found, skip_special_tokens=True)))
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert [line.strip() for line in done.stdout.splitlines()] == [without_tokens(text) for text in wanted]
 
 
 def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, tmp_path: Path) -> None:
@@ -99,8 +155,12 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        ({"method": "adapters"}, {"to": "transformers"}, "cannot be merged"),
-        ({"method": "prompt", "num_virtual_tokens": 3}, {"to": "ctranslate2"}, "cannot be merged"),
+        ({"method": "prefix", "num_virtual_tokens": 3}, {"to": "transformers"}, "export it with --to peft"),
+        (
+            {"method": "prompt", "num_virtual_tokens": 3},
+            {"to": "ctranslate2"},
+            r"the methods .*full.*lora.*--to tr",
+        ),
         ({"method": "full"}, {"to": "peft"}, "not trained through peft"),
         ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "does not go with"),
         ({"method": "full"}, {"to": "ctranslate2", "quantization": "int5"}, "int5"),
@@ -128,4 +188,4 @@ def test_the_command(trained: Make, tmp_path: Path) -> None:
     words = ["export", str(folder), "--to", "transformers", "--out", str(tmp_path / "out"), "--examples", "1"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
-    assert "12 of 12 outputs are equal" in done.stdout
+    assert "12 of 12 outputs are equal greedily, 12 of 12 with 4 beams" in done.stdout

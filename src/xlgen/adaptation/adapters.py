@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.adaptation.base import Method, methods
+from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config
 
@@ -93,12 +94,33 @@ class Adapters(Method):
     def insert(self, backbone: Backbone) -> None:
         """The adapters, in encoder and decoder."""
         dim, placement = backbone.model.config.hidden_size, self.options.placement
-        for name, block in backbone.sublayers(attention=placement != "bapna"):
+        for name, block in self._blocks(backbone):
             adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
             if placement == "parallel":
                 put_beside(block, backbone.entrance(name), adapter)
             else:
                 put_after(block, adapter)
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """An adapter at each block."""
+        tensors: dict[str, Tensor] = {}
+        places = []
+        for number, (name, block) in enumerate(self._blocks(backbone)):
+            down, up = block.adapter.down, block.adapter.up
+            one_row = (tensor[None] for tensor in (down.weight, down.bias, up.weight, up.bias))
+            tensors |= bottleneck(str(number), *one_row)
+            entrance = self._entrance(backbone, name) if self.options.placement == "parallel" else None
+            places.append(AdapterPlace(name, (str(number),), entrance))
+        return Inserted(tensors, places)
+
+    def _blocks(self, backbone: Backbone) -> list[tuple[str, Any]]:
+        return backbone.sublayers(attention=self.options.placement != "bapna")
+
+    @staticmethod
+    def _entrance(backbone: Backbone, name: str) -> str:
+        """The name of the module that the block's input enters by."""
+        entrance = backbone.entrance(name)
+        return next(known for known, module in backbone.model.named_modules() if module is entrance)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The adapters alone."""

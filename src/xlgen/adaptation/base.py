@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config, validate
 from xlgen.data.examples import EncodedExample
@@ -59,13 +60,25 @@ class Method(ABC):
         """What the parameter ``name`` of the adapted model was called before; its own name for an inserted one."""
         return name
 
+    @classmethod
+    def can_merge(cls) -> bool:
+        """Whether ``merge`` makes a plain model."""
+        return cls.insert is Method.insert
+
     def merge(self, backbone: Backbone) -> None:
         """Turn the adapted model into a plain one of its family with the same outputs, for export.
 
         Raises BackboneError where that cannot be.
         """
-        if self.adds_modules:
+        if not self.can_merge():
             raise BackboneError("what this method adds cannot be merged into the pretrained weights")
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """What was inserted into the adapted model, for an export that puts it in again without xlgen.
+
+        Raises BackboneError for a method without such a form.
+        """
+        raise BackboneError("what this method adds has no form outside of xlgen")
 
     @property
     def whole_model(self) -> bool:
@@ -86,6 +99,14 @@ class Method(ABC):
 
     def set_language(self, backbone: Backbone, language: str) -> None:
         """Make ready to generate in ``language``. Most methods do not differ by language."""
+
+    def together(self, languages: Sequence[str]) -> list[tuple[str, list[int]]]:
+        """(a language to set, which places of ``languages``) of what can be generated at once: all, unless the method
+        differs by language."""
+        known = list(dict.fromkeys(languages))
+        if type(self).set_language is Method.set_language:
+            return [(known[0], list(range(len(languages))))] if known else []
+        return [(code, [i for i, language in enumerate(languages) if language == code]) for code in known]
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
         """The prompts in a checkpoint's ``folder`` that are for one language each: (tokens, width) by language.

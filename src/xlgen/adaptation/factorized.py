@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves, names_of
+from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.prompt import initial_vectors
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone
@@ -81,6 +82,15 @@ class FactorizedPrompts(InHalves):
         first, rest = vectors[: languages * of_language], vectors[languages * of_language :]
         prompt = FactorizedPrompt(first.view(languages, of_language, -1), rest.view(tasks, of_task, -1))
         insert_virtual_tokens(backbone, prompt, of_language + of_task)
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """A prompt for each language: its half, and the task's."""
+        prompt = backbone.model.get_encoder().prompt
+        languages, task = self.rows_in_use()
+        first = prompt.language.weight[languages].unflatten(1, (-1, prompt.dim))
+        rest = prompt.task.weight[[task]].unflatten(1, (-1, prompt.dim)).expand(len(first), -1, -1)
+        whole = torch.cat([first, rest], dim=1)  # (languages, tokens, dim)
+        return Inserted({"prompt": whole}, prompt=PromptPlace("prompt", prompt.skip), languages=self.spoken)
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
         """The language halves."""

@@ -150,6 +150,16 @@ class InHalves(Method):
                 raise BackboneError(f"stage 1 in {folder} had another backbone or other sizes: {name} does not fit")
             tensor.copy_(found)
 
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The languages that it generates in by halves of their own; none where one half serves all."""
+        return () if self.options.keep_source_language else self._languages
+
+    def rows_in_use(self) -> tuple[list[int], int]:
+        """The rows of the languages that are generated with, one a language of ``spoken`` or one; the task's row."""
+        codes = self.spoken or (Language.parse(self.options.source_language).code,)
+        return self._rows(codes), self._task_row(self.first_task() or "")
+
     # -- rows
 
     def _stage_1(self, earlier: Path | None) -> Path:

@@ -6,6 +6,9 @@ embeddings, which mT5's does not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +17,7 @@ from torch.nn import functional
 from xlgen.adaptation.adapters import put_after
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves
+from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
 from xlgen.backbones.base import Backbone
 
 
@@ -37,6 +41,17 @@ class AdapterTable(nn.Module):
         nn.init.normal_(self.down.weight, std=dim**-0.5)
         for table in (self.down_bias, self.up, self.up_bias):
             nn.init.zeros_(table.weight)
+
+    def weights(self, rows: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``W_down`` (rows, bottleneck, dim), its bias, ``W_up`` (rows, dim, bottleneck), its bias."""
+        chosen = list(rows)
+        down, up = (table.weight[chosen] for table in (self.down, self.up))
+        return (
+            down.unflatten(1, (-1, self.dim)),
+            self.down_bias.weight[chosen],
+            up.unflatten(1, (self.dim, -1)),
+            self.up_bias.weight[chosen],
+        )
 
     def forward(self, hidden: Tensor, rows: Tensor) -> Tensor:
         """(batch, length, dim) to the same; ``rows``: (batch,), or (1,) where all use the same."""
@@ -65,6 +80,21 @@ class MadX(InHalves):
     """Freeze the model, train language adapters on text, then a task adapter on top of the source language's."""
 
     Options = MadxOptions
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """At each layer the languages' adapters, then the task's."""
+        languages, task = self.rows_in_use()
+        tensors: dict[str, Tensor] = {}
+        places = []
+        for number, (name, block) in enumerate(backbone.sublayers(attention=False)):
+            adapter: Any = block.adapter
+            halves = {"language": (adapter.language, languages)}
+            if adapter.task is not None:
+                halves["task"] = (adapter.task, [task])
+            for half, (table, rows) in halves.items():
+                tensors |= bottleneck(f"{number}.{half}", *table.weights(rows))
+            places.append(AdapterPlace(name, tuple(f"{number}.{half}" for half in halves)))
+        return Inserted(tensors, places, languages=self.spoken)
 
     def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
         """A pair after the feed-forward block of every layer."""

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import Method, methods, newest_checkpoint
+from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config
@@ -93,6 +94,11 @@ class PromptTuning(Method):
         vectors = initial_vectors(backbone, options.num_virtual_tokens, options.init, options.init_text)
         skip = backbone.leading_codes if options.place == "after_code" else 0
         insert_virtual_tokens(backbone, Prompt(vectors, skip), options.num_virtual_tokens)
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """The prompt."""
+        prompt = backbone.model.get_encoder().prompt
+        return Inserted({"prompt": prompt.vectors[None]}, prompt=PromptPlace("prompt", prompt.skip))
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The prompt alone."""

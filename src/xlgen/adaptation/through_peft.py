@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, check_fit
+from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import NO_PROMPTS
 
@@ -98,8 +99,16 @@ class ThroughPeft(Method):
         config.save_pretrained(folder)
         config.inference_mode = training
 
+    @classmethod
+    def can_merge(cls) -> bool:
+        """As peft can."""
+        return cls.mergeable
+
+    def inserted(self, backbone: Backbone) -> Inserted:
+        """peft's own files are that form. Raises BackboneError."""
+        raise BackboneError("what this method adds is in the files of the peft library; export it with --to peft")
+
     def merge(self, backbone: Backbone) -> None:
         """Fold the trained part into the weights, which are then a plain model's. Raises BackboneError."""
-        if not self.mergeable:
-            super().merge(backbone)
+        super().merge(backbone)
         backbone.model = backbone.model.merge_and_unload()

@@ -34,7 +34,8 @@ class Nllb(CodedBackbone):
         model = json.loads(backend.to_str())["model"]
         pieces = [*model["vocab"], *FAIRSEQ_LANGUAGE_CODES, "<mask>"]  # a vocabulary lists its ids in order
         vocabulary = {piece: index for index, piece in enumerate(pieces)}
-        repaired = NllbTokenizer(vocab=vocabulary, merges=[tuple(pair) for pair in model["merges"]])
+        merges: Any = [tuple(pair) for pair in model["merges"]]
+        repaired = NllbTokenizer(vocab=vocabulary, merges=merges)
         repaired.backend_tokenizer.normalizer = backend.normalizer
         return repaired
 

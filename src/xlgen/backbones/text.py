@@ -62,6 +62,11 @@ class TextTokenizer:
         self._bytes = [vocabulary[name] for name in _BYTES] if vocabulary.keys() >= set(_BYTES) else []
         self._backend = _marked(backend, self.special, bool(self._bytes))
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether the vocabulary has a piece for every byte, so that no character is unknown."""
+        return bool(self._bytes)
+
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text; white space of any kind, newlines too, counts as a space."""
         found = self._backend.encode_batch(list(map(self.readable, texts)), add_special_tokens=False)
@@ -172,8 +177,8 @@ def _model(state: dict[str, Any], renamed: dict[str, str]) -> models.Model:
     if state["type"] == "WordPiece":
         options = {key: state[key] for key in ("continuing_subword_prefix", "max_input_chars_per_word")}
         return models.WordPiece(vocabulary, unk_token=unknown, **options)
-    pairs = [tuple(pair.split(" ", 1)) if isinstance(pair, str) else tuple(pair) for pair in state["merges"]]
-    merges = [pair for pair in pairs if renamed.keys().isdisjoint((*pair, "".join(pair)))]
+    pairs = (pair.split(" ", 1) if isinstance(pair, str) else pair for pair in state["merges"])
+    merges = [(a, b) for a, b in pairs if renamed.keys().isdisjoint((a, b, a + b))]
     names = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "ignore_merges")
     given = {key: state[key] for key in names if state.get(key) is not None}
     return models.BPE(vocabulary, merges, unk_token=unknown, byte_fallback=False, **given)

@@ -114,5 +114,7 @@ def export(
     from xlgen.export.run import export as write
 
     found = write(checkpoint, to, folder, quantization, examples)
-    equal = f"{found.equal} of {found.asked} outputs are equal" if found.asked else f"not compared: {found.unchecked}"
+    beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"
+    equal = f"{found.equal} of {found.asked} outputs are equal greedily, {beams}"
+    equal = equal if found.asked else f"not compared: {found.unchecked}"
     out.print(f"exported  {folder}\nparity    {equal}", highlight=False, soft_wrap=True)

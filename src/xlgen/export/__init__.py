@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -18,9 +18,19 @@ from xlgen.registry import Registry
 
 Requests = Sequence[tuple[Sequence[int], str]]
 """(ids of a source, target language) each."""
-Decode = Callable[[Requests, int], list[tuple[int, ...]]]
-"""Requests and the number of new tokens to the tokens generated greedily, the end not among them; of a head to the
-ids of the labels that it tells at each position, or of the whole input."""
+
+
+class Output(NamedTuple):
+    """What a model generated for one request, or the labels that its head predicts."""
+
+    tokens: tuple[int, ...]
+    """The end is not among them; of a head the ids of labels, one a position or one for the whole input."""
+    score: float = 0.0
+    """With beams, the sum of log-probabilities over length ** length_penalty."""
+
+
+Decode = Callable[[Requests, int, int], list[Output]]
+"""Requests, the number of new tokens and of beams, to an output each."""
 
 
 class Format(ABC):
@@ -46,28 +56,28 @@ class Format(ABC):
 formats: Registry[type[Format]] = Registry("export format", "xlgen.export")
 
 
-def greedily(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:
-    """Greedy decoding with a backbone."""
+def generator(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:
+    """Decoding with a backbone."""
 
-    def decode(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
+    def decode(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
         sources, languages = [ids for ids, _ in requests], [code for _, code in requests]
-        found = hypotheses(backbone, sources, languages, Decoding(new_tokens, engine=engine))
-        return [without_end(best[0].tokens, backbone) for best in found]
+        found = hypotheses(backbone, sources, languages, Decoding(new_tokens, beams, engine=engine))
+        return [Output(without_end(best[0].tokens, backbone), best[0].score) for best in found]
 
     return decode
 
 
 def outputs(backbone: Backbone) -> Decode:
-    """What a backbone generates greedily, or what its head tells."""
+    """What a backbone generates, or what its head predicts."""
     if not isinstance(backbone, Headed):
-        return greedily(backbone)
+        return generator(backbone)
 
-    def told(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
+    def predicted(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
         if not requests:
             return []
-        return [labels_in(logits) for logits in backbone.logits([ids for ids, _ in requests], 1)]
+        return [Output(labels_in(logits)) for logits in backbone.logits([ids for ids, _ in requests], 1)]
 
-    return told
+    return predicted
 
 
 def labels_in(logits: Tensor) -> tuple[int, ...]:

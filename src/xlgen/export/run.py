@@ -6,25 +6,35 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
-from xlgen.export import Requests, formats, outputs
+from xlgen.export import Output, Requests, formats, outputs
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.serving import find_checkpoint
 
 _DEFAULT_NEW_TOKENS = 64
+_BEAMS = (1, 4)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported model generates what the checkpoint does, greedily, token for token, or tells its labels."""
+    """How many outputs of the exported model are those of the checkpoint, token for token, or its labels.
+
+    Inputs of all the task's languages are in one batch.
+    """
 
     asked: int
     equal: int
+    """Greedily."""
+    equal_with_beams: int = 0
+    """With four beams."""
+    score_difference: float = 0.0
+    """The largest difference of scores between equal outputs of beams."""
     unchecked: str = ""
     """Why nothing could be compared."""
 
@@ -48,7 +58,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     backbone, method, about = store.load_checkpoint(checkpoint)
     exporter = chosen(quantization)
     requests, limit, unchecked = _requests(checkpoint, about, backbone, examples)
-    wanted = outputs(backbone)(requests, limit)
+    wanted = [_wanted(backbone, method, requests, limit, beams) for beams in _BEAMS]
     temporary = folder.with_name(f"exporting-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -61,8 +71,24 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    found = exporter.open(folder, backbone)(requests, limit) if requests else []
-    return Parity(len(wanted), sum(a == b for a, b in zip(wanted, found, strict=True)), unchecked)
+    if not requests:
+        return Parity(0, 0, unchecked=unchecked)
+    decode = exporter.open(folder, backbone)
+    pairs = [
+        list(zip(ours, decode(requests, limit, beams), strict=True)) for ours, beams in zip(wanted, _BEAMS, strict=True)
+    ]
+    equal = [[(a, b) for a, b in each if a.tokens == b.tokens] for each in pairs]
+    difference = max((abs(a.score - b.score) for a, b in equal[1]), default=0.0)
+    return Parity(len(requests), len(equal[0]), len(equal[1]), difference)
+
+
+def _wanted(backbone: Backbone, method: Method, requests: Requests, limit: int, beams: int) -> list[Output]:
+    """What the checkpoint generates, as `xlgen predict` does."""
+    found: dict[int, Output] = {}
+    for language, chosen in method.together([code for _, code in requests]):
+        method.set_language(backbone, language)
+        found.update(zip(chosen, outputs(backbone)([requests[i] for i in chosen], limit, beams), strict=True))
+    return [found[i] for i in range(len(requests))]
 
 
 def _requests(checkpoint: Path, about: store.About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:

@@ -10,7 +10,7 @@ from xlgen.adaptation.base import Method
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.export import Decode, Format, formats, greedily
+from xlgen.export import Decode, Format, formats, generator
 from xlgen.training.checkpoints import read_about
 
 _FILES = ("adapter_model.safetensors", "adapter_config.json")
@@ -43,4 +43,4 @@ class ToPeft(Format):
         fresh = loading.load(backbone.name, allow_unknown=True)
         fresh.model = peft.PeftModel.from_pretrained(fresh.model, folder)
         fresh.reserved_source, fresh.reserved_target = backbone.reserved_source, backbone.reserved_target
-        return greedily(fresh, "transformers")
+        return generator(fresh, "transformers")

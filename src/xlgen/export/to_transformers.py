@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import copy
-import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from xlgen.adaptation.base import Method
+from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.headed import Headed
 from xlgen.data.examples import EncodedExample
-from xlgen.export import Decode, Format, Requests, formats, greedily, labels_in
+from xlgen.export import Decode, Format, Output, Requests, formats, generator, labels_in, xlgen_adapted
+from xlgen.export.tokenizer_files import read_json, save_tokenizer, write_json
+from xlgen.training.checkpoints import About, load_start, read_about
 
 
 @formats.register("transformers")
 class ToTransformers(Format):
-    """A folder for `from_pretrained`: model.safetensors with what was trained merged in, config and tokenizer."""
+    """A folder for `from_pretrained` with what was trained merged in; adapters and prompts with a module to load it."""
 
     heads = True
 
@@ -30,28 +33,65 @@ class ToTransformers(Format):
             _check_head(backbone)
             method.merge(backbone)
             under_librarys_head(backbone).save_pretrained(folder)
-            backbone.tokenizer.save_pretrained(folder)
+            save_tokenizer(backbone, folder)
             return
-        method.merge(backbone)
-        backbone.model.save_pretrained(folder)
-        backbone.tokenizer.save_pretrained(folder)
-        # Some configs leave it open, and whoever opens the folder has to know it.
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config["decoder_start_token_id"] = backbone.start_token
-        (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
+        if method.can_merge():
+            method.merge(backbone)
+            save_plain(backbone, folder)
+        else:
+            _save_adapted(backbone, method.inserted(backbone), read_about(checkpoint), folder)
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
-        """Loaded as any other checkpoint; an encoder under a head by the library alone."""
+        """As any other checkpoint, or by the folder's own module; an encoder under a head by the library alone."""
+        if (folder / "base").is_dir():
+            return _adapted_generator(folder, backbone)
         if not isinstance(backbone, Headed):
-            return greedily(loading.load(str(folder), allow_unknown=True))
+            return generator(loading.load(str(folder), allow_unknown=True))
         model = _librarys_class(backbone).from_pretrained(folder).eval()
 
         @torch.inference_mode()
-        def told(requests: Requests, new_tokens: int) -> list[tuple[int, ...]]:
+        def predicted(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
             sources = [EncodedExample(tuple(ids), (), language) for ids, language in requests]
-            return [labels_in(model(**backbone.collate_sources([each])).logits[0]) for each in sources]
+            return [Output(labels_in(model(**backbone.collate_sources([each])).logits[0])) for each in sources]
 
-        return told
+        return predicted
+
+
+def _save_adapted(backbone: Backbone, inserted: Inserted, about: About, folder: Path) -> None:
+    """The plain model in a folder of its own, so that nobody opens it for the adapted one; what was trained; and the
+    module that puts them together."""
+    (folder / "base").mkdir()
+    save_plain(load_start(about), folder / "base")
+    inserted.save_tensors(folder / "adapted.safetensors")
+    write_json(folder / "adapted.json", inserted.about)
+    shutil.copyfile(xlgen_adapted.__file__, folder / "xlgen_adapted.py")
+
+
+def _adapted_generator(folder: Path, backbone: Backbone) -> Decode:
+    """Generation through ``xlgen_adapted.py``: a language at a time, where there is something for each."""
+    fresh = loading.load(str(folder / "base"), allow_unknown=True)
+    xlgen_adapted.adapt(fresh.model, folder)
+    fresh.reserved_source, fresh.reserved_target = backbone.reserved_source, backbone.reserved_target
+    generate = generator(fresh, "transformers")
+
+    def decode(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
+        found: dict[int, Output] = {}
+        for language in dict.fromkeys(code for _, code in requests):
+            chosen = [place for place, (_, code) in enumerate(requests) if code == language]
+            xlgen_adapted.set_language(fresh.model, language)
+            found.update(zip(chosen, generate([requests[place] for place in chosen], new_tokens, beams), strict=True))
+        return [found[place] for place in range(len(requests))]
+
+    return decode
+
+
+def save_plain(backbone: Backbone, folder: Path) -> None:
+    """Write a plain model of a family with its tokenizer, for `from_pretrained`."""
+    backbone.model.save_pretrained(folder)
+    save_tokenizer(backbone, folder)
+    # Some configs leave it open, and whoever opens the folder has to know it.
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, "decoder_start_token_id": backbone.start_token})
 
 
 def under_librarys_head(backbone: Headed) -> Any:

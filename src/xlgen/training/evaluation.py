@@ -92,7 +92,7 @@ def predict(
     backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
     texts: dict[int, str] = {}
-    for language, chosen in _together(method, examples):
+    for language, chosen in method.together([example.language for example in examples]):
         method.set_language(backbone, language)
         requests = [Request(encoded[i][0], examples[i].language) for i in chosen]
         found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
@@ -144,14 +144,6 @@ def _in_groups(examples: Iterator[EncodedExample], control: LanguageControl, dec
     """A control looks at outputs before it asks for more."""
     while group := [Request(each.source, each.language) for each in islice(examples, _GROUP)]:
         yield from control.generate(decode, group)
-
-
-def _together(method: Method, examples: Sequence[LabelledExample]) -> list[tuple[str, list[int]]]:
-    """(a language to set, which examples): all in one stream, unless the method differs by language."""
-    languages = list(dict.fromkeys(example.language for example in examples))
-    if type(method).set_language is Method.set_language:
-        return [(languages[0], list(range(len(examples))))] if examples else []
-    return [(code, [i for i, example in enumerate(examples) if example.language == code]) for code in languages]
 
 
 def evaluate(

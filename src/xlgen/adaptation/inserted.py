@@ -1,0 +1,64 @@
+"""What a method adds to a plain model, told apart from the method: enough to put it in again without xlgen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AdapterPlace:
+    """Bottleneck adapters at one block of a model."""
+
+    block: str
+    """The name of the module whose output is adapted."""
+    stack: tuple[str, ...]
+    """What the tensors of each adapter begin with, in the order in which they apply: ``NAME.down`` (rows, bottleneck,
+    dim), ``NAME.down_bias`` (rows, bottleneck), ``NAME.up`` (rows, dim, bottleneck), ``NAME.up_bias`` (rows, dim)."""
+    entrance: str | None = None
+    """For an adapter in parallel with the block, the module that the block's input enters by."""
+
+
+@dataclass(frozen=True)
+class PromptPlace:
+    """Vectors among the encoder's input embeddings."""
+
+    tensor: str
+    """(rows, tokens, dim)."""
+    skip: int = 0
+    """How many tokens stand before them."""
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """Everything that a method inserted. Tensors have one row, or one a language."""
+
+    tensors: Mapping[str, Tensor]
+    adapters: Sequence[AdapterPlace] = ()
+    prompt: PromptPlace | None = None
+    languages: Sequence[str] = field(default=())
+    """Codes of the rows, where rows differ by language."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """All but the tensors, for JSON."""
+        return {
+            "languages": list(self.languages),
+            "adapters": [asdict(place) for place in self.adapters],
+            "prompt": None if self.prompt is None else asdict(self.prompt),
+        }
+
+    def save_tensors(self, file: Path) -> None:
+        """Write the tensors in safetensors."""
+        save_file({name: tensor.detach().contiguous().clone() for name, tensor in self.tensors.items()}, file)
+
+
+def bottleneck(prefix: str, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor) -> dict[str, Tensor]:
+    """The tensors of one adapter by name."""
+    named = {"down": down, "down_bias": down_bias, "up": up, "up_bias": up_bias}
+    return {f"{prefix}.{name}": tensor for name, tensor in named.items()}

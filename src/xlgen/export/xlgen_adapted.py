@@ -1,0 +1,163 @@
+"""Opens a model that xlgen exported with adapters or prompts. It needs transformers, and nothing of xlgen.
+
+    from xlgen_adapted import load, set_language
+
+    model, tokenizer = load("exported")
+    set_language(model, "th")                 # where the method has modules for each language; one code, or one a text
+    tokens = tokenizer(["..."], return_tensors="pt", padding=True)
+    model.generate(**tokens, num_beams=4)
+
+Beside this file are ``base/`` (the pretrained model and its tokenizer), ``adapted.safetensors`` (what was trained) and
+``adapted.json`` (where it goes).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+
+def load(folder: str | Path) -> tuple[Any, Any]:
+    """The adapted model, ready to generate, and its tokenizer."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    base = Path(folder) / "base"
+    model = AutoModelForSeq2SeqLM.from_pretrained(base, torch_dtype=torch.float32)
+    return adapt(model, folder).eval(), AutoTokenizer.from_pretrained(base)
+
+
+def adapt(model: Any, folder: str | Path) -> Any:
+    """``model``, the plain one of ``base/``, with what was trained."""
+    about = json.loads((Path(folder) / "adapted.json").read_text(encoding="utf-8"))
+    tensors = load_file(Path(folder) / "adapted.safetensors")
+    rows = model.adapted_rows = Rows(about["languages"])
+    blocks = dict(model.named_modules())
+    for place in about["adapters"]:
+        stack = [Bottleneck(tensors, prefix, rows) for prefix in place["stack"]]
+        block, entrance = blocks[place["block"]], blocks.get(place["entrance"])
+        if entrance is None:
+            block.register_forward_hook(_After(stack))
+        else:
+            beside = _Beside(stack)
+            entrance.register_forward_pre_hook(beside.enter, with_kwargs=True)
+            block.register_forward_hook(beside.leave)
+    if about["prompt"] is not None:
+        prompt = _Prompt(model, tensors[about["prompt"]["tensor"]], about["prompt"]["skip"], rows)
+        model.get_encoder().register_forward_pre_hook(prompt.encoder, with_kwargs=True)
+        model.get_decoder().register_forward_pre_hook(prompt.decoder, with_kwargs=True)
+    return model
+
+
+def set_language(model: Any, language: str | Sequence[str]) -> None:
+    """Generate in ``language`` from now on: a code of ``adapted.json``, or one for each text of a batch."""
+    model.adapted_rows.choose(language)
+
+
+class Rows:
+    """Which row of a tensor is in use: its only one, or the language's."""
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        self.languages = list(languages)
+        self._chosen: list[int] | None = None
+
+    def choose(self, language: str | Sequence[str]) -> None:
+        """Use the rows of a language, or of one language a text. Raises ValueError for an unknown one."""
+        codes = [language] if isinstance(language, str) else list(language)
+        if self.languages and (unknown := sorted(set(codes) - set(self.languages))):
+            raise ValueError(f"nothing was trained for {', '.join(unknown)}; there are {', '.join(self.languages)}")
+        self._chosen = [self.languages.index(code) for code in codes] if self.languages else None
+
+    def of(self, tensor: Tensor, batch: int) -> Tensor:
+        """(rows, ...) to (1, ...), or to (batch, ...) where a batch is in several languages."""
+        if len(tensor) == 1:
+            return tensor
+        if self._chosen is None:
+            raise ValueError(f"call set_language first; there are {', '.join(self.languages)}")
+        chosen = tensor[torch.tensor(self._chosen, device=tensor.device)]
+        # The beams of a text stand one behind another.
+        return chosen if len(chosen) == 1 else chosen.repeat_interleave(batch // len(chosen), dim=0)
+
+
+class Bottleneck(nn.Module):
+    """``W_up relu(W_down h + b) + c``."""
+
+    def __init__(self, tensors: dict[str, Tensor], prefix: str, rows: Rows) -> None:
+        super().__init__()
+        self.rows = rows
+        for name in ("down", "down_bias", "up", "up_bias"):
+            self.register_buffer(name, tensors[f"{prefix}.{name}"])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, length, dim) to the same."""
+        self.to(hidden.device)
+        down, down_bias, up, up_bias = (
+            self.rows.of(getattr(self, name), len(hidden)).to(hidden.dtype)
+            for name in ("down", "down_bias", "up", "up_bias")
+        )
+        inner = torch.relu(hidden @ down.mT + down_bias[:, None])
+        return inner @ up.mT + up_bias[:, None]
+
+
+class _After:
+    """What a block gives goes through adapters, one after another."""
+
+    def __init__(self, stack: Sequence[Bottleneck]) -> None:
+        self._stack = stack
+
+    def __call__(self, block: Any, inputs: Any, output: Any) -> Any:
+        hidden = output[0] if isinstance(output, tuple) else output
+        for adapter in self._stack:
+            hidden = hidden + adapter(hidden)
+        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+class _Beside:
+    """The change of what enters a block is added to what the block gives."""
+
+    def __init__(self, stack: Sequence[Bottleneck]) -> None:
+        (self._adapter,) = stack
+        self._change: Any = None
+
+    def enter(self, entrance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Keep the change."""
+        self._change = self._adapter(args[0] if args else kwargs["hidden_states"])
+
+    def leave(self, block: Any, inputs: Any, output: Any) -> Any:
+        """Add it."""
+        return (output[0] + self._change, *output[1:]) if isinstance(output, tuple) else output + self._change
+
+
+class _Prompt:
+    """Vectors among the encoder's input embeddings, behind ``skip`` tokens."""
+
+    def __init__(self, model: Any, vectors: Tensor, skip: int, rows: Rows) -> None:
+        self._embed, self._vectors, self._skip, self._rows = model.get_encoder().embed_tokens, vectors, skip, rows
+
+    def encoder(self, encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Embed the ids, insert the prompt and let the mask see it."""
+        given = dict(kwargs)
+        ids = args[0] if args else given.pop("input_ids", None)
+        embedded = given.get("inputs_embeds")
+        embedded = self._embed(ids) if embedded is None else embedded
+        prompt = self._rows.of(self._vectors.to(embedded), len(embedded)).expand(len(embedded), -1, -1)
+        given["inputs_embeds"] = torch.cat([embedded[:, : self._skip], prompt, embedded[:, self._skip :]], dim=1)
+        if given.get("attention_mask") is not None:
+            given["attention_mask"] = self._longer(given["attention_mask"], prompt.shape[1])
+        return (), given
+
+    def decoder(self, decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The decoder is given the mask of the text alone."""
+        hidden, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
+        if hidden is None or mask is None:
+            return args, kwargs
+        return args, {**kwargs, "encoder_attention_mask": self._longer(mask, hidden.shape[1] - mask.shape[1])}
+
+    @staticmethod
+    def _longer(mask: Tensor, count: int) -> Tensor:
+        return torch.cat([mask.new_ones(len(mask), count), mask], dim=1)

@@ -1,0 +1,55 @@
+"""Generates with an exported folder through transformers alone: `python elsewhere.py FOLDER ASKED.json`.
+
+ASKED has ``texts``, their ``codes`` (as the tokenizer writes languages; empty for mT5), ``languages``, ``max_length``,
+``max_new_tokens`` and ``num_beams``. Prints a JSON list of token ids by text. Runs under transformers 4.57 and 5.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+
+def main() -> None:
+    folder, asked = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    if (folder / "base").is_dir():
+        sys.path.insert(0, str(folder))
+        from xlgen_adapted import load, set_language
+
+        model, tokenizer = load(folder)
+        set_language(model, asked["languages"])
+    else:
+        model = AutoModelForSeq2SeqLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows, start = [], []
+    for text, code in zip(asked["texts"], asked["codes"], strict=True):
+        if code:
+            tokenizer.src_lang = code
+        rows.append(tokenizer(text, truncation=True, max_length=asked["max_length"])["input_ids"])
+        start.append([model.config.decoder_start_token_id, *([tokenizer.convert_tokens_to_ids(code)] if code else [])])
+    width = max(map(len, rows))
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    found = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        decoder_input_ids=torch.tensor(start),
+        max_new_tokens=asked["max_new_tokens"],
+        num_beams=asked["num_beams"],
+        length_penalty=0.6,
+        early_stopping=False,
+        forced_eos_token_id=None,
+        forced_bos_token_id=None,
+    )
+    version = transformers.__version__
+    print(json.dumps({"version": version, "ids": [row[len(start[0]) :] for row in found.tolist()], "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
