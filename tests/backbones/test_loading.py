@@ -1,7 +1,10 @@
 """What is refused, when, and in which words."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import torch
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.heads import Head
 from xlgen.backbones.loading import embedded, family_of, load, resolve
 
 Checkpoint = Callable[[str], Path]
@@ -200,3 +204,64 @@ def test_random_weights_hang_on_the_seed_alone(checkpoint: Checkpoint, name: str
 def test_random_weights_need_no_weights(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_load_model", None)
     assert load(str(checkpoint("mt5")), init="random").model.config.vocab_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            "LocalEntryNotFoundError",
+            r"the hub cannot be reached, .*give a folder .*or an embedded backbone: pocket-mbart",
+        ),
+        ("RepositoryNotFoundError", "the hub has no google/mt5-small, or it is private"),
+        ("GatedRepoError", "accept its terms on the hub"),
+        ("RemoteEntryNotFoundError", "no config.json; that is not a model checkpoint"),
+    ],
+)
+def test_what_the_hub_says_is_told_apart(error: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    kind = getattr(errors, error)
+    raised = kind.__new__(kind, "no")  # without the response that its own __init__ wants
+
+    def refuse(*arguments: object, **options: object) -> str:
+        raise raised
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(BackboneError, match=message):
+        load("google/mt5-small")
+
+
+def test_an_unreachable_hub_is_named() -> None:
+    code = "from xlgen.backbones.loading import load; load('google/mt5-small')"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert "the hub cannot be reached, and google/mt5-small is not in this machine's cache" in done.stderr
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_weights_are_in_the_precision_that_is_asked_for(
+    dtype: torch.dtype, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Whatever the files hold: transformers 5 gives a bf16 checkpoint in bf16 where nobody says."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    folder = shutil.copytree(checkpoint("mt5"), tmp_path / "mt5")
+    AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=dtype).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
+    for weights, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        assert {p.dtype for p in load(str(folder), weights=weights).model.parameters()} == {wanted}
+    trained = load(str(folder), head=Head("classification", ("a", "b")))
+    assert {p.dtype for p in trained.model.parameters()} == {torch.float32}
+
+
+def test_a_sentencepiece_file_without_protobuf_is_named(
+    hub_checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers 5.23 asks for tiktoken there (findings/sentencepiece_files_need_protobuf.sh)."""
+    folder = str(hub_checkpoint("mt5"))
+    monkeypatch.setitem(sys.modules, "sentencepiece.sentencepiece_model_pb2", None)
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    with pytest.raises(BackboneError, match="protobuf is missing, or older than sentencepiece was made for"):
+        load(folder)

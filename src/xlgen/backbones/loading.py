@@ -59,17 +59,43 @@ def family_of(name: str) -> type[Backbone]:
     )
 
 
-def _read_json(name: str, file: str) -> dict[str, Any] | None:
-    from transformers.utils import cached_file
+def _find_file(name: str, file: str) -> Path | None:
+    """A file of a folder or of a checkpoint of the hub; None where that has no such file. Raises BackboneError."""
+    if Path(name).is_dir():
+        return path if (path := Path(name) / file).is_file() else None
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
+    instead = f"give a folder with the checkpoint, or an embedded backbone: {', '.join(embedded())}"
     try:
-        path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    except OSError as error:
-        raise BackboneError(f"cannot find backbone {name!r}: {str(error).splitlines()[0]}") from None
+        cached = try_to_load_from_cache(name, file)
+        return Path(cached if isinstance(cached, str) else hf_hub_download(name, file))
+    except LocalEntryNotFoundError:  # an EntryNotFoundError too
+        raise BackboneError(
+            f"the hub cannot be reached, and {name} is not in this machine's cache; {instead}"
+        ) from None
+    except EntryNotFoundError:
+        return None
+    except GatedRepoError:
+        raise BackboneError(f"{name} asks for your consent: accept its terms on the hub, and `hf auth login`") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise BackboneError(f"the hub has no {name}, or it is private; {instead}") from None
+    except OSError as error:  # HTTP errors are of this kind
+        raise BackboneError(f"the hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
+
+
+def _read_json(name: str, file: str) -> dict[str, Any] | None:
+    path = _find_file(name, file)
     if path is None:
         return None
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise BackboneError(f"{path} cannot be read: {error}") from None
 
@@ -153,6 +179,9 @@ def _with_saved_head(
     return found
 
 
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+
+
 def outline(name: str) -> Backbone:
     """A backbone whose parameters have shapes and no storage, to count them. Raises BackboneError."""
     _quiet()
@@ -195,6 +224,11 @@ def _load_tokenizer(folder: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
+        if "tiktoken" in str(error) and any(_find_file(folder, name) for name in _SENTENCEPIECE):
+            raise BackboneError(
+                f"the SentencePiece file of {folder} cannot be read: protobuf is missing, or older than sentencepiece "
+                "was made for. pip install --upgrade protobuf"
+            ) from None
         raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
 
 
@@ -250,20 +284,16 @@ def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str
 
 def _weight_files(folder: str) -> list[str]:
     """The safetensors of a checkpoint, one or several; none where there are none."""
-    from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+    from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-    def find(name: str) -> str | None:
-        found: str | None = cached_file(folder, name, _raise_exceptions_for_missing_entries=False)
-        return found
-
-    whole = find(SAFE_WEIGHTS_NAME)
+    whole = _find_file(folder, SAFE_WEIGHTS_NAME)
     if whole is not None:
-        return [whole]
+        return [str(whole)]
     index = _read_json(folder, SAFE_WEIGHTS_INDEX_NAME)
     if index is None:
         return []
     try:
-        parts = {name: find(name) for name in set(index["weight_map"].values())}
+        parts = {name: _find_file(folder, name) for name in set(index["weight_map"].values())}
     except (TypeError, KeyError, AttributeError):
         raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} has no weight_map from tensors to files") from None
     if absent := sorted(name for name, path in parts.items() if path is None):
