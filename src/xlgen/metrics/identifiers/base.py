@@ -62,6 +62,7 @@ class Identifier:
         self._model = model
         self.name = model.name
         self._place = {code: place for place, code in enumerate(dict.fromkeys(model.codes.values()))}
+        self._codes = list(self._place)
         self._nothing = _Guess("", 0.0, np.zeros(len(self._place)))
         self._known: OrderedDict[bytes, _Guess] = OrderedDict()
 
@@ -84,6 +85,11 @@ class Identifier:
         places = [self._place.get(code) for code in codes]
         pairs = zip(texts, places, strict=True)
         return [0.0 if place is None else float(self._guess(text).all[place]) for text, place in pairs]
+
+    def likely(self, text: str, least: float) -> dict[str, float]:
+        """The codes that have at least this probability for a text, with their probabilities."""
+        guess = self._guess(text)
+        return {self._codes[place]: float(guess.all[place]) for place in np.flatnonzero(guess.all >= least)}
 
     def _guess(self, text: str) -> _Guess:
         # By digest, so that texts of a megabyte are not kept.
