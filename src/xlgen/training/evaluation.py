@@ -18,7 +18,7 @@ from xlgen.adaptation.base import Method
 from xlgen.analysis.xlrs import Representations, similarities
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
-from xlgen.config import Evaluation
+from xlgen.config import Cleanup, Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
@@ -192,7 +192,7 @@ def evaluate(
     similar = _similarities(whole, results, pivot)
     done = iter(
         [
-            _row(example, result, backbone) | ({"similarity": near} if near is not None else {})
+            _row(example, result, backbone, evaluation.cleanup) | ({"similarity": near} if near is not None else {})
             for example, result, near in zip(whole, results, similar, strict=True)
         ]
     )
@@ -213,7 +213,7 @@ def _similarities(
             yield round(float(similarities(result.states[None], other[None])), 6)
 
 
-def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dict[str, Any]:
+def _row(example: LabelledExample, result: Predicted, backbone: Backbone, cleanup: Cleanup) -> dict[str, Any]:
     return {
         "id": example.id,
         "language": example.language,
@@ -221,7 +221,7 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
         **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
         # Clean-up would take tags that are alike for a text that repeats itself.
-        "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern),
+        "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern, cleanup),
         "raw": result.raw,
         # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
         "references": [_without(backbone.leftover_pattern, text) for text in example.targets],
