@@ -1,10 +1,10 @@
 """Loops with small changes: ``The park has 1 tree. The park has 2 trees. The park has 3 trees. ...``
 
-Two ways find them. Sentences, and long clauses between commas, are compared with those one to four places before: three
-in a row of which each has :data:`_ALIKE` percent of its characters in common with that one are a loop. For text without
-marks, triples of neighbouring words (characters, where spaces separate no words) that come three times or more mark the words
-that they cover, and a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not new.
-Names that come again in an article are marked too, but far apart.
+Two ways find them. Sentences, and long clauses between commas, are compared with those one to four places before: a
+loop is three in a row that have :data:`_ALIKE` percent of their characters in common. For text without marks, triples
+of neighbouring words (characters, where no spaces separate words) that come three times or more mark the words that
+they cover: a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not new. Names
+that come again in an article are marked too, but far apart.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CLAUSE_END = regex.compile(r"[\p{Terminal_Punctuation}…\n]+[\p{P}\s]*|(?<=[\p
 
 
 def has_near_loop(text: str, units: Sequence[str]) -> bool:
-    """Whether a phrase comes three times or more close together, with small changes; ``units`` are those of ``text``."""
+    """Whether a phrase comes three times or more in a row with small changes; ``units`` are those of ``text``."""
     if any(len(unit) >= _LONG_WORD and _STUTTER.search(unit) for unit in units):
         return True
     # Nothing to find where nearly all units differ, as in most sentences.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 
 import regex
 
 from xlgen.languages import Language
-from xlgen.metrics.scripts import UNSPACED, is_unknown_to_japanese, letters_of
+from xlgen.metrics.scripts import UNSPACED, is_unknown_to_japanese, letter_patterns
 
 # Words of another script in a row that make a switch; a character of a script without spaces is half a word.
 _FOREIGN_WORDS = 2
@@ -44,7 +43,7 @@ def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> l
     that mixes scripts (``المellschaft``), but for foreign words with a prefix or an ending of the language; and in
     Japanese, Chinese with two characters or more that Japanese does not have.
     """
-    own, foreign = _script(target.script)
+    own, foreign = letter_patterns(target.script)
     chinese = list(_chinese(text, others)) if target.script == "Jpan" else []
     if not foreign.search(text) or not own.search(text):
         return chinese
@@ -66,12 +65,12 @@ def _runs(words: Sequence[regex.Match[str]], others: Sequence[Language]) -> Iter
 def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:
     """The first language that the first letter of ``word`` which is not ``own`` is written in."""
     letter = next((letter for letter in word if own is None or not own.match(letter)), word[0])
-    return next((other.code for other in others if _script(other.script)[0].match(letter)), "")
+    return next((other.code for other in others if letter_patterns(other.script)[0].match(letter)), "")
 
 
 def _mixes(word: str, target: Language) -> bool:
     """Whether a word has letters of two scripts that no rule of the language joins."""
-    own, foreign = _script(target.script)
+    own, foreign = letter_patterns(target.script)
     if len(word) < 2 or not foreign.search(word) or not own.search(word):
         return False
     parts = [("".join(group), is_own) for is_own, group in groupby(word, key=lambda c: foreign.match(c) is None)]
@@ -93,11 +92,3 @@ def _chinese(text: str, others: Sequence[Language]) -> Iterator[Span]:
             inner = run[0].strip()
             start = run.start() + run[0].index(inner)
             yield Span(start, start + len(inner), language)
-
-
-@cache
-def _script(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    """One letter of the script, and one letter of any other."""
-    own = letters_of(script)
-    foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
-    return regex.compile(rf"[\p{{L}}&&[{own}]]", regex.V1), regex.compile(foreign, regex.V1)

@@ -43,15 +43,26 @@ def share_in_script(text: str, script: str) -> float:
     Simplified and traditional Chinese (``Hans``, ``Hant``) differ by the characters that only one of them has. Those
     that both have count for the script in proportion to those that tell.
     """
-    letters = LETTER.findall(text)
-    if not letters:
-        return math.nan
-    share = share_written(letters, script)
-    if script in _TELLING and share:
-        kinds = Counter(map(han_variant, letters))
+    own, foreign = letter_patterns(script)
+    if not foreign.search(text):
+        share = 1.0 if own.search(text) else math.nan
+    else:
+        share = share_written(LETTER.findall(text), script)
+    if script in _TELLING and share > 0:
+        kinds = Counter(map(han_variant, text))
         telling = kinds["Hans"] + kinds["Hant"]
         share *= kinds[script] / telling if telling else 1.0
     return share
+
+
+@cache
+def letter_patterns(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
+    """One letter of the script, and one letter of any other."""
+    own = letters_of(script)
+    foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
+    return regex.compile(rf"[\p{{L}}&&[{own}]--[\p{{scx=Zyyy}}\p{{scx=Zinh}}]]", regex.V1), regex.compile(
+        foreign, regex.V1
+    )
 
 
 _TELLING = ("Hans", "Hant")

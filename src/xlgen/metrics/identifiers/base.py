@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from xlgen.languages import Language, by_fasttext
 from xlgen.registry import InputError, Registry
 
-# A chunk of rows is asked for by several metrics, one after another; two chunks are remembered.
-_REMEMBERED = 2_048
+# A chunk of rows is asked for by several metrics, one after another, with its references: two chunks are remembered.
+_REMEMBERED = 6_000
 
 
 class Model(Protocol):
@@ -63,6 +63,8 @@ class Identifier:
         self.name = model.name
         self._place = {code: place for place, code in enumerate(dict.fromkeys(model.codes.values()))}
         self._codes = list(self._place)
+        self._place_of = {label: self._place[code] for label, code in model.codes.items()}
+        self._code_of: dict[Language, str] = {}
         self._nothing = _Guess("", 0.0, np.zeros(len(self._place)))
         self._known: OrderedDict[bytes, _Guess] = OrderedDict()
 
@@ -71,7 +73,9 @@ class Identifier:
 
         Scripts of one language may share a code (``zh`` and ``zh-Hant`` in lid.176).
         """
-        return self._model.code(language)
+        if language not in self._code_of:
+            self._code_of[language] = self._model.code(language)
+        return self._code_of[language]
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """The most probable language of each text, and its probability; ``("", 0)`` where there is none.
@@ -105,17 +109,15 @@ class Identifier:
     def _ask(self, text: str) -> _Guess:
         if not text.strip():
             return self._nothing
-        # Several labels may be one language in the table.
-        chances: dict[str, float] = {}
-        for label, probability in self._model.predict(_one_line(text)):
-            code = self._model.codes[label]
-            chances[code] = chances.get(code, 0.0) + probability
-        if not chances:
+        predicted = self._model.predict(_one_line(text))
+        if not predicted:
             return self._nothing
-        found = np.zeros(len(self._place))
-        found[[self._place[code] for code in chances]] = list(chances.values())
-        top = max(chances, key=chances.__getitem__)
-        return _Guess(top, chances[top], found)
+        labels, probabilities = zip(*predicted, strict=True)
+        places = list(map(self._place_of.__getitem__, labels))
+        # Several labels may be one language in the table. Of equal ones the first is on top.
+        found = np.bincount(places, probabilities, len(self._place))
+        top = max(dict.fromkeys(places), key=found.__getitem__)
+        return _Guess(self._codes[top], float(found[top]), found)
 
 
 def shared_code(language: Language, codes: Mapping[str, str]) -> str:
