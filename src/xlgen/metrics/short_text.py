@@ -58,6 +58,11 @@ _FEW = 4
 _LEAST = 1e-6
 _SPACED = rf"[[\p{{L}}\p{{N}}]--[{UNSPACED}]]"
 _WORD = regex.compile(rf"(?P<letter>[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+)|{_SPACED}(?:{_SPACED}|[\p{{M}}'’\-])*+", regex.V1)
+_UNSPACED_LETTER = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]", regex.V1)
+# More words than LONGEST, none of them of a script without spaces.
+_MORE_WORDS = regex.compile(
+    rf"(?:[^\p{{L}}\p{{N}}]*+{_SPACED}(?:{_SPACED}|[\p{{M}}'’\-])*+){{{LONGEST + 1}}}", regex.V1
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,9 @@ def target_share(
 
 def is_short(text: str) -> bool:
     """Whether ``text`` has ten words or fewer, a letter of a script without spaces counted as half a word."""
-    return words_in(text, LONGEST) <= LONGEST
+    if _UNSPACED_LETTER.search(text):
+        return words_in(text, LONGEST) <= LONGEST
+    return _MORE_WORDS.match(text) is None
 
 
 def words_in(text: str, enough: int) -> float:

@@ -17,6 +17,8 @@ from xlgen.registry import InputError, Registry
 
 # A chunk of rows is asked for by several metrics, one after another, with its references: two chunks are remembered.
 _REMEMBERED = 6_000
+_KEPT = 1_000
+"""Characters of the longest text that is kept as it is, to find its identification again."""
 
 
 class Model(Protocol):
@@ -66,7 +68,7 @@ class Identifier:
         self._place_of = {label: self._place[code] for label, code in model.codes.items()}
         self._code_of: dict[Language, str] = {}
         self._nothing = _Guess("", 0.0, np.zeros(len(self._place)))
-        self._known: OrderedDict[bytes, _Guess] = OrderedDict()
+        self._known: OrderedDict[str | bytes, _Guess] = OrderedDict()
 
     def code(self, language: Language) -> str:
         """The code that text in ``language`` gets when it is identified; ``""`` where the model cannot say it.
@@ -96,8 +98,8 @@ class Identifier:
         return {self._codes[place]: float(guess.all[place]) for place in np.flatnonzero(guess.all >= least)}
 
     def _guess(self, text: str) -> _Guess:
-        # By digest, so that texts of a megabyte are not kept.
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        # Long ones by digest, so that texts of a megabyte are not kept.
+        key = text if len(text) <= _KEPT else hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
         if (found := self._known.get(key)) is not None:
             self._known.move_to_end(key)
             return found
