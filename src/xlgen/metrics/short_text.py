@@ -11,10 +11,10 @@ language, or in one of a few others, such as the source language that a careless
    branch) that it is in none of the candidates is not in the target. The target's near languages count as the target
    (:mod:`xlgen.metrics.near_languages`).
 4. Otherwise the identifier's probabilities are renormalised over the candidates that are left. From ``right_from`` the
-   text is in the target language; below ``wrong_below`` it is not (below ``wrong_below_on_top`` where the target is
-   the identifier's own top label); and between them nobody can tell. It is "not" only if the
-   other candidates have ``least``, or 0.5 from five words on; and nobody can tell where identification answers as it
-   does for text of which it knows nothing, in lower case too.
+   text is in the target language, and from five words on also where it is the top label with 0.5; below
+   ``wrong_below`` it is not (below ``wrong_below_on_top`` where the target is the identifier's own top label); and
+   between them nobody can tell. It is "not" only if the other candidates have ``least``, or 0.5 from five words on.
+   Nobody can tell where identification answers as it does for text of which it knows nothing, in lower case too.
 
 The thresholds come from first words of NTREX-128's news, not from answers: ``benchmarks/language_identification.py
 calibrate`` shows how. Rates are in docs/language-identification.md. Longer text goes by
@@ -44,7 +44,7 @@ from xlgen.metrics.evidence import (
 )
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.near_languages import near
-from xlgen.metrics.normalization import canonical, match_key
+from xlgen.metrics.normalization import canonical, match_key, readable
 from xlgen.metrics.scripts import LETTER, UNSPACED, share_written
 
 __all__ = ["CANNOT_TELL", "RIGHT", "RULE", "WRONG", "ShortText", "is_short", "stands_in", "verdicts"]
@@ -84,7 +84,7 @@ class ShortText:
 
     def verdict(self, text: str, target: Language, identifier: LanguageIdentifier) -> float:
         """Whether ``text`` is in ``target``: :data:`RIGHT`, :data:`WRONG` or :data:`CANNOT_TELL`."""
-        text = prepared(text)
+        whole, text = text, prepared(text)
         letters = LETTER.findall(text)
         if not letters:
             return CANNOT_TELL
@@ -95,14 +95,16 @@ class ShortText:
         if ours < 0.5:
             return CANNOT_TELL
         rivals = [other for other, share in zip(others, theirs, strict=True) if share >= ours]
-        return self._by_identifier(text, target, rivals, identifier)
+        # Capitals that it has not seen are judged as such, not by what their letters make in lower case.
+        shouted = text != whole and not knows(readable(whole), identifier)
+        return self._by_identifier(text, target, rivals, identifier, shouted)
 
     def rivals(self, target: Language) -> list[Language]:
         """The languages that a text may be in instead of ``target``."""
         return [other for other in map(Language.parse, self.others) if other != target]
 
     def _by_identifier(
-        self, text: str, target: Language, rivals: Sequence[Language], identifier: LanguageIdentifier
+        self, text: str, target: Language, rivals: Sequence[Language], identifier: LanguageIdentifier, shouted: bool
     ) -> float:
         code = identifier.code(target)
         if not code:
@@ -110,23 +112,26 @@ class ShortText:
         kin = near(target.code)
         ours = [code, *sorted(kin - {code})]
         theirs = sorted({identifier.code(rival) for rival in rivals} - {*ours, ""})
-        if not theirs:
+        if not theirs and self.rivals(target):
             return RIGHT if not rivals else CANNOT_TELL
+        few = words_in(text, _FEW) <= _FEW
         if not knows(text, identifier):
-            text = text.lower()
+            # In lower case it may know more, but what it then makes of names needs as much evidence as longer text.
+            text, shouted = text.lower(), True
             if not knows(text, identifier):
                 return CANNOT_TELL
-        few = words_in(text, _FEW) <= _FEW
         [(top, probability)] = identifier.identify([text])
         if top not in (*ours, *theirs):
-            needed = max(enough(top, target, rivals, identifier), ENOUGH_OF_BRANCH if few else 0.0)
-            if probability >= needed:
-                return WRONG
+            needed = max(enough(top, target, rivals, identifier), ENOUGH_OF_BRANCH if few and not shouted else 0.0)
+            if probability >= needed or not theirs:
+                return WRONG if probability >= needed else CANNOT_TELL
         share, rival = target_share(text, ours, theirs, identifier)
-        if share >= self.right_from:
+        if share >= self.right_from or (top in ours and not few and probability >= ENOUGH):
             return RIGHT
         wrong_below = self.wrong_below_on_top if top in ours else self.wrong_below
-        return WRONG if share < wrong_below and rival >= (self.least if few else ENOUGH) else CANNOT_TELL
+        return (
+            WRONG if share < wrong_below and rival >= (self.least if few and not shouted else ENOUGH) else CANNOT_TELL
+        )
 
     @property
     def name(self) -> str:

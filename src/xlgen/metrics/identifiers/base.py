@@ -117,7 +117,7 @@ class Identifier:
         labels, probabilities = zip(*predicted, strict=True)
         places = list(map(self._place_of.__getitem__, labels))
         # Several labels may be one language in the table. Of equal ones the first is on top.
-        found = np.bincount(places, probabilities, len(self._place))
+        found = np.asarray(np.bincount(places, probabilities, len(self._place)), dtype=np.float64)
         top = max(dict.fromkeys(places), key=found.__getitem__)
         return _Guess(self._codes[top], float(found[top]), found)
 
