@@ -82,6 +82,12 @@ def test_output_that_identification_knows_nothing_of_is_unknown(text: str) -> No
     assert labels(Example("de", text, (text.lower() + ".",), truncated=False)) == ("ok",), "it is the reference"
 
 
+def test_english_as_the_target_needs_evidence_too() -> None:
+    assert labels(Example("en", "XQZV")) == ("unknown",)
+    assert labels(Example("en", "Der Bürgermeister")) == ("wrong-language",)
+    assert labels(Example("en", "Whatever it is")) == ("ok",)
+
+
 def test_unknown_is_counted_and_is_no_part_of_ok() -> None:
     examples = [Example("de", "1990"), Example("de", "Die Kinder gingen am Morgen in die Schule."), Example("de", "")]
     found = Faults().per_example(examples)

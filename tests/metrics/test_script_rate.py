@@ -54,6 +54,17 @@ def test_english_in_another_script_is_wrong_in_language_only() -> None:
         assert findings(find([Example(code, english)]))[0].labels == ("wrong-language",)
 
 
+def test_a_short_text_in_the_other_script_of_a_language_is_in_the_language() -> None:
+    labels = findings(find([Example("sr", "gradonačelnik je otvorio biblioteku")]))[0].labels
+    assert "wrong-script" in labels
+    assert "wrong-language" not in labels
+
+
+def test_addresses_and_names_among_syllables_do_not_decide() -> None:
+    assert math.isnan(share_in_script("https://example.com", "Thai"))
+    assert share_in_script("BTS의 신곡 Dynamite", "Hang") >= 0.5
+
+
 def test_shares() -> None:
     assert math.isnan(share_in_script("1990 —", "Latn"))
     assert share_in_script("abвг", "Latn") == 0.5

@@ -74,9 +74,14 @@ class Evidence:
 def prepared(text: str) -> str:
     """``text`` as it is identified: without addresses and codes, in lower case if most letters are capitals."""
     text = mask(readable(text))
-    if text.isupper() or (not text.islower() and len(_CAPITALS.findall(text)) > len(_SMALL.findall(text))):
-        return text.lower()
-    return text
+    return text.lower() if is_shouted(text) else text
+
+
+def is_shouted(text: str) -> bool:
+    """Whether most letters are capitals."""
+    if text.isupper():
+        return True
+    return not text.islower() and len(_CAPITALS.findall(text)) > len(_SMALL.findall(text))
 
 
 def weigh(text: str, target: Language, identifier: LanguageIdentifier) -> Evidence:

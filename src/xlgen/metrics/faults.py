@@ -68,7 +68,7 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
         found["wrong-script"][row] = _in_wrong_script(examples[row], identifies, wrong)
         if not wrong:
             spans = switches(examples[row].prediction, examples[row].language, rule.others, identifies)
-            found["code-switched"][row] = bool(spans)
+            found["code-switched"][row] = bool(spans) and not equals_reference(examples[row])
     return found
 
 

@@ -9,6 +9,8 @@ from functools import cache
 
 import regex
 
+from xlgen.metrics.masking import mask
+
 _UNSPACED = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Lana", "Tale")
 
 UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _UNSPACED)
@@ -38,16 +40,19 @@ def share_written(letters: Sequence[str], script: str) -> float:
 
 
 def share_in_script(text: str, script: str) -> float:
-    """The share of the letters of ``text`` that a script writes; NaN without letters.
+    """The share of the letters of ``text`` that a script writes; NaN without letters. Addresses and codes do not count.
 
+    A Chinese character, a kana or a syllable of Hangul counts as much as three letters: ``iPhone 사과`` is half Korean.
     Simplified and traditional Chinese (``Hans``, ``Hant``) differ by the characters that only one of them has. Those
     that both have count for the script in proportion to those that tell.
     """
+    text = mask(text)
     own, foreign = letter_patterns(script)
     if not foreign.search(text):
         share = 1.0 if own.search(text) else math.nan
     else:
-        share = share_written(LETTER.findall(text), script)
+        letters, syllables = LETTER.findall(text), _SYLLABLE.findall(text)
+        share = share_written([*letters, *syllables * (_LETTERS_OF_SYLLABLE - 1)], script)
     if script in _TELLING and share > 0:
         kinds = Counter(map(han_variant, text))
         telling = kinds["Hans"] + kinds["Hant"]
@@ -66,6 +71,8 @@ def letter_patterns(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]
 
 
 _TELLING = ("Hans", "Hant")
+_SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
+_LETTERS_OF_SYLLABLE = 3
 
 
 @cache

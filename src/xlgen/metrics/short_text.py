@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import regex
 
-from xlgen.languages import Language
+from xlgen.languages import Language, all_languages
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import (
     CANNOT_TELL,
@@ -39,6 +39,7 @@ from xlgen.metrics.evidence import (
     WRONG,
     by_evidence,
     enough,
+    is_shouted,
     knows,
     prepared,
 )
@@ -90,6 +91,8 @@ class ShortText:
             return CANNOT_TELL
         others = self.rivals(target)
         ours, *theirs = (share_written(letters, language.script) for language in (target, *others))
+        if ours == 0 and (other_writing := _in_other_script(target, letters, identifier)):
+            return self.verdict(whole, other_writing, identifier)
         if ours == 0 or (ours < 0.5 and 1 in theirs):
             return WRONG
         if ours < 0.5:
@@ -125,6 +128,8 @@ class ShortText:
             needed = max(enough(top, target, rivals, identifier), ENOUGH_OF_BRANCH if few and not shouted else 0.0)
             if probability >= needed or not theirs:
                 return WRONG if probability >= needed else CANNOT_TELL
+        if shouted and probability < ENOUGH:
+            return CANNOT_TELL
         share, rival = target_share(text, ours, theirs, identifier)
         if share >= self.right_from or (top in ours and not few and probability >= ENOUGH):
             return RIGHT
@@ -140,6 +145,14 @@ class ShortText:
         kind = ",extractive" if self.extractive else ""
         wrong = f"wrong<{self.wrong_below:g},on-top<{self.wrong_below_on_top:g}"
         return f"short:{words}{kind},{wrong},right>={self.right_from:g},least={self.least:g}|{NAME}"
+
+
+def _in_other_script(target: Language, letters: Sequence[str], identifier: LanguageIdentifier) -> Language | None:
+    """The same language in another script that writes all letters and has the same label: Serbian in Latin letters."""
+    base = target.code.partition("-")[0]
+    found = (other for other in all_languages() if other.code.partition("-")[0] == base and other != target)
+    same = (other for other in found if identifier.code(other) == identifier.code(target) != "")
+    return next((other for other in same if share_written(letters, other.script) == 1), None)
 
 
 def target_share(
@@ -184,8 +197,9 @@ def _verdict(example: Example, target: Language, identifier: LanguageIdentifier,
     short = is_short(text)
     if not short:
         # Most long outputs are in their language, and identification says so at once.
+        # Of capitals it says little: they are prepared first.
         [(top, probability)] = identifier.identify([text])
-        if code and top == code and probability >= ENOUGH:
+        if code and top == code and probability >= ENOUGH and not is_shouted(text):
             return RIGHT
     if not LETTER.search(text):
         return CANNOT_TELL
