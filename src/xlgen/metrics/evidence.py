@@ -54,6 +54,7 @@ _LEAST_SHARE = 0.2  # of the target, where near languages have the rest
 _WORTH_A_LOOK = 0.001
 _LONG_HAN = 10
 _CAPITALS = regex.compile(r"\p{Lu}")
+_CAPITALS_IN_A_ROW = regex.compile(r"\p{Lu}\p{M}*[\p{P}\s]*\p{Lu}")
 _SMALL = regex.compile(r"\p{Ll}")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 
@@ -79,9 +80,9 @@ def prepared(text: str) -> str:
 
 def is_shouted(text: str) -> bool:
     """Whether most letters are capitals."""
-    if text.isupper():
-        return True
-    return not text.islower() and len(_CAPITALS.findall(text)) > len(_SMALL.findall(text))
+    if not _CAPITALS_IN_A_ROW.search(text):  # as in most text
+        return False
+    return text.isupper() or len(_CAPITALS.findall(text)) > len(_SMALL.findall(text))
 
 
 def weigh(text: str, target: Language, identifier: LanguageIdentifier) -> Evidence:
