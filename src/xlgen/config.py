@@ -8,7 +8,7 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -148,6 +148,10 @@ class ParallelText(Config):
     max_tokens: int = Field(default=128, ge=2)
 
 
+Cleanup: TypeAlias = Literal["leftovers", "phrases", "substrings"]
+"""What is taken from the outputs before they are scored."""
+
+
 class Evaluation(Config):
     """When and how the checkpoints generate."""
 
@@ -169,6 +173,10 @@ class Evaluation(Config):
     control: dict[str, Any] | None = None
     """Language control while decoding: ``{name: vocabulary_mask, strength: 6}``, or a name alone; see ``xlgen list
     controls``. None: only what the backbone's family forces."""
+    cleanup: Cleanup = "phrases"
+    """What is taken from outputs before they are scored: leftovers of pretraining, as in Chirkova et al. (2023,
+    appendix A); besides these any substring that is repeated at the end, as in Vu et al. (2022, section 3.4); or only
+    ``phrases``: whole words that are repeated there, where a single word that stands twice (Bora Bora) is none."""
     batch_tokens: int = Field(default=16_000, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of decoding. bf16 is faster where the machine is (``xlgen doctor`` says), and changes a few outputs."""

@@ -18,7 +18,7 @@ import csv
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from rapidfuzz import fuzz, process
@@ -83,10 +83,9 @@ class Language:
         Raises:
             UnknownLanguageError: with the nearest codes and names.
         """
-        key = _key(text)
-        found = _spellings().get(key) or _parse_tag(key)
+        found = _parsed(text)
         if found is None:
-            raise UnknownLanguageError(f"unknown language {text!r}; {_nearest(key)}")
+            raise UnknownLanguageError(f"unknown language {text!r}; {_nearest(_key(text))}")
         return found
 
 
@@ -158,6 +157,12 @@ def _spellings() -> dict[str, Language]:
 def _scripts() -> dict[tuple[str, str], Language]:
     """Language subtag and script, both in lower case, to the language."""
     return {(row.code.partition("-")[0], row.script.lower()): row for row in all_languages()}
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(text: str) -> Language | None:
+    key = _key(text)
+    return _spellings().get(key) or _parse_tag(key)
 
 
 def _key(text: str) -> str:

@@ -19,7 +19,9 @@ FIGURES = {
     "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
     "empty_rate", "leftover_rate", "prediction_length", "reference_length", "xlrs",
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
-    "truncated_rate", "language_confusion_pass_rate", "short_language_rate", "cannot_tell_rate",
+    "truncated_rate", "wrong_script_rate", "script_rate", "unknown_rate", "reference_wrong_language_rate",
+    "reference_unknown_rate", "reference_language_rate", "language_confusion_pass_rate", "short_language_rate",
+    "cannot_tell_rate",
     "accuracy", "tag_accuracy", "mean_span_f1", "word_accuracy", "macro_f1", "span_f1", "span_precision", "span_recall",
     "ndcg", "xglue_ndcg",
 }

@@ -2,12 +2,14 @@
 
 import re
 import time
+from importlib import resources
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.backbones.base import families
+from xlgen.config import Cleanup
 from xlgen.data.markup import token
 from xlgen.generation.cleanup import clean, remove_repeated_ending
 
@@ -130,6 +132,8 @@ def test_any_phrase_of_words_ends_up_once(words: list[str], times: int) -> None:
     phrase = " ".join(words)
     if not any(char.isalpha() for char in phrase) or len(phrase) < 3:
         return
+    if len(words) == 1 and times == 2:
+        return  # a word that stands twice may be meant so
     found = remove_repeated_ending(" ".join([phrase] * times))
     assert phrase.startswith(found), "at most once"
 
@@ -149,3 +153,29 @@ def test_long_texts_take_no_time(text: str) -> None:
     started = time.perf_counter()
     remove_repeated_ending(text)
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("cleanup", "expected"),
+    [
+        ("leftovers", "a fire a fire Bora Bora"),
+        ("phrases", "a fire a fire Bora Bora"),
+        ("substrings", "a fire a fire Bora"),
+    ],
+)
+def test_the_recipe_says_what_goes(cleanup: Cleanup, expected: str) -> None:
+    assert clean("a fire <extra_id_0> a fire Bora  Bora", SENTINELS, cleanup) == expected
+
+
+def test_leftovers_alone_keep_repeated_endings() -> None:
+    assert clean("a fire <extra_id_0> a fire", SENTINELS, "leftovers") == "a fire a fire"
+
+
+def test_papers_recipes_clean_up_as_their_papers_do() -> None:
+    papers = resources.files("xlgen") / "recipes" / "papers"
+    texts = {file.name: file.read_text(encoding="utf-8") for file in papers.iterdir() if file.name.endswith(".yaml")}
+    for name in ("v-table-10.yaml", "v-table-11.yaml", "v-table-8.yaml", "v-tables-2-7.yaml", "v-preliminary.yaml"):
+        assert "cleanup: substrings" in texts[name], name
+    for name in texts:
+        if name.startswith(("c-", "l-")):
+            assert "cleanup: leftovers" in texts[name], name

@@ -50,6 +50,13 @@ TABLE = [
     (Example("fr", FRENCH[:-1], (FRENCH,), truncated=False), ("ok",)),
     (Example("fr", FRENCH[:-1] + " ».", (FRENCH,)), ("ok",)),
     (Example("fr", FRENCH[:-1] + " ! »", (FRENCH,)), ("ok",)),
+    (Example("de", "Sie sagte: „Wir kommen morgen früh nach Hause.“", ("Alle waren froh.",)), ("ok",)),
+    (Example("de", "Sie sagte: ›Wir kommen morgen früh nach Hause.‹", ("Alle waren froh.",)), ("ok",)),
+    (Example("de", "Sie sagte: »Wir kommen morgen früh nach Hause.«", ("Alle waren froh.",)), ("ok",)),
+    (Example("cs", "Starosta řekl: „Otevřeli jsme novou knihovnu pro děti.“", ("Děti šly domů.",)), ("ok",)),
+    (Example("is", "Borgarstjórinn sagði: „Við opnuðum nýtt bókasafn fyrir börnin.“", ("Þau fóru.",)), ("ok",)),
+    (Example("sl", "Župan je rekel: ‚Odprli smo novo knjižnico za otroke.‘", ("Šli so domov.",)), ("ok",)),
+    (Example("de", "Sie sagte: „Wir kommen morgen früh nach Hau", ("Alle waren froh.",)), ("truncated",)),
     (Example("fr", "<extra_id_0>", ("un chat",), input="<extra_id_0>"), ("leftovers", "copied")),
 ]
 
@@ -132,3 +139,10 @@ def test_faults_of_the_text_alone_are_the_same_without_identification() -> None:
     for name, scores in without_identification(examples).items():
         np.testing.assert_array_equal(scores, found.pop(name))
     assert tuple(found) == OF_LANGUAGE
+
+
+def test_closing_quotation_marks_end_sentences_for_rouge_too() -> None:
+    from xlgen.metrics.sentences import sentences
+
+    assert sentences("marks", "de")("„Komm.“ Sie kam.") == ["„Komm.“", " Sie kam."]
+    assert sentences("marks", "zh")("他说。“好的”") == ["他说。", "“好的”"]

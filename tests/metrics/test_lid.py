@@ -143,3 +143,26 @@ def test_a_text_is_predicted_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert identifier.identify(["a", "b", "a"]) == [("fr", 0.75)] * 3
         assert identifier.confidence(["a", "b"], ["fr", "de"]) == [0.75, 0]
     assert model.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("hr", "Gradonačelnik je u ponedjeljak otvorio novu gradsku knjižnicu i djeca su bila vrlo sretna zbog toga."),
+        (
+            "bs",
+            "Gradonačelnik je u ponedjeljak otvorio novu gradsku biblioteku i djeca su bila veoma sretna zbog toga.",
+        ),
+    ],
+)
+def test_cld3_knows_croatian_and_bosnian_which_mc4_left_out(code: str, text: str) -> None:
+    pytest.importorskip("gcld3")
+    identifier = load("cld3")
+    assert identifier.code(Language.parse(code)) == code
+    assert identifier.identify([text])[0][0] in ("hr", "bs")
+
+
+def test_likely_languages_are_those_with_enough_probability() -> None:
+    found = load().likely(TABLE[1][0], 0.01)
+    assert max(found, key=found.__getitem__) == "fr"
+    assert all(chance >= 0.01 for chance in found.values())

@@ -1,10 +1,12 @@
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.metrics.repeats import remove_repeated_ending, repetitions, split_units
+from xlgen.metrics.repeats import remove_repeated_ending, remove_repeated_substring, repetitions, split_units
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,60 @@ def test_a_megabyte_of_any_text_is_read() -> None:
     assert remove_repeated_ending(text) == text
     # More distinct units than there are characters to stand for them.
     assert len(split_units(" ".join(map(str, range(1_120_000)))).code) == 1_120_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Bora Bora", "in Walla Walla", "धीरे धीरे", "वह धीरे धीरे", "wiki wiki", "yavaş yavaş", "pelan pelan"),
+        *("барь барь", "sürgit sürgit", "بار بار", "மெல்ல மெல்ல", "ধীরে ধীরে", "kira kira"),
+    ],
+)
+def test_a_word_that_stands_twice_is_kept_and_no_fault(text: str) -> None:
+    assert remove_repeated_ending(text) == text
+    assert repetitions(text) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Bora Bora", "Bora"),
+        ("the fire the fire the fi", "the fire the fi"),
+        ("a big fire a big fire", "a big fire"),
+        ("hahahahahaha", "hahaha"),
+        ("x abcabcabc", "x abc"),
+        ("ไฟไหม้ไฟไหม้ไฟไหม้", "ไฟไหม้"),
+        ("coffee", "coffee"),
+        ("100 1000", "100 1000"),
+        ("", ""),
+    ],
+)
+def test_vu_et_al_keep_any_substring_once(text: str, kept: str) -> None:
+    assert remove_repeated_substring(text) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The park has 1 tree. The park has 2 trees. The park has 3 trees. The park has 4 trees.",
+        "the fire in the city, the big fire in the city, the fire in the old city, the fire in the city was big",
+        "В городе открыли 1 парк. В городе открыли 2 парка. В городе открыли 3 парка. Все рады.",
+        "मेयर ने कहा कि वह आएंगे। मेयर ने कहा कि वह जाएंगे। मेयर ने कहा कि वह रहेंगे। मेयर ने कहा कि वह सोएंगे।",
+        "市长说他明天会来。市长说他明天会走。市长说他明天会说。市长说他明天会睡。",
+        "市長は明日来ると言った。市長は明日行くと言った。市長は明日寝ると言った。",
+        "นายกเทศมนตรีบอกว่าจะมา นายกเทศมนตรีบอกว่าจะไป นายกเทศมนตรีบอกว่าจะอยู่ นายกเทศมนตรีบอกว่าจะนอน",
+        "قال العمدة إنه سيأتي غدا. قال العمدة إنه سيذهب غدا. قال العمدة إنه سيبقى غدا. وهكذا.",
+        "hahahahahahahahahahahahahaha he said",
+        "and then he went to the big house and then he went to the old house and then he went to the new house and then"
+        " he went to the red house and so on",
+    ],
+)
+def test_near_repeats_with_small_changes_are_loops(text: str) -> None:
+    assert repetitions(text) == (False, True)
+
+
+def test_human_text_holds_hardly_any_loop(shared: Callable[[str], Path]) -> None:
+    for name in ("eng", "deu", "rus", "hin", "zho-CN", "tha", "arb", "jpn"):
+        lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")
+        texts = [" ".join(" ".join(lines[i : i + 8]).split()) for i in range(0, 1990, 8)]
+        assert sum(any(repetitions(text)) for text in texts) <= 0.01 * len(texts), name

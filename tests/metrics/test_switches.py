@@ -19,6 +19,30 @@ TABLE = [
     ("Мэр купил Apple iPhone Pro Max в понедельник", "ru", []),
     ("Gestern lief The Big Lebowski im Kino, was allen gefiel.", "de", []),
     ("The government announced new measures.", "es", []),
+    # Wholly English, whatever stands last.
+    ("The mayor opened the new library in Berlin", "de", []),
+    ("The mayor opened the new library on 3 October 2020", "fr", []),
+    # No words of a language.
+    (
+        "Mehr dazu auf https://www.example.com/the/new/library/of/the/town und bei the.mayor@example.com heute.",
+        "de",
+        [],
+    ),
+    ("Die Stadt schreibt #thenewlibrary und @themayorofthetown dazu, sagt sie.", "de", []),
+    ("Скорость сети 802.11b равна 11 mbit, а длина 20 km и вес 5 kg, сказал мэр.", "ru", []),
+    ("Файл лежит в /usr/share/doc/readme и в config.json на сервере города.", "ru", []),
+    # Two scripts in one word.
+    ("افتتحت المellschaft مكتبة جديدة في المدينة يوم الاثنين", "ar", ["المellschaft"]),
+    ("Мэр города открыл библиоteca в понедельник", "ru", ["библиоteca"]),
+    ("Der Bürgermeister eröffnete die Bibliотека am Montag", "de", ["Bibliотека"]),
+    ("महापौर ने सोमवार को नया पुस्तकlibrary खोला", "hi", ["पुस्तकlibrary"]),
+    ("اشترى العمدة الiPhone الجديد يوم الاثنين وgoogle أيضا", "ar", []),
+    ("시장은 월요일에 email을 보내고 AI가 답했다고 말했다.", "ko", []),
+    ("Мэр отправил email'ом письмо и купил iPhone'ы", "ru", []),
+    # Chinese within Japanese.
+    ("市長は月曜日に市长星期一开放了新的图书馆と発表した。", "ja", ["市长星期一开放了新的图书馆"]),
+    ("彼は我们都很高兴，谢谢你们と言って町の図書館を出た。", "ja", ["我们都很高兴，谢谢你们"]),
+    ("市長は月曜日、東京都千代田区永田町の国立国会図書館を開いた。", "ja", []),
     ("", "es", []),
 ]
 
@@ -27,6 +51,21 @@ TABLE = [
 def test_table(text: str, code: str, expected: list[str]) -> None:
     found = [text[span.start : span.end] for span in switches(text, code)]
     assert [part.removeprefix("a ") for part in found] == [part.removeprefix("a ") for part in expected]
+
+
+@pytest.mark.parametrize("code", ["jv", "su", "eu"])
+def test_human_text_of_languages_that_identification_knows_little_of_holds_no_switch(code: str) -> None:
+    texts = {
+        "eu": "Urteak dira litio ustiaketak ezinegona pizten duela, eta herritarrek diote ura baizik ez dutela"
+        " eskatzen."
+        " Puna ekosistema hagitz idorra da, eta urteetan ez du euririk izan. Galdetu du"
+        " Otegiren ustez zer egin behar den.",
+        "jv": "Saben Makam pentas mesti akeh wong kang nonton padha jejel riyel. Muga-muga isa gawe buyar manuk emprit"
+        " sing ora kapok anggone mangan pari.",
+        "su": "Sop guramena raos, palayanan enggal, someah. Restoran beresih. Busna teu merenah, teh, teu saluyu"
+        " jeung nu diomongkeun.",
+    }
+    assert sum(len(text[span.start : span.end]) for text in [texts[code]] for span in switches(text, code)) <= 40
 
 
 def test_spans_name_the_language_where_a_candidate_has_the_script() -> None:

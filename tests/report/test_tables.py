@@ -74,3 +74,8 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_an_unknown_language_keeps_its_code() -> None:
     assert language_name("xx-unknown") == "xx-unknown"
+
+
+def test_the_verdict_is_relative_to_the_references_own_rate() -> None:
+    assert (grade(33.0), grade(33.0, 33.0), grade(33.0, 40.0), grade(33.0, 99.0)) == ("poor", "good", "fair", "poor")
+    assert grade(96.0, None) == grade(96.0, 0.0) == "good"

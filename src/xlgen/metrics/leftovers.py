@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -17,9 +18,14 @@ TOKENS = ("<sep>",)
 """Leftovers beside ``<extra_id_N>``."""
 
 
+@cache
+def _compiled(tokens: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join([_SENTINEL, *map(re.escape, filter(None, tokens))]))
+
+
 def pattern(tokens: Sequence[str] = TOKENS) -> re.Pattern[str]:
     """Finds ``<extra_id_N>`` and each of ``tokens``, to the letter."""
-    return re.compile("|".join([_SENTINEL, *map(re.escape, filter(None, tokens))]))
+    return _compiled(tuple(tokens))
 
 
 @plugins.register("leftovers")

@@ -35,6 +35,10 @@ class LanguageIdentifier(Protocol):
         """For each text the probability of the code that stands beside it, 0 for one that the model lacks."""
         ...
 
+    def likely(self, text: str, least: float) -> dict[str, float]:
+        """The codes that have at least this probability for a text, with their probabilities."""
+        ...
+
     def __hash__(self) -> int: ...
 
 

@@ -14,6 +14,8 @@ import regex
 
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.case import has_dotless_i
+from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.scripts import UNSPACED
 from xlgen.metrics.squad import f1
 
@@ -76,10 +78,14 @@ class Rules:
     """``whitespace``; ``mixed-han`` as in MLQA for Chinese; ``mixed-chars`` for other scripts without spaces."""
     article: re.Pattern[str] | None
     elided: re.Pattern[str] | None
+    dotted: bool
+    """Whether İ is a capital i, as in Turkish."""
 
     def normalize(self, text: str) -> str:
         """Lower case, no punctuation, no articles, tokens separated by single spaces."""
         text = text.lower()
+        if self.dotted:
+            text = text.replace("i\u0307", "i")
         if self.elided:
             text = self.elided.sub("", text)
         text = text.translate(_no_punctuation)
@@ -98,7 +104,8 @@ def rules(language: str) -> Rules:
 
     English, Spanish, German, Vietnamese, Arabic, Hindi and Chinese (in both scripts) have MLQA's. Elsewhere articles
     are those that are words of their own, and none where we have no list; words end at spaces, and each letter of a
-    script without spaces is a token, with its combining marks.
+    script without spaces is a token, with its combining marks. In Turkish and Azerbaijani İ is
+    a capital i; I is one too, as in MLQA's script, which lower-cases as English does.
 
     Raises:
         UnknownLanguageError: for a language that is not in the table.
@@ -112,7 +119,7 @@ def rules(language: str) -> Rules:
         article = _ARABIC_ARTICLE
     source = "mlqa" if code in _OFFICIAL or code == "ar" else "xlgen" if article else "none"
     unspaced = "mixed-han" if code in ("zh", "zh-Hant") else "mixed-chars"
-    return Rules(source, "whitespace" if known.spaced else unspaced, article, elided)
+    return Rules(source, "whitespace" if known.spaced else unspaced, article, elided, has_dotless_i(code))
 
 
 @plugins.register("mlqa")
@@ -124,19 +131,25 @@ class Mlqa:
     MLQA's seven languages these are the figures of ``mlqa_evaluation_v1.py``; :func:`rules` says how others are read.
     """
 
+    normalization: Normalization = "none"
+    """Unicode normalisation before MLQA's own (:mod:`xlgen.metrics.normalization`). The official script has none;
+    ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
+
     figures: ClassVar[tuple[Figure, ...]] = (Figure("mlqa_f1", best=100.0), Figure("mlqa_em", best=100.0))
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1], and 1 for an exact match, else 0; NaN without references."""
+        form = normalizer(self.normalization)
         return best_over_references(
-            examples, self.figures, lambda text, language: rules(language).normalize(text), _compare
+            examples, self.figures, lambda text, language: rules(language).normalize(form(text)), _compare
         )
 
     def signature(self, language: str) -> str:
         """Articles, segmentation, and the version of Unicode that says what punctuation is."""
         chosen = rules(language)
         segmentation = f"norm:mlqa|articles:{chosen.articles}|seg:{chosen.segmentation}"
-        return f"{segmentation}|unicode:{unicodedata.unidata_version}"
+        case = "|case:dotted-i" if has_dotless_i(Language.parse(language).code) else ""
+        return signed(f"{segmentation}{case}|unicode:{unicodedata.unidata_version}", self.normalization)
 
 
 def _compare(prediction: str, reference: str) -> tuple[float, float]:

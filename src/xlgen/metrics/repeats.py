@@ -1,4 +1,8 @@
-"""Phrases that a text repeats: at its very end, and in the middle."""
+"""Phrases that a text repeats: at its very end, and in the middle, to the letter or nearly.
+
+A word that stands twice is no repetition: ``Bora Bora``, ``धीरे धीरे``, ``wiki wiki``, ``yavaş yavaş``. Languages double
+words to mean slowly, each or many.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import regex
+
+from xlgen.metrics.loops import has_near_loop
 
 # A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
 _SHORTEST_PHRASE = 3
@@ -46,26 +52,42 @@ def split_units(text: str) -> Units:
 def remove_repeated_ending(text: str) -> str:
     """Keep a phrase that is repeated at the very end once: ``a big fire a big fire`` becomes ``a big fire``.
 
-    The longest repeated phrase goes first, then what is repeated in the rest. Numbers alone are never a phrase.
+    The longest repeated phrase goes first, then what is repeated in the rest. Numbers alone are never a phrase, and a
+    single word is one from three times on.
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
     return text if count == len(split.code) else text[: split.ends[count - 1]]
 
 
+def remove_repeated_substring(text: str) -> str:
+    """Keep any substring of three letters or more that is repeated at the very end once, wherever it begins.
+
+    Vu et al. (2022, section 3.4) remove "all but one occurrence of any prediction-final repeated substring". So a word
+    that stands twice is cut too, ``murmur`` becomes ``mur``, and of an output that was cut within a repetition
+    (``the fire the fire the fi``) the copies go. Without the limit of three letters ``will`` would become ``wil``.
+    """
+    whole = f" {text}"  # so that the first of several copies has a space before it like the others
+    characters = Units(tuple(whole), tuple(range(1, len(whole) + 1)), whole)
+    return whole[1 : _without_repeated_ending(characters, keep_doublings=False)].rstrip()
+
+
 def repetitions(text: str) -> tuple[bool, bool]:
     """Whether ``text`` ends in a repeated phrase, and whether a phrase follows itself twice or more in the rest.
 
     The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
-    nine letters and digits, and a letter among them.
+    nine letters and digits, and a letter among them; or phrases that come again and again with small changes
+    (:func:`xlgen.metrics.loops.has_near_loop`).
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
     loops = _LOOP.finditer(split.code, 0, count)
-    return count < len(split.code), any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+    loop = any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+    whole = text[: split.ends[count - 1]] if count else ""
+    return count < len(split.code), loop or has_near_loop(whole, split.units[:count])
 
 
-def _without_repeated_ending(split: Units) -> int:
+def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:
     """How many units are left when a phrase repeated at the end is kept once."""
     code = split.code
     count = len(code)
@@ -73,16 +95,29 @@ def _without_repeated_ending(split: Units) -> int:
     while length:
         start = count - length
         # The last units are compared first: slices of a text of a megabyte, one for each length, would take minutes.
-        if (
+        if not (
             code[start - 1] == code[count - 1]
             and code.endswith(code[start:count], 0, start)
             and _is_phrase(split.units[start:count])
         ):
-            count -= length
+            length -= 1
+        elif keep_doublings and (run := _run(code, start, count)):
+            if run == 2:
+                break  # a shorter phrase there is none
+            count -= run - 1
             length = count // 2
         else:
-            length -= 1
+            count -= length
+            length = count // 2
     return count
+
+
+def _run(code: str, start: int, count: int) -> int:
+    """How often the last unit stands in a row, if the phrase from ``start`` is nothing else; 0 otherwise."""
+    last = code[count - 1]
+    if code.count(last, start, count) < count - start:
+        return 0
+    return count - len(code[:count].rstrip(last))
 
 
 def _is_phrase(units: Sequence[str], shortest: int = _SHORTEST_PHRASE) -> bool:

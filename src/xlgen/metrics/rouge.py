@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.rouge_counts import Counts, best_f1, rouge_counts
 from xlgen.metrics.sentences import SentenceRule, sentences
 from xlgen.metrics.words import Segmenter, Splitter, porter_stem, splitter
@@ -43,6 +44,11 @@ class Rouge:
     sentences: SentenceRule = "newline"
     """What ends a sentence for ``rougeLsum``: see :func:`xlgen.metrics.sentences.sentences`."""
 
+    normalization: Normalization = "none"
+    """Unicode normalisation of each sentence before it is split (:mod:`xlgen.metrics.normalization`). Words outside of
+    English are in NFKC anyway; ``nmt_nfkc`` also compares invisible characters as mT5, mBART-50 and NLLB-200 write
+    them."""
+
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("rouge1", best=100.0),
         Figure("rouge2", best=100.0),
@@ -63,14 +69,16 @@ class Rouge:
     def signature(self, language: str) -> str:
         """Word splitter, stemmer and sentence rule."""
         split = splitter(language, self.segmenter)
-        return f"tok:{split.name}|stem:{'porter' if self._stems(split) else 'no'}|sent:{self.sentences}"
+        stem = "porter" if self._stems(split) else "no"
+        return signed(f"tok:{split.name}|stem:{stem}|sent:{self.sentences}", self.normalization)
 
     def splitter(self, language: str) -> Splitter:
         """The words that are compared."""
         split = splitter(language, self.segmenter)
-        if not self._stems(split):
+        if self.normalization == "none" and not self._stems(split):
             return split
-        return Splitter(split.name, lambda text: [porter_stem(word) for word in split.split(text)])
+        form, stem = normalizer(self.normalization), porter_stem if self._stems(split) else str
+        return Splitter(split.name, lambda text: [stem(word) for word in split.split(form(text))], split.by_sentence)
 
     def _stems(self, split: Splitter) -> bool:
         return self.use_stemmer and split.name == "rouge-score"

@@ -14,7 +14,10 @@ from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.subset import Subset
 from xlgen.registry import UnknownNameError, nearest
 
-ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate")
+ALWAYS = (
+    *("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate"),
+    "reference_language_rate",
+)
 """Figures that every evaluation of texts reports beside the task's own: whether the text is usable at all."""
 
 

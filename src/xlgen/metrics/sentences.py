@@ -16,8 +16,12 @@ SentenceRule: TypeAlias = Literal["newline", "marks", "t5"]
 # After . ! ? a space must follow, since they stand inside numbers, addresses and abbreviations too. Closing quotation
 # marks and brackets belong to the sentence before them.
 _CLOSING = r"[\p{Pe}\p{Pf}\"']*+"
+# Before a space “ ‘ « close too, as in German: „Komm.“ Sie kam.
+_CLOSING_BEFORE_SPACE = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
 _END = regex.compile(
-    rf"[\p{{Sentence_Terminal}}--[.!?]][\p{{Sentence_Terminal}}]*+{_CLOSING}|[.!?…]++{_CLOSING}(?=\s)|\n", regex.V1
+    rf"[\p{{Sentence_Terminal}}--[.!?]][\p{{Sentence_Terminal}}]*+{_CLOSING}"
+    rf"|[.!?…]++{_CLOSING_BEFORE_SPACE}(?=\s)|\n",
+    regex.V1,
 )
 # Thai and Lao end no sentence with a mark; a space ends a phrase or sentence.
 _SPACE = regex.compile(r"\s+")

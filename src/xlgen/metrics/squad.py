@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.rouge import f_measure
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -37,15 +38,20 @@ class Squad:
     That is what published XQuAD figures hold; ``mlqa`` is the metric with rules for each language.
     """
 
+    normalization: Normalization = "none"
+    """Unicode normalisation before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
+    ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
+
     figures: ClassVar[tuple[Figure, ...]] = (Figure("squad_f1", best=100.0), Figure("squad_em", best=100.0))
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1], and 1 for an exact match, else 0; NaN without references."""
-        return best_over_references(examples, self.figures, lambda text, _: normalize(text), _compare)
+        form = normalizer(self.normalization)
+        return best_over_references(examples, self.figures, lambda text, _: normalize(form(text)), _compare)
 
     def signature(self, language: str) -> str:
         """The normaliser, which is one for all languages."""
-        return "norm:squad-1.1"
+        return signed("norm:squad-1.1", self.normalization)
 
 
 def _compare(prediction: str, reference: str) -> tuple[float, float]:

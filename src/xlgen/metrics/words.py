@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import regex
 
 from xlgen.languages import Language
+from xlgen.metrics.case import has_dotless_i, lower_case
 from xlgen.metrics.english import english_numbers, english_words
 from xlgen.metrics.ragged import Ragged, numbered
 from xlgen.metrics.scripts import UNSPACED
@@ -33,6 +34,7 @@ _character_or_word = regex.compile(_CHARACTERS_AND_WORDS, regex.V1)
 # Invisible marks (text direction, soft hyphens) would cut words in two. Joiners are left to _WORD, and the zero-width
 # space separates words.
 _invisible = regex.compile(r"[\p{Cf}--[\u200b\u200c\u200d]]+", regex.V1)
+_turkic_lower = lower_case("tr")
 Segmenter: TypeAlias = Literal["characters", "dictionary"]
 """How to split text whose script writes no spaces."""
 
@@ -59,6 +61,7 @@ def splitter(language: str, segmenter: Segmenter = "characters") -> Splitter:
 
     - ``rouge-score`` for English: lower case, runs of a-z and 0-9 (``rouge_score`` 0.1.2, ``DefaultTokenizer``).
     - ``unicode-words`` where spaces separate words: NFKC, lower case, runs of letters, digits and combining marks.
+      ``unicode-words-tr`` is that for Turkish and Azerbaijani, whose lower case of I is ı and of İ is i.
     - ``unicode-chars`` elsewhere: NFKC, lower case, each letter of a script without spaces (Han, kana, Thai, ...) alone
       with its combining marks; letters of other scripts in the same text as words.
     - the words of a dictionary for Chinese, Japanese and Thai, if ``segmenter`` is ``dictionary``
@@ -73,6 +76,8 @@ def splitter(language: str, segmenter: Segmenter = "characters") -> Splitter:
     known = Language.parse(language)
     if known.code == "en":
         return Splitter("rouge-score", english_words, all_at_once=english_numbers)
+    if has_dotless_i(known.code):
+        return Splitter("unicode-words-tr", turkic_words)
     if segmenter == "dictionary" and (found := dictionary(known.code)):
         return Splitter(found.name, lambda text: _with_letters(found.segment(_normal(text))), by_sentence=False)
     return Splitter("unicode-words", unicode_words) if known.spaced else Splitter("unicode-chars", unicode_chars)
@@ -81,6 +86,11 @@ def splitter(language: str, segmenter: Segmenter = "characters") -> Splitter:
 def unicode_words(text: str) -> list[str]:
     """Runs of letters, digits and combining marks: ``l'été`` is ``l``, ``été``."""
     return _word.findall(_normal(text))
+
+
+def turkic_words(text: str) -> list[str]:
+    """The same in the lower case of Turkish and Azerbaijani: ``İki`` is ``iki``."""
+    return unicode_words(_turkic_lower(unicodedata.normalize("NFKC", text)))
 
 
 def unicode_chars(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from xlgen import __version__
 from xlgen.languages import Language
 from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
-from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, language_name, metric_name, relative
 from xlgen.results.files import write_atomically
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, rate_text
@@ -132,9 +132,11 @@ def warnings(results: Results, run: Run, step: int, threshold: float) -> list[st
     found = []
     for code in results.languages([run]):
         name, rate = language_name(code), results.value(run, code, LANGUAGE_RATE, step)
-        if rate is not None and rate < threshold:
+        ceiling = results.value(run, code, REFERENCE_RATE, step)
+        if rate is not None and relative(rate, ceiling) < threshold:
+            of_references = "" if ceiling is None else f" (of references: {_digits(ceiling)} %)"
             found.append(
-                f"{name}: {_digits(rate)} % of the outputs are in the right language. Consider "
+                f"{name}: {_digits(rate)} % of the outputs are in the right language{of_references}. Consider "
                 "`--control retry`, or leave this language out."
             )
         for metric, what in _WATCHED.items():

@@ -16,6 +16,8 @@ WRONG, EMPTY = "wrong_language_rate", "empty_rate"
 NAMES = {
     WRONG: "Wrong language",
     EMPTY: "Empty",
+    "unknown_rate": "Unknown language",
+    "wrong_script_rate": "Wrong script",
     "code_switched_rate": "Mixed",
     "copied_rate": "Copied",
     "leftover_rate": "Leftovers",
@@ -25,9 +27,15 @@ NAMES = {
 }
 """Faults and how they read, by the figure that has their rate. The metric ``faults`` records those that are not in
 every evaluation."""
+SHOWN = {
+    **NAMES,
+    "reference_wrong_language_rate": "Wrong language, references",
+    "reference_unknown_rate": "Unknown language, references",
+}
+"""The same with the rates of the references, which are no faults of the outputs."""
 # No method has these colours: they are faults'.
 _COLOURS = {WRONG: "#C0341D", EMPTY: "#6b6b6b"}
-_MARKS = dict(zip((name for name in NAMES if name not in _COLOURS), "+|xv^d", strict=True))
+_MARKS = dict(zip((name for name in NAMES if name not in _COLOURS), "*s+|xv^d", strict=True))
 
 
 def faults_table(results: Results) -> Table:
@@ -36,7 +44,7 @@ def faults_table(results: Results) -> Table:
         Column("run", "Run", number=False),
         Column("language", "Code", number=False),
         Column("name", "Language", number=False),
-        *(Column(metric, f"{name} (%)", lambda value: f"{value:.1f}") for metric, name in NAMES.items()),
+        *(Column(metric, f"{name} (%)", lambda value: f"{value:.1f}") for metric, name in SHOWN.items()),
     )
     short = labels(results.runs)
     rows = tuple(
@@ -44,12 +52,12 @@ def faults_table(results: Results) -> Table:
             "run": Cell(short[run.name]),
             "language": Cell(code),
             "name": Cell(language_name(code)),
-            **{metric: Cell(fault_rate(results, run, code, metric, run.last_step)) for metric in NAMES},
+            **{metric: Cell(fault_rate(results, run, code, metric, run.last_step)) for metric in SHOWN},
         }
         for run in results.runs
         for code in results.languages([run])
     )
-    used = tuple(c for c in columns if c.key not in NAMES or any(row[c.key].value is not None for row in rows))
+    used = tuple(c for c in columns if c.key not in SHOWN or any(row[c.key].value is not None for row in rows))
     return Table("faults", "Faults", used, rows)
 
 

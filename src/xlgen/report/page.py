@@ -24,6 +24,7 @@ from xlgen.report.tables import (
     FAIR,
     GOOD,
     LANGUAGE_RATE,
+    REFERENCE_RATE,
     Table,
     grade,
     languages_table,
@@ -141,12 +142,15 @@ def headline(results: Results) -> str:
         return "No run has figures of its task yet."
     name = metric_name(best.main_metric)
     score, source = results.value(best, MEAN, best.main_metric), results.source_value(best, best.main_metric)
-    rate = results.value(best, MEAN, LANGUAGE_RATE)
+    rate, ceiling = results.value(best, MEAN, LANGUAGE_RATE), results.value(best, MEAN, REFERENCE_RATE)
     if score is None:
         return f"Best run: {labels(results.runs)[best.name]}, {name} {source:.1f} in its source language."
     text = f"Best in the languages without labels: {labels(results.runs)[best.name]}, {name} {score:.1f}"
     text += f" (source language {source:.1f})" if source is not None else ""
-    return f"{text}; {_VERDICTS[grade(rate)]} (right language {rate:.1f} %)." if rate is not None else f"{text}."
+    if rate is None:
+        return f"{text}."
+    of_references = f", of references {ceiling:.1f} %" if ceiling is not None else ""
+    return f"{text}; {_VERDICTS[grade(rate, ceiling)]} (right language {rate:.1f} %{of_references})."
 
 
 def _beside(results: Results) -> list[Table]:

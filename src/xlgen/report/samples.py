@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import findings, without_identification
+from xlgen.metrics.faults import UNKNOWN, Findings, find, findings, without_identification
 from xlgen.metrics.lid import load
 from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
@@ -29,6 +29,7 @@ FAULTS = {
     "wrong-language": "wrong language",
     "empty": "empty",
     "code-switched": "mixed with another language",
+    "wrong-script": "in another script",
     "copied": "copied from the input",
     "leftovers": "leftovers of pretraining",
     "repeated-ending": "repeated ending",
@@ -175,10 +176,12 @@ def _of_language(
     labels = identify(texts) if identify else [("", 0.0)] * count
     target = load().code(language) if identify and language else ""
     spans = [switches(_short(text, _LONGEST_OUTPUT), code) if target else [] for text in texts]
-    faults = [found.labels for found in findings(without_identification(examples))]
+    faults = findings(find(examples) if identify and language else without_identification(examples))
     samples = tuple(
-        _sample(example, str(row.get("id", "")), _verdict(example.prediction, target, label[0]), label, away, names)
-        for example, row, label, away, names in zip(examples, chosen, labels, spans, faults, strict=True)
+        _sample(
+            example, str(row.get("id", "")), _verdict(example.prediction, found, label[0]), label, away, found.labels
+        )
+        for example, row, label, away, found in zip(examples, chosen, labels, spans, faults, strict=True)
     )
     direction = language.direction if language else "auto"
     return LanguageSamples(code, language_name(code), direction, samples, len(rows))
@@ -195,10 +198,12 @@ def _example(code: str, row: dict[str, Any]) -> Example:
     )
 
 
-def _verdict(text: str, target: str, label: str) -> str:
+def _verdict(text: str, found: Findings, label: str) -> str:
     if not text.strip():
         return "empty"
-    return "unknown" if not target or not label else "right" if label == target else "wrong"
+    if not label or UNKNOWN in found.labels:
+        return "unknown"
+    return "wrong" if "wrong-language" in found.labels else "right"
 
 
 def _sample(
@@ -206,8 +211,8 @@ def _sample(
 ) -> Sample:
     label, probability = found
     away = tuple(spans) if verdict == "right" else ()
-    # Of language it says what the figures on the page say: the top label. Spans are marked where that is right.
-    here = {*faults, *(["wrong-language"] if verdict == "wrong" else []), *(["code-switched"] if away else [])}
+    # Spans are marked where the output as a whole is in the right language.
+    here = {*faults} - {"code-switched"} | ({"code-switched"} if away else set())
     raw = example.raw_prediction or ""
     return Sample(
         id=name,

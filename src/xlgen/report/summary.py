@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from xlgen.report.choices import NAMES, several_checkpoints
 from xlgen.report.groups import Line, settings, settle
-from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, grade, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, grade, metric_name
 from xlgen.results.rows import Results
 from xlgen.results.runs import rate_text
 from xlgen.selection.choices import Chosen, checkpoint_choices, rate_choices, searches
@@ -55,7 +55,7 @@ def _methods_row(results: Results, line: Line) -> dict[str, Cell]:
         "rates": Cell(", ".join(map(rate_text, rates)) or None),
         **{f"{key}_spread": Cell(spread if several else None) for key, (_, spread) in found.items()},
         **{key: Cell(value) for key, (value, _) in found.items()},
-        "language_rate": _graded(found["language_rate"][0]),
+        "language_rate": _graded(found["language_rate"][0], settle(line.values(results, others, REFERENCE_RATE))[0]),
     }
 
 
@@ -108,8 +108,8 @@ def _regrets(choices: Iterable[Chosen]) -> dict[str, list[float]]:
     return found
 
 
-def _graded(value: float | None) -> Cell:
-    return Cell(value, grade=grade(value)) if value is not None else Cell()
+def _graded(value: float | None, ceiling: float | None) -> Cell:
+    return Cell(value, grade=grade(value, ceiling)) if value is not None else Cell()
 
 
 def _one_digit(value: float) -> str:

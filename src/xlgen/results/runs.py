@@ -24,6 +24,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
 STANDING = (
     "correct_language_rate",
+    "reference_language_rate",
     "lid_confidence",
     "prediction_length",
     "reference_length",

@@ -18,7 +18,10 @@ from xlgen.registry import InputError
 from xlgen.scoring.entries import Entry, parse_entry
 from xlgen.scoring.files import Record
 
-ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "leftovers", "faults")
+ALWAYS = (
+    *("correct_language_rate", "lid_confidence", "lengths", "leftovers", "faults"),
+    *("reference_language_rate", "script_rate"),
+)
 """Figures that need no references."""
 WITH_REFERENCES = ("rouge1", "rouge2", "rougeL", "mlqa_f1", "mlqa_em")
 """What is scored besides where the first rows have references and no metrics are named."""

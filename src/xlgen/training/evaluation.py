@@ -17,7 +17,7 @@ from xlgen.adaptation.base import Method
 from xlgen.analysis.xlrs import Representations, similarities
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
-from xlgen.config import Evaluation
+from xlgen.config import Cleanup, Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
@@ -186,7 +186,8 @@ def evaluate(
     similar = _similarities(whole, results, pivot)
     done = iter(
         [
-            _row(example, result, backbone, task) | ({"similarity": near} if near is not None else {})
+            _row(example, result, backbone, task, evaluation.cleanup)
+            | ({"similarity": near} if near is not None else {})
             for example, result, near in zip(whole, results, similar, strict=True)
         ]
     )
@@ -207,8 +208,11 @@ def _similarities(
             yield round(float(similarities(result.states[None], other[None])), 6)
 
 
-def _row(example: LabelledExample, result: Predicted, backbone: Backbone, task: Task) -> dict[str, Any]:
-    prediction = result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern)
+def _row(
+    example: LabelledExample, result: Predicted, backbone: Backbone, task: Task, cleanup: Cleanup
+) -> dict[str, Any]:
+    # Clean-up would take tags that are alike for a text that repeats itself.
+    prediction = result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern, cleanup)
     return {
         "id": example.id,
         "language": example.language,

@@ -158,7 +158,7 @@ def _way(
 
     def texts(examples: Iterable[LabelledExample]) -> _Told:
         for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
-            yield example, clean(text, backbone.leftover_pattern), cropped
+            yield example, clean(text, backbone.leftover_pattern, evaluation.cleanup), cropped
 
     return texts
 

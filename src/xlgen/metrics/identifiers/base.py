@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from xlgen.languages import Language, by_fasttext
 from xlgen.registry import InputError, Registry
 
-# A chunk of rows is asked for by several metrics, one after another; two chunks are remembered.
-_REMEMBERED = 2_048
+# A chunk of rows is asked for by several metrics, one after another, with its references: two chunks are remembered.
+_REMEMBERED = 6_000
+_KEPT = 1_000
+"""Characters of the longest text that is kept as it is, to find its identification again."""
 
 
 class Model(Protocol):
@@ -62,15 +64,20 @@ class Identifier:
         self._model = model
         self.name = model.name
         self._place = {code: place for place, code in enumerate(dict.fromkeys(model.codes.values()))}
+        self._codes = list(self._place)
+        self._place_of = {label: self._place[code] for label, code in model.codes.items()}
+        self._code_of: dict[Language, str] = {}
         self._nothing = _Guess("", 0.0, np.zeros(len(self._place)))
-        self._known: OrderedDict[bytes, _Guess] = OrderedDict()
+        self._known: OrderedDict[str | bytes, _Guess] = OrderedDict()
 
     def code(self, language: Language) -> str:
         """The code that text in ``language`` gets when it is identified; ``""`` where the model cannot say it.
 
         Scripts of one language may share a code (``zh`` and ``zh-Hant`` in lid.176).
         """
-        return self._model.code(language)
+        if language not in self._code_of:
+            self._code_of[language] = self._model.code(language)
+        return self._code_of[language]
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """The most probable language of each text, and its probability; ``("", 0)`` where there is none.
@@ -85,9 +92,14 @@ class Identifier:
         pairs = zip(texts, places, strict=True)
         return [0.0 if place is None else float(self._guess(text).all[place]) for text, place in pairs]
 
+    def likely(self, text: str, least: float) -> dict[str, float]:
+        """The codes that have at least this probability for a text, with their probabilities."""
+        guess = self._guess(text)
+        return {self._codes[place]: float(guess.all[place]) for place in np.flatnonzero(guess.all >= least)}
+
     def _guess(self, text: str) -> _Guess:
-        # By digest, so that texts of a megabyte are not kept.
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        # Long ones by digest, so that texts of a megabyte are not kept.
+        key = text if len(text) <= _KEPT else hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
         if (found := self._known.get(key)) is not None:
             self._known.move_to_end(key)
             return found
@@ -99,17 +111,15 @@ class Identifier:
     def _ask(self, text: str) -> _Guess:
         if not text.strip():
             return self._nothing
-        # Several labels may be one language in the table.
-        chances: dict[str, float] = {}
-        for label, probability in self._model.predict(_one_line(text)):
-            code = self._model.codes[label]
-            chances[code] = chances.get(code, 0.0) + probability
-        if not chances:
+        predicted = self._model.predict(_one_line(text))
+        if not predicted:
             return self._nothing
-        found = np.zeros(len(self._place))
-        found[[self._place[code] for code in chances]] = list(chances.values())
-        top = max(chances, key=chances.__getitem__)
-        return _Guess(top, chances[top], found)
+        labels, probabilities = zip(*predicted, strict=True)
+        places = list(map(self._place_of.__getitem__, labels))
+        # Several labels may be one language in the table. Of equal ones the first is on top.
+        found = np.asarray(np.bincount(places, probabilities, len(self._place)), dtype=np.float64)
+        top = max(dict.fromkeys(places), key=found.__getitem__)
+        return _Guess(self._codes[top], float(found[top]), found)
 
 
 def shared_code(language: Language, codes: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from xlgen.metrics.identifiers.base import Model, extra, identifiers, shared_cod
 _LONGEST = 1_000
 # Codes that BCP-47 has replaced since.
 _OLD = {"iw": "he", "jw": "jv", "fil": "tl"}
+_NOT_IN_MC4 = ["bs", "hr"]
 _LETTER = regex.compile(r"\p{L}")
 
 
@@ -22,8 +23,10 @@ class Cld3:
     def __init__(self) -> None:
         module, version = extra("gcld3", "cld3", "cld3-py")
         self._detector = module.NNetLanguageIdentifier(0, _LONGEST)
-        # Its languages are those of mC4, and so of mT5: 101, of which Chinese has one label, and six in Latin letters.
+        # Its languages are those of mC4, and so of mT5 (101, of which Chinese has one label, and six in Latin letters),
+        # and two that mC4 left out.
         codes = [language.code for language in all_languages() if language.mt5 and language.code != "zh-Hant"]
+        codes += _NOT_IN_MC4
         self.codes = {code: code for code in codes} | _OLD
         self.name = f"cld3|cld3-py:{version}"
 

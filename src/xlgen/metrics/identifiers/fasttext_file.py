@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xlgen.languages import Language, UnknownLanguageError, by_fasttext, by_flores
 from xlgen.metrics.identifiers.base import Model, identifiers, shared_code
 from xlgen.registry import InputError
@@ -51,7 +53,7 @@ class FastText:
         """All labels, best first."""
         labels, probabilities = self._model.predict(text, -1)
         # fastText adds 1e-5 within its logarithms, so a probability may come out a hair above 1.
-        return [(label.removeprefix(_PREFIX), min(p, 1.0)) for label, p in zip(labels, probabilities, strict=True)]
+        return list(zip(map(_bare, labels), np.minimum(probabilities, 1.0).tolist(), strict=True))
 
 
 @identifiers.register(SMALL)
@@ -68,6 +70,11 @@ def packaged() -> Model:
 def from_file(path: Path) -> FastText:
     """The model in a file, read once a process. Raises InputError where fastText cannot read it."""
     return FastText(path)
+
+
+@lru_cache(maxsize=10_000)
+def _bare(label: str) -> str:
+    return label.removeprefix(_PREFIX)
 
 
 @lru_cache(maxsize=10_000)

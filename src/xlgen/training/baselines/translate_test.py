@@ -52,5 +52,5 @@ class TranslateTest(Baseline):
         asked = self._translator.examples(examples, self._pivot)
         decoding, control = decoding_of(self._task, evaluation), control_of(evaluation)
         raw = predict(self._backbone, self._method, asked, self._task, decoding, control)
-        texts = [clean(text, self._backbone.leftover_pattern) for text, *_ in raw]
+        texts = [clean(text, self._backbone.leftover_pattern, evaluation.cleanup) for text, *_ in raw]
         return self._translator.texts(texts, self._pivot, language)

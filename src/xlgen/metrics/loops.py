@@ -1,0 +1,98 @@
+"""Loops with small changes: ``The park has 1 tree. The park has 2 trees. The park has 3 trees. ...``
+
+Two ways find them. Sentences, and long clauses between commas, are compared with those one to four places before: a
+loop is three in a row that have :data:`_ALIKE` percent of their characters in common. For text without marks, triples
+of neighbouring words (characters, where no spaces separate words) that come three times or more mark the words that
+they cover: a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not new. Names
+that come again in an article are marked too, but far apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import regex
+from rapidfuzz import fuzz
+
+_ALIKE = 75.0
+_LAGS = range(1, 5)
+_PERIODS = 3
+# Letters of the shortest sentence, and of the shortest clause: Monday morning, Tuesday morning, Wednesday morning.
+_SHORTEST_SENTENCE, _SHORTEST_CLAUSE = 5, 15
+_TRIPLE, _TIMES = 3, 3
+_SHORTEST = 10
+"""Words by which marked ones outnumber the others."""
+_SHORTEST_REPEATED = 5
+"""Units that a text with a loop has more than different ones, at least."""
+_SHORTEST_CHARACTERS = 24
+"""The same for characters of scripts without spaces, two to three of which make a word."""
+_NEW = 0.5
+"""The largest share of different triples in a loop."""
+_LETTER = regex.compile(r"\p{L}")
+# Within one word of so many characters: hahahahahahahahahahaha.
+_LONG_WORD = 20
+_STUTTER = re.compile(r"([^\W\d_]{1,10}?)\1{9,}|\ufffd{10}")
+_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
+_CLAUSE_END = regex.compile(r"[\p{Terminal_Punctuation}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
+
+
+def has_near_loop(text: str, units: Sequence[str]) -> bool:
+    """Whether a phrase comes three times or more in a row with small changes; ``units`` are those of ``text``."""
+    if any(len(unit) >= _LONG_WORD and _STUTTER.search(unit) for unit in units):
+        return True
+    # Nothing to find where nearly all units differ, as in most sentences.
+    if len(units) - len(set(units)) < _SHORTEST_REPEATED:
+        return False
+    return (
+        _alike_in_a_row(_SENTENCE_END.split(text), _SHORTEST_SENTENCE)
+        or _alike_in_a_row(_CLAUSE_END.split(text), _SHORTEST_CLAUSE)
+        or _same_triples(units)
+    )
+
+
+def _alike_in_a_row(parts: Sequence[str], shortest: int) -> bool:
+    """Whether a part, or several in turn, come three times in a row with small changes."""
+    for lag in _LAGS:
+        run = 0
+        for before, part in zip(parts, parts[lag:], strict=False):
+            alike = fuzz.ratio(before, part, score_cutoff=_ALIKE) and len(_LETTER.findall(part)) >= shortest
+            run = run + 1 if alike else 0
+            if run == lag * (_PERIODS - 1):
+                return True
+    return False
+
+
+def _same_triples(units: Sequence[str]) -> bool:
+    triples = list(zip(units, units[1:], units[2:], strict=False))
+    counts = Counter(triples)
+    if max(counts.values()) < _TIMES:
+        return False
+    marked = [False] * len(units)
+    for place, triple in enumerate(triples):
+        if counts[triple] >= _TIMES:
+            marked[place : place + _TRIPLE] = (True,) * _TRIPLE
+    start, end, excess = _densest(marked)
+    inside = triples[start : max(start + 1, end - _TRIPLE + 1)]
+    shortest = _SHORTEST_CHARACTERS if _by_character(units[start:end]) else _SHORTEST
+    if excess < shortest or len(set(inside)) > _NEW * len(inside):
+        return False
+    return any(map(_LETTER.search, units[start:end]))
+
+
+def _densest(marked: Sequence[bool]) -> tuple[int, int, int]:
+    """The stretch in which marked units outnumber the others by most: its start, its end and by how many."""
+    best = (0, 0, 0)
+    start = total = 0
+    for place, is_marked in enumerate(marked):
+        if total <= 0:
+            start, total = place, 0
+        total += 1 if is_marked else -1
+        if total > best[2]:
+            best = (start, place + 1, total)
+    return best
+
+
+def _by_character(units: Sequence[str]) -> bool:
+    return sum(map(len, units)) < 2 * len(units)

@@ -1,0 +1,78 @@
+"""Unicode normalisation of texts: one form for faults and language rules, named forms for scores.
+
+Tokenizers write text in a normal form of their own. SentencePiece's ``nmt_nfkc``, which mT5, mBART-50 and NLLB-200
+use, is NFKC with control characters removed and invisible characters turned into spaces: a model that copies ``ＮＨＫ``
+writes ``NHK``, Thai ``ำ`` becomes ``ํา``, and the zero-width non-joiner of Persian becomes a space. :func:`canonical`
+brings both sides of a comparison to that form.
+
+Unicode's composition exclusions are decomposed by NFC and NFKC alike: Bengali ``য়`` (U+09DF) is two code points in
+either form, and so are Devanagari ``क़`` and Gurmukhi ``ਸ਼``.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+import regex
+
+from xlgen.registry import InputError, nearest
+
+Normalization: TypeAlias = Literal["none", "nfc", "nfkc", "nmt_nfkc"]
+"""Named forms: the text as it is, Unicode's NFC or NFKC, or SentencePiece's ``nmt_nfkc``."""
+
+# SentencePiece's table (0.2.3, compared over all code points in the tests). Models made with versions before February
+# 2021, as mT5's is, turn the zero-width joiner into a space too (pull request 630), so both sides have it as one.
+_REMOVED = [*range(0x1, 0x9), 0xB, *range(0xE, 0x20), 0x7F, 0x8F, 0x9F]
+_TO_SPACE = [0x9, 0xA, 0xC, 0xD, 0x61C, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD]
+_FULLWIDTH_TILDE = "\uff5e"  # what nmt_nfkc keeps
+_INVISIBLE: dict[int, str | None] = {**dict.fromkeys(_REMOVED, None), **dict.fromkeys(_TO_SPACE, " ")}
+_NOT_WORD = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+
+
+def nmt_nfkc(text: str) -> str:
+    """``text`` as SentencePiece's ``nmt_nfkc`` writes it, with single spaces and none at the ends."""
+    # Before 0x20 only white space is common, which split() takes; a text with none of the rest needs no table.
+    if not text.isascii() or not text.isprintable():
+        text = text.translate(_INVISIBLE)
+        parts = (unicodedata.normalize("NFKC", part) for part in text.split(_FULLWIDTH_TILDE))
+        text = _FULLWIDTH_TILDE.join(parts)
+    return " ".join(text.split())
+
+
+_FORMS: dict[str, Callable[[str], str]] = {
+    "none": lambda text: text,
+    "nfc": lambda text: unicodedata.normalize("NFC", text),
+    "nfkc": lambda text: unicodedata.normalize("NFKC", text),
+    "nmt_nfkc": nmt_nfkc,
+}
+
+
+def normalizer(form: Normalization) -> Callable[[str], str]:
+    """The function that brings a text into a form. Raises InputError for a form that does not exist."""
+    if form not in _FORMS:
+        raise InputError(f"unknown normalization {form!r}: {nearest(form, get_args(Normalization))}")
+    return _FORMS[form]
+
+
+def signed(signature: str, form: Normalization) -> str:
+    """A metric's signature with the form that it normalises to, unless that is ``none``."""
+    return signature if form == "none" else f"{signature}|unicode-norm:{form}-{unicodedata.unidata_version}"
+
+
+def canonical(text: str) -> str:
+    """The form in which faults and language rules compare texts: :func:`nmt_nfkc`."""
+    return nmt_nfkc(text)
+
+
+def match_key(text: str) -> str:
+    """What two texts share that are equal but for case, spaces, invisible characters and punctuation."""
+    return _NOT_WORD.sub("", canonical(text)).casefold()
+
+
+def readable(text: str) -> str:
+    """``text`` as identifiers have seen it in training: NFKC, but Thai and Lao am signs are one character."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text).replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3")

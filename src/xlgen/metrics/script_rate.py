@@ -1,0 +1,44 @@
+"""Is the output in the script of its language? The share of outputs that are, by their characters alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import regex
+
+from xlgen.languages import Language
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.scripts import share_in_script
+
+
+@plugins.register("script_rate")
+@dataclass(frozen=True)
+class ScriptRate:
+    """Share of outputs of whose letters at least half are in the script of the target language, in percent.
+
+    The script is that of the table of languages: ``sr`` is Cyrillic and ``sr-Latn`` Latin, ``hi-Latn`` is romanised
+    Hindi, ``zh`` simplified and ``zh-Hant`` traditional Chinese, which differ by the characters that GB 2312 or Big5
+    alone has. An output without letters has no value, but an
+    empty one counts 0. Language is not looked at: French is in the script of German.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("script_rate", best=100.0),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """1 or 0; NaN without letters."""
+        return {"script_rate": np.array([_in_script(example) for example in examples], dtype=float)}
+
+    def signature(self, language: str) -> str:
+        """The script, and the version of the library that knows its letters."""
+        return f"script:{Language.parse(language).script}|regex:{regex.__version__}"
+
+
+def _in_script(example: Example) -> float:
+    if not example.prediction.strip():
+        return 0.0
+    share = share_in_script(example.prediction, Language.parse(example.language).script)
+    return share if math.isnan(share) else float(share >= 0.5)

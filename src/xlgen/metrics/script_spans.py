@@ -1,0 +1,94 @@
+"""The spans of a text in another script than its language's: words in a row, mixed words, Chinese within Japanese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import regex
+
+from xlgen.languages import Language
+from xlgen.metrics.scripts import UNSPACED, is_unknown_to_japanese, letter_patterns
+
+# Words of another script in a row that make a switch; a character of a script without spaces is half a word.
+_FOREIGN_WORDS = 2
+# Characters that Japanese does not have, in a row without kana, that make Chinese.
+_CHINESE = 2
+
+_WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|[\p{{L}}--[{UNSPACED}]][\p{{L}}\p{{M}}'’]*+", regex.V1)
+_CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
+_HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
+_CAPITAL = regex.compile(r"\p{Lu}")
+# What is written together with a following name: and, in, to, the ... of Arabic, Persian, Urdu and Hebrew.
+_PREFIX = regex.compile(r"[وفبكلس]{0,2}(?:ال|لل)?ـ*|[והבלכמש]{1,3}")
+# The longest ending that is written together with a foreign word before it, as in Russian email'ом.
+_LONGEST_ENDING = 3
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A part of a text, ``text[start:end]``."""
+
+    start: int
+    end: int
+    language: str
+    """The code of the language it is in, of those asked for; ``""`` for a script that none of them is written in."""
+
+
+def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> list[Span]:
+    """The spans in another script, in a text that has letters of the target's own.
+
+    They are two words or four characters in a row, of which names (words with a capital letter) do not count; a word
+    that mixes scripts (``المellschaft``), but for foreign words with a prefix or an ending of the language; and in
+    Japanese, Chinese with two characters or more that Japanese does not have.
+    """
+    own, foreign = letter_patterns(target.script)
+    chinese = list(_chinese(text, others)) if target.script == "Jpan" else []
+    if not foreign.search(text) or not own.search(text):
+        return chinese
+    words = list(_WORD.finditer(text))
+    found = [Span(*word.span(), _written(word[0], others, own)) for word in words if _mixes(word[0], target)]
+    for is_foreign, group in groupby(words, key=lambda word: foreign.match(word[0]) is not None):
+        if is_foreign:
+            found += _runs(list(group), others)
+    return found + chinese
+
+
+def _runs(words: Sequence[regex.Match[str]], others: Sequence[Language]) -> Iterator[Span]:
+    """A span over foreign words in a row, if enough of them are no names."""
+    weight = sum(0.0 if word[0][0].isupper() else 0.5 if _CHARACTER.match(word[0]) else 1.0 for word in words)
+    if weight >= _FOREIGN_WORDS:
+        yield Span(words[0].start(), words[-1].end(), _written(words[0][0], others))
+
+
+def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:
+    """The first language that the first letter of ``word`` which is not ``own`` is written in."""
+    letter = next((letter for letter in word if own is None or not own.match(letter)), word[0])
+    return next((other.code for other in others if letter_patterns(other.script)[0].match(letter)), "")
+
+
+def _mixes(word: str, target: Language) -> bool:
+    """Whether a word has letters of two scripts that no rule of the language joins."""
+    own, foreign = letter_patterns(target.script)
+    if len(word) < 2 or not foreign.search(word) or not own.search(word):
+        return False
+    parts = [("".join(group), is_own) for is_own, group in groupby(word, key=lambda c: foreign.match(c) is None)]
+    (first, first_is_own), (second, _) = parts[0], parts[1]
+    if len(parts) > 2:
+        return True
+    if first_is_own:
+        return not (_PREFIX.fullmatch(first) or _CAPITAL.search(second)) and len(second) > 1
+    if target.script == "Hang" or len(first) == 1 or _CAPITAL.search(first):
+        return False
+    return len(second) > _LONGEST_ENDING
+
+
+def _chinese(text: str, others: Sequence[Language]) -> Iterator[Span]:
+    """Chinese in Japanese text: runs without kana with characters that Japanese does not have."""
+    language = next((other.code for other in others if other.script in ("Hans", "Hant")), "")
+    for run in _HAN_RUN.finditer(text):
+        if sum(map(is_unknown_to_japanese, run[0])) >= _CHINESE:
+            inner = run[0].strip()
+            start = run.start() + run[0].index(inner)
+            yield Span(start, start + len(inner), language)
