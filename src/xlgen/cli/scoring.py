@@ -29,7 +29,9 @@ def score(
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
-    input_format: Annotated[str | None, typer.Option(help="jsonl, csv or tsv; default: by the file's name.")] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="jsonl, csv, tsv or tsv-quoted; default: by the file's name.")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals; 0 gives none.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from xlgen.metrics.base import Metric
 from xlgen.metrics.lid import SMALL, load
@@ -115,6 +115,6 @@ def check_renamed(pairs: Sequence[str]) -> dict[str, str]:
 
 def check_kind(kind: str | None) -> Kind | None:
     """The format called so. Raises InputError."""
-    if kind not in (None, "jsonl", "csv", "tsv"):
-        raise InputError(f"--input-format must be jsonl, csv or tsv, not {kind!r}")
+    if kind not in (None, *get_args(Kind)):
+        raise InputError(f"--input-format must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     return cast(Kind | None, kind)

@@ -63,7 +63,7 @@ def score_files(
         bad = BadRows(strict)
         with _writer(faults if number == 0 else None) as file:
             collected = score_records(
-                read_records(source, kind),
+                read_records(source, kind, say),
                 source,
                 bad,
                 by,
