@@ -69,7 +69,7 @@ def read_delimited(
             elif isinstance(record, InputError):
                 yield start, record
             elif len(record) > 1 or record[0].strip() or len(names) == 1:
-                yield start, _fields(names, record, quoted)
+                yield start, _fields(names, record, quoted, bool(columns))
 
 
 def numbered_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
@@ -209,10 +209,11 @@ def _header(record: list[str] | InputError, where: str) -> tuple[str, ...]:
     return names
 
 
-def _fields(names: Sequence[str], record: list[str], quoted: bool) -> dict[str, str] | InputError:
+def _fields(names: Sequence[str], record: list[str], quoted: bool, given: bool) -> dict[str, str] | InputError:
     if len(record) != len(names):
         hint = "" if quoted or '"' not in "".join(record) else "; quotation marks are text in it and enclose nothing"
-        return InputError(f"it has {len(record)} columns, the header has {len(names)}{hint}")
+        wanted = f" where {len(names)} are expected: {', '.join(names)}" if given else f", the header has {len(names)}"
+        return InputError(f"it has {len(record)} columns{wanted}{hint}")
     if any(_UNDECODED.search(text) for text in record if not text.isascii()):
         return NotUtf8Error("it is not UTF-8 text")
     return dict(zip(names, record, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +73,9 @@ def evaluate(
         interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
         table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
     out.print(table)
+    if empty := json.loads((written / "summary.json").read_text(encoding="utf-8")).get("empty_inputs"):
+        counts = ", ".join(f"{language} {count}" for language, count in empty.items())
+        err.print(f"empty inputs: {counts}; their outputs are empty too", highlight=False, soft_wrap=True)
     out.print(f"predictions and summary  {written}", highlight=False, soft_wrap=True)
 
 
@@ -98,7 +103,8 @@ def predict(
     from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
-    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision)
+    say = partial(err.print, highlight=False, soft_wrap=True)
+    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)
 
 

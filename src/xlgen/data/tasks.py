@@ -14,7 +14,7 @@ from pydantic import Field
 from xlgen.config import Config, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
-from xlgen.data.templates import FIELD, FORMS, field, fill, labels, written
+from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
 from xlgen.languages import Language
 from xlgen.metrics.score import ALWAYS, choose
 from xlgen.metrics.subset import subset
@@ -49,7 +49,7 @@ class TaskConfig(Config):
     group: str | None = None
     """Name of the field that says what is ranked together, such as a query; its rows stand together in the data."""
     id: str = "id"
-    """Name of the field with the example's id; where rows have none, their number serves."""
+    """Name of the field with the example's id; rows that have none are numbered from 0."""
     crop: str | None = None
     """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
     max_source_tokens: int = Field(default=512, ge=2)
@@ -131,7 +131,7 @@ class Task:
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
         return LabelledExample(
-            id=str(record.fields.get(self.config.id, number)),
+            id=self.id_of(record, number),
             language=language,
             source=source,
             targets=targets,
@@ -140,7 +140,13 @@ class Task:
             words=words,
             tags=tags,
             pair=self._pair(record),
+            blank=not words and is_blank_source(self.config.source, record, self.config.names),
         )
+
+    def id_of(self, record: Record, number: int) -> str:
+        """The row's own id; where it has none, ``number``: its place among the rows of its language, from 0."""
+        value = record.fields.get(self.config.id)
+        return str(number if value is None or value == "" else value)
 
     def _pair(self, record: Record) -> str | None:
         return None if self.config.source_pair is None else fill(self.config.source_pair, record)[0]

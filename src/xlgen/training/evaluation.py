@@ -85,7 +85,15 @@ def predict(
     progress: Callable[[int], None] = lambda count: None,
     seen: Representations | None = None,
 ) -> list[Predicted]:
-    """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder."""
+    """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder.
+
+    The output for an empty input is empty.
+    """
+    full = [example for example in examples if not example.is_empty]
+    if len(full) < len(examples):
+        found = iter(predict(backbone, method, full, task, decoding, control, progress, seen))
+        progress(len(examples) - len(full))
+        return [Predicted("", 0, None) if example.is_empty else next(found) for example in examples]
     decode = Decoder(backbone, decoding, task.data_dir, progress, seen, task.outputs)
     backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
@@ -93,8 +101,8 @@ def predict(
     for language, chosen in _together(method, examples):
         method.set_language(backbone, language)
         requests = [Request(encoded[i][0], examples[i].language) for i in chosen]
-        found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
-        texts.update(zip(chosen, found, strict=True))
+        outputs = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
+        texts.update(zip(chosen, outputs, strict=True))
     return [
         Predicted(texts[i], cropped, seen.of.get((example.language, source)) if seen else None)
         for i, (example, (source, cropped)) in enumerate(zip(examples, encoded, strict=True))
@@ -111,19 +119,28 @@ def predict_stream(
 ) -> Iterator[tuple[LabelledExample, str, int]]:
     """:func:`predict` for inputs of one language that need not fit in memory: (example, raw text, cropped tokens).
 
-    An exception of ``examples`` is raised behind the results of all that came before it.
+    An exception of ``examples`` is raised behind the results of all that came before it. The output for an empty input
+    is empty.
     """
     read: deque[tuple[LabelledExample, int]] = deque()
 
     def encoded() -> Iterator[EncodedExample]:
         for example in examples:
+            if example.is_empty:
+                read.append((example, 0))
+                continue
             source, cropped = backbone.encode_source(example, task.config.max_source_tokens)
             read.append((example, cropped))
             yield EncodedExample(source, (0,), example.language)
 
+    def empty() -> Iterator[tuple[LabelledExample, str, int]]:
+        while read and read[0][0].is_empty:
+            yield read.popleft()[0], "", 0
+
     asked = Deferred(encoded())
     first = next(iter(asked), None)
     if first is None:
+        yield from empty()
         return asked.finish()
     method.set_language(backbone, first.language)
     whole = chain([first], asked)
@@ -133,8 +150,10 @@ def predict_stream(
         else _in_groups(whole, control, Decoder(backbone, decoding, task.data_dir, outputs=task.outputs))
     )
     for text in texts:
+        yield from empty()
         example, cropped = read.popleft()
         yield example, text, cropped
+    yield from empty()
     asked.finish()
 
 
@@ -166,7 +185,8 @@ def evaluate(
 
     Of a task with parallel inputs, rows say how alike the encoder makes each input and the one with its id in
     ``source_language`` (``similarity``, see ``xlgen.analysis.xlrs``); by default English, where it is evaluated. On
-    several processes each generates for its share; every process gets all rows.
+    several processes each generates for its share; every process gets all rows. A row whose input is empty has
+    ``empty_input`` and an empty output.
     """
     decoding, control = decoding_of(task, evaluation), control_of(evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
@@ -220,6 +240,7 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
         "input": example.shown,
         **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
+        **({"empty_input": True} if example.is_empty else {}),
         # Clean-up would take tags that are alike for a text that repeats itself.
         "prediction": result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern),
         "raw": result.raw,
@@ -231,6 +252,11 @@ def _row(example: LabelledExample, result: Predicted, backbone: Backbone) -> dic
 def _without(leftovers: re.Pattern[str], text: str) -> str:
     """``text`` as it is, unless it holds leftovers of pretraining."""
     return " ".join(leftovers.sub(" ", text).split()) if leftovers.search(text) else text
+
+
+def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
+    """How many rows of :func:`evaluate` have an empty input."""
+    return sum(row.get("empty_input", False) for row in rows)
 
 
 def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:

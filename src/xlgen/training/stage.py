@@ -25,7 +25,7 @@ from xlgen.data.tasks import Task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
 from xlgen.training import checkpoints as store
-from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
 from xlgen.training.loop import StepResult, train_loop
@@ -253,7 +253,8 @@ class StageRun:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
             for language, found in rows.items():
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
-                self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
+                counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
+                self.tracker.log("evaluated", step, language=language, **counts)
                 scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, check_held, readers
+from xlgen.data.readers import TRAIN, DataError, Reader, check_held, readers
 from xlgen.delimited import NotUtf8Error, numbered_lines, read_delimited
 from xlgen.registry import InputError
 
@@ -25,6 +25,8 @@ class FileOptions(Config):
     """The file's name for a language, where it differs: ``{en: eng}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
     """Of splits that hold some languages only: ``{train: [en]}``."""
+    same_file_for_all_splits: bool = False
+    """Whether one file may be what a model is trained on and what it is evaluated on."""
     separator: str | None = Field(default=None, min_length=1)
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
     quoting: bool | None = None
@@ -58,7 +60,18 @@ class FileReader(Reader):
                 f"{path} was read as {first} and cannot be {language} too; where each language has a file of its own, "
                 "write {language} in the path for it"
             )
+        self._check_split(path, split)
         return path
+
+    def _check_split(self, path: Path, split: str) -> None:
+        """Raise DataError where a file that is trained on is evaluated on too."""
+        if self.options.same_file_for_all_splits or self.is_apart(str(path.resolve()), split):
+            return
+        raise DataError(
+            f"{path} would be both training data and split {split if split != TRAIN else 'validation or test'}. Write "
+            "{split} in the reader's path, or a path for each split (path: {train: ..., test: ...}); where one file "
+            "for all splits is meant, set same_file_for_all_splits: true"
+        )
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Numbered lines of a UTF-8 file, without a byte order mark. Splits at newlines only, not at U+2028."""
