@@ -215,3 +215,131 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+# -- pairing rows
+
+TEXTS = {
+    "th": ["แมวนอนหลับ", "เด็กไปโรงเรียน", "ฝนตกหนัก", "ฉันชอบอ่านหนังสือ"],
+    "ar": ["القطة نائمة", "ذهب الطفل", "المطر غزير", "أحب القراءة"],
+    "zh": ["猫在睡觉", "孩子去学校", "雨下得很大", "我喜欢读书"],
+}
+
+
+def numbered(start: int | None, *kept: str, right: bool = True, shift: int = 0) -> list[dict[str, Any]]:
+    """Rows of each language, with ids from ``start`` or none, and with some other fields."""
+    found = []
+    for code, texts in TEXTS.items():
+        for number, text in enumerate(texts[shift:]):
+            row: dict[str, Any] = {"language": code, "prediction": text if right or number % 2 else "x"}
+            row |= {"id": str(start + number)} if start is not None else {}
+            about = {"references": [text], "input": f"{code} {text}"}
+            found.append({**row, **{key: about[key] for key in kept}})
+    return found
+
+
+def compared(run: Run, first: Path, second: Path, *options: str) -> tuple[dict[str, Any], dict[tuple[str, str], int]]:
+    """What paired, and the pairs of each figure and language."""
+    code, out, _ = run(first, "--compare", second, "--format", "json", "--bootstrap", "0", *options)
+    assert code == 0
+    found = json.loads(out)
+    return found["pairs"], {(row["metric"], row["language"]): row for row in found["comparison"]}
+
+
+@pytest.mark.parametrize("starts", [(0, 1), (1, 0), (0, None), (None, 0), (1, None), (None, None), (1, 1)])
+@pytest.mark.parametrize("fields", [(), ("input",), ("references",), ("input", "references")])
+def test_row_i_pairs_with_row_i(run: Run, tmp_path: Path, starts: Any, fields: tuple[str, ...]) -> None:
+    """Also where `predict` of an older version numbered rows from 1."""
+    first = write(tmp_path / "a.jsonl", numbered(starts[0], *fields))
+    second = write(tmp_path / "b.jsonl", numbered(starts[1], *fields))
+    metric = "mlqa_em" if "references" in fields else "prediction_length"
+    pairs, rows = compared(run, first, second, "--metrics", metric)
+    assert (pairs["paired"], pairs["only_first"], pairs["only_second"]) == (12, 0, 0)
+    assert "different" not in pairs
+    assert {row["difference"] for row in rows.values()} == {0}
+    differ = {start or 0 for start in starts} == {0, 1}
+    assert pairs.get("renumbered") == (["ar", "th", "zh"] if differ else None)
+
+
+@pytest.mark.parametrize("fields", [("input",), ("references",)])
+def test_rows_that_one_file_lacks_do_not_move_the_others(run: Run, tmp_path: Path, fields: tuple[str, ...]) -> None:
+    """The second file has no row 0 of any language; its ids are the data's own."""
+    first, second = (write(tmp_path / f"{n}.jsonl", numbered(n, *fields, shift=n)) for n in (0, 1))
+    pairs, _ = compared(run, first, second, "--metrics", "prediction_length")
+    assert (pairs["paired"], pairs["only_first"]) == (9, 3)
+    assert pairs["only_first_ids"] == ["th 0", "ar 0", "zh 0"]
+    assert "renumbered" not in pairs
+
+
+def test_a_bad_row_does_not_move_the_others(run: Run, tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", numbered(None, "references"))
+    bad = numbered(None, "references")
+    bad[5]["prediction"] = None
+    second = write(tmp_path / "b.jsonl", bad)
+    pairs, rows = compared(run, first, second, "--metrics", "mlqa_em")
+    assert (pairs["paired"], pairs["only_first_ids"]) == (11, ["ar 1"])
+    assert "different" not in pairs
+    assert rows["mlqa_em", "ar"]["n"] == 3
+    second.write_text(second.read_text(encoding="utf-8").replace("\n", "\n{\n", 1), encoding="utf-8")
+    code, _, err = run(first, "--compare", second)
+    assert code == 2
+    assert "has rows without ids in several languages, and a bad row that does not say its language" in err
+
+
+def test_a_folder_of_a_file_a_language_pairs_with_one_file(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    for code in TEXTS:
+        rows = [row for row in numbered(0, "references") if row["language"] == code]
+        write(folder / f"{code}.jsonl", rows)
+    mixed = numbered(None, "references")
+    second = write(tmp_path / "b.jsonl", mixed[::4] + mixed[1::4] + mixed[2::4] + mixed[3::4])
+    pairs, _ = compared(run, folder, second, "--metrics", "mlqa_em")
+    assert pairs["paired"] == 12
+    assert "different" not in pairs
+
+
+def test_pairs_of_one_id_with_different_inputs_are_reported(run: Run, tmp_path: Path) -> None:
+    rows = numbered(0, "input")
+    first = write(tmp_path / "a.jsonl", rows)
+    second = write(tmp_path / "b.jsonl", [*rows[1:3], {**rows[0], "id": "3"}])
+    code, out, _ = run(first, "--compare", second, "--metrics", "empty_rate")
+    assert code == 0
+    assert "1 pairs of one id have different inputs or references" in out.replace("\n", " ")
+
+
+def test_ids_repeat_within_what_the_table_is_by(run: Run, tmp_path: Path) -> None:
+    rows = [{**row, "method": method} for method in ("lora", "full") for row in numbered(0, "references")]
+    first = write(tmp_path / "a.jsonl", rows)
+    other = [{**row, "prediction": "x"} if row["method"] == "full" else row for row in rows]
+    second = write(tmp_path / "b.jsonl", other[::-1])
+    by = ("--metrics", "mlqa_em", "--by", "method,language")
+    _, _, err = run(first, *by)
+    assert err == ""
+    _, _, err = run(first, "--metrics", "mlqa_em")
+    assert "12 rows repeat the language and id of another" in err
+    _, _, err = run(write(tmp_path / "c.jsonl", rows * 2), *by)
+    assert "24 rows repeat the language, method and id of another" in err
+    code, out, _ = run(first, "--compare", second, "--format", "json", *by)
+    assert code == 0
+    found = json.loads(out)
+    assert found["pairs"]["paired"] == 24
+    assert {(row["method"], row["difference"]) for row in found["comparison"]} == {("lora", 0), ("full", 100)}
+    # Two methods on the same examples, a file each.
+    first, second = (
+        write(tmp_path / f"{method}.jsonl", [r for r in other if r["method"] == method]) for method in ("lora", "full")
+    )
+    _, rows_by_figure = compared(run, first, second, *by)
+    assert rows_by_figure["mlqa_em", "th"]["difference"] == 100
+
+
+def test_labels_of_faults_have_the_row_and_its_text(run: Run, tmp_path: Path) -> None:
+    path, labels = tmp_path / "a.jsonl", tmp_path / "labels.jsonl"
+    write(path, [{"prediction": "x"}, {"prediction": "", "language": "th"}, *numbered(None)])
+    code, _, _ = run(path, "--faults", labels)
+    assert code == 0
+    written = [json.loads(line) for line in labels.read_text(encoding="utf-8").split("\n") if line]
+    assert [row["row"] for row in written] == list(range(1, 14))
+    assert written[0]["labels"] == ["empty"]
+    assert [row["prediction"] for row in written] == ["", *(text for texts in TEXTS.values() for text in texts)]
+    assert [(row["language"], row["id"]) for row in written[:3]] == [("th", "1"), ("th", "2"), ("th", "3")]

@@ -8,8 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.subset import subset as subset_called
@@ -18,6 +16,7 @@ from xlgen.scoring import score_records
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows
 from xlgen.scoring.files import Kind, read_records
+from xlgen.scoring.pairing import repeated
 from xlgen.scoring.stream import BadRows, Collected
 
 
@@ -107,7 +106,8 @@ def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Cal
         nonlocal done
         if file is not None:
             for entry, found in zip(chunk, findings(find([each.example for each in chunk], lid)), strict=True):
-                about = {"id": entry.id, "language": entry.example.language}
+                about: dict[str, Any] = {"row": entry.number, "id": entry.id, "language": entry.example.language}
+                about["prediction"] = entry.example.prediction
                 labels = {"labels": found.labels, "unknown": found.unknown}
                 file.write(json.dumps({**about, **labels}, ensure_ascii=False) + "\n")
         done += len(chunk)
@@ -123,8 +123,13 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
             say(f"  {message}")
         if bad.count > len(bad.first):
             say(f"  ... and {bad.count - len(bad.first)} more")
-    repeated = len(collected.keys) - len(np.unique(collected.keys))
-    if repeated:
-        say(f"{source}: {repeated} rows repeat the language and id of another; all are scored")
+    if count := repeated(collected):
+        fields = ", ".join(dict.fromkeys(["language", *collected.by]))
+        say(f"{source}: {count} rows repeat the {fields} and id of another; all are scored")
+    if bad.uncertain and collected.ids is not None:
+        raise InputError(
+            f"{source} has rows without ids in several languages, and a bad row that does not say its language: which "
+            "rows pair with those of the other file is not known. Fix the row, or give ids"
+        )
     if bad.mended:
         say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from xlgen.metrics.base import Figure, Metric, Scores
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
 from xlgen.registry import InputError
-from xlgen.scoring.entries import Entry, parse_entry
+from xlgen.scoring.entries import Entry, language_of, parse_entry
 from xlgen.scoring.files import Record
 
 ALWAYS = ("correct_language_rate", "lid_confidence", "lengths", "leftovers", "faults")
@@ -39,6 +40,8 @@ class BadRows:
     """What is wrong with the first ten."""
     mended: int = 0
     """Rows with half of a surrogate pair."""
+    uncertain: bool = False
+    """Whether rows of several languages have no ids, behind a bad row of which nobody knows the language."""
 
     def add(self, where: str, error: InputError) -> None:
         """Note a bad row; in strict mode raise it."""
@@ -66,7 +69,11 @@ class Collected:
     """The group of each row, as its place in ``groups``."""
     keys: NDArray[np.int64]
     """A hash of each row's language and id, within this process."""
+    inputs: NDArray[np.int64]
+    references: NDArray[np.int64]
+    """Hashes of each row's input and references, 0 where there is none."""
     ids: list[str] | None
+    row_languages: list[str] | None
     """What ``keys`` stand for, where it was asked for."""
 
     @property
@@ -89,16 +96,28 @@ def entries(
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[Entry]:
-    """The good rows; the bad ones go to ``bad``."""
-    for number, (where, record) in enumerate(records, start=1):
-        if isinstance(record, InputError):
-            bad.add(where, record)
-            continue
+    """The good rows; the bad ones go to ``bad``.
+
+    Rows without an id are numbered from 0 in each language, bad ones too, so that the same row has the same number
+    whatever is wrong with others. A bad row that does not say its language counts in every language.
+    """
+    numbers, of_any = Counter[str](), 0
+    for number, (where, record) in enumerate(records):
         try:
+            if isinstance(record, InputError):
+                raise record
             entry = parse_entry(record, number, by, language, renamed)
         except InputError as error:
+            code = language_of(record, language, renamed) if isinstance(record, dict) else None
+            of_any += code is None
+            numbers.update([code] if code else [])
             bad.add(where, error)
             continue
+        code = entry.example.language
+        if entry.numbered:
+            bad.uncertain |= bool(of_any) and len(numbers) > 1
+            entry = replace(entry, id=str(numbers[code] + of_any))
+        numbers[code] += 1
         bad.mended += entry.mended
         yield entry
 
@@ -127,7 +146,8 @@ def collect(
     parts: list[list[Scores]] = []
     index: dict[tuple[str, ...], int] = {}
     languages: list[set[str]] = []
-    group, keys, ids = array("q"), array("q"), list[str]()
+    group, keys, inputs, references = (array("q") for _ in range(4))
+    ids, row_languages = list[str](), list[str]()
     for chunk in _chunks(rows):
         if subset:
             kept = subset.keep([entry.example for entry in chunk])
@@ -148,7 +168,11 @@ def collect(
             languages[number].add(entry.example.language)
             group.append(number)
             keys.append(hash((entry.example.language, entry.id)))
-        ids += [entry.id for entry in chunk] if keep_ids else []
+            inputs.append(hash(entry.example.input) if entry.example.input is not None else 0)
+            references.append(hash(entry.example.references) if entry.example.references else 0)
+        if keep_ids:
+            ids += [entry.id for entry in chunk]
+            row_languages += [entry.example.language for entry in chunk]
         seen(chunk)
     return Collected(
         by=tuple(by),
@@ -158,7 +182,10 @@ def collect(
         languages=[sorted(codes) for codes in languages],
         group=np.array(group, dtype=np.intp),
         keys=np.array(keys, dtype=np.int64),
+        inputs=np.array(inputs, dtype=np.int64),
+        references=np.array(references, dtype=np.int64),
         ids=ids if keep_ids else None,
+        row_languages=row_languages if keep_ids else None,
     )
 
 
