@@ -343,3 +343,43 @@ def test_labels_of_faults_have_the_row_and_its_text(run: Run, tmp_path: Path) ->
     assert written[0]["labels"] == ["empty"]
     assert [row["prediction"] for row in written] == ["", *(text for texts in TEXTS.values() for text in texts)]
     assert [(row["language"], row["id"]) for row in written[:3]] == [("th", "1"), ("th", "2"), ("th", "3")]
+
+
+# -- options of metrics
+
+
+def test_options_of_metrics(run: Run, tmp_path: Path) -> None:
+    rows = [{"language": "en", "prediction": "They jumped.", "references": ["they are jumping"]}]
+    path = write(tmp_path / "a.jsonl", rows)
+
+    def found(*options: str) -> dict[str, Any]:
+        code, out, _ = run(path, "--format", "json", "--bootstrap", "0", *options)
+        assert code == 0
+        return {row["metric"]: row for row in json.loads(out)["rows"]}
+
+    plain, stemmed = found(), found("--metric-option", "rouge.use_stemmer=true")
+    assert plain["rouge1"]["value"] == 40
+    assert stemmed["rouge1"]["value"] == 80
+    assert "stem:porter" in stemmed["rougeL"]["signature"]
+    options = ("--metric-option", "chrf.word_order=2", "--metric-option", "rouge1.use_stemmer=true")
+    chrf = found("--metrics", "rouge1,chrf", *options)
+    assert "|nw:2|" in chrf["chrf"]["signature"]
+    assert chrf["rouge1"]["value"] == 80
+    both = json.loads(run(path, "--compare", path, "--format", "json", "--metric-option", "rouge.use_stemmer=true")[1])
+    assert "stem:porter" in next(row for row in both["comparison"] if row["metric"] == "rouge1")["signature"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("rouge.use_stemer=true", "did you mean 'use_stemmer'"),
+        ("rouge.segmenter=words", "metric rouge: segmenter: "),
+        ("chrf.word_order=2", "options are given of chrf, which is not among the metrics"),
+        ("word_order=2", "must be METRIC.OPTION=VALUE"),
+        ("ruge.use_stemmer=true", "unknown metric 'ruge'"),
+    ],
+)
+def test_wrong_options_of_metrics(run: Run, tmp_path: Path, option: str, message: str) -> None:
+    code, out, err = run(write(tmp_path / "a.jsonl", ROWS), "--metric-option", option)
+    assert (code, out) == (2, "")
+    assert message in err

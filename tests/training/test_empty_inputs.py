@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.cli import app
+from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 
 EMPTY = ["", " ", "\n\t", "\u3000\u00a0", "\u200b\ufeff"]
@@ -91,3 +92,13 @@ def test_evaluate_counts_them_and_numbers_rows_as_predict_does(trained: Path, tm
     assert [row.get("empty_input", False) for row in rows] == [text in EMPTY for text in TEXTS]
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["empty_inputs"] == {"th": 5}
     assert "empty inputs: th 5" in told
+
+
+@pytest.mark.parametrize(("options", "name"), [((), "lid.176.ftz"), (("--lid", "lingua-low"), "lingua-low")])
+def test_evaluate_takes_a_language_identifier(trained: Path, tmp_path: Path, options: Any, name: str) -> None:
+    out = tmp_path / "evaluation"
+    run("evaluate", str(trained), "--split", "test", "--out", str(out), *options)
+    rows = json.loads((out / "summary.json").read_text(encoding="utf-8"))["rows"]
+    assert all(f"lid:{name}" in row["signature"] for row in rows if row["metric"] == "lid_confidence")
+    with pytest.raises(InputError, match=r"no language identification model at 'absent\.bin'"):
+        run("evaluate", str(trained), "--split", "test", "--lid", "absent.bin")

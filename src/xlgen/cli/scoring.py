@@ -27,6 +27,9 @@ def score(
     lid: Annotated[
         str | None, typer.Option(help="Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file.")
     ] = None,
+    metric_option: Annotated[
+        list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
     input_format: Annotated[
@@ -36,7 +39,7 @@ def score(
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Score anybody's outputs: rows {"id", "language", "prediction", "references": [...], "input"}."""
-    from xlgen.scoring import check_kind, check_renamed
+    from xlgen.scoring import check_kind, check_renamed, parse_options
     from xlgen.scoring.run import score_files
 
     if format not in ("table", "json"):
@@ -63,6 +66,7 @@ def score(
             lambda text: err.print(plain(text), highlight=False, soft_wrap=True),
             progress,
             lid,
+            parse_options(metric_option or ()),
         )
     _print_figures(found, format, fields, sources)
 

@@ -14,6 +14,7 @@ from xlgen.cli.console import app, err, out
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+_LID = "Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file; default: the task's."
 _PRECISION = "fp32 or bf16, which is faster where `xlgen doctor` says so and changes a few outputs."
 
 
@@ -49,6 +50,7 @@ def evaluate(
     interpolate: Annotated[
         str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
     ] = "1",
+    lid: Annotated[str | None, typer.Option(help=_LID)] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint, or tell labels, and score."""
@@ -63,6 +65,7 @@ def evaluate(
         "languages": tuple(languages.split(",")) if languages else (),
         "control": _control(control),
         "precision": precision,
+        "lid": lid,
     }
     config = validate(Evaluation, settings, "the options")
     with TerminalProgress() as progress:

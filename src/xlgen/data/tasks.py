@@ -16,7 +16,8 @@ from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
 from xlgen.languages import Language
-from xlgen.metrics.score import ALWAYS, choose
+from xlgen.metrics.options import FILES, located
+from xlgen.metrics.score import ALWAYS, choose, with_standing
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
@@ -56,8 +57,11 @@ class TaskConfig(Config):
     max_target_tokens: int = Field(default=64, ge=2)
     too_long_targets: Literal["error", "drop", "cut"] = "error"
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
-    metrics: tuple[str, ...] = Field(min_length=1)
+    metrics: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    """Names of metrics or of figures; with options, ``{name: rouge, use_stemmer: true}``."""
     main_metric: str
+    lid: str | None = None
+    """The language identifier of evaluations that name none: see ``evaluation.lid``."""
     subset: str | None = None
     """Score only these examples: ``no-digits-in-language`` (C, Appendix A). Predictions of all are written."""
     parallel: bool = False
@@ -93,6 +97,11 @@ class Task:
     def outputs(self) -> tuple[str, ...]:
         """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
         return written(self.config.target, self.config.names)
+
+    def identifier(self, named: str | None) -> str | None:
+        """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""
+        name = named or self.config.lid
+        return None if name is None else located(name, self.data_dir)
 
     def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """The canonical codes of ``languages``. Raises InputError for one the task has not."""
@@ -199,6 +208,7 @@ def load_task(name: str, data_dir: Path) -> Task:
     _check_main_metric(config, path)
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
+    config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
     languages = tuple(Language.parse(text).code for text in config.languages)
     if config.crop is not None and config.crop not in {name for name, _ in FIELD.findall(config.source)}:
         raise InputError(f"{path}: crop names {config.crop!r}, which is not in the source template")
@@ -228,13 +238,22 @@ def _check_kind(config: TaskConfig, path: Path) -> None:
 def _check_main_metric(config: TaskConfig, path: Path) -> None:
     """What runs are chosen by is a figure that evaluation gives: of the task's metrics, or a standing one."""
     standing = (*(ALWAYS if config.head is None else ()), "xlrs")
-    given = {figure.name for _, figures in choose((*config.metrics, *standing)) for figure in figures}
+    names = [figure.name for _, figures in choose(config.metrics) for figure in figures]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{path}: metrics give {twice!r} twice, with other options; a task has each figure once")
+    given = {figure.name for _, figures in choose(with_standing(config.metrics, standing)) for figure in figures}
     if config.main_metric not in given:
-        mine = ", ".join(figure.name for _, figures in choose(config.metrics) for figure in figures)
         raise InputError(
-            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of {mine}, or "
-            "add its metric to `metrics`"
+            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of "
+            f"{', '.join(names)}, or add its metric to `metrics`"
         )
+
+
+def _located_options(spec: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+    """A metric with options, of which those that name a file are looked for in ``folder`` too."""
+    if isinstance(spec, str):
+        return spec
+    return {**spec, **{key: located(spec[key], folder) for key in FILES if isinstance(spec.get(key), str)}}
 
 
 def groups(names: Sequence[str]) -> list[str]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from xlgen.metrics.base import Metric
 from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.options import MetricSpec
 from xlgen.metrics.subset import subset as subset_called
+from xlgen.overrides import parse_yaml
 from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
@@ -23,7 +24,7 @@ __all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_r
 
 def score(
     rows: str | Path | Iterable[Mapping[str, Any]],
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     by: Sequence[str] = ("language",),
     language: str | None = None,
     bootstrap: int = 1000,
@@ -37,7 +38,8 @@ def score(
     Args:
         rows: Mappings with ``prediction``, and ``id``, ``language``, ``references``, ``input`` where there are; or a
             file or folder of such rows.
-        metrics: Names of metrics or figures, or metrics with options of their own. None chooses by what rows have.
+        metrics: Names of metrics or figures, or either with options: ``{"name": "rouge", "use_stemmer": True}``, or
+            ``Rouge(use_stemmer=True)``. None chooses by what rows have.
         by: Fields of the rows that have figures of their own for each value.
         language: Of rows that do not say theirs.
         bootstrap: Number of resamples for the intervals; 0 leaves them out.
@@ -68,13 +70,16 @@ def score_records(
     by: Sequence[str] = ("language",),
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     subset: str | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Collected:
     """The scores of all good records; ``bad`` learns of the others.
+
+    ``options`` are those of metrics, by the name of a metric or a figure, also where ``metrics`` names none.
 
     Raises:
         InputError: where no record is good, or none is in the subset.
@@ -93,7 +98,7 @@ def score_records(
     if lid is not None:
         load(lid)  # its errors come before any row is read
     chosen = subset_called(subset, lid or SMALL) if subset else None
-    collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid)
+    collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid, options or {})
     if not good:
         first = f"; the first: {bad.first[0]}" if bad.first else ""
         raise InputError(f"{source} has no row that can be scored, and {bad.count} that cannot{first}")
@@ -118,3 +123,15 @@ def check_kind(kind: str | None) -> Kind | None:
     if kind not in (None, *get_args(Kind)):
         raise InputError(f"--input-format must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     return cast(Kind | None, kind)
+
+
+def parse_options(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Options of metrics given as ``rouge.use_stemmer=true``; values are YAML. Raises InputError."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        name, dot, option = path.partition(".")
+        if not (name and dot and option and equals):
+            raise InputError(f"{text!r} must be METRIC.OPTION=VALUE: rouge.use_stemmer=true")
+        found.setdefault(name, {})[option] = parse_yaml(value, f"the value of {path}")
+    return found

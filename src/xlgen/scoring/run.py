@@ -35,6 +35,7 @@ def score_files(
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int], None] = lambda count: None,
     lid: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The figures of one file, or of two and their differences.
 
@@ -47,6 +48,7 @@ def score_files(
         say: Is told what was left out.
         progress: Is told how many rows were scored, from time to time.
         lid: The language identifier, for the labels of faults too.
+        options: Those of metrics, by the name of a metric or a figure.
 
     Returns:
         ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
@@ -73,6 +75,7 @@ def score_files(
                 keep_ids=len(sources) == 2,
                 seen=_seen(file, progress, lid or SMALL),
                 lid=lid,
+                options=options,
             )
         _say_what_was_left_out(source, collected, bad, say)
         found.append(collected)

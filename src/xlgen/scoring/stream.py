@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.metrics.base import Figure, Metric, Scores
+from xlgen.metrics.options import MetricSpec, with_options
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
 from xlgen.registry import InputError
@@ -125,11 +126,12 @@ def entries(
 def collect(
     rows: Iterable[Entry],
     by: Sequence[str] = ("language",),
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     subset: Subset | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Collected:
     """Score all rows.
 
@@ -141,8 +143,13 @@ def collect(
         keep_ids: Whether ids are kept besides their hashes.
         seen: Is given each chunk of rows that count.
         lid: The language identifier of metrics given by name, where it is not to be their default.
+        options: Those of metrics given by name, or chosen.
     """
-    chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics, lid))
+
+    def chosen_of(specs: Sequence[MetricSpec]) -> list[tuple[Metric, list[Figure]]]:
+        return list(choose(with_options(specs, options or {}), lid))
+
+    chosen = None if metrics is None else chosen_of(metrics)
     parts: list[list[Scores]] = []
     index: dict[tuple[str, ...], int] = {}
     languages: list[set[str]] = []
@@ -156,7 +163,7 @@ def collect(
             continue
         if chosen is None:
             with_references = any(entry.example.references for entry in chunk)
-            chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS), lid))
+            chosen = chosen_of((*(WITH_REFERENCES if with_references else ()), *ALWAYS))
         examples = [entry.example for entry in chunk]
         found = [(metric.per_example(examples), figures) for metric, figures in chosen]
         parts.append([scores[figure.name] for scores, figures in found for figure in figures])

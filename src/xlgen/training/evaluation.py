@@ -26,7 +26,8 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.score import ALWAYS, Row
+from xlgen.metrics.options import MetricSpec, check_identifier
+from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.labels import check_evaluation, tell
 from xlgen.training.tracking import write_atomically
@@ -259,13 +260,30 @@ def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
     return sum(row.get("empty_input", False) for row in rows)
 
 
-def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
-    """The task's metrics and the standing ones for the predictions of one language."""
-    known = any("similarity" in row for row in rows)
+def metrics_of(task: Task) -> list[MetricSpec]:
+    """The metrics of a task, and the standing ones."""
     # Labels are in no language.
-    always = () if task.config.head else ALWAYS
-    names = tuple(dict.fromkeys((*task.config.metrics, *always, *(("xlrs",) if known else ()))))
-    return score_predictions(rows, names, language, bootstrap, task.config.subset)
+    return with_standing(task.config.metrics, () if task.config.head else ALWAYS)
+
+
+def score_rows(
+    rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int, lid: str | None = None
+) -> list[Row]:
+    """The task's metrics and the standing ones for the predictions of one language.
+
+    ``lid`` is the language identifier; if None, the task's.
+    """
+    known = any("similarity" in row for row in rows)
+    metrics = with_standing(metrics_of(task), ("xlrs",) if known else ())
+    return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
+
+
+def check_scoring(task: Task, evaluation: Evaluation) -> None:
+    """Find what metrics lack before anything trains or generates. Raises InputError."""
+    lid = task.identifier(evaluation.lid)
+    if lid is not None:
+        check_identifier(lid)
+    check_metrics(metrics_of(task), evaluation.languages or task.languages, lid)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

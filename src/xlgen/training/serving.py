@@ -26,6 +26,7 @@ from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.evaluation import (
+    check_scoring,
     control_of,
     decoding_of,
     empty_inputs,
@@ -72,6 +73,7 @@ def evaluate_checkpoint(
         raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
     task = load_task(name, Path(data_dir or about.data_dir))
     check_head(str(checkpoint), head_of(about.head), task)
+    check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
@@ -90,7 +92,7 @@ def evaluate_checkpoint(
         rows += [
             {**shared, **asdict(row)}
             for language, predictions in found.items()
-            for row in score_rows(predictions, task, language, evaluation.bootstrap)
+            for row in score_rows(predictions, task, language, evaluation.bootstrap, evaluation.lid)
         ]
         write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
     empty = {language: count for language, predictions in found.items() if (count := empty_inputs(predictions))}

@@ -236,6 +236,7 @@ class StageRun:
 
     def _evaluate(self, step: int) -> None:
         assert self.task is not None
+        evaluation = self.stage.evaluation
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
         bar = self.progress.task(f"evaluating at step {step}", count, 0)
         rows = evaluate(
@@ -255,7 +256,7 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
                 self.tracker.log("evaluated", step, language=language, **counts)
-                scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
+                scored[language] = score_rows(found, self.task, language, evaluation.bootstrap, evaluation.lid)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():

@@ -66,7 +66,7 @@ def run_baseline(
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
     for language, predicted in rows.items():
-        for row in score_rows(predicted, task, language, evaluation.bootstrap):
+        for row in score_rows(predicted, task, language, evaluation.bootstrap, evaluation.lid):
             tracker.log("figure", 0, **asdict(row))
     folder.set_state(stage=0, step=0, status="done")
     return folder
