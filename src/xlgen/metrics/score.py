@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
+from functools import partial
 
 from xlgen import __version__
 from xlgen.languages import Language
-from xlgen.metrics.base import Example, Figure, Metric, Scores
+from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.options import MetricSpec, build_metric, owner_of, parse_spec
 from xlgen.metrics.subset import Subset
@@ -67,16 +66,16 @@ def score(
     for metric, figures in choose(metrics, identifier):
         scores = metric.per_example(examples)
         for figure in figures:
-            sign = signature(metric, figure, [code], bootstrap, seed, subset)
+            sign = signature(metric, figure, [code], bootstrap, seed, subset, scores[figure.name])
             rows.append(summarize(scores[figure.name], figure, code, sign, bootstrap, seed))
     return rows
 
 
 def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
     """One figure from the scores of its examples, of which NaN are left out."""
-    defined = scores[~np.isnan(scores)]
+    defined = scores[is_defined(scores)]
     defined = figure.units(defined) if figure.units else defined
-    low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus)
+    low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus, figure.of_sums)
     value = figure.of(defined) if len(defined) else None
     return Row(language, figure.name, value, low, high, len(defined), signature)
 
@@ -100,9 +99,16 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
         else:
             name, metric = "", asked
         figures = [figure for figure in metric.figures if figure.name == name] or metric.figures
-        wanted.setdefault(metric, {}).update({figure.name: figure for figure in figures})
+        wanted.setdefault(metric, {}).update({figure.name: _bound(figure, metric) for figure in figures})
     for metric, chosen in wanted.items():
         yield metric, list(chosen.values())
+
+
+def _bound(figure: Figure, metric: Metric) -> Figure:
+    """The figure as the options of ``metric`` have it."""
+    if figure.of_sums is None or not isinstance(metric, SumsMetric):
+        return figure
+    return replace(figure, of_sums=partial(metric.of_sums, figure.name))
 
 
 def with_standing(metrics: Iterable[MetricSpec], standing: Iterable[str]) -> list[MetricSpec]:
@@ -133,13 +139,19 @@ def signature(
     bootstrap: int = 0,
     seed: int = 0,
     subset: Subset | None = None,
+    scores: Scores | None = None,
 ) -> str:
     """All that decides a figure, in the way of sacreBLEU.
 
     ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are the interval's. For
-    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``.
+    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``. sacreBLEU's
+    figures have its own signature, for which ``scores`` tell the number of references.
     """
-    parts = [figure.name, *_together([metric.signature(language) for language in languages])]
+    if scores is not None and isinstance(metric, SumsMetric):
+        signatures = [metric.figure_signature(figure.name, language, scores) for language in languages]
+    else:
+        signatures = [metric.signature(language) for language in languages]
+    parts = [figure.name, *_together(signatures)]
     parts += [f"subset:{subset.name}"] if subset else []
     parts += [f"bs:{bootstrap}", f"seed:{seed}"] if bootstrap else []
     return "|".join([*filter(None, parts), f"xlgen:{__version__}"])

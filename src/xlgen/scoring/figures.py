@@ -38,7 +38,7 @@ def figure_rows(
     for number, members in collected.rows_of():
         languages = collected.languages[number]
         for (metric, figure), scores in zip(collected.figures, collected.scores, strict=True):
-            sign = signature(metric, figure, languages, bootstrap, seed, subset)
+            sign = signature(metric, figure, languages, bootstrap, seed, subset, scores[members])
             found = summarize(scores[members], figure, "", sign, bootstrap, seed)
             values = {"metric": found.metric, "value": found.value, "low": found.low, "high": found.high}
             about = {"n": found.n, "signature": found.signature}
@@ -61,8 +61,8 @@ def compare(
     for number, members in _pairs_of(first, left):
         for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
             pair = _units(figure, ours[left[members]], theirs[right[members]])
-            found = paired_bootstrap(*pair, bootstrap, seed, figure.corpus)
-            sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
+            found = paired_bootstrap(*pair, bootstrap, seed, figure.corpus, figure.of_sums)
+            sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset, pair[0])
             about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
             rows.append({**_where(first, first.groups[number]), **about})
     return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, pairs)
