@@ -383,3 +383,128 @@ def test_wrong_options_of_metrics(run: Run, tmp_path: Path, option: str, message
     code, out, err = run(write(tmp_path / "a.jsonl", ROWS), "--metric-option", option)
     assert (code, out) == (2, "")
     assert message in err
+
+
+# -- outputs, references and inputs in files of their own
+
+
+def lines(path: Path, *texts: str, end: str = "\n") -> Path:
+    path.write_bytes("".join(text + end for text in texts).encode())
+    return path
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["out.txt", "out.th", "out.txt.gz"])
+def test_lines_of_text(run: Run, tmp_path: Path, name: str, end: str) -> None:
+    outputs = ["แมวนอนหลับ", "", "x\u2028y", '"ฝน', " เด็ก"]
+    gold = [["แมวนอนหลับ", "แมว"], ["ฝน", ""], ["x\u2028y", "z"], ['"ฝน', "a"], ["b", "เด็ก"]]
+    inputs = ["ก", "แมวนอนหลับ", "", "ข", "ค"]
+    path = lines(tmp_path / name, *outputs, end=end)
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    files = [lines(tmp_path / f"ref{n}.txt", *(row[n] for row in gold), end=end) for n in (0, 1)]
+    source = lines(tmp_path / "src.txt", *inputs)
+    labels = tmp_path / "labels.jsonl"
+    options = ["--references", files[0], "--references", files[1], "--input", source, "--language", "th"]
+    code, out, err = run(path, *options, "--format", "json", "--faults", labels)
+    assert (code, err) == (0, "")
+    rows = [
+        {"language": "th", "prediction": output, "references": texts, "input": text}
+        for output, texts, text in zip(outputs, gold, inputs, strict=True)
+    ]
+    assert json.loads(out)["rows"] == xlgen.score(rows)
+    assert xlgen.score(path, language="th", references=files, input=source) == xlgen.score(rows)
+    assert [json.loads(line)["prediction"] for line in labels.read_text().split("\n") if line] == outputs
+
+
+def test_lines_of_text_may_stand_alone_or_beside_rows(run: Run, tmp_path: Path) -> None:
+    path = lines(tmp_path / "out.txt", "un chat", "")
+    code, out, _ = run(path, "--language", "fr", "--metrics", "empty_rate", "--format", "json")
+    assert (code, json.loads(out)["rows"][0]["value"]) == (0, 50)
+    two = [{"language": "fr", "output": "un chat"}, {"language": "th", "output": "แมว"}]
+    rows = write(tmp_path / "rows.jsonl", two)
+    gold = lines(tmp_path / "ref", "un chat", "x")
+    options = ["--field", "prediction=output", "--field", "references=gold", "--references", gold]
+    code, out, _ = run(rows, *options, "--metrics", "mlqa_em", "--format", "json", "--by", "none")
+    assert (code, json.loads(out)["rows"][0]["value"]) == (0, 50)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "references", "message"),
+    [
+        (["a", "b"], ["a"], "ref.txt ends after 1 rows"),
+        (["a"], ["a", "b"], "out.txt ends after 1 rows"),
+        (["a", "b"], ["a", "b", ""], "out.txt ends after 2 rows"),
+    ],
+)
+def test_files_of_other_lengths_are_refused(
+    run: Run, tmp_path: Path, outputs: list[str], references: list[str], message: str
+) -> None:
+    first, second = lines(tmp_path / "out.txt", *outputs), lines(tmp_path / "ref.txt", *references)
+    code, out, err = run(first, "--references", second, "--language", "fr")
+    assert (code, out) == (2, "")
+    assert message in err
+    code, _, err = run(first, "--references", first, "--input", tmp_path / "absent", "--language", "fr")
+    assert code == 2 and "no file" in err
+
+
+def test_references_are_given_once(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    code, _, err = run(path, "--references", lines(tmp_path / "ref.txt", "a", "b", "c", "d"))
+    assert code == 2 and "it has 'references' of its own, and a file is given for that too" in err
+
+
+def squad_file(path: Path) -> Path:
+    qas = [
+        {
+            "id": "a",
+            "question": "ใคร?",
+            "answers": [{"text": "แมว", "answer_start": 0}, {"text": "แมวดำ", "answer_start": 0}],
+        },
+        {"id": "b", "question": "ที่ไหน?", "answers": [{"text": "ในบ้าน", "answer_start": 9}]},
+        {"id": "c", "question": "เมื่อไร?", "answers": [], "is_impossible": True},
+        {"id": "d", "question": "อะไร?", "answers": [{"text": "นอน", "answer_start": 5}]},
+    ]
+    gold = {"version": "v2.0", "data": [{"title": "T", "paragraphs": [{"context": "แมวดำนอนในบ้าน", "qas": qas}]}]}
+    path.write_text(json.dumps(gold, indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def test_answers_by_id_to_the_questions_of_a_squad_file(run: Run, tmp_path: Path) -> None:
+    gold = squad_file(tmp_path / "gold.json")
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps({"b": "ในบ้าน", "c": "แมว", "a": "แมวดำ", "z": "x"}, indent=1, ensure_ascii=False))
+    options = ("--references", gold, "--language", "th", "--metrics", "squad", "--format", "json")
+    code, out, err = run(path, *options)
+    assert code == 0
+    rows = {row["metric"]: row for row in json.loads(out)["rows"]}
+    assert (rows["squad_em"]["n"], rows["squad_em"]["value"]) == (3, pytest.approx(200 / 3))
+    assert "gold.json: 1 unanswerable questions are left out" in err
+    assert "predictions.json: 1 questions of" in err and "have no prediction, which counts as an empty one" in err
+    assert "question z: " in err and "has no such question" in err
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"a": "x", "b": "ในบ้าน", "d": "นอน"}))
+    code, out, _ = run(path, "--compare", other, *options)
+    assert code == 0
+    assert json.loads(out)["pairs"]["paired"] == 3
+
+
+@pytest.mark.parametrize(
+    ("predictions", "options", "message"),
+    [
+        ('["a"]', (), "must be one JSON object of ids and answers, not a list"),
+        ('{"a": ', (), "is not valid JSON"),
+        ('{"a": null, "b": 3, "d": ["x"]}', (), "has no row that can be scored"),
+        ('{"a": "x"}', ("--input", "x.txt"), "answers by id need one file"),
+    ],
+)
+def test_wrong_answers_by_id(
+    run: Run, tmp_path: Path, predictions: str, options: tuple[str, ...], message: str
+) -> None:
+    path, gold = tmp_path / "p.json", squad_file(tmp_path / "gold.json")
+    path.write_text(predictions)
+    code, _, err = run(path, "--references", gold, "--language", "th", *options)
+    assert code == 2
+    assert message in err
+    code, _, err = run(gold, "--references", path, "--language", "th")
+    assert code == 2

@@ -13,7 +13,8 @@ from xlgen.overrides import parse_yaml
 from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
-from xlgen.scoring.files import Kind, Record, read_records
+from xlgen.scoring.files import Kind, Record
+from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
 TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
@@ -32,6 +33,8 @@ def score(
     subset: str | None = None,
     strict: bool = True,
     lid: str | None = None,
+    references: Sequence[str | Path] = (),
+    input: str | Path | None = None,
 ) -> list[FigureRow]:
     """The figures of a system's outputs, as ``xlgen score`` gives them.
 
@@ -48,6 +51,9 @@ def score(
         strict: Whether a bad row is an error; otherwise it is left out.
         lid: A name or path for :func:`xlgen.metrics.lid.load`: the language identifier of the subset and of metrics
             given by name. None is lid.176.ftz.
+        references: Where ``rows`` is a file, files with a reference for each of its rows, a line each; or of a file
+            with answers by id, one file with the questions in SQuAD's format.
+        input: A file with an input for each of its rows, a line each.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
@@ -56,8 +62,13 @@ def score(
     Raises:
         InputError: for a bad row, and where there is no good one.
     """
-    records = read_records(str(rows)) if isinstance(rows, str | Path) else mapping_records(rows)
-    source = str(rows) if isinstance(rows, str | Path) else "the rows"
+    sources = Sources(tuple(map(str, references)), None if input is None else str(input))
+    if isinstance(rows, str | Path):
+        records, source = read_outputs(str(rows), None, sources), str(rows)
+    elif references or input is not None:
+        raise InputError("references and inputs in files of their own are for rows in a file")
+    else:
+        records, source = mapping_records(rows), "the rows"
     bad = BadRows(strict)
     collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset, lid=lid)
     return figure_rows(collected, bootstrap, seed, subset_called(subset, lid or SMALL) if subset else None)

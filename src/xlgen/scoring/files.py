@@ -7,18 +7,21 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 from xlgen.delimited import LONGEST, looks_quoted, numbered_lines, read_delimited
 from xlgen.registry import InputError
 
-Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted"]
+Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
 Record: TypeAlias = tuple[str, dict[str, Any] | InputError]
 """Where it stands (``F.jsonl, line 3``), and its fields, or what is wrong with it."""
 
-_SUFFIXES: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+_SUFFIXES: dict[str, Kind] = {
+    **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
+    **{".csv": "csv", ".tsv": "tsv", ".txt": "text"},
+}
 
 
 def read_records(
@@ -27,7 +30,7 @@ def read_records(
     """The records of a file, of the files in a folder, or of standard input (``-``), in their order.
 
     Args:
-        source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, each also ``.gz``).
+        source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, each also ``.gz``).
         kind: What it holds, where its name does not say so; standard input is JSONL.
         say: Receives a note on rows that are read, but perhaps not as they were meant.
 
@@ -35,22 +38,42 @@ def read_records(
         InputError: where the whole of it cannot be read. A single bad record is given as an error instead.
     """
     for path in _paths(source):
-        try:
-            with _open(path) as file:
-                yield from _parse(file, path, kind or _kind(path), say)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(f"{path} is not whole gzip data: {error}") from None
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from None
+        with open_file(path) as file:
+            yield from _parse(file, path, kind or _kind(path), say)
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[BinaryIO]:
+    """A file, gzipped or not, or standard input (``-``). Raises InputError where it cannot be read, while it is."""
+    try:
+        with _open(path) as file:
+            yield file
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is not whole gzip data: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_lines(path: str) -> Iterator[str]:
+    """The lines of a file of text, an empty one too; a line end at the end of the file begins no line.
+
+    Raises InputError for text that is not UTF-8.
+    """
+    with open_file(path) as file:
+        for where, record in _text(numbered_lines(file, path), path):
+            if isinstance(record, InputError):
+                raise InputError(f"{where}: {record}")
+            yield record["prediction"]
 
 
 def _paths(source: str) -> list[str]:
     path = Path(source)
     if source == "-" or not path.is_dir():
         return [source]
-    found = [str(each) for each in sorted(path.iterdir()) if _suffix(each.name) in _SUFFIXES]
+    suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # which may well be notes
+    found = [str(each) for each in sorted(path.iterdir()) if _suffix(each.name) in suffixes]
     if not found:
-        raise InputError(f"no file in {source} ends in {', '.join(_SUFFIXES)}")
+        raise InputError(f"no file in {source} ends in {', '.join(suffixes)}")
     return found
 
 
@@ -58,12 +81,16 @@ def _suffix(name: str) -> str:
     return Path(name.removesuffix(".gz")).suffix.lower()
 
 
+def file_kind(path: str) -> Kind | None:
+    """What a file holds by its name; None where that does not say."""
+    return "jsonl" if path == "-" else _SUFFIXES.get(_suffix(path))
+
+
 def _kind(path: str) -> Kind:
-    if path == "-":
-        return "jsonl"
-    if _suffix(path) not in _SUFFIXES:
+    found = file_kind(path)
+    if found is None:
         raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or --input-format say what it holds")
-    return _SUFFIXES[_suffix(path)]
+    return found
 
 
 def _open(path: str) -> AbstractContextManager[BinaryIO]:
@@ -77,7 +104,22 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
 def _parse(file: BinaryIO, path: str, kind: Kind, say: Callable[[str], None]) -> Iterator[Record]:
     name = "standard input" if path == "-" else path
     lines = numbered_lines(file, name)
+    if kind == "text":
+        return _text(lines, name)
     return _jsonl(lines, name) if kind == "jsonl" else _delimited(lines, name, kind, say)
+
+
+def _text(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
+    """An output a line."""
+    for number, line in lines:
+        where = f"{name}, line {number}"
+        if len(line) >= LONGEST:
+            yield where, InputError(f"it is longer than {LONGEST >> 20} MiB")
+            continue
+        try:
+            yield where, {"prediction": line.decode("utf-8").removesuffix("\n").removesuffix("\r")}
+        except UnicodeDecodeError as error:
+            yield where, InputError(f"it is not UTF-8 text, from byte {error.start + 1} on")
 
 
 def _jsonl(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:

@@ -15,8 +15,9 @@ from xlgen.registry import InputError
 from xlgen.scoring import score_records
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows
-from xlgen.scoring.files import Kind, read_records
+from xlgen.scoring.files import Kind
 from xlgen.scoring.pairing import repeated
+from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected
 
 
@@ -36,6 +37,8 @@ def score_files(
     progress: Callable[[int], None] = lambda count: None,
     lid: str | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    references: Sequence[str] = (),
+    input: str | None = None,
 ) -> dict[str, Any]:
     """The figures of one file, or of two and their differences.
 
@@ -43,12 +46,13 @@ def score_files(
         sources: One or two files or folders; ``-`` is standard input.
         metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
         renamed: The files' names for the fields of a row.
-        kind: ``jsonl``, ``csv`` or ``tsv``, where the files' names do not say.
+        kind: What the files hold, where their names do not say.
         faults: Where to write the labels of each row of the first file, as JSONL.
         say: Is told what was left out.
         progress: Is told how many rows were scored, from time to time.
         lid: The language identifier, for the labels of faults too.
         options: Those of metrics, by the name of a metric or a figure.
+        references, input: Files with what the rows of ``sources`` lack, see :mod:`xlgen.scoring.parallel`.
 
     Returns:
         ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
@@ -56,15 +60,16 @@ def score_files(
     Raises:
         InputError: see :func:`xlgen.scoring.score_records`; and where nothing pairs.
     """
-    if len(sources) == 2 and list(sources) == ["-", "-"]:
-        raise InputError("only one of the two files can be standard input")
+    if [*sources, *references, input].count("-") > 1:
+        raise InputError("only one file can be standard input")
     chosen = subset_called(subset, lid or SMALL) if subset else None
     found: list[Collected] = []
+    parallel = Sources(references, input, renamed or {})
     for number, source in enumerate(sources):
         bad = BadRows(strict)
         with _writer(faults if number == 0 else None) as file:
             collected = score_records(
-                read_records(source, kind, say),
+                read_outputs(source, kind, parallel, say),
                 source,
                 bad,
                 by,

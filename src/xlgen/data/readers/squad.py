@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import field_validator
 
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import FileOptions, FileReader
+from xlgen.squad_format import Question, questions
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -48,30 +48,25 @@ class SquadReader(FileReader):
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not valid JSON: {error}") from None
         try:
-            for article in data["data"]:
-                for paragraph in article["paragraphs"]:
-                    for question in paragraph["qas"]:
-                        record = self._record(article.get("title", ""), paragraph["context"], question, str(path))
-                        if record.fields["answers"]:
-                            yield record
+            for question in questions(data):
+                record = self._record(question, str(path))
+                if record.fields["answers"]:
+                    yield record
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is not SQuAD-format JSON (data/paragraphs/qas): missing {error}") from None
 
-    def _record(self, title: str, context: str, question: dict[str, Any], path: str) -> Record:
-        where = f"{path}, question {question['id']}"
-        answers = [] if question.get("is_impossible") else question["answers"]
-        for answer in answers:
+    def _record(self, question: Question, path: str) -> Record:
+        where, context = f"{path}, question {question.fields['id']}", question.context
+        for answer in question.answers:
             start, text = answer["answer_start"], answer["text"]
             if context[start : start + len(text)] != text:
                 found = context[start : start + len(text)]
                 raise DataError(f"{where}: answer {text!r} is not at offset {start}, where {found!r} stands")
-        distinct = dict.fromkeys(answer["text"].strip() for answer in answers)
-        texts = [text for text in distinct if text] or [text for text in (self.options.no_answer,) if text is not None]
         fields = {
-            "id": question["id"],
-            "title": title,
+            "id": question.fields["id"],
+            "title": question.title,
             "context": context.removeprefix(_BYTE_ORDER_MARK),
-            "question": question["question"].strip(),
-            "answers": tuple(texts),
+            "question": question.fields["question"].strip(),
+            "answers": question.texts or (() if self.options.no_answer is None else (self.options.no_answer,)),
         }
         return Record(fields, where)
