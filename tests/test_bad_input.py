@@ -527,7 +527,12 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
         ("a.jsonl", "good", ["--subset", "no-digit"], "did you mean 'no-digits-in-language'"),
         ("a.jsonl", "good", ["--subset", "no-digits-in-language"], "is in the subset no-digits-in-language"),
         ("a.jsonl", "good", ["--format", "xml"], "--format must be table or json"),
-        ("a.jsonl", "good", ["--input-format", "xml"], "--input-format must be one of jsonl, csv, tsv, tsv-quoted, text, squad, not 'xml'"),
+        (
+            "a.jsonl",
+            "good",
+            ["--input-format", "xml"],
+            "--input-format must be one of jsonl, csv, tsv, tsv-quoted, text, squad, not 'xml'",
+        ),
         ("a.jsonl", "good", ["--field", "output"], "must be FIELD=NAME"),
         ("a.jsonl", "good", ["--field", "text=output"], "FIELD one of id, language, prediction"),
         ("a.jsonl", "good", ["--by", "system"], "it has no 'system' to group by; it has language, prediction"),

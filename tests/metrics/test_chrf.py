@@ -50,7 +50,7 @@ def test_the_figure_of_a_corpus_is_sacrebleus_with_its_signature(
     scorer = sacrebleu.metrics.CHRF(**options)
     streams = [list(stream) for stream in zip(*(each.references for each in examples), strict=True)]
     value = scorer.corpus_score([each.prediction for each in examples], streams).score
-    rows = {row.metric: row for row in score(examples, [Chrf(**options)], code, bootstrap=100)}
+    rows = {row.metric: row for row in score(examples, [{"name": "chrf", **options}], code, bootstrap=100)}
     found = rows["chrf_corpus"]
     assert found.value == pytest.approx(value, abs=1e-9)
     assert found.signature == f"chrf_corpus|{scorer.get_signature()}|bs:100|seed:0|xlgen:{xlgen.__version__}"

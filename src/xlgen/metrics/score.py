@@ -96,9 +96,9 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
         if isinstance(asked, str | Mapping):
             name, options = parse_spec(asked)
             metric = build_metric(owner_of(name), options, identifier)
+            figures = [figure for figure in metric.figures if name in (figure.name, owner_of(name))]
         else:
-            name, metric = "", asked
-        figures = [figure for figure in metric.figures if figure.name == name] or metric.figures
+            metric, figures = asked, list(asked.figures)
         wanted.setdefault(metric, {}).update({figure.name: _bound(figure, metric) for figure in figures})
     for metric, chosen in wanted.items():
         yield metric, list(chosen.values())

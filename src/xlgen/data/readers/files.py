@@ -68,7 +68,7 @@ class FileReader(Reader):
         if self.options.same_file_for_all_splits or self.is_apart(str(path.resolve()), split):
             return
         raise DataError(
-            f"{path} would be both training data and split {split if split != TRAIN else 'validation or test'}. Write "
+            f"{path} would be both training data and {split if split != TRAIN else 'validation or test'} data. Write "
             "{split} in the reader's path, or a path for each split (path: {train: ..., test: ...}); where one file "
             "for all splits is meant, set same_file_for_all_splits: true"
         )

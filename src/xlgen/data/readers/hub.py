@@ -124,7 +124,7 @@ class HubReader(Reader):
         rows = pattern.replace("{language}", code) if pattern else theirs
         if not self.is_apart(repr((name, config, rows)), split):
             raise DataError(
-                f"data set {name!r}: {rows!r} would be both training data and split {split}. Give each split rows "
+                f"data set {name!r}: {rows!r} would be both training data and {split} data. Give each split rows "
                 "of its own with splits, data_files or hold_out, or set same_file_for_all_splits: true"
             )
 
