@@ -102,3 +102,20 @@ def test_evaluate_takes_a_language_identifier(trained: Path, tmp_path: Path, opt
     assert all(f"lid:{name}" in row["signature"] for row in rows if row["metric"] == "lid_confidence")
     with pytest.raises(InputError, match=r"no language identification model at 'absent\.bin'"):
         run("evaluate", str(trained), "--split", "test", "--lid", "absent.bin")
+
+
+def test_evaluate_takes_options_of_metrics(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evaluation"
+    options = (
+        "--metric-option",
+        "rouge.segmenter=dictionary",
+        "--metric-option",
+        "lid_confidence.identifier=lingua-low",
+    )
+    run("evaluate", str(trained), "--split", "test", "--out", str(out), *options)
+    rows = json.loads((out / "summary.json").read_text(encoding="utf-8"))["rows"]
+    signs = {row["metric"]: row["signature"] for row in rows}
+    assert "tok:newmm" in signs["rouge1"]
+    assert "lid:lingua-low" in signs["lid_confidence"] and "lid:lingua-low" in signs["correct_language_rate"]
+    with pytest.raises(InputError, match="options are given of chrf, which is not among the metrics"):
+        run("evaluate", str(trained), "--split", "test", "--metric-option", "chrf.word_order=2")

@@ -51,10 +51,14 @@ def evaluate(
         str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
     ] = "1",
     lid: Annotated[str | None, typer.Option(help=_LID)] = None,
+    metric_option: Annotated[
+        list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint, or tell labels, and score."""
     from xlgen.config import Evaluation, validate
+    from xlgen.scoring import parse_options
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.serving import evaluate_checkpoint
 
@@ -66,6 +70,7 @@ def evaluate(
         "control": _control(control),
         "precision": precision,
         "lid": lid,
+        "metric_options": parse_options(metric_option or ()),
     }
     config = validate(Evaluation, settings, "the options")
     with TerminalProgress() as progress:

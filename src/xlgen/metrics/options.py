@@ -17,6 +17,9 @@ from xlgen.registry import InputError, UnknownNameError, nearest
 MetricSpec: TypeAlias = str | Mapping[str, Any] | Metric
 """``rougeL``, ``{"name": "rouge", "use_stemmer": True}`` or ``Rouge(use_stemmer=True)``."""
 
+MetricOptions: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Options by the name of a metric or a figure: ``{"rouge": {"use_stemmer": True}}``."""
+
 NAME = "name"
 # The option that names a language identifier. In Python it may be one itself, which no file can hold.
 _IDENTIFIER = "identifier"
@@ -58,8 +61,8 @@ def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def with_options(metrics: Iterable[MetricSpec], options: Mapping[str, Mapping[str, Any]]) -> list[MetricSpec]:
-    """``metrics``, of which those that are given by name have ``options``, by the name of a metric or a figure.
+def with_options(metrics: Iterable[MetricSpec], options: MetricOptions) -> list[MetricSpec]:
+    """``metrics``, of which those that are given by name have ``options`` too, which go over their own.
 
     Raises InputError for options of a metric that is not among them.
     """
@@ -71,14 +74,14 @@ def with_options(metrics: Iterable[MetricSpec], options: Mapping[str, Mapping[st
         if isinstance(spec, str | Mapping):
             name, own = parse_spec(spec)
             unused.pop(owner_of(name), None)
-            spec = {NAME: name, **of_metric.get(owner_of(name), {}), **own}
+            spec = {NAME: name, **own, **of_metric.get(owner_of(name), {})}
         found.append(spec)
     if unused:
         raise InputError(f"options are given of {', '.join(unused.values())}, which is not among the metrics")
     return found
 
 
-def only_figures(metrics: Iterable[str | Mapping[str, Any]], names: Iterable[str]) -> list[MetricSpec]:
+def only_figures(metrics: Iterable[MetricSpec], names: Iterable[str]) -> list[MetricSpec]:
     """The figures called ``names``, with the options that ``metrics`` have for them."""
     with_own = [spec for spec in metrics if isinstance(spec, Mapping)]
     found: list[MetricSpec] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from xlgen.metrics.lid import SMALL, load
-from xlgen.metrics.options import MetricSpec
+from xlgen.metrics.options import MetricOptions, MetricSpec
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.overrides import parse_yaml
 from xlgen.registry import InputError
@@ -86,7 +86,7 @@ def score_records(
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: MetricOptions | None = None,
 ) -> Collected:
     """The scores of all good records; ``bad`` learns of the others.
 

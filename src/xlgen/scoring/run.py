@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import SMALL
+from xlgen.metrics.options import MetricOptions
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
 from xlgen.scoring import score_records
@@ -36,7 +37,7 @@ def score_files(
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int], None] = lambda count: None,
     lid: str | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: MetricOptions | None = None,
     references: Sequence[str] = (),
     input: str | None = None,
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.metrics.base import Figure, Metric, Scores
-from xlgen.metrics.options import MetricSpec, with_options
+from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
 from xlgen.registry import InputError
@@ -131,7 +131,7 @@ def collect(
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: MetricOptions | None = None,
 ) -> Collected:
     """Score all rows.
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from xlgen.metrics.options import located, only_figures
+from xlgen.metrics.options import located, only_figures, with_options
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import read_lines
@@ -93,7 +93,8 @@ def _figures(run: Run, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
         if not rows:
             continue
         names = [run.main_metric, LANGUAGE_RATE, *(["xlrs"] if any("similarity" in row for row in rows) else [])]
-        metrics = only_figures(task.get("metrics") or (), names)
+        options = (run.stage.get("evaluation") or {}).get("metric_options") or {}
+        metrics = only_figures(with_options([*(task.get("metrics") or ()), *names], options), names)
         for row in score_predictions(rows, metrics, file.stem, only=task.get("subset"), lid=_lid(run, task)):
             if row.value is not None:
                 yield {**asdict(row), "step": step, "event": "figure"}

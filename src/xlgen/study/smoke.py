@@ -189,6 +189,7 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
         "max_new_tokens": 4,
         "bootstrap": 0,
         "lid": None,
+        "metric_options": {},
         "xlrs": evaluation.xlrs and ParallelText(sentences=2),
     }
     return evaluation.model_copy(update=changes)

@@ -26,7 +26,7 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.options import MetricSpec, check_identifier
+from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
 from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.labels import check_evaluation, tell
@@ -260,21 +260,26 @@ def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
     return sum(row.get("empty_input", False) for row in rows)
 
 
-def metrics_of(task: Task) -> list[MetricSpec]:
+def metrics_of(task: Task, options: MetricOptions | None = None) -> list[MetricSpec]:
     """The metrics of a task, and the standing ones."""
     # Labels are in no language.
-    return with_standing(task.config.metrics, () if task.config.head else ALWAYS)
+    return with_options(with_standing(task.config.metrics, () if task.config.head else ALWAYS), options or {})
 
 
 def score_rows(
-    rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int, lid: str | None = None
+    rows: Sequence[dict[str, Any]],
+    task: Task,
+    language: str,
+    bootstrap: int,
+    lid: str | None = None,
+    options: MetricOptions | None = None,
 ) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language.
 
-    ``lid`` is the language identifier; if None, the task's.
+    ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
     """
     known = any("similarity" in row for row in rows)
-    metrics = with_standing(metrics_of(task), ("xlrs",) if known else ())
+    metrics = with_standing(metrics_of(task, options), ("xlrs",) if known else ())
     return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
 
 
@@ -283,7 +288,7 @@ def check_scoring(task: Task, evaluation: Evaluation) -> None:
     lid = task.identifier(evaluation.lid)
     if lid is not None:
         check_identifier(lid)
-    check_metrics(metrics_of(task), evaluation.languages or task.languages, lid)
+    check_metrics(metrics_of(task, evaluation.metric_options), evaluation.languages or task.languages, lid)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

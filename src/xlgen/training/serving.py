@@ -78,6 +78,7 @@ def evaluate_checkpoint(
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     rows: list[dict[str, Any]] = []
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
         found = evaluate(backbone, method, task, evaluation, examples, None, bar)
         label = "" if share == 1 else f" x {share:g}"
@@ -92,7 +93,7 @@ def evaluate_checkpoint(
         rows += [
             {**shared, **asdict(row)}
             for language, predictions in found.items()
-            for row in score_rows(predictions, task, language, evaluation.bootstrap, evaluation.lid)
+            for row in score_rows(predictions, task, language, *settings)
         ]
         write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
     empty = {language: count for language, predictions in found.items() if (count := empty_inputs(predictions))}

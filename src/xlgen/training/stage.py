@@ -249,6 +249,7 @@ class StageRun:
             bar,
             Language.parse(self.stage.source_languages[0]).code,
         )
+        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
@@ -256,7 +257,7 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
                 self.tracker.log("evaluated", step, language=language, **counts)
-                scored[language] = score_rows(found, self.task, language, evaluation.bootstrap, evaluation.lid)
+                scored[language] = score_rows(found, self.task, language, *settings)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():

@@ -39,10 +39,10 @@ def _of_files(builder: Any, files: Iterable[str], streaming: bool) -> Iterator[d
     from datasets import DownloadConfig, DownloadManager, StreamingDownloadManager
     from datasets.utils.file_utils import xopen
 
-    kind = StreamingDownloadManager if streaming else DownloadManager
-    manager = kind(download_config=DownloadConfig(token=builder.token))
+    config = DownloadConfig(token=builder.token)
+    manager = (StreamingDownloadManager if streaming else DownloadManager)(download_config=config)
     for path in manager.iter_files(manager.download_and_extract(list(files))):
-        with xopen(path, "rb") as file:
+        with xopen(path, "rb", download_config=config) as file:
             yield from _csv(file, builder, path) if hasattr(builder.config, "sep") else _json(file, path)
 
 
