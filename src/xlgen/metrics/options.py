@@ -50,6 +50,11 @@ def owner_of(name: str) -> str:
     return owners[name]
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """The options of the metric called ``name``. Raises UnknownNameError."""
+    return tuple(_types(plugins.get(name)))
+
+
 def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The name in ``spec``, and its options. Raises InputError for a mapping without a name."""
     if isinstance(spec, str):

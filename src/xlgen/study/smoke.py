@@ -181,7 +181,7 @@ def _training(training: Training) -> Training:
 
 
 def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluation:
-    changes = {
+    changes: dict[str, Any] = {
         "every": None,
         "examples": 1,
         # A task's file may have languages that are not asked for one by one.
