@@ -24,14 +24,14 @@ Found: TypeAlias = tuple[int, dict[str, str] | InputError]
 LONGEST = 64 * 2**20
 """Bytes of a record, about."""
 _SHOWN = 40
-# What stands for bytes that are no UTF-8, after decoding with "surrogateescape".
+# What replaces bytes that are not UTF-8, after decoding with "surrogateescape".
 _UNDECODED = re.compile("[\udc80-\udcff]")
 # A field as a writer of CSV quotes it: within quotation marks, and those inside doubled.
 _LOOKS_QUOTED = re.compile(r'"(?:[^"]|"")+"')
 
 
 class NotUtf8Error(InputError):
-    """The record holds bytes that are no UTF-8 text."""
+    """The record holds bytes that are not UTF-8 text."""
 
 
 def read_delimited(
@@ -103,7 +103,7 @@ def _is_quoted(header: str, separator: str | None) -> bool:
 
 
 def _text(line: bytes) -> str:
-    """A line without its end. Bytes that are no UTF-8 become lone surrogates, which tell the rows that hold them."""
+    """A line without its end. Bytes that are not UTF-8 become lone surrogates, by which such rows are found."""
     return line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
 
 
@@ -122,7 +122,7 @@ def _records(
 
 
 def _quoted_records(lines: Iterator[tuple[int, bytes]], separator: str) -> Iterator[tuple[int, list[str] | InputError]]:
-    """Records that may go over several lines. Those that a wrong one has looked at are looked at again."""
+    """Records of one line or several. The lines after the first one of a wrong record are read again."""
     ahead: deque[tuple[int, bytes]] = deque()
     while True:
         head = ahead.popleft() if ahead else next(lines, None)

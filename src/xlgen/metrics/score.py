@@ -145,7 +145,7 @@ def signature(
 
     ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are the interval's. For
     several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``. sacreBLEU's
-    figures have its own signature, for which ``scores`` tell the number of references.
+    figures have its own signature, for which ``scores`` hold the number of references.
     """
     if scores is not None and isinstance(metric, SumsMetric):
         signatures = [metric.figure_signature(figure.name, language, scores) for language in languages]

@@ -21,7 +21,7 @@ class Pairs:
 
     first: Rows
     second: Rows
-    """The rows of a pair stand at one place of both."""
+    """The rows of each pair, at the same place of both."""
     renumbered: tuple[str, ...]
     """Languages whose rows are numbered from 0 in one file and from 1 in the other, and were paired by place."""
     different: int

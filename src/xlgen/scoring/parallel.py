@@ -69,7 +69,9 @@ def _with_lines(records: Iterator[Record], source: str, sources: Sources) -> Ite
     for number, rows in enumerate(zip_longest(*streams)):
         if _END in rows:
             ended = [source, *files][rows.index(_END)]
-            raise InputError(f"{ended} ends after {number} rows, and others of {', '.join([source, *files])} go on")
+            raise InputError(
+                f"{ended} ends after {number} rows, and other files of {', '.join([source, *files])} are longer"
+            )
         (where, fields), *lines = rows
         yield where, fields if isinstance(fields, InputError) else _joined(fields, lines, sources, names)
 

@@ -42,7 +42,7 @@ class BadRows:
     mended: int = 0
     """Rows with half of a surrogate pair."""
     uncertain: bool = False
-    """Whether rows of several languages have no ids, behind a bad row of which nobody knows the language."""
+    """Whether rows of several languages have no ids and follow a bad row of unknown language."""
 
     def add(self, where: str, error: InputError) -> None:
         """Note a bad row; in strict mode raise it."""
