@@ -520,13 +520,19 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
         ("a.jsonl", "{}\n{", [], "has no row that can be scored, and 2 that cannot; the first: "),
         ("a.jsonl", '[{"language": "fr", "prediction": "x"}]', [], "write one object a line"),
         ("a.csv", "id,prediction\n1,x\n", [], "line 2: it has no language; give one for all rows with --language"),
-        ("a.txt", "x", [], "its name must end in .jsonl"),
+        ("a.xlsx", "x", [], "its name must end in .jsonl"),
+        ("a.txt", "x", [], "line 1: it has no language; give one for all rows with --language"),
         ("a.jsonl.gz", "x", [], "is not whole gzip data"),
         ("a.jsonl", "good", ["--metrics", "rougel"], "unknown metric 'rougel': did you mean 'rougeL'"),
         ("a.jsonl", "good", ["--subset", "no-digit"], "did you mean 'no-digits-in-language'"),
         ("a.jsonl", "good", ["--subset", "no-digits-in-language"], "is in the subset no-digits-in-language"),
         ("a.jsonl", "good", ["--format", "xml"], "--format must be table or json"),
-        ("a.jsonl", "good", ["--input-format", "xml"], "--input-format must be jsonl, csv or tsv"),
+        (
+            "a.jsonl",
+            "good",
+            ["--input-format", "xml"],
+            "--input-format must be one of jsonl, csv, tsv, tsv-quoted, text, squad, not 'xml'",
+        ),
         ("a.jsonl", "good", ["--field", "output"], "must be FIELD=NAME"),
         ("a.jsonl", "good", ["--field", "text=output"], "FIELD one of id, language, prediction"),
         ("a.jsonl", "good", ["--by", "system"], "it has no 'system' to group by; it has language, prediction"),
@@ -551,4 +557,4 @@ def test_systems_that_share_no_row(refused: Command, tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
     message = refused("score", str(tmp_path / "a.jsonl"), "--compare", str(tmp_path / "b.jsonl"))
     assert "nothing to compare: no row of" in message
-    assert "only one of the two files can be standard input" in refused("score", "-", "--compare", "-")
+    assert "only one file can be standard input" in refused("score", "-", "--compare", "-")

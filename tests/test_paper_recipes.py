@@ -7,16 +7,20 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from xlgen.cli import app
 from xlgen.config import Recipe
 from xlgen.data.tasks import load_task
 from xlgen.metrics.score import choose
 from xlgen.published import find, load
 from xlgen.published.names import family, published_task
+from xlgen.registry import InputError
 from xlgen.report.protocol import same_backbone
 from xlgen.shipped import shipped
-from xlgen.study.plan import Study, load_study
+from xlgen.study.plan import Study, check_identifiers, load_study
 from xlgen.study.search import followed_by
+from xlgen.study.smoke import smoke_recipe, stand_in_identifiers
 from xlgen.training.run import stage_key
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
@@ -164,3 +168,26 @@ def test_epochs_of_ji_et_al() -> None:
         examples = recipe.stages[0].training.steps / 10 * 32
         size = printed[published_task(str(recipe.stages[0].task))]
         assert 0.9 * size < examples < size * 1.001 + 32, recipe.stages[0].task
+
+
+@pytest.mark.parametrize("name", [name for name in shipped("papers") if name[:2] in ("c-", "v-")])
+def test_language_is_identified_as_in_the_paper(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chirkova et al. (2023), Appendix A: lid.176.bin; Vu et al. (2022), section 2.3: cld3."""
+    stages = [stage for recipe in runs(name).values() for stage in recipe.stages if stage.task]
+    expected = "lid.176.bin" if name.startswith("c-") else "cld3"
+    assert {stage.evaluation.lid for stage in stages} <= {expected}
+    assert bool(stages) == (name != "v-unlabelled")
+    assert {stage.evaluation.lid for recipe in runs(name).values() for stage in smoke_recipe(recipe).stages} == {None}
+    monkeypatch.chdir(tmp_path)
+    if expected == "lid.176.bin":
+        with pytest.raises(InputError, match=r"no language identification model at 'lid\.176\.bin'.*data_dir"):
+            check_identifiers(study(name))
+        assert stand_in_identifiers(runs(name).values()) == [
+            "language identification: lid.176.ftz stands in for lid.176.bin"
+        ]
+
+
+def test_a_study_without_its_language_identifier_ends_before_it_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no language identification model at 'lid\.176\.bin'"):
+        CliRunner().invoke(app, ["study", "c-sizes", "--out", str(tmp_path / "out")], catch_exceptions=False)
+    assert not (tmp_path / "out" / "runs").exists()

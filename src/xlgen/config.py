@@ -182,6 +182,11 @@ class Evaluation(Config):
     """Of decoding. bf16 is faster where the machine is (``xlgen doctor`` says), and changes a few outputs."""
     bootstrap: int = Field(default=1_000, ge=0)
     """Resamples behind the 95 % intervals; 0 gives none."""
+    lid: str | None = None
+    """The language identifier of metrics and subsets: ``lid.176.ftz``, ``lingua``, ``lingua-low``, ``cld3``, or the
+    path of a fastText model, from the current folder or from ``data_dir``. If None, the task's, or lid.176.ftz."""
+    metric_options: Mapping[str, dict[str, Any]] = {}
+    """Options of the task's metrics, over those in its file: ``{rouge: {use_stemmer: true}}``."""
     xlrs: ParallelText | None = None
     """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``."""
 

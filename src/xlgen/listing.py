@@ -65,11 +65,14 @@ def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, s
 
 
 def metrics() -> Iterator[tuple[str, str]]:
-    """Metrics, with the figures each gives."""
+    """Metrics, with the figures and the options of each."""
     from xlgen.metrics.base import plugins
+    from xlgen.metrics.options import options_of
 
     for name, description in _plugins(plugins):
-        yield name, f"{description} Figures: {', '.join(figure.name for figure in plugins.get(name).figures)}"
+        figures = ", ".join(figure.name for figure in plugins.get(name).figures)
+        options = f" Options: {', '.join(options_of(name))}" if options_of(name) else ""
+        yield name, f"{description} Figures: {figures}.{options}"
 
 
 def objectives() -> Iterator[tuple[str, str]]:

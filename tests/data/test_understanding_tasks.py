@@ -72,7 +72,9 @@ def test_a_test_file_without_labels_is_named(release: Callable[[str], Path]) -> 
     """As XGLUE's test files were before November 2020."""
     folder = release("xglue-qam")
     (folder / "xglue_full_dataset/QAM/xglue.qam.fr.test").write_text("qui\tC'est lui.\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"xglue\.qam\.fr\.test, line 1 has 2 columns where 3 are expected: question"):
+    with pytest.raises(
+        DataError, match=r"xglue\.qam\.fr\.test, line 1: it has 2 columns where 3 are expected: question"
+    ):
         load_task("xglue-qam", folder).examples("fr", "test")
     with pytest.raises(DataError, match=r"no file .*/xglue\.qam\.fr\.train .*give its folder with data_dir"):
         load_task("xglue-qam", folder).examples("fr", "train")

@@ -1,12 +1,15 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import xlgen
 from xlgen.metrics.base import Example
 from xlgen.metrics.chrf import Chrf
+from xlgen.metrics.score import score
 
 sacrebleu = pytest.importorskip("sacrebleu", reason="the extra chrf is not installed")
 
@@ -34,3 +37,23 @@ def test_hostile_text_is_scored() -> None:
 
 def test_signature() -> None:
     assert Chrf().signature("th") == f"nc:6|nw:0|beta:2|level:sentence|sacrebleu:{sacrebleu.__version__}"
+
+
+@pytest.mark.parametrize("references", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"word_order": 2}, {"lowercase": True, "whitespace": True}, {"char_order": 4}])
+@pytest.mark.parametrize(("code", "name"), [("th", "tha"), ("ar", "arb"), ("hi", "hin"), ("ja", "jpn"), ("ru", "rus")])
+def test_the_figure_of_a_corpus_is_sacrebleus_with_its_signature(
+    shared: Callable[[str], Path], code: str, name: str, options: dict[str, Any], references: int
+) -> None:
+    lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")[:31]
+    examples = [Example(code, one[:60], (other, one)[:references]) for one, other in pairwise(lines)]
+    scorer = sacrebleu.metrics.CHRF(**options)
+    streams = [list(stream) for stream in zip(*(each.references for each in examples), strict=True)]
+    value = scorer.corpus_score([each.prediction for each in examples], streams).score
+    rows = {row.metric: row for row in score(examples, [{"name": "chrf", **options}], code, bootstrap=100)}
+    found = rows["chrf_corpus"]
+    assert found.value == pytest.approx(value, abs=1e-9)
+    assert found.signature == f"chrf_corpus|{scorer.get_signature()}|bs:100|seed:0|xlgen:{xlgen.__version__}"
+    assert found.low is not None and found.high is not None and found.low < found.value < found.high
+    assert "level:sentence" in rows["chrf"].signature
+    assert rows["chrf"].value != pytest.approx(value, abs=1e-3)

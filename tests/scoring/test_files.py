@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from xlgen import delimited
 from xlgen.registry import InputError
 from xlgen.scoring import files
 from xlgen.scoring.files import read_records
@@ -68,17 +69,27 @@ def test_csv_with_every_kind_of_bad_row(tmp_path: Path) -> None:
     assert "is a quotation mark not closed?" in records[8]
 
 
-def test_an_open_quotation_mark_does_not_swallow_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_LONGEST_FIELD", 100)
+def test_an_open_quotation_mark_does_not_swallow_the_file(tmp_path: Path) -> None:
     rows = found(tmp_path / "a.csv", b'id,prediction\n1,"open\n' + b"filler\n" * 20 + b"2,fine\n")
-    assert "field larger than field limit (100); is a quotation mark not closed?" in rows[0][1]
-    assert rows[-1][1] == {"id": "2", "prediction": "fine"}
+    assert rows[0] == ("line 2", "it is not valid CSV: the file ends within a field; is a quotation mark not closed?")
+    assert rows[-1] == ("line 23", {"id": "2", "prediction": "fine"})
 
 
 def test_a_line_without_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_LONGEST_LINE", 2**20)
+    monkeypatch.setattr(files, "LONGEST", 2**20)
+    monkeypatch.setattr(delimited, "LONGEST", 2**20)
     rows = found(tmp_path / "a.jsonl", b'{"id": "' + b"x" * (5 * 2**20) + b'"}\n{"id": 2}\n')
     assert rows == [("line 1", "it is longer than 1 MiB"), ("line 2", {"id": 2})]
+
+
+@pytest.mark.parametrize("code", ["th", "ar", "hi", "ru", "zh"])
+def test_tsv_rows_that_begin_with_a_quotation_mark_stay_apart(tmp_path: Path, code: str) -> None:
+    text = {"th": "เด็ก", "ar": "طفل", "hi": "बच्चा", "ru": "дитя", "zh": "孩子"}[code]
+    outputs = [f'"{text}', text, f'{text}"', f'"{text}" {text}', '"']
+    content = "prediction\tid\n" + "".join(f"{output}\t{row}\n" for row, output in enumerate(outputs))
+    rows = found(tmp_path / "a.tsv", content.encode())
+    assert [record["prediction"] for _, record in rows] == outputs
+    assert [where for where, _ in rows] == [f"line {number}" for number in range(2, 7)]
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.tsv", "\t"), ("A.CSV", ",")])

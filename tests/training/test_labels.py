@@ -24,7 +24,7 @@ from xlgen.training.run import check, train
 
 LABELS = ["NOUN", "VERB", "PUNCT"]
 TAGGING = {
-    "reader": {"name": "jsonl", "path": "{language}.jsonl"},
+    "reader": {"name": "jsonl", "path": "{language}.jsonl", "same_file_for_all_splits": True},
     "languages": ["en", "th", "ja"],
     "kind": "tagging",
     "labels": LABELS,

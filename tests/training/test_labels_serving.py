@@ -38,7 +38,7 @@ def task_file(folder: Path, kind: str) -> Path:
         row = {"tokens": words, "tags": tags_of(words), "text": " ".join(words), "class": KINDS[kind][0]}
         (folder / f"{code}.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
     task = {
-        "reader": {"name": "jsonl", "path": "{language}.jsonl"},
+        "reader": {"name": "jsonl", "path": "{language}.jsonl", "same_file_for_all_splits": True},
         "languages": list(CODES),
         "kind": kind,
         "labels": KINDS[kind],

@@ -86,6 +86,7 @@ def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> l
     """
     rows = []
     for metric, figures in choose(metrics):
+        figures = [figure for figure in figures if figure.of_sums is None]  # an example alone has none
         by_language = {
             language: [each for each in judged if each.language == language]
             for language in sorted({each.language for each in judged})

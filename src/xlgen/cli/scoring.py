@@ -16,25 +16,36 @@ from xlgen.registry import InputError
 
 @app.command(epilog="Example: xlgen score runs/quickstart/adapters/predictions/step-220 --metrics rougeL,language_rate")
 def score(
-    file: Annotated[str, typer.Argument(help="JSONL, CSV or TSV, also .gz; a folder of such; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="JSONL, CSV, TSV or lines of text, also .gz; a folder of such; - is standard input.")
+    ],
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: by what the rows have.")] = None,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
     by: Annotated[str, typer.Option(help="Fields with figures for each value, comma-separated, or none.")] = "language",
     compare: Annotated[str | None, typer.Option(help="Another system's rows, paired by language and id.")] = None,
+    references: Annotated[
+        list[str] | None, typer.Option(help="A file with a reference a line, or SQuAD-format JSON for {id: answer}.")
+    ] = None,
+    input: Annotated[str | None, typer.Option(help="A file with an input a line.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     language: Annotated[str | None, typer.Option(help="Of rows that do not say theirs.")] = None,
     subset: Annotated[str | None, typer.Option(help="Only these rows count: no-digits-in-language.")] = None,
     lid: Annotated[
         str | None, typer.Option(help="Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file.")
     ] = None,
+    metric_option: Annotated[
+        list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
-    input_format: Annotated[str | None, typer.Option(help="jsonl, csv or tsv; default: by the file's name.")] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="jsonl, csv, tsv, tsv-quoted, text or squad; default: by the file's name.")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals; 0 gives none.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Score anybody's outputs: rows {"id", "language", "prediction", "references": [...], "input"}."""
-    from xlgen.scoring import check_kind, check_renamed
+    from xlgen.scoring import check_kind, check_renamed, parse_options
     from xlgen.scoring.run import score_files
 
     if format not in ("table", "json"):
@@ -61,6 +72,9 @@ def score(
             lambda text: err.print(plain(text), highlight=False, soft_wrap=True),
             progress,
             lid,
+            parse_options(metric_option or ()),
+            references or (),
+            input,
         )
     _print_figures(found, format, fields, sources)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from xlgen.cli.console import app, err, out
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+_LID = "Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file; default: the task's."
 _PRECISION = "fp32 or bf16, which is faster where `xlgen doctor` says so and changes a few outputs."
 
 
@@ -47,10 +50,15 @@ def evaluate(
     interpolate: Annotated[
         str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
     ] = "1",
+    lid: Annotated[str | None, typer.Option(help=_LID)] = None,
+    metric_option: Annotated[
+        list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint, or tell labels, and score."""
     from xlgen.config import Evaluation, validate
+    from xlgen.scoring import parse_options
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.serving import evaluate_checkpoint
 
@@ -61,6 +69,8 @@ def evaluate(
         "languages": tuple(languages.split(",")) if languages else (),
         "control": _control(control),
         "precision": precision,
+        "lid": lid,
+        "metric_options": parse_options(metric_option or ()),
     }
     config = validate(Evaluation, settings, "the options")
     with TerminalProgress() as progress:
@@ -71,6 +81,9 @@ def evaluate(
         interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
         table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
     out.print(table)
+    if empty := json.loads((written / "summary.json").read_text(encoding="utf-8")).get("empty_inputs"):
+        counts = ", ".join(f"{language} {count}" for language, count in empty.items())
+        err.print(f"empty inputs: {counts}; their outputs are empty too", highlight=False, soft_wrap=True)
     out.print(f"predictions and summary  {written}", highlight=False, soft_wrap=True)
 
 
@@ -98,7 +111,8 @@ def predict(
     from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
-    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision)
+    say = partial(err.print, highlight=False, soft_wrap=True)
+    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)
 
 

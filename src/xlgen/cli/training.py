@@ -115,7 +115,7 @@ def _study(
 ) -> None:
     from xlgen.study.budget import Budget
     from xlgen.study.execute import execute, failures, lanes_for
-    from xlgen.study.plan import load_study, only
+    from xlgen.study.plan import check_identifiers, load_study, only
     from xlgen.study.search import search
 
     planned = load_study(name, overrides)
@@ -129,6 +129,8 @@ def _study(
         failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
     else:
         run = execute
+        if not ray:  # else the file is wanted on other machines
+            check_identifiers(planned)
         if ray:
             from xlgen.study.on_ray import executor
 
@@ -173,8 +175,10 @@ def train(
 
     config = load_recipe(recipe, overrides or ())
     if smoke:
-        from xlgen.study.smoke import smoke_recipe
+        from xlgen.study.smoke import smoke_recipe, stand_in_identifiers
 
+        for text in stand_in_identifiers([config]):
+            err.print(text, highlight=False)
         config = smoke_recipe(config)
     if auto:
         from xlgen.report.decision import write_decision

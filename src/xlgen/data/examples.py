@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from xlgen.data.markup import shown, without_tokens
+
+
+def is_blank(text: str) -> bool:
+    """Whether ``text`` has nothing but white space and characters that do not show, such as U+200B and U+FEFF."""
+    return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class LabelledExample:
     """The second text, of an input that is a pair."""
     group: str = ""
     """What it is ranked with: a query, of which it is one of the documents."""
+    blank: bool = False
+    """Whether nothing was filled into the input's template; what else the template says is no input."""
 
     @property
     def shown(self) -> str:
@@ -51,6 +59,11 @@ class LabelledExample:
     def references(self) -> tuple[str, ...]:
         """The targets as outputs are compared with them: without special tokens."""
         return tuple(map(without_tokens, self.targets))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no input: nothing is generated for one."""
+        return not self.words and (self.blank or is_blank(self.source)) and is_blank(self.pair or "")
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from pydantic import Field
 from xlgen.config import Config, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, readers
-from xlgen.data.templates import FIELD, FORMS, field, fill, labels, written
+from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
 from xlgen.languages import Language
-from xlgen.metrics.score import ALWAYS, choose
+from xlgen.metrics.options import FILES, located
+from xlgen.metrics.score import ALWAYS, choose, with_standing
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
@@ -52,7 +53,7 @@ class TaskConfig(Config):
     group: str | None = None
     """Name of the field that says what is ranked together, such as a query; its rows stand together in the data."""
     id: str = "id"
-    """Name of the field with the example's id; where rows have none, their number serves."""
+    """Name of the field with the example's id; rows that have none are numbered from 0."""
     crop: str | None = None
     """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
     max_source_tokens: int = Field(default=512, ge=2)
@@ -62,8 +63,11 @@ class TaskConfig(Config):
     line_separator: str | None = Field(default=None, pattern=r"\S")
     """Text that stands for a newline in inputs and labels, such as ``<n>`` or ``|``; outputs get their newlines back.
     Without it newlines become spaces, since no tokenizer here has one; the log counts the texts that hold any."""
-    metrics: tuple[str, ...] = Field(min_length=1)
+    metrics: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    """Names of metrics or of figures; with options, ``{name: rouge, use_stemmer: true}``."""
     main_metric: str
+    lid: str | None = None
+    """The language identifier of evaluations that name none: see ``evaluation.lid``."""
     subset: str | None = None
     """Score only these examples: ``no-digits-in-language`` (C, Appendix A). Predictions of all are written."""
     parallel: bool = False
@@ -88,7 +92,7 @@ class Task:
     @property
     def inputs_and_labels(self) -> dict[str, Any]:
         """What decides the inputs and labels that a model learns; not how it is evaluated."""
-        judged = {"metrics", "main_metric", "subset", "languages", "parallel", "splits"}
+        judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "splits"}
         return self.config.model_dump(mode="json", exclude=judged)
 
     @property
@@ -105,6 +109,11 @@ class Task:
     def outputs(self) -> tuple[str, ...]:
         """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
         return written(self.config.target, self.config.names)
+
+    def identifier(self, named: str | None) -> str | None:
+        """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""
+        name = named or self.config.lid
+        return None if name is None else located(name, self.data_dir)
 
     def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """The canonical codes of ``languages``. Raises InputError for one the task has not."""
@@ -144,7 +153,7 @@ class Task:
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
         return LabelledExample(
-            id=str(record.fields.get(self.config.id, number)),
+            id=self.id_of(record, number),
             language=language,
             source=source,
             targets=targets,
@@ -153,6 +162,7 @@ class Task:
             words=words,
             tags=tags,
             pair=self._pair(record),
+            blank=not words and is_blank_source(self.config.source, record, self.config.names),
         )
 
     def on_one_line(self, record: Record) -> Record:
@@ -176,6 +186,11 @@ class Task:
         """``text`` with newlines for each ``line_separator``."""
         separator = self.config.line_separator
         return text if separator is None else re.sub(rf"\s*{re.escape(separator)}\s*", "\n", text).strip()
+
+    def id_of(self, record: Record, number: int) -> str:
+        """The row's own id; where it has none, ``number``: its place among the rows of its language, from 0."""
+        value = record.fields.get(self.config.id)
+        return str(number if value is None or value == "" else value)
 
     def _pair(self, record: Record) -> str | None:
         return None if self.config.source_pair is None else fill(self.config.source_pair, record)[0]
@@ -233,6 +248,7 @@ def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
     _check_main_metric(config, path)
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
+    config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
     languages = tuple(Language.parse(text).code for text in config.languages)
     if config.crop is not None and config.crop not in {name for name, _ in FIELD.findall(config.source)}:
         raise InputError(f"{path}: crop names {config.crop!r}, which is not in the source template")
@@ -262,13 +278,22 @@ def _check_kind(config: TaskConfig, path: Path) -> None:
 def _check_main_metric(config: TaskConfig, path: Path) -> None:
     """What runs are chosen by is a figure that evaluation gives: of the task's metrics, or a standing one."""
     standing = (*(ALWAYS if config.head is None else ()), "xlrs")
-    given = {figure.name for _, figures in choose((*config.metrics, *standing)) for figure in figures}
+    names = [figure.name for _, figures in choose(config.metrics) for figure in figures]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{path}: metrics give {twice!r} twice, with other options; a task has each figure once")
+    given = {figure.name for _, figures in choose(with_standing(config.metrics, standing)) for figure in figures}
     if config.main_metric not in given:
-        mine = ", ".join(figure.name for _, figures in choose(config.metrics) for figure in figures)
         raise InputError(
-            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of {mine}, or "
-            "add its metric to `metrics`"
+            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of "
+            f"{', '.join(names)}, or add its metric to `metrics`"
         )
+
+
+def _located_options(spec: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+    """A metric with options, of which those that name a file are looked for in ``folder`` too."""
+    if isinstance(spec, str):
+        return spec
+    return {**spec, **{key: located(spec[key], folder) for key in FILES if isinstance(spec.get(key), str)}}
 
 
 def groups(names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from xlgen.data.examples import Record
+from xlgen.data.examples import Record, is_blank
 from xlgen.data.markup import from_template, plain, token
 from xlgen.data.readers import DataError
 
@@ -68,6 +68,12 @@ def fill(
         text += value
         last = match.end()
     return text + from_template(template[last:]), croppable
+
+
+def is_blank_source(template: str, record: Record, names: Names | None = None) -> bool:
+    """Whether all fields of ``template`` are blank in ``record``. Raises DataError as :func:`fill` does."""
+    found = FIELD.findall(template)
+    return bool(found) and all(is_blank(_text(record, name, form or None, names)) for name, form in found)
 
 
 def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from xlgen.registry import Registry
 
 Prepared = TypeVar("Prepared")
 Scores: TypeAlias = NDArray[np.float64]
-"""One score an example, NaN where the figure is not defined for it."""
+"""One score an example, NaN where the figure is not defined for it; of a figure ``of_sums`` a row an example."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class Figure:
     """What is averaged, counted and drawn again in place of the examples, where they belong together: from their scores
     without NaN a score for each query. The order of what it gives does not depend on the examples'."""
 
+    of_sums: Callable[[Scores], float] | None = None
+    """The figure, not yet scaled, from the sums over all examples of what ``per_example`` then gives: not a score an
+    example but a row of statistics, (examples, statistics). :meth:`SumsMetric.of_sums` knows the metric's options."""
+
     @property
     def scale(self) -> float:
         """What a mean of scores is multiplied by."""
@@ -68,6 +72,8 @@ class Figure:
     def of(self, scores: Scores) -> float:
         """The figure from the scores of at least one example (or unit), which hold no NaN."""
         # fsum rounds once, so that the order of the scores does not show in the last digit.
+        if self.of_sums:
+            return self.of_sums(np.array([math.fsum(column) for column in scores.T])) * self.scale
         return (self.corpus(scores) if self.corpus else math.fsum(scores) / len(scores)) * self.scale
 
 
@@ -83,6 +89,25 @@ class Metric(Protocol):
     def signature(self, language: str) -> str:
         """What else decides the figures, as ``key:value`` joined by ``|``: word splitter, normaliser, models."""
         ...
+
+
+@runtime_checkable
+class SumsMetric(Metric, Protocol):
+    """A metric whose figures come from sums of statistics, by options of its own."""
+
+    def of_sums(self, figure: str, sums: Scores) -> float:
+        """The value of ``figure``, not yet scaled, from the sums of all rows of statistics."""
+        ...
+
+    def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
+        """:meth:`Metric.signature` for one figure of these examples."""
+        ...
+
+
+def is_defined(scores: Scores) -> NDArray[np.bool_]:
+    """Which examples define a figure."""
+    missing: NDArray[np.bool_] = np.isnan(scores)
+    return np.logical_not(missing if scores.ndim == 1 else missing.any(axis=1))
 
 
 plugins: Registry[type[Metric]] = Registry("metric", "xlgen.metrics")

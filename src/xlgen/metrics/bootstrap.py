@@ -20,13 +20,19 @@ def interval(
     seed: int,
     scale: float = 1.0,
     corpus: Callable[[Scores], float] | None = None,
+    of_sums: Callable[[Scores], float] | None = None,
 ) -> tuple[float | None, float | None]:
-    """The 95 % percentile bootstrap interval of the mean of ``scores``, or of ``corpus(scores)``; they hold no NaN.
+    """The 95 % percentile bootstrap interval of the mean of ``scores``, of ``corpus(scores)``, or of what ``of_sums``
+    gives for the sums of rows of statistics; ``scores`` hold no NaN.
 
     The order of the scores does not show in it. (None, None) without resamples or scores.
     """
     if not resamples or not len(scores):
         return None, None
+    if of_sums:
+        drawn = resampled_sums(scores[np.lexsort(scores.T)], resamples, seed)
+        low, high = np.percentile([of_sums(sums) for sums in drawn], [2.5, 97.5])
+        return float(low * scale), float(high * scale)
     if scores.min() == scores.max():  # every resample is the same; saves the work and its rounding
         value = corpus(scores) if corpus else scores[0]
         return float(value * scale), float(value * scale)
@@ -40,6 +46,13 @@ def resampled(scores: Scores, resamples: int, seed: int, corpus: Callable[[Score
     random = np.random.default_rng(seed)
     ordered = np.sort(scores)
     return np.array([corpus(random.choice(ordered, len(ordered))) for _ in range(resamples)])
+
+
+def resampled_sums(rows: Scores, resamples: int, seed: int) -> Scores:
+    """The sums of resamples of ``rows`` with replacement, (resamples, statistics)."""
+    random = np.random.default_rng(seed)
+    counts = (np.bincount(random.integers(0, len(rows), len(rows)), minlength=len(rows)) for _ in range(resamples))
+    return np.array([drawn @ rows for drawn in counts])
 
 
 def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:

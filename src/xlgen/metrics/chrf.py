@@ -1,23 +1,31 @@
-"""chrF: F-score over n-grams of characters (Popović 2015), by sacreBLEU."""
+"""chrF: F-score over n-grams of characters (Popović 2015), by sacreBLEU (Post 2018)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.registry import InputError
+from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, sacrebleu_version, score_of, statistics
+
+_CORPUS = "chrf_corpus"
+
+
+def _of_sums(sums: Scores) -> float:
+    return Chrf().of_sums(_CORPUS, sums)
 
 
 @plugins.register("chrf")
 @dataclass(frozen=True)
 class Chrf:
-    """Sentence-level chrF in percent against the best reference, averaged over examples; needs the extra ``chrf``.
+    """chrF in percent against the best reference; needs the extra ``chrf``, which installs sacreBLEU.
 
-    sacreBLEU's ``sentence_score``. Its ``corpus_score`` pools the n-grams of all examples and is another figure.
+    - ``chrf``: sacreBLEU's ``sentence_score``, averaged over examples.
+    - ``chrf_corpus``: its ``corpus_score``, from the n-grams of all examples together, with its signature. This is the
+      figure that papers on machine translation report.
     """
 
     char_order: int = 6
@@ -25,30 +33,39 @@ class Chrf:
     """2 is chrF++ (Popović 2017)."""
     beta: int = 2
     """How much more recall counts than precision."""
+    lowercase: bool = False
+    whitespace: bool = False
+    """Whether n-grams hold spaces."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("chrf", best=100.0),)
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure("chrf", best=100.0),
+        Figure(_CORPUS, best=100.0, of_sums=_of_sums),
+    )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Scores in [0, 1]; NaN without references."""
-        scorer = _sacrebleu().CHRF(char_order=self.char_order, word_order=self.word_order, beta=self.beta)
-        scores = [
-            scorer.sentence_score(each.prediction, each.references).score / 100 if each.references else np.nan
-            for each in examples
-        ]
-        return {"chrf": np.array(scores, dtype=float)}
+        """Scores in [0, 1], and rows of counts of n-grams; NaN without references."""
+        rows = statistics(examples, self._scorer, 3 * (self.char_order + self.word_order))
+        scores = [np.nan if np.isnan(row[0]) else self.of_sums(_CORPUS, row) for row in rows]
+        return {"chrf": np.array(scores, dtype=float), _CORPUS: rows}
+
+    def of_sums(self, figure: str, sums: Scores) -> float:
+        """chrF in [0, 1] from the sums of all rows."""
+        return score_of(self._scorer(), sums)
 
     def signature(self, language: str) -> str:
-        """The orders of the n-grams, and sacreBLEU's version."""
-        from importlib.metadata import version
+        """The orders of the n-grams, and sacreBLEU's version: of ``chrf``, averaged over examples."""
+        self._scorer()
+        parts = [f"nc:{self.char_order}|nw:{self.word_order}|beta:{self.beta}"]
+        parts += ["case:lc"] if self.lowercase else []
+        parts += ["space:yes"] if self.whitespace else []
+        return "|".join([*parts, "level:sentence", f"sacrebleu:{sacrebleu_version()}"])
 
-        orders = f"nc:{self.char_order}|nw:{self.word_order}|beta:{self.beta}"
-        _sacrebleu()
-        return f"{orders}|level:sentence|sacrebleu:{version('sacrebleu')}"
+    def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
+        """sacreBLEU's own for ``chrf_corpus``, which does not name ``beta``."""
+        if figure != _CORPUS:
+            return self.signature(language)
+        beta = "" if self.beta == 2 else f"|beta:{self.beta}"
+        return corpus_signature(self._scorer(), scores) + beta
 
-
-def _sacrebleu() -> Any:
-    try:
-        from sacrebleu import metrics
-    except ImportError as error:
-        raise InputError("chrf needs sacrebleu: pip install 'xlgen[chrf]'") from error
-    return metrics
+    def _scorer(self, language: str = "") -> Any:
+        return once(sacrebleu("chrf").CHRF, *astuple(self))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import partial
 
 from xlgen import __version__
 from xlgen.languages import Language
-from xlgen.metrics.base import Example, Figure, Metric, Scores, plugins
+from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
+from xlgen.metrics.options import MetricSpec, build_metric, owner_of, parse_spec
 from xlgen.metrics.subset import Subset
-from xlgen.registry import UnknownNameError, nearest
 
 ALWAYS = (
     *("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate"),
@@ -39,22 +38,24 @@ class Row:
 
 def score(
     examples: Sequence[Example],
-    metrics: Sequence[str | Metric],
+    metrics: Sequence[MetricSpec],
     language: str,
     bootstrap: int = 1000,
     seed: int = 0,
     subset: Subset | None = None,
+    identifier: str | None = None,
 ) -> list[Row]:
     """The figures of one language's examples: the mean of the per-example scores, rates and scores in percent.
 
     Args:
         examples: All in ``language``. Their order changes nothing, the intervals included.
-        metrics: Names of metrics (``rouge``: all its figures), of single figures (``rougeL``), or metrics with options
-            of their own (``Rouge(use_stemmer=True)``).
+        metrics: Names of metrics (``rouge``: all its figures), of single figures (``rougeL``), or either with options
+            (``{"name": "rouge", "use_stemmer": True}``, ``Rouge(use_stemmer=True)``).
         language: In any spelling that ``Language.parse`` knows; the rows hold its canonical code.
         bootstrap: Number of resamples for the intervals; 0 leaves them out.
         seed: Of the resamples.
         subset: Only the examples that it keeps count, in every figure.
+        identifier: The language identifier of metrics given by name, where it is not to be their default.
 
     Raises:
         UnknownNameError: for a metric or a language that does not exist.
@@ -65,24 +66,24 @@ def score(
     if subset:
         examples = [example for example, kept in zip(examples, subset.keep(examples), strict=True) if kept]
     rows = []
-    for metric, figures in choose(metrics):
+    for metric, figures in choose(metrics, identifier):
         scores = metric.per_example(examples)
         for figure in figures:
-            sign = signature(metric, figure, [code], bootstrap, seed, subset)
+            sign = signature(metric, figure, [code], bootstrap, seed, subset, scores[figure.name])
             rows.append(summarize(scores[figure.name], figure, code, sign, bootstrap, seed))
     return rows
 
 
 def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
     """One figure from the scores of its examples, of which NaN are left out."""
-    defined = scores[~np.isnan(scores)]
+    defined = scores[is_defined(scores)]
     defined = figure.units(defined) if figure.units else defined
-    low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus)
+    low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus, figure.of_sums)
     value = figure.of(defined) if len(defined) else None
     return Row(language, figure.name, value, low, high, len(defined), signature)
 
 
-def choose(metrics: Sequence[str | Metric], identifier: str | None = None) -> Iterator[tuple[Metric, list[Figure]]]:
+def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iterator[tuple[Metric, list[Figure]]]:
     """Each metric that is asked for, once, with the figures wanted of it.
 
     Args:
@@ -90,28 +91,48 @@ def choose(metrics: Sequence[str | Metric], identifier: str | None = None) -> It
         identifier: For metrics given by name, language identification by another than their default.
 
     Raises:
-        UnknownNameError: for a name that is neither a metric's nor a figure's.
+        UnknownNameError: for a name that is neither a metric's nor a figure's, or an option that the metric lacks.
+        InputError: for a value that an option cannot take.
     """
-    owners = {figure.name: name for name in plugins.names() for figure in plugins.get(name).figures}
-    wanted: dict[str | Metric, dict[str, Figure]] = {}
+    wanted: dict[Metric, dict[str, Figure]] = {}
     for asked in metrics:
-        if not isinstance(asked, str):
-            wanted[asked] = {figure.name: figure for figure in asked.figures}
-            continue
-        owner = owners.get(asked, asked)
-        if owner not in plugins.names():
-            raise UnknownNameError(f"unknown metric {asked!r}: {nearest(asked, {*owners, *plugins.names()})}")
-        figures = [figure for figure in plugins.get(owner).figures if asked in (figure.name, owner)]
-        wanted.setdefault(owner, {}).update({figure.name: figure for figure in figures})
-    for key, chosen in wanted.items():
-        yield (_by_name(key, identifier) if isinstance(key, str) else key), list(chosen.values())
+        if isinstance(asked, str | Mapping):
+            name, options = parse_spec(asked)
+            metric = build_metric(owner_of(name), options, identifier)
+            figures = [figure for figure in metric.figures if name in (figure.name, owner_of(name))]
+        else:
+            metric, figures = asked, list(asked.figures)
+        wanted.setdefault(metric, {}).update({figure.name: _bound(figure, metric) for figure in figures})
+    for metric, chosen in wanted.items():
+        yield metric, list(chosen.values())
 
 
-def _by_name(name: str, identifier: str | None) -> Metric:
-    metric = plugins.get(name)()
-    if identifier is None or not hasattr(metric, "identifier"):
-        return metric
-    return replace(metric, identifier=identifier)  # type: ignore[type-var]
+def _bound(figure: Figure, metric: Metric) -> Figure:
+    """The figure as the options of ``metric`` have it."""
+    if figure.of_sums is None or not isinstance(metric, SumsMetric):
+        return figure
+    return replace(figure, of_sums=partial(metric.of_sums, figure.name))
+
+
+def with_standing(metrics: Iterable[MetricSpec], standing: Iterable[str]) -> list[MetricSpec]:
+    """``metrics``, and those of the ``standing`` figures that they do not give already, with other options or without.
+
+    Raises as :func:`choose`.
+    """
+    metrics = list(metrics)
+    given = {figure.name for _, figures in choose(metrics) for figure in figures}
+    return metrics + [figure.name for _, figures in choose(standing) for figure in figures if figure.name not in given]
+
+
+def check_metrics(metrics: Iterable[MetricSpec], languages: Iterable[str], identifier: str | None = None) -> None:
+    """Find what a metric lacks before anything is generated: a package, a tokenizer, a language identifier.
+
+    Raises InputError.
+    """
+    languages = list(languages)
+    for metric, _ in choose(metrics, identifier):
+        for language in languages:
+            metric.signature(language)
 
 
 def signature(
@@ -121,13 +142,19 @@ def signature(
     bootstrap: int = 0,
     seed: int = 0,
     subset: Subset | None = None,
+    scores: Scores | None = None,
 ) -> str:
     """All that decides a figure, in the way of sacreBLEU.
 
     ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are the interval's. For
-    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``.
+    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``. sacreBLEU's
+    figures have its own signature, for which ``scores`` hold the number of references.
     """
-    parts = [figure.name, *_together([metric.signature(language) for language in languages])]
+    if scores is not None and isinstance(metric, SumsMetric):
+        signatures = [metric.figure_signature(figure.name, language, scores) for language in languages]
+    else:
+        signatures = [metric.signature(language) for language in languages]
+    parts = [figure.name, *_together(signatures)]
     parts += [f"subset:{subset.name}"] if subset else []
     parts += [f"bs:{bootstrap}", f"seed:{seed}"] if bootstrap else []
     return "|".join([*filter(None, parts), f"xlgen:{__version__}"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from xlgen.metrics.base import Scores
-from xlgen.metrics.bootstrap import resampled_means
+from xlgen.metrics.base import Scores, is_defined
+from xlgen.metrics.bootstrap import resampled_means, resampled_sums
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def paired_bootstrap(
     resamples: int = 1000,
     seed: int = 0,
     corpus: Callable[[Scores], float] | None = None,
+    of_sums: Callable[[Scores], float] | None = None,
 ) -> Difference | None:
     """Paired bootstrap of the difference of two means (Koehn 2004, section 3; Efron and Tibshirani 1993).
 
@@ -46,6 +47,7 @@ def paired_bootstrap(
         resamples: Number of resamples; the interval holds the middle 95 % of their differences.
         seed: Of the resamples.
         corpus: Of a figure that is not the mean of its scores, the figure from all scores; slow.
+        of_sums: Of a figure of sums, the figure from them; ``first`` and ``second`` are then rows of statistics.
 
     Returns:
         The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples have not the sign
@@ -53,11 +55,14 @@ def paired_bootstrap(
     """
     if len(first) != len(second):
         raise ValueError(f"pairs are needed, not {len(first)} scores and {len(second)}")
-    both = ~(np.isnan(first) | np.isnan(second))
+    both = is_defined(first) & is_defined(second)
     first, second = first[both], second[both]
     if not len(first):
         return None
-    if corpus:
+    if of_sums:
+        means = of_sums(first.sum(axis=0)), of_sums(second.sum(axis=0))
+        differences = _resampled_sums(first, second, resamples, seed, of_sums)
+    elif corpus:
         means = corpus(first), corpus(second)
         differences = _resampled_pairs(first, second, resamples, seed, corpus)
     else:
@@ -77,6 +82,16 @@ def _resampled_pairs(
     random = np.random.default_rng(seed)
     chosen = (random.integers(0, len(first), len(first)) for _ in range(resamples))
     return np.array([corpus(first[rows]) - corpus(second[rows]) for rows in chosen])
+
+
+def _resampled_sums(
+    first: Scores, second: Scores, resamples: int, seed: int, of_sums: Callable[[Scores], float]
+) -> Scores:
+    """Differences of a figure of sums on resamples of the pairs."""
+    both = np.hstack([first, second])
+    drawn = resampled_sums(both[np.lexsort(both.T)], resamples, seed)
+    width = first.shape[1]
+    return np.array([of_sums(sums[:width]) - of_sums(sums[width:]) for sums in drawn])
 
 
 def _p(differences: Scores) -> float:

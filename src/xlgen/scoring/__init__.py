@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from xlgen.metrics.base import Metric
 from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.options import MetricOptions, MetricSpec
 from xlgen.metrics.subset import subset as subset_called
+from xlgen.overrides import parse_yaml
 from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
-from xlgen.scoring.files import Kind, Record, read_records
+from xlgen.scoring.files import Kind, Record
+from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
 TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
@@ -23,7 +25,7 @@ __all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_r
 
 def score(
     rows: str | Path | Iterable[Mapping[str, Any]],
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     by: Sequence[str] = ("language",),
     language: str | None = None,
     bootstrap: int = 1000,
@@ -31,13 +33,16 @@ def score(
     subset: str | None = None,
     strict: bool = True,
     lid: str | None = None,
+    references: Sequence[str | Path] = (),
+    input: str | Path | None = None,
 ) -> list[FigureRow]:
     """The figures of a system's outputs, as ``xlgen score`` gives them.
 
     Args:
         rows: Mappings with ``prediction``, and ``id``, ``language``, ``references``, ``input`` where there are; or a
             file or folder of such rows.
-        metrics: Names of metrics or figures, or metrics with options of their own. None chooses by what rows have.
+        metrics: Names of metrics or figures, or either with options: ``{"name": "rouge", "use_stemmer": True}``, or
+            ``Rouge(use_stemmer=True)``. None chooses by what rows have.
         by: Fields of the rows that have figures of their own for each value.
         language: Of rows that do not say theirs.
         bootstrap: Number of resamples for the intervals; 0 leaves them out.
@@ -46,6 +51,9 @@ def score(
         strict: Whether a bad row is an error; otherwise it is left out.
         lid: A name or path for :func:`xlgen.metrics.lid.load`: the language identifier of the subset and of metrics
             given by name. None is lid.176.ftz.
+        references: Where ``rows`` is a file, files with a reference for each of its rows, a line each; or of a file
+            with answers by id, one file with the questions in SQuAD's format.
+        input: A file with an input for each of its rows, a line each.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
@@ -54,8 +62,13 @@ def score(
     Raises:
         InputError: for a bad row, and where there is no good one.
     """
-    records = read_records(str(rows)) if isinstance(rows, str | Path) else mapping_records(rows)
-    source = str(rows) if isinstance(rows, str | Path) else "the rows"
+    sources = Sources(tuple(map(str, references)), None if input is None else str(input))
+    if isinstance(rows, str | Path):
+        records, source = read_outputs(str(rows), None, sources), str(rows)
+    elif references or input is not None:
+        raise InputError("references and inputs in files of their own are for rows in a file")
+    else:
+        records, source = mapping_records(rows), "the rows"
     bad = BadRows(strict)
     collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset, lid=lid)
     return figure_rows(collected, bootstrap, seed, subset_called(subset, lid or SMALL) if subset else None)
@@ -68,13 +81,16 @@ def score_records(
     by: Sequence[str] = ("language",),
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     subset: str | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
+    options: MetricOptions | None = None,
 ) -> Collected:
     """The scores of all good records; ``bad`` learns of the others.
+
+    ``options`` are those of metrics, by the name of a metric or a figure, also where ``metrics`` names none.
 
     Raises:
         InputError: where no record is good, or none is in the subset.
@@ -93,7 +109,7 @@ def score_records(
     if lid is not None:
         load(lid)  # its errors come before any row is read
     chosen = subset_called(subset, lid or SMALL) if subset else None
-    collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid)
+    collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid, options or {})
     if not good:
         first = f"; the first: {bad.first[0]}" if bad.first else ""
         raise InputError(f"{source} has no row that can be scored, and {bad.count} that cannot{first}")
@@ -115,6 +131,18 @@ def check_renamed(pairs: Sequence[str]) -> dict[str, str]:
 
 def check_kind(kind: str | None) -> Kind | None:
     """The format called so. Raises InputError."""
-    if kind not in (None, "jsonl", "csv", "tsv"):
-        raise InputError(f"--input-format must be jsonl, csv or tsv, not {kind!r}")
+    if kind not in (None, *get_args(Kind)):
+        raise InputError(f"--input-format must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     return cast(Kind | None, kind)
+
+
+def parse_options(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Options of metrics given as ``rouge.use_stemmer=true``; values are YAML. Raises InputError."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        name, dot, option = path.partition(".")
+        if not (name and dot and option and equals):
+            raise InputError(f"{text!r} must be METRIC.OPTION=VALUE: rouge.use_stemmer=true")
+        found.setdefault(name, {})[option] = parse_yaml(value, f"the value of {path}")
+    return found

@@ -31,6 +31,10 @@ class Entry:
     example: Example
     group: tuple[str, ...]
     """The row's values of the fields that the table is by."""
+    number: int
+    """The row's place among all rows, from 0."""
+    numbered: bool
+    """Whether the id is such a number, for the row has none."""
     mended: bool
     """Whether a text held half of a surrogate pair, which is read as U+FFFD."""
 
@@ -53,7 +57,7 @@ def parse_entry(
 
     Args:
         fields: Of the record; those not in :data:`FIELDS` or ``by`` are passed over.
-        number: Of the record, its id where it has none.
+        number: Of the record, from 0: its id where it has none.
         by: Fields whose values say which figures it goes into.
         language: Of records that do not say theirs.
         renamed: The record's names for :data:`FIELDS`.
@@ -75,12 +79,22 @@ def parse_entry(
     )
     whole = _whole(example)
     group = tuple(code if name == "language" else _group(fields, name) for name in by)
-    return Entry(_id(found["id"], number), whole, group, whole is not example)
+    name = _id(found["id"])
+    return Entry(str(number) if name is None else name, whole, group, number, name is None, whole is not example)
 
 
-def _id(value: object, number: int) -> str:
+def language_of(
+    fields: Mapping[str, Any], language: str | None = None, renamed: Mapping[str, str] | None = None
+) -> str | None:
+    """The language of a record that may be bad otherwise; None where nothing says it."""
+    found = fields.get((renamed or {}).get("language", "language")) or language
+    code = _parse_language(found) if isinstance(found, str) else None
+    return code if isinstance(code, str) else None
+
+
+def _id(value: object) -> str | None:
     if value is None or value == "":
-        return str(number)
+        return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InputError(f"id must be text or a whole number, not {describe(value)}")
     return str(value)

@@ -14,6 +14,7 @@ from xlgen.metrics.score import signature, summarize
 from xlgen.metrics.significance import Difference, paired_bootstrap
 from xlgen.metrics.subset import Subset
 from xlgen.registry import InputError
+from xlgen.scoring.pairing import Pairs, pair_rows
 from xlgen.scoring.stream import Collected
 
 FigureRow: TypeAlias = dict[str, Any]
@@ -37,7 +38,7 @@ def figure_rows(
     for number, members in collected.rows_of():
         languages = collected.languages[number]
         for (metric, figure), scores in zip(collected.figures, collected.scores, strict=True):
-            sign = signature(metric, figure, languages, bootstrap, seed, subset)
+            sign = signature(metric, figure, languages, bootstrap, seed, subset, scores[members])
             found = summarize(scores[members], figure, "", sign, bootstrap, seed)
             values = {"metric": found.metric, "value": found.value, "low": found.low, "high": found.high}
             about = {"n": found.n, "signature": found.signature}
@@ -48,22 +49,23 @@ def figure_rows(
 def compare(
     first: Collected, second: Collected, bootstrap: int = 1000, seed: int = 0, subset: Subset | None = None
 ) -> tuple[list[FigureRow], dict[str, int | list[str]]]:
-    """Two systems on the rows that both have, paired by language and id, in the groups of ``first``.
+    """Two systems on the rows that both have (:func:`xlgen.scoring.pairing.pair_rows`), in the groups of ``first``.
 
     Returns:
         A row for each group and figure with ``first, second, difference, low, high, p, n, signature``, and the means
-        over languages; and what did not pair. Of rows that repeat an id only the first is paired.
+        over languages; and what did not pair.
     """
-    _, left, right = np.intersect1d(first.keys, second.keys, return_indices=True)
+    pairs = pair_rows(first, second)
+    left, right = pairs.first, pairs.second
     rows = []
     for number, members in _pairs_of(first, left):
         for (metric, figure), ours, theirs in zip(first.figures, first.scores, second.scores, strict=True):
             pair = _units(figure, ours[left[members]], theirs[right[members]])
-            found = paired_bootstrap(*pair, bootstrap, seed, figure.corpus)
-            sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset)
+            found = paired_bootstrap(*pair, bootstrap, seed, figure.corpus, figure.of_sums)
+            sign = signature(metric, figure, first.languages[number], bootstrap, seed, subset, pair[0])
             about = {"metric": figure.name, **_values(found, figure.scale), "signature": f"paired|{sign}"}
             rows.append({**_where(first, first.groups[number]), **about})
-    return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, left, right)
+    return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, pairs)
 
 
 def _units(figure: Figure, ours: Scores, theirs: Scores) -> tuple[Scores, Scores]:
@@ -92,12 +94,12 @@ def _pairs_of(collected: Collected, chosen: NDArray[np.intp]) -> Iterator[tuple[
         yield int(number), np.flatnonzero(groups == number)
 
 
-def _unpaired(
-    first: Collected, second: Collected, left: NDArray[np.intp], right: NDArray[np.intp]
-) -> dict[str, int | list[str]]:
-    alone, other = _alone(first, left), _alone(second, right)
+def _unpaired(first: Collected, second: Collected, pairs: Pairs) -> dict[str, int | list[str]]:
+    alone, other = _alone(first, pairs.first), _alone(second, pairs.second)
     return {
-        "paired": len(left),
+        **({"renumbered": list(pairs.renumbered)} if pairs.renumbered else {}),
+        **({"different": pairs.different} if pairs.different else {}),
+        "paired": len(pairs.first),
         "only_first": len(alone),
         "only_second": len(other),
         "only_first_ids": _ids(first, alone),

@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
+from xlgen.delimited import LONGEST, looks_quoted, numbered_lines, read_delimited
 from xlgen.registry import InputError
 
-Kind: TypeAlias = Literal["jsonl", "csv", "tsv"]
+Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
 Record: TypeAlias = tuple[str, dict[str, Any] | InputError]
 """Where it stands (``F.jsonl, line 3``), and its fields, or what is wrong with it."""
 
-_SUFFIXES: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
-# A longer line or field is one that lost its newline or its closing quotation mark: it would fill the memory.
-_LONGEST_LINE, _LONGEST_FIELD = 64 * 2**20, 16 * 2**20
+_SUFFIXES: dict[str, Kind] = {
+    **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
+    **{".csv": "csv", ".tsv": "tsv", ".txt": "text"},
+}
 
 
-def read_records(source: str, kind: Kind | None = None) -> Iterator[Record]:
+def read_records(
+    source: str, kind: Kind | None = None, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Record]:
     """The records of a file, of the files in a folder, or of standard input (``-``), in their order.
 
     Args:
-        source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, each also ``.gz``).
+        source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, each also ``.gz``).
         kind: What it holds, where its name does not say so; standard input is JSONL.
+        say: Receives a note on rows that are read, but perhaps not as they were meant.
 
     Raises:
         InputError: where the whole of it cannot be read. A single bad record is given as an error instead.
     """
     for path in _paths(source):
-        try:
-            with _open(path) as file:
-                yield from _parse(file, path, kind or _kind(path))
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(f"{path} is not whole gzip data: {error}") from None
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from None
+        with open_file(path) as file:
+            yield from _parse(file, path, kind or _kind(path), say)
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[BinaryIO]:
+    """A file, gzipped or not, or standard input (``-``). Raises InputError where it cannot be read, while it is."""
+    try:
+        with _open(path) as file:
+            yield file
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is not whole gzip data: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_lines(path: str) -> Iterator[str]:
+    """The lines of a file of text, an empty one too; a line end at the end of the file begins no line.
+
+    Raises InputError for text that is not UTF-8.
+    """
+    with open_file(path) as file:
+        for where, record in _text(numbered_lines(file, path), path):
+            if isinstance(record, InputError):
+                raise InputError(f"{where}: {record}")
+            yield record["prediction"]
 
 
 def _paths(source: str) -> list[str]:
     path = Path(source)
     if source == "-" or not path.is_dir():
         return [source]
-    found = [str(each) for each in sorted(path.iterdir()) if _suffix(each.name) in _SUFFIXES]
+    suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # which may well be notes
+    found = [str(each) for each in sorted(path.iterdir()) if _suffix(each.name) in suffixes]
     if not found:
-        raise InputError(f"no file in {source} ends in {', '.join(_SUFFIXES)}")
+        raise InputError(f"no file in {source} ends in {', '.join(suffixes)}")
     return found
 
 
@@ -57,12 +81,16 @@ def _suffix(name: str) -> str:
     return Path(name.removesuffix(".gz")).suffix.lower()
 
 
+def file_kind(path: str) -> Kind | None:
+    """What a file holds by its name; None where that does not say."""
+    return "jsonl" if path == "-" else _SUFFIXES.get(_suffix(path))
+
+
 def _kind(path: str) -> Kind:
-    if path == "-":
-        return "jsonl"
-    if _suffix(path) not in _SUFFIXES:
+    found = file_kind(path)
+    if found is None:
         raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or --input-format say what it holds")
-    return _SUFFIXES[_suffix(path)]
+    return found
 
 
 def _open(path: str) -> AbstractContextManager[BinaryIO]:
@@ -73,27 +101,25 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
     return cast(BinaryIO, gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb")
 
 
-def _parse(file: BinaryIO, path: str, kind: Kind) -> Iterator[Record]:
+def _parse(file: BinaryIO, path: str, kind: Kind, say: Callable[[str], None]) -> Iterator[Record]:
     name = "standard input" if path == "-" else path
-    return _jsonl(_lines(file, name), name) if kind == "jsonl" else _csv(_lines(file, name), name, kind)
+    lines = numbered_lines(file, name)
+    if kind == "text":
+        return _text(lines, name)
+    return _jsonl(lines, name) if kind == "jsonl" else _delimited(lines, name, kind, say)
 
 
-def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without a byte order mark, of which no more than the longest is kept.
-
-    Splits at newlines only, not at U+2028.
-    """
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if number == 1:
-            if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise InputError(f"{name} is UTF-16 text: save it as UTF-8")
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        rest = line
-        while len(rest) == _LONGEST_LINE and not rest.endswith(b"\n"):
-            rest = file.readline(_LONGEST_LINE)
-        yield number, line
+def _text(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
+    """An output a line."""
+    for number, line in lines:
+        where = f"{name}, line {number}"
+        if len(line) >= LONGEST:
+            yield where, InputError(f"it is longer than {LONGEST >> 20} MiB")
+            continue
+        try:
+            yield where, {"prediction": line.decode("utf-8").removesuffix("\n").removesuffix("\r")}
+        except UnicodeDecodeError as error:
+            yield where, InputError(f"it is not UTF-8 text, from byte {error.start + 1} on")
 
 
 def _jsonl(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
@@ -106,8 +132,8 @@ def _jsonl(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
 
 
 def _object(line: bytes) -> dict[str, Any] | InputError:
-    if len(line) >= _LONGEST_LINE:
-        return InputError(f"it is longer than {_LONGEST_LINE >> 20} MiB")
+    if len(line) >= LONGEST:
+        return InputError(f"it is longer than {LONGEST >> 20} MiB")
     try:
         fields = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -127,31 +153,16 @@ def describe(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _csv(lines: Iterator[tuple[int, bytes]], name: str, kind: Kind) -> Iterator[Record]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    # Bytes that are no UTF-8 become lone surrogates, which tell the rows that hold them.
-    text = (line.decode("utf-8", "surrogateescape") for _, line in lines)
-    rows = csv.reader(text, delimiter="\t" if kind == "tsv" else ",", strict=True)
-    header: list[str] | None = None
-    while True:
-        where = f"{name}, line {rows.line_num + 1}"
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            hint = "; is a quotation mark not closed?" if "limit" in str(error) or "end of data" in str(error) else ""
-            yield where, InputError(f"it is not valid {kind.upper()}: {error}{hint}")
-            continue
-        if header is None:
-            header = row
-        elif row:
-            yield where, _fields(header, row)
-
-
-def _fields(header: list[str], row: list[str]) -> dict[str, Any] | InputError:
-    if len(row) != len(header):
-        return InputError(f"it has {len(row)} columns, the header has {len(header)}")
-    if any("\udc80" <= char <= "\udcff" for text in row if not text.isascii() for char in text):
-        return InputError("it is not UTF-8 text")
-    return dict(zip(header, row, strict=True))
+def _delimited(
+    lines: Iterator[tuple[int, bytes]], name: str, kind: Kind, say: Callable[[str], None]
+) -> Iterator[Record]:
+    separator, quoting = "," if kind == "csv" else "\t", True if kind == "tsv-quoted" else None
+    suspect = 0
+    for number, found in read_delimited(lines, separator, quoting, name=name):
+        suspect += kind == "tsv" and isinstance(found, dict) and looks_quoted(found)
+        yield f"{name}, line {number}", found
+    if suspect:
+        say(
+            f"{name}: {suspect} rows hold fields that look quoted as in CSV; in TSV quotation marks are text. "
+            "If they enclose fields here, give --input-format tsv-quoted"
+        )

@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xlgen.metrics.base import Example
+from xlgen.metrics.lid import SMALL
+from xlgen.metrics.options import MetricSpec
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset
 
 
 def score_predictions(
     rows: Sequence[Mapping[str, Any]],
-    metrics: Sequence[str],
+    metrics: Sequence[MetricSpec],
     language: str,
     bootstrap: int = 0,
     only: str | None = None,
+    lid: str | None = None,
 ) -> list[Row]:
     """The figures of one language's rows.
 
     ``only`` names the examples that count, by their references (see ``xlgen.metrics.subset``); where there are none,
-    all do.
+    all do. ``lid`` is the language identifier of the subset and of metrics given by name.
     """
     examples = [
         Example(
@@ -35,5 +38,5 @@ def score_predictions(
         for row in rows
     ]
     labelled = any(example.references for example in examples)
-    chosen = subset(only) if only and labelled else None
-    return score(examples, metrics, language, bootstrap=bootstrap, subset=chosen)
+    chosen = subset(only, lid or SMALL) if only and labelled else None
+    return score(examples, metrics, language, bootstrap=bootstrap, subset=chosen, identifier=lid)

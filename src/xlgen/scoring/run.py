@@ -8,16 +8,17 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import SMALL
+from xlgen.metrics.options import MetricOptions
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.registry import InputError
 from xlgen.scoring import score_records
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows
-from xlgen.scoring.files import Kind, read_records
+from xlgen.scoring.files import Kind
+from xlgen.scoring.pairing import repeated
+from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected
 
 
@@ -36,6 +37,9 @@ def score_files(
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int], None] = lambda count: None,
     lid: str | None = None,
+    options: MetricOptions | None = None,
+    references: Sequence[str] = (),
+    input: str | None = None,
 ) -> dict[str, Any]:
     """The figures of one file, or of two and their differences.
 
@@ -43,11 +47,13 @@ def score_files(
         sources: One or two files or folders; ``-`` is standard input.
         metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
         renamed: The files' names for the fields of a row.
-        kind: ``jsonl``, ``csv`` or ``tsv``, where the files' names do not say.
+        kind: What the files hold, where their names do not say.
         faults: Where to write the labels of each row of the first file, as JSONL.
         say: Is told what was left out.
         progress: Is told how many rows were scored, from time to time.
         lid: The language identifier, for the labels of faults too.
+        options: Those of metrics, by the name of a metric or a figure.
+        references, input: Files with what the rows of ``sources`` lack, see :mod:`xlgen.scoring.parallel`.
 
     Returns:
         ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
@@ -55,15 +61,16 @@ def score_files(
     Raises:
         InputError: see :func:`xlgen.scoring.score_records`; and where nothing pairs.
     """
-    if len(sources) == 2 and list(sources) == ["-", "-"]:
-        raise InputError("only one of the two files can be standard input")
+    if [*sources, *references, input].count("-") > 1:
+        raise InputError("only one file can be standard input")
     chosen = subset_called(subset, lid or SMALL) if subset else None
     found: list[Collected] = []
+    parallel = Sources(references, input, renamed or {})
     for number, source in enumerate(sources):
         bad = BadRows(strict)
         with _writer(faults if number == 0 else None) as file:
             collected = score_records(
-                read_records(source, kind),
+                read_outputs(source, kind, parallel, say),
                 source,
                 bad,
                 by,
@@ -74,6 +81,7 @@ def score_files(
                 keep_ids=len(sources) == 2,
                 seen=_seen(file, progress, lid or SMALL),
                 lid=lid,
+                options=options,
             )
         _say_what_was_left_out(source, collected, bad, say)
         found.append(collected)
@@ -107,7 +115,8 @@ def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Cal
         nonlocal done
         if file is not None:
             for entry, found in zip(chunk, findings(find([each.example for each in chunk], lid)), strict=True):
-                about = {"id": entry.id, "language": entry.example.language}
+                about: dict[str, Any] = {"row": entry.number, "id": entry.id, "language": entry.example.language}
+                about["prediction"] = entry.example.prediction
                 labels = {"labels": found.labels, "unknown": found.unknown}
                 file.write(json.dumps({**about, **labels}, ensure_ascii=False) + "\n")
         done += len(chunk)
@@ -123,8 +132,13 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
             say(f"  {message}")
         if bad.count > len(bad.first):
             say(f"  ... and {bad.count - len(bad.first)} more")
-    repeated = len(collected.keys) - len(np.unique(collected.keys))
-    if repeated:
-        say(f"{source}: {repeated} rows repeat the language and id of another; all are scored")
+    if count := repeated(collected):
+        fields = ", ".join(dict.fromkeys(["language", *collected.by]))
+        say(f"{source}: {count} rows repeat the {fields} and id of another; all are scored")
+    if bad.uncertain and collected.ids is not None:
+        raise InputError(
+            f"{source} has rows without ids in several languages, and a bad row that does not say its language: which "
+            "rows pair with those of the other file is not known. Fix the row, or give ids"
+        )
     if bad.mended:
         say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")

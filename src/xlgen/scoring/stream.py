@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.metrics.base import Figure, Metric, Scores
+from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
 from xlgen.registry import InputError
-from xlgen.scoring.entries import Entry, parse_entry
+from xlgen.scoring.entries import Entry, language_of, parse_entry
 from xlgen.scoring.files import Record
 
 ALWAYS = (
@@ -42,6 +44,8 @@ class BadRows:
     """What is wrong with the first ten."""
     mended: int = 0
     """Rows with half of a surrogate pair."""
+    uncertain: bool = False
+    """Whether rows of several languages have no ids and follow a bad row of unknown language."""
 
     def add(self, where: str, error: InputError) -> None:
         """Note a bad row; in strict mode raise it."""
@@ -69,7 +73,11 @@ class Collected:
     """The group of each row, as its place in ``groups``."""
     keys: NDArray[np.int64]
     """A hash of each row's language and id, within this process."""
+    inputs: NDArray[np.int64]
+    references: NDArray[np.int64]
+    """Hashes of each row's input and references, 0 where there is none."""
     ids: list[str] | None
+    row_languages: list[str] | None
     """What ``keys`` stand for, where it was asked for."""
 
     @property
@@ -92,16 +100,28 @@ def entries(
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[Entry]:
-    """The good rows; the bad ones go to ``bad``."""
-    for number, (where, record) in enumerate(records, start=1):
-        if isinstance(record, InputError):
-            bad.add(where, record)
-            continue
+    """The good rows; the bad ones go to ``bad``.
+
+    Rows without an id are numbered from 0 in each language, bad ones too, so that the same row has the same number
+    whatever is wrong with others. A bad row that does not say its language counts in every language.
+    """
+    numbers, of_any = Counter[str](), 0
+    for number, (where, record) in enumerate(records):
         try:
+            if isinstance(record, InputError):
+                raise record
             entry = parse_entry(record, number, by, language, renamed)
         except InputError as error:
+            code = language_of(record, language, renamed) if isinstance(record, dict) else None
+            of_any += code is None
+            numbers.update([code] if code else [])
             bad.add(where, error)
             continue
+        code = entry.example.language
+        if entry.numbered:
+            bad.uncertain |= bool(of_any) and len(numbers) > 1
+            entry = replace(entry, id=str(numbers[code] + of_any))
+        numbers[code] += 1
         bad.mended += entry.mended
         yield entry
 
@@ -109,11 +129,12 @@ def entries(
 def collect(
     rows: Iterable[Entry],
     by: Sequence[str] = ("language",),
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[MetricSpec] | None = None,
     subset: Subset | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
     lid: str | None = None,
+    options: MetricOptions | None = None,
 ) -> Collected:
     """Score all rows.
 
@@ -125,12 +146,18 @@ def collect(
         keep_ids: Whether ids are kept besides their hashes.
         seen: Is given each chunk of rows that count.
         lid: The language identifier of metrics given by name, where it is not to be their default.
+        options: Those of metrics given by name, or chosen.
     """
-    chosen: list[tuple[Metric, list[Figure]]] | None = None if metrics is None else list(choose(metrics, lid))
+
+    def chosen_of(specs: Sequence[MetricSpec]) -> list[tuple[Metric, list[Figure]]]:
+        return list(choose(with_options(specs, options or {}), lid))
+
+    chosen = None if metrics is None else chosen_of(metrics)
     parts: list[list[Scores]] = []
     index: dict[tuple[str, ...], int] = {}
     languages: list[set[str]] = []
-    group, keys, ids = array("q"), array("q"), list[str]()
+    group, keys, inputs, references = (array("q") for _ in range(4))
+    ids, row_languages = list[str](), list[str]()
     for chunk in _chunks(rows):
         if subset:
             kept = subset.keep([entry.example for entry in chunk])
@@ -139,7 +166,7 @@ def collect(
             continue
         if chosen is None:
             with_references = any(entry.example.references for entry in chunk)
-            chosen = list(choose((*(WITH_REFERENCES if with_references else ()), *ALWAYS), lid))
+            chosen = chosen_of((*(WITH_REFERENCES if with_references else ()), *ALWAYS))
         examples = [entry.example for entry in chunk]
         found = [(metric.per_example(examples), figures) for metric, figures in chosen]
         parts.append([scores[figure.name] for scores, figures in found for figure in figures])
@@ -151,7 +178,11 @@ def collect(
             languages[number].add(entry.example.language)
             group.append(number)
             keys.append(hash((entry.example.language, entry.id)))
-        ids += [entry.id for entry in chunk] if keep_ids else []
+            inputs.append(hash(entry.example.input) if entry.example.input is not None else 0)
+            references.append(hash(entry.example.references) if entry.example.references else 0)
+        if keep_ids:
+            ids += [entry.id for entry in chunk]
+            row_languages += [entry.example.language for entry in chunk]
         seen(chunk)
     return Collected(
         by=tuple(by),
@@ -161,7 +192,10 @@ def collect(
         languages=[sorted(codes) for codes in languages],
         group=np.array(group, dtype=np.intp),
         keys=np.array(keys, dtype=np.int64),
+        inputs=np.array(inputs, dtype=np.int64),
+        references=np.array(references, dtype=np.int64),
         ids=ids if keep_ids else None,
+        row_languages=row_languages if keep_ids else None,
     )
 
 

@@ -56,6 +56,14 @@ def _comparison_cells(row: FigureRow) -> tuple[str, ...]:
 def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
     """How many rows were paired, and which were not."""
     lines = [f"{pairs['paired']:,} pairs"]
+    if renumbered := pairs.get("renumbered"):
+        lines.append(
+            f"rows of {', '.join(renumbered)} are numbered from 0 in one file and from 1 in the other: paired by place"
+        )
+    if different := pairs.get("different"):
+        lines.append(
+            f"{different:,} pairs of one id have different inputs or references: are the ids the same examples'?"
+        )
     for which, source in zip(("first", "second"), sources, strict=True):
         count, ids = pairs[f"only_{which}"], pairs[f"only_{which}_ids"]
         if count:

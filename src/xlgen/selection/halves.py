@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from xlgen.metrics.options import located, only_figures, with_options
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import read_lines
@@ -86,13 +87,15 @@ def _half(run: Run, half: int) -> Run:
 
 
 def _figures(run: Run, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
-    step = int(folder.name.removeprefix("step-"))
+    step, task = int(folder.name.removeprefix("step-")), _task(run)
     for file in sorted(folder.glob("*.jsonl")):
         rows = _of_half(read_lines(file), half)
         if not rows:
             continue
         names = [run.main_metric, LANGUAGE_RATE, *(["xlrs"] if any("similarity" in row for row in rows) else [])]
-        for row in score_predictions(rows, names, file.stem, only=_subset(run)):
+        options = (run.stage.get("evaluation") or {}).get("metric_options") or {}
+        metrics = only_figures(with_options([*(task.get("metrics") or ()), *names], options), names)
+        for row in score_predictions(rows, metrics, file.stem, only=task.get("subset"), lid=_lid(run, task)):
             if row.value is not None:
                 yield {**asdict(row), "step": step, "event": "figure"}
 
@@ -104,8 +107,14 @@ def _of_half(rows: Sequence[Mapping[str, Any]], half: int) -> list[Mapping[str, 
     return [row for row, unit in zip(rows, units, strict=True) if number[unit] % 2 == half]
 
 
-def _subset(run: Run) -> str | None:
-    """What the task's file says counts."""
+def _task(run: Run) -> Mapping[str, Any]:
+    """The task's file."""
     task = run.stage.get("task")
     config = read_yaml(find_task(task)) if task else None
-    return config.get("subset") if isinstance(config, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def _lid(run: Run, task: Mapping[str, Any]) -> str | None:
+    """The language identifier that the run was evaluated with."""
+    name = (run.stage.get("evaluation") or {}).get("lid") or task.get("lid")
+    return located(str(name), Path(run.recipe.get("data_dir") or ".")) if name else None

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from xlgen.config import Config, Recipe, validate
+from xlgen.metrics.options import check_identifier, located
 from xlgen.overrides import RecipeError, override, override_keys, read_yaml
 from xlgen.registry import nearest
 from xlgen.selection.criteria import build_criterion
@@ -180,6 +181,13 @@ def only(study: Study, patterns: Iterable[str]) -> Study:
             raise RecipeError(f"study {study.name} has no run {pattern!r}: {nearest(pattern, names)}")
         wanted.update(found)
     return replace(study, runs=tuple(run for run in study.runs if run.name in wanted))
+
+
+def check_identifiers(study: Study) -> None:
+    """Find a language identifier that is not here before anything runs. Raises InputError."""
+    named = {(stage.evaluation.lid, run.recipe.data_dir) for run in study.runs for stage in run.recipe.stages}
+    for lid, folder in sorted((lid, folder) for lid, folder in named if lid is not None):
+        check_identifier(located(lid, Path(folder)))
 
 
 def _listed(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from rich.console import Console
 from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled
 from xlgen.data.templates import FIELD
 from xlgen.languages import Language
+from xlgen.metrics.lid import SMALL
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.shipped import find_task
@@ -91,11 +92,19 @@ def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text:
 
     What is done already is not done again.
     """
+    for text in stand_in_identifiers(run.recipe for run in study.runs):
+        say(text)
     searched = smoke_search(study)
     failed = _run_all(smoke_study(study), out, say)
     if searched is not None:
         failed |= search(searched, out, 1, Console(quiet=True), executor=lambda wave, *_: _run_all(wave, out, say))
     return failed
+
+
+def stand_in_identifiers(recipes: Iterable[Recipe]) -> list[str]:
+    """What is said of each language identifier that the packaged one stands in for."""
+    named = {stage.evaluation.lid for recipe in recipes for stage in recipe.stages} - {None, SMALL}
+    return [f"language identification: {SMALL} stands in for {name}" for name in sorted(map(str, named))]
 
 
 def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, str]:
@@ -172,13 +181,15 @@ def _training(training: Training) -> Training:
 
 
 def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluation:
-    changes = {
+    changes: dict[str, Any] = {
         "every": None,
         "examples": 1,
         # A task's file may have languages that are not asked for one by one.
         "languages": _languages(evaluation.languages, stand_ins) or ("en", *_STANDING_IN),
         "max_new_tokens": 4,
         "bootstrap": 0,
+        "lid": None,
+        "metric_options": {},
         "xlrs": evaluation.xlrs and ParallelText(sentences=2),
     }
     return evaluation.model_copy(update=changes)

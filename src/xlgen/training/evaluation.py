@@ -26,7 +26,8 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.score import ALWAYS, Row
+from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
+from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
@@ -87,7 +88,15 @@ def predict(
     progress: Callable[[int], None] = lambda count: None,
     seen: Representations | None = None,
 ) -> list[Predicted]:
-    """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder."""
+    """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder.
+
+    The output for an empty input is empty.
+    """
+    full = [example for example in examples if not example.is_empty]
+    if len(full) < len(examples):
+        found = iter(predict(backbone, method, full, task, decoding, control, progress, seen))
+        progress(len(examples) - len(full))
+        return [Predicted("", 0, None) if example.is_empty else next(found) for example in examples]
     decode = Decoder(backbone, decoding, task.data_dir, progress, seen, task.outputs)
     backbone.learn(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
@@ -95,8 +104,8 @@ def predict(
     for language, chosen in method.together([example.language for example in examples]):
         method.set_language(backbone, language)
         requests = [Request(encoded[i][0], examples[i].language) for i in chosen]
-        found = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
-        texts.update(zip(chosen, found, strict=True))
+        outputs = control.generate(decode, requests) if control else [best[0].text for best in decode(requests)]
+        texts.update(zip(chosen, outputs, strict=True))
     return [
         Predicted(texts[i], cropped, seen.of.get((example.language, source)) if seen else None)
         for i, (example, (source, cropped)) in enumerate(zip(examples, encoded, strict=True))
@@ -113,19 +122,28 @@ def predict_stream(
 ) -> Iterator[tuple[LabelledExample, str, int]]:
     """:func:`predict` for inputs of one language that need not fit in memory: (example, raw text, cropped tokens).
 
-    An exception of ``examples`` is raised behind the results of all that came before it.
+    An exception of ``examples`` is raised behind the results of all that came before it. The output for an empty input
+    is empty.
     """
     read: deque[tuple[LabelledExample, int]] = deque()
 
     def encoded() -> Iterator[EncodedExample]:
         for example in examples:
+            if example.is_empty:
+                read.append((example, 0))
+                continue
             source, cropped = backbone.encode_source(example, task.config.max_source_tokens)
             read.append((example, cropped))
             yield EncodedExample(source, (0,), example.language)
 
+    def empty() -> Iterator[tuple[LabelledExample, str, int]]:
+        while read and read[0][0].is_empty:
+            yield read.popleft()[0], "", 0
+
     asked = Deferred(encoded())
     first = next(iter(asked), None)
     if first is None:
+        yield from empty()
         return asked.finish()
     method.set_language(backbone, first.language)
     whole = chain([first], asked)
@@ -135,8 +153,10 @@ def predict_stream(
         else _in_groups(whole, control, Decoder(backbone, decoding, task.data_dir, outputs=task.outputs))
     )
     for text in texts:
+        yield from empty()
         example, cropped = read.popleft()
         yield example, text, cropped
+    yield from empty()
     asked.finish()
 
 
@@ -160,7 +180,8 @@ def evaluate(
 
     Of a task with parallel inputs, rows say how alike the encoder makes each input and the one with its id in
     ``source_language`` (``similarity``, see ``xlgen.analysis.xlrs``); by default English, where it is evaluated. On
-    several processes each generates for its share; every process gets all rows.
+    several processes each generates for its share; every process gets all rows. A row whose input is empty has
+    ``empty_input`` and an empty output.
     """
     decoding, control = decoding_of(task, evaluation), control_of(evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
@@ -220,6 +241,7 @@ def _row(
         **({"group": example.group} if example.group else {}),
         "cropped_tokens": result.cropped,
         "unknown_tokens": unknown_tokens(example.texts, backbone),
+        **({"empty_input": True} if example.is_empty else {}),
         "prediction": task.with_newlines(prediction),
         "raw": shown(result.raw),
         # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
@@ -232,13 +254,40 @@ def _reference(text: str, backbone: Backbone) -> str:
     return " ".join(without_tokens(backbone.text.readable(text)).split()) if tokens_in(text) else text
 
 
-def score_rows(rows: Sequence[dict[str, Any]], task: Task, language: str, bootstrap: int) -> list[Row]:
-    """The task's metrics and the standing ones for the predictions of one language."""
-    known = any("similarity" in row for row in rows)
+def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
+    """How many rows of :func:`evaluate` have an empty input."""
+    return sum(row.get("empty_input", False) for row in rows)
+
+
+def metrics_of(task: Task, options: MetricOptions | None = None) -> list[MetricSpec]:
+    """The metrics of a task, and the standing ones."""
     # Labels are in no language.
-    always = () if task.config.head else ALWAYS
-    names = tuple(dict.fromkeys((*task.config.metrics, *always, *(("xlrs",) if known else ()))))
-    return score_predictions(rows, names, language, bootstrap, task.config.subset)
+    return with_options(with_standing(task.config.metrics, () if task.config.head else ALWAYS), options or {})
+
+
+def score_rows(
+    rows: Sequence[dict[str, Any]],
+    task: Task,
+    language: str,
+    bootstrap: int,
+    lid: str | None = None,
+    options: MetricOptions | None = None,
+) -> list[Row]:
+    """The task's metrics and the standing ones for the predictions of one language.
+
+    ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
+    """
+    known = any("similarity" in row for row in rows)
+    metrics = with_standing(metrics_of(task, options), ("xlrs",) if known else ())
+    return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
+
+
+def check_scoring(task: Task, evaluation: Evaluation) -> None:
+    """Find what metrics lack before anything trains or generates. Raises InputError."""
+    lid = task.identifier(evaluation.lid)
+    if lid is not None:
+        check_identifier(lid)
+    check_metrics(metrics_of(task, evaluation.metric_options), evaluation.languages or task.languages, lid)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -17,11 +17,10 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
 from xlgen.config import Recipe, Stage
 from xlgen.data.tasks import Task, load_task
-from xlgen.metrics.score import choose
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
-from xlgen.training.evaluation import control_of
+from xlgen.training.evaluation import check_scoring, control_of
 from xlgen.training.folder import RunFolder, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
@@ -134,7 +133,7 @@ def check(recipe: Recipe) -> list[Task | None]:
         task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
-            list(choose(task.config.metrics))
+            check_scoring(task, stage.evaluation)
         control_of(stage.evaluation)
         if stage.penalty:
             build_penalty(stage.penalty)

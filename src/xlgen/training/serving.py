@@ -28,8 +28,10 @@ from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.coverage import Coverage, warn
 from xlgen.training.evaluation import (
+    check_scoring,
     control_of,
     decoding_of,
+    empty_inputs,
     evaluate,
     evaluation_examples,
     predict_stream,
@@ -73,10 +75,12 @@ def evaluate_checkpoint(
     if task is None:
         raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
     check_head(str(checkpoint), head_of(about.head), task)
+    check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     rows: list[dict[str, Any]] = []
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
         found = evaluate(backbone, method, task, evaluation, examples, None, bar)
         label = "" if share == 1 else f" x {share:g}"
@@ -91,10 +95,12 @@ def evaluate_checkpoint(
         rows += [
             {**shared, **asdict(row)}
             for language, predictions in found.items()
-            for row in score_rows(predictions, task, language, evaluation.bootstrap)
+            for row in score_rows(predictions, task, language, *settings)
         ]
         write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
-    write_atomically(folder / "summary.json", json.dumps({"rows": rows}, ensure_ascii=False, indent=1))
+    empty = {language: count for language, predictions in found.items() if (count := empty_inputs(predictions))}
+    summary = {"rows": rows, **({"empty_inputs": empty} if empty else {})}
+    write_atomically(folder / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1))
     return rows, folder
 
 
@@ -107,11 +113,13 @@ def predict_file(
     control: dict[str, Any] | str | None = None,
     sampling: Sampling | None = None,
     precision: str = "fp32",
+    say: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Generate for each row of a JSONL file, or tell its labels, in order, and return how many rows there were.
 
     A row holds the fields of the task's input template, or ``input`` with the whole text; of tagging, the list of
-    words. What is done is written at once. Raises DataError with file and line for a bad row, behind what is before it.
+    words. What is done is written at once; the output for an empty input is empty, and ``say`` receives the number of
+    those. Raises DataError with file and line for a bad row, behind what is before it.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -129,7 +137,7 @@ def predict_file(
     check_evaluation(task, evaluation)
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
     told = _way(backbone, method, task, evaluation)
-    count, coverage = 0, Coverage()
+    count, empty, coverage = 0, 0, Coverage()
     with _open(source, "r") as lines, _open(target, "w") as written:
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
@@ -140,7 +148,10 @@ def predict_file(
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
+            empty += example.is_empty
     warn({code: coverage}, backbone.name, "the inputs")
+    if empty:
+        say(f"{empty} inputs are empty; their outputs are empty too")
     return count
 
 
@@ -173,17 +184,17 @@ def _example(record: Record, number: int, language: str, task: Task) -> Labelled
             record = Record({**record.fields, words: whole}, record.where)
     elif isinstance(whole, str) and task.config.source_pair is None:
         text = plain(task.on_one_line(Record({"input": whole}, record.where)).fields["input"])
-        return LabelledExample(str(record.fields.get(task.config.id, number)), language, text, (), record.where)
+        return LabelledExample(task.id_of(record, number), language, text, (), record.where)
     return task.example(record, language, number, labelled=False)
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
     told = "standard input" if name == "-" else name
     try:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                where = f"{told}, line {number}"
-                yield number, Record(parse_object(line, where), where)
+        full = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+        for row, (number, line) in enumerate(full):
+            where = f"{told}, line {number}"
+            yield row, Record(parse_object(line, where), where)
     except UnicodeDecodeError as error:
         raise (DataError(f"{told} is not UTF-8 text: {error}") if name == "-" else not_utf8(Path(name))) from None
 

@@ -27,7 +27,7 @@ from xlgen.metrics.score import Row
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.coverage import Coverage, measure, texts_of, warn
-from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
 from xlgen.training.loop import StepResult, train_loop
@@ -262,6 +262,7 @@ class StageRun:
 
     def _evaluate(self, step: int) -> None:
         assert self.task is not None
+        evaluation = self.stage.evaluation
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
         bar = self.progress.task(f"evaluating at step {step}", count, 0)
         rows = evaluate(
@@ -274,13 +275,15 @@ class StageRun:
             bar,
             Language.parse(self.stage.source_languages[0]).code,
         )
+        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
             for language, found in rows.items():
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
-                self.tracker.log("evaluated", step, language=language, examples=len(found), cropped_sources=cropped)
-                scored[language] = score_rows(found, self.task, language, self.stage.evaluation.bootstrap)
+                counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
+                self.tracker.log("evaluated", step, language=language, **counts)
+                scored[language] = score_rows(found, self.task, language, *settings)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():

@@ -174,3 +174,91 @@ def test_a_streamed_corpus_by_the_paragraph_up_to_a_limit(tmp_path: Path) -> Non
         "Première phrase 1. Deuxième phrase.",
     ]
     assert len(found) == 5
+
+
+# -- text stays text
+
+GUESSED = [
+    "2020-01-01",
+    "2020-01-01T10:00:00Z",
+    "007",
+    "1e5",
+    "1.50",
+    "NA",
+    "null",
+    "None",
+    "NaN",
+    "true",
+    "-",
+    "",
+    "๑๒",
+]
+"""What readers of tables like to take for dates, numbers, truth values or nothing."""
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["train.csv", "train.tsv", "train.jsonl", "train.json", "train.csv.gz"])
+def test_text_keeps_its_type_and_spelling(tmp_path: Path, name: str, streaming: bool) -> None:
+    """A column of each alone, which is what types are guessed from, and one of all."""
+    rows = [{**{f"c{n}": text for n, text in enumerate(GUESSED)}, "all": text} for text in GUESSED]
+    separator = "\t" if ".tsv" in name else ","
+    content = "".join(f"{separator.join(row.values())}\n" for row in [dict.fromkeys(rows[0], ""), *rows])
+    content = separator.join(rows[0]) + content[content.index("\n") :]
+    if ".json" in name:
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        content = f"[{', '.join(lines)}]" if name.endswith(".json") else "\n".join(lines)
+    (tmp_path / "set").mkdir()
+    data = content.encode()
+    (tmp_path / "set" / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    found = read(tmp_path, "th", streaming=streaming, data_files={"train": name})
+    assert [dict(record.fields) for record in found] == rows
+    sliced = read(tmp_path, "th", split="test", data_files={"train": name}, splits={"test": "train[2:4]"})
+    assert [record.fields["all"] for record in sliced] == GUESSED[2:4]
+
+
+def test_numbers_of_json_stay_numbers_of_their_kind(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text('{"n": 1, "x": "1"}\n{"n": null, "x": "b"}\n{"n": 2.0}\n')
+    found = read(tmp_path)
+    assert [repr(record.fields.get("n")) for record in found] == ["1", "None", "2.0"]
+    assert [record.fields.get("x") for record in found] == ["1", "b", None]
+
+
+def test_class_numbers_in_csv_have_the_names_of_the_card(tmp_path: Path) -> None:
+    card = "---\ndataset_info:\n  features:\n  - {name: text, dtype: string}\n  - name: label\n    dtype:\n"
+    card += "      class_label: {names: {'0': 'nein', '1': 'ja'}}\n---\n"
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "README.md").write_text(card)
+    (tmp_path / "set" / "train.csv").write_text("text,label\n007,1\nb,0\n")
+    assert [tuple(record.fields.values()) for record in read(tmp_path)] == [("007", "ja"), ("b", "nein")]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.parquet"])
+def test_required_fields_that_are_missing(tmp_path: Path, name: str) -> None:
+    """A null is missing, as blank text and lists of nothing are; the text ``None`` is there."""
+    rows: list[dict[str, Any]] = [
+        {"text": "a", "answers": ["x"]},
+        {"text": None, "answers": ["x"]},
+        {"text": " \u3000", "answers": ["x"]},
+        {"text": "b", "answers": []},
+        {"text": "c", "answers": None},
+        {"text": "d", "answers": [""]},
+        {"text": "None", "answers": ["", "x"]},
+    ]
+    (tmp_path / "set").mkdir()
+    if name.endswith("jsonl"):
+        (tmp_path / "set" / name).write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"answers": ["x"]}]))
+    else:
+        from datasets import Dataset
+
+        Dataset.from_list(rows).to_parquet(str(tmp_path / "set" / name))
+    found = read(tmp_path, required=("text", "answers"))
+    assert [record.fields["text"] for record in found] == ["a", "None"]
+
+
+def test_nulls_where_text_is_cut_or_unfolded(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    rows = [{"text": None, "parts": None}, {"text": "long enough\nno", "parts": [{"x": "1"}]}]
+    (tmp_path / "set" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [record.fields["text"] for record in read(tmp_path, paragraphs=5)] == ["long enough"]
+    assert [record.fields["x"] for record in read(tmp_path, unfold="parts")] == ["1"]

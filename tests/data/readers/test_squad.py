@@ -11,7 +11,7 @@ import pytest
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import FileOptions
-from xlgen.data.readers.squad import SquadReader
+from xlgen.data.readers.squad import SquadOptions, SquadReader
 
 XQUAD = Path(__file__).resolve().parents[4] / "shared" / "data" / "xquad"
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
@@ -115,3 +115,31 @@ def test_the_trap_is_there() -> None:
 
 def _ascii(path: Path) -> str:
     return json.dumps(json.loads(path.read_text(encoding="utf-8")))
+
+
+# -- SQuAD 2.0
+
+UNANSWERABLE: list[dict[str, Any]] = [
+    {"is_impossible": True, "answers": [], "plausible_answers": [{"text": "กรุงเทพ", "answer_start": 0}]},
+    {"is_impossible": True, "answers": [{"text": "กรุงเทพ", "answer_start": 0}]},
+    {"answers": []},
+    {"answers": [{"text": " ", "answer_start": 7}]},
+]
+
+
+@pytest.mark.parametrize("question", UNANSWERABLE)
+def test_unanswerable_questions_are_left_out_or_get_the_answer_that_is_named(
+    tmp_path: Path, question: dict[str, Any]
+) -> None:
+    data = squad(**question)
+    data["data"][0]["paragraphs"][0]["qas"].append({**QUESTION, "is_impossible": False})
+    (tmp_path / "s.json").write_text(json.dumps(data))
+
+    def answers(**options: Any) -> list[tuple[str, ...]]:
+        reader = SquadReader(SquadOptions(path="s.json", **options), tmp_path)
+        return [record.fields["answers"] for record in reader.read("th", "test")]
+
+    assert answers() == [("กรุงเทพ",)]
+    assert answers(no_answer="ไม่มีคำตอบ") == [("ไม่มีคำตอบ",), ("กรุงเทพ",)]
+    with pytest.raises(ValueError, match="cannot be blank"):
+        answers(no_answer=" ")

@@ -31,5 +31,5 @@ def test_a_first_line_with_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["a\tb", "a\tb\tc\td"])
 def test_other_columns_are_an_error(line: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"f, line 2 has \d columns where 3 are expected: query, title, label"):
+    with pytest.raises(DataError, match=r"f, line 2: it has \d columns where 3 are expected: query, title, label"):
         rows(tmp_path / "f", f"1\t2\t3\n{line}\n", columns=["query", "title", "label"])

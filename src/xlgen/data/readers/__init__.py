@@ -12,6 +12,9 @@ from xlgen.data.examples import Record
 from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
 
+TRAIN, UNLABELLED = "train", "unlabelled"
+"""The splits of labelled and of unlabelled training text; all others are to be evaluated on."""
+
 
 class DataError(InputError):
     """A data file is missing, malformed or empty. The message names file, line and what to do."""
@@ -25,6 +28,14 @@ class Reader(ABC):
     def __init__(self, options: Config, data_dir: Path) -> None:
         self.options: Any = options
         self.data_dir = data_dir
+        self.trained: dict[str, bool] = {}
+        """Of each file that was read, whether it was as training data."""
+
+    def is_apart(self, file: str, split: str) -> bool:
+        """Whether ``file`` may be ``split`` too: no file is both what is trained on and what is evaluated on."""
+        if split == UNLABELLED:
+            return True
+        return self.trained.setdefault(file, split == TRAIN) == (split == TRAIN)
 
     def languages(self) -> tuple[str, ...] | None:
         """The languages it holds; None where it cannot say."""

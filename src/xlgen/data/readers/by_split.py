@@ -31,6 +31,8 @@ class BySplitReader(Reader):
     def __init__(self, options: Config, data_dir: Path) -> None:
         super().__init__(options, data_dir)
         self._readers = {split: _build(config, split, data_dir) for split, config in self.options.readers.items()}
+        for reader in self._readers.values():
+            reader.trained = self.trained
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """What the split's reader gives. Raises DataError for a split without one, or a language it does not hold."""

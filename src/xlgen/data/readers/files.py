@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, check_held, readers
+from xlgen.data.readers import TRAIN, DataError, Reader, check_held, readers
+from xlgen.delimited import NotUtf8Error, numbered_lines, read_delimited
+from xlgen.registry import InputError
 
 
 class FileOptions(Config):
@@ -22,8 +25,13 @@ class FileOptions(Config):
     """The file's name for a language, where it differs: ``{en: eng}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
     """Of splits that hold some languages only: ``{train: [en]}``."""
-    separator: str | None = None
+    same_file_for_all_splits: bool = False
+    """Whether one file may be what a model is trained on and what it is evaluated on."""
+    separator: str | None = Field(default=None, min_length=1)
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
+    quoting: bool | None = None
+    """Whether quotation marks enclose the fields of a CSV file. If None, they do, unless tabs separate the fields and
+    the header has none: see :mod:`xlgen.delimited`."""
 
 
 class FileReader(Reader):
@@ -52,7 +60,18 @@ class FileReader(Reader):
                 f"{path} was read as {first} and cannot be {language} too; where each language has a file of its own, "
                 "write {language} in the path for it"
             )
+        self._check_split(path, split)
         return path
+
+    def _check_split(self, path: Path, split: str) -> None:
+        """Raise DataError where a file that is trained on is evaluated on too."""
+        if self.options.same_file_for_all_splits or self.is_apart(str(path.resolve()), split):
+            return
+        raise DataError(
+            f"{path} would be both training data and {split if split != TRAIN else 'validation or test'} data. Write "
+            "{split} in the reader's path, or a path for each split (path: {train: ..., test: ...}); where one file "
+            "for all splits is meant, set same_file_for_all_splits: true"
+        )
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Numbered lines of a UTF-8 file, without a byte order mark. Splits at newlines only, not at U+2028."""
@@ -64,6 +83,26 @@ class FileReader(Reader):
             raise not_utf8(path) from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+    def rows(
+        self, path: Path, separator: str | None, quoting: bool | None, columns: Sequence[str] = ()
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Numbered rows of a file of delimited text. Raises DataError for a bad one, with file and line."""
+        try:
+            with path.open("rb") as file:
+                lines = numbered_lines(file, str(path))
+                for number, found in read_delimited(lines, separator, quoting, columns, str(path)):
+                    if isinstance(found, NotUtf8Error):
+                        raise found
+                    if isinstance(found, InputError):
+                        raise DataError(f"{path}, line {number}: {found}")
+                    yield number, found
+        except NotUtf8Error:
+            raise not_utf8(path) from None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from None
+        except InputError as error:
+            raise (error if isinstance(error, DataError) else DataError(str(error))) from None
 
 
 def not_utf8(path: Path) -> DataError:
@@ -117,18 +156,8 @@ class CsvReader(FileReader):
         """Rows of the file. Raises DataError with file and line."""
         path = self.path(language, split)
         separator = self.options.separator or ("\t" if path.suffix == ".tsv" else ",")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter=separator, strict=True)
-            try:
-                for row in rows:
-                    where = f"{path}, line {rows.line_num}"
-                    if None in row or None in row.values():
-                        raise DataError(f"{where} has not the {len(rows.fieldnames or ())} columns of the header")
-                    yield Record(row, where)
-            except UnicodeDecodeError:
-                raise not_utf8(path) from None
-            except csv.Error as error:
-                raise DataError(f"{path}, line {rows.line_num + 1}: {error}") from None
+        for number, fields in self.rows(path, separator, self.options.quoting):
+            yield Record(fields, f"{path}, line {number}")
 
 
 @readers.register("lines")

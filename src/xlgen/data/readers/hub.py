@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from xlgen.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, Reader, readers
+from xlgen.data.readers.hub_text import text_rows
 
 
 class HoldOut(Config):
@@ -66,16 +67,22 @@ class HubOptions(Config):
     paragraphs: int | None = Field(default=None, ge=1)
     """Each line of the field ``text`` is a row, if it has so many characters."""
     required: tuple[str, ...] = ()
-    """Rows in which one of these fields is empty are left out."""
+    """Rows in which one of these fields is missing are left out: absent, null, NaN, blank, or a list of such."""
     starts: Mapping[str, str] = {}
     """Only rows whose field begins so, with ``{language}`` in it: ``{id: "{language}-"}``, where one configuration
     holds all languages."""
     hold_out: HoldOut | None = None
+    same_file_for_all_splits: bool = False
+    """Whether ``train`` and ``validation`` or ``test`` may be the same rows, as ``splits: {test: train}`` has it."""
 
 
 @readers.register("hub")
 class HubReader(Reader):
-    """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts, class labels as their names."""
+    """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts, class labels as their names.
+
+    In CSV and JSON every text stays as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
+    parquet, say themselves what is text.
+    """
 
     Options = HubOptions
 
@@ -84,8 +91,6 @@ class HubReader(Reader):
         return islice(self._records(language, split), self.options.limit)
 
     def _records(self, language: str, split: str) -> Iterator[Record]:
-        from datasets import load_dataset
-
         options = self.options
         code = options.codes.get(language, language)
         config = options.config.replace("{language}", code) if options.config else None
@@ -96,24 +101,44 @@ class HubReader(Reader):
             files = {key: value.replace("{language}", code) for key, value in files.items()}
         local = self.data_dir / options.dataset
         name = str(local) if local.is_dir() else options.dataset
+        self._check_split(name, config, code, split)
         try:
-            rows = load_dataset(
-                name,
-                config,
-                split=options.splits.get(split, split),
-                data_files=files,
-                revision=options.revision,
-                streaming=options.streaming,
-            )
-            classes = _classes(rows.features)
+            rows, features = self._load(name, config, options.splits.get(split, split), files)
+            classes = _classes(features)
             starts = {key: text.replace("{language}", code) for key, text in options.starts.items()}
             for index, row in enumerate(rows):
-                if not all(str(row[key]).startswith(text) for key, text in starts.items()):
+                if not all(str(row.get(key, "")).startswith(text) for key, text in starts.items()):
                     continue
                 for fields in self._rows({**row, **_named(row, classes)}, split):
                     yield Record(fields, f"{name} {config or code} {split}, row {index}")
         except Exception as error:  # `datasets` raises whatever its backends raise; all of them mean the same here
             raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
+
+    def _check_split(self, name: str, config: str | None, code: str, split: str) -> None:
+        """Raise DataError where rows that are trained on are evaluated on too."""
+        options = self.options
+        if options.same_file_for_all_splits or options.hold_out is not None:
+            return
+        theirs, files = options.splits.get(split, split), options.data_files
+        pattern = files.get(theirs) if isinstance(files, Mapping) else None
+        rows = pattern.replace("{language}", code) if pattern else theirs
+        if not self.is_apart(repr((name, config, rows)), split):
+            raise DataError(
+                f"data set {name!r}: {rows!r} would be both training data and {split} data. Give each split rows "
+                "of its own with splits, data_files or hold_out, or set same_file_for_all_splits: true"
+            )
+
+    def _load(self, name: str, config: str | None, split: str, files: Any) -> tuple[Iterable[dict[str, Any]], Any]:
+        """The rows of a split, and the features that are known of them."""
+        from datasets import load_dataset, load_dataset_builder
+
+        where: dict[str, Any] = {"data_files": files, "revision": self.options.revision}
+        builder = load_dataset_builder(name, config, **where)
+        found = text_rows(builder, split, self.options.streaming)
+        if found is not None:
+            return found, builder.info.features
+        rows = load_dataset(name, config, split=split, streaming=self.options.streaming, **where)
+        return rows, rows.features
 
     def _rows(self, row: Mapping[str, Any], split: str) -> Iterator[dict[str, Any]]:
         """What a row of the data set gives for ``split``: itself, several, or nothing."""
@@ -122,8 +147,17 @@ class HubReader(Reader):
             if options.hold_out is not None and options.hold_out.split(fields) != split:
                 continue
             for found in _paragraphs(fields, options.paragraphs):
-                if all(str(found[name]).strip() for name in options.required):
+                if not any(_is_missing(found.get(name)) for name in options.required):
                     yield found
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether there is nothing: null, NaN, blank text, or a list or mapping of nothing else."""
+    if isinstance(value, Mapping):
+        return all(map(_is_missing, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_missing, value))
+    return value is None or value != value or not str(value).strip()
 
 
 def _classes(features: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -136,11 +170,17 @@ def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]
     """The names of a row's classes; a number below 0 says that there is no label, and stays."""
     found: dict[str, Any] = {}
     for name, feature in classes.items():
-        value = row[name]
+        value = row.get(name)
         several = value if isinstance(value, list) else [value]
-        names = [feature.int2str(each) if isinstance(each, int) and each >= 0 else each for each in several]
+        names = [_name(feature, each) for each in several]
         found[name] = names if isinstance(value, list) else names[0]
     return found
+
+
+def _name(feature: Any, value: Any) -> Any:
+    """A class's name by its number, which CSV has as text."""
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    return feature.int2str(number) if isinstance(number, int) and number >= 0 else value
 
 
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +188,7 @@ def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(row)
     answers = fields.get("answers")
     if isinstance(answers, Mapping) and "text" in answers:
-        fields["answers"] = tuple(dict.fromkeys(answers["text"]))
+        fields["answers"] = tuple(dict.fromkeys(answers["text"] or ()))
     return fields
 
 
@@ -158,7 +198,7 @@ def _unfold(fields: dict[str, Any], name: str | None) -> Iterator[dict[str, Any]
         yield fields
         return
     around = {key: value for key, value in fields.items() if key != name}
-    inner = fields[name]
+    inner = fields[name] or ()
     if isinstance(inner, Mapping):
         inner = [dict(zip(inner, values, strict=True)) for values in zip(*inner.values(), strict=True)]
     for element in inner:
@@ -170,6 +210,6 @@ def _paragraphs(fields: dict[str, Any], least: int | None) -> Iterator[dict[str,
     if least is None:
         yield fields
         return
-    for line in fields["text"].splitlines():
+    for line in (fields["text"] or "").splitlines():
         if len(line.strip()) >= least:
             yield {**fields, "text": line.strip()}

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+
+from pydantic import field_validator
 
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
-from xlgen.data.readers.files import FileReader
+from xlgen.data.readers.files import FileOptions, FileReader
+from xlgen.squad_format import Question, questions
 
 _BYTE_ORDER_MARK = "\ufeff"
+
+
+class SquadOptions(FileOptions):
+    """Where the files are, and what to do with questions that have no answer."""
+
+    no_answer: str | None = None
+    """The answer of unanswerable questions (SQuAD 2.0), such as ``unanswerable``. If None, they are left out."""
+
+    @field_validator("no_answer")
+    @classmethod
+    def _is_text(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise ValueError("a model is trained to write this text, so it cannot be blank")
+        return text
 
 
 @readers.register("squad")
@@ -18,8 +34,11 @@ class SquadReader(FileReader):
     """Fields: ``id title context question answers`` (a tuple of distinct texts, in the order of the file).
 
     Some XQuAD contexts begin with U+FEFF and ``answer_start`` counts it, so it is taken off only after every answer
-    has been checked against its offset.
+    has been checked against its offset. A question is unanswerable where ``is_impossible`` says so (SQuAD 2.0), or its
+    list of answers is empty or holds blank ones only; its ``plausible_answers`` are not read.
     """
+
+    Options = SquadOptions
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of the file. Raises DataError where an answer does not stand at its offset."""
@@ -29,26 +48,25 @@ class SquadReader(FileReader):
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not valid JSON: {error}") from None
         try:
-            for article in data["data"]:
-                for paragraph in article["paragraphs"]:
-                    for question in paragraph["qas"]:
-                        yield self._record(article.get("title", ""), paragraph["context"], question, str(path))
+            for question in questions(data):
+                record = self._record(question, str(path))
+                if record.fields["answers"]:
+                    yield record
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is not SQuAD-format JSON (data/paragraphs/qas): missing {error}") from None
 
-    def _record(self, title: str, context: str, question: dict[str, Any], path: str) -> Record:
-        where = f"{path}, question {question['id']}"
-        for answer in question["answers"]:
+    def _record(self, question: Question, path: str) -> Record:
+        where, context = f"{path}, question {question.fields['id']}", question.context
+        for answer in question.answers:
             start, text = answer["answer_start"], answer["text"]
             if context[start : start + len(text)] != text:
                 found = context[start : start + len(text)]
                 raise DataError(f"{where}: answer {text!r} is not at offset {start}, where {found!r} stands")
-        texts = dict.fromkeys(answer["text"].strip() for answer in question["answers"])
         fields = {
-            "id": question["id"],
-            "title": title,
+            "id": question.fields["id"],
+            "title": question.title,
             "context": context.removeprefix(_BYTE_ORDER_MARK),
-            "question": question["question"].strip(),
-            "answers": tuple(texts),
+            "question": question.fields["question"].strip(),
+            "answers": question.texts or (() if self.options.no_answer is None else (self.options.no_answer,)),
         }
         return Record(fields, where)

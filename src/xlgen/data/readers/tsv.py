@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, readers
+from xlgen.data.readers import readers
 from xlgen.data.readers.files import FileOptions, FileReader
 
 
@@ -27,17 +27,5 @@ class TsvReader(FileReader):
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of the file. Raises DataError with file and line for one of other columns."""
         path = self.path(language, split)
-        names = self.options.columns
-        for number, line in self.lines(path):
-            if not line.strip():
-                continue
-            values = line.split(self.options.separator)
-            if not names:
-                names = tuple(value.strip() for value in values)
-                continue
-            if len(values) != len(names):
-                raise DataError(
-                    f"{path}, line {number} has {len(values)} columns where {len(names)} are expected: "
-                    f"{', '.join(names)}"
-                )
-            yield Record({"line": number, **dict(zip(names, values, strict=True))}, f"{path}, line {number}")
+        for number, fields in self.rows(path, self.options.separator, False, self.options.columns):
+            yield Record({"line": number, **fields}, f"{path}, line {number}")

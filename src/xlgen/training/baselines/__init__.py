@@ -66,8 +66,9 @@ def run_baseline(
         rows[language] = [_row(example, text, task) for example, text in zip(found, texts, strict=True)]
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
     for language, predicted in rows.items():
-        for row in score_rows(predicted, task, language, evaluation.bootstrap):
+        for row in score_rows(predicted, task, language, *settings):
             tracker.log("figure", 0, **asdict(row))
     folder.set_state(stage=0, step=0, status="done")
     return folder

@@ -60,6 +60,7 @@ class TranslateOutputs(Baseline):
         run = Path(self.options.run)
         folder = newest_predictions(run)
         _check_task(run, recipe)
+        self._task = task
         missing = [code for code in languages if not (folder / f"{code}.jsonl").is_file()]
         if missing:
             raise InputError(
@@ -80,11 +81,14 @@ class TranslateOutputs(Baseline):
                 "of examples that the run was evaluated on"
             )
         texts = [str(rows[example.id]["prediction"]) for example in examples]
-        chosen = range(len(texts)) if self.options.outputs == "all" else _in_another_language(texts, language)
+        chosen = range(len(texts)) if self.options.outputs == "all" else self._wrong(texts, language, evaluation)
         done = self._translator.texts([texts[place] for place in chosen], self._source, language)
         for place, text in zip(chosen, done, strict=True):
             texts[place] = text
         return texts
+
+    def _wrong(self, texts: Sequence[str], language: str, evaluation: Evaluation) -> list[int]:
+        return _in_another_language(texts, language, self._task.identifier(evaluation.lid) or SMALL)
 
 
 def _predictions(file: Path) -> dict[str, dict[str, Any]]:
@@ -100,9 +104,9 @@ def _check_task(run: Path, recipe: Recipe) -> None:
         raise InputError(f"{run} was evaluated on the task {theirs}, and the translated outputs are to be on {ours}")
 
 
-def _in_another_language(texts: Sequence[str], language: str) -> list[int]:
+def _in_another_language(texts: Sequence[str], language: str, lid: str) -> list[int]:
     """Places of the texts whose first label is not ``language``'s; all, where the identifier has no label for it."""
-    identifier = load_identifier(SMALL)
+    identifier = load_identifier(lid)
     code = identifier.code(Language.parse(language))
     asked = [place for place, text in enumerate(texts) if text.strip()]
     found = identifier.identify([texts[place] for place in asked])

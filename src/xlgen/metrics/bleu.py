@@ -1,0 +1,113 @@
+"""BLEU (Papineni et al. 2002), by sacreBLEU (Post 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from xlgen.languages import Language
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
+from xlgen.registry import InputError, nearest
+
+# As sacreBLEU chooses where it knows the target language.
+_BY_LANGUAGE = {"zh": "zh", "zh-Hant": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+_DEFAULT = "13a"
+
+
+def _of_sums(sums: Scores) -> float:
+    return Bleu().of_sums("bleu", sums)
+
+
+@plugins.register("bleu")
+@dataclass(frozen=True)
+class Bleu:
+    """Corpus BLEU in percent over all examples together; needs the extra ``chrf``, which installs sacreBLEU.
+
+    sacreBLEU's ``corpus_score``. The interval draws examples, as there. Texts of fewer than four tokens have no
+    4-grams: a corpus of nothing else scores 0, unless ``effective_order`` is set.
+    """
+
+    tokenize: str | None = None
+    """sacreBLEU's name of a tokenizer: ``13a``, ``intl``, ``char``, ``zh``, ``ja-mecab``, ``ko-mecab``, ``flores200``
+    and others. If None, sacreBLEU's choice for the language: ``zh``, ``ja-mecab``, ``ko-mecab``, else ``13a``, which
+    does not split scripts without spaces, such as Thai."""
+    lowercase: bool = False
+    smooth_method: Literal["exp", "floor", "add-k", "none"] = "exp"
+    smooth_value: float | None = None
+    max_ngram_order: int = 4
+    effective_order: bool = False
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("bleu", of_sums=_of_sums),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Lengths and counts of n-grams, a row an example; NaN without references.
+
+        Raises:
+            InputError: where sacreBLEU, or what a tokenizer needs, is missing.
+        """
+        return {"bleu": statistics(examples, self._scorer, 2 + 2 * self.max_ngram_order)}
+
+    def of_sums(self, figure: str, sums: Scores) -> float:
+        """BLEU in [0, 1] from the sums of all rows."""
+        return score_of(once(_scorer, *astuple(self), _DEFAULT), sums)
+
+    def signature(self, language: str) -> str:
+        """sacreBLEU's, without the number of references."""
+        return corpus_signature(self._scorer(language), None)
+
+    def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
+        """sacreBLEU's."""
+        return corpus_signature(self._scorer(language), scores)
+
+    def _scorer(self, language: str) -> Any:
+        tokenizer = self.tokenize or _BY_LANGUAGE.get(Language.parse(language).code, _DEFAULT)
+        return once(_scorer, *astuple(self), tokenizer)
+
+
+def _scorer(
+    tokenize: str | None,
+    lowercase: bool,
+    smooth_method: str,
+    smooth_value: float | None,
+    max_ngram_order: int,
+    effective_order: bool,
+    tokenizer: str,
+) -> Any:
+    kind = sacrebleu("bleu").BLEU
+    _check_tokenizer(tokenizer, kind.TOKENIZERS)
+    try:
+        return kind(
+            lowercase=lowercase,
+            force=True,  # no warning on text that looks tokenized: it is scored as it is
+            tokenize=tokenizer,
+            smooth_method=smooth_method,
+            smooth_value=smooth_value,
+            max_ngram_order=max_ngram_order,
+            effective_order=effective_order,
+        )
+    except (ImportError, RuntimeError) as error:
+        extra = tokenizer.partition("-")[0]
+        raise InputError(
+            f"bleu's tokenizer {tokenizer!r} is not installed: pip install 'sacrebleu[{extra}]', or set the option "
+            f"tokenize, for instance to char ({' '.join(str(error).split())})"
+        ) from None
+
+
+def _check_tokenizer(tokenizer: str, known: Sequence[str]) -> None:
+    """Raise InputError for a tokenizer that does not exist, or whose model would have to be downloaded."""
+    if tokenizer not in known:
+        raise InputError(f"unknown tokenizer {tokenizer!r} of bleu: {nearest(tokenizer, known)}")
+    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    if tokenizer in SPM_MODELS:
+        url = SPM_MODELS[tokenizer]["url"]
+        model = Path(SACREBLEU_DIR) / "models" / Path(url).name
+        if not model.exists():
+            raise InputError(
+                f"bleu's tokenizer {tokenizer!r} needs its model at {model}, and nothing is downloaded: fetch {url} "
+                "there, or set the option tokenize to another, for instance char"
+            )

@@ -1,0 +1,68 @@
+"""Figures of sacreBLEU: statistics of each example, whose sums over all examples give the figure (Post 2018)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from xlgen.metrics.base import Example, Scores
+from xlgen.registry import InputError
+
+# The last statistic of an example is its number of references, which the signature names.
+_REFERENCES = -1
+
+
+def sacrebleu(metric: str) -> ModuleType:
+    """The package's module of metrics. Raises InputError where it is missing, naming ``metric``."""
+    try:
+        from sacrebleu import metrics
+    except ImportError as error:
+        raise InputError(f"{metric} needs sacrebleu: pip install 'xlgen[chrf]'") from error
+    return metrics
+
+
+def sacrebleu_version() -> str:
+    """For signatures."""
+    return version("sacrebleu")
+
+
+def statistics(examples: Sequence[Example], scorer_of: Callable[[str], Any], width: int) -> Scores:
+    """sacreBLEU's statistics of each example against all its references, (examples, ``width`` + 1).
+
+    A row of NaN for an example without references; the last column is their number. ``scorer_of`` gives the scorer of
+    a language.
+    """
+    rows = np.full((len(examples), width + 1), np.nan)
+    for row, example in zip(rows, examples, strict=True):
+        if example.references:
+            # What corpus_score() adds up; sacreBLEU has no public name for it.
+            streams = [[reference] for reference in example.references]
+            [found] = scorer_of(example.language)._extract_corpus_statistics([example.prediction], streams)
+            row[:_REFERENCES], row[_REFERENCES] = found, len(example.references)
+    return rows
+
+
+def score_of(scorer: Any, sums: Scores) -> float:
+    """The scorer's score from sums of :func:`statistics`, as a share of 1."""
+    counts = [int(value) if float(value).is_integer() else float(value) for value in sums[:_REFERENCES]]
+    return float(scorer._compute_score_from_stats(counts).score) / 100
+
+
+def corpus_signature(scorer: Any, scores: Scores | None) -> str:
+    """sacreBLEU's own signature, with the number of references where ``scores``, as :func:`statistics`, are given."""
+    counts = set() if scores is None else {int(count) for count in scores[:, _REFERENCES] if not math.isnan(count)}
+    scorer.num_refs = counts.pop() if len(counts) == 1 else -1
+    signature = str(scorer.get_signature().format())
+    return signature if scores is not None else signature.partition("|")[2]
+
+
+@cache
+def once(make: Callable[..., Any], *options: Any) -> Any:
+    """The scorer that ``make`` gives for ``options``, made once a process."""
+    return make(*options)

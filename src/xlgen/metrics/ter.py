@@ -1,0 +1,51 @@
+"""TER, translation edit rate (Snover et al. 2006), by sacreBLEU (Post 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, ClassVar
+
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
+
+
+def _of_sums(sums: Scores) -> float:
+    return Ter().of_sums("ter", sums)
+
+
+@plugins.register("ter")
+@dataclass(frozen=True)
+class Ter:
+    """Corpus TER in percent, edits per word of the references; lower is better, and it may exceed 100.
+
+    sacreBLEU's ``corpus_score``; needs the extra ``chrf``, which installs it. Words are what spaces separate: Chinese
+    and Japanese need ``normalized`` and ``asian_support``, and Thai has no rule.
+    """
+
+    normalized: bool = False
+    no_punct: bool = False
+    asian_support: bool = False
+    """Chinese and Japanese characters one by one, where text is ``normalized``."""
+    case_sensitive: bool = False
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("ter", higher_is_better=False, best=0.0, of_sums=_of_sums),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Edits and length of the references, a row an example; NaN without references."""
+        return {"ter": statistics(examples, self._scorer, 2)}
+
+    def of_sums(self, figure: str, sums: Scores) -> float:
+        """TER, 1 for as many edits as words, from the sums of all rows."""
+        return score_of(self._scorer(), sums)
+
+    def signature(self, language: str) -> str:
+        """sacreBLEU's, without the number of references."""
+        return corpus_signature(self._scorer(), None)
+
+    def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
+        """sacreBLEU's."""
+        return corpus_signature(self._scorer(), scores)
+
+    def _scorer(self, language: str = "") -> Any:
+        return once(sacrebleu("ter").TER, *astuple(self))
