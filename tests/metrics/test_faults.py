@@ -57,7 +57,9 @@ TABLE = [
     (Example("is", "Borgarstjórinn sagði: „Við opnuðum nýtt bókasafn fyrir börnin.“", ("Þau fóru.",)), ("ok",)),
     (Example("sl", "Župan je rekel: ‚Odprli smo novo knjižnico za otroke.‘", ("Šli so domov.",)), ("ok",)),
     (Example("de", "Sie sagte: „Wir kommen morgen früh nach Hau", ("Alle waren froh.",)), ("truncated",)),
-    (Example("fr", "<extra_id_0>", ("un chat",), input="<extra_id_0>"), ("leftovers", "copied")),
+    (Example("fr", "<extra_id_0>", ("un chat",), input="<extra_id_0>"), ("copied",)),
+    (Example("fr", f"<unk> {FRENCH}", (FRENCH,)), ("leftovers",)),
+    (Example("fr", f"<unk> {FRENCH}", (f"<unk> {FRENCH}",)), ("ok",)),
 ]
 
 

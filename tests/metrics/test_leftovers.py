@@ -14,6 +14,10 @@ TABLE = [
     ("", "", (0, 1)),
     (None, " \n", (0, 1)),
     (None, "<extra_id_1> chat", (1, 0)),
+    (None, "chat <unk> noir", (1, 0)),
+    (None, "chat <0xF0><0x9F>", (1, 0)),
+    ("chat <pad>", "chat", (1, 0)),
+    (None, "chat <0xg0> <unknown>", (0, 0)),
 ]
 
 
@@ -27,7 +31,15 @@ def test_other_tokens_can_be_given() -> None:
     metric = Leftovers(tokens=("[MASK]",))
     found = metric.per_example([Example("fr", text) for text in ("[MASK]", "M", "<sep>", "<extra_id_3>")])
     assert found["leftover_rate"].tolist() == [1, 0, 0, 1]
-    assert metric.signature("fr") == "tokens:<extra_id_N>,[MASK]"
+    assert metric.signature("fr") == "tokens:<extra_id_N>,<0xNN>,[MASK]"
+
+
+@pytest.mark.parametrize("token", ["<unk>", "<extra_id_0>", "<0x41>", "<sep>", "<mask>"])
+@pytest.mark.parametrize("text", ["le jeton {}", "โทเคน {}", "标记 {}", "رمز {}"])
+def test_what_input_or_reference_holds_is_no_leftover(token: str, text: str) -> None:
+    said = text.format(token)
+    known = [Example("fr", said, (said,)), Example("fr", said, ("x",), input=said), Example("fr", said, ("x",))]
+    assert Leftovers().per_example(known)["leftover_rate"].tolist() == [0, 0, 1]
 
 
 def test_an_empty_token_is_not_found_everywhere() -> None:

@@ -175,3 +175,25 @@ def test_a_checkpoint_of_an_earlier_version_reads_its_task_file(own_task: Path, 
         del fields["task_config"]
         about.write_text(json.dumps(fields), encoding="utf-8")
     assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2
+
+
+@pytest.mark.parametrize(
+    ("cleanup", "kept"), [("leftovers", "un deux trois un deux trois"), ("phrases", "un deux trois")]
+)
+def test_outputs_are_cleaned_as_the_recipe_says(
+    checkpoint: Callable[[str], Path], tmp_path: Path, cleanup: str, kept: str
+) -> None:
+    """By predict and evaluate; an option of evaluate goes over it."""
+    control = {"name": "labels", "labels": ["un deux trois un deux trois"]}
+    evaluation = {"cleanup": cleanup, "control": control, "bootstrap": 0, "languages": ["fr"], "examples": 1}
+    stage = {"task": "pocket-summaries", "training": {"steps": 1, "train_examples": 2}, "evaluation": evaluation}
+    fields = {"name": "r", "backbone": str(checkpoint("mt5")), "stages": [stage]}
+    train(validate(Recipe, fields, "here"), tmp_path / "run")
+    (tmp_path / "in.jsonl").write_text('{"input": "Il pleut."}\n', encoding="utf-8")
+    predict_file(tmp_path / "run", "fr", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), control=control)
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["prediction"] == kept
+    shared = {"split": "test", "control": control, "bootstrap": 0, "languages": ("fr",), "examples": 1}
+    for own, wanted in (({}, kept), ({"cleanup": "leftovers"}, "un deux trois un deux trois")):
+        _, folder = evaluate_checkpoint(tmp_path / "run", Evaluation(**shared, **own), out=tmp_path / f"{own}")
+        line = (folder / "predictions" / "fr.jsonl").read_text(encoding="utf-8").splitlines()[0]
+        assert json.loads(line)["prediction"] == wanted

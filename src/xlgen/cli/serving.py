@@ -47,6 +47,9 @@ def evaluate(
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
+    cleanup: Annotated[
+        str | None, typer.Option(help="leftovers, phrases or substrings; default: as in the run's recipe.")
+    ] = None,
     interpolate: Annotated[
         str, typer.Option(help="Shares of the finetuned weights, the rest pretrained: 0,0.25,0.5,0.75,1.")
     ] = "1",
@@ -71,6 +74,7 @@ def evaluate(
         "precision": precision,
         "lid": lid,
         "metric_options": parse_options(metric_option or ()),
+        **({"cleanup": cleanup} if cleanup else {}),
     }
     config = validate(Evaluation, settings, "the options")
     with TerminalProgress() as progress:

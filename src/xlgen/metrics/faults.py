@@ -97,7 +97,7 @@ def _of_text(examples: Sequence[Example]) -> dict[str, Scores]:
         for name, check in () if blank else CHECKS.items():
             found[name][row] = check(example)
         without = _without_leftovers(_raw(example))
-        found["leftovers"][row] = without != _raw(example)
+        found["leftovers"][row] = leftovers.left_over(example)
         found["repeated-ending"][row], found["loop"][row] = repetitions(" ".join(without.split()))
     return found
 

@@ -22,6 +22,7 @@ from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import head_of
+from xlgen.config import Cleanup
 from xlgen.data.tasks import Task, build_task, load_task
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
@@ -55,6 +56,8 @@ class About:
     """``random`` where the backbone's own weights were drawn from ``seed`` too."""
     task_config: Mapping[str, Any] | None = None
     """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
+    cleanup: Cleanup = "phrases"
+    """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
 
 
 def save_checkpoint(
@@ -149,7 +152,7 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head", "init", "task_config"} - set(data)
+        optional = {"allow_unknown", "seed", "head", "init", "task_config", "cleanup"} - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None

@@ -70,6 +70,8 @@ def evaluate_checkpoint(
     """
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
+    if "cleanup" not in evaluation.model_fields_set:
+        evaluation = evaluation.model_copy(update={"cleanup": about.cleanup})
     named = load_task(task_name, Path(data_dir or about.data_dir)) if task_name else None
     task = named or store.task_of(checkpoint, data_dir)
     if task is None:
@@ -132,7 +134,13 @@ def predict_file(
         raise DataError(f"no file {source}")
     if source != "-" and target != "-" and Path(target).resolve() == Path(source).resolve():
         raise InputError(f"{target} is the input too, and writing would empty it; choose another --output")
-    settings = {"num_beams": beams, "control": control, "sampling": sampling, "precision": precision}
+    settings = {
+        "cleanup": about.cleanup,
+        "num_beams": beams,
+        "control": control,
+        "sampling": sampling,
+        "precision": precision,
+    }
     evaluation = validate(Evaluation, settings, "the options")
     check_evaluation(task, evaluation)
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)

@@ -326,6 +326,7 @@ class StageRun:
                 head=self.task.config.head if self.task is not None else None,
                 init=self._init,
                 task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
+                cleanup=self.stage.evaluation.cleanup,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
