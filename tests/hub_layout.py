@@ -16,8 +16,8 @@ import pytest
 import sentencepiece
 import torch
 
-_SHARED = Path(__file__).resolve().parents[2] / "shared"
-_TOOL, _TEXTS = _SHARED / "tools" / "like_hub.py", _SHARED / "data" / "ntrex128"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+_TOOL, _TEXTS = SHARED / "tools" / "like_hub.py", SHARED / "data" / "ntrex128"
 NAMES = ("mt5", "mbart", "nllb")
 FILES = {"mt5": "spiece.model", "mbart": "sentencepiece.bpe.model", "nllb": "sentencepiece.bpe.model"}
 PIECES = 6_000
