@@ -186,6 +186,20 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
     return held
 
 
+def step_to_resume(folder: Path, task: Task | None) -> int:
+    """The step of the checkpoint that a run resumes from. Raises InputError where its task has changed since."""
+    about = read_about(folder)
+    if task is not None and about.task_config is not None:
+        before = build_task(about.task_config, folder, task.data_dir).inputs_and_labels
+        now = task.inputs_and_labels
+        if changed := [key for key in now if now[key] != before.get(key)]:
+            raise InputError(
+                f"the task {about.task} has changed since {folder} was trained ({', '.join(changed)}); "
+                "undo that to resume, or train into another folder"
+            )
+    return about.step
+
+
 def restore(folder: Path, backbone: Backbone, method: Method) -> None:
     """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
     try:

@@ -87,6 +87,20 @@ def measure(texts: Mapping[str, Iterable[str]], backbone: Backbone) -> dict[str,
     return found
 
 
+def measure_examples(
+    examples: Mapping[str, Iterable[LabelledExample]], backbone: Backbone, labels_are_text: bool = True
+) -> dict[str, Coverage]:
+    """:func:`measure` for inputs and labels of each language's examples."""
+    return measure({code: texts_of(found, labels_are_text) for code, found in examples.items()}, backbone)
+
+
+def report_coverage(found: Mapping[str, Mapping[str, Coverage]], name: str) -> dict[str, Any]:
+    """Warn of each kind of text, and return what goes to the log: summaries by kind and language."""
+    for kind, by_language in found.items():
+        warn(by_language, name, f"{kind} text")
+    return {kind: {code: each.summary() for code, each in some.items()} for kind, some in found.items()}
+
+
 def warn(found: Mapping[str, Coverage], name: str, what: str) -> None:
     """Log a warning for each language with more than 0.5 % unknown tokens.
 

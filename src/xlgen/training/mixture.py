@@ -21,7 +21,7 @@ from xlgen.data.tasks import Task, build_reader, interleave
 from xlgen.data.templates import field
 from xlgen.languages import Language
 from xlgen.registry import InputError
-from xlgen.training.coverage import Coverage, measure, texts_of
+from xlgen.training.coverage import Coverage, measure, measure_examples
 from xlgen.training.translate_train import translated
 
 log = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ def labelled(
             *(report.labels_with_newlines, len(rows)),
         )
     languages = tuple(dict.fromkeys(row.language for row in rows))
-    texts = {code: texts_of((row for row in rows if row.language == code), config.head is None) for code in languages}
-    return encoded, report, measure(texts, backbone)
+    by_language = {code: [row for row in rows if row.language == code] for code in languages}
+    return encoded, report, measure_examples(by_language, backbone, config.head is None)
 
 
 def check_separator(separator: str | None, backbone: Backbone) -> None:

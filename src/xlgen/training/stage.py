@@ -21,12 +21,11 @@ from xlgen.config import Recipe, Stage
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
 from xlgen.data.prefetch import Prefetched, prefetched
-from xlgen.data.tasks import Task, build_task
+from xlgen.data.tasks import Task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
-from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
-from xlgen.training.coverage import Coverage, measure, texts_of, warn
+from xlgen.training.coverage import Coverage, measure_examples, report_coverage
 from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError, stop_signal
@@ -81,7 +80,8 @@ class StageRun:
         stream, report, coverage = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
         for part in stream.parts:
             self.method.check_data(part.task, part.languages)
-        coverage |= self._evaluation_coverage()
+        if self.task is not None:
+            coverage["evaluation"] = measure_examples(self.examples, self.backbone, self.task.config.head is None)
         for code in self.examples:
             self.method.set_language(self.backbone, code)  # a language it cannot speak is an error now, not later
         self.method.begin(self.backbone, self.earlier)
@@ -90,7 +90,7 @@ class StageRun:
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         found = store.checkpoints(self.place / "checkpoints")
-        first = self._resumed(found[-1]) if found else 0
+        first = store.step_to_resume(found[-1], self.task) if found else 0
         tell = self.watch.stage(self.index, first)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
         if found:
@@ -114,19 +114,6 @@ class StageRun:
         if keep_whole and self.accelerator.is_main_process:
             store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
-
-    def _resumed(self, checkpoint: Path) -> int:
-        """The step of the checkpoint to resume from. Raises InputError where the task has changed since."""
-        about = store.read_about(checkpoint)
-        if self.task is not None and about.task_config is not None:
-            before = build_task(about.task_config, checkpoint, self.task.data_dir).inputs_and_labels
-            now = self.task.inputs_and_labels
-            if changed := [key for key in now if now[key] != before.get(key)]:
-                raise InputError(
-                    f"the task {self.stage.task} has changed since {checkpoint} was trained ({', '.join(changed)}); "
-                    "undo that to resume, or train into another folder"
-                )
-        return about.step
 
     def _train(
         self,
@@ -223,16 +210,7 @@ class StageRun:
             set_dropout(backbone.model, self.stage.training.dropout)
         return backbone
 
-    def _evaluation_coverage(self) -> dict[str, dict[str, Coverage]]:
-        if self.task is None:
-            return {}
-        text = self.task.config.head is None
-        texts = {code: texts_of(found, text) for code, found in self.examples.items()}
-        return {"evaluation": measure(texts, self.backbone)}
-
     def _log_start(self, report: DataReport | None, coverage: dict[str, dict[str, Coverage]]) -> None:
-        for kind, found in coverage.items():
-            warn(found, self.backbone_name, f"{kind} text")
         parameters = sum(p.numel() for p in self.backbone.model.parameters())
         self.tracker.log(
             "start",
@@ -240,7 +218,7 @@ class StageRun:
             parameters=parameters,
             trainable=trainable_parameters(self.backbone.model),
             data=asdict(report) if report else None,
-            coverage={kind: {code: each.summary() for code, each in found.items()} for kind, found in coverage.items()},
+            coverage=report_coverage(coverage, self.backbone_name),
             processes=self.accelerator.num_processes,
             device=str(self.accelerator.device),
         )
