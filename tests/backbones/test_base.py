@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
+from xlgen.backbones.headed import Headed
+from xlgen.backbones.heads import Head
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, token
@@ -163,3 +165,28 @@ def test_a_backbone_may_name_its_languages(checkpoint: Callable[[str], Path], tm
         assert backbone.languages == ("en", "th")
         with pytest.raises(BackboneError, match="does not know French"):
             backbone.check_languages(["en", "fr"])
+
+
+@pytest.mark.parametrize("name", ["mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("</s>", "<s>", "<pad>", "<unk>", "<mask>", "fr_XX", "fra_Latn", "<extra_id_0>", "[CLS]", "[SEP]", "[MASK]"),
+        *("was <s>100</s> now 80", "ตอนนี้</s>80", "现在<pad>八十", "الآن [SEP] ثمانون", "अब<extra_id_99>अस्सी"),
+    ],
+)
+def test_no_special_token_comes_from_text(checkpoint: Callable[[str], Path], name: str, text: str) -> None:
+    """In every family, encoders too, by itself, in a batch and as a word under a head."""
+    backbone = load(str(checkpoint(name)), encoder_only=True)
+    special = set(backbone.text.special) - {backbone.text.unknown_id}
+    assert len(special) >= 3
+    assert special.isdisjoint(backbone.pieces(text))
+    backbone.learn([text, "other"])
+    assert special.isdisjoint(backbone.pieces(text))
+    example = LabelledExample("", "en", text, (text,), "here")
+    ids, _ = backbone.encode_source(example, 64)
+    assert [index for index in ids if index in special] == [i for i in backbone.source([], "en") if i in special]
+    if not backbone.decodes or name == "mt5":
+        headed = load(str(checkpoint(name)), head=Head("tagging", ("A", "B")))
+        assert isinstance(headed, Headed)
+        assert special.isdisjoint(headed._word(text.split()[-1]))
