@@ -10,8 +10,10 @@ import yaml
 
 from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, validate
+from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import load_task
+from xlgen.registry import InputError
 from xlgen.training.coverage import Coverage, measure, warn
 from xlgen.training.run import train
 
@@ -81,3 +83,20 @@ def test_text_that_holds_the_separator_is_refused(tmp_path: Path) -> None:
     task = load_task(_task(tmp_path, "n"), Path())
     with pytest.raises(DataError, match=r"data\.en\.jsonl, line 1: the text holds 'n', the line_separator"):
         task.examples("en", "train")
+
+
+@pytest.mark.parametrize("separator", ["｜", "…", "½"])
+def test_a_separator_that_is_written_otherwise_is_refused(
+    separator: str, hub_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """mT5 would write ``|``, ``...`` and ``1⁄2``, and newlines would be lost."""
+    stage = {"task": _task(tmp_path, separator), "training": {"steps": 1}, "evaluation": {"languages": ["fr"]}}
+    recipe = validate(Recipe, {"name": "r", "backbone": str(hub_checkpoint("mt5")), "stages": [stage]}, "here")
+    with pytest.raises(InputError, match="writes the task's line_separator"):
+        train(recipe, tmp_path / "run")
+
+
+def test_only_fields_that_are_read_may_not_hold_the_separator(tmp_path: Path) -> None:
+    task = load_task(_task(tmp_path, "|"), Path())
+    record = Record({"text": "a\nb", "title": "c", "url": "x|y"}, "row 1")
+    assert task.example(record, "en", 0, labelled=True).source == "sum: a | b"

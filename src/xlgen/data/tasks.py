@@ -180,7 +180,10 @@ class Task:
                 raise DataError(f"{record.where}: the text holds {separator!r}, the line_separator; choose another one")
             return _NEWLINE.sub(f" {separator} ", value)
 
-        return Record({name: one_line(value) for name, value in record.fields.items()}, record.where)
+        read = {"input", *(name for name, _ in FIELD.findall(f"{self.config.source} {self.config.source_pair or ''}"))}
+        read |= {name for name, _ in FIELD.findall(self.config.target)} or {self.config.target}
+        fields = {name: one_line(value) if name in read else value for name, value in record.fields.items()}
+        return Record(fields, record.where)
 
     def with_newlines(self, text: str) -> str:
         """``text`` with newlines for each ``line_separator``."""

@@ -17,9 +17,12 @@ from xlgen.metrics.endings import truncated
 from xlgen.metrics.evidence import ENOUGH, prepared
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.repeats import repetitions
-from xlgen.metrics.scripts import share_in_script
+from xlgen.metrics.scripts import LETTER, share_in_script
 from xlgen.metrics.short_text import RULE, ShortText, equals_reference, verdicts
 from xlgen.metrics.switches import PRICE, switches
+
+_IN_WORD = r"[\p{Latin}\p{M}\p{N}'’]"
+_WORD_WITH_CAPITAL = regex.compile(rf"(?<!{_IN_WORD}){_IN_WORD}*\p{{Lu}}{_IN_WORD}*")
 
 OK = "ok"
 UNKNOWN = "unknown"
@@ -74,13 +77,21 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
 
 def _in_wrong_script(example: Example, identifier: LanguageIdentifier, wrong_language: bool) -> float:
     """Whether most letters are of another script than the target's, and not because they are another language's."""
-    share = share_in_script(example.prediction, Language.parse(example.language).script)
-    if not share < 0.5 or equals_reference(example):
+    text, script = example.prediction, Language.parse(example.language).script
+    if not share_in_script(text, script) < 0.5 or equals_reference(example):
+        return 0.0
+    if not share_in_script(_without_names(text), script) < 0.5:
         return 0.0
     if not wrong_language:
         return 1.0
     [(_, probability)] = identifier.identify([prepared(example.prediction)])
     return float(probability < ENOUGH)
+
+
+def _without_names(text: str) -> str:
+    """``text`` without words that have a capital letter, which may be names; all of it if nothing else has letters."""
+    rest = _WORD_WITH_CAPITAL.sub(" ", text)
+    return rest if LETTER.search(rest) else text
 
 
 def without_identification(examples: Sequence[Example]) -> dict[str, Scores]:

@@ -16,8 +16,8 @@ from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
 from xlgen.metrics.case import has_dotless_i
 from xlgen.metrics.normalization import Normalization, normalizer, signed
-from xlgen.metrics.scripts import UNSPACED
 from xlgen.metrics.squad import f1
+from xlgen.metrics.unspaced import UNSPACED
 
 # MLQA's own lists. The Vietnamese one holds "of", "is" and classifiers too; it is kept as it is.
 _OFFICIAL = {

@@ -68,7 +68,13 @@ def canonical(text: str) -> str:
 
 def match_key(text: str) -> str:
     """What two texts share that are equal but for case, spaces, invisible characters and punctuation."""
-    return _NOT_WORD.sub("", canonical(text)).casefold()
+    return fold_case(_NOT_WORD.sub("", canonical(text)))
+
+
+def fold_case(text: str) -> str:
+    """``text`` without case in any language: all of ``I i İ ı`` are one letter, which Turkish pairs otherwise than
+    English does."""
+    return text.casefold().replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def readable(text: str) -> str:

@@ -9,14 +9,17 @@ from itertools import groupby
 import regex
 
 from xlgen.languages import Language
-from xlgen.metrics.scripts import UNSPACED, is_unknown_to_japanese, letter_patterns
+from xlgen.metrics.scripts import is_unknown_to_japanese, letter_patterns
+from xlgen.metrics.unspaced import UNSPACED
 
 # Words of another script in a row that make a switch; a character of a script without spaces is half a word.
 _FOREIGN_WORDS = 2
 # Characters that Japanese does not have, in a row without kana, that make Chinese.
 _CHINESE = 2
 
-_WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|[\p{{L}}--[{UNSPACED}]][\p{{L}}\p{{M}}'’]*+", regex.V1)
+# A letter of a script without spaces is a word by itself: names in Latin letters stand in Chinese without any.
+_SPACED = rf"[\p{{L}}--[{UNSPACED}]]"
+_WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|{_SPACED}(?:{_SPACED}|[\p{{M}}'’])*+", regex.V1)
 _CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
 _HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
 _CAPITAL = regex.compile(r"\p{Lu}")

@@ -11,14 +11,6 @@ import regex
 
 from xlgen.metrics.masking import mask
 
-_UNSPACED = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Lana", "Tale")
-
-UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _UNSPACED)
-"""Scripts that put no spaces between words, for the inside of a character class of ``regex``.
-
-Script extensions (scx) bring in the signs that several scripts share, such as the long-vowel mark of kana.
-"""
-
 # ISO 15924 has names for mixtures of scripts; Unicode's properties know only the parts.
 _MIXTURES = {"Jpan": ("Hani", "Hira", "Kana"), "Hang": ("Hang", "Hani"), "Hans": ("Hani", "Bopo")}
 _MIXTURES["Hant"] = _MIXTURES["Hans"]

@@ -42,11 +42,13 @@ from xlgen.metrics.evidence import (
     is_shouted,
     knows,
     prepared,
+    weigh,
 )
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.near_languages import near
-from xlgen.metrics.normalization import canonical, match_key, readable
-from xlgen.metrics.scripts import LETTER, UNSPACED, share_written
+from xlgen.metrics.normalization import canonical, fold_case, match_key, readable
+from xlgen.metrics.scripts import LETTER, share_written
+from xlgen.metrics.unspaced import UNSPACED
 
 __all__ = ["CANNOT_TELL", "RIGHT", "RULE", "WRONG", "ShortText", "is_short", "stands_in", "verdicts"]
 
@@ -55,6 +57,8 @@ LONGEST = 10
 
 # Text of so few words needs less evidence against it, for it has less.
 _FEW = 4
+# The probability of another language that is evidence in so few words where the script is the target's.
+_SURE_OF_FEW = 0.95
 # What is added to probabilities, some of which models leave out as too small.
 _LEAST = 1e-6
 _SPACED = rf"[[\p{{L}}\p{{N}}]--[{UNSPACED}]]"
@@ -115,9 +119,9 @@ class ShortText:
         kin = near(target.code)
         ours = [code, *sorted(kin - {code})]
         theirs = sorted({identifier.code(rival) for rival in rivals} - {*ours, ""})
-        if not theirs and self.rivals(target):
-            return RIGHT if not rivals else CANNOT_TELL
         few = words_in(text, _FEW) <= _FEW
+        if not theirs and self.rivals(target):
+            return CANNOT_TELL if rivals else _among_its_script(text, target, few, identifier)
         if not knows(text, identifier):
             # In lower case it may know more, but what it then makes of names needs as much evidence as longer text.
             text, shouted = text.lower(), True
@@ -145,6 +149,16 @@ class ShortText:
         kind = ",extractive" if self.extractive else ""
         wrong = f"wrong<{self.wrong_below:g},on-top<{self.wrong_below_on_top:g}"
         return f"short:{words}{kind},{wrong},right>={self.right_from:g},least={self.least:g}|{NAME}"
+
+
+def _among_its_script(text: str, target: Language, few: bool, identifier: LanguageIdentifier) -> float:
+    """The verdict where the script leaves no other candidate: right, unless identification is sure of another language
+    that these letters write."""
+    found = weigh(text, target, identifier)
+    if not found.top or found.top == identifier.code(target) or found.top in near(target.code):
+        return RIGHT
+    needed = max(enough(found.top, target, (), identifier), _SURE_OF_FEW if few else ENOUGH_OF_BRANCH)
+    return WRONG if found.probability >= needed and knows(text, identifier) else RIGHT
 
 
 def _in_other_script(target: Language, letters: Sequence[str], identifier: LanguageIdentifier) -> Language | None:
@@ -230,11 +244,11 @@ def _quoted(example: Example, code: str, identifier: LanguageIdentifier) -> bool
 
 def stands_in(text: str, whole: str) -> bool:
     """Whether ``whole`` holds ``text``, in any case and form, and not within a word where spaces separate words."""
-    text, whole = canonical(text), canonical(whole)
-    if not text or text.casefold() not in whole.casefold():
+    text, whole = fold_case(canonical(text)), fold_case(canonical(whole))
+    if not text or text not in whole:
         return False
     pattern = rf"(?<!{_SPACED}(?={_SPACED})){regex.escape(text)}(?!(?<={_SPACED}){_SPACED})"
-    return regex.search(pattern, whole, regex.V1 | regex.IGNORECASE) is not None
+    return regex.search(pattern, whole, regex.V1) is not None
 
 
 RULE = ShortText()

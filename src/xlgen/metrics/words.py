@@ -18,8 +18,8 @@ from xlgen.languages import Language
 from xlgen.metrics.case import has_dotless_i, lower_case
 from xlgen.metrics.english import english_numbers, english_words
 from xlgen.metrics.ragged import Ragged, numbered
-from xlgen.metrics.scripts import UNSPACED
 from xlgen.metrics.segmenters import dictionary
+from xlgen.metrics.unspaced import UNSPACED
 from xlgen.registry import InputError, nearest
 
 _LETTER = r"[\p{L}\p{N}]"

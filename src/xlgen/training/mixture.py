@@ -149,6 +149,11 @@ def check_separator(separator: str | None, backbone: Backbone) -> None:
             f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
             "choose characters that it can write"
         )
+    if separator is not None and (written := backbone.decode(backbone.pieces(separator))) != separator.strip():
+        raise InputError(
+            f"{backbone.name} writes the task's line_separator {separator!r} as {written!r}; choose one that its "
+            "normalisation leaves as it is"
+        )
 
 
 def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
