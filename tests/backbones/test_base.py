@@ -190,3 +190,10 @@ def test_no_special_token_comes_from_text(checkpoint: Callable[[str], Path], nam
         headed = load(str(checkpoint(name)), head=Head("tagging", ("A", "B")))
         assert isinstance(headed, Headed)
         assert special.isdisjoint(headed._word(text.split()[-1]))
+
+
+def test_what_the_librarys_tokenizer_was_last_asked_for_does_not_matter(checkpoint: Callable[[str], Path]) -> None:
+    """It keeps the truncation of its last call."""
+    backbone = load(str(checkpoint("mbart")))
+    backbone.tokenizer("He came and went.", truncation=True, max_length=4, padding="max_length")
+    assert backbone.decode(backbone.pieces("He came and went.")) == "He came and went."

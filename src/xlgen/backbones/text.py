@@ -130,8 +130,10 @@ def _special(tokenizer: Any, sentinels: dict[str, int]) -> dict[int, str]:
 def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tokenizer:
     """A copy of ``backend`` that reads ``special`` only where they are marked, and writes them marked."""
     state = json.loads(backend.to_str())
-    model, normalizer_and_more = state.pop("model"), {**state, "added_tokens": [], "post_processor": None}
-    copy = Tokenizer.from_str(json.dumps({**normalizer_and_more, "model": _EMPTY[model["type"]]}))
+    model = state.pop("model")
+    # The library leaves a call's truncation and padding in the tokenizer.
+    left_out = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    copy = Tokenizer.from_str(json.dumps({**state, **left_out, "model": _EMPTY[model["type"]]}))
     names = dict(enumerate(piece for piece, _ in model["vocab"])) if model["type"] == "Unigram" else {}
     names = names or {index: piece for piece, index in model["vocab"].items()}
     renamed = {names[index]: token(name) for index, name in special.items() if index in names}
