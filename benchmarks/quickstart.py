@@ -119,7 +119,7 @@ def train(recipe: Any, job: dict[str, Any]) -> dict[str, float]:
     stage, task = recipe.stages[0], load_task("pocket-summaries", Path())
     backbone = loading.load("pocket-mt5")
     build_method(stage.adaptation).prepare(backbone)
-    examples, _ = labelled(stage, task, backbone)
+    examples, *_ = labelled(stage, task, backbone)
     data = Dataset.from_list([{"input_ids": list(e.source), "labels": list(e.target)} for e in examples])
     asked = [row for code in task.languages for row in task.examples(code, "test", stage.evaluation.examples)]
     pairs = sorted([(backbone.encode_source(row, 256)[0], row) for row in asked], key=lambda pair: -len(pair[0]))

@@ -117,7 +117,7 @@ def load(job: dict[str, Any]) -> tuple[Any, Any]:
     torch.manual_seed(0)
     recipe = load_recipe("squad-xquad", [f"data_dir={job['data']}", "training.train_examples=4000"])
     backbone = loading.load(job["backbone"], allow_unknown=True)
-    examples, _ = labelled(recipe.stages[0], load_task("squad-xquad", Path(job["data"])), backbone)
+    examples, *_ = labelled(recipe.stages[0], load_task("squad-xquad", Path(job["data"])), backbone)
     return backbone, examples
 
 

@@ -51,7 +51,7 @@ def test_a_correlation_is_scipys_over_the_per_example_scores(judged: list[Judged
     row = keys["rougeLsum", "focus", "tr"]
     assert row.value == pytest.approx(expected, abs=1e-12)
     assert row.n == 270
-    assert row.signature.startswith("rougeLsum|tok:unicode-words|stem:no|sent:t5")
+    assert row.signature.startswith("rougeLsum|tok:unicode-words-tr|stem:no|sent:t5")
 
 
 def test_undefined_scores_are_left_out_and_constants_have_no_correlation() -> None:

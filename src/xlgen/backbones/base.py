@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from xlgen.backbones.cropping import crop
+from xlgen.backbones.padding import pad
 from xlgen.backbones.steps import DecoderStep, Pair
 from xlgen.backbones.text import TextTokenizer, text_tokenizer
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -61,7 +63,7 @@ class Backbone(ABC):
     leading_codes: ClassVar[int] = 0
     """How many tokens stand before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
-    """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023, appendix A)."""
+    """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023)."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, name: str) -> None:
         self.model: Any = model
@@ -93,10 +95,8 @@ class Backbone(ABC):
         """Canonical codes of the languages it knows."""
 
     def check_languages(self, languages: Iterable[str], allow_unknown: bool = False) -> None:
-        """Raise BackboneError for a language that this backbone does not know, with the list of those it knows.
-
-        ``allow_unknown`` lets others through in families without language codes.
-        """
+        """Raise BackboneError for a language that it does not know, with the list of those it knows; in families
+        without language codes ``allow_unknown`` lets others through."""
         if allow_unknown and not self.has_codes:
             return
         for code in languages:
@@ -165,18 +165,11 @@ class Backbone(ABC):
         limit = self.source_limit(max_tokens) - len(self.source([], example.language))
         text = example.source
         pieces = self.pieces(text)
-        excess = len(pieces) - limit
-        if excess <= 0:
+        if len(pieces) <= limit:
             return self.source(pieces, example.language), 0
-        start, end = example.croppable or (0, len(text))
-        inside = [first for first, last in self.text.pieces(text).spans if first >= start and last <= end]
-        # Cutting text can change how the pieces around the cut are tokenized, so this may take a second round.
-        for extra in range(len(inside)):
-            drop = min(excess + extra, len(inside))
-            kept = text[start : inside[len(inside) - drop]].rstrip()
-            shorter = self.pieces(text[:start] + kept + text[end:])
-            if len(shorter) <= limit:
-                return self.source(shorter, example.language), len(pieces) - len(shorter)
+        shorter = crop(text, example.croppable or (0, len(text)), self.text.pieces(text), limit, self.pieces)
+        if shorter:
+            return self.source(shorter, example.language), len(pieces) - len(shorter)
         cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""
         raise BackboneError(
             f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of "
@@ -184,10 +177,8 @@ class Backbone(ABC):
         )
 
     def reserve(self, source: int = 0, target: int = 0) -> None:
-        """Keep positions of encoder and decoder free for virtual tokens.
-
-        Raises BackboneError that says by how much they pass the positions, of which a text needs some too.
-        """
+        """Keep positions of encoder and decoder free for virtual tokens. Raises BackboneError that says by how much
+        they pass the positions, of which a text needs some too."""
         text = len(self.source([0], self.languages[0]))  # the shortest there is: codes, one piece, </s>
         for name, count in (("encoder", source), ("decoder", target)):
             if self.positions is not None and count + text > self.positions:
@@ -337,9 +328,3 @@ class Backbone(ABC):
 _LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")
-
-
-def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    """Rows of different lengths as one matrix, with ``value`` behind those that are shorter."""
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from xlgen.backbones.base import IGNORED, Backbone, BackboneError, pad
+from xlgen.backbones.base import IGNORED, Backbone, BackboneError
 from xlgen.backbones.heads import EncoderWithHead, Head
+from xlgen.backbones.padding import pad
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
 

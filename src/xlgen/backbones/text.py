@@ -132,7 +132,7 @@ def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tok
     state = json.loads(backend.to_str())
     model = state.pop("model")
     # The library leaves a call's truncation and padding in the tokenizer.
-    left_out = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    left_out: dict[str, Any] = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     copy = Tokenizer.from_str(json.dumps({**state, **left_out, "model": _EMPTY[model["type"]]}))
     names = dict(enumerate(piece for piece, _ in model["vocab"])) if model["type"] == "Unigram" else {}
     names = names or {index: piece for piece, index in model["vocab"].items()}
