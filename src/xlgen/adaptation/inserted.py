@@ -1,4 +1,4 @@
-"""What a method adds to a plain model, told apart from the method: enough to put it in again without xlgen."""
+"""What a method adds to a plain model, in a form that can be inserted again without xlgen."""
 
 from __future__ import annotations
 

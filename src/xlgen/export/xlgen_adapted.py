@@ -7,7 +7,7 @@
     tokens = tokenizer(["..."], return_tensors="pt", padding=True)
     model.generate(**tokens, num_beams=4)
 
-Beside this file are ``base/`` (the pretrained model and its tokenizer), ``adapted.safetensors`` (what was trained) and
+Next to this file are ``base/`` (the pretrained model and its tokenizer), ``adapted.safetensors`` (what was trained) and
 ``adapted.json`` (where it goes).
 """
 
