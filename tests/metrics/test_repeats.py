@@ -18,7 +18,6 @@ from xlgen.metrics.repeats import remove_repeated_ending, remove_repeated_substr
         "काम काम काम किया",
         "في القاهرة في القاهرة في القاهرة وأيضا",
         "ไฟไหม้ไฟไหม้ไฟไหม้แล้ว",
-        "市长开放了图书馆图书馆图书馆。",
         "東京で開いた東京で開いた東京で開いたと言う",
         "一 two three一 two three一 two three 完",
         "火" * 10_000 + "水",
@@ -131,6 +130,45 @@ def test_vu_et_al_keep_any_substring_once(text: str, kept: str) -> None:
 )
 def test_near_repeats_with_small_changes_are_loops(text: str) -> None:
     assert repetitions(text) == (False, True)
+
+
+def test_a_mark_at_the_end_hides_no_repeated_ending() -> None:
+    assert repetitions("市长开放了图书馆图书馆图书馆。") == (True, False)
+    assert repetitions("They went to a big fire a big fire.") == (True, False)
+    assert repetitions("It was Bora Bora.") == (False, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. The fire burned. 2. The fire burned. 3. The fire burned.",
+        "(1) Punkt eins (2) Punkt eins (3) Punkt eins (4) Punkt eins",
+        "a) the cat b) the cat c) the cat",
+        "The fire burned. the fire burned! THE FIRE BURNED?",
+        "The fire burned, the fire burned.",
+        "огонь горел, Огонь горел, огонь горел!",
+        "今天天气很好，今天天气很好，今天天气很好。",
+        "今天天气很好，明天天气很好，后天天气很好，昨天天气很好。",
+        "Der Hund läuft schnell. Der Hund läuft langsam. Der Hund läuft heute. Der Hund läuft gern.",
+        "สุนัขวิ่งเร็วมาก สุนัขวิ่งช้ามาก สุนัขวิ่งดีมาก สุนัขวิ่งไกลมาก",
+    ],
+)
+def test_case_punctuation_and_list_numbers_hide_no_repetition(text: str) -> None:
+    assert any(repetitions(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Never again, never again!",
+        "No, no, no, no.",
+        "Bora Bora",
+        "The cat sat. The dog ran. The bird flew.",
+        "1. Bread 2. Milk 3. Cheese 4. Eggs",
+    ],
+)
+def test_what_people_write_twice_is_no_repetition(text: str) -> None:
+    assert not any(repetitions(text))
 
 
 def test_human_text_holds_hardly_any_loop(shared: Callable[[str], Path]) -> None:

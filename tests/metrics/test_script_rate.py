@@ -48,6 +48,41 @@ def test_a_reference_may_be_in_another_script() -> None:
     assert [each.labels for each in found] == [("ok",), ("ok",)]
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("hi", "yah ek accha din hai"),
+        ("hi", "kya aap theek hain"),
+        ("hi", "main aaj ghar par hoon aur khana bana raha hoon"),
+        ("ur", "yeh aik acha din hai"),
+        ("sr", "Dobar dan"),
+        ("ru", "Privet, kak dela segodnya?"),
+        ("el", "Kalimera, ti kaneis simera?"),
+        ("ja", "Kyou wa tenki ga ii desu"),
+        ("zh", "Jintian tianqi hen hao"),
+        ("ar", "marhaban kayf halak alyawm"),
+        ("th", "sawatdi khrap sabai di mai"),
+        ("bn", "ami bangla valo kori"),
+    ],
+)
+def test_romanised_text_is_in_the_wrong_script_whatever_identification_takes_it_for(code: str, text: str) -> None:
+    assert "wrong-script" in findings(find([Example(code, text)]))[0].labels
+
+
+@pytest.mark.parametrize("code", ["ru", "th", "hi", "zh", "ar", "ja", "ko"])
+@pytest.mark.parametrize(
+    "text", ["This is English text.", "the fire", "The house burned down.", "He was elected president of the country"]
+)
+def test_short_english_in_another_script_is_wrong_in_language_only(code: str, text: str) -> None:
+    assert findings(find([Example(code, text)]))[0].labels == ("wrong-language",)
+
+
+def test_chinese_characters_are_korean_next_to_hangul_only() -> None:
+    assert share_in_script("東京都知事", "Hang") == 0
+    assert share_in_script("美 대통령 訪韓", "Hang") == 1
+    assert math.isnan(share_in_script("1990", "Hang"))
+
+
 def test_english_in_another_script_is_wrong_in_language_only() -> None:
     english = "The mayor opened the new library of the town on Monday and the children were happy about it."
     for code in ("ru", "th", "hi", "zh", "ar"):

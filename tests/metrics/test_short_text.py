@@ -41,7 +41,8 @@ def test_table(text: str, code: str, expected: float) -> None:
 def test_candidates_decide() -> None:
     rule = ShortText(others=("ja", "en"))
     assert rule.verdict("東京タワー", Language.parse("zh"), load()) == WRONG
-    assert math.isnan(RULE.verdict("東京タワー", Language.parse("zh"), load()))
+    assert RULE.verdict("東京タワー", Language.parse("zh"), load()) == WRONG, "kana are no Chinese"
+    assert math.isnan(RULE.verdict("東京 Qwrt", Language.parse("zh"), load()))
 
 
 @pytest.mark.parametrize(

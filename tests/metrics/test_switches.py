@@ -31,6 +31,15 @@ TABLE = [
     ("Die Stadt schreibt #thenewlibrary und @themayorofthetown dazu, sagt sie.", "de", []),
     ("Скорость сети 802.11b равна 11 mbit, а длина 20 km и вес 5 kg, сказал мэр.", "ru", []),
     ("Файл лежит в /usr/share/doc/readme и в config.json на сервере города.", "ru", []),
+    # Names of programs, items of lists and borrowed terms are no switch.
+    ("Пакет содержит apt-get, dpkg-dev и tcl/tk для системы", "ru", []),
+    ("Он написал e-mail и настроил wi-fi дома", "ru", []),
+    ("Доступны gzip, deflate, bzip2, tar и zip для сжатия", "ru", []),
+    ("Это visual novel для взрослых", "ru", []),
+    ("lzop는 gzip과 비슷한 screen을 씁니다", "ko", []),
+    ("支持 libgcc、libgomp、libssp 等库", "zh", []),
+    ("Det er nødvendigt for at have adgang, for at tillade det og for at nyde det.", "da", []),
+    ("Он сказал that he was happy и ушёл", "ru", ["that he was happy"]),
     # Two scripts in one word.
     ("افتتحت المellschaft مكتبة جديدة في المدينة يوم الاثنين", "ar", ["المellschaft"]),
     ("Мэр города открыл библиоteca в понедельник", "ru", ["библиоteca"]),

@@ -99,6 +99,37 @@ def test_names_do_not_make_a_text_one_in_another_script(language: str, text: str
     assert "wrong-script" not in labels(language, text)
 
 
-@pytest.mark.parametrize(("language", "text"), [("hi", "main aaj ghar par hoon aur khana bana raha hoon")])
-def test_romanised_text_is_in_the_wrong_script_or_language(language: str, text: str) -> None:
-    assert {"wrong-script", "wrong-language"} & set(labels(language, text))
+@pytest.mark.parametrize("language", ["zh", "zh-Hant", "ko"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "東京都知事は辞任表明",
+        "これは日本語です",
+        "今日は天気がいいので、公園に行きました。",
+        "今日はとても楽しい。" * 6,
+    ],
+)
+def test_japanese_for_chinese_and_korean_is_wrong(language: str, text: str) -> None:
+    assert "wrong-language" in labels(language, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["学士学位", "3月", "6600万年", "静电力", "种族隔离学校", "芝加哥大学实验学校", "17 秒"]
+)
+def test_chinese_characters_that_japanese_has_too_are_no_evidence_of_japanese(text: str) -> None:
+    assert labels("zh", text) == ("ok",)
+    assert "wrong-language" in labels("ja", "我们都很高兴，谢谢你们。")
+
+
+@pytest.mark.parametrize(
+    "text", ["NATO", "EU", "HIV", "OK", "COVID", "COVID-19", "NASA ESA", "UNESCO", "G7, WHO", "U.S."]
+)
+@pytest.mark.parametrize("language", ["de", "sw", "ru", "th", "ja"])
+def test_acronyms_are_in_every_language(language: str, text: str) -> None:
+    assert labels(language, text) == ("unknown",)
+    assert labels(language, text, text) == ("ok",)
+
+
+@pytest.mark.parametrize("text", ["THE WHITE HOUSE", "KING OF SPAIN", "OK BOOMER"])
+def test_english_in_capitals_is_no_acronym(text: str) -> None:
+    assert labels("de", text) == ("wrong-language",)

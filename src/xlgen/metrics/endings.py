@@ -10,8 +10,14 @@ from xlgen.metrics.base import Example
 
 UNKNOWN = math.nan
 # After the last mark quotation marks and brackets are closed. “, ‘ and « close a quotation in German, Czech, Icelandic,
-# Slovenian and Danish, although Unicode calls them initial. Invisible characters may follow anywhere.
-_ENDS = regex.compile(r"[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\p{Pi}\p{Po}\p{Cf}\"'`´′″\s]*$")
+# Slovenian and Danish, although Unicode calls them initial. Invisible characters may follow anywhere; so may footnotes
+# (¹, [1], [citation needed]) and emoji. The Greek question mark is a semicolon to Unicode's normal forms.
+_MARK = r"(?:[\p{Sentence_Terminal}…\u037e]|(?<=\p{Greek}\p{M}*);)"
+_CLOSED = r"[\p{Pe}\p{Pf}\p{Pi}\p{Po}\p{Cf}\"'`´′″\s]"
+_FOOTNOTE = r"\[[^\[\]]{1,30}\]|[\u00b9\u00b2\u00b3\u2070-\u2079]"
+_EMOJI = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\ufe0f\u20e3]"
+_ENDS = regex.compile(rf"{_MARK}(?:{_CLOSED}|{_FOOTNOTE}|{_EMOJI})*$")
+_LOOKED_AT = 60
 
 
 def truncated(example: Example) -> float:
@@ -28,5 +34,5 @@ def truncated(example: Example) -> float:
 
 
 def ends(text: str) -> bool:
-    """Whether a text ends as sentences end, with quotation marks and brackets closed after the mark."""
-    return _ENDS.search(text.rstrip()[-20:]) is not None
+    """Whether a text ends as sentences end: after the mark only closing quotation marks, brackets, footnotes, emoji."""
+    return _ENDS.search(text.rstrip()[-_LOOKED_AT:]) is not None

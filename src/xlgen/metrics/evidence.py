@@ -30,7 +30,7 @@ from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.masking import mask
 from xlgen.metrics.near_languages import near, of_one_branch
 from xlgen.metrics.normalization import readable
-from xlgen.metrics.scripts import LETTER, share_written
+from xlgen.metrics.scripts import LETTER, is_only_japanese, is_unknown_to_japanese, share_written
 
 RIGHT, WRONG, CANNOT_TELL = 1.0, 0.0, math.nan
 """Verdicts: whether a text is in the target language."""
@@ -57,6 +57,9 @@ _CAPITALS = regex.compile(r"\p{Lu}")
 _CAPITALS_IN_A_ROW = regex.compile(r"\p{Lu}\p{M}*[\p{P}\s]*\p{Lu}")
 _SMALL = regex.compile(r"\p{Ll}")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
+# Chinese advertising writes の for its own 的; every other kana is Japanese.
+_JAPANESE = regex.compile(r"[\p{Hiragana}\p{Katakana}--の]", regex.V1)
+_LEAST_JAPANESE = 0.05
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ def by_evidence(text: str, target: Language, others: Sequence[Language], identif
     if found.top == code or found.top in near(target.code):
         is_own = bool(code) and found.family >= LEAST_OWN and found.own >= _LEAST_SHARE * found.family
         return RIGHT if is_own else CANNOT_TELL
+    if not tells_apart(found.top, target, text):
+        return CANNOT_TELL
     return WRONG if found.probability >= enough(found.top, target, others, identifier) else CANNOT_TELL
 
 
@@ -124,22 +129,35 @@ def enough(label: str, target: Language, others: Sequence[Language], identifier:
     return ENOUGH_OF_BRANCH if of_branch and not is_other else ENOUGH
 
 
+def tells_apart(label: str, target: Language, text: str) -> bool:
+    """Whether ``label`` may be evidence against ``target`` in ``text``.
+
+    Japanese and Chinese in Chinese characters alone are told apart by characters that only one of them has.
+    """
+    languages = {label.partition("-")[0], target.code.partition("-")[0]}
+    if languages != {"ja", "zh"} or _KANA.search(text):
+        return True
+    return any(map(is_only_japanese if label == "ja" else is_unknown_to_japanese, text))
+
+
 def _possible(text: str, identifier: LanguageIdentifier) -> dict[str, float]:
     """The probabilities of the labels whose language is written in the letters of ``text``, among themselves."""
     letters = LETTER.findall(text)
     if not letters:
         return {}
     scripts, found = _scripts_of(identifier), identifier.likely(text, _WORTH_A_LOOK)
-    kept = {label: chance for label, chance in found.items() if _writes(scripts.get(label), letters)}
+    kept = {label: chance for label, chance in found.items() if writes(scripts.get(label), letters)}
     total = sum(kept.values())
     return {label: chance / total for label, chance in kept.items()}
 
 
-def _writes(scripts: frozenset[str] | None, letters: Sequence[str]) -> bool:
-    """Whether text of these letters may be in a language of these scripts."""
+def writes(scripts: frozenset[str] | None, letters: Sequence[str]) -> bool:
+    """Whether text of these letters may be in a language of these scripts; ``None`` is any."""
     if scripts is None:
         return True
     if scripts == {"Jpan"} and len(letters) >= _LONG_HAN and not any(map(_KANA.match, letters)):
+        return False
+    if scripts <= {"Hans", "Hant"} and sum(map(bool, map(_JAPANESE.match, letters))) >= _LEAST_JAPANESE * len(letters):
         return False
     return any(share_written(letters, script) >= 0.5 for script in scripts)
 

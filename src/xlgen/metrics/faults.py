@@ -9,20 +9,15 @@ from typing import ClassVar
 import numpy as np
 import regex
 
-from xlgen.languages import Language
 from xlgen.metrics import leftovers
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.copies import COPY_ORDER, COPY_SHARE, copied
 from xlgen.metrics.endings import truncated
-from xlgen.metrics.evidence import ENOUGH, prepared
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.repeats import repetitions
-from xlgen.metrics.scripts import LETTER, share_in_script
 from xlgen.metrics.short_text import RULE, ShortText, equals_reference, verdicts
 from xlgen.metrics.switches import PRICE, switches
-
-_IN_WORD = r"[\p{Latin}\p{M}\p{N}'’]"
-_WORD_WITH_CAPITAL = regex.compile(rf"(?<!{_IN_WORD}){_IN_WORD}*\p{{Lu}}{_IN_WORD}*")
+from xlgen.metrics.wrong_script import in_wrong_script
 
 OK = "ok"
 UNKNOWN = "unknown"
@@ -57,7 +52,8 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
     output is short (:mod:`xlgen.metrics.short_text`); NaN is an output whose language cannot be told. An output in the
     wrong language as a whole is not ``code-switched``, which is an output with a span in another script or in another
     language of the rule (:mod:`xlgen.metrics.switches`). ``wrong-script`` is an output of whose letters less than half
-    are of the target's script; not where another language was identified. ``leftovers``, ``repeated-ending`` and
+    are of the target's script; not where it is surely in another language (:mod:`xlgen.metrics.wrong_script`).
+    ``leftovers``, ``repeated-ending`` and
     ``loop`` are looked for in the output before clean-up, where it is known; an empty prediction may have these, and no
     other fault than that it is empty.
     """
@@ -67,31 +63,13 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
     identifies = load(identifier)
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
     for row in full:
-        wrong = found["wrong-language"][row] == 1
-        found["wrong-script"][row] = _in_wrong_script(examples[row], identifies, wrong)
+        example, wrong = examples[row], bool(found["wrong-language"][row] == 1)
+        if equals_reference(example):
+            continue
+        found["wrong-script"][row] = in_wrong_script(example, rule.others, identifies, wrong)
         if not wrong:
-            spans = switches(examples[row].prediction, examples[row].language, rule.others, identifies)
-            found["code-switched"][row] = bool(spans) and not equals_reference(examples[row])
+            found["code-switched"][row] = bool(switches(example.prediction, example.language, rule.others, identifies))
     return found
-
-
-def _in_wrong_script(example: Example, identifier: LanguageIdentifier, wrong_language: bool) -> float:
-    """Whether most letters are of another script than the target's, and not because they are another language's."""
-    text, script = example.prediction, Language.parse(example.language).script
-    if not share_in_script(text, script) < 0.5 or equals_reference(example):
-        return 0.0
-    if not share_in_script(_without_names(text), script) < 0.5:
-        return 0.0
-    if not wrong_language:
-        return 1.0
-    [(_, probability)] = identifier.identify([prepared(example.prediction)])
-    return float(probability < ENOUGH)
-
-
-def _without_names(text: str) -> str:
-    """``text`` without words that have a capital letter, which may be names; all of it if nothing else has letters."""
-    rest = _WORD_WITH_CAPITAL.sub(" ", text)
-    return rest if LETTER.search(rest) else text
 
 
 def without_identification(examples: Sequence[Example]) -> dict[str, Scores]:

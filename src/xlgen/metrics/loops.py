@@ -1,25 +1,33 @@
 """Loops with small changes: ``The park has 1 tree. The park has 2 trees. The park has 3 trees. ...``
 
 Two ways find them. Sentences, and long clauses between commas, are compared with those one to four places before: a
-loop is three in a row that have :data:`_ALIKE` percent of their characters in common. For text without marks, triples
-of neighbouring words (characters, where no spaces separate words) that come three times or more mark the words that
-they cover: a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not new. Names
-that come again in an article are marked too, but far apart.
+loop is three in a row that have :data:`_ALIKE` percent of their characters in common, or four that differ from the one
+before in one word of four or more. Case, numbers of a list and parts without letters do not matter. For text without
+marks, triples of neighbouring words (characters, where no spaces separate words) that come three times or more mark the
+words that they cover: a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not
+new. Names that come again in an article are marked too, but far apart.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import regex
 from rapidfuzz import fuzz
 
+from xlgen.metrics.normalization import fold_case
+from xlgen.metrics.unspaced import UNSPACED
+
 _ALIKE = 75.0
 _LAGS = range(1, 5)
 _PERIODS = 3
+_PERIODS_OF_ONE_WORD, _SAME_WORDS = 4, 3
 # Letters of the shortest sentence, and of the shortest clause: Monday morning, Tuesday morning, Wednesday morning.
+# A character of a script without spaces counts as three.
 _SHORTEST_SENTENCE, _SHORTEST_CLAUSE = 5, 15
 _TRIPLE, _TIMES = 3, 3
 _SHORTEST = 10
@@ -31,6 +39,8 @@ _SHORTEST_CHARACTERS = 24
 _NEW = 0.5
 """The largest share of different triples in a loop."""
 _LETTER = regex.compile(r"\p{L}")
+_UNSPACED_LETTER = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]", regex.V1)
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 # Within one word of so many characters: hahahahahahahahahahaha.
 _LONG_WORD = 20
 _STUTTER = re.compile(r"([^\W\d_]{1,10}?)\1{9,}|\ufffd{10}")
@@ -45,9 +55,13 @@ def has_near_loop(text: str, units: Sequence[str]) -> bool:
     # Nothing to find where nearly all units differ, as in most sentences.
     if len(units) - len(set(units)) < _SHORTEST_REPEATED:
         return False
+    text = fold_case(text)
+    sentences, clauses = (list(filter(_LETTER.search, end.split(text))) for end in (_SENTENCE_END, _CLAUSE_END))
     return (
-        _alike_in_a_row(_SENTENCE_END.split(text), _SHORTEST_SENTENCE)
-        or _alike_in_a_row(_CLAUSE_END.split(text), _SHORTEST_CLAUSE)
+        _alike_in_a_row(sentences, _SHORTEST_SENTENCE)
+        or _alike_in_a_row(clauses, _SHORTEST_CLAUSE)
+        or _one_word_apart(sentences)
+        or _one_word_apart(clauses)
         or _same_triples(units)
     )
 
@@ -57,11 +71,27 @@ def _alike_in_a_row(parts: Sequence[str], shortest: int) -> bool:
     for lag in _LAGS:
         run = 0
         for before, part in zip(parts, parts[lag:], strict=False):
-            alike = fuzz.ratio(before, part, score_cutoff=_ALIKE) and len(_LETTER.findall(part)) >= shortest
+            alike = fuzz.ratio(before, part, score_cutoff=_ALIKE) and _letters(part) >= shortest
             run = run + 1 if alike else 0
             if run == lag * (_PERIODS - 1):
                 return True
     return False
+
+
+def _one_word_apart(parts: Sequence[str]) -> bool:
+    """Whether four parts in a row, of four words or more, differ from the one before in a single word."""
+    run = 1
+    words = [_WORD.findall(part) for part in parts]
+    for before, part in pairwise(words):
+        same = sum(map(operator.eq, before, part)) if len(before) == len(part) else 0
+        run = run + 1 if same >= max(_SAME_WORDS, len(part) - 1) else 1
+        if run == _PERIODS_OF_ONE_WORD:
+            return True
+    return False
+
+
+def _letters(part: str) -> int:
+    return len(_LETTER.findall(part)) + 2 * len(_UNSPACED_LETTER.findall(part))
 
 
 def _same_triples(units: Sequence[str]) -> bool:

@@ -14,16 +14,22 @@ from dataclasses import dataclass
 import regex
 
 from xlgen.metrics.loops import has_near_loop
+from xlgen.metrics.normalization import fold_case
 
 # A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
 _SHORTEST_PHRASE = 3
 # Three times the shortest phrase. Counted over all the repetitions, so that "ha ha ha ha ha" is a loop too.
 _SHORTEST_LOOP = 9
+# Letters of a phrase that comes twice at the end with other punctuation. People write "never again, never again".
+_SHORTEST_TWICE = 12
 
 # Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
+_MARK = regex.compile(r"[\p{P}\p{S}--['’\-]]+", regex.V1)
+_LAST_MARK = regex.compile(r"[\p{P}\s]++$")
+_ITEM = regex.compile(r"(?:(?<=^|[\s\p{P}])[(（]?(?:\p{N}{1,3}|[a-z])[.)）:、]|[①-⑳])(?=\s|\p{L})")
 # The shortest phrase, of up to 50 units, three times or more. Longer limits take quadratic time on odd text.
 _LOOP = re.compile(r"(.{1,50}?)\1{2,}", re.DOTALL)
 _CHARACTERS = sys.maxunicode + 1
@@ -77,14 +83,42 @@ def repetitions(text: str) -> tuple[bool, bool]:
 
     The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
     nine letters and digits, and a letter among them; or phrases that come again and again with small changes
-    (:func:`xlgen.metrics.loops.has_near_loop`).
+    (:func:`xlgen.metrics.loops.has_near_loop`). Phrases are also compared without case, punctuation and numbers of
+    list items, where a phrase that comes twice at the end must be long.
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
-    loops = _LOOP.finditer(split.code, 0, count)
-    loop = any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+    if count == len(split.code):
+        split = split_units(_LAST_MARK.sub("", text))
+        count = _without_repeated_ending(split)
+    ending = count < len(split.code)
+    loop = _has_loop(split, count)
+    if not ending and (folded := split_units(_folded(text))).code:
+        ending = _ends_twice(folded)
+        loop = loop or _has_loop(folded, len(folded.code), words=2)
     whole = text[: split.ends[count - 1]] if count else ""
-    return count < len(split.code), loop or has_near_loop(whole, split.units[:count])
+    return ending, loop or has_near_loop(whole, split.units[:count])
+
+
+def _has_loop(split: Units, count: int, words: int = 1) -> bool:
+    """Whether a phrase of so many different units or more comes three times in a row in the first ``count``."""
+    loops = (each for each in _LOOP.finditer(split.code, 0, count) if len(set(each[1])) >= words)
+    return any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+
+
+def _folded(text: str) -> str:
+    """``text`` without case, punctuation and the numbers or letters of list items."""
+    return _MARK.sub(" ", _ITEM.sub(" ", fold_case(text)))
+
+
+def _ends_twice(split: Units) -> bool:
+    """Whether the text ends in a long phrase, of two different units or more, that comes twice in a row."""
+    code, count = split.code, len(split.code)
+    for length in range(count // 2, 1, -1):
+        start = count - length
+        if code[start - 1] == code[count - 1] and code.endswith(code[start:], 0, start):
+            return len(set(code[start:])) > 1 and _is_phrase(split.units[start:], _SHORTEST_TWICE)
+    return False
 
 
 def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:

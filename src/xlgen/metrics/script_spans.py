@@ -9,11 +9,14 @@ from itertools import groupby
 import regex
 
 from xlgen.languages import Language
+from xlgen.metrics.acronyms import FUNCTION_WORD
 from xlgen.metrics.scripts import is_unknown_to_japanese, letter_patterns
 from xlgen.metrics.unspaced import UNSPACED
 
-# Words of another script in a row that make a switch; a character of a script without spaces is half a word.
+# Words of another script in a row that make a switch; a character of a script without spaces is half a word. Technical
+# terms of two words (visual novel) are borrowed as they are, but not with a function word or in other letters.
 _FOREIGN_WORDS = 2
+_LATIN_WORDS = 3
 # Characters that Japanese does not have, in a row without kana, that make Chinese.
 _CHINESE = 2
 
@@ -23,6 +26,10 @@ _WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|{_SPACED}(?:{_SPACED}|
 _CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
 _HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
 _CAPITAL = regex.compile(r"\p{Lu}")
+_LATIN = regex.compile(r"\p{Latin}")
+# What joins two words to one (apt-get, tcl/tk), and what parts the items of a list.
+_JOINED = regex.compile(r"[\-‐‑/.:_+&·@]")
+_APART = regex.compile(r"[^\s'’\"“”«»„]|\s[\-–—]\s")
 # What is written together with a following name: and, in, to, the ... of Arabic, Persian, Urdu and Hebrew.
 _PREFIX = regex.compile(r"[وفبكلس]{0,2}(?:ال|لل)?ـ*|[והבלכמש]{1,3}")
 # The longest ending that is written together with a foreign word before it, as in Russian email'ом.
@@ -42,8 +49,9 @@ class Span:
 def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> list[Span]:
     """The spans in another script, in a text that has letters of the target's own.
 
-    They are two words or four characters in a row, of which names (words with a capital letter) do not count; a word
-    that mixes scripts (``المellschaft``), but for foreign words with a prefix or an ending of the language; and in
+    They are three words in Latin letters (two with a function word of English), two in other letters or four characters
+    in a row, without a comma or the like between them, of which names (words with a capital letter) do not count; a
+    word that mixes scripts (``المellschaft``), but for foreign words with a prefix or an ending of the language; and in
     Japanese, Chinese with two characters or more that Japanese does not have.
     """
     own, foreign = letter_patterns(target.script)
@@ -54,15 +62,35 @@ def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> l
     found = [Span(*word.span(), _written(word[0], others, own)) for word in words if _mixes(word[0], target)]
     for is_foreign, group in groupby(words, key=lambda word: foreign.match(word[0]) is not None):
         if is_foreign:
-            found += _runs(list(group), others)
+            found += [span for run in _runs(text, list(group), own) for span in _span(text, run, others)]
     return found + chinese
 
 
-def _runs(words: Sequence[regex.Match[str]], others: Sequence[Language]) -> Iterator[Span]:
-    """A span over foreign words in a row, if enough of them are no names."""
-    weight = sum(0.0 if word[0][0].isupper() else 0.5 if _CHARACTER.match(word[0]) else 1.0 for word in words)
-    if weight >= _FOREIGN_WORDS:
-        yield Span(words[0].start(), words[-1].end(), _written(words[0][0], others))
+def _runs(
+    text: str, words: Sequence[regex.Match[str]], own: regex.Pattern[str]
+) -> Iterator[Sequence[regex.Match[str]]]:
+    """Foreign words in a row, parted where a list goes to its next item and after a word with an ending of ours."""
+    start = 0
+    for place in range(1, len(words)):
+        before, word = words[place - 1], words[place]
+        gap = text[before.end() : word.start()]
+        if own.search(before[0]) or (_APART.search(gap) and not _JOINED.fullmatch(gap)):
+            yield words[start:place]
+            start = place
+    yield words[start:]
+
+
+def _span(text: str, words: Sequence[regex.Match[str]], others: Sequence[Language]) -> Iterator[Span]:
+    """A span over foreign words in a row, if enough of them are no names; words that are joined count as one."""
+    weight = 0.0
+    for place, word in enumerate(words):
+        is_joined = place > 0 and _JOINED.fullmatch(text, words[place - 1].end(), word.start())
+        if not (is_joined or word[0][0].isupper()):
+            weight += 0.5 if _CHARACTER.match(word[0]) else 1.0
+    start, end = words[0].start(), words[-1].end()
+    is_term = _LATIN.match(words[0][0]) and not FUNCTION_WORD.search(text, start, end)
+    if weight >= (_LATIN_WORDS if is_term else _FOREIGN_WORDS):
+        yield Span(start, end, _written(words[0][0], others))
 
 
 def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:

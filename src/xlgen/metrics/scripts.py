@@ -26,8 +26,11 @@ LETTER = regex.compile(r"[\p{L}--[\p{scx=Zyyy}\p{scx=Zinh}]]", regex.V1)
 
 
 def share_written(letters: Sequence[str], script: str) -> float:
-    """The share of letters that a script writes, of at least one letter."""
-    own = _own(script)
+    """The share of letters that a script writes, of at least one letter.
+
+    Chinese characters are Korean (``Hang``) only next to Hangul.
+    """
+    own = _own("Hangul" if script == "Hang" and not any(map(_HANGUL.match, letters)) else script)
     return sum(map(own.__contains__, letters)) / len(letters)
 
 
@@ -40,8 +43,10 @@ def share_in_script(text: str, script: str) -> float:
     """
     text = mask(text)
     own, foreign = letter_patterns(script)
-    if not foreign.search(text):
+    if not foreign.search(text) and (script != "Hang" or _HANGUL.search(text)):
         share = 1.0 if own.search(text) else math.nan
+    elif not LETTER.search(text):
+        share = math.nan
     else:
         letters, syllables = LETTER.findall(text), _SYLLABLE.findall(text)
         share = share_written([*letters, *syllables * (_LETTERS_OF_SYLLABLE - 1)], script)
@@ -62,6 +67,7 @@ def letter_patterns(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]
     )
 
 
+_HANGUL = regex.compile(r"\p{Hangul}")
 _TELLING = ("Hans", "Hant")
 _SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _LETTERS_OF_SYLLABLE = 3
@@ -84,6 +90,17 @@ def han_variant(character: str) -> str:
 def is_unknown_to_japanese(character: str) -> bool:
     """Whether a Chinese character is not among the 6,355 of JIS X 0208, or is one that only Chinese uses: 们, 您."""
     return "\u3400" <= character <= "\u9fff" and (character in _CHINESE or not _encodes(character, "euc_jp"))
+
+
+@cache
+def is_only_japanese(character: str) -> bool:
+    """Whether a Chinese character is in JIS X 0208 and in neither GB 2312 nor Big5: 込, 働, 気, 売."""
+    return (
+        "\u3400" <= character <= "\u9fff"
+        and _encodes(character, "euc_jp")
+        and not _encodes(character, "gb2312")
+        and not _encodes(character, "big5")
+    )
 
 
 # Pronouns and particles of Chinese that JIS X 0208 has and Japanese does not use.

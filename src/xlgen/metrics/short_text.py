@@ -3,9 +3,10 @@
 A top label among 176 means little for ``Denver Broncos`` or ``1990``. The rule asks less: is the text in the target
 language, or in one of a few others, such as the source language that a careless model falls back to?
 
-1. Without letters nobody can tell.
+1. Without letters nobody can tell, nor of acronyms (``NATO``), which all languages write.
 2. Script. Where the target's script writes none of the letters, or less than half of them while another candidate's
-   writes all, the text is not in the target language; less than half otherwise, nobody can tell. Candidates whose
+   writes all, the text is not in the target language. Less than half otherwise, or with kana for Chinese, it is not if
+   identification finds another language with 0.5, and else nobody can tell. Candidates whose
    script writes a smaller share of the letters than the target's are out; where none is left, it is the target.
 3. A text of which identification is sure (0.5 or more; 0.8 for up to four words and for a language of the target's
    branch) that it is in none of the candidates is not in the target. The target's near languages count as the target
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 import regex
 
 from xlgen.languages import Language, all_languages
+from xlgen.metrics.acronyms import is_acronym
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import (
     CANNOT_TELL,
@@ -42,7 +44,9 @@ from xlgen.metrics.evidence import (
     is_shouted,
     knows,
     prepared,
+    tells_apart,
     weigh,
+    writes,
 )
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.near_languages import near
@@ -59,6 +63,8 @@ LONGEST = 10
 _FEW = 4
 # The probability of another language that is evidence in so few words where the script is the target's.
 _SURE_OF_FEW = 0.95
+# Letters of the shortest text that is identified as another language of its script.
+_FEWEST_LETTERS = 3
 # What is added to probabilities, some of which models leave out as too small.
 _LEAST = 1e-6
 _SPACED = rf"[[\p{{L}}\p{{N}}]--[{UNSPACED}]]"
@@ -99,8 +105,8 @@ class ShortText:
             return self.verdict(whole, other_writing, identifier)
         if ours == 0 or (ours < 0.5 and 1 in theirs):
             return WRONG
-        if ours < 0.5:
-            return CANNOT_TELL
+        if ours < 0.5 or not writes(frozenset([target.script]), letters):
+            return _by_top_label(text, target, identifier)
         rivals = [other for other, share in zip(others, theirs, strict=True) if share >= ours]
         # Capitals that it has not seen are judged as such, not by what their letters make in lower case.
         shouted = text != whole and not knows(readable(whole), identifier)
@@ -130,6 +136,9 @@ class ShortText:
         [(top, probability)] = identifier.identify([text])
         if top not in (*ours, *theirs):
             needed = max(enough(top, target, rivals, identifier), ENOUGH_OF_BRANCH if few and not shouted else 0.0)
+            if few:  # what capitals alone make of a name is no evidence
+                [(lowered, chance)] = identifier.identify([text.lower()])
+                probability = min(probability, chance if lowered == top else 0.0)
             if probability >= needed or not theirs:
                 return WRONG if probability >= needed else CANNOT_TELL
         if shouted and probability < ENOUGH:
@@ -157,8 +166,17 @@ def _among_its_script(text: str, target: Language, few: bool, identifier: Langua
     found = weigh(text, target, identifier)
     if not found.top or found.top == identifier.code(target) or found.top in near(target.code):
         return RIGHT
+    if not tells_apart(found.top, target, text) or len(LETTER.findall(text)) < _FEWEST_LETTERS:
+        return RIGHT
     needed = max(enough(found.top, target, (), identifier), _SURE_OF_FEW if few else ENOUGH_OF_BRANCH)
     return WRONG if found.probability >= needed and knows(text, identifier) else RIGHT
+
+
+def _by_top_label(text: str, target: Language, identifier: LanguageIdentifier) -> float:
+    """The verdict where the letters are hardly the target's: wrong if identification knows another language in them."""
+    [(top, probability)] = identifier.identify([text])
+    is_other = top not in (identifier.code(target), *near(target.code)) and probability >= ENOUGH
+    return WRONG if is_other and knows(text, identifier) else CANNOT_TELL
 
 
 def _in_other_script(target: Language, letters: Sequence[str], identifier: LanguageIdentifier) -> Language | None:
@@ -199,8 +217,9 @@ def words_in(text: str, enough: int) -> float:
 def verdicts(examples: Sequence[Example], identifier: LanguageIdentifier, rule: ShortText) -> list[float]:
     """Whether each prediction, none of them blank, is in its language: short ones by the rule, others by evidence.
 
-    Nobody can tell of text without letters. A text that equals a reference is right, case and punctuation aside; and so
-    is a short one that stands word for word in an input in the target language: names are in every language.
+    Nobody can tell of text without letters, or of acronyms. A text that equals a reference is right, case and
+    punctuation aside; and so is a short one that is quoted from an input in the target language: names are in every
+    language.
     """
     return [_verdict(example, Language.parse(example.language), identifier, rule) for example in examples]
 
@@ -225,6 +244,8 @@ def _verdict(example: Example, target: Language, identifier: LanguageIdentifier,
         [(top, _)] = identifier.identify([text])
         if top != code:
             return WRONG
+    if is_acronym(text):
+        return CANNOT_TELL
     return rule.verdict(text, target, identifier)
 
 

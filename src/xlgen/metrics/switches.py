@@ -42,6 +42,15 @@ _LEAST = 1e-4
 _NOTHING = "0"
 # Those that no other language in Latin script has: not "was", "is", "are", "of", "have".
 _FUNCTION_WORDS = {"en": frozenset(["the", "and", "with", "from", "were", "this", "that", "which"])}
+# Common words that a language spells as English does: "for at have" is Danish, and English to identification.
+_SHARED_WORDS = {
+    language: frozenset(words.split())
+    for language, words in {
+        "da": "at for give have her land man men most over program standard time to under",
+        "no": "at for her land man men over program standard time to under",
+        "nn": "at for her land man men over program standard time to under",
+    }.items()
+}
 # From this log ratio on, identification agrees that a function word is not the target's.
 _CLEAR = 2.0
 _LONGEST = 4_000
@@ -87,14 +96,14 @@ def by_words(text: str, target: Language, rival: Language, identifier: LanguageI
         while away and scores[members[-1]] <= 0:
             members.pop()
         is_home = is_home or (not away and any(scores[member] < 0 for member in members))
-        if away and _is_sure(text[words[members[0]].start() : words[members[-1]].end()], theirs, identifier):
+        if away and identifier.confidence([_part(text, words, members).lower()], [theirs])[0] >= SURE:
             spans.append(Span(words[members[0]].start(), words[members[-1]].end(), rival.code))
     # Where no word speaks for the target, all of the text is in the other language, and it has not switched.
     return spans if is_home else []
 
 
-def _is_sure(span: str, code: str, identifier: LanguageIdentifier) -> bool:
-    return identifier.confidence([span.lower()], [code])[0] >= SURE
+def _part(text: str, words: Sequence[regex.Match[str]], members: Sequence[int]) -> str:
+    return text[words[members[0]].start() : words[members[-1]].end()]
 
 
 def _states(scores: Sequence[float]) -> list[bool]:
@@ -114,7 +123,7 @@ def _states(scores: Sequence[float]) -> list[bool]:
 def _score(words: Sequence[regex.Match[str]], place: int, text: str, pair: _Pair) -> float:
     """How much more a word sounds like the rival, as a log ratio."""
     word = words[place]
-    if any(map(str.isdigit, word[0])):
+    if any(map(str.isdigit, word[0])) or word[0].lower() in _SHARED_WORDS.get(pair[0], ()):
         return 0.0
     if word[0][0].isupper() and not _OPENS.search(text[max(0, word.start() - 8) : word.start()]):
         return 0.0

@@ -1,0 +1,22 @@
+"""Acronyms in Latin letters: every language writes ``NATO`` and ``UNESCO``, so they are evidence of none."""
+
+from __future__ import annotations
+
+import regex
+
+# One word of up to eight capitals, or up to three of five; digits and joining marks may be inside (COVID-19, AT&T).
+_CAPITAL = r"[\p{Latin}&&\p{Lu}]"
+_MORE = rf"(?:[\p{{N}}.&+\-/]*{_CAPITAL})"
+_APART = r"[^\p{L}]+"
+_NUMBERED = rf"{_CAPITAL}\p{{N}}{{1,3}}"
+_ONE, _SEVERAL = rf"(?:{_CAPITAL}{_MORE}{{1,7}}|{_NUMBERED})", rf"(?:{_CAPITAL}{_MORE}{{1,4}}|{_NUMBERED})"
+_ACRONYMS = regex.compile(rf"[^\p{{L}}]*(?:{_ONE}|{_SEVERAL}(?:{_APART}{_SEVERAL}){{1,2}})[^\p{{L}}]*", regex.V1)
+# Function words of English that are no word of romanised text; few sentences of more than a few words have none.
+FUNCTION_WORD = regex.compile(
+    r"(?i)(?<![\p{L}'’])(?:the|and|of|with|from|were|this|that|which|was|for|by|have|has|will|not|his|their|been)(?![\p{L}'’])"
+)
+
+
+def is_acronym(text: str) -> bool:
+    """Whether all of ``text`` is one acronym or up to three: ``COVID-19``, ``NASA, ESA``, but not ``THE TIMES``."""
+    return _ACRONYMS.fullmatch(text) is not None and FUNCTION_WORD.search(text) is None
