@@ -1,11 +1,14 @@
 """A synthetic study: folders as training would leave them, with known figures and text in many scripts."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from xlgen.metrics.lid import load
 
 LANGUAGES = {
     "en": "The boat <b>sinks</b> & the crew is saved",
@@ -117,13 +120,28 @@ def write_predictions(path: Path, code: str, wrong: float) -> None:
 
 def identify(texts: Any) -> list[tuple[str, float]]:
     """Knows the sentences above, so that no test depends on a model."""
-    return [(next((code for code, known in LANGUAGES.items() if text.startswith(known)), "en"), 0.97) for text in texts]
+    found = (next((code for code, known in LANGUAGES.items() if text.startswith(known)), "") for text in texts)
+    return [(code or "en", 0.97 if code else 0.1) for code in found]
 
 
 def know_the_sentences(patch: pytest.MonkeyPatch) -> None:
-    """Let the report ask :func:`identify`."""
-    patch.setattr("xlgen.report.samples.identifier", lambda: identify)
-    patch.setattr("xlgen.report.page.identifier", lambda: identify)
+    """Let the report ask :func:`identify` for the language of a text, and the usual identifier for all else."""
+    known = _Known()
+    patch.setattr("xlgen.report.samples.identifier", lambda run: known)
+    patch.setattr("xlgen.report.page.identifier", lambda run: known)
+
+
+class _Known:
+    """The usual identifier, but for the languages of the sentences of this module."""
+
+    def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        return [
+            found if found[1] > 0.5 else load().identify([text])[0]
+            for text, found in zip(texts, identify(texts), strict=True)
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(load(), name)
 
 
 @pytest.fixture

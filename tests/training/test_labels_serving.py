@@ -106,6 +106,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
     folder = trained(family, kind, method)
     parity = export(folder, "transformers", tmp_path / "out")
     assert parity.equal == parity.asked == len(CODES)
+    assert not parity.searched
     theirs, _ = librarys(tmp_path / "out", kind)
     backbone, _, _ = store.load_checkpoint(folder)
     sources = [backbone.source(backbone.pieces(" ".join(SENTENCES[code])), code) for code in CODES]

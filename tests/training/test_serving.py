@@ -55,6 +55,20 @@ def test_one_row_for_each_in_order(predicted: Callable[..., list[dict[str, Any]]
     assert len({row["prediction"] for row in rows}) <= 3
 
 
+@pytest.mark.parametrize("value", ["5", "null", '["a"]', '{"text": "a"}', "true"])
+def test_an_input_that_is_no_text_is_named(trained: Path, tmp_path: Path, value: str) -> None:
+    (tmp_path / "in.jsonl").write_text(f'{{"input": "x"}}\n{{"input": {value}}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"in\.jsonl, line 2: input must be text"):
+        predict_file(trained, "th", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+
+
+@pytest.mark.parametrize("value", ["5.5", "true", '["a"]', "{}"])
+def test_an_id_that_is_no_name_is_refused(trained: Path, tmp_path: Path, value: str) -> None:
+    (tmp_path / "in.jsonl").write_text(f'{{"input": "x", "id": {value}}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"in\.jsonl, line 1: id must be text or a whole number"):
+        predict_file(trained, "th", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+
+
 def test_the_input_is_not_written_over(trained: Path, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text('{"input": "สวัสดีชาวโลก"}\n', encoding="utf-8")

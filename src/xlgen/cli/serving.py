@@ -132,7 +132,9 @@ def export(
     from xlgen.export.run import export as write
 
     found = write(checkpoint, to, folder, quantization, examples)
-    beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"
-    equal = f"{found.equal} of {found.asked} outputs are equal greedily, {beams}"
+    equal = f"{found.equal} of {found.asked} outputs are equal"
+    if found.searched:
+        beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"
+        equal = f"{equal} greedily, {beams}"
     equal = equal if found.asked else f"not compared: {found.unchecked}"
     out.print(f"exported  {folder}\nparity    {equal}", highlight=False, soft_wrap=True)

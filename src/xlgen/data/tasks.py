@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -176,7 +177,8 @@ class Task:
                 return type(value)(map(one_line, value))
             if not isinstance(value, str):
                 return value
-            if separator in value:
+            # Tokenizers may write a full-width ｜ as |, which would come back as a newline.
+            if separator in value or separator in unicodedata.normalize("NFKC", value):
                 raise DataError(f"{record.where}: the text holds {separator!r}, the line_separator; choose another one")
             return _NEWLINE.sub(f" {separator} ", value)
 
@@ -191,8 +193,13 @@ class Task:
         return text if separator is None else re.sub(rf"\s*{re.escape(separator)}\s*", "\n", text).strip()
 
     def id_of(self, record: Record, number: int) -> str:
-        """The row's own id; where it has none, ``number``: its place among the rows of its language, from 0."""
+        """The row's own id; where it has none, ``number``: its place among the rows of its language, from 0.
+
+        Raises DataError for an id that is neither text nor a whole number.
+        """
         value = record.fields.get(self.config.id)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+            raise DataError(f"{record.where}: {self.config.id} must be text or a whole number, not {value!r:.60}")
         return str(number if value is None or value == "" else value)
 
     def _pair(self, record: Record) -> str | None:

@@ -35,6 +35,8 @@ class Parity:
     """With four beams."""
     score_difference: float = 0.0
     """The largest difference of scores between equal outputs of beams."""
+    searched: bool = True
+    """Whether beams were compared: labels of a head are not searched for."""
     unchecked: str = ""
     """Why nothing could be compared."""
 
@@ -79,7 +81,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     ]
     equal = [[(a, b) for a, b in each if a.tokens == b.tokens] for each in pairs]
     difference = max((abs(a.score - b.score) for a, b in equal[1]), default=0.0)
-    return Parity(len(requests), len(equal[0]), len(equal[1]), difference)
+    return Parity(len(requests), len(equal[0]), len(equal[1]), difference, not isinstance(backbone, Headed))
 
 
 def _wanted(backbone: Backbone, method: Method, requests: Requests, limit: int, beams: int) -> list[Output]:

@@ -45,7 +45,9 @@ NAMES = ("empty", *OF_LANGUAGE, *CHECKS, "leftovers", "repeated-ending", "loop")
 """All faults."""
 
 
-def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText = RULE) -> dict[str, Scores]:
+def find(
+    examples: Sequence[Example], identifier: str | LanguageIdentifier = SMALL, rule: ShortText = RULE
+) -> dict[str, Scores]:
     """Every fault of every example: 1 where it has it, 0 where not, NaN where that cannot be known.
 
     ``wrong-language`` goes by the evidence of identification (:mod:`xlgen.metrics.evidence`), and by ``rule`` where the
@@ -60,7 +62,7 @@ def find(examples: Sequence[Example], identifier: str = SMALL, rule: ShortText =
     found = _of_text(examples)
     # What is left over from pretraining is in no language.
     full = [row for row, example in enumerate(examples) if _without_leftovers(example.prediction).strip()]
-    identifies = load(identifier)
+    identifies = load(identifier) if isinstance(identifier, str) else identifier
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
     for row in full:
         example, wrong = examples[row], bool(found["wrong-language"][row] == 1)

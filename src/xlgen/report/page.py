@@ -104,7 +104,7 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
         marks=MARKS,
         good=GOOD,
         fair=FAIR,
-        identifies=identifier() is not None,
+        identifies=any(identifier(run) is not None for run in results.runs),
     )
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import UNKNOWN, Findings, find, findings, without_identification
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
 from xlgen.report.tables import LANGUAGE_RATE, language_name
 from xlgen.results.files import read_lines
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run
-
-Identify: TypeAlias = Callable[[Sequence[str]], list[tuple[str, float]]]
-"""Texts to the code of the language each is in, and its probability."""
 
 PER_LANGUAGE, _LEAST = 20, 5
 """Predictions of one language of one run, at most, and how many there are at least however many runs there are."""
@@ -106,8 +103,7 @@ def choose_samples(results: Results, budget: int = PER_PAGE) -> list[RunSamples]
             chosen.setdefault(run.name, (run, why))
     cells = sum(len(results.languages([run])) for run, _ in chosen.values())
     limit = max(_LEAST, min(PER_LANGUAGE, budget // max(1, cells)))
-    identify = identifier()
-    shown = [RunSamples(run, why, _of_run(results, run, identify, limit)) for run, why in chosen.values()]
+    shown = [RunSamples(run, why, _of_run(results, run, limit)) for run, why in chosen.values()]
     return [samples for samples in shown if samples.languages]
 
 
@@ -138,12 +134,14 @@ def worst_run(results: Results) -> Run | None:
     return _first(results, lambda run: results.value(run, MEAN, LANGUAGE_RATE), 1)
 
 
-def identifier() -> Identify | None:
-    """Language identification, None where it is not installed."""
-    try:
-        return load().identify
-    except InputError:
-        return None
+def identifier(run: Run) -> LanguageIdentifier | None:
+    """The language identification of a run's evaluation, or the default one where that is not installed here."""
+    for name in ((run.stage.get("evaluation") or {}).get("lid"), SMALL):
+        try:
+            return load(str(name or SMALL))
+        except InputError:
+            continue
+    return None
 
 
 def _first(results: Results, figure: Callable[[Run], float | None], sign: int) -> Run | None:
@@ -152,18 +150,19 @@ def _first(results: Results, figure: Callable[[Run], float | None], sign: int) -
     return min(defined)[2] if defined else None
 
 
-def _of_run(results: Results, run: Run, identify: Identify | None, limit: int) -> tuple[LanguageSamples, ...]:
+def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ...]:
+    identifies = identifier(run)
     folder = run.folder / "predictions" / f"step-{run.last_step}"
     found = []
     for code in results.languages([run]):
         rows = read_lines(folder / f"{code}.jsonl")
         if rows:
-            found.append(_of_language(code, rows, identify, limit))
+            found.append(_of_language(code, rows, identifies, limit))
     return tuple(found)
 
 
 def _of_language(
-    code: str, rows: list[dict[str, Any]], identify: Identify | None, limit: int = PER_LANGUAGE
+    code: str, rows: list[dict[str, Any]], identifies: LanguageIdentifier | None, limit: int = PER_LANGUAGE
 ) -> LanguageSamples:
     try:
         language: Language | None = Language.parse(code)
@@ -173,10 +172,15 @@ def _of_language(
     chosen = [rows[i * len(rows) // count] for i in range(count)]
     examples = [_example(code, row) for row in chosen]
     texts = [example.prediction for example in examples]
-    labels = identify(texts) if identify else [("", 0.0)] * count
-    target = load().code(language) if identify and language else ""
-    spans = [switches(_short(text, _LONGEST_OUTPUT), code) if target else [] for text in texts]
-    faults = findings(find(examples) if identify and language else without_identification(examples))
+    labels = identifies.identify(texts) if identifies else [("", 0.0)] * count
+    if identifies and language:
+        known = bool(identifies.code(language))
+        spans = [
+            switches(_short(text, _LONGEST_OUTPUT), code, identifier=identifies) if known else [] for text in texts
+        ]
+        faults = findings(find(examples, identifies))
+    else:
+        spans, faults = [[] for _ in texts], findings(without_identification(examples))
     samples = tuple(
         _sample(
             example, str(row.get("id", "")), _verdict(example.prediction, found, label[0]), label, away, found.labels

@@ -66,6 +66,8 @@ def parse_entry(
         InputError: that says what is wrong with the record.
     """
     names = renamed or {}
+    if len(fields) > 1 and not {names.get(name, name) for name in FIELDS} & fields.keys() and _are_answers(fields):
+        raise InputError("it has answers by id, as SQuAD's predictions are: give the questions with --references")
     found = {name: fields.get(names.get(name, name)) for name in FIELDS}
     code = _language(found["language"] or language, names.get("language", "language"))
     example = Example(
@@ -90,6 +92,10 @@ def language_of(
     found = fields.get((renamed or {}).get("language", "language")) or language
     code = _parse_language(found) if isinstance(found, str) else None
     return code if isinstance(code, str) else None
+
+
+def _are_answers(fields: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, str) for value in fields.values())
 
 
 def _id(value: object) -> str | None:

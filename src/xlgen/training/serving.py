@@ -193,18 +193,20 @@ def _example(record: Record, number: int, language: str, task: Task) -> Labelled
     elif isinstance(whole, str) and task.config.source_pair is None:
         text = plain(task.on_one_line(Record({"input": whole}, record.where)).fields["input"])
         return LabelledExample(task.id_of(record, number), language, text, (), record.where)
+    elif "input" in record.fields and "input" not in dict(FIELD.findall(task.config.source)):
+        raise DataError(f"{record.where}: input must be text, not {json.dumps(whole, ensure_ascii=False)[:60]}")
     return task.example(record, language, number, labelled=False)
 
 
 def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
-    told = "standard input" if name == "-" else name
+    file = "standard input" if name == "-" else name
     try:
         full = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
         for row, (number, line) in enumerate(full):
-            where = f"{told}, line {number}"
+            where = f"{file}, line {number}"
             yield row, Record(parse_object(line, where), where)
     except UnicodeDecodeError as error:
-        raise (DataError(f"{told} is not UTF-8 text: {error}") if name == "-" else not_utf8(Path(name))) from None
+        raise (DataError(f"{file} is not UTF-8 text: {error}") if name == "-" else not_utf8(Path(name))) from None
 
 
 @contextmanager
