@@ -10,11 +10,14 @@ large but that of a record over 64 MiB, which has lost its closing quotation mar
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import BinaryIO, TypeAlias
+from pathlib import Path
+from typing import BinaryIO, TypeAlias, cast
 
 from xlgen.registry import InputError
 
@@ -70,6 +73,20 @@ def read_delimited(
                 yield start, record
             elif len(record) > 1 or record[0].strip() or len(names) == 1:
                 yield start, _fields(names, record, quoted, bool(columns))
+
+
+def open_bytes(path: str | Path) -> BinaryIO:
+    """A file to read, unpacked where its name ends in ``.gz``."""
+    return cast(BinaryIO, gzip.open(path)) if str(path).endswith(".gz") else Path(path).open("rb")
+
+
+NOT_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a ``.gz`` file that is cut or no gzip data raises."""
+
+
+def suffix_of(path: str | Path) -> str:
+    """``.tsv`` of ``rows.TSV.gz``."""
+    return Path(str(path).removesuffix(".gz")).suffix.lower()
 
 
 def numbered_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:

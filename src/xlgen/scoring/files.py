@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias
 
-from xlgen.delimited import LONGEST, looks_quoted, numbered_lines, read_delimited
+from xlgen.delimited import (
+    LONGEST,
+    NOT_GZIP,
+    looks_quoted,
+    numbered_lines,
+    open_bytes,
+    read_delimited,
+    suffix_of,
+)
 from xlgen.registry import InputError
 
 Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
@@ -48,7 +54,7 @@ def open_file(path: str) -> Iterator[BinaryIO]:
     try:
         with _open(path) as file:
             yield file
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except NOT_GZIP as error:
         raise InputError(f"{path} is not whole gzip data: {error}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
@@ -71,19 +77,15 @@ def _paths(source: str) -> list[str]:
     if source == "-" or not path.is_dir():
         return [source]
     suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # which may well be notes
-    found = [str(each) for each in sorted(path.iterdir()) if _suffix(each.name) in suffixes]
+    found = [str(each) for each in sorted(path.iterdir()) if suffix_of(each.name) in suffixes]
     if not found:
         raise InputError(f"no file in {source} ends in {', '.join(suffixes)}")
     return found
 
 
-def _suffix(name: str) -> str:
-    return Path(name.removesuffix(".gz")).suffix.lower()
-
-
 def file_kind(path: str) -> Kind | None:
     """What a file holds by its name; None where that does not say."""
-    return "jsonl" if path == "-" else _SUFFIXES.get(_suffix(path))
+    return "jsonl" if path == "-" else _SUFFIXES.get(suffix_of(path))
 
 
 def _kind(path: str) -> Kind:
@@ -98,7 +100,7 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
         return nullcontext(sys.stdin.buffer)
     if not Path(path).exists():
         raise InputError(f"no file {path}")
-    return cast(BinaryIO, gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb")
+    return open_bytes(path)
 
 
 def _parse(file: BinaryIO, path: str, kind: Kind, say: Callable[[str], None]) -> Iterator[Record]:

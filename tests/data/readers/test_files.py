@@ -1,5 +1,6 @@
 """JSONL, CSV/TSV and plain lines: byte order marks, odd line ends, and faults with file and line."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,33 @@ def test_a_latin_1_table_says_which_line(tmp_path: Path) -> None:
     reader = CsvReader(FileOptions(path="data.tsv"), tmp_path)
     with pytest.raises(DataError, match=r"data\.tsv is not UTF-8 text: line 10, byte 3 \(0xe9\)"):
         list(reader.read("en", "train"))
+
+
+# -- Gzip
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content"),
+    [
+        ("jsonl", "data.jsonl.gz", '{"text": "ไทย"}\n{"text": "العربية"}\n'),
+        ("csv", "data.csv.gz", "text\nไทย\nالعربية\n"),
+        ("csv", "DATA.TSV.gz", "text\tn\nไทย\t1\nالعربية\t2\n"),
+        ("lines", "data.txt.gz", "ไทย\nالعربية\n"),
+    ],
+)
+def test_gzipped_files_are_unpacked(read: Read, kind: str, name: str, content: str) -> None:
+    rows = read(kind, gzip.compress(BOM + content.encode()), name)
+    assert [row["text"] for row in rows] == ["ไทย", "العربية"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "lines"])
+def test_gzip_that_is_cut_or_none_is_named(read: Read, kind: str) -> None:
+    packed = gzip.compress(b'{"text": "a"}\n' * 1000)
+    for content in (packed[: len(packed) // 2], b'{"text": "a"}\n'):
+        with pytest.raises(DataError, match=r"data\.gz is not whole gzip data"):
+            read(kind, content, "data.gz")
+
+
+def test_gzipped_text_in_another_encoding_is_named_with_its_line(read: Read) -> None:
+    with pytest.raises(DataError, match="not UTF-8 text: line 2, byte 10"):
+        read("jsonl", gzip.compress('{"a": "x"}\n{"a": "ca\xe9"}\n'.encode("latin-1")), "data.jsonl.gz")

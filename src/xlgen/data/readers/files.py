@@ -1,9 +1,13 @@
-"""Readers of local text files: JSONL, CSV/TSV and plain lines, with ``{language}`` and ``{split}`` in the path."""
+"""Readers of local text files: JSONL, CSV/TSV and plain lines, with ``{language}`` and ``{split}`` in the path.
+
+A file whose name ends in ``.gz`` is unpacked while it is read.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ from pydantic import Field
 from xlgen.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import TRAIN, DataError, Reader, check_held, readers
-from xlgen.delimited import NotUtf8Error, numbered_lines, read_delimited
+from xlgen.delimited import NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
 from xlgen.registry import InputError
 
 
@@ -76,11 +80,13 @@ class FileReader(Reader):
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Numbered lines of a UTF-8 file, without a byte order mark. Splits at newlines only, not at U+2028."""
         try:
-            with path.open(encoding="utf-8-sig", newline="\n") as file:
+            with TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="\n") as file:
                 for number, line in enumerate(file, start=1):
                     yield number, line.rstrip("\r\n")
         except UnicodeDecodeError:
             raise not_utf8(path) from None
+        except NOT_GZIP as error:
+            raise DataError(f"{path} is not whole gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
 
@@ -89,7 +95,7 @@ class FileReader(Reader):
     ) -> Iterator[tuple[int, dict[str, str]]]:
         """Numbered rows of a file of delimited text. Raises DataError for a bad one, with file and line."""
         try:
-            with path.open("rb") as file:
+            with open_bytes(path) as file:
                 lines = numbered_lines(file, str(path))
                 for number, found in read_delimited(lines, separator, quoting, columns, str(path)):
                     if isinstance(found, NotUtf8Error):
@@ -99,6 +105,8 @@ class FileReader(Reader):
                     yield number, found
         except NotUtf8Error:
             raise not_utf8(path) from None
+        except NOT_GZIP as error:
+            raise DataError(f"{path} is not whole gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
         except InputError as error:
@@ -107,7 +115,7 @@ class FileReader(Reader):
 
 def not_utf8(path: Path) -> DataError:
     """Says where a file that cannot be read as UTF-8 stops being it."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
@@ -155,7 +163,7 @@ class CsvReader(FileReader):
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of the file. Raises DataError with file and line."""
         path = self.path(language, split)
-        separator = self.options.separator or ("\t" if path.suffix == ".tsv" else ",")
+        separator = self.options.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
         for number, fields in self.rows(path, separator, self.options.quoting):
             yield Record(fields, f"{path}, line {number}")
 

@@ -44,8 +44,8 @@ class SquadReader(FileReader):
         """Rows of the file. Raises DataError where an answer does not stand at its offset."""
         path = self.path(language, split)
         try:
-            data = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            data = json.loads("\n".join(line for _, line in self.lines(path)))
+        except json.JSONDecodeError as error:
             raise DataError(f"{path} is not valid JSON: {error}") from None
         try:
             for question in questions(data):
