@@ -34,6 +34,7 @@ _BART: dict[str, Any] = {
     # Wide enough that random models are sure of what they generate, and rounding decides nothing.
     "init_std": 0.2,
 }
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # checkpoint -> family, embedded backbone it takes its tokenizer and config from, changes to the config
 CHECKPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mt5": ("mt5", "pocket-mt5", _T5),
@@ -142,3 +143,16 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return str(path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """Finds real text under ``../shared/data`` next to the repository; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"real text is absent: {path}")
+        return path
+
+    return find

@@ -9,7 +9,8 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import embedded
 from xlgen.config import Recipe, load_recipe, validate
 from xlgen.data.objectives import objectives
-from xlgen.data.tasks import build_reader, load_task
+from xlgen.data.readers import build_reader
+from xlgen.data.tasks import load_task
 from xlgen.metrics.score import choose
 from xlgen.overrides import read_yaml
 from xlgen.shipped import shipped

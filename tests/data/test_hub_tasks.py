@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from xlgen.data.markup import shown
-from xlgen.data.readers import DataError
-from xlgen.data.tasks import build_reader, load_task
+from xlgen.data.readers import DataError, build_reader
+from xlgen.data.tasks import load_task
 from xlgen.study.plan import load_study
 
 

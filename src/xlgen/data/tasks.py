@@ -15,7 +15,7 @@ from pydantic import Field
 
 from xlgen.config import Config, validate
 from xlgen.data.examples import LabelledExample, Record
-from xlgen.data.readers import DataError, Reader, readers
+from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
 from xlgen.languages import Language
 from xlgen.metrics.options import FILES, located
@@ -233,13 +233,6 @@ class Task:
                 "in the task's `names` which label it is"
             )
         return targets
-
-
-def build_reader(options: dict[str, Any], data_dir: Path, where: str) -> Reader:
-    """The reader named in ``options["name"]`` with the rest as its options."""
-    rest = dict(options)
-    kind = readers.get(str(rest.pop("name", rest.pop("reader", "jsonl"))))
-    return kind(validate(kind.Options, rest, f"{where}: the reader"), data_dir)
 
 
 def load_task(name: str, data_dir: Path) -> Task:

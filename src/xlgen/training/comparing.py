@@ -16,7 +16,7 @@ from xlgen.analysis.states import layer_means
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import ParallelText, Recipe, validate
-from xlgen.data.tasks import build_reader
+from xlgen.data.readers import build_reader
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store

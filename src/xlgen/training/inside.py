@@ -17,7 +17,8 @@ from xlgen.analysis.representations import Representations
 from xlgen.analysis.states import layer_means
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.tasks import Task, build_reader
+from xlgen.data.readers import build_reader
+from xlgen.data.tasks import Task
 from xlgen.generation.control.vocabulary_mask import ids_in_use
 from xlgen.generation.decode import hypotheses
 from xlgen.generation.decoding import Decoding

@@ -16,8 +16,8 @@ from xlgen.config import Recipe, Stage, Unlabelled, validate
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Passage, objectives
-from xlgen.data.readers import DataError, Reader
-from xlgen.data.tasks import Task, build_reader, interleave
+from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.tasks import Task, interleave
 from xlgen.data.templates import field
 from xlgen.languages import Language
 from xlgen.registry import InputError

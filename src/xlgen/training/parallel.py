@@ -19,8 +19,7 @@ from xlgen.analysis.xlrs import similarities
 from xlgen.backbones.base import Backbone
 from xlgen.config import ParallelText
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.readers import DataError, Reader
-from xlgen.data.tasks import build_reader
+from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.templates import field
 from xlgen.generation.precision import weights_in
 from xlgen.languages import Language

@@ -41,9 +41,9 @@ def test_what_it_does_not_hold(tmp_path: Path) -> None:
     ("readers", "message"),
     [
         ({}, "readers"),
-        ({"train": {"name": "jsonl"}}, "(?s)the reader of split train is not right.*path"),
+        ({"train": {"name": "jsonl"}}, "(?s)split train: the reader is not right.*path"),
         ({"train": {"name": "jsnl", "path": "x"}}, "jsonl"),
-        ({"train": {"path": "x"}}, "None"),
+        ({"train": {"name": None, "path": "x"}}, "None"),
     ],
 )
 def test_wrong_readers(tmp_path: Path, readers: dict[str, Any], message: str) -> None:

@@ -79,7 +79,7 @@ def test_a_wrong_offset_is_an_error_with_the_question(read: Read, start: int) ->
     ("data", "message"),
     [
         (b'{"data": [', "not valid JSON"),
-        (b"\xff\xfe", "not valid JSON"),
+        (b"\xff\xfe", "not UTF-8 text"),
         ([], "not SQuAD-format"),
         ({"version": "1.1"}, "not SQuAD-format.*'data'"),
         ({"data": [{"title": "T"}]}, "not SQuAD-format.*'paragraphs'"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from xlgen.config import Config
+from xlgen.config import Config, validate
 from xlgen.data.examples import Record
 from xlgen.languages import Language
 from xlgen.registry import InputError, Registry
@@ -54,3 +54,14 @@ def check_held(held: Mapping[str, Sequence[str]], language: str, split: str) -> 
 
 
 readers: Registry[type[Reader]] = Registry("reader", "xlgen.data.readers")
+
+
+def build_reader(config: Mapping[str, Any], data_dir: Path, where: str) -> Reader:
+    """The reader of ``{name: jsonl, path: ...}``; ``where`` is for errors. Raises InputError.
+
+    Without a name it is ``jsonl``; early tasks have the name under ``reader``.
+    """
+    options = dict(config)
+    early = options.pop("reader", "jsonl") if isinstance(config.get("reader", ""), str) else "jsonl"
+    kind = readers.get(str(options.pop("name", early)))
+    return kind(validate(kind.Options, options, f"{where}: the reader"), data_dir)

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from xlgen.config import Config, validate
+from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, check_held, readers
+from xlgen.data.readers import DataError, Reader, build_reader, check_held, readers
 
 
 class BySplitOptions(Config):
@@ -30,7 +30,9 @@ class BySplitReader(Reader):
 
     def __init__(self, options: Config, data_dir: Path) -> None:
         super().__init__(options, data_dir)
-        self._readers = {split: _build(config, split, data_dir) for split, config in self.options.readers.items()}
+        self._readers = {
+            split: build_reader(config, data_dir, f"split {split}") for split, config in self.options.readers.items()
+        }
         for reader in self._readers.values():
             reader.trained = self.trained
 
@@ -40,9 +42,3 @@ class BySplitReader(Reader):
             raise DataError(f"no reader is given for split {split!r}; there are: {', '.join(self._readers)}")
         check_held(self.options.languages, language, split)
         return self._readers[split].read(language, split)
-
-
-def _build(config: Mapping[str, Any], split: str, data_dir: Path) -> Reader:
-    options = {key: value for key, value in config.items() if key != "name"}
-    kind = readers.get(str(config.get("name")))
-    return kind(validate(kind.Options, options, f"the reader of split {split}"), data_dir)

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from xlgen.backbones.base import Backbone
 from xlgen.config import Config
-from xlgen.data.readers import DataError, Reader
-from xlgen.data.tasks import build_reader
+from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.templates import field
 from xlgen.generation.control import Decoder, LanguageControl, Request, controls
 from xlgen.languages import Language

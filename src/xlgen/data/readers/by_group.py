@@ -1,0 +1,106 @@
+"""Splits of data that has none: rows that belong together, such as one article's, are in one split together."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from xlgen.config import Config
+from xlgen.data.examples import Record
+from xlgen.data.near_duplicates import near_duplicates
+from xlgen.data.readers import TRAIN, DataError, Reader, build_reader, readers
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ByGroupOptions(Config):
+    """What is split, and how."""
+
+    reader: dict[str, Any]
+    """The reader of all rows of a language, with a path without ``{split}``: ``{name: jsonl, path:
+    "{language}.jsonl.gz"}``."""
+    split_by: str
+    """The field whose value decides on the split, such as ``package`` or ``url``. Rows of one value are in one split,
+    in every language: an article that is tested on in French is not trained on in English."""
+    shares: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
+    """About which share of the values each split has; the sum is 1."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed gives another split."""
+    near_duplicates: Literal["drop", "keep"] = "drop"
+    """Whether training rows that are nearly equal to a row of another split (:mod:`xlgen.data.near_duplicates`) are
+    left out. A warning says how many."""
+    compare: str | None = None
+    """The field whose text is compared for that. If None, all fields with text, together."""
+
+    @model_validator(mode="after")
+    def _sum_is_one(self) -> Self:
+        if any(not share > 0 for share in self.shares.values()) or not math.isclose(sum(self.shares.values()), 1):
+            raise ValueError(f"the shares must be above 0 and sum to 1, not {dict(self.shares)}")
+        return self
+
+
+@readers.register("by-group")
+class ByGroupReader(Reader):
+    """Splits the rows of another reader by the values of a field."""
+
+    Options = ByGroupOptions
+
+    def __init__(self, options: Config, data_dir: Path) -> None:
+        super().__init__(options, data_dir)
+        self._reader = build_reader(self.options.reader, data_dir, f"split_by: {self.options.split_by}")
+        self._found: dict[str, dict[str, list[Record]]] = {}
+
+    def read(self, language: str, split: str) -> Iterator[Record]:
+        """The rows of ``split``, in their order. Raises DataError for a row without the field."""
+        if split not in self.options.shares:
+            raise DataError(f"the data is split into {', '.join(self.options.shares)}, and has no split {split!r}")
+        if language not in self._found:
+            self._found[language] = self._split(language)
+        return iter(self._found[language][split])
+
+    def split_of(self, value: str) -> str:
+        """The split of all rows whose field has this value: by a hash, so that other rows do not matter."""
+        digest = hashlib.sha256(f"{self.options.seed} {value}".encode()).digest()
+        drawn, reached = int.from_bytes(digest[:8], "big") / 2**64, 0.0
+        for split, share in self.options.shares.items():
+            reached += share
+            if drawn < reached:
+                return str(split)
+        return str(split)
+
+    def _split(self, language: str) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {split: [] for split in self.options.shares}
+        # The other reader has no splits, so that none of its files is both training and test data.
+        for record in self._reader.read(language, TRAIN):
+            value = record.fields.get(self.options.split_by)
+            if not isinstance(value, str | int) or value == "":
+                raise DataError(f"{record.where}: field {self.options.split_by!r} must be text or a number to split by")
+            found[self.split_of(str(value))].append(record)
+        if self.options.near_duplicates == "drop" and found.get(TRAIN):
+            self._drop(found, language)
+        return found
+
+    def _drop(self, found: dict[str, list[Record]], language: str) -> None:
+        others = [self._text(record) for split, rows in found.items() if split != TRAIN for record in rows]
+        dropped = set(near_duplicates(list(map(self._text, found[TRAIN])), others))
+        if dropped:
+            _LOGGER.warning(
+                "%d of %d training rows in %s are near-duplicates of rows of other splits, and are left out; the first"
+                " is %s",
+                len(dropped),
+                len(found[TRAIN]),
+                language,
+                found[TRAIN][min(dropped)].where,
+            )
+        found[TRAIN] = [record for place, record in enumerate(found[TRAIN]) if place not in dropped]
+
+    def _text(self, record: Record) -> str:
+        fields = record.fields if self.options.compare is None else {"": record.fields.get(self.options.compare, "")}
+        names = {self.options.split_by, "id"}
+        return "\n".join(value for name, value in fields.items() if isinstance(value, str) and name not in names)
