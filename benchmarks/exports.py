@@ -43,13 +43,15 @@ def checkpoint(folder: Path, name: str, config: dict[str, str]) -> Path:
     return place
 
 
-def elsewhere(python: str, backbone: Backbone, folder: Path) -> tuple[int, int, str]:
+def opened_by(python: str, backbone: Backbone, folder: Path) -> tuple[int, int, str]:
     """(asked, equal, version of transformers) for the folder, opened by another interpreter."""
     task = load_task(TASK, Path())
     longest = task.config.max_source_tokens
-    asked_for = [row for code in task.languages for row in task.examples(code, "validation", 2 * EACH, labelled=False)]
-    # Inputs over the limit are cropped between words here, and between tokens elsewhere.
-    rows = [row for row in asked_for if not backbone.encode_source(row, longest)[1]][: 12 * EACH]
+    rows = []
+    for code in task.languages:
+        found = task.examples(code, "validation", 4 * EACH, labelled=False)
+        # Inputs over the limit are cropped between words here, and between tokens elsewhere.
+        rows += [row for row in found if not backbone.encode_source(row, longest)[1]][:EACH]
     languages = [row.language for row in rows]
     prefixes = [backbone.target_prefix(code) for code in languages]
     asked = {
@@ -62,12 +64,13 @@ def elsewhere(python: str, backbone: Backbone, folder: Path) -> tuple[int, int, 
     }
     (folder.parent / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
     command = [python, str(SCRIPT), str(folder), str(folder.parent / "asked.json")]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    elsewhere = json.loads(printed.splitlines()[-1])
     sources = [backbone.encode_source(row, longest)[0] for row in rows]
     ours = hypotheses(backbone, sources, languages, Decoding(task.config.max_target_tokens, BEAMS))
     own = [list(best[0].tokens) for best in ours]
-    equal = sum(row[: len(tokens)] == tokens for row, tokens in zip(found["ids"], own, strict=True))
-    return len(own), equal, found["version"]
+    equal = sum(row[: len(tokens)] == tokens for row, tokens in zip(elsewhere["ids"], own, strict=True))
+    return len(own), equal, elsewhere["version"]
 
 
 def main() -> None:
@@ -88,7 +91,7 @@ def main() -> None:
                     )
                     print(f"| {name} | {config['method']} | {to} | {figures} |", flush=True)
                     if len(sys.argv) > 1 and to == "transformers":
-                        asked, equal, version = elsewhere(sys.argv[1], store.load_checkpoint(place)[0], out)
+                        asked, equal, version = opened_by(sys.argv[1], store.load_checkpoint(place)[0], out)
                         holds &= asked == equal
                         row = f"| {name} | {config['method']} | {to} {version} | | {equal} of {asked} | |"
                         print(row, flush=True)

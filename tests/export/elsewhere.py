@@ -26,29 +26,33 @@ def main() -> None:
     else:
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    rows, start = [], []
+    rows = []
     for text, code in zip(asked["texts"], asked["codes"], strict=True):
         if code:
             tokenizer.src_lang = code
         rows.append(tokenizer(text, truncation=True, max_length=asked["max_length"])["input_ids"])
-        start.append([model.config.decoder_start_token_id, *([tokenizer.convert_tokens_to_ids(code)] if code else [])])
-    width = max(map(len, rows))
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    found = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        decoder_input_ids=torch.tensor(start),
-        max_new_tokens=asked["max_new_tokens"],
-        num_beams=asked["num_beams"],
-        length_penalty=0.6,
-        early_stopping=False,
-        forced_eos_token_id=None,
-        forced_bos_token_id=None,
-    )
-    version = transformers.__version__
-    print(json.dumps({"version": version, "ids": [row[len(start[0]) :] for row in found.tolist()], "rows": rows}))
+    ids: list[list[int]] = [[] for _ in rows]
+    # A forced first token counts as one of the output's; a second decoder_input_id would count as its prompt, and the
+    # length penalty would choose other outputs.
+    for code in dict.fromkeys(asked["codes"]):
+        forced = tokenizer.convert_tokens_to_ids(code) if code else None
+        chosen = [place for place, each in enumerate(asked["codes"]) if each == code]
+        width, pad = max(len(rows[place]) for place in chosen), tokenizer.pad_token_id
+        found = model.generate(
+            input_ids=torch.tensor([rows[place] + [pad] * (width - len(rows[place])) for place in chosen]),
+            attention_mask=torch.tensor(
+                [[1] * len(rows[place]) + [0] * (width - len(rows[place])) for place in chosen]
+            ),
+            max_new_tokens=asked["max_new_tokens"] + (forced is not None),
+            num_beams=asked["num_beams"],
+            length_penalty=0.6,
+            early_stopping=False,
+            forced_eos_token_id=None,
+            forced_bos_token_id=forced,
+        )
+        for place, row in zip(chosen, found.tolist(), strict=True):
+            ids[place] = row[1 + (forced is not None) :]
+    print(json.dumps({"version": transformers.__version__, "ids": ids, "rows": rows}))
 
 
 if __name__ == "__main__":
