@@ -18,6 +18,7 @@ from xlgen.cli import choosing  # noqa: F401
 from xlgen.cli import querying  # noqa: F401
 from xlgen.cli import analyzing  # noqa: F401
 from xlgen.cli import locating  # noqa: F401
+from xlgen.cli import building  # noqa: F401
 from xlgen.cli import looking  # noqa: F401
 
 # isort: on

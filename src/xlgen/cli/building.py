@@ -1,0 +1,57 @@
+"""The command that builds a backbone to pretrain: tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from xlgen.cli.console import app, out, plain
+
+
+@app.command(
+    epilog="Example: xlgen tokenizer '{reader: lines, path: \"corpus/{language}.txt\"}' --languages en,fr,th"
+    " --family mt5 --out my-backbone"
+)
+def tokenizer(
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="A reader of unlabelled text, as objectives take it: a YAML file or mapping whose rows have `text`."
+        ),
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    family: Annotated[str, typer.Option(help="mt5, mbart or nllb.")] = "mt5",
+    languages: Annotated[
+        str | None, typer.Option(help="Comma-separated; default: those that the reader can say.")
+    ] = None,
+    pieces: Annotated[int, typer.Option(min=300, max=1_000_000, help="Pieces of the vocabulary.")] = 8_000,
+    width: Annotated[int, typer.Option(min=8, max=16_384, help="Of the hidden states.")] = 256,
+    layers: Annotated[int, typer.Option(min=1, max=200, help="Of the encoder, and of the decoder.")] = 4,
+    heads: Annotated[int, typer.Option(min=1, max=256, help="Of attention; they divide the width.")] = 8,
+    data_dir: Annotated[Path, typer.Option(help="Where relative paths start.")] = Path(),
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="For the weights.")] = 0,
+) -> None:
+    """Train a tokenizer on a corpus of your own; leave it with a config and random weights, to pretrain from.
+
+    `xlgen train` then takes the folder as a backbone, with objectives on the same corpus (recipe pocket-mt5 shows how).
+    """
+    from xlgen.backbones.skeletons import Shape
+    from xlgen.overrides import parse_yaml, read_yaml
+    from xlgen.registry import InputError
+    from xlgen.training.skeleton import write_skeleton
+
+    found = read_yaml(Path(corpus)) if Path(corpus).suffix in (".yaml", ".yml") else parse_yaml(corpus, "the corpus")
+    if not isinstance(found, dict):
+        raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
+    codes = [code for text in languages.split(",") if (code := text.strip())] if languages else None
+    shape = Shape(pieces, width, layers, heads, 2 * width)
+    made = write_skeleton(family, found, folder, languages=codes, shape=shape, data_dir=data_dir, seed=seed)
+    table = Table("language", Column("tokens a character", justify="right"))
+    for code, rate in made.tokens_per_character.items():
+        table.add_row(code, f"{rate:.2f}")
+    out.print(table)
+    numbers = f"{made.pieces:,} pieces, {made.parameters:,} parameters"
+    out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

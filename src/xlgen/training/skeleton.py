@@ -1,0 +1,95 @@
+"""A backbone to pretrain from nothing: a tokenizer trained on a corpus of one's own, a config, random weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlgen.backbones import loading
+from xlgen.backbones.skeletons import Shape, build
+from xlgen.data.readers import UNLABELLED, DataError, build_reader
+from xlgen.languages import Language
+from xlgen.registry import InputError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What was written."""
+
+    folder: Path
+    pieces: int
+    """Of the vocabulary, special tokens too."""
+    parameters: int
+    tokens_per_character: dict[str, float]
+    """Of the corpus's text in each language: what the vocabulary makes of it."""
+
+
+def write_skeleton(
+    family: str,
+    corpus: Mapping[str, Any],
+    folder: Path,
+    *,
+    languages: Sequence[str] | None = None,
+    shape: Shape | None = None,
+    data_dir: Path = Path(),
+    seed: int = 0,
+) -> Skeleton:
+    """Train a tokenizer on ``corpus`` and leave it in ``folder`` with a config and random weights.
+
+    Args:
+        family: A name of :data:`xlgen.backbones.skeletons.FAMILIES`.
+        corpus: A reader, as objectives take it, whose rows have a field ``text``.
+        folder: A new or empty one; nothing is left in it after a failure.
+        languages: By default those that the reader can say.
+        shape: The size of the vocabulary and of the model.
+        data_dir: Where relative paths start.
+        seed: For the weights.
+
+    Raises:
+        InputError: for a wrong option, a corpus without text, or a folder that cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; choose another --out")
+    reader = build_reader(corpus, data_dir, "the corpus")
+    codes = [Language.parse(text).code for text in languages or reader.languages() or ()]
+    if not codes:
+        raise InputError("the corpus cannot say its languages; name them with --languages")
+
+    def texts(code: str) -> Iterator[str]:
+        for record in reader.read(code, UNLABELLED):
+            text = record.fields.get("text")
+            if not isinstance(text, str):
+                raise DataError(f"{record.where}: field 'text' must be text, not {text!r:.60}")
+            yield text
+
+    tokenizer, config = build(
+        family, lambda: (text for code in codes for text in texts(code)), codes, Shape() if shape is None else shape
+    )
+    temporary = folder.with_name(f"writing-{folder.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        config.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        backbone = loading.load(str(temporary), init="random", seed=seed)
+        backbone.model.save_pretrained(temporary)
+        if folder.is_dir():
+            folder.rmdir()
+        temporary.rename(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
+    rates = {}
+    for code in codes:
+        found = list(texts(code))[:_MEASURED]
+        rates[code] = sum(len(backbone.pieces(text)) for text in found) / max(1, sum(map(len, found)))
+    return Skeleton(folder, config.vocab_size, parameters, rates)
+
+
+_MEASURED = 1_000
+"""Texts of each language whose tokens are counted."""
