@@ -153,6 +153,14 @@ def test_what_is_tried(recipe: Path) -> None:
     assert stage.evaluation.every == 2
 
 
+def test_the_source_is_evaluated_whatever_the_recipe_lists(recipe: Path) -> None:
+    """Without it each criterion would be minus infinity, and the lowest rate would be taken in silence."""
+    (stage,) = plan(read(recipe, evaluation={"languages": ["french", "th"]}), 95, ()).runs[0].recipe.stages
+    assert stage.evaluation.languages == ("en", "fr", "th")
+    (stage,) = plan(read(recipe, evaluation={"languages": None}), 95, ()).runs[0].recipe.stages
+    assert stage.evaluation.languages is None
+
+
 def test_no_task_and_no_time(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="trains on a task"):
         plan(read(recipe, baseline="lead"), 95, ())

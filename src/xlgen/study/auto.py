@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from xlgen.config import Recipe
+from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import Run
@@ -82,7 +83,11 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
     if last.task is None or recipe.baseline is not None:
         raise InputError("--auto needs a recipe whose last stage trains on a task")
     every = last.evaluation.every or max(1, last.training.steps // _EVALUATIONS)
-    evaluation = last.evaluation.model_copy(update={"references": "source", "every": every})
+    asked = last.evaluation.languages
+    if asked is not None:
+        # How well the task is learned is seen in the source languages alone.
+        asked = tuple(dict.fromkeys(Language.parse(code).code for code in (*last.source_languages, *asked)))
+    evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
     # Whichever checkpoint is chosen must still be there.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
     tried = list({json.dumps(each, sort_keys=True): each for each in (last.adaptation, *methods)}.values())
