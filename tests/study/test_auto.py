@@ -157,8 +157,8 @@ def test_the_source_is_evaluated_whatever_the_recipe_lists(recipe: Path) -> None
     """Without it each criterion would be minus infinity, and the lowest rate would be taken in silence."""
     (stage,) = plan(read(recipe, evaluation={"languages": ["french", "th"]}), 95, ()).runs[0].recipe.stages
     assert stage.evaluation.languages == ("en", "fr", "th")
-    (stage,) = plan(read(recipe, evaluation={"languages": None}), 95, ()).runs[0].recipe.stages
-    assert stage.evaluation.languages is None
+    (stage,) = plan(read(recipe, evaluation={"languages": []}), 95, ()).runs[0].recipe.stages
+    assert stage.evaluation.languages == ()
 
 
 def test_no_task_and_no_time(recipe: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
         raise InputError("--auto needs a recipe whose last stage trains on a task")
     every = last.evaluation.every or max(1, last.training.steps // _EVALUATIONS)
     asked = last.evaluation.languages
-    if asked is not None:
+    if asked:
         # How well the task is learned is seen in the source languages alone.
         asked = tuple(dict.fromkeys(Language.parse(code).code for code in (*last.source_languages, *asked)))
     evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
