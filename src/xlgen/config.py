@@ -120,6 +120,9 @@ class Training(Config):
     """Steps between checkpoints; None saves at every evaluation and at the end."""
     keep_checkpoints: int | None = Field(default=None, ge=1)
     """Keep only the newest so many; None keeps all."""
+    keep_best: tuple[Literal["source", "target", "xlrs"], ...] = ()
+    """Checkpoints that ``keep_checkpoints`` does not delete: the best by the main metric on the source languages, the
+    best for each evaluated language, the one with the lowest XLRS for each."""
 
 
 class Sampling(Config):

@@ -12,6 +12,7 @@ from xlgen.published.names import published_task
 from xlgen.published.schema import Fact
 from xlgen.results.files import finite
 from xlgen.results.runs import Run, rate_text
+from xlgen.selection.as_published import Reported, rule_of
 
 NOT_SAID = "not said"
 UNKNOWN = "not known"
@@ -29,13 +30,18 @@ class Point:
     """Where the paper says so."""
 
 
-def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper) -> list[Point]:
+def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper, selected: Reported | None = None) -> list[Point]:
     """The points in which ``runs``, which differ in their seed alone, differ from the run behind ``cell``.
 
+    ``selected`` says how the checkpoint of ``runs`` was selected; if None, it is the last.
     What both say alike is left out. What the paper does not say is a difference too: it may or may not be one.
     """
     run = runs[0]
-    found = [*_setting(run, cell, paper), *_protocol(run, cell, paper), *_selection(len(runs), run, cell, paper)]
+    found = [
+        *_setting(run, cell, paper),
+        *_protocol(run, cell, paper),
+        *_selection(len(runs), run, cell, paper, selected),
+    ]
     return [point for point in found if point.ours != point.theirs]
 
 
@@ -112,16 +118,19 @@ def _point(name: str, ours: str, fact: Fact) -> Point:
     return Point(name, ours, theirs + remark, fact.where)
 
 
-def _selection(seeds: int, run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+def _selection(seeds: int, run: Run, cell: Cell, paper: Paper, selected: Reported | None) -> Iterator[Point]:
     """How many seeds there are, and which checkpoint is reported."""
     if cell.method == "lead":
         return
     yield Point("seeds", str(seeds), _text(cell.seeds), cell.where if cell.seeds else "")
+    ours = selected.description if selected is not None else "the last"
     fact, chosen = paper.fact("checkpoint", cell.task), dict(cell.details).get("selection")
     if run.learning_rate is not None and chosen is not None:
-        yield Point("checkpoint", "the last", f"chosen by {chosen}", cell.where)
+        theirs = f"chosen by {chosen}"
+        alike = selected is not None and selected.rule == rule_of(cell, paper)
+        yield Point("checkpoint", theirs if alike else ours, theirs, cell.where)
     elif run.learning_rate is not None and fact is not None:
-        yield _point("checkpoint", "the last", fact)
+        yield _point("checkpoint", ours, fact)
 
 
 def _text(value: Any, missing: str = NOT_SAID) -> str:

@@ -76,6 +76,15 @@ class Run:
         return max((figure["step"] for figure in self.figures), default=0)
 
     @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """The steps of the evaluations that a checkpoint can be selected from, in order.
+
+        An evaluation at step 0 is one only where the run has no other, as a baseline's.
+        """
+        steps = sorted({figure["step"] for figure in self.figures})
+        return tuple(step for step in steps if step) or tuple(steps)
+
+    @property
     def cropped_evaluation(self) -> int:
         """How many inputs of the newest evaluation were over the length limit and lost a part."""
         newest = [event for event in self.evaluations if event.get("step") == self.last_step]

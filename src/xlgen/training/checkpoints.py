@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,16 +127,25 @@ def load_resume(folder: Path, optimizer: Optimizer) -> dict[str, Any]:
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, oldest first."""
     found = [path for path in folder.glob("step-*") if path.is_dir() and (path / _ABOUT).exists()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=step_of)
 
 
-def tidy(folder: Path, keep: int | None = None) -> None:
-    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay)."""
+def step_of(checkpoint: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> None:
+    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay).
+
+    The checkpoints of the steps ``best`` stay too.
+    """
     found = checkpoints(folder)
     for path in found[:-1]:
         shutil.rmtree(path / _RESUME, ignore_errors=True)
     for path in found[:-keep] if keep else []:
-        shutil.rmtree(path)
+        if step_of(path) not in best:
+            shutil.rmtree(path)
 
 
 def save_model(folder: Path, backbone: Backbone) -> None:

@@ -35,6 +35,7 @@ from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
+from xlgen.training.retention import steps_to_keep
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -309,6 +310,7 @@ class StageRun:
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
-            store.tidy(folder, self.stage.training.keep_checkpoints)
+            best = steps_to_keep(self.place / "metrics.jsonl", self.stage, self.task, store.checkpoints(folder))
+            store.tidy(folder, self.stage.training.keep_checkpoints, best)
             self.folder.set_state(stage=self.index, step=step, status="running")
         self.accelerator.wait_for_everyone()

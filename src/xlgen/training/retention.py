@@ -1,0 +1,61 @@
+"""Which checkpoints `keep_checkpoints` must not delete, because a paper's rule may report them (`keep_best`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from xlgen.config import Stage
+from xlgen.data.tasks import Task
+from xlgen.languages import Language
+from xlgen.training.checkpoints import step_of
+from xlgen.training.tracking import read_events
+
+_Scores: TypeAlias = Mapping[str, Mapping[int, float]]
+"""Language -> step -> value."""
+
+
+def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Path]) -> set[int]:
+    """The steps of ``saved`` checkpoints that the stage's ``keep_best`` asks for, by the evaluations in ``log``.
+
+    Ties go to the later step, as in :func:`xlgen.selection.as_published.reported`, which reads the same log.
+    """
+    steps = {step_of(path) for path in saved}
+    keep = stage.training.keep_best
+    if task is None or not keep or not steps:
+        return set()
+    found: set[int] = set()
+    events = [event for event in read_events(log) if event.get("event") == "figure" and event.get("step") in steps]
+    scores = _scores(events, task.config.main_metric)
+    if "source" in keep:
+        sources = [Language.parse(text).code for text in stage.source_languages]
+        found |= _best(_mean([scores[code] for code in sources if code in scores]))
+    if "target" in keep:
+        found.update(*(_best(values) for values in scores.values()))
+    if "xlrs" in keep:
+        found.update(
+            *(_best({step: -value for step, value in each.items()}) for each in _scores(events, "xlrs").values())
+        )
+    return found
+
+
+def _scores(events: Collection[Mapping[str, Any]], metric: str) -> _Scores:
+    found: dict[str, dict[int, float]] = {}
+    for event in events:
+        value = event["value"]
+        if event["metric"] == metric and value is not None and math.isfinite(value):
+            found.setdefault(event["language"], {})[event["step"]] = value
+    return found
+
+
+def _mean(scores: Collection[Mapping[int, float]]) -> dict[int, float]:
+    """By step; a language without a score at a step is left out of its mean."""
+    steps = {step for values in scores for step in values}
+    each = {step: [values[step] for values in scores if step in values] for step in steps}
+    return {step: math.fsum(values) / len(values) for step, values in each.items()}
+
+
+def _best(values: Mapping[int, float]) -> set[int]:
+    return {max(values, key=lambda step: (values[step], step))} if values else set()
