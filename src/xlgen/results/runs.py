@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import finite, read_lines
@@ -232,7 +233,7 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     with suppress(InputError):  # where the task's file has gone since, its figures still stand
         config = read_yaml(find_task(task)) if task else {}
     config = config if isinstance(config, dict) else {}
-    own = [metric for metric in seen if metric not in STANDING]
+    own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
     main = config.get("main_metric")
     asked = [main, *(config.get("metrics") or ())]
     return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +58,8 @@ class About:
     """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
     cleanup: Cleanup = "phrases"
     """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
+    source_languages: Sequence[str] = ()
+    """Which had labels in training; none in folders of earlier versions."""
 
 
 def save_checkpoint(
@@ -161,7 +163,7 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head", "init", "task_config", "cleanup"} - set(data)
+        optional = {"allow_unknown", "seed", "head", "init", "task_config", "cleanup", "source_languages"} - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None

@@ -26,6 +26,8 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
+from xlgen.languages import Language
+from xlgen.metrics.confidence_of import PREFIX
 from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
 from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
 from xlgen.scoring.predictions import score_predictions
@@ -259,10 +261,11 @@ def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
     return sum(row.get("empty_input", False) for row in rows)
 
 
-def metrics_of(task: Task, options: MetricOptions | None = None) -> list[MetricSpec]:
-    """The metrics of a task, and the standing ones."""
+def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterable[str] = ()) -> list[MetricSpec]:
+    """The metrics of a task, and the standing ones: among them the confidence in each of the languages ``sources``."""
+    standing = (*ALWAYS, *(f"{PREFIX}{code}" for code in sources))
     # Labels are in no language.
-    return with_options(with_standing(task.config.metrics, () if task.config.head else ALWAYS), options or {})
+    return with_options(with_standing(task.config.metrics, () if task.config.head else standing), options or {})
 
 
 def score_rows(
@@ -272,14 +275,21 @@ def score_rows(
     bootstrap: int,
     lid: str | None = None,
     options: MetricOptions | None = None,
+    sources: Iterable[str] = (),
 ) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language.
 
     ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
+    ``sources`` are the source languages: the confidence that outputs in other languages are in each of them is scored.
     """
     known = any("similarity" in row for row in rows)
-    metrics = with_standing(metrics_of(task, options), ("xlrs",) if known else ())
+    others = [code for code in map(_code, sources) if code != _code(language)]
+    metrics = with_standing(metrics_of(task, options, others), ("xlrs",) if known else ())
     return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
+
+
+def _code(language: str) -> str:
+    return Language.parse(language).code
 
 
 def check_scoring(task: Task, evaluation: Evaluation) -> None:

@@ -82,7 +82,7 @@ def evaluate_checkpoint(
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     rows: list[dict[str, Any]] = []
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, about.source_languages
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
         found = evaluate(backbone, method, task, evaluation, examples, None, bar)
         label = "" if share == 1 else f" x {share:g}"

@@ -254,7 +254,7 @@ class StageRun:
             bar,
             Language.parse(self.stage.source_languages[0]).code,
         )
-        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, self.stage.source_languages
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
@@ -306,6 +306,7 @@ class StageRun:
                 init=self._init,
                 task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
                 cleanup=self.stage.evaluation.cleanup,
+                source_languages=self.stage.source_languages,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
