@@ -137,7 +137,7 @@ class Sampling(Config):
 
 
 class ParallelText(Config):
-    """Texts with their translations, by which XLRS is tracked (L, section 3)."""
+    """Texts with their translations."""
 
     corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
     """A reader and its options, as for unlabelled text. Rows of one id are parallel; without ids, those on one line."""
@@ -145,10 +145,20 @@ class ParallelText(Config):
     field: str = "text"
     id: str = "id"
     sentences: int = Field(default=512, ge=1)
-    """The first so many of each language; 512 in L."""
+    """The number of texts of each language; 512 in Li and Murray (2023)."""
+    seed: int | None = Field(default=None, ge=0)
+    """The texts are drawn at random by this seed, the same ones in every language; null takes the first ones."""
     languages: tuple[str, ...] = ()
     """Empty: those that are evaluated. The first source language is what they are compared with."""
     max_tokens: int = Field(default=128, ge=2)
+
+
+class TrackedText(ParallelText):
+    """The texts of which XLRS is tracked: by default 512 random ones of the test texts, as in Li and Murray (2023,
+    footnote 2). They are encoded as they are, without a task's template."""
+
+    split: str = "test"
+    seed: int | None = Field(default=0, ge=0)
 
 
 Cleanup: TypeAlias = Literal["leftovers", "phrases", "substrings"]
@@ -190,8 +200,11 @@ class Evaluation(Config):
     path of a fastText model, from the current folder or from ``data_dir``. If None, the task's, or lid.176.ftz."""
     metric_options: Mapping[str, dict[str, Any]] = {}
     """Options of the task's metrics, over those in its file: ``{rouge: {use_stemmer: true}}``."""
-    xlrs: ParallelText | None = None
-    """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``."""
+    xlrs: TrackedText | None = None
+    """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``. Give all
+    tasks of a study the same texts: the score's signature says which they are."""
+    at_start: bool = False
+    """Also evaluate at step 0, before training."""
 
     @field_validator("control", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xlgen.cli.console import app, err, out
+from xlgen.cli.console import app, err, out, yaml_option
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
@@ -211,11 +211,8 @@ def prompts(
 def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
     """What --texts names, or the pocket world's validation stories."""
     from xlgen.config import ParallelText, validate
-    from xlgen.overrides import parse_yaml, read_yaml
 
-    found: Any = {}
-    if texts:
-        found = read_yaml(Path(texts)) if Path(texts).suffix in (".yaml", ".yml") else parse_yaml(texts, "--texts")
+    found: Any = yaml_option(texts, "--texts") if texts else {}
     config = validate(ParallelText, found, "--texts")
     return config.model_copy(update={"sentences": sentences} if sentences else {})
 

@@ -146,7 +146,8 @@ def read_run(folder: Path) -> Run:
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
-    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures
+    start = next((event for event in events if event.get("event") == "start"), {})
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(start.get("trainable"))
     return Run(
         name=folder.resolve().name,
         folder=folder,
@@ -160,7 +161,7 @@ def read_run(folder: Path) -> Run:
         metrics=_task_metrics(task, figures),
         status=str(read_state(folder).get("status", "unknown")),
         planned_steps=training.get("steps") if trained else None,
-        start=next((event for event in events if event.get("event") == "start"), {}),
+        start=start,
         steps=steps,
         figures=figures,
         evaluations=tuple(event for event in events if event.get("event") == "evaluated"),

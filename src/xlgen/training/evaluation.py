@@ -30,6 +30,7 @@ from xlgen.languages import Language
 from xlgen.metrics.confidence_of import PREFIX
 from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
 from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
+from xlgen.metrics.xlrs import Xlrs
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
@@ -276,15 +277,21 @@ def score_rows(
     lid: str | None = None,
     options: MetricOptions | None = None,
     sources: Iterable[str] = (),
+    split: str = "",
 ) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language.
 
     ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
     ``sources`` are the source languages: the confidence that outputs in other languages are in each of them is scored.
+    ``split`` of the task's data is named in the signature of XLRS.
     """
-    known = any("similarity" in row for row in rows)
+    similar = sum("similarity" in row for row in rows)
+    xlrs = Xlrs(
+        f"texts:inputs of {task.config.name}|split:{split}|sentences:{similar}|cut:{task.config.max_source_tokens}"
+    )
     others = [code for code in map(_code, sources) if code != _code(language)]
-    metrics = with_standing(metrics_of(task, options, others), ("xlrs",) if known else ())
+    metrics = metrics_of(task, options, others)
+    metrics += [xlrs] if similar and "xlrs" not in metrics else []
     return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
 
 

@@ -108,6 +108,9 @@ class StageRun:
         self.tracker.cut_after(first if found else -1)
         if not found:
             self._log_start(report, coverage)
+            if self.examples and self.stage.evaluation.at_start:
+                self._evaluate(0)
+                torch.manual_seed(self.recipe.seed)  # training is what it would be without
         # 6. Train; log, evaluate and save on the way.
         with prefetched(stream, self._depth()) as batches:
             self._train(model, optimizer, batches, first, penalty)
@@ -254,7 +257,8 @@ class StageRun:
             bar,
             Language.parse(self.stage.source_languages[0]).code,
         )
-        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, self.stage.source_languages
+        settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+        context = self.stage.source_languages, evaluation.split
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
@@ -262,13 +266,13 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
                 self.tracker.log("evaluated", step, language=language, **counts)
-                scored[language] = score_rows(found, self.task, language, *settings)
+                scored[language] = score_rows(found, self.task, language, *settings, *context)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():
                 for row in found_rows:
                     self.tracker.log("figure", step, **asdict(row))
-        self._observe(scored)
+        self._observe(step, scored)
 
     def _similarities(self, step: int) -> dict[str, Row]:
         """XLRS by language, on parallel texts of its own; what that took goes to the log."""
@@ -279,10 +283,10 @@ class StageRun:
         self.tracker.log("xlrs", step, texts=len(self.parallel.ids), seconds=round(time.monotonic() - started, 3))
         return found
 
-    def _observe(self, scored: dict[str, list[Row]]) -> None:
+    def _observe(self, step: int, scored: dict[str, list[Row]]) -> None:
         """Tell the plateau, in every process alike; where no language is without labels, all languages count."""
         plateau = self.stage.training.plateau
-        if plateau is None:
+        if plateau is None or step == 0:
             self.accelerator.wait_for_everyone()
             return
         sources = {Language.parse(text).code for text in self.stage.source_languages}

@@ -67,7 +67,7 @@ def run_baseline(
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
     sources = recipe.stages[-1].source_languages
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
         for row in score_rows(predicted, task, language, *settings):
             tracker.log("figure", 0, **asdict(row))
