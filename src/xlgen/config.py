@@ -47,7 +47,8 @@ class Unlabelled(Config):
     languages: tuple[str, ...] = ()
     """Empty: every language of the corpus."""
     rate: float | None = Field(default=None, gt=0, le=1)
-    """Share of the stage's batches: 0.15 in Chirkova et al. (2023), 0.01 in Vu et al. (2022)."""
+    """Share of what the stage trains on, counted as its ``training.mix_by`` says: 0.15 of the data in Chirkova et al.
+    (2023), 0.01 in Vu et al. (2022)."""
     weight: float = Field(default=1.0, gt=0)
     """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
     temperature: float = Field(default=1.0, gt=0)
@@ -101,6 +102,9 @@ class Training(Config):
     """Padded source tokens and padded target tokens of a batch are each at most this many (fairseq's meaning)."""
     max_examples: int | None = Field(default=None, ge=1)
     """At most this many examples in a batch."""
+    mix_by: Literal["batches", "examples"] = "batches"
+    """What rates and weights of the parts of a mixture are shares of. A batch holds more short texts than long ones, so
+    that 15 % of the batches may be half of the examples; the papers count examples."""
     accumulation: int = Field(default=1, ge=1)
     """Batches whose gradients make one step."""
     clip_norm: float | None = Field(default=1.0, gt=0)

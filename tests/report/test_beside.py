@@ -273,3 +273,17 @@ def test_every_method_that_a_name_leads_to_is_published() -> None:
 def test_tasks_by_their_published_name() -> None:
     assert (family("pocket-qa"), family("somebody-elses")) == ("question answering", None)
     assert published_task("squad-xquad-hub") == "squad-xquad"
+
+
+def test_the_share_of_unlabelled_text_has_its_unit(tmp_path: Path) -> None:
+    """Chirkova et al. and Vu et al. count examples."""
+    for name, mix_by in (("a", "examples"), ("b", "batches")):
+        values = {"sp_rougeLsum": {"fr": 4.0}}
+        write(tmp_path / name, values, task="wikilingua", report_as="mix-unsup-all", backbone="google/mt5-base")
+        path = tmp_path / name / "recipe.yaml"
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe["recipe"]["stages"][-1] |= {"unlabelled": [{"rate": 0.01, "languages": ["fr", "ru"]}]}
+        recipe["recipe"]["stages"][-1]["training"]["mix_by"] = mix_by
+        path.write_text(yaml.safe_dump(recipe))
+    assert "unlabelled rate" not in points(tmp_path / "a")
+    assert points(tmp_path / "b")["unlabelled rate"][0] == "0.01 of the batches"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,17 @@ def _settings(run: Run, cell: Cell) -> dict[str, Any]:
         ours |= {key: training.get(key) for key in ("optimizer", "schedule", "warmup_steps")}
         ours |= {"steps": run.planned_steps, "learning_rate": run.learning_rate}
         ours["train_examples"] = training.get("train_examples", UNKNOWN) or "all"
+    if cell.method == "mixing":
+        ours["unlabelled_rate"] = _mixed(run.stage)
     return ours
+
+
+def _mixed(stage: Mapping[str, Any]) -> Any:
+    """The share of unlabelled text, with its unit where that is not examples, as it is in the papers."""
+    rates = [rate for part in stage.get("unlabelled") or () if (rate := finite(part.get("rate"))) is not None]
+    share = round(sum(rates), 6)
+    by_examples = (stage.get("training") or {}).get("mix_by") == "examples"
+    return (share if by_examples else f"{share:g} of the batches") if rates else None
 
 
 def _batch(training: Any, cell: Cell, paper: Paper) -> Point:

@@ -146,8 +146,9 @@ def read_run(folder: Path) -> Run:
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
-    start = next((event for event in events if event.get("event") == "start"), {})
-    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(start.get("trainable"))
+    # So far a run may have evaluated only at step 0, before training.
+    begun = (stage.get("evaluation") or {}).get("at_start") and not recipe.get("baseline")
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(begun)
     return Run(
         name=folder.resolve().name,
         folder=folder,
@@ -161,7 +162,7 @@ def read_run(folder: Path) -> Run:
         metrics=_task_metrics(task, figures),
         status=str(read_state(folder).get("status", "unknown")),
         planned_steps=training.get("steps") if trained else None,
-        start=start,
+        start=next((event for event in events if event.get("event") == "start"), {}),
         steps=steps,
         figures=figures,
         evaluations=tuple(event for event in events if event.get("event") == "evaluated"),

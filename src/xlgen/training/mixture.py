@@ -72,7 +72,7 @@ def build_stream(
     if texts:
         coverage["unlabelled"] = measure(texts, backbone)
     training = stage.training
-    stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples)
+    stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples, training.mix_by)
     return Built(stream, report, coverage)
 
 
