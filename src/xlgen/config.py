@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xlgen.config_base import Config as Config
+from xlgen.config_texts import ParallelText as ParallelText
+from xlgen.config_texts import TrackedText as TrackedText
 from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
 from xlgen.registry import Registry
 from xlgen.shipped import find_recipe
-
-
-class Config(BaseModel):
-    """Base of every config: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class BackboneConfig(Config):
@@ -140,31 +137,7 @@ class Sampling(Config):
     seed: int = Field(default=0, ge=0)
 
 
-class ParallelText(Config):
-    """Texts with their translations."""
-
-    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
-    """A reader and its options, as for unlabelled text. Rows of one id are parallel; without ids, those on one line."""
-    split: str = "validation"
-    field: str = "text"
-    id: str = "id"
-    sentences: int = Field(default=512, ge=1)
-    """The number of texts of each language; 512 in Li and Murray (2023)."""
-    seed: int | None = Field(default=None, ge=0)
-    """The texts are drawn at random by this seed, the same ones in every language; null takes the first ones."""
-    languages: tuple[str, ...] = ()
-    """Empty: those that are evaluated. The first source language is what they are compared with."""
-    max_tokens: int = Field(default=128, ge=2)
-
-
-class TrackedText(ParallelText):
-    """The texts of which XLRS is tracked: by default 512 random ones of the test texts, as in Li and Murray (2023,
-    footnote 2). They are encoded as they are, without a task's template."""
-
-    split: str = "test"
-    seed: int | None = Field(default=0, ge=0)
-
-
+BeamSearch: TypeAlias = Literal["transformers", "t5x"]
 Cleanup: TypeAlias = Literal["leftovers", "phrases", "substrings"]
 """What is taken from the outputs before they are scored."""
 
@@ -183,6 +156,9 @@ class Evaluation(Config):
     """``source``: other languages' references are not read; figures that need them have no value there."""
     num_beams: int = Field(default=1, ge=1)
     length_penalty: float = 0.6
+    beam_search: BeamSearch = "transformers"
+    """Whose rules beams follow: ``transformers`` divides scores by length ** length_penalty, ``t5x`` by
+    ((5 + length) / 6) ** length_penalty, as Vu et al. (2022) do; see ``xlgen.generation.beam_rules``."""
     sampling: Sampling | None = None
     """The best of ``num_beams`` samples of each input."""
     max_new_tokens: int | None = Field(default=None, ge=1)

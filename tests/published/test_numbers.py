@@ -165,6 +165,7 @@ def test_metrics_of_ours_are_called_as_ours() -> None:
     ours = {figure.name for name in plugins.names() for figure in plugins.get(name).figures}
     named = {cell.metric for found in load() for cell in found.cells}
     assert named & ours == {
+        "lid_confidence_en",
         "accuracy",
         "rouge2",
         "rougeL",

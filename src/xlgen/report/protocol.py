@@ -89,6 +89,7 @@ def _settings(run: Run, cell: Cell) -> dict[str, Any]:
         ours["num_beams"] = evaluation.get("num_beams")
     if (ours.get("num_beams") or 1) > 1:
         ours["length_penalty"] = evaluation.get("length_penalty")
+        ours["beam_search"] = evaluation.get("beam_search", "transformers")
     if run.learning_rate is not None:
         ours |= {key: training.get(key) for key in ("optimizer", "schedule", "warmup_steps")}
         ours |= {"steps": run.planned_steps, "learning_rate": run.learning_rate}

@@ -59,6 +59,7 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
         max_new_tokens=evaluation.max_new_tokens or task.config.max_target_tokens,
         num_beams=evaluation.num_beams,
         length_penalty=evaluation.length_penalty,
+        beam_search=evaluation.beam_search,
         batch_tokens=evaluation.batch_tokens,
         precision=evaluation.precision,
         sampling=evaluation.sampling,
