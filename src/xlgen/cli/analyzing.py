@@ -135,7 +135,9 @@ def spectra(
 
 @analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
 def overlap(
-    task: Annotated[str, typer.Argument(help="A task with `parallel: true`, by name or as a YAML file.")],
+    task: Annotated[
+        str, typer.Argument(help="A task, by name or as a YAML file; d needs `parallel: true` or `pairs_by` in it.")
+    ],
     source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
@@ -143,7 +145,7 @@ def overlap(
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,
 ) -> None:
-    """Label overlap: how many parallel inputs have the same label in two languages."""
+    """Label overlap: how many parallel inputs have the same label in two languages, or words of it; and numbers."""
     from xlgen.analysis.overlap import label_overlap
     from xlgen.data.tasks import load_task
     from xlgen.report.looking import overlap_table
