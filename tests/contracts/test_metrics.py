@@ -25,7 +25,7 @@ FIGURES = {
     "reference_unknown_rate", "reference_language_rate", "language_confusion_pass_rate", "short_language_rate",
     "cannot_tell_rate",
     "accuracy", "tag_accuracy", "mean_span_f1", "word_accuracy", "macro_f1", "span_f1", "span_precision", "span_recall",
-    "ndcg", "xglue_ndcg",
+    "ndcg", "xglue_ndcg", "label_f1",
 }
 # fmt: on
 # Of outputs that pass by lines only: an empty one does not, and line_pass_rate says so. Of references that are numbers.

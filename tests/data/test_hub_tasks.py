@@ -289,3 +289,10 @@ def test_wikilingua_of_gem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["v-table-8", "v-table-10", "v-table-11", "v-preliminary"])
 def test_the_recipes_of_vu_et_al_use_gem_s_splits(name: str) -> None:
     assert {run.recipe.stages[-1].task for run in load_study(name).runs} == {"wikilingua-gem"}
+
+
+def test_local_and_hub_questions_are_scored_alike() -> None:
+    """Chirkova et al., Appendix A: only answers without numbers that are identified as the target language."""
+    for name in ("squad-xquad", "squad-xquad-hub"):
+        assert load_task(name, Path()).config.subset == "no-digits-in-language"
+    assert load_task("squad-xquad-mt5", Path()).config.subset is None

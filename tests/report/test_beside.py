@@ -287,3 +287,35 @@ def test_the_share_of_unlabelled_text_has_its_unit(tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump(recipe))
     assert "unlabelled rate" not in points(tmp_path / "a")
     assert points(tmp_path / "b")["unlabelled rate"][0] == "0.01 of the batches"
+
+
+def unlabelled(folder: Path, stage: int, *languages: str) -> None:
+    path = folder / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe["recipe"]["stages"][stage]["unlabelled"] = [{"rate": 0.01, "languages": list(languages)}]
+    path.write_text(yaml.safe_dump(recipe))
+
+
+def test_text_of_one_language_and_of_all_have_their_own_rows(tmp_path: Path) -> None:
+    """V, Table 11: MIX-UNSUP is a model for each target language, MIX-UNSUP-ALL one model."""
+    values = {"sp_rougeLsum": {"en": 39.0, "fr": 30.0, "ru": 20.0}}
+    shared = {"task": "wikilingua-gem", "backbone": "google/mt5-base"}
+    for name, languages in (("mix-unsup-fr", ["fr"]), ("mix-unsup-all", ["en", "fr", "ru", "th"])):
+        write(tmp_path / name, values, report_as=name, **shared)
+        unlabelled(tmp_path / name, -1, *languages)
+    assert {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-fr")} == {
+        ("V, Table 11, BASE MODEL, MIX-UNSUP", "French")
+    }
+    found = {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-all")}
+    assert {place for place, _ in found} == {"V, Table 11, BASE MODEL, MIX-UNSUP-ALL"}
+    assert {name for _, name in found} == {"English", "French", "Russian", "mean of 2 others"}
+
+
+def test_a_prompt_tuned_on_text_of_one_language_is_compared_in_that_language(tmp_path: Path) -> None:
+    values = {"sp_rougeLsum": {"en": 39.0, "th": 20.0}}
+    shared = {"method": "prompt", "task": "wikilingua-gem", "backbone": "DKYoon/mt5-base-lm-adapt"}
+    write(tmp_path / "run", values, report_as="it-lm-th", **shared)
+    unlabelled(tmp_path / "run", 0, "th")
+    assert {(place, name) for _, place, name in lines(tmp_path / "run")} == {
+        ("V, Table 11, BASE PROMPT, IT-LM", "Thai")
+    }

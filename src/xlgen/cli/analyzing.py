@@ -57,9 +57,13 @@ def cka(
     ] = 256,
     epochs: Annotated[int, typer.Option(min=1, help="How often the sentences are dealt into batches.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the dealing.")] = 0,
+    biased: Annotated[
+        bool, typer.Option("--biased", help="By the biased HSIC on all sentences, as Ji et al. (2024), who took 80.")
+    ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Where cka.json and the heat maps go.")] = None,
 ) -> None:
-    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased)."""
+    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased;
+    --biased for the plain formula)."""
     from xlgen.analysis.representations import Settings, compare_languages, compare_models, compare_with_length
     from xlgen.report import looking
     from xlgen.training.comparing import represent
@@ -69,7 +73,9 @@ def cka(
     check_distinct(names)
     config = parallel_text(texts, sentences)
     codes = languages.split(",") if languages else ()
-    settings = Settings(batch_size, epochs, seed)
+    if biased and (batch_size, epochs, seed) != (256, 1, 0):
+        raise InputError("--biased takes all sentences at once; leave out --batch-size, --epochs and --seed")
+    settings = Settings(batch_size, epochs, seed, "biased" if biased else "unbiased")
     with err.status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []

@@ -14,8 +14,11 @@ from xlgen.report.protocol import NOT_SAID, Point, differences, same_backbone
 from xlgen.report.tables import Cell as Shown
 from xlgen.report.tables import Column, Table, language_name, metric_name
 from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels
+from xlgen.results.runs import Run, canonical, labels
 from xlgen.selection.as_published import Reported, reported, rule_of
+
+ONE_LANGUAGE = "the target language"
+"""What a row's details say where its text is in the target language alone."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,29 @@ def _alike(run: Run, theirs: Theirs, measured: set[str]) -> bool:
         and cell.method == method(run.method)
         and (cell.adaptation is None or adaptation in (None, cell.adaptation))
         and (cell.source_languages is None or set(cell.source_languages) == set(run.source_languages))
+        and _has_text_of(run, cell)
         and task is not None
         and task.family == family(run.task or "")
     )
+
+
+def _has_text_of(run: Run, cell: Cell) -> bool:
+    """Whether the unlabelled text of ``run`` is in the languages that the row says: one, or all."""
+    said, count = _text_of(cell), len(_unlabelled(run))
+    return said is None or (count == 1 if said == ONE_LANGUAGE else count > 1)
+
+
+def _text_of(cell: Cell) -> str | None:
+    """Which languages' text the row mixes in, or is tuned on before; None where it says nothing."""
+    details = dict(cell.details)
+    said = details.get("mixed") or details.get("tuned")
+    return None if said is None else str(said)
+
+
+def _unlabelled(run: Run) -> set[str]:
+    """The languages of a run's unlabelled text."""
+    texts = (text for stage in run.recipe["stages"] for text in stage.get("unlabelled") or ())
+    return {canonical(code) for text in texts for code in text.get("languages") or ()}
 
 
 def _nearest_size(backbone: str, found: list[Theirs]) -> list[Theirs]:
@@ -195,6 +218,8 @@ def _lines(results: Results, ours: Ours, theirs: Theirs) -> Iterator[dict[str, S
         yield _line(ours, theirs, theirs.first, "", name, own) | {"differs": Shown(differs), **_step(steps, values)}
         return
     shared = [cell for cell in theirs.cells if figures.get(cell.language or "", Shown()).value is not None]
+    if _text_of(theirs.first) == ONE_LANGUAGE:  # a model for each target language, and this run is one of them
+        shared = [cell for cell in shared if cell.language in _unlabelled(ours.runs[0])]
     others = [cell for cell in shared if cell.language not in sources]
     if len(others) > 1:
         own = Shown(mean(figures[cell.language or ""].value for cell in others))
