@@ -168,7 +168,7 @@ class Evaluation(Config):
     controls``. None: only what the backbone's family forces."""
     cleanup: Cleanup = "phrases"
     """What is taken from outputs before they are scored: leftovers of pretraining, as in Chirkova et al. (2023,
-    appendix A); besides these any substring that is repeated at the end, as in Vu et al. (2022, section 3.4); or only
+    appendix A); besides these any substring that is repeated at the end, as in Vu et al. (2022, footnote 12); or only
     ``phrases``: whole words that are repeated there, where a single word that stands twice (Bora Bora) is none."""
     batch_tokens: int = Field(default=16_000, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -211,7 +211,7 @@ def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
     assert found["seeds"] == ("1", "3")
     assert found["checkpoint"][1].startswith("the best of 20 for each target language")
     where = {row["point"].value: row["where"].value for row in protocol_table(load(tmp_path)).rows}
-    assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.3")
+    assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.2.2, footnote 12")
 
 
 def test_a_baseline_is_not_asked_how_it_trained(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def reported(results: Results, run: Run, rule: CheckpointRule, languages: Sequen
     - ``last``: the last evaluation (Chirkova et al. 2023, Table 1).
     - ``source``: the best main metric on the source languages, one step for all (Li and Murray 2023, section 3.1).
     - ``target``: the best main metric on each language itself, English included (Vu et al. 2022, section 2.2.2).
-    - ``xlrs``: the lowest similarity of each language to the pivot (Li and Murray 2023, section 7).
+    - ``xlrs``: the lowest similarity of each language to the pivot (Li and Murray 2023, section 6.2).
 
     Of equals the latest is taken. An evaluation before training is no candidate.
     """

@@ -1,4 +1,4 @@
-"""XLRS on parallel texts of its own, tracked while training (Li and Murray 2023, section 3: 512 sentences).
+"""XLRS on parallel texts of its own, tracked while training (Li and Murray 2023, footnote 2: 512 sentences).
 
 Only the encoder runs, once a text, so that it costs little beside an evaluation, which generates.
 """
