@@ -197,6 +197,10 @@ class Stage(Config):
 
     task: str | None = None
     """The name of a task (``xlgen list tasks``) or the path of a task file."""
+    max_source_tokens: int | None = Field(default=None, ge=2)
+    """Instead of the task's: Chirkova et al. (2023) crop inputs to 1,024 tokens for mBART and to 512 for the others."""
+    max_target_tokens: int | None = Field(default=None, ge=2)
+    """Instead of the task's."""
     source_languages: tuple[str, ...] = Field(default=("en",), min_length=1)
     translate_train: TranslateTrain | None = None
     unlabelled: tuple[Unlabelled, ...] = ()
@@ -206,6 +210,12 @@ class Stage(Config):
     """Against forgetting: ``{name: l2_sp, weight: 0.01}``; see ``xlgen list penalties``."""
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The lengths that are not the task's, by their keys in a task's file."""
+        asked = {"max_source_tokens": self.max_source_tokens, "max_target_tokens": self.max_target_tokens}
+        return {key: value for key, value in asked.items() if value is not None}
 
     @field_validator("adaptation", mode="before")
     @classmethod

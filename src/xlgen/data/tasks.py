@@ -114,6 +114,10 @@ class Task:
         """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
         return written(self.config.target, self.config.names)
 
+    def within(self, limits: Mapping[str, int]) -> Task:
+        """The task with other ``max_source_tokens`` or ``max_target_tokens``."""
+        return replace(self, config=self.config.model_copy(update=dict(limits))) if limits else self
+
     def identifier(self, named: str | None) -> str | None:
         """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""
         name = named or self.config.lid

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ class About:
     """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
     source_languages: Sequence[str] = ()
     """Which had labels in training; none in folders of earlier versions."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Lengths that the recipe gives instead of the task's."""
 
 
 def save_checkpoint(
@@ -163,7 +165,16 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head", "init", "task_config", "cleanup", "source_languages"} - set(data)
+        optional = {
+            "allow_unknown",
+            "seed",
+            "head",
+            "init",
+            "task_config",
+            "cleanup",
+            "source_languages",
+            "limits",
+        } - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
@@ -192,7 +203,7 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
         return load_task(about.task, place)
     held = build_task(about.task_config, folder / _ABOUT, place)
     with suppress(InputError):  # the file may be gone, or be another's by now
-        if load_task(about.task, place).config != held.config:
+        if load_task(about.task, place).within(about.limits).config != held.config:
             log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
     return held
 

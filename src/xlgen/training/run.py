@@ -130,7 +130,7 @@ def check(recipe: Recipe) -> list[Task | None]:
                 f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
                 "the next stage cannot go on from them"
             )
-        task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
+        task = load_task(stage.task, Path(recipe.data_dir)).within(stage.limits) if stage.task else None
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)

@@ -311,6 +311,7 @@ class StageRun:
                 task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
                 cleanup=self.stage.evaluation.cleanup,
                 source_languages=self.stage.source_languages,
+                limits=self.stage.limits,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
