@@ -1,4 +1,4 @@
-"""Lengths that a recipe gives instead of its task's: mBART reads 1,024 tokens, the others 512 (Chirkova et al. 2023)."""
+"""Lengths that a recipe gives instead of its task's: mBART reads 1,024 tokens in Chirkova et al. (2023)."""
 
 from __future__ import annotations
 

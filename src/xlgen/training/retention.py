@@ -10,11 +10,19 @@ from typing import Any, TypeAlias
 from xlgen.config import Stage
 from xlgen.data.tasks import Task
 from xlgen.languages import Language
+from xlgen.training import checkpoints as store
 from xlgen.training.checkpoints import step_of
 from xlgen.training.tracking import read_events
 
 _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 """Language -> step -> value."""
+
+
+def tidy(place: Path, stage: Stage, task: Task | None) -> None:
+    """Delete the checkpoints in a stage's folder that neither ``keep_checkpoints`` nor ``keep_best`` keeps."""
+    folder = place / "checkpoints"
+    best = steps_to_keep(place / "metrics.jsonl", stage, task, store.checkpoints(folder))
+    store.tidy(folder, stage.training.keep_checkpoints, best)
 
 
 def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Path]) -> set[int]:
@@ -44,9 +52,9 @@ def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Pa
 def _scores(events: Collection[Mapping[str, Any]], metric: str) -> _Scores:
     found: dict[str, dict[int, float]] = {}
     for event in events:
-        value = event["value"]
-        if event["metric"] == metric and value is not None and math.isfinite(value):
-            found.setdefault(event["language"], {})[event["step"]] = value
+        value = event.get("value")
+        if event.get("metric") == metric and isinstance(value, int | float) and math.isfinite(value):
+            found.setdefault(str(event.get("language")), {})[event["step"]] = value
     return found
 
 

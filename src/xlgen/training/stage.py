@@ -35,7 +35,7 @@ from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
-from xlgen.training.retention import steps_to_keep
+from xlgen.training.retention import tidy
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -316,7 +316,6 @@ class StageRun:
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
-            best = steps_to_keep(self.place / "metrics.jsonl", self.stage, self.task, store.checkpoints(folder))
-            store.tidy(folder, self.stage.training.keep_checkpoints, best)
+            tidy(self.place, self.stage, self.task)
             self.folder.set_state(stage=self.index, step=step, status="running")
         self.accelerator.wait_for_everyone()
