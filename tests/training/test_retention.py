@@ -9,11 +9,12 @@ import pytest
 
 from xlgen.config import Recipe, RecipeError, load_recipe
 from xlgen.data.tasks import load_task
+from xlgen.registry import InputError
 from xlgen.results.rows import load as load_results
 from xlgen.selection.as_published import reported
 from xlgen.study.plan import load_study
 from xlgen.training import checkpoints as store
-from xlgen.training.retention import steps_to_keep
+from xlgen.training.retention import best_on_source, steps_to_keep
 from xlgen.training.run import train
 
 
@@ -91,3 +92,25 @@ def test_recipes_keep_what_their_paper_reports(name: str, rules: tuple[str, ...]
     for run in load_study(name).runs:
         if run.recipe.baseline is None:
             assert run.recipe.stages[-1].training.keep_best == rules, run.name
+
+
+def test_translated_input_is_answered_by_the_best_checkpoint_on_the_source(
+    task_file: str, tiny_mt5: Path, tmp_path: Path
+) -> None:
+    """Vu et al. report no last checkpoint for TRANS-TEST either."""
+    run = tmp_path / "run"
+    train(recipe(task_file, tiny_mt5), run)
+    log = run / "metrics.jsonl"
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    for event in events:
+        if event.get("metric") == "rougeL":
+            event["value"] = 50.0 if (event["language"], event["step"]) == ("en", 4) else float(event["step"])
+    log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    assert store.step_of(best_on_source(run)) == 4
+    (run / "metrics.jsonl").unlink()
+    assert store.step_of(best_on_source(run)) == 10  # nothing is known of any
+    with pytest.raises(InputError, match="has no checkpoint"):
+        best_on_source(tmp_path)
+    for planned in load_study("v-table-10").runs:
+        baseline = planned.recipe.baseline or {}
+        assert baseline.get("checkpoint") == ("source" if baseline.get("name") == "translate-test" else None)

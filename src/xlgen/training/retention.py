@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from xlgen.config import Stage
 from xlgen.data.tasks import Task
 from xlgen.languages import Language
+from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.checkpoints import step_of
 from xlgen.training.tracking import read_events
@@ -23,6 +24,23 @@ def tidy(place: Path, stage: Stage, task: Task | None) -> None:
     folder = place / "checkpoints"
     best = steps_to_keep(place / "metrics.jsonl", stage, task, store.checkpoints(folder))
     store.tidy(folder, stage.training.keep_checkpoints, best)
+
+
+def best_on_source(run: Path) -> Path:
+    """The checkpoint of ``run`` with the best main metric on its source languages; the newest where none was scored.
+
+    Raises InputError where the run has no checkpoint.
+    """
+    found = store.checkpoints(run / "checkpoints")
+    if not found:
+        raise InputError(f"{run} has no checkpoint; give the folder of a run that has been trained")
+    about = store.read_about(found[-1])
+    sources = [Language.parse(text).code for text in about.source_languages or ("en",)]
+    metric, steps = (about.task_config or {}).get("main_metric"), {step_of(path): path for path in found}
+    events = [event for event in read_events(run / "metrics.jsonl") if event.get("step") in steps]
+    scores = _scores([event for event in events if event.get("event") == "figure"], str(metric))
+    (best,) = _best(_mean([scores[code] for code in sources if code in scores])) or {step_of(found[-1])}
+    return steps[best]
 
 
 def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Path]) -> set[int]:
