@@ -124,6 +124,9 @@ class Training(Config):
     keep_best: tuple[Literal["source", "target", "xlrs"], ...] = ()
     """Checkpoints that ``keep_checkpoints`` does not delete: the best by the main metric on the source languages, the
     best for each evaluated language, the one with the lowest XLRS for each."""
+    next_from: Literal["last", "best"] = "last"
+    """What the next stage starts from: the last step, or the checkpoint with the best main metric on the source
+    languages (Vu et al. 2022, footnote 20, of intermediate tuning)."""
 
 
 class Sampling(Config):

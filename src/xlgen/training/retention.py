@@ -49,7 +49,7 @@ def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Pa
     Ties go to the later step, as in :func:`xlgen.selection.as_published.reported`, which reads the same log.
     """
     steps = {step_of(path) for path in saved}
-    keep = stage.training.keep_best
+    keep = {*stage.training.keep_best, *(["source"] if stage.training.next_from == "best" else [])}
     if task is None or not keep or not steps:
         return set()
     found: set[int] = set()

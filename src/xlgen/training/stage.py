@@ -35,7 +35,7 @@ from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
-from xlgen.training.retention import tidy
+from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -116,6 +116,8 @@ class StageRun:
             self._train(model, optimizer, batches, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
+            if training.next_from == "best":
+                store.restore(best_on_source(self.place), self.backbone, self.method)
             store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
 
