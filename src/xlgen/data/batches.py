@@ -120,7 +120,7 @@ class BatchStream:
     """Endless batches of a mixture; whole batches alternate between its parts in exactly their proportions.
 
     ``mix_by`` says what these count. By examples a part of short texts, whose batches hold many, has few batches; at
-    any time a part is ahead of its share, or behind it, by no more examples than some batches hold.
+    any time a part differs from its share by no more examples than a few batches hold.
     """
 
     def __init__(

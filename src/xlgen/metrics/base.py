@@ -106,12 +106,12 @@ class SumsMetric(Metric, Protocol):
 
 
 class NamingMetric(ABC):
-    """Base of metrics with a figure for each value of an option: the figure's name says the value."""
+    """Base of metrics with a score for each value of an option: the name of the score says the value."""
 
     @classmethod
     @abstractmethod
     def options_of(cls, figure: str) -> Mapping[str, Any] | None:
-        """The options that the name of a figure stands for; None for a name of another kind."""
+        """The options that the name of a score implies; None for a name of another kind."""
 
 
 def is_defined(scores: Scores) -> NDArray[np.bool_]:

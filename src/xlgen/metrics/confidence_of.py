@@ -13,7 +13,7 @@ from xlgen.metrics.base import Example, Figure, NamingMetric, Scores, plugins
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 
 PREFIX = "lid_confidence_"
-"""What the figures' names begin with; the canonical code of a language follows."""
+"""What the scores' names begin with; the canonical code of a language follows."""
 
 
 @plugins.register("confidence_of")

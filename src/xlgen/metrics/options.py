@@ -52,7 +52,7 @@ def owner_of(name: str) -> str:
 
 
 def implied_options(name: str) -> Mapping[str, Any]:
-    """The options that the name of a figure stands for: ``{"languages": ("de",)}`` of ``lid_confidence_de``."""
+    """The options that the name of a score implies: ``{"languages": ("de",)}`` of ``lid_confidence_de``."""
     found = (kind.options_of(name) for _, kind in _naming())
     return next((options for options in found if options is not None), {})
 
@@ -104,7 +104,7 @@ def only_figures(metrics: Iterable[MetricSpec], names: Iterable[str]) -> list[Me
 
 
 def _naming() -> list[tuple[str, type[NamingMetric]]]:
-    """The metrics whose figures' names say their options."""
+    """The metrics whose scores' names say their options."""
     kinds = [(name, plugins.get(name)) for name in plugins.names()]
     return [(name, kind) for name, kind in kinds if issubclass(kind, NamingMetric)]
 

@@ -41,7 +41,7 @@ class Reported:
 
 
 def rule_of(cell: Cell, paper: Paper) -> CheckpointRule:
-    """How the checkpoint behind a published number was selected; ``last`` where the paper does not say."""
+    """How the checkpoint of a published number was selected; ``last`` where the paper does not say."""
     chosen = _SELECTIONS.get(str(dict(cell.details).get("selection")))
     fact = paper.fact("checkpoint", cell.task)
     return chosen or (fact.rule if fact is not None else None) or "last"

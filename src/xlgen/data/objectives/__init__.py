@@ -61,7 +61,7 @@ class Lengths(Config):
     """Longer targets lose their end; None: no limit of their own."""
     chunks: Literal["first", "all"] = "first"
     """What examples are made of in a passage of more than ``max_tokens``: its first tokens, or one after another all of
-    its chunks of so many. A last chunk of fewer than four tokens is left out."""
+    its chunks of that length. A last chunk of fewer than four tokens is left out."""
 
 
 class Objective(ABC):
