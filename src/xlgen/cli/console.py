@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import typer
 from rich.console import Console
 
@@ -19,3 +22,10 @@ err = Console(stderr=True)
 def plain(text: str) -> str:
     """Text that holds no markup."""
     return text.replace("[", r"\[")
+
+
+def yaml_option(text: str, flag: str) -> Any:
+    """The value of an option that takes YAML: a file's, by its ending, or ``text`` itself. Raises RecipeError."""
+    from xlgen.overrides import parse_yaml, read_yaml
+
+    return read_yaml(Path(text)) if Path(text).suffix in (".yaml", ".yml") else parse_yaml(text, flag)

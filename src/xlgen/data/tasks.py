@@ -74,6 +74,9 @@ class TaskConfig(Config):
     parallel: bool = False
     """Whether inputs with one id in several languages are translations of one another; evaluation then tells how alike
     the encoder makes them (XLRS)."""
+    pairs_by: tuple[tuple[str, ...], ...] = ()
+    """What pairs rows of two languages where ids do not, for label overlap: of each list the first field that a row
+    has, ``[[english_url, url], [english_section_name, section_name]]``."""
     splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
 
@@ -93,7 +96,7 @@ class Task:
     @property
     def inputs_and_labels(self) -> dict[str, Any]:
         """What decides the inputs and labels that a model learns; not how it is evaluated."""
-        judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "splits"}
+        judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "pairs_by", "splits"}
         return self.config.model_dump(mode="json", exclude=judged)
 
     @property
@@ -110,6 +113,10 @@ class Task:
     def outputs(self) -> tuple[str, ...]:
         """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
         return written(self.config.target, self.config.names)
+
+    def within(self, limits: Mapping[str, int]) -> Task:
+        """The task with other ``max_source_tokens`` or ``max_target_tokens``."""
+        return replace(self, config=self.config.model_copy(update=dict(limits))) if limits else self
 
     def identifier(self, named: str | None) -> str | None:
         """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""

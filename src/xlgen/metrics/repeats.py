@@ -69,7 +69,7 @@ def remove_repeated_ending(text: str) -> str:
 def remove_repeated_substring(text: str) -> str:
     """Keep any substring of three letters or more that is repeated at the very end once, wherever it begins.
 
-    Vu et al. (2022, section 3.4) remove "all but one occurrence of any prediction-final repeated substring". So a word
+    Vu et al. (2022, footnote 12) remove "all but one occurrence of any prediction-final repeated substring". So a word
     that stands twice is cut too, ``murmur`` becomes ``mur``, and of an output that was cut within a repetition
     (``the fire the fire the fi``) the copies go. Without the limit of three letters ``will`` would become ``wil``.
     """

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
 from xlgen.results.files import finite, read_lines
@@ -76,6 +77,15 @@ class Run:
         return max((figure["step"] for figure in self.figures), default=0)
 
     @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """The steps of the evaluations that a checkpoint can be selected from, in order.
+
+        An evaluation at step 0 is one only where the run has no other, as a baseline's.
+        """
+        steps = sorted({figure["step"] for figure in self.figures})
+        return tuple(step for step in steps if step) or tuple(steps)
+
+    @property
     def cropped_evaluation(self) -> int:
         """How many inputs of the newest evaluation were over the length limit and lost a part."""
         newest = [event for event in self.evaluations if event.get("step") == self.last_step]
@@ -136,7 +146,9 @@ def read_run(folder: Path) -> Run:
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
-    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures
+    # So far a run may have evaluated only at step 0, before training.
+    begun = (stage.get("evaluation") or {}).get("at_start") and not recipe.get("baseline")
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(begun)
     return Run(
         name=folder.resolve().name,
         folder=folder,
@@ -223,7 +235,7 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     with suppress(InputError):  # where the task's file has gone since, its figures still stand
         config = read_yaml(find_task(task)) if task else {}
     config = config if isinstance(config, dict) else {}
-    own = [metric for metric in seen if metric not in STANDING]
+    own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
     main = config.get("main_metric")
     asked = [main, *(config.get("metrics") or ())]
     return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])

@@ -29,7 +29,7 @@ from xlgen.study.search import search
 from xlgen.training.tracking import write_atomically
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
-"""What is tried: the two that Chirkova and Nikoulina (2024) found best over backbones and tasks."""
+"""What is tried: the two that Chirkova et al. (2023) found best over backbones and tasks."""
 CHOSEN = "chosen"
 """The folder of the checkpoint that was taken."""
 _EVALUATIONS = 5

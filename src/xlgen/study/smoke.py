@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled
+from xlgen.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
 from xlgen.data.templates import FIELD
 from xlgen.languages import Language
 from xlgen.metrics.lid import SMALL
@@ -190,7 +190,7 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
         "bootstrap": 0,
         "lid": None,
         "metric_options": {},
-        "xlrs": evaluation.xlrs and ParallelText(sentences=2),
+        "xlrs": evaluation.xlrs and TrackedText(sentences=2),
     }
     return evaluation.model_copy(update=changes)
 

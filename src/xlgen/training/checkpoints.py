@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class About:
     """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
     cleanup: Cleanup = "phrases"
     """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
+    source_languages: Sequence[str] = ()
+    """Which had labels in training; none in folders of earlier versions."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Lengths that the recipe gives instead of the task's."""
 
 
 def save_checkpoint(
@@ -127,16 +131,25 @@ def load_resume(folder: Path, optimizer: Optimizer) -> dict[str, Any]:
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, oldest first."""
     found = [path for path in folder.glob("step-*") if path.is_dir() and (path / _ABOUT).exists()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=step_of)
 
 
-def tidy(folder: Path, keep: int | None = None) -> None:
-    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay)."""
+def step_of(checkpoint: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> None:
+    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay).
+
+    The checkpoints of the steps ``best`` stay too.
+    """
     found = checkpoints(folder)
     for path in found[:-1]:
         shutil.rmtree(path / _RESUME, ignore_errors=True)
     for path in found[:-keep] if keep else []:
-        shutil.rmtree(path)
+        if step_of(path) not in best:
+            shutil.rmtree(path)
 
 
 def save_model(folder: Path, backbone: Backbone) -> None:
@@ -152,7 +165,16 @@ def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
         data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {"allow_unknown", "seed", "head", "init", "task_config", "cleanup"} - set(data)
+        optional = {
+            "allow_unknown",
+            "seed",
+            "head",
+            "init",
+            "task_config",
+            "cleanup",
+            "source_languages",
+            "limits",
+        } - set(data)
         return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
     except FileNotFoundError:
         raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
@@ -181,7 +203,7 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
         return load_task(about.task, place)
     held = build_task(about.task_config, folder / _ABOUT, place)
     with suppress(InputError):  # the file may be gone, or be another's by now
-        if load_task(about.task, place).config != held.config:
+        if load_task(about.task, place).within(about.limits).config != held.config:
             log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
     return held
 

@@ -26,6 +26,7 @@ from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
 from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
@@ -84,7 +85,9 @@ def _train_stages(
                 except TrainingDivergedError:  # a finding, which a search need not make again
                     folder.set_state(stage=index, status="diverged")
                     raise
-        name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
+            best = not (leaves_model or last) and stage.training.next_from == "best"
+            end = best_on_source(place) if best else place
+        name, earlier = (str(place / "model"), None) if leaves_model else (name, end)
 
 
 @contextmanager
@@ -130,13 +133,15 @@ def check(recipe: Recipe) -> list[Task | None]:
                 f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
                 "the next stage cannot go on from them"
             )
-        task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
+        task = load_task(stage.task, Path(recipe.data_dir)).within(stage.limits) if stage.task else None
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)
         control_of(stage.evaluation)
         if stage.penalty:
             build_penalty(stage.penalty)
+        if stage.training.next_from == "best" and not (task and following):
+            raise InputError(f"stage {index}: next_from: best is for a stage with a task that another one follows")
         tasks.append(task)
     if recipe.baseline is None:
         check_stages(recipe, tasks)

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -31,17 +30,13 @@ from xlgen.training.evaluation import (
     check_scoring,
     control_of,
     decoding_of,
-    empty_inputs,
-    evaluate,
     evaluation_examples,
     predict_stream,
-    score_rows,
-    write_predictions,
 )
 from xlgen.training.interpolation import interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.progress import NoProgress, Progress
-from xlgen.training.tracking import write_atomically
+from xlgen.training.scored import Scored
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -81,29 +76,12 @@ def evaluate_checkpoint(
     examples = evaluation_examples(task, evaluation)
     folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
-    rows: list[dict[str, Any]] = []
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+    scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
-        found = evaluate(backbone, method, task, evaluation, examples, None, bar)
         label = "" if share == 1 else f" x {share:g}"
-        shared = {
-            "backbone": about.backbone,
-            "method": f"{about.adaptation['method']}{label}",
-            "learning_rate": None,
-            "seed": None,
-            "step": about.step,
-            "task": task.config.name,
-        }
-        rows += [
-            {**shared, **asdict(row)}
-            for language, predictions in found.items()
-            for row in score_rows(predictions, task, language, *settings)
-        ]
-        write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
-    empty = {language: count for language, predictions in found.items() if (count := empty_inputs(predictions))}
-    summary = {"rows": rows, **({"empty_inputs": empty} if empty else {})}
-    write_atomically(folder / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1))
-    return rows, folder
+        whose = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
+        scored.add(backbone, method, examples, whose, bar)
+    return scored.write()
 
 
 def predict_file(

@@ -35,6 +35,7 @@ from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
+from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -107,11 +108,16 @@ class StageRun:
         self.tracker.cut_after(first if found else -1)
         if not found:
             self._log_start(report, coverage)
+            if self.examples and self.stage.evaluation.at_start:
+                self._evaluate(0)
+                torch.manual_seed(self.recipe.seed)  # training is what it would be without
         # 6. Train; log, evaluate and save on the way.
         with prefetched(stream, self._depth()) as batches:
             self._train(model, optimizer, batches, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
+            if training.next_from == "best":
+                store.restore(best_on_source(self.place), self.backbone, self.method)
             store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
 
@@ -254,6 +260,7 @@ class StageRun:
             Language.parse(self.stage.source_languages[0]).code,
         )
         settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+        context = self.stage.source_languages, evaluation.split
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
@@ -261,13 +268,13 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
                 self.tracker.log("evaluated", step, language=language, **counts)
-                scored[language] = score_rows(found, self.task, language, *settings)
+                scored[language] = score_rows(found, self.task, language, *settings, *context)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():
                 for row in found_rows:
                     self.tracker.log("figure", step, **asdict(row))
-        self._observe(scored)
+        self._observe(step, scored)
 
     def _similarities(self, step: int) -> dict[str, Row]:
         """XLRS by language, on parallel texts of its own; what that took goes to the log."""
@@ -278,10 +285,10 @@ class StageRun:
         self.tracker.log("xlrs", step, texts=len(self.parallel.ids), seconds=round(time.monotonic() - started, 3))
         return found
 
-    def _observe(self, scored: dict[str, list[Row]]) -> None:
+    def _observe(self, step: int, scored: dict[str, list[Row]]) -> None:
         """Tell the plateau, in every process alike; where no language is without labels, all languages count."""
         plateau = self.stage.training.plateau
-        if plateau is None:
+        if plateau is None or step == 0:
             self.accelerator.wait_for_everyone()
             return
         sources = {Language.parse(text).code for text in self.stage.source_languages}
@@ -305,10 +312,12 @@ class StageRun:
                 init=self._init,
                 task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
                 cleanup=self.stage.evaluation.cleanup,
+                source_languages=self.stage.source_languages,
+                limits=self.stage.limits,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
-            store.tidy(folder, self.stage.training.keep_checkpoints)
+            tidy(self.place, self.stage, self.task)
             self.folder.set_state(stage=self.index, step=step, status="running")
         self.accelerator.wait_for_everyone()

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.sentences import sentence_ends, sentences_of
 from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
 
@@ -63,6 +63,11 @@ class SpanCorruption(Objective):
 
     Options = SpanCorruptionOptions
 
+    @property
+    def takes_any_tokens(self) -> bool:
+        """Unless whole sentences are hidden."""
+        return bool(self.options.unit == "tokens")
+
     def fits(self, passage: Passage) -> bool:
         """Of whole sentences one must be left to show."""
         return self.options.unit == "tokens" or len(sentences_of(passage)) > 1
@@ -70,7 +75,7 @@ class SpanCorruption(Objective):
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage."""
         options = self.options
-        ids = codec.pieces(passage.text)[: options.max_tokens]
+        ids = self.tokens(passage, codec)
         if options.unit == "sentences":
             spans = self._whole_sentences(ids, sentence_ends(passage, ids, codec), rng)
         else:
@@ -79,7 +84,7 @@ class SpanCorruption(Objective):
             source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
         else:
             source, target = dropped_spans(ids, spans)
-        return encoded(codec, source, target, passage.language)
+        return self.encoded(codec, source, target, passage.language)
 
     def _whole_sentences(self, ids: Sequence[int], ends: Sequence[int], rng: random.Random) -> list[tuple[int, int]]:
         count = sentences_to_hide(len(ends), self.options.noise_density)

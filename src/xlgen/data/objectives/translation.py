@@ -15,6 +15,11 @@ class Translation(Objective):
 
     Options = Lengths
 
+    @property
+    def takes_any_tokens(self) -> bool:
+        """A chunk of a text has no translation of its own."""
+        return False
+
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""
         if passage.translation is None or passage.translation_language is None:

@@ -66,7 +66,8 @@ def run_baseline(
         rows[language] = [_row(example, text, task) for example, text in zip(found, texts, strict=True)]
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+    sources = recipe.stages[-1].source_languages
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
         for row in score_rows(predicted, task, language, *settings):
             tracker.log("figure", 0, **asdict(row))
