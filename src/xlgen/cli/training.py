@@ -77,7 +77,8 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
     from rich.table import Table
 
     from xlgen.study.estimate import estimate
-    from xlgen.study.execute import lanes_for, threads_of
+    from xlgen.study.execute import lanes_for
+    from xlgen.study.lanes import threads_of
     from xlgen.study.plan import load_study, only
 
     planned = load_study(name, overrides)
