@@ -89,7 +89,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
-            raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
+            raise FolderError(f"{path} holds another run ({difference(old, new)}); choose another --out")
         if started and not resume:
             raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
         if started or before == resolved:
@@ -126,15 +126,16 @@ def _deciding(recipe: Any) -> Any:
         return recipe
 
 
-def _difference(before: Any, after: Any, path: str = "") -> str:
+def difference(before: Any, after: Any, path: str = "") -> str:
+    """The first key in which two mappings differ, and its values, in words."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *after]:
             if before.get(key) != after.get(key):
-                return _difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+                return difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if old != new:
-                return _difference(old, new, f"{path}.{index}")
+                return difference(old, new, f"{path}.{index}")
     return f"its {path} is {before!r}, not {after!r}"
 
 

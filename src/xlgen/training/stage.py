@@ -109,6 +109,8 @@ class StageRun:
             saved |= store.after_evaluation(found[-1])
             stream.restore(saved["stream"])
             self.reduction.restore(saved["reduction"])
+        if self.accelerator.is_main_process:  # what is made again is not done
+            self.folder.set_state(stage=self.index, step=first, status="running")
         self.tracker.cut_after(first if found else -1, self._due)
         if self.accelerator.is_main_process:
             tidy(self.place, self.stage, self.task)
