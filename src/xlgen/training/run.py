@@ -20,7 +20,7 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
-from xlgen.training.evaluation import check_scoring, control_of
+from xlgen.training.evaluation import check_plateau, check_scoring, control_of
 from xlgen.training.folder import RunFolder, lock_run, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
@@ -142,6 +142,7 @@ def check(recipe: Recipe) -> list[Task | None]:
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)
+            check_plateau(task, stage)
         control_of(stage.evaluation)
         if stage.penalty:
             build_penalty(stage.penalty)
