@@ -23,11 +23,14 @@ from xlgen.registry import InputError
 from xlgen.study.budget import Budget
 from xlgen.study.lanes import INTERRUPTED, Lane, log_of, threads_of
 from xlgen.study.plan import PlannedRun, Study
+from xlgen.study.time_left import TimeLeft
 from xlgen.training.folder import RunFolder, recipe_in
 from xlgen.training.interrupt import exit_on_signal
+from xlgen.training.precision import decide_all, slow_precision
 
 _RETRIES = 3
 """How often a run is resumed after its worker was lost, as to a lack of memory."""
+_SAY_SECONDS = 30.0
 _RUNS = "{study}/runs/"
 _COLUMNS = (
     TextColumn("{task.description:<28}"),
@@ -87,7 +90,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         raise InputError(
             f"{folder} holds a finished run whose recipe.yaml is damaged; move the folder away, and it is made again"
         ) from None
-    if before.deciding() != run.recipe.deciding():
+    if before.deciding() != run.recipe.decided_as(before).deciding():
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 
@@ -112,7 +115,7 @@ class _Execution:
     """The runs of one study on their way through the lanes."""
 
     def __init__(self, study: Study, out: Path, workers: int, console: Console, budget: Budget) -> None:
-        self._runs = [placed(run, out) for run in study.runs]
+        self._runs = _decided([placed(run, out) for run in study.runs], out)
         self._first = {run.name: needs(run) for run in study.runs}
         self._waiting = [run for run in self._runs if not is_done(run, out / "runs" / run.name)]
         self._out, self._console, self._budget = out, console, budget
@@ -121,6 +124,8 @@ class _Execution:
         self._free: Queue[Lane] = Queue()
         for lane in self._every:
             self._free.put(lane)
+        self._left = TimeLeft({run.name: _steps(run) for run in self._waiting})
+        self._said = time.monotonic()
         self._failed: dict[str, str] = {}
         self._futures: dict[str | None, Future[None]] = {}
         self._stopping = threading.Event()
@@ -131,6 +136,8 @@ class _Execution:
         with self._bars as bars, ThreadPoolExecutor(len(self._every)) as pool:
             done = len(self._runs) - len(self._waiting)
             self._whole = bars.add_task(f"{len(self._runs)} runs", total=len(self._runs), completed=done, note="")
+            for slow in sorted({text for run in self._waiting if (text := slow_precision(run.recipe))}):
+                self._console.print(f"warning: {slow}", highlight=False)
             try:
                 # Those that wait for others come last, so that what they wait for has begun.
                 for run in sorted(self._waiting, key=lambda run: self._first[run.name] is not None):
@@ -160,6 +167,7 @@ class _Execution:
                 return
             if not self._budget.has_time():
                 self._budget.left_out.append(run.name)
+                self._left.end(run.name)
                 _say(self._console, f"{run.name}: left out, no time")
                 return
             started = time.monotonic()
@@ -168,19 +176,29 @@ class _Execution:
             self._budget.took(time.monotonic() - started)
             if not self._stopping.is_set():
                 self._bars.advance(self._whole)
-                _say(self._console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
+                self._left.end(run.name)
+                left = f"; {self._left}" if str(self._left) else ""
+                _say(self._console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}{left}")
         finally:
             self._free.put(lane)
+
+    def _say_left(self) -> None:
+        """Now and then, where there is no terminal that shows it."""
+        if not self._console.is_terminal and str(self._left) and time.monotonic() - self._said > _SAY_SECONDS:
+            self._said = time.monotonic()
+            _say(self._console, f"{self._left.share:.0%} of the steps are done; {self._left}")
 
     def _train(self, run: PlannedRun, lane: Lane) -> int:
         """Train on ``lane``, again where its worker is lost; returns the exit code, and notes a failure."""
         folder = self._out / "runs" / run.name
-        steps = run.until or run.recipe.stages[-1].training.steps
-        bar = self._bars.add_task(f"  {run.name}", total=steps, note="loading")
+        bar = self._bars.add_task(f"  {run.name}", total=_steps(run), note="loading")
 
         def watch() -> None:
             step, note = progress_of(folder)
             self._bars.update(bar, completed=step, note=note)
+            self._left.update(run.name, step)
+            self._bars.update(self._whole, note=str(self._left))
+            self._say_left()
 
         try:
             code = lane.train(run, folder, watch)
@@ -197,6 +215,17 @@ class _Execution:
         elif code != 0 and run.name not in self._failed:
             self._failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
         return code
+
+
+def _decided(runs: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The runs with ``precision: auto`` decided for all of them."""
+    recipes = decide_all([run.recipe for run in runs], [out / "runs" / run.name for run in runs])
+    return [replace(run, recipe=recipe) for run, recipe in zip(runs, recipes, strict=True)]
+
+
+def _steps(run: PlannedRun) -> int:
+    """How many steps a run has, 1 for one that trains nothing."""
+    return 1 if run.recipe.baseline else run.until or run.recipe.stages[-1].training.steps
 
 
 def _how(code: int) -> str:

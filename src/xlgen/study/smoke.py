@@ -177,7 +177,7 @@ def _training(training: Training) -> Training:
         "train_examples": EXAMPLES,
         "batch_tokens": 2_000,
         "accumulation": min(training.accumulation, 2),
-        "precision": "bf16" if training.precision == "bf16" else "fp32",
+        "precision": "auto" if training.precision in ("auto", "bf16") else "fp32",
         "save_every": None,
     }
     return training.model_copy(update=changes)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
 from xlgen import __version__
@@ -25,11 +27,14 @@ from xlgen.training.folder import RunFolder, lock_run, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
+from xlgen.training.precision import decide, slow_precision
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -44,8 +49,11 @@ def train(
     trains in ``out``.
     """
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_scaled(recipe))
+    recipe = broadcast_object_list([decide(recipe, out)])[0]
     progress = progress if progress and accelerator.is_main_process else NoProgress()
     tasks = check(recipe)
+    if accelerator.is_main_process and (slow := slow_precision(recipe)):
+        log.warning(slow)
     with lock_run(out) if accelerator.is_main_process else nullcontext():
         with accelerator.main_process_first():
             folder = open_run(out, recipe, resume or not accelerator.is_main_process)
