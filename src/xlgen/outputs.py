@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -39,7 +38,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
             yield file
         return
     target = path.resolve()  # a link stays one
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f"{target.name}.tmp")  # one name, so that what a kill leaves is written over
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
     try:
