@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from xlgen.backbones.loading import load
 from xlgen.cli import main
 from xlgen.config import Recipe
 from xlgen.data.tasks import load_task
+from xlgen.outputs import replacing
 from xlgen.registry import InputError
 from xlgen.scoring.run import score_files
 from xlgen.training import checkpoints as store
@@ -106,6 +108,19 @@ def test_older_labels_stay_until_the_new_ones_are_whole(tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in labels.read_text(encoding="utf-8").splitlines()] == ["1", "2"]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"labels.jsonl", "link.jsonl", "bad.jsonl", "one.jsonl"}
+
+
+def test_what_a_kill_leaves_next_to_an_output_goes_with_the_next_one(tmp_path: Path) -> None:
+    """That of a process that is there still is its own."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    ended, alive = (tmp_path / f"labels.jsonl.{process}.tmp" for process in (done.pid, os.getppid()))
+    others = [tmp_path / "labels.jsonl.x.tmp", tmp_path / "labels.jsonl.tmp", tmp_path / "xlabels.jsonl.1.tmp"]
+    for file in (ended, alive, *others):
+        file.write_text("half", encoding="utf-8")
+    with replacing(tmp_path / "labels.jsonl") as file:
+        file.write("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.jsonl", alive.name, *(path.name for path in others)}
 
 
 def test_labels_on_a_full_disk_name_the_file(tmp_path: Path) -> None:

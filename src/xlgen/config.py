@@ -7,7 +7,7 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -269,22 +269,6 @@ class Recipe(Config):
     def deciding(self) -> dict[str, Any]:
         """What decides the run; where it runs and who is told of it may change on the way."""
         return self.model_dump(mode="json", exclude={"resources", "trackers"})
-
-    def decided(self, precisions: Sequence[str]) -> Recipe:
-        """The recipe with ``precision: auto`` of each stage decided; other stages keep theirs."""
-        stages = tuple(
-            stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
-            if stage.training.precision == "auto"
-            else stage
-            for stage, precision in zip(self.stages, precisions, strict=True)
-        )
-        return self.model_copy(update={"stages": stages})
-
-    def decided_as(self, before: Recipe) -> Recipe:
-        """The recipe with ``precision: auto`` as in a run that has begun; unchanged where that has other stages."""
-        if len(before.stages) != len(self.stages):
-            return self
-        return self.decided([stage.training.precision for stage in before.stages])
 
     @field_validator("baseline", mode="before")
     @classmethod

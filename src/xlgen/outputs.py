@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -38,7 +40,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
             yield file
         return
     target = path.resolve()  # a link stays one
-    temporary = target.with_name(f"{target.name}.tmp")  # one name, so that what a kill leaves is written over
+    temporary = temporary_for(target)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
     try:
@@ -63,6 +65,29 @@ def _written(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def temporary_for(path: Path) -> Path:
+    """Where to write what is to take the place of ``path``: next to it, under a name of this process.
+
+    What a process that was killed left there is removed.
+    """
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        process = left.name.removeprefix(f"{path.name}.").removesuffix(".tmp")
+        if process.isdecimal() and int(process) != os.getpid() and not _is_alive(int(process)):
+            with suppress(OSError):
+                left.unlink()
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's, or no process at all
+        pass
+    return True
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -23,6 +23,7 @@ from xlgen.study.plan import PlannedRun, load_study
 from xlgen.study.quickstart import SMALLER, overrides_for
 from xlgen.training.folder import recipe_in
 from xlgen.training.precision import decide, decide_all
+from xlgen.training.precision import decided as with_precisions
 from xlgen.training.run import train
 
 WITHOUT = {
@@ -93,7 +94,7 @@ def test_what_was_decided_is_kept(
     decided = recipe_in(tmp_path / "new" / "recipe.yaml")["stages"][0]["training"]["precision"]
     assert decided == faster_precision()
     other = "bf16" if decided == "fp32" else "fp32"
-    forced = open_one.decided([other])
+    forced = with_precisions(open_one, [other])
     with pytest.raises(InputError, match="precision"):
         train(forced, tmp_path / "new", resume=True)
 

@@ -171,3 +171,25 @@ def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[.
     assert len(store.checkpoints(tmp_path / "run" / "checkpoints")) == 3
     train(recipe(keep_checkpoints=1), tmp_path / "run", resume=True)
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-9"]
+
+
+class Stopping:
+    """Asks the run to stop while it trains."""
+
+    def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
+        return lambda units: os.kill(os.getpid(), signal.SIGTERM) if name == "training" else None
+
+
+def test_what_only_an_interruption_saved_goes_with_the_next_checkpoint(
+    whole: Path, recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    """So that a run that was stopped often takes the room of one that was not."""
+    folder = tmp_path / "run" / "checkpoints"
+    for step in (1, 2, 3):
+        with pytest.raises(InterruptedRunError, match=f"stopped after step {step}"):
+            train(recipe(), tmp_path / "run", resume=step > 1, progress=Stopping())
+        assert [path.name for path in store.checkpoints(folder)] == [f"step-{step}"]
+    train(recipe(), tmp_path / "run", resume=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["step-3", "step-6", "step-9"]
+    assert weights(tmp_path / "run") == weights(whole)
+    assert events(tmp_path / "run") == events(whole)

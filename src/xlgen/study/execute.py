@@ -26,7 +26,7 @@ from xlgen.study.plan import PlannedRun, Study
 from xlgen.study.time_left import TimeLeft
 from xlgen.training.folder import RunFolder, recipe_in
 from xlgen.training.interrupt import exit_on_signal
-from xlgen.training.precision import decide_all, slow_precision
+from xlgen.training.precision import decide_all, decided_as, slow_precision
 
 _RETRIES = 3
 """How often a run is resumed after its worker was lost, as to a lack of memory."""
@@ -90,7 +90,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         raise InputError(
             f"{folder} holds a finished run whose recipe.yaml is damaged; move the folder away, and it is made again"
         ) from None
-    if before.deciding() != run.recipe.decided_as(before).deciding():
+    if before.deciding() != decided_as(run.recipe, before).deciding():
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 

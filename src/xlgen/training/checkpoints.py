@@ -33,6 +33,7 @@ _ABOUT = "checkpoint.json"
 _RESUME = "resume"
 _DUE = "evaluation-due"
 _EVALUATED = "evaluated.json"
+_PASSING = "passing"
 _REMOVING = "removing-"
 _SAVING = "saving-"
 
@@ -76,12 +77,14 @@ def save_checkpoint(
     resume: Mapping[str, Any] | None = None,
     optimizer: Optimizer | None = None,
     evaluation_due: bool = False,
+    passing: bool = False,
 ) -> None:
     """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
 
     The method writes its weights: the whole model, or only what it trained.
     ``resume`` and ``optimizer`` are what an interrupted run needs to continue exactly; ``evaluation_due`` says that
-    it has the evaluation of this step still to make. Raises SaveError, with nothing left behind, when the disk is full
+    it has the evaluation of this step still to make, ``passing`` that the checkpoint is between those that the recipe
+    asks for, and goes when there is a newer one. Raises SaveError, with nothing left behind, when the disk is full
     or not writable.
     """
     # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
@@ -96,6 +99,8 @@ def save_checkpoint(
             _save_resume(temporary / _RESUME, resume or {}, optimizer)
             if evaluation_due:
                 (temporary / _RESUME / _DUE).touch()
+            if passing:
+                (temporary / _RESUME / _PASSING).touch()
         remove(folder)
         temporary.rename(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -147,6 +152,11 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
 
+def is_passing(folder: Path) -> bool:
+    """Whether a checkpoint is none that the recipe asks for, and goes when there is a newer one."""
+    return (folder / _RESUME / _PASSING).exists()
+
+
 def evaluation_due(folder: Path) -> bool:
     """Whether the run that saved this checkpoint has the evaluation of its step still to make."""
     return (folder / _RESUME / _DUE).exists() and not (folder / _RESUME / _EVALUATED).exists()
@@ -171,11 +181,13 @@ def after_evaluation(folder: Path) -> dict[str, Any]:
 def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> None:
     """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay).
 
-    The checkpoints of the steps ``best`` stay too. What an earlier process left half saved or half removed goes.
+    The checkpoints of the steps ``best`` stay too. What an earlier process left half saved or half removed goes, and
+    older checkpoints that only the end of a process has left.
     """
     found = checkpoints(folder)
     for path in found[:-1]:
-        remove(path / _RESUME, folder)
+        remove(path if is_passing(path) else path / _RESUME, folder)
+    found = [path for path in found if path.exists()]
     for path in found[:-keep] if keep else []:
         if step_of(path) not in best:
             remove(path)

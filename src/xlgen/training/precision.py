@@ -16,18 +16,36 @@ def is_open(recipe: Recipe) -> bool:
     return any(stage.training.precision == "auto" for stage in recipe.stages)
 
 
+def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
+    """``recipe`` with ``precision: auto`` of each stage decided; other stages keep theirs."""
+    stages = tuple(
+        stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
+        if stage.training.precision == "auto"
+        else stage
+        for stage, precision in zip(recipe.stages, precisions, strict=True)
+    )
+    return recipe.model_copy(update={"stages": stages})
+
+
+def decided_as(recipe: Recipe, before: Recipe) -> Recipe:
+    """``recipe`` with ``precision: auto`` as in a run that has begun; unchanged where that has other stages."""
+    if len(before.stages) != len(recipe.stages):
+        return recipe
+    return decided(recipe, [stage.training.precision for stage in before.stages])
+
+
 def decide(recipe: Recipe, folder: Path) -> Recipe:
     """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began, or as is faster here."""
     if is_open(recipe):
         recipe = as_begun(recipe, folder)
-    return recipe.decided([faster_precision()] * len(recipe.stages)) if is_open(recipe) else recipe
+    return decided(recipe, [faster_precision()] * len(recipe.stages)) if is_open(recipe) else recipe
 
 
 def as_begun(recipe: Recipe, folder: Path) -> Recipe:
     """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began; unchanged where none has."""
     file = folder / "recipe.yaml"
     try:
-        return recipe.decided_as(validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
+        return decided_as(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
     except InputError:  # which is said where the folder is used
         return recipe
 
@@ -44,7 +62,7 @@ def decide_all(recipes: Sequence[Recipe], folders: Sequence[Path]) -> list[Recip
         for stage in after.stages[-1:]
     ]
     chosen = begun[0] if begun else faster_precision()
-    return [recipe.decided([chosen] * len(recipe.stages)) for recipe in found]
+    return [decided(recipe, [chosen] * len(recipe.stages)) for recipe in found]
 
 
 def slow_precision(recipe: Recipe) -> str | None:

@@ -310,8 +310,8 @@ class StageRun:
         shared = broadcast_object_list([mean_of(plateau.metric, values) if scored else None])
         self.reduction.observe(shared[0])
 
-    def save(self, step: int, stream: dict[str, Any], optimizer: Any, due: bool = False) -> None:
-        """Save a checkpoint; ``due``: its evaluation is still to be made."""
+    def save(self, step: int, stream: dict[str, Any], optimizer: Any, due: bool = False, passing: bool = False) -> None:
+        """Save a checkpoint; ``due``: its evaluation is still to be made; ``passing``: until there is a newer one."""
         if self.accelerator.is_main_process:
             folder = self.place / "checkpoints"
             about = store.About(
@@ -331,7 +331,7 @@ class StageRun:
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
-            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer, due)
+            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer, due, passing)
             tidy(self.place, self.stage, self.task)
             self.folder.set_state(stage=self.index, step=step, status="evaluating" if due else "running")
         self.accelerator.wait_for_everyone()

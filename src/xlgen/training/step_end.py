@@ -65,7 +65,8 @@ class StepEnd:
             run.folder.set_state(stage=run.index, step=step, status="running")
 
     def _save(self, step: int, due: bool = False) -> None:
-        self._run.save(step, self._stream.state(), self._optimizer, due)
+        passing = not (self._run.saves_at(step) or step == self._last)
+        self._run.save(step, self._stream.state(), self._optimizer, due, passing)
 
 
 def interrupt(run: StageRun, step: int) -> NoReturn:
