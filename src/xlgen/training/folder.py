@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -21,7 +23,11 @@ from xlgen.config import Recipe
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
 
+log = logging.getLogger(__name__)
+
 _LOCK = "run.lock"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems say that cannot lock."""
 _FOREIGN = "{} is not empty and holds no run of xlgen; choose another --out"
 
 
@@ -64,14 +70,25 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
         if not file.exists() and path.is_dir() and _holds_more(path, file):
             raise FolderError(_FOREIGN.format(path))
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / _LOCK, is_singleton=True)
+    except OSError as error:
+        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+    with _locked(path, wait):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(path / _LOCK, is_singleton=True)
+    try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise FolderError(
             f"another process is training in {path}; wait until it has ended, or choose another --out"
         ) from None
     except OSError as error:
-        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        if error.errno not in _NO_LOCKS:
+            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        log.warning("%s is on a file system without locks: nothing keeps two processes from training there", path)
     try:
         yield
     finally:
