@@ -67,10 +67,12 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
 def exit_on_signal() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into SystemExit, so that ``finally`` blocks run; the exit code is 128 + the signal's.
 
-    Without effect outside of the main thread, and for a signal that is ignored.
+    The second signal acts as usual. Without effect outside of the main thread, and for a signal that is ignored.
     """
 
     def leave(number: int, frame: Any) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
         raise SystemExit(128 + number)
 
     before: dict[signal.Signals, Any] = {}
