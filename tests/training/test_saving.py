@@ -165,7 +165,7 @@ def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callabl
 def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     """A kill between the newest checkpoint and the removal of the others leaves them to the resumed run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "tidy", lambda folder, keep=None: kill() if len(store.checkpoints(folder)) == 3 else None)
+        patch.setattr(store, "tidy", lambda folder, *_: kill() if len(store.checkpoints(folder)) == 3 else None)
         with pytest.raises(Killed):
             train(recipe(keep_checkpoints=1), tmp_path / "run")
     assert len(store.checkpoints(tmp_path / "run" / "checkpoints")) == 3

@@ -17,7 +17,7 @@ from xlgen.adaptation.base import Method
 from xlgen.analysis.xlrs import Representations, similarities
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import Headed
-from xlgen.config import Cleanup, Evaluation, Stage
+from xlgen.config import Cleanup, Evaluation
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
@@ -28,10 +28,9 @@ from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
 from xlgen.languages import Language
 from xlgen.metrics.confidence_of import PREFIX
-from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
-from xlgen.metrics.score import ALWAYS, Row, check_metrics, choose, with_standing
+from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
+from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
-from xlgen.registry import InputError, nearest
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
@@ -299,30 +298,6 @@ def score_rows(
 
 def _code(language: str) -> str:
     return Language.parse(language).code
-
-
-def check_scoring(task: Task, evaluation: Evaluation) -> None:
-    """Find what metrics lack before anything trains or generates. Raises InputError."""
-    lid = task.identifier(evaluation.lid)
-    if lid is not None:
-        check_identifier(lid)
-    languages = evaluation.languages or task.languages
-    check_metrics(metrics_of(task, evaluation.metric_options), languages, lid)
-    # A model that a metric loads is missed only when it scores.
-    text = task.config.labels[0] if task.config.labels else "1"
-    row = {"input": text, "prediction": text, "raw": text, "references": [text], "group": "0"}
-    score_rows([row], task, languages[0], 0, evaluation.lid, evaluation.metric_options)
-
-
-def check_plateau(task: Task, stage: Stage) -> None:
-    """Raise InputError where the learning rate is to follow a value that no evaluation gives."""
-    if stage.training.plateau is None:
-        return
-    metrics = metrics_of(task, stage.evaluation.metric_options, stage.source_languages)
-    xlrs = ["xlrs"] if task.config.parallel or stage.evaluation.xlrs else []
-    names = [*(figure.name for _, figures in choose(metrics) for figure in figures), *xlrs]
-    if (name := stage.training.plateau.metric) not in names:
-        raise InputError(f"training.plateau watches {name!r}, which no evaluation gives: {nearest(name, names)}")
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

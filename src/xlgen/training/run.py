@@ -22,7 +22,8 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
-from xlgen.training.evaluation import check_plateau, check_scoring, control_of
+from xlgen.training.checking import check_plateau, check_scoring
+from xlgen.training.evaluation import control_of
 from xlgen.training.folder import RunFolder, lock_run, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError

@@ -17,8 +17,8 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
 from xlgen.registry import InputError
+from xlgen.training.checking import check_scoring
 from xlgen.training.evaluation import (
-    check_scoring,
     empty_inputs,
     evaluate,
     evaluation_examples,

@@ -25,9 +25,9 @@ from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.checking import check_scoring
 from xlgen.training.coverage import Coverage, warn
 from xlgen.training.evaluation import (
-    check_scoring,
     control_of,
     decoding_of,
     evaluation_examples,

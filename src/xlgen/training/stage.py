@@ -37,7 +37,7 @@ from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
 from xlgen.training.retention import best_on_source, tidy
-from xlgen.training.step_end import StepEnd, interrupt
+from xlgen.training.step_end import StepEnd, until_stopped
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -250,16 +250,9 @@ class StageRun:
     def evaluate(self, step: int, stop: Callable[[], bool]) -> None:
         """Generate and score. Raises InterruptedRunError where the run is asked to stop meanwhile."""
         assert self.task is not None
-        random_state = torch.get_rng_state()
         evaluation = self.stage.evaluation
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
-        shown = self.progress.task(f"evaluating at step {step}", count, 0)
-
-        def bar(units: int) -> None:
-            shown(units)
-            if stop() and self.accelerator.num_processes == 1:
-                interrupt(self, step)
-
+        bar = until_stopped(self, step, self.progress.task(f"evaluating at step {step}", count, 0), stop)
         rows = evaluate(
             self.backbone,
             self.method,
@@ -286,8 +279,6 @@ class StageRun:
                 for row in found_rows:
                     self.tracker.log("figure", step, **asdict(row))
         self._observe(step, scored)
-        # Whoever resumes from a checkpoint may have this evaluation still to make, or behind him.
-        torch.set_rng_state(random_state)
 
     def _similarities(self, step: int) -> dict[str, Row]:
         """XLRS by language, on parallel texts of its own; what that took goes to the log."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+import torch
 from torch.optim import Optimizer
 
 from xlgen.data.batches import BatchStream
@@ -46,7 +47,7 @@ class StepEnd:
             self.evaluate_saved(step)
         elif due:
             try:
-                run.evaluate(step, self._stop)
+                self._evaluate(step)
             except Exception:
                 self._save(step, due)
                 raise
@@ -58,15 +59,34 @@ class StepEnd:
     def evaluate_saved(self, step: int) -> None:
         """The evaluation of a step whose checkpoint is there, in which it is then noted."""
         run = self._run
-        run.evaluate(step, self._stop)
+        self._evaluate(step)
         if run.accelerator.is_main_process:
             store.note_evaluated(run.place / "checkpoints" / f"step-{step}", run.reduction.state())
             tidy(run.place, run.stage, run.task)  # it may be the best one, and another no longer
             run.folder.set_state(stage=run.index, step=step, status="running")
 
+    def _evaluate(self, step: int) -> None:
+        """Evaluate, and leave random numbers as a run has them that resumes after this evaluation, or before it."""
+        state = torch.get_rng_state()
+        self._run.evaluate(step, self._stop)
+        torch.set_rng_state(state)
+
     def _save(self, step: int, due: bool = False) -> None:
         passing = not (self._run.saves_at(step) or step == self._last)
         self._run.save(step, self._stream.state(), self._optimizer, due, passing)
+
+
+def until_stopped(
+    run: StageRun, step: int, advance: Callable[[int], None], stop: Callable[[], bool]
+) -> Callable[[int], None]:
+    """``advance``, a progress bar's, which ends the run where it is asked to stop while it evaluates."""
+
+    def checked(units: int) -> None:
+        advance(units)
+        if stop() and run.accelerator.num_processes == 1:  # several would wait for each other
+            interrupt(run, step)
+
+    return checked
 
 
 def interrupt(run: StageRun, step: int) -> NoReturn:
