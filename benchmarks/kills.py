@@ -4,9 +4,9 @@
 
 Each command runs once undisturbed, on two cores in the pocket world. Then it is killed again and again, with SIGKILL or
 SIGTERM, itself or one of its workers, at moments spread over the time that it took. After each kill its processes must
-be gone within a minute (those of a worker that was killed go on instead, and must end well); the same command, with
---resume where there is one, must end with exit code 0 and leave the same bytes: weights, predictions, logs (without
-times), the decision, the exported files, the labels. Linux only: processes are found in /proc.
+be gone within a minute (where a worker was killed, the command continues instead, and must end well); the same command,
+with --resume where there is one, must end with exit code 0 and leave the same bytes: weights, predictions, logs
+(without times), the decision, the exported files, the labels. Linux only: processes are found in /proc.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def commands(root: Path, names: list[str]) -> Iterator[Command]:
 
 
 def try_kills(command: Command, root: Path, kills: int, chance: random.Random) -> Iterator[str]:
-    """What goes wrong with each of so many kills."""
+    """What goes wrong with each of ``kills`` kills."""
     whole = root / f"{command.name}-whole"
     whole.mkdir()
     started = time.monotonic()

@@ -53,7 +53,7 @@ def _check_kind(config: TaskConfig, path: Path) -> None:
         raise InputError(f'{path}: the source of a tagging task is one list of words: "{{tokens:words}}"')
     if config.kind == "tagging" and (spaced := [label for label in config.labels if label.split() != [label]]):
         raise InputError(
-            f"{path}: label {spaced[0]!r} is empty or has white space, which stands between the tags of words; write "
+            f"{path}: label {spaced[0]!r} is empty or has white space, which separates the tags of words; write "
             "it as one word, with `names` where the data have it otherwise"
         )
     if config.source_pair is not None and (config.kind in ("generation", "tagging") or config.crop is not None):

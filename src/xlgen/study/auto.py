@@ -65,7 +65,7 @@ def auto(
     """Search, choose, and leave the checkpoint in ``out/chosen``. Run again, it goes on where it was.
 
     ``threshold`` is the correct-language rate that is asked for, in percent. Raises InputError for a recipe without a
-    task, or where no run came to a figure; UndecidedError where a run failed, other than by diverging.
+    task, or where no run was scored; UndecidedError where a run failed, other than by diverging.
     """
     study = plan(recipe, threshold, methods)
     budget = Budget(hours)

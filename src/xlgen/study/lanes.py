@@ -79,10 +79,10 @@ class Lane:
 
 
 def threads_of(workers: int) -> int:
-    """The threads of each of so many runs side by side: a share of the cores, and no more than OMP_NUM_THREADS.
+    """The threads of each of ``workers`` runs side by side: a share of the cores, and no more than OMP_NUM_THREADS.
 
     It goes by what was asked for, not by how many runs are left: threads add up in another order than one does, and a
-    study that is gone on with has to come to the same figures.
+    study that is continued has to come to the same values.
     """
     share = max(1, (os.cpu_count() or 1) // max(1, workers))
     asked = os.environ.get("OMP_NUM_THREADS", "")

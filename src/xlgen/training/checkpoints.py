@@ -84,7 +84,7 @@ def save_checkpoint(
     The method writes its weights: the whole model, or only what it trained.
     ``resume`` and ``optimizer`` are what an interrupted run needs to continue exactly; ``evaluation_due`` says that
     it has the evaluation of this step still to make, ``passing`` that the checkpoint is between those that the recipe
-    asks for, and goes when there is a newer one. Raises SaveError, with nothing left behind, when the disk is full
+    asks for, and goes when there is a newer one. Raises SaveError, with nothing of it left, when the disk is full
     or not writable.
     """
     # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
