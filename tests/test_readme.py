@@ -15,7 +15,7 @@ from xlgen.cli import app
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("## A first task of your own")[1].split("\n## ")[0]
 # What makes it small: the same keys with other values.
-SMALL = ("training.steps=2", "training.warmup_steps=1", "evaluation.every=2", "training.precision=fp32")
+SMALL = ("training.steps=2", "training.warmup_steps=1", "evaluation.every=2")
 TEXTS = {"en": "The mayor opened a school.", "fr": "Le maire a ouvert une école.", "th": "นายกเทศมนตรีเปิดโรงเรียน"}
 
 

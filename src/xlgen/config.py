@@ -108,7 +108,9 @@ class Training(Config):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """None keeps what the backbone was pretrained with."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    """``auto``: bf16 where this machine multiplies in it faster than in fp32 (``xlgen doctor``), else fp32. It is
+    decided when the run begins and written into its ``recipe.yaml``, so that a resumed run keeps it."""
     gradient_checkpointing: bool = False
     """Forget what is inside of each layer and compute it again on the way back: less memory for a third more time."""
     train_examples: int | None = Field(default=None, ge=1)

@@ -19,11 +19,14 @@ from xlgen.config import Evaluation, Recipe
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, load_task
+from xlgen.errors import describe
 from xlgen.pocket import world
 from xlgen.registry import InputError
 from xlgen.report.decision import decision_page
 from xlgen.results.rows import load, of_runs
-from xlgen.study.auto import Decision, auto, choose, plan
+from xlgen.study.auto import Decision, UndecidedError, auto, choose, plan
+from xlgen.study.lanes import Lane
+from xlgen.study.plan import PlannedRun
 from xlgen.training.evaluation import evaluation_examples
 
 CONSOLE = Console(stderr=True, quiet=True)
@@ -102,6 +105,28 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/metrics.jsonl")}
     assert CliRunner().invoke(app, command).exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/metrics.jsonl")} == before
+
+
+def test_a_lost_worker_is_no_reason_for_another_decision(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a worker dies each time, as for want of memory, there is no decision and the exit code says so."""
+
+    class Dying(Lane):
+        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+            def kill() -> None:
+                if self.process and run.name == "adapters-1e-4":
+                    self.process.kill()
+
+            return super().train(run, folder, kill)
+
+    monkeypatch.setattr("xlgen.study.execute.Lane", Dying)
+    monkeypatch.setattr("xlgen.study.lanes._POLL_SECONDS", 0.01)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["train", str(recipe), "--auto", "--out", str(out), "--workers", "1"])
+    assert isinstance(done.exception, UndecidedError) and describe(done.exception) is not None
+    assert "adapters-1e-4: its worker was lost 4 times (SIGKILL" in str(done.exception)
+    assert not (out / "decision.json").exists() and not (out / "chosen").exists()
 
 
 class Guarded(dict[str, Any]):

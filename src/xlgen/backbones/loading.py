@@ -13,6 +13,7 @@ import torch
 from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
+from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.registry import nearest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -222,7 +223,7 @@ def _load_tokenizer(folder: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
         if "tiktoken" in str(error) and any(_find_file(folder, name) for name in _SENTENCEPIECE):
             raise BackboneError(
@@ -230,6 +231,8 @@ def _load_tokenizer(folder: str) -> Any:
                 "was made for. pip install --upgrade protobuf"
             ) from None
         raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
+    check_vocabulary(folder, tokenizer)
+    return tokenizer
 
 
 def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:

@@ -28,6 +28,14 @@ def _control(text: str | None) -> Any:
     return found
 
 
+def _warn_of_slow(precision: str) -> None:
+    """Say what ``precision`` costs where this machine emulates it."""
+    from xlgen.machine import slowdown
+
+    if precision == "bf16" and (times := slowdown(precision)):
+        err.print(f"--precision bf16: this machine multiplies {times:.0f} times slower in it than in fp32")
+
+
 def _shares(text: str) -> list[float]:
     """Numbers separated by commas."""
     try:
@@ -85,6 +93,7 @@ def evaluate(
         **({"xlrs": yaml_option(xlrs, "--xlrs")} if xlrs else {}),
     }
     config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
+    _warn_of_slow(config.precision)
     with TerminalProgress() as progress:
         if is_backbone(checkpoint):
             if shares != [1.0]:
@@ -128,6 +137,7 @@ def predict(
     from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
+    _warn_of_slow(precision)
     say = partial(err.print, highlight=False, soft_wrap=True)
     count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from xlgen.outputs import temporary_for
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     Where that fails, as on a full disk, nothing is left behind, and the OSError names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)

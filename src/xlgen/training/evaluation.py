@@ -28,8 +28,8 @@ from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
 from xlgen.languages import Language
 from xlgen.metrics.confidence_of import PREFIX
-from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
-from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
+from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
+from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
@@ -298,14 +298,6 @@ def score_rows(
 
 def _code(language: str) -> str:
     return Language.parse(language).code
-
-
-def check_scoring(task: Task, evaluation: Evaluation) -> None:
-    """Find what metrics lack before anything trains or generates. Raises InputError."""
-    lid = task.identifier(evaluation.lid)
-    if lid is not None:
-        check_identifier(lid)
-    check_metrics(metrics_of(task, evaluation.metric_options), evaluation.languages or task.languages, lid)
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

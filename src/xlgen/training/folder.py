@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from xlgen.config import Recipe
 from xlgen.registry import InputError
 from xlgen.training.tracking import write_atomically
+
+log = logging.getLogger(__name__)
+
+_LOCK = "run.lock"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems say that cannot lock."""
+_FOREIGN = "{} is not empty and holds no run of xlgen; choose another --out"
 
 
 class FolderError(InputError):
@@ -47,6 +59,42 @@ class RunFolder:
         return self.path if index == count - 1 else self.path / "stages" / str(index)
 
 
+@contextmanager
+def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
+    """Keep the folder of a run to this process, so that no two train in it; whoever holds it may lock it again.
+
+    ``wait`` for another process that holds it. Raises FolderError where one does, or the folder cannot be written.
+    """
+    file = path / "recipe.yaml"
+    try:
+        if not file.exists() and path.is_dir() and _holds_more(path, file):
+            raise FolderError(_FOREIGN.format(path))
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+    with _locked(path, wait):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(path / _LOCK, is_singleton=True)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise FolderError(
+            f"another process is training in {path}; wait until it has ended, or choose another --out"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        log.warning("%s is on a file system without locks: nothing keeps two processes from training there", path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     """Make ``path`` the folder of this run. Raises FolderError where it holds another, or cannot be written."""
     folder = RunFolder(path)
@@ -58,7 +106,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
-            raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
+            raise FolderError(f"{path} holds another run ({difference(old, new)}); choose another --out")
         if started and not resume:
             raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
         if started or before == resolved:
@@ -66,7 +114,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if _holds_more(path, file):
-            raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
+            raise FolderError(_FOREIGN.format(path))
         text = {"recipe": resolved, "environment": _environment()}
         write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
     except OSError as error:
@@ -75,8 +123,8 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 
 def _holds_more(path: Path, recipe: Path) -> bool:
-    """Whether anything lies in the folder but the recipe, or what a kill left of one that was being written."""
-    return any(other.name not in (recipe.name, f"{recipe.name}.tmp") for other in path.iterdir())
+    """Whether anything is in the folder but its lock and the recipe, or what a kill left of one being written."""
+    return any(other.name not in (recipe.name, f"{recipe.name}.tmp", _LOCK) for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:
@@ -95,15 +143,16 @@ def _deciding(recipe: Any) -> Any:
         return recipe
 
 
-def _difference(before: Any, after: Any, path: str = "") -> str:
+def difference(before: Any, after: Any, path: str = "") -> str:
+    """The first key in which two mappings differ, and its values, in words."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *after]:
             if before.get(key) != after.get(key):
-                return _difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+                return difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if old != new:
-                return _difference(old, new, f"{path}.{index}")
+                return difference(old, new, f"{path}.{index}")
     return f"its {path} is {before!r}, not {after!r}"
 
 

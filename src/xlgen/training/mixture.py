@@ -189,7 +189,12 @@ def _unlabelled(
             corpora[where, code] = _passages(reader, code)
             backbone.learn(passage.text for passage in corpora[where, code])
     texts = {
-        code: [chunk for p in corpora[where, code] if objective.fits(p) for chunk in objective.chunks_of(p, backbone)]
+        code: [
+            chunk
+            for p in corpora[where, code]
+            if objective.fits(p, backbone)
+            for chunk in objective.chunks_of(p, backbone)
+        ]
         for code in codes
     }
     missing = [code for code, found in texts.items() if not found]

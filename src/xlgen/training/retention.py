@@ -22,7 +22,8 @@ _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 def tidy(place: Path, stage: Stage, task: Task | None) -> None:
     """Delete the checkpoints in a stage's folder that neither ``keep_checkpoints`` nor ``keep_best`` keeps."""
     folder = place / "checkpoints"
-    best = steps_to_keep(place / "metrics.jsonl", stage, task, store.checkpoints(folder))
+    saved = [path for path in store.checkpoints(folder) if not store.is_passing(path)]
+    best = steps_to_keep(place / "metrics.jsonl", stage, task, saved)
     store.tidy(folder, stage.training.keep_checkpoints, best)
 
 

@@ -17,14 +17,15 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
 from xlgen.registry import InputError
+from xlgen.training.checking import check_scoring
 from xlgen.training.evaluation import (
-    check_scoring,
     empty_inputs,
     evaluate,
     evaluation_examples,
     score_rows,
     write_predictions,
 )
+from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
 from xlgen.training.parallel import read_parallel
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
@@ -123,13 +124,14 @@ def evaluate_backbone(
         raise InputError(f"{name} as it is has no head for the labels of {task.config.name}; train one first")
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
+    settings = {**settings_of(name, task, evaluation), "source_languages": list(source_languages)}
+    place = f"{Path(name).name}-{task.config.name}-{evaluation.split}"
+    folder = claim_folder(out, settings) if out else folder_within(Path(), place, evaluation, settings)
     weights = evaluation.precision
     backbone = loading.load(name, languages=tuple(examples), allow_unknown=True, weights=weights)
     backbone.model.eval()
     method = build_method({"method": "full"})
     bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
-    short = Path(name).name
-    folder = out or Path("evaluations") / f"{short}-{task.config.name}-{evaluation.split}"
     scored = Scored(task, evaluation, source_languages, True, folder)
     scored.add(backbone, method, examples, {"backbone": name, "method": AS_IT_IS, "step": 0}, bar)
     return scored.write()

@@ -25,14 +25,15 @@ from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.checking import check_scoring
 from xlgen.training.coverage import Coverage, warn
 from xlgen.training.evaluation import (
-    check_scoring,
     control_of,
     decoding_of,
     evaluation_examples,
     predict_stream,
 )
+from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
 from xlgen.training.interpolation import interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.progress import NoProgress, Progress
@@ -74,7 +75,9 @@ def evaluate_checkpoint(
     check_head(str(checkpoint), head_of(about.head), task)
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
-    folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
+    settings = settings_of(checkpoint, task, evaluation, shares)
+    name = f"{task.config.name}-{evaluation.split}-step-{about.step}"
+    folder = claim_folder(out, settings) if out else folder_within(path, name, evaluation, settings)
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):

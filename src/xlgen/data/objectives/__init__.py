@@ -68,6 +68,8 @@ class Objective(ABC):
     """Base of all objectives: ``Options`` is the config that a recipe gives under the objective's name."""
 
     Options: ClassVar[type[Lengths]]
+    least_tokens: ClassVar[int] = 1
+    """Of a passage, so that the target is not empty: 2 where a part of it is shown."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
@@ -96,9 +98,10 @@ class Objective(ABC):
         """What is shown and what is asked for, both in ``language``, laid out as the backbone wants it."""
         return encoded(codec, source, target[: self.options.max_target_tokens], language)
 
-    def fits(self, passage: Passage) -> bool:
-        """Whether an example can be made of ``passage``; those of which none can are left out."""
-        return True
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """Whether an example can be made of ``passage`` as :meth:`make` cuts it, with something to predict; passages
+        of which none can are left out."""
+        return len(codec.pieces(passage.text)) >= self.least_tokens
 
     @abstractmethod
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:

@@ -27,9 +27,11 @@ class FirstSentence(Objective):
         """It needs to know where the first sentence ends."""
         return False
 
-    def fits(self, passage: Passage) -> bool:
-        """Two sentences at least."""
-        return len(sentences_of(passage)) > 1
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """Two sentences at least, each of which has a token."""
+        if len(sentences_of(passage)) < 2:
+            return False
+        return all(codec.pieces(text) for text in first_and_rest(passage))
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The rest and the first sentence, as they would be tokenized by themselves; nothing is drawn."""

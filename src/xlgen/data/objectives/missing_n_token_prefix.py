@@ -23,6 +23,7 @@ class MissingNTokenPrefix(Objective):
     """Predict the missing first n tokens of a passage."""
 
     Options = MissingNTokenPrefixOptions
+    least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The passage without its first tokens, and those; nothing is drawn."""

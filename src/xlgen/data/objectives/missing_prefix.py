@@ -14,6 +14,7 @@ class MissingPrefix(Objective):
     """Predict the missing first part of a passage from the rest."""
 
     Options = Lengths
+    least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage, cut at a random point."""

@@ -20,6 +20,10 @@ class Translation(Objective):
         """A chunk of a text has no translation of its own."""
         return False
 
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """A translation that is there must hold text; that there is none is said when an example is made."""
+        return super().fits(passage, codec) and (passage.translation is None or bool(codec.pieces(passage.translation)))
+
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""
         if passage.translation is None or passage.translation_language is None:

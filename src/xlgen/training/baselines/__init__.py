@@ -47,9 +47,13 @@ def build_baseline(config: Mapping[str, Any]) -> Baseline:
 def run_baseline(
     recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None, watch: Watch | None = None
 ) -> RunFolder:
-    """Predict for every language, score, and write the run's folder. Raises InputError without a task."""
+    """Predict for every language, score, and write the run's folder, unless that is done. Raises InputError without a
+    task."""
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
+    if folder.state.get("status") == "done":
+        return folder
+    folder.set_state(stage=0, step=0, status="running")
     evaluation = recipe.stages[-1].evaluation
     examples = evaluation_examples(task, evaluation, recipe.stages[-1].source_languages)
     baseline = build_baseline(recipe.baseline or {})
