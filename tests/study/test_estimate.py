@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from xlgen.cli import app
 from xlgen.config import Recipe
+from xlgen.registry import InputError
 from xlgen.study.estimate import Rates, estimate, inputs, seconds
 from xlgen.study.execute import execute
 from xlgen.study.plan import Study, load_study
@@ -40,7 +41,10 @@ def file(checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_p
 def test_states_and_kinds(file: Path, tmp_path: Path) -> None:
     study, measured = load_study(str(file)), []
     found = {each.run.name: each for each in estimate(study, tmp_path / "out", 1, measured.append)}
-    assert measured == ["measuring first", "measuring bad", "measuring lead"], "two runs are of one kind"
+    lines = [
+        f"measuring 4 steps of {name}, {i} of 3 kinds of runs" for i, name in enumerate(("first", "bad", "lead"), 1)
+    ]
+    assert measured == lines, "two runs are of one kind"
     assert found["first"].status == "missing" and found["first"].seconds == found["second"].seconds
     assert 0 < (found["first"].seconds or 0) < 60
     assert found["bad"].seconds is None and "'de'" in found["bad"].why
@@ -55,7 +59,17 @@ def test_states_and_kinds(file: Path, tmp_path: Path) -> None:
 def test_the_command(file: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["study", str(file), "--out", str(tmp_path / "out"), "--dry-run", "--only", "lead"])
     assert done.exit_code == 0, done.output
-    assert "1 of 1 runs are left" in done.output
+    assert "1 of 1 runs are left; about" in done.output
+
+
+def test_nothing_is_measured_where_that_is_asked(file: Path, tmp_path: Path) -> None:
+    words = ["study", str(file), "--out", str(tmp_path / "out"), "--no-measure"]
+    done = CliRunner().invoke(app, [*words, "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "4 of 4 runs are left" in done.output and "about" not in done.output
+    assert done.output.count("not measured") == 4
+    with pytest.raises(InputError, match="--no-measure goes with --dry-run"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
 
 
 RATES = Rates(loading=10, step=2, generated=0.5)

@@ -220,8 +220,13 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
         method = build_method({"method": "full"})
-        result = _optimize(backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True))
-        found.append((result, [p.detach().clone() for p in backbone.model.parameters()]))
+        losses, counts, norm = _optimize(
+            backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True)
+        )
+        assert len(losses) == len(counts) == len(batches)
+        found.append(
+            ((float(losses.sum()), int(counts.sum()), norm), [p.detach().clone() for p in backbone.model.parameters()])
+        )
     (one, weights), (many, others) = found
     assert one == pytest.approx(many, rel=1e-5)
     for a, b in zip(weights, others, strict=True):

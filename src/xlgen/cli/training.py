@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xlgen.cli.console import app, err, out, plain
+from xlgen.registry import InputError
 
 if TYPE_CHECKING:
     from xlgen.study.mirror import Mirror
@@ -47,7 +48,15 @@ def study(
         bool, typer.Option("--smoke", help="One run of each kind for two steps in the pocket world, one by one.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, what is done, and how long the rest would take.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would run, what is done, and how long the rest would take, from a few measured steps of "
+            "each kind of run.",
+        ),
+    ] = False,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="With --dry-run: train no steps, and say nothing of time.")
     ] = False,
     hours: Annotated[float | None, typer.Option(min=0, help="Begin no run that would end later.")] = None,
     ray: Annotated[
@@ -55,9 +64,11 @@ def study(
     ] = None,
 ) -> None:
     """Several runs that differ in a few keys, or a search; running it again does what is missing."""
+    if no_measure and not dry_run:
+        raise InputError("--no-measure goes with --dry-run")
     with _place(place) as (folder, mirror):
         if dry_run:
-            _dry_run(name, folder, workers, overrides or (), only)
+            _dry_run(name, folder, workers, overrides or (), runs=only, measures=not no_measure)
         else:
             _study(name, folder, workers, overrides or (), only, smoke, hours, ray, mirror)
 
@@ -76,7 +87,9 @@ def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
         yield folder, mirror
 
 
-def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], runs: str | None) -> None:
+def _dry_run(
+    name: str, folder: Path, workers: int, overrides: Sequence[str], *, runs: str | None, measures: bool
+) -> None:
     from rich.table import Table
 
     from xlgen.study.estimate import estimate
@@ -87,7 +100,11 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
     planned = only(planned, runs.split(",")) if runs else planned
-    found = estimate(planned, folder, threads_of(workers), lambda text: err.print(plain(text), highlight=False))
+
+    def say(text: str) -> None:
+        err.print(plain(text), highlight=False)
+
+    found = estimate(planned, folder, threads_of(workers), say, measures=measures)
     table = Table("run", "state", "left")
     for each in found:
         table.add_row(each.run.name, each.status, plain(each.why) if each.seconds is None else _duration(each.seconds))
@@ -95,10 +112,8 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
     left = sum(each.seconds or 0.0 for each in found)
     missing = sum(each.status != "done" for each in found)
     more = ", and more as the search goes on" if planned.search else ""
-    out.print(
-        f"{missing} of {len(found)} runs are left{more}; about {_duration(left / workers)} with {workers} workers",
-        highlight=False,
-    )
+    time = f"; about {_duration(left / workers)} with {workers} workers" if measures else ""
+    out.print(f"{missing} of {len(found)} runs are left{more}{time}", highlight=False)
 
 
 def _duration(seconds: float) -> str:

@@ -46,14 +46,17 @@ class Estimate:
     """The reason for that."""
 
 
-def estimate(study: Study, out: Path, threads: int, say: Callable[[str], None] = lambda text: None) -> list[Estimate]:
+def estimate(
+    study: Study, out: Path, threads: int, say: Callable[[str], None] = lambda text: None, *, measures: bool = True
+) -> list[Estimate]:
     """Every run that is known to be wanted; a search wants more as it goes on.
 
     Of each kind of run, those that differ in rate and seed only being one, a few steps are measured in a worker with
-    ``threads`` threads.
+    ``threads`` threads, unless not ``measures``. ``say`` receives a line for each kind before that.
     """
     runs = [placed(run, out) for run in (wanted_runs(study, out) if study.search else study.runs)]
     measured: dict[str, Rates | str] = {}
+    kinds = list(dict.fromkeys(_kind(run.recipe) for run in runs if not is_done(run, out / "runs" / run.name)))
     lane = Lane(threads)
 
     def of(run: PlannedRun) -> Estimate:
@@ -61,8 +64,10 @@ def estimate(study: Study, out: Path, threads: int, say: Callable[[str], None] =
         if is_done(run, folder):
             return Estimate(run, "done", 0.0)
         state, kind = status(folder) or "missing", _kind(run.recipe)
+        if not measures:
+            return Estimate(run, state, None, "not measured")
         if kind not in measured:
-            say(f"measuring {run.name}")
+            say(f"measuring {_STEPS} steps of {run.name}, {kinds.index(kind) + 1} of {len(kinds)} kinds of runs")
             measured[kind] = measure(run, lane)
         rates = measured[kind]
         if isinstance(rates, str):

@@ -66,7 +66,7 @@ VIEWS: dict[str, View] = {
             Column("source_tokens", "BIGINT", "of this step"),
             Column("target_tokens", "BIGINT", ""),
             Column("padding", "DOUBLE", "share of the batch, from 0 to 1"),
-            Column("steps_per_second", "DOUBLE", "since the start or the resume, evaluations included"),
+            Column("steps_per_second", "DOUBLE", "since the step logged before, evaluations aside"),
             Column("time", "DOUBLE", "seconds since 1970"),
         ),
     ),

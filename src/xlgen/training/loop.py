@@ -39,6 +39,9 @@ class StepResult:
     source_tokens: int
     target_tokens: int
     padding: float
+    losses: dict[str, float] | None = None
+    """Of a step's batches by the part of the mixture that they are from: mean loss per target token; None where the
+    stage has one part."""
 
 
 def train_loop(
@@ -53,10 +56,12 @@ def train_loop(
     after_step: Callable[[StepResult], None],
     penalty: Callable[[], Tensor] | None = None,
     reduction: Callable[[], float] = lambda: 1.0,
+    by_part: bool = False,
 ) -> None:
     """Train for ``steps`` of all ``training.steps``; ``after_step`` logs, evaluates and saves.
 
-    ``penalty`` is added to the loss of each step, ``reduction`` multiplies the scheduled learning rate.
+    ``penalty`` is added to the loss of each step, ``reduction`` multiplies the scheduled rate. With ``by_part``
+    each result has the losses of the mixture's parts too.
 
     Raises TrainingDivergedError.
     """
@@ -64,7 +69,10 @@ def train_loop(
     for step in steps:
         rate = set_learning_rate(optimizer, step, training, reduction())
         batches = [next(stream) for _ in range(training.accumulation)]
-        loss, norm = _optimize(backbone, method, model, optimizer, batches, training, accelerator, penalty)
+        of_batches, counts, norm = _optimize(
+            backbone, method, model, optimizer, batches, training, accelerator, penalty
+        )
+        loss = float(of_batches.sum())
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDivergedError(
                 f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
@@ -73,7 +81,8 @@ def train_loop(
         padding, whole = map(sum, zip(*(padding_share(batch) for batch in batches), strict=True))
         sources = sum(len(example.source) for batch in batches for example in batch)
         targets = sum(len(example.target) for batch in batches for example in batch)
-        after_step(StepResult(step + 1, loss, rate, norm, sources, targets, padding / whole))
+        losses = _by_part(batches, of_batches, counts) if by_part else None
+        after_step(StepResult(step + 1, loss, rate, norm, sources, targets, padding / whole, losses))
         model.train()
     release(model.parameters())
 
@@ -87,19 +96,21 @@ def _optimize(
     training: Training,
     accelerator: Accelerator,
     penalty: Callable[[], Tensor] | None = None,
-) -> tuple[float, float]:
-    """One step over the global batches; each process takes every n-th example of each. Returns (loss, gradient norm).
+) -> tuple[Tensor, Tensor, float]:
+    """One step over the global batches; each process takes every n-th example of each.
 
-    The loss is the sum over target tokens divided by their number in the whole step, so that splitting a batch over
-    micro-batches or processes does not change it.
+    Returns the loss of each batch, the number of its target tokens (both: batches), and the gradient norm. A loss is
+    the sum over target tokens divided by their number in the whole step, so that splitting a batch over micro-batches
+    or processes does not change the sum of losses.
     """
     shares = [_share(batch, accelerator) for batch in batches]
     tensors = [{k: v.to(accelerator.device) for k, v in backbone.collate(share).items()} for share, _ in shares]
     for (_, real), inputs in zip(shares, tensors, strict=True):
         if not real:
             inputs["labels"] = torch.full_like(inputs["labels"], IGNORED)
-    count = accelerator.reduce(sum((inputs["labels"] != IGNORED).sum() for inputs in tensors), "sum")
-    total = torch.zeros((), device=accelerator.device)
+    counts = accelerator.reduce(torch.stack([(inputs["labels"] != IGNORED).sum() for inputs in tensors]), "sum")
+    count = counts.sum()
+    losses = torch.zeros(len(tensors), device=accelerator.device)
     direct = accelerator.num_processes == 1 and penalty is None
     for index, inputs in enumerate(tensors):
         last = index == len(tensors) - 1
@@ -110,12 +121,22 @@ def _optimize(
             # Processes average their gradients; the loss is a sum over processes, the penalty the same in each.
             whole = loss * accelerator.num_processes
             accelerator.backward(whole + penalty() if penalty and last else whole)
-        total += loss.detach()
+        losses[index] = loss.detach()
     clip = clip_norm if direct and accelerator.device.type == "cpu" else accelerator.clip_grad_norm_
     norm = clip(model.parameters(), training.clip_norm or math.inf)
     optimizer.step()
     optimizer.zero_grad()
-    return float(accelerator.reduce(total, "sum")), float(norm)
+    return accelerator.reduce(losses, "sum"), counts, float(norm)
+
+
+def _by_part(batches: Sequence[Sequence[EncodedExample]], losses: Tensor, counts: Tensor) -> dict[str, float]:
+    """Mean loss per target token of each part; all examples of a batch are from one."""
+    sums: dict[str, list[float]] = {}
+    for batch, loss, count in zip(batches, (losses * counts.sum()).tolist(), counts.tolist(), strict=True):
+        found = sums.setdefault(batch[0].task, [0.0, 0])
+        found[0] += loss
+        found[1] += count
+    return {name: loss / max(1, count) for name, (loss, count) in sums.items()}
 
 
 def token_loss(

@@ -33,6 +33,7 @@ from xlgen.training.interrupt import stop_signal
 from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
+from xlgen.training.pace import Pace
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
@@ -140,14 +141,15 @@ class StageRun:
         """The loop, with what happens after each of its steps. Raises InterruptedRunError after Ctrl-C."""
         training = self.stage.training
         last = min(self.until or training.steps, training.steps)
-        started = time.monotonic()
+        pace = Pace(first)
         bar = self.progress.task("training", training.steps, first)
         with stop_signal() as stop:
 
             def after_step(result: StepResult) -> None:
-                self._log_step(result, started, first)
+                self._log_step(result, pace)
                 bar(1)
-                finish(result.step)
+                with pace.paused():
+                    finish(result.step)
 
             finish = StepEnd(self, last, stop, stream, optimizer)
             if self._due:
@@ -164,6 +166,7 @@ class StageRun:
                 after_step,
                 penalty,
                 lambda: self.reduction.factor,
+                by_part=(self.task is not None) + len(self.stage.unlabelled) > 1,
             )
 
     def _depth(self) -> int:
@@ -230,12 +233,11 @@ class StageRun:
             device=str(self.accelerator.device),
         )
 
-    def _log_step(self, result: StepResult, started: float, first: int) -> None:
+    def _log_step(self, result: StepResult, pace: Pace) -> None:
         every = self.stage.training.log_every
         if result.step % every == 0 or result.step in (1, self.stage.training.steps):
-            fields = {key: value for key, value in asdict(result).items() if key != "step"}
-            rate = (result.step - first) / (time.monotonic() - started)
-            self.tracker.log("step", result.step, **fields, steps_per_second=round(rate, 3))
+            fields = {key: value for key, value in asdict(result).items() if key != "step" and value is not None}
+            self.tracker.log("step", result.step, **fields, steps_per_second=round(pace.rate(result.step), 3))
 
     def evaluates_at(self, step: int) -> bool:
         """Whether ``step`` ends in an evaluation."""
