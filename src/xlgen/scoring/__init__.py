@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -71,6 +72,8 @@ def score(
         records, source = mapping_records(rows), "the rows"
     bad = BadRows(strict)
     collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset, lid=lid)
+    if note := bad.unread_note():
+        warnings.warn(f"{source}: {note}", stacklevel=2)
     return figure_rows(collected, bootstrap, seed, subset_called(subset, lid or SMALL) if subset else None)
 
 

@@ -140,5 +140,7 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
             f"{source} has rows without ids in several languages, and a bad row that does not say its language: which "
             "rows pair with those of the other file is not known. Fix the row, or give ids"
         )
+    if note := bad.unread_note():
+        say(f"{source}: {note}")
     if bad.mended:
         say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")
