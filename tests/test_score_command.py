@@ -375,6 +375,7 @@ def test_options_of_metrics(run: Run, tmp_path: Path) -> None:
         ("rouge.use_stemer=true", "did you mean 'use_stemmer'"),
         ("rouge.segmenter=words", "metric rouge: segmenter: "),
         ("chrf.word_order=2", "options are given of chrf, which is not among the metrics"),
+        ("faults.rule={wrong_below: 3}", "metric faults: rule: wrong_below must be from 0 to 1, not 3"),
         ("word_order=2", "must be METRIC.OPTION=VALUE"),
         ("ruge.use_stemmer=true", "unknown metric 'ruge'"),
     ],
