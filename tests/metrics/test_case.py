@@ -3,6 +3,7 @@ import pytest
 from xlgen.metrics.accuracy import Accuracy
 from xlgen.metrics.base import Example, Figure
 from xlgen.metrics.case import has_dotless_i, lower_case
+from xlgen.metrics.label_f1 import LabelF1
 from xlgen.metrics.macro_f1 import MacroF1
 from xlgen.metrics.mlqa import Mlqa
 from xlgen.metrics.rouge import Rouge
@@ -53,6 +54,7 @@ def test_a_dot_written_apart_is_no_difference_in_any_metric_of_words(code: str, 
         assert Rouge().per_example(example)["rougeL"][0] == 1
         assert Mlqa().per_example(example)["mlqa_em"][0] == Mlqa().per_example(example)["mlqa_f1"][0] == 1
         assert Accuracy().per_example(example)["accuracy"][0] == 1
+        assert choose_one("label_f1").of(LabelF1(label=other).per_example(example)["label_f1"]) == 100
         assert choose_one("macro_f1").of(MacroF1().per_example(example)["macro_f1"]) == 100
 
 
