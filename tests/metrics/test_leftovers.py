@@ -112,6 +112,6 @@ def test_what_is_text_is_no_leftover(text: str) -> None:
 
 def test_the_signature_names_what_is_looked_for() -> None:
     signature = Leftovers().signature("fr")
-    for name in ("<extra_id_N>", "<0xNN>", "chat-tokens", "language-codes", "⁇", "<UNK>", "[UNK]", "<s>", "</s>"):
+    for name in ("<extra_id_N>", "<0xNN>", "chat-tokens", "language-codes", "⁇", "<UNK>", "[UNK]", "<s>", "<%2Fs>"):
         assert name in signature
-    assert "|" not in signature
+    assert Leftovers(tokens=("<|a|>", "b, c")).signature("fr").endswith("codes,<%7Ca%7C>,b%2C%20c")

@@ -28,6 +28,7 @@ _LANGUAGE = (
 )
 _NAMED = ("<extra_id_N>", "<0xNN>", "chat-tokens", "language-codes")
 _ANGLED = ("sep", "unk", "pad", "mask", "bos", "eos", "cls", "SEP", "UNK", "PAD", "MASK", "BOS", "EOS", "CLS")
+_IN_SIGNATURE = str.maketrans({char: f"%{ord(char):02X}" for char in " \n\t/\\|,"})
 TOKENS = (*(f"<{name}>" for name in _ANGLED), *("[UNK]", "[PAD]", "[SEP]", "[MASK]", "[CLS]"), "<s>", "</s>", "⁇")
 """Leftovers besides sentinels, byte pieces, tokens of chats and codes of languages. ``⁇`` is SentencePiece's surface
 of what the vocabulary lacks."""
@@ -91,5 +92,5 @@ class Leftovers:
         }
 
     def signature(self, language: str) -> str:
-        """The leftovers looked for."""
-        return f"tokens:{','.join([*_NAMED, *self.tokens])}"
+        """The leftovers looked for; what separates parts of a signature or of a path is written as in URLs."""
+        return f"tokens:{','.join([*_NAMED, *(token.translate(_IN_SIGNATURE) for token in self.tokens)])}"
