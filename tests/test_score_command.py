@@ -375,6 +375,7 @@ def test_options_of_metrics(run: Run, tmp_path: Path) -> None:
         ("rouge.use_stemer=true", "did you mean 'use_stemmer'"),
         ("rouge.segmenter=words", "metric rouge: segmenter: "),
         ("chrf.word_order=2", "options are given of chrf, which is not among the metrics"),
+        ("faults.rule={wrong_below: 3}", "metric faults: rule: wrong_below must be from 0 to 1, not 3"),
         ("word_order=2", "must be METRIC.OPTION=VALUE"),
         ("ruge.use_stemmer=true", "unknown metric 'ruge'"),
     ],
@@ -508,3 +509,41 @@ def test_wrong_answers_by_id(
     assert message in err
     code, _, err = run(gold, "--references", path, "--language", "th")
     assert code == 2
+
+
+def test_two_questions_of_one_id_are_refused(run: Run, tmp_path: Path) -> None:
+    gold, path = squad_file(tmp_path / "gold.json"), tmp_path / "p.json"
+    data = json.loads(gold.read_text(encoding="utf-8"))
+    again = {"id": "b", "question": "Who?", "answers": [{"text": "x", "answer_start": 0}]}
+    data["data"].append({"title": "U", "paragraphs": [{"context": "x", "qas": [again]}]})
+    gold.write_text(json.dumps(data), encoding="utf-8")
+    path.write_text(json.dumps({"a": "x", "b": "y"}))
+    code, out, err = run(path, "--references", gold, "--language", "th")
+    assert (code, out) == (2, "")
+    assert "gold.json has two questions with the id 'b' ('ที่ไหน?'; 'Who?')" in err
+
+
+def test_two_answers_of_one_id_are_refused(run: Run, tmp_path: Path) -> None:
+    gold, path = squad_file(tmp_path / "gold.json"), tmp_path / "p.json"
+    path.write_text('{"a": "x", "b": "y", "a": "z"}')
+    code, out, err = run(path, "--references", gold, "--language", "th")
+    assert (code, out) == (2, "")
+    assert "p.json has two values for the id 'a'" in err
+
+
+def test_csv_with_semicolons(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id;language;prediction;truncated;finish_reason\n1;fr;"Le chat; dort";yes;\n2;fr;x;;odd\n')
+    code, out, err = run(path, "--metrics", "faults")
+    assert (code, out) == (2, "")
+    assert "looks separated by semicolons: give --separator ';'" in err
+    code, out, err = run(path, "--metrics", "truncated_rate", "--separator", ";", "--format", "json")
+    assert code == 0
+    assert [row["value"] for row in json.loads(out)["rows"]] == [100.0]
+    assert "a.csv: not known to say whether an output was cut, and so not read: finish_reason 'odd' (1 rows)" in err
+    for name, options in (("a.jsonl", ()), ("a.txt", ("--language", "fr"))):
+        code, _, err = run(write(tmp_path / name, ROWS), "--separator", ";", *options)
+        assert code == 2
+        assert "--separator is for CSV and TSV" in err
+    with pytest.warns(UserWarning, match="finish_reason 'odd'"):
+        assert xlgen.score(path, ["lengths"], separator=";", bootstrap=0)

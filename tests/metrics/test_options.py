@@ -3,12 +3,13 @@
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 import xlgen
 from xlgen.metrics.base import Example, plugins
+from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.chrf import Chrf
 from xlgen.metrics.faults import Faults
 from xlgen.metrics.language_confusion import LanguageConfusion
@@ -77,6 +78,57 @@ def test_every_option_can_be_given_by_name(name: str) -> None:
 def test_wrong_options_are_named(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         list(choose([spec]))
+
+
+OUT_OF_BOUNDS: list[tuple[str, dict[str, Any], str]] = [
+    ("chrf", {"word_order": -1}, "metric chrf: word_order must be from 0 to 100, not -1"),
+    ("chrf", {"char_order": 0}, "metric chrf: char_order must be from 1 to 100, not 0"),
+    ("chrf", {"char_order": 10**9}, "metric chrf: char_order must be from 1 to 100, not 1000000000"),
+    ("chrf_corpus", {"beta": -2}, "metric chrf: beta must be from 0 to 1,000, not -2"),
+    ("bleu", {"max_ngram_order": 0}, "metric bleu: max_ngram_order must be from 1 to 100, not 0"),
+    ("bleu", {"smooth_value": -0.1}, "metric bleu: smooth_value must be from 0 to 100, not -0.1"),
+    ("bleu", {"smooth_value": float("nan")}, "metric bleu: smooth_value must be from 0 to 100, not nan"),
+    ("bleu", {"smooth_value": float("inf")}, "metric bleu: smooth_value must be from 0 to 100, not inf"),
+    ("bleu", {"smooth_method": "floor", "smooth_value": 2.0}, "metric bleu: smooth_value of floor, a count, must be"),
+    ("bertscore", {"batch_size": 0}, "metric bertscore: batch_size must be from 1 to 100,000, not 0"),
+    ("bertscore", {"num_layers": 0}, "metric bertscore: num_layers must be from 1 to 1,000, not 0"),
+    ("comet", {"batch_size": -1}, "metric comet: batch_size must be from 1 to 100,000, not -1"),
+    ("faults", {"rule": {"wrong_below": 2.0}}, "metric faults: rule: wrong_below must be from 0 to 1, not 2.0"),
+    ("short_language_rate", {"rule": {"least": -0.1}}, "metric short_language_rate: rule: least must be from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), OUT_OF_BOUNDS)
+def test_values_out_of_bounds_are_refused_with_the_bounds(name: str, options: dict[str, Any], message: str) -> None:
+    rows = [{"language": "fr", "prediction": "le chat", "references": ["le chat"]}]
+    with pytest.raises(InputError, match=message):
+        xlgen.score(rows, [{"name": name, **options}], bootstrap=0)
+
+
+@pytest.mark.parametrize("metric", [Chrf(char_order=0), Chrf(word_order=-1), Faults(rule=ShortText(right_from=7.0))])
+def test_a_metric_made_in_python_keeps_its_bounds(metric: Any) -> None:
+    with pytest.raises(InputError, match=r"must be from \d to"):
+        xlgen.score([{"language": "fr", "prediction": "x", "references": ["x"]}], [metric], bootstrap=0)
+
+
+@pytest.mark.parametrize("name", plugins.names())
+def test_every_option_that_is_a_number_has_bounds(name: str) -> None:
+    kind: Any = plugins.get(name)
+    for options, where in ((kind(), ""), *((value, "rule") for value in vars(kind()).values())):
+        if not dataclasses.is_dataclass(options):
+            continue
+        for field, hint in get_type_hints(type(options)).items():
+            if hint in (int, float, int | None, float | None):
+                wrong = dataclasses.replace(options, **{field: -5})  # type: ignore[type-var]
+                with pytest.raises(InputError, match=f"{field} must be from"):
+                    check_bounds(wrong, where)
+
+
+def test_the_ends_of_the_bounds_are_scored() -> None:
+    rows = [{"language": "fr", "prediction": "le chat dort ici", "references": ["le chat dort là"]}]
+    options: list[dict[str, Any]] = [{"beta": 0}, {"beta": 1000}, {"char_order": 100, "word_order": 100}]
+    found = [xlgen.score(rows, [{"name": "chrf", **each}], bootstrap=0)[0]["value"] for each in options]
+    assert all(value is not None and 0 < value < 100 for value in found)
 
 
 def test_one_metric_with_two_sets_of_options_is_scored_twice() -> None:

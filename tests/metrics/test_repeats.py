@@ -176,3 +176,104 @@ def test_human_text_holds_hardly_any_loop(shared: Callable[[str], Path]) -> None
         lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")
         texts = [" ".join(" ".join(lines[i : i + 8]).split()) for i in range(0, 1990, 8)]
         assert sum(any(repetitions(text)) for text in texts) <= 0.01 * len(texts), name
+
+
+ENDLESS = [
+    "2018, " * 30,
+    "!" * 3_000,
+    ", . " * 500,
+    "12. 5. 2018 | " * 40,
+    "2018,2018," * 20,
+    "1 " * 20,
+    "٣ " * 30,
+    "。" * 90,
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_numbers_and_marks_are_a_loop_from_twenty_times_on_wherever_they_are(text: str) -> None:
+    for whole in (text.strip(), f"Es brannte {text}", f"Es brannte {text} und das Feuer", f"在{text}年"):
+        assert repetitions(whole)[1], whole[:40]
+
+
+def test_numbers_and_marks_that_end_a_text_are_cut() -> None:
+    assert remove_repeated_ending("im Jahr " + "2018, " * 30) == "im Jahr 2018,"
+    assert remove_repeated_ending(", . " * 500) == ", ."
+    assert repetitions("im Jahr " + "2018, " * 30) == (True, True)
+    assert remove_repeated_ending("1 " * 19) == "1 " * 19
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ZeitZeitZeitZeitZeitZeit",
+        "die DasDasDasDasDas ist",
+        "no-no-no-no-no-no-no-no-no-no",
+        "ja_ja_ja_ja_ja_ja_ja_ja_ja_ja, sagte er",
+        "ZeitzeitZeitzeitZeitzeit",
+        "의" * 13,
+        f"이것은 {'의' * 13} 그렇다",
+        "시간시간시간시간시간 동안",
+        "ሰላምሰላምሰላምሰላምሰላም",
+        "नदीनदीनदीनदीनदी",
+        "времявремявремявремявремя",
+    ],
+)
+def test_words_written_together_again_and_again_are_a_loop(text: str) -> None:
+    assert repetitions(text) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Noooooooooooooo!",
+            "ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ",
+            "hahahahahaha",
+            "ha-ha-ha-ha-ha-ha",
+            "la-la-la-la-la-la-la",
+            "हाहाहाहाहा",
+        ),
+        *(
+            "-" * 12,
+            "." * 19,
+            "1,000,000,000,000,000,000",
+            "bananananananana",
+            "하하하하하",
+            "Wörterbuchwörterbuch",
+            "1 " * 19,
+        ),
+    ],
+)
+def test_what_people_write_together_is_no_loop(text: str) -> None:
+    assert not any(repetitions(text))
+
+
+DOUBLED = [
+    "ひとりひとり",
+    "ゆっくりゆっくり",
+    "少しずつ少しずつ",
+    "とてもとても",
+    "コーヒーコーヒー",
+    "彼はゆっくりゆっくり",
+]
+
+
+@pytest.mark.parametrize("text", DOUBLED)
+def test_japanese_that_is_meant_twice_is_kept_and_no_fault(text: str) -> None:
+    assert remove_repeated_ending(text) == text
+    assert repetitions(text) == repetitions(f"{text}。") == (False, False)
+
+
+@pytest.mark.parametrize("times", range(3, 9))
+def test_japanese_three_times_or_more_is_kept_once(times: int) -> None:
+    assert remove_repeated_ending("彼は" + "ゆっくり" * times) == "彼はゆっくり"
+    assert remove_repeated_ending("はいはい" * times) == "はい"
+    assert repetitions("ゆっくり" * times)[0]
+
+
+def test_a_longer_phrase_or_one_without_kana_is_a_repetition_in_japanese_too() -> None:
+    assert remove_repeated_ending("東京で開いた東京で開いた") == "東京で開いた"
+    assert remove_repeated_ending("图书馆图书馆") == "图书馆"
+    assert remove_repeated_ending("彼はゆっくりゆっくり彼はゆっくりゆっくり") == "彼はゆっくりゆっくり"
+    assert remove_repeated_substring("ゆっくりゆっくり") == "ゆっくり"

@@ -1,12 +1,15 @@
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xlgen
 from xlgen.metrics.base import Example
 from xlgen.registry import InputError
 from xlgen.scoring.entries import parse_entry
+from xlgen.scoring.stream import BadRows, entries, mapping_records
 
 ROW = {"id": "7", "language": "fra", "prediction": "un chat", "references": ["le chat", "un chat"]}
 
@@ -35,6 +38,24 @@ def test_a_whole_row() -> None:
         ({"references": "[1] le chat"}, ("[1] le chat",)),
         ({"references": "[1]"}, ("[1]",)),
         ({"references": [""]}, ("",)),
+        ({"references": "[]"}, ()),
+        ({"references": ' ["le chat"]'}, ("le chat",)),
+        *(
+            ({"references": text}, (text,))
+            for text in (
+                *(
+                    "[1] see there",
+                    "[1, 2]",
+                    "[...]",
+                    "[sic] le chat",
+                    "['tis] nice",
+                    "('le chat')",
+                    "{chat}",
+                    "[le chat]",
+                ),
+                *("[le, 'chat']", '["le chat" est là', "[“le chat”]", "(1, 2)", "array", "[NA]", "{}"),
+            )
+        ),
     ],
 )
 def test_references(changes: dict[str, Any], references: tuple[str, ...]) -> None:
@@ -55,10 +76,90 @@ def test_references(changes: dict[str, Any], references: tuple[str, ...]) -> Non
         ({"finish_reason": "content_filter"}, None),
         ({"finish_reason": ["length"]}, None),
         ({"truncated": False, "finish_reason": "length"}, False),
+        *(({"truncated": value}, True) for value in ("yes", "Y", "True", "1.0", 1.0, 1, " TRUE ", "on")),
+        *(({"truncated": value}, False) for value in ("no", "n", "FALSE", "0.0", 0.0, 0, "off")),
+        ({"truncated": "", "finish_reason": "length"}, True),
+        *(
+            ({"finish_reason": value}, True)
+            for value in (
+                *("LENGTH", "MAX_TOKENS", "max_output_tokens", "FinishReason.MAX_TOKENS", "maxTokens", "ERROR_LIMIT"),
+                *(
+                    "model_length",
+                    "model_context_window_exceeded",
+                    {"type": "length", "length": 8},
+                    " length ",
+                    "limit",
+                ),
+            )
+        ),
+        *(
+            ({"finish_reason": value}, False)
+            for value in (
+                *("STOP", "END_TURN", "endTurn", "COMPLETE", "STOP_SEQUENCE", "eos_token", "EOS", "stop-sequence"),
+                *("FINISH", "FINISHED", "endoftext", "stop_criteria_met", {"type": "stop"}, "FINISH_REASON_STOP"),
+            )
+        ),
     ],
 )
 def test_truncation(changes: dict[str, Any], truncated: bool | None) -> None:
     assert example(**changes).truncated is truncated
+
+
+@pytest.mark.parametrize(
+    ("changes", "unread"),
+    [
+        ({"finish_reason": "content_filter"}, ("finish_reason 'content_filter'",)),
+        ({"finish_reason": 2}, ("finish_reason 2",)),
+        ({"truncated": "perhaps", "finish_reason": "stop"}, ("truncated 'perhaps'",)),
+        ({"truncated": "perhaps", "finish_reason": "SAFETY"}, ("truncated 'perhaps'", "finish_reason 'SAFETY'")),
+        ({"truncated": False, "finish_reason": "SAFETY"}, ()),
+        ({"finish_reason": "x" * 1000}, (f"finish_reason '{'x' * 39}...",)),
+        *(({"finish_reason": value, "truncated": value}, ()) for value in (None, "", float("nan"))),
+    ],
+)
+def test_what_is_not_known_to_say_whether_an_output_was_cut(changes: dict[str, Any], unread: tuple[str, ...]) -> None:
+    assert parse_entry({**ROW, **changes}, 1).unread == unread
+
+
+def test_values_that_are_not_known_are_counted_and_few_are_named() -> None:
+    bad = BadRows()
+    rows = [{**ROW, "id": str(i), "finish_reason": f"odd {i}"} for i in range(50)]
+    assert len(list(entries(mapping_records([*rows, {**ROW, "finish_reason": "odd 1"}]), bad))) == 51
+    assert len(bad.unread) == 11
+    assert bad.unread.total() == 51
+    note = bad.unread_note()
+    assert note is not None
+    assert "finish_reason 'odd 1' (2 rows)" in note
+    with pytest.warns(UserWarning, match=r"the rows: .*finish_reason 'odd 0' \(1 rows\)"):
+        xlgen.score(rows[:1], ["lengths"], bootstrap=0)
+
+
+LISTS = ["['Paris', 'Londres']", '["a", null]', "{'text': ['a']}", '{"text": ["a"], "answer_start": [3]}', "['Paris']"]
+LISTS += [
+    "['Paris' 'Londres']",
+    "array(['a', 'b'], dtype=object)",
+    "[\"l'eau\", 'feu']",
+    "[['a'], ['b']]",
+    "('a', 'b')",
+]
+LISTS += ["['a', nan]", '["a", 3]', "[None]", '["a", "b",]', "[“Paris”, “Londres”]", "[{'text': 'a'}]"]
+
+
+@pytest.mark.parametrize("field", ["references", "reference"])
+@pytest.mark.parametrize("text", LISTS)
+def test_a_list_that_is_not_one_of_texts_in_json_is_a_bad_row(text: str, field: str) -> None:
+    with pytest.raises(InputError, match='write a list in JSON, of texts alone, such as \\["Paris", "London"\\]'):
+        example(**{"references": None, field: text})
+    whole = json.dumps([text])
+    assert example(references=whole).references == (text,)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "['a', " * 50_000, '["' + "a" * 500_000, "{'a': " * 50_000 + "]"])
+def test_no_text_with_brackets_is_too_deep_or_slow(text: str) -> None:
+    try:
+        assert example(references=text).references == (text,)
+    except InputError as error:
+        assert "write a list in JSON" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from xlgen import delimited
 from xlgen.registry import InputError
 from xlgen.scoring import files
-from xlgen.scoring.files import read_records
+from xlgen.scoring.files import check_separator, read_records
 
 
 def found(path: Path, content: bytes, kind: Any = None) -> list[tuple[str, Any]]:
@@ -140,3 +141,51 @@ def test_what_cannot_be_read_at_all(tmp_path: Path, name: str, content: bytes | 
 def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
     for name, content in (("a.jsonl", b""), ("a.csv", b""), ("b.csv", b"id\n")):
         assert found(tmp_path / name, content) == []
+
+
+HEADERS = [
+    ("a.csv", "id;language;prediction", "semicolons: give --separator ';'"),
+    ("a.csv", "\ufeffid;language;prediction", "semicolons: give --separator ';'"),
+    ("a.csv", '"id";"language";"prediction, raw"', "semicolons: give --separator ';'"),
+    ("a.csv", "\n\nid\tlanguage\tprediction", "tabs: give --separator tab"),
+    ("a.csv", "id|language|prediction", "bars: give --separator '|'"),
+    ("a.tsv", "id,language,prediction", "commas: give --separator ','"),
+    ("a.tsv", "id;language;prediction", "semicolons: give --separator ';'"),
+]
+
+
+@pytest.mark.parametrize(("name", "header", "message"), HEADERS)
+def test_a_header_that_is_separated_by_something_else_is_named(
+    tmp_path: Path, name: str, header: str, message: str
+) -> None:
+    (tmp_path / name).write_text(f"{header}\n1;fr;x\n", encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(f"is one field, and looks separated by {message}")):
+        list(read_records(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ",", "~"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_the_separator_may_be_given(tmp_path: Path, name: str, separator: str) -> None:
+    rows = [["id", "language", "prediction"], ["1", "fr", '"un ""chat"""'], ["2", "fr", f'"a{separator}b"']]
+    (tmp_path / name).write_text("\n".join(map(separator.join, rows)), encoding="utf-8")
+    if name == "a.tsv" and separator == "\t":  # in TSV quotation marks are text
+        return
+    found = [record for _, record in read_records(str(tmp_path / name), separator=separator)]
+    assert found == [
+        {"id": "1", "language": "fr", "prediction": 'un "chat"'},
+        {"id": "2", "language": "fr", "prediction": f"a{separator}b"},
+    ]
+
+
+@pytest.mark.parametrize("text", ["prediction\nx; y\n", "id,prediction;raw\n1,x\n", '"a;b"\nx\n'])
+def test_other_characters_in_a_header_are_part_of_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    [(_, record)] = read_records(str(tmp_path / "a.csv"))
+    assert isinstance(record, dict)
+
+
+def test_a_separator_is_one_character() -> None:
+    assert [check_separator(text) for text in (None, ";", "tab", "\\t", "\t")] == [None, ";", "\t", "\t", "\t"]
+    for text in ("", ";;", '"', "\n", "comma"):
+        with pytest.raises(InputError, match="--separator must be one character"):
+            check_separator(text)

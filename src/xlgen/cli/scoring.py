@@ -41,11 +41,14 @@ def score(
     input_format: Annotated[
         str | None, typer.Option(help="jsonl, csv, tsv, tsv-quoted, text or squad; default: by the file's name.")
     ] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="Between the fields of CSV or TSV: ';', '|', tab; default: comma, tab.")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals; 0 gives none.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Score anybody's outputs: rows {"id", "language", "prediction", "references": [...], "input"}."""
-    from xlgen.scoring import check_kind, check_renamed, parse_options
+    from xlgen.scoring import check_kind, check_renamed, check_separator, parse_options
     from xlgen.scoring.run import score_files
 
     if format not in ("table", "json"):
@@ -75,6 +78,7 @@ def score(
             parse_options(metric_option or ()),
             references or (),
             input,
+            check_separator(separator),
         )
     _print_figures(found, format, fields, sources)
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.case import has_dotless_i, one_dot
+from xlgen.metrics.normalization import fold_case
 
 SENTINEL = re.compile(r"<extra_id_\d+>")
 
@@ -15,6 +18,12 @@ SENTINEL = re.compile(r"<extra_id_\d+>")
 def bare(text: str) -> str:
     """``text`` without mT5's sentinels, with single spaces."""
     return " ".join(SENTINEL.sub(" ", text).split())
+
+
+def compared(text: str, language: str) -> str:
+    """``text`` as labels of a language are compared: without sentinels and case. In Turkish I, İ, i and ı are one."""
+    label = bare(text)
+    return fold_case(one_dot(label)) if has_dotless_i(Language.parse(language).code) else label.casefold()
 
 
 @plugins.register("accuracy")
@@ -26,9 +35,7 @@ class Accuracy:
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0; NaN without a reference."""
-        return best_over_references(
-            examples, self.figures, lambda text, _: bare(text).casefold(), lambda text, label: (float(text == label),)
-        )
+        return best_over_references(examples, self.figures, compared, lambda text, label: (float(text == label),))
 
     def signature(self, language: str) -> str:
         """How labels are compared."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.bounds import COUNT, Within
 from xlgen.registry import InputError
 
 
@@ -26,9 +27,9 @@ class BertScore:
 
     model: str = "bert-base-multilingual-cased"
     """The library's choice for languages other than English: a name of the hub, or the folder of a checkpoint."""
-    num_layers: int | None = None
+    num_layers: Annotated[int | None, Within(1, 1_000)] = None
     """Which layer's embeddings; by default the library's choice for the model, or the last layer of another model."""
-    batch_size: int = 64
+    batch_size: Annotated[int, COUNT] = 64
 
     figures: ClassVar[tuple[Figure, ...]] = (Figure("bertscore_f1", best=100.0),)
 

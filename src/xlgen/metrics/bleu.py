@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
 from xlgen.registry import InputError, nearest
 
@@ -36,8 +37,8 @@ class Bleu:
     does not split scripts without spaces, such as Thai."""
     lowercase: bool = False
     smooth_method: Literal["exp", "floor", "add-k", "none"] = "exp"
-    smooth_value: float | None = None
-    max_ngram_order: int = 4
+    smooth_value: Annotated[float | None, Within(0, 100)] = None
+    max_ngram_order: Annotated[int, ORDER] = 4
     effective_order: bool = False
 
     figures: ClassVar[tuple[Figure, ...]] = (Figure("bleu", of_sums=_of_sums),)
@@ -76,6 +77,8 @@ def _scorer(
     effective_order: bool,
     tokenizer: str,
 ) -> Any:
+    if smooth_method == "floor" and smooth_value is not None and smooth_value > 1:
+        raise InputError(f"metric bleu: smooth_value of floor, a count, must be from 0 to 1, not {smooth_value!r}")
     kind = sacrebleu("bleu").BLEU
     _check_tokenizer(tokenizer, kind.TOKENIZERS)
     try:

@@ -19,6 +19,14 @@ def lower_case(code: str) -> Callable[[str], str]:
     return _turkic if has_dotless_i(code) else str.lower
 
 
+def one_dot(text: str) -> str:
+    """``text`` in lower case with i for what lower-casing İ elsewhere than in Turkish makes of it: i with a dot above.
+
+    Of ı, which I written with a dot above becomes in Turkish, too.
+    """
+    return text.replace("i\u0307", "i").replace("ı\u0307", "i") if "\u0307" in text else text
+
+
 def _turkic(text: str) -> str:
-    # İ may be written as I with a dot above.
-    return text.replace("I\u0307", "İ").translate(_TURKIC).lower()
+    # İ may be written as I with a dot above, or be in lower case already.
+    return one_dot(text.replace("I\u0307", "İ").translate(_TURKIC).lower())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, sacrebleu_version, score_of, statistics
 
 _CORPUS = "chrf_corpus"
@@ -28,10 +29,10 @@ class Chrf:
       figure that papers on machine translation report.
     """
 
-    char_order: int = 6
-    word_order: int = 0
+    char_order: Annotated[int, ORDER] = 6
+    word_order: Annotated[int, Within(0, 100)] = 0
     """2 is chrF++ (Popović 2017)."""
-    beta: int = 2
+    beta: Annotated[int, Within(0, 1_000)] = 2
     """How much more recall counts than precision."""
     lowercase: bool = False
     whitespace: bool = False

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.bounds import COUNT
 from xlgen.registry import InputError
 
 _MISSING = (
@@ -31,7 +32,7 @@ class Comet:
 
     model: str = "Unbabel/wmt22-comet-da"
     """A name of the hub, or the path of a checkpoint (``.ckpt``)."""
-    batch_size: int = 16
+    batch_size: Annotated[int, COUNT] = 16
 
     figures: ClassVar[tuple[Figure, ...]] = (Figure("comet"),)
 

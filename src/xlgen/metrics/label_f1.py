@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.accuracy import bare
+from xlgen.metrics.accuracy import compared
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.packed import pack, sums
 
@@ -38,13 +38,12 @@ class LabelF1:
     def _packed(self, example: Example) -> float:
         if not example.references:
             return np.nan
-        found, wanted = (_same(text, self.label) for text in (example.prediction, example.references[0]))
+        found, wanted = (
+            compared(text, example.language) == compared(self.label, example.language)
+            for text in (example.prediction, example.references[0])
+        )
         return pack(found and wanted, found, wanted)
 
     def signature(self, language: str) -> str:
         """Which label it is of."""
         return f"norm:case,spaces,sentinels|label:{self.label.replace('|', '/')}"
-
-
-def _same(text: str, label: str) -> bool:
-    return bare(text).casefold() == bare(label).casefold()

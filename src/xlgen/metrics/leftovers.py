@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
 import numpy as np
+import regex
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 
-# The sentinels of T5's span corruption, of which there are a hundred; and the names of byte pieces, which tokenizers
-# without byte fallback write out.
-_NUMBERED = (r"<extra_id_\d+>", r"<0x[0-9A-F]{2}>")
-TOKENS = ("<sep>", "<unk>", "<pad>", "<mask>")
-"""Leftovers besides sentinels and byte pieces."""
+# Sentinels of span corruption, of which there are a hundred; the names of byte pieces, which tokenizers without byte
+# fallback write out; pieces that a vocabulary has to spare.
+_NUMBERED = (r"<extra_id_\d+>", r"<0x[0-9A-Fa-f]{2}>", r"<unused_?\d+>", r"<madeupword\d+>")
+# <|im_end|>, <|eot_id|>, with bars of full width too; and the marks of turns and instructions of other chats.
+_CHAT = (r"<[|｜][^<>|｜\s]{1,60}[|｜]>", r"</?(?:start|end)_of_turn>", r"\[/?INST\]", r"<</?SYS>>")
+_CODE = r"(?:[a-z]{2}_[A-Z]{2}|[a-z]{3}_[A-Z][a-z]{3}|__[a-z]{2,3}__)(?!\w)"
+# What translation begins with, other leftovers before it: fr_XX, fra_Latn, __fr__, <2fr>, >>fra<<. Of the first two
+# those that name no country also end a text.
+_LANGUAGE = (
+    rf"(?<=^(?:\s|<[^<>\s]{{1,20}}>)*){_CODE}",
+    r"(?<!\w)(?:[a-z]{2}_XX|[a-z]{3}_[A-Z][a-z]{3})(?=(?:\s|<[^<>\s]{1,20}>)*$)",
+    r"<2[a-z]{2,3}(?:_[A-Za-z]{2,4})?>",
+    r">>[a-z]{3}(?:_[A-Z][a-z]{3})?<<",
+)
+_NAMED = ("<extra_id_N>", "<0xNN>", "chat-tokens", "language-codes")
+_ANGLED = ("sep", "unk", "pad", "mask", "bos", "eos", "cls", "SEP", "UNK", "PAD", "MASK", "BOS", "EOS", "CLS")
+_IN_SIGNATURE = str.maketrans({char: f"%{ord(char):02X}" for char in " \n\t/\\|,"})
+TOKENS = (*(f"<{name}>" for name in _ANGLED), *("[UNK]", "[PAD]", "[SEP]", "[MASK]", "[CLS]"), "<s>", "</s>", "⁇")
+"""Leftovers besides sentinels, byte pieces, tokens of chats and codes of languages. ``⁇`` is SentencePiece's surface
+of what the vocabulary lacks."""
 
 
 @cache
-def _compiled(tokens: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join([*_NUMBERED, *map(re.escape, filter(None, tokens))]))
+def _compiled(tokens: tuple[str, ...]) -> regex.Pattern[str]:
+    return regex.compile("|".join([*_NUMBERED, *_CHAT, *_LANGUAGE, *map(regex.escape, filter(None, tokens))]))
 
 
-def pattern(tokens: Sequence[str] = TOKENS) -> re.Pattern[str]:
-    """Finds ``<extra_id_N>``, ``<0xNN>`` and each of ``tokens``, to the letter."""
+@cache
+def _first_characters(tokens: tuple[str, ...]) -> regex.Pattern[str]:
+    """Finds what every text with a leftover holds: most texts hold none."""
+    return regex.compile("|".join(["[<>_]", r"\[/?INST", *(regex.escape(token[0]) for token in tokens if token)]))
+
+
+def pattern(tokens: Sequence[str] = TOKENS) -> regex.Pattern[str]:
+    """Finds sentinels, byte pieces, tokens of chats, codes of languages, and each of ``tokens`` to the letter."""
     return _compiled(tuple(tokens))
 
 
@@ -35,7 +56,7 @@ def left_over(example: Example, tokens: Sequence[str] = TOKENS) -> bool:
     What the input or a reference holds too is text that was copied, and no leftover.
     """
     raw = example.prediction if example.raw_prediction is None else example.raw_prediction
-    if "<" not in raw and not any(token in raw for token in tokens if "<" not in token):
+    if not _first_characters(tuple(tokens)).search(raw):
         return False
     known = (example.input or "", *example.references)
     return any(not any(found in text for text in known) for found in pattern(tokens).findall(raw))
@@ -50,12 +71,13 @@ class Leftovers:
       that the input or a reference holds is copied text, and does not count.
     - ``empty_rate`` looks at the prediction after clean-up; white space alone is empty.
 
-    Chirkova et al. (2023), appendix A: the sentinels come from mT5, ``<sep>`` from mBART-50. ``<unk>`` stands for a
-    character that the vocabulary lacks.
+    Chirkova et al. (2023), appendix A: the sentinels come from mT5, ``<sep>`` from mBART-50. ``<unk>`` and ``⁇`` stand
+    for a character that the vocabulary lacks; ``<|im_end|>`` and the like are tokens of chats, and ``fr_XX`` or
+    ``fra_Latn`` at the start is the code of the language that was asked for.
     """
 
     tokens: tuple[str, ...] = TOKENS
-    """Leftovers besides ``<extra_id_N>`` and ``<0xNN>``, to the letter."""
+    """Leftovers, to the letter, besides ``<extra_id_N>``, ``<0xNN>``, tokens of chats and codes of languages."""
 
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("leftover_rate", higher_is_better=False, best=0.0),
@@ -70,5 +92,5 @@ class Leftovers:
         }
 
     def signature(self, language: str) -> str:
-        """The leftovers looked for."""
-        return f"tokens:{','.join(['<extra_id_N>', '<0xNN>', *self.tokens])}"
+        """The leftovers looked for; what separates parts of a signature or of a path is written as in URLs."""
+        return f"tokens:{','.join([*_NAMED, *(token.translate(_IN_SIGNATURE) for token in self.tokens)])}"

@@ -11,7 +11,6 @@ new. Names that come again in an article are marked too, but far apart.
 from __future__ import annotations
 
 import operator
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -41,17 +40,26 @@ _NEW = 0.5
 _LETTER = regex.compile(r"\p{L}")
 _UNSPACED_LETTER = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]", regex.V1)
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-# Within one word of so many characters: hahahahahahahahahahaha.
-_LONG_WORD = 20
-_STUTTER = re.compile(r"([^\W\d_]{1,10}?)\1{9,}|\ufffd{10}")
+# Within one word, marks aside: hahahahahahahahahahaha, no-no-no-..., ZeitZeitZeitZeitZeit. Such a word has so many
+# characters, and so many more than different ones.
+_LONG_WORD, _REPEATED_IN_WORD = 10, 8
+_JOINED = regex.compile(r"[\p{P}\p{S}\p{Cf}]+")
+_WITHIN_WORD = regex.compile(r"([\p{L}\p{M}\p{N}]{1,30}?)\1{4,}")
+_FEW_LETTERS, _MANY_LETTERS = 2, 3
+"""Letters of a syllable, ten of which are a loop, and of a word, five of which are one."""
+_SYLLABLES, _WORDS, _LETTERS = 10, 5, 20
+# Characters that are syllables count as two letters.
+_SYLLABLE = regex.compile(
+    r"[\p{Hangul}\p{Ethiopic}\p{Cherokee}\p{Yi}\p{Canadian_Aboriginal}\p{Vai}&&[\p{Lo}]--[ㄱ-ㆎ]]", regex.V1
+)
+# Without a letter (!!!!!!!!, 1,1,1,1, ......): a line of dashes is shorter. Bytes that were not UTF-8 come in tens.
+_STUTTER = regex.compile(r"(\P{L}{1,10}?)\1{19,}|\ufffd{10}")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
 _CLAUSE_END = regex.compile(r"[\p{Terminal_Punctuation}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
 
 
 def has_near_loop(text: str, units: Sequence[str]) -> bool:
     """Whether a phrase comes three times or more in a row with small changes; ``units`` are those of ``text``."""
-    if any(len(unit) >= _LONG_WORD and _STUTTER.search(unit) for unit in units):
-        return True
     # Nothing to find where nearly all units differ, as in most sentences.
     if len(units) - len(set(units)) < _SHORTEST_REPEATED:
         return False
@@ -64,6 +72,24 @@ def has_near_loop(text: str, units: Sequence[str]) -> bool:
         or _one_word_apart(clauses)
         or _same_triples(units)
     )
+
+
+def stutters(unit: str) -> bool:
+    """Whether a word, or what else stands without a space, holds a phrase again and again."""
+    if len(unit) < _LONG_WORD or len(unit) - len(set(unit)) < _REPEATED_IN_WORD:
+        return False
+    return _STUTTER.search(unit) is not None or any(
+        _is_stutter(each[1], len(each[0]) // len(each[1]))
+        for each in _WITHIN_WORD.finditer(_JOINED.sub("", fold_case(unit)))
+    )
+
+
+def _is_stutter(phrase: str, times: int) -> bool:
+    """Whether so many times a phrase is more than people write: haha, Noooooo, ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ."""
+    letters = len(phrase) + len(_SYLLABLE.findall(phrase))
+    if phrase.isdecimal() or letters < _FEW_LETTERS:
+        return times >= _LETTERS
+    return times >= (_SYLLABLES if letters < _MANY_LETTERS else _WORDS)
 
 
 def _alike_in_a_row(parts: Sequence[str], shortest: int) -> bool:

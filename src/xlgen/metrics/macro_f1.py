@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.accuracy import bare
+from xlgen.metrics.accuracy import compared
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 
 # Two labels go into one score: so many bits of a hash each.
@@ -57,9 +57,10 @@ class MacroF1:
 def _packed(example: Example) -> float:
     if not example.references:
         return np.nan
-    return ((_number(example.references[0]) << _BITS) + _number(example.prediction)) / 2.0 ** (2 * _BITS)
+    wanted, found = (_number(compared(text, example.language)) for text in (example.references[0], example.prediction))
+    return ((wanted << _BITS) + found) / 2.0 ** (2 * _BITS)
 
 
 def _number(label: str) -> int:
-    digest = blake2b(bare(label).casefold().encode(errors="replace"), digest_size=4).digest()
+    digest = blake2b(label.encode(errors="replace"), digest_size=4).digest()
     return int.from_bytes(digest) >> (32 - _BITS)

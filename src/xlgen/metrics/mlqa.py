@@ -14,7 +14,7 @@ import regex
 
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
-from xlgen.metrics.case import has_dotless_i
+from xlgen.metrics.case import has_dotless_i, one_dot
 from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.squad import f1
 from xlgen.metrics.unspaced import UNSPACED
@@ -85,7 +85,7 @@ class Rules:
         """Lower case, no punctuation, no articles, tokens separated by single spaces."""
         text = text.lower()
         if self.dotted:
-            text = text.replace("i\u0307", "i")
+            text = one_dot(text)
         if self.elided:
             text = self.elided.sub("", text)
         text = text.translate(_no_punctuation)

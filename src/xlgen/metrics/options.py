@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from xlgen.metrics.base import Metric, NamingMetric, plugins
+from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.lid import load
 from xlgen.registry import InputError, UnknownNameError, nearest
 
@@ -39,6 +40,7 @@ def build_metric(name: str, options: Mapping[str, Any], identifier: str | None =
     if identifier is not None and _IDENTIFIER in _types(kind):
         values = {_IDENTIFIER: identifier, **values}
     metric: Metric = kind(**values)
+    check_bounds(metric, f"metric {name}")
     return metric
 
 

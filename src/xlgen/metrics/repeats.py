@@ -1,7 +1,7 @@
 """Phrases that a text repeats: at its very end, and in the middle, to the letter or nearly.
 
 A word that stands twice is no repetition: ``Bora Bora``, ``धीरे धीरे``, ``wiki wiki``, ``yavaş yavaş``. Languages double
-words to mean slowly, each or many.
+words to mean slowly, each or many. Japanese writes no space between the two: ``ゆっくりゆっくり``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import regex
 
-from xlgen.metrics.loops import has_near_loop
+from xlgen.metrics.loops import has_near_loop, stutters
 from xlgen.metrics.normalization import fold_case
 
 # A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
@@ -22,17 +22,27 @@ _SHORTEST_PHRASE = 3
 _SHORTEST_LOOP = 9
 # Letters of a phrase that comes twice at the end with other punctuation. People write "never again, never again".
 _SHORTEST_TWICE = 12
+# Characters of the longest phrase of Japanese that is meant twice: 少しずつ少しずつ.
+_LONGEST_DOUBLED = 5
+# From so many times on numbers and marks are a loop: twelve dashes are a line, and ten zeros a number.
+_WITHOUT_LETTERS = 20
 
 # Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
+_WORDLESS = regex.compile(r"\P{L}++")
+_JAPANESE = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{M}]*[\p{Hiragana}\p{Katakana}]"
+    r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{M}]*"
+)
 _MARK = regex.compile(r"[\p{P}\p{S}--['’\-]]+", regex.V1)
 _STRIPPED = ".,;:!?\"'“”«»()…。，、！？।؟،-–—"
 _LAST_MARK = regex.compile(r"[\p{P}\s]++$")
 _ITEM = regex.compile(r"(?:(?<=^|[\s\p{P}])[(（]?(?:\p{N}{1,3}|[a-z])[.)）:、]|[①-⑳])(?=\s|\p{L})")
 # The shortest phrase, of up to 50 units, three times or more. Longer limits take quadratic time on odd text.
-_LOOP = re.compile(r"(.{1,50}?)\1{2,}", re.DOTALL)
+_LONGEST_PERIOD = 50
+_LOOP = re.compile(rf"(.{{1,{_LONGEST_PERIOD}}}?)\1{{2,}}", re.DOTALL)
 _CHARACTERS = sys.maxunicode + 1
 
 
@@ -59,8 +69,8 @@ def split_units(text: str) -> Units:
 def remove_repeated_ending(text: str) -> str:
     """Keep a phrase that is repeated at the very end once: ``a big fire a big fire`` becomes ``a big fire``.
 
-    The longest repeated phrase goes first, then what is repeated in the rest. Numbers alone are never a phrase, and a
-    single word is one from three times on.
+    The longest repeated phrase goes first, then what is repeated in the rest. Numbers and marks without a letter are a
+    phrase from twenty times on, and a single word, or up to five characters of Japanese with kana, from three times.
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
@@ -84,16 +94,18 @@ def repetitions(text: str) -> tuple[bool, bool]:
 
     The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
     nine letters and digits, and a letter among them; or phrases that come again and again with small changes
-    (:func:`xlgen.metrics.loops.has_near_loop`). Phrases are also compared without case, punctuation and numbers of
+    (:func:`xlgen.metrics.loops.has_near_loop`). What has no letter is a loop from twenty times on, at the end too
+    (``2018, 2018, 2018, ...``). Phrases are also compared without case, punctuation and numbers of
     list items, where a phrase that comes twice at the end must be long.
     """
     split = split_units(text)
+    endless = _wordless_ending(split) < len(split.code) or any(map(stutters, split.units))
     count = _without_repeated_ending(split)
     if count == len(split.code) and (bare := _without_last_marks(split)):
         split = bare
         count = _without_repeated_ending(split)
     ending = count < len(split.code)
-    loop = _has_loop(split, count)
+    loop = _has_loop(split, count) or endless
     if not ending and _may_repeat(split.units):
         folded = split_units(_folded(text))
         ending = _ends_twice(folded)
@@ -122,7 +134,13 @@ def _may_repeat(units: Sequence[str]) -> bool:
 def _has_loop(split: Units, count: int, words: int = 1) -> bool:
     """Whether a phrase of so many different units or more comes three times in a row in the first ``count``."""
     loops = (each for each in _LOOP.finditer(split.code, 0, count) if len(set(each[1])) >= words)
-    return any(_is_phrase(split.units[slice(*each.span())], _SHORTEST_LOOP) for each in loops)
+    for each in loops:
+        units = split.units[slice(*each.span())]
+        if _is_phrase(units, _SHORTEST_LOOP) or (
+            len(units) >= _WITHOUT_LETTERS * len(each[1]) and all(map(_WORDLESS.fullmatch, units))
+        ):
+            return True
+    return False
 
 
 def _folded(text: str) -> str:
@@ -143,7 +161,7 @@ def _ends_twice(split: Units) -> bool:
 def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:
     """How many units are left when a phrase repeated at the end is kept once."""
     code = split.code
-    count = len(code)
+    count = _wordless_ending(split) if keep_doublings else len(code)
     length = count // 2
     while length:
         start = count - length
@@ -154,23 +172,53 @@ def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:
             and _is_phrase(split.units[start:count])
         ):
             length -= 1
-        elif keep_doublings and (run := _run(code, start, count)):
-            if run == 2:
-                break  # a shorter phrase there is none
-            count -= run - 1
-            length = count // 2
+        elif keep_doublings and (root := _doubled(split, start, count)):
+            times = _times(code, root, count)
+            if times == 2:
+                length -= 1
+            else:
+                count -= (times - 1) * root
+                length = count // 2
         else:
             count -= length
             length = count // 2
     return count
 
 
-def _run(code: str, start: int, count: int) -> int:
-    """How often the last unit stands in a row, if the phrase from ``start`` is nothing else; 0 otherwise."""
-    last = code[count - 1]
-    if code.count(last, start, count) < count - start:
-        return 0
-    return count - len(code[:count].rstrip(last))
+def _doubled(split: Units, start: int, count: int) -> int:
+    """The units of what is written again and again from ``start``, if languages double such; 0 otherwise.
+
+    That is a word, or a few characters of Japanese with kana.
+    """
+    phrase = split.code[start:count]
+    for length in range(1, _LONGEST_DOUBLED + 1):
+        if phrase == phrase[:length] * (len(phrase) // length):
+            japanese = _JAPANESE.fullmatch("".join(split.units[start : start + length]))
+            return length if length == 1 or japanese else 0
+    return 0
+
+
+def _times(code: str, length: int, count: int) -> int:
+    """How often the last ``length`` units before ``count`` stand in a row."""
+    phrase, times = code[count - length : count], 1
+    while code.endswith(phrase, 0, count - times * length):
+        times += 1
+    return times
+
+
+def _wordless_ending(split: Units) -> int:
+    """How many units are left when a phrase without letters, twenty times or more at the end, is kept once."""
+    code = split.code
+    first = count = len(code)
+    while first and _WORDLESS.fullmatch(split.units[first - 1]):
+        first -= 1
+    for length in range(1, min(_LONGEST_PERIOD, (count - first) // _WITHOUT_LETTERS) + 1):
+        start = count - length
+        while start > first and code[start - 1] == code[start - 1 + length]:
+            start -= 1
+        if count - start >= _WITHOUT_LETTERS * length:
+            return count - (count - start) // length * length + length
+    return count
 
 
 def _is_phrase(units: Sequence[str], shortest: int = _SHORTEST_PHRASE) -> bool:

@@ -10,6 +10,7 @@ from xlgen import __version__
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
+from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.options import MetricSpec, build_metric, implied_options, owner_of, parse_spec
 from xlgen.metrics.subset import Subset
 
@@ -102,6 +103,7 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
             figures = [figure for figure in metric.figures if name in (figure.name, owner_of(name))]
         else:
             metric, figures = asked, list(asked.figures)
+            check_bounds(metric, f"metric {type(metric).__name__}")
         wanted.setdefault(metric, {}).update({figure.name: _bound(figure, metric) for figure in figures})
     for metric, chosen in wanted.items():
         yield metric, list(chosen.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -13,14 +14,14 @@ from xlgen.overrides import parse_yaml
 from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
-from xlgen.scoring.files import Kind, Record
+from xlgen.scoring.files import Kind, Record, check_separator
 from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
 TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
 """What a figure's row says of the figure itself, so that no field of the rows can be called so."""
 
-__all__ = ["BadRows", "Collected", "FigureRow", "figure_rows", "score", "score_records"]
+__all__ = ["BadRows", "Collected", "FigureRow", "check_separator", "figure_rows", "score", "score_records"]
 
 
 def score(
@@ -35,6 +36,7 @@ def score(
     lid: str | None = None,
     references: Sequence[str | Path] = (),
     input: str | Path | None = None,
+    separator: str | None = None,
 ) -> list[FigureRow]:
     """The figures of a system's outputs, as ``xlgen score`` gives them.
 
@@ -54,6 +56,7 @@ def score(
         references: Where ``rows`` is a file, files with a reference for each of its rows, a line each; or of a file
             with answers by id, one file with the questions in SQuAD's format.
         input: A file with an input for each of its rows, a line each.
+        separator: The character between the fields of a CSV or TSV file, where it is another than a comma or a tab.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
@@ -64,13 +67,15 @@ def score(
     """
     sources = Sources(tuple(map(str, references)), None if input is None else str(input))
     if isinstance(rows, str | Path):
-        records, source = read_outputs(str(rows), None, sources), str(rows)
-    elif references or input is not None:
-        raise InputError("references and inputs in files of their own are for rows in a file")
+        records, source = read_outputs(str(rows), None, sources, separator=check_separator(separator)), str(rows)
+    elif references or input is not None or separator is not None:
+        raise InputError("references and inputs in files of their own, and a separator, are for rows in a file")
     else:
         records, source = mapping_records(rows), "the rows"
     bad = BadRows(strict)
     collected = score_records(records, source, bad, by, language, metrics=metrics, subset=subset, lid=lid)
+    if note := bad.unread_note():
+        warnings.warn(f"{source}: {note}", stacklevel=2)
     return figure_rows(collected, bootstrap, seed, subset_called(subset, lid or SMALL) if subset else None)
 
 

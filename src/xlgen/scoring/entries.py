@@ -11,16 +11,15 @@ from typing import Any
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.base import Example
 from xlgen.registry import InputError
+from xlgen.scoring.cells import optional_text, references_of, text_of
 from xlgen.scoring.files import describe
+from xlgen.scoring.reasons import truncation
 
 FIELDS = (
     *("id", "language", "prediction", "references", "reference", "input", "raw", "truncated", "finish_reason"),
     "group",
 )
 """What is read of a record. ``raw`` is the prediction before clean-up, ``group`` what it is ranked with: its query."""
-
-_CUT, _WHOLE = ("length", "max_tokens", "max_length"), ("stop", "eos", "end_turn", "stop_sequence")
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Entry:
     """Whether the id is such a number, for the row has none."""
     mended: bool
     """Whether a text held half of a surrogate pair, which is read as U+FFFD."""
+    unread: tuple[str, ...] = ()
+    """Values that were to say whether the output was cut, and that nobody knows: ``finish_reason 'refusal'``."""
 
     @property
     def size(self) -> int:
@@ -70,19 +71,22 @@ def parse_entry(
         raise InputError("it has answers by id, as SQuAD's predictions are: give the questions with --references")
     found = {name: fields.get(names.get(name, name)) for name in FIELDS}
     code = _language(found["language"] or language, names.get("language", "language"))
+    truncated, unread = truncation(found["truncated"], found["finish_reason"])
     example = Example(
         language=code,
-        prediction=_text(found["prediction"], names.get("prediction", "prediction")),
-        references=_references(found["references"], found["reference"]),
-        input=_optional(found["input"], "input"),
-        raw_prediction=_optional(found["raw"], "raw"),
-        truncated=_truncated(found["truncated"], found["finish_reason"]),
+        prediction=text_of(found["prediction"], names.get("prediction", "prediction")),
+        references=references_of(found["references"], found["reference"]),
+        input=optional_text(found["input"], "input"),
+        raw_prediction=optional_text(found["raw"], "raw"),
+        truncated=truncated,
         group=None if found["group"] is None else str(found["group"]),
     )
     whole = _whole(example)
     group = tuple(code if name == "language" else _group(fields, name) for name in by)
     name = _id(found["id"])
-    return Entry(str(number) if name is None else name, whole, group, number, name is None, whole is not example)
+    return Entry(
+        str(number) if name is None else name, whole, group, number, name is None, whole is not example, unread
+    )
 
 
 def language_of(
@@ -123,46 +127,6 @@ def _parse_language(text: str) -> str | UnknownLanguageError:
         return Language.parse(text).code
     except UnknownLanguageError as error:  # kept, for what is nearest takes long to find
         return error
-
-
-def _text(value: object, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    hint = '; an empty output is ""' if value is None else ""
-    raise InputError(f"{name} must be text, not {describe(value)}{hint}")
-
-
-def _optional(value: object, name: str) -> str | None:
-    return None if value is None else _text(value, name)
-
-
-def _references(several: object, one: object) -> tuple[str, ...]:
-    """``references`` may be a list, one text, or in CSV a list in JSON; ``reference`` is one text."""
-    value = several if several is not None else one
-    if value is None or value == "":
-        return ()
-    if isinstance(value, str):
-        return _json_list(value) or (value,)
-    if not isinstance(value, list):
-        raise InputError(f"references must be a list of texts, not {describe(value)}")
-    return tuple(_text(text, "each of references") for text in value)
-
-
-def _json_list(text: str) -> tuple[str, ...] | None:
-    if not text.startswith("["):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return tuple(found) if isinstance(found, list) and all(isinstance(each, str) for each in found) else None
-
-
-def _truncated(value: object, reason: object) -> bool | None:
-    """``truncated`` itself; else what ``finish_reason``, as language models' interfaces give it, is known to mean."""
-    if isinstance(value, bool | str | int) and str(value).lower() in _TRUTH:
-        return _TRUTH[str(value).lower()]
-    return True if reason in _CUT else False if reason in _WHOLE else None
 
 
 def _group(fields: Mapping[str, Any], name: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from xlgen.delimited import (
@@ -29,9 +31,17 @@ _SUFFIXES: dict[str, Kind] = {
     **{".csv": "csv", ".tsv": "tsv", ".txt": "text"},
 }
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+"""What separates fields, and what to call it."""
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_SHOWN = 80
+
 
 def read_records(
-    source: str, kind: Kind | None = None, say: Callable[[str], None] = lambda text: None
+    source: str,
+    kind: Kind | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    separator: str | None = None,
 ) -> Iterator[Record]:
     """The records of a file, of the files in a folder, or of standard input (``-``), in their order.
 
@@ -39,13 +49,14 @@ def read_records(
         source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, each also ``.gz``).
         kind: What it holds, where its name does not say so; standard input is JSONL.
         say: Receives a note on rows that are read, but perhaps not as they were meant.
+        separator: The character between the fields of CSV or TSV, where it is another than theirs.
 
     Raises:
         InputError: where the whole of it cannot be read. A single bad record is given as an error instead.
     """
     for path in _paths(source):
         with open_file(path) as file:
-            yield from _parse(file, path, kind or _kind(path), say)
+            yield from _parse(file, path, kind or _kind(path), say=say, separator=separator)
 
 
 @contextmanager
@@ -103,12 +114,16 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
     return open_bytes(path)
 
 
-def _parse(file: BinaryIO, path: str, kind: Kind, say: Callable[[str], None]) -> Iterator[Record]:
+def _parse(
+    file: BinaryIO, path: str, kind: Kind, *, say: Callable[[str], None], separator: str | None
+) -> Iterator[Record]:
     name = "standard input" if path == "-" else path
     lines = numbered_lines(file, name)
+    if separator is not None and kind in ("text", "jsonl"):
+        raise InputError(f"--separator is for CSV and TSV, and {name} is read as {kind}: give --input-format csv")
     if kind == "text":
         return _text(lines, name)
-    return _jsonl(lines, name) if kind == "jsonl" else _delimited(lines, name, kind, say)
+    return _jsonl(lines, name) if kind == "jsonl" else _delimited(lines, name, kind, say, separator)
 
 
 def _text(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
@@ -156,9 +171,12 @@ def describe(value: object) -> str:
 
 
 def _delimited(
-    lines: Iterator[tuple[int, bytes]], name: str, kind: Kind, say: Callable[[str], None]
+    lines: Iterator[tuple[int, bytes]], name: str, kind: Kind, say: Callable[[str], None], separator: str | None
 ) -> Iterator[Record]:
-    separator, quoting = "," if kind == "csv" else "\t", True if kind == "tsv-quoted" else None
+    quoting = None if kind == "tsv" else True
+    if separator is None:
+        separator = "," if kind == "csv" else "\t"
+        lines = _checked(lines, name, separator)
     suspect = 0
     for number, found in read_delimited(lines, separator, quoting, name=name):
         suspect += kind == "tsv" and isinstance(found, dict) and looks_quoted(found)
@@ -168,3 +186,29 @@ def _delimited(
             f"{name}: {suspect} rows hold fields that look quoted as in CSV; in TSV quotation marks are text. "
             "If they enclose fields here, give --input-format tsv-quoted"
         )
+
+
+def _checked(lines: Iterator[tuple[int, bytes]], name: str, separator: str) -> Iterator[tuple[int, bytes]]:
+    """The lines. Raises InputError where the first one, which names the fields, is separated by something else."""
+    for number, line in lines:
+        header = _QUOTED.sub("x", line.decode("utf-8", "replace")).rstrip("\r\n")
+        other = max(_SEPARATORS, key=header.count)
+        if header.strip() and separator not in header and header.count(other):
+            raise InputError(
+                f"{name}, line {number}: the header {shorten(line.decode('utf-8', 'replace'), _SHOWN)!r} is one field, "
+                f"and looks separated by {_SEPARATORS[other]}: give --separator {other!r}".replace("'\\t'", "tab")
+            )
+        yield number, line
+        if header.strip():
+            break
+    yield from lines
+
+
+def check_separator(text: str | None) -> str | None:
+    """The character that ``--separator`` names: itself, or ``tab``. Raises InputError."""
+    separator = {"tab": "\t", "\\t": "\t"}.get(text, text) if text else text
+    if separator is not None and (len(separator) != 1 or separator in '"\r\n\0'):
+        raise InputError(
+            f"--separator must be one character other than a quotation mark or a line's end, or tab, not {text!r}"
+        )
+    return separator

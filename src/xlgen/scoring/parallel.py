@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from textwrap import shorten
 from typing import Any
 
 from xlgen.registry import InputError
@@ -13,6 +15,7 @@ from xlgen.scoring.files import Kind, Record, describe, file_kind, open_file, re
 from xlgen.squad_format import Question, questions
 
 _END = None
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,12 @@ class Sources:
 
 
 def read_outputs(
-    source: str, kind: Kind | None, sources: Sources, say: Callable[[str], None] = lambda text: None
+    source: str,
+    kind: Kind | None,
+    sources: Sources,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    separator: str | None = None,
 ) -> Iterator[Record]:
     """The records of ``source``, with what ``sources`` have for them.
 
@@ -38,6 +46,7 @@ def read_outputs(
             of another name whose references or inputs are given is ``text``.
         sources: Its references and inputs.
         say: Receives what was left out and filled in.
+        separator: Of the fields of a file in CSV or TSV, where it is another than theirs.
 
     Raises:
         InputError: where a file cannot be read, or files have not the same number of rows.
@@ -45,8 +54,10 @@ def read_outputs(
     if kind is None and (sources.references or sources.input):
         kind = _kind(source, sources)
     if kind == "squad":
+        if separator is not None:
+            raise InputError("--separator is for CSV and TSV, not for answers by id")
         return _squad(source, sources, say)
-    records = read_records(source, kind, say)
+    records = read_records(source, kind, say, separator)
     return _with_lines(records, source, sources) if sources.references or sources.input else records
 
 
@@ -91,12 +102,12 @@ def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterato
     """The answers in ``{id: text}`` to the questions of a file in SQuAD's format, in its order."""
     if not _is_squad(sources.references) or sources.input is not None:
         raise InputError("answers by id need one file with the questions in SQuAD's format: --references gold.json")
-    predictions = _json(source)
+    predictions = _json(source, _once)
     if not isinstance(predictions, dict):
         raise InputError(f"{source} must be one JSON object of ids and answers, not {describe(predictions)}")
     [gold] = sources.references
     try:
-        asked = {str(question.fields["id"]): question for question in questions(_json(gold))}
+        asked = _by_id(questions(_json(gold)), gold)
         unanswerable = {name for name, question in asked.items() if not question.texts}
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{gold} is not SQuAD-format JSON (data/paragraphs/qas): missing {error}") from None
@@ -105,6 +116,24 @@ def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterato
     if missing := len(asked.keys() - predictions.keys() - unanswerable):
         say(f"{source}: {missing} questions of {gold} have no prediction, which counts as an empty one")
     return _answers(source, gold, predictions, asked)
+
+
+def _by_id(found: Iterable[Question], gold: str) -> dict[str, Question]:
+    """The questions by their ids. Raises InputError where two have the same one."""
+    asked: dict[str, Question] = {}
+    for question in found:
+        name = str(question.fields["id"])
+        if name in asked:
+            raise InputError(
+                f"{gold} has two questions with the id {name!r} ({_asks(asked[name])}; {_asks(question)}): which one "
+                "an answer is to is not known. Take one out, or give each an id of its own"
+            )
+        asked[name] = question
+    return asked
+
+
+def _asks(question: Question) -> str:
+    return repr(shorten(str(question.fields.get("question", "")), _SHOWN, placeholder="..."))
 
 
 def _answers(source: str, gold: str, predictions: Mapping[str, Any], asked: Mapping[str, Question]) -> Iterator[Record]:
@@ -117,9 +146,19 @@ def _answers(source: str, gold: str, predictions: Mapping[str, Any], asked: Mapp
         yield f"{source}, question {name}", InputError(f"{gold} has no such question")
 
 
-def _json(path: str) -> Any:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InputError(f"two values for the id {name!r}: which one is the answer is not known. Take one out")
+    return found
+
+
+def _json(path: str, of_pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None) -> Any:
     with open_file(path) as file:
         try:
-            return json.loads(file.read().decode("utf-8-sig"))
+            return json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=of_pairs)
+        except InputError as error:
+            raise InputError(f"{path} has {error}") from None
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not valid JSON: {error}") from None

@@ -41,6 +41,7 @@ def score_files(
     options: MetricOptions | None = None,
     references: Sequence[str] = (),
     input: str | None = None,
+    separator: str | None = None,
 ) -> dict[str, Any]:
     """The figures of one file, or of two and their differences.
 
@@ -56,6 +57,7 @@ def score_files(
         lid: The language identifier, for the labels of faults too.
         options: Those of metrics, by the name of a metric or a figure.
         references, input: Files with what the rows of ``sources`` lack, see :mod:`xlgen.scoring.parallel`.
+        separator: The character between the fields of CSV or TSV; None: a comma or a tab.
 
     Returns:
         ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
@@ -74,7 +76,7 @@ def score_files(
         bad = BadRows(strict)
         with replacing(faults) if faults is not None and number == 0 else nullcontext() as file:
             collected = score_records(
-                read_outputs(source, kind, parallel, say),
+                read_outputs(source, kind, parallel, say, separator=separator),
                 source,
                 bad,
                 by,
@@ -140,5 +142,7 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
             f"{source} has rows without ids in several languages, and a bad row that does not say its language: which "
             "rows pair with those of the other file is not known. Fix the row, or give ids"
         )
+    if note := bad.unread_note():
+        say(f"{source}: {note}")
     if bad.mended:
         say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")

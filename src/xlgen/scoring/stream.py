@@ -31,6 +31,7 @@ WITH_REFERENCES = ("rouge1", "rouge2", "rougeL", "mlqa_f1", "mlqa_em")
 # Rows are scored in chunks of so many, or of so many characters.
 _ROWS, _CHARACTERS = 1_024, 4_000_000
 _SHOWN = 10
+OTHERS = "other values"
 _GROUPS = 10_000
 
 
@@ -44,8 +45,23 @@ class BadRows:
     """What is wrong with the first ten."""
     mended: int = 0
     """Rows with half of a surrogate pair."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """How many rows have each value that was to say whether the output was cut, and that nobody knows."""
     uncertain: bool = False
     """Whether rows of several languages have no ids and follow a bad row of unknown language."""
+
+    def read(self, entry: Entry) -> None:
+        """Note what is to be said of a good row."""
+        self.mended += entry.mended
+        for value in entry.unread:
+            self.unread[value if value in self.unread or len(self.unread) < _SHOWN else OTHERS] += 1
+
+    def unread_note(self) -> str | None:
+        """What is to be said of those values; None where there are none."""
+        if not self.unread:
+            return None
+        counts = ", ".join(f"{value} ({count:,} rows)" for value, count in self.unread.items())
+        return f"not known to say whether an output was cut, and so not read: {counts}"
 
     def add(self, where: str, error: InputError) -> None:
         """Note a bad row; in strict mode raise it."""
@@ -122,7 +138,7 @@ def entries(
             bad.uncertain |= bool(of_any) and len(numbers) > 1
             entry = replace(entry, id=str(numbers[code] + of_any))
         numbers[code] += 1
-        bad.mended += entry.mended
+        bad.read(entry)
         yield entry
 
 
