@@ -109,6 +109,22 @@ def test_span_f1_of_written_entities_is_mt5_s(pairs: list[tuple[list[str], list[
     assert "sep: $$ " in rows["span_f1"].signature
 
 
+def test_an_entity_repeated_at_the_end_counts_as_often_as_it_is_written() -> None:
+    """Clean-up keeps it once; mT5's script does not clean up."""
+    text = "PER: Ada $$ LOC: Paris $$ LOC: Paris"
+    (row,) = [
+        row
+        for row in score(
+            [Example("fr", "PER: Ada $$ LOC: Paris", (text,), raw_prediction=f"<extra_id_0>{text}")],
+            [{"name": "entities", "form": "spans"}],
+            "fr",
+            bootstrap=0,
+        )
+        if row.metric == "span_f1"
+    ]
+    assert row.value == 100
+
+
 def test_the_span_f1_of_wikiann_is_the_published_one() -> None:
     config = load_task("wikiann", Path()).config
     assert config.main_metric == "span_f1"

@@ -17,7 +17,7 @@ end token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -37,6 +37,12 @@ class BeamRules:
     """How many of the best 2K continuations may end."""
     limit_ends: bool
     """Whether the limit of tokens ends a hypothesis."""
+
+    def on(self, device: torch.device) -> BeamRules:
+        """The same rules with their tensors on ``device``."""
+        if self.divisors.device == device:
+            return self
+        return replace(self, divisors=self.divisors.to(device), hopes=self.hopes.to(device))
 
 
 def beam_rules(name: BeamSearch, beams: int, longest: int, penalty: float) -> BeamRules:

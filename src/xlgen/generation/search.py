@@ -223,7 +223,8 @@ class Search:
 
     def _divisors(self, lengths: Tensor) -> Tensor:
         """What scores of hypotheses of these lengths are divided by; one that is done may be past the limit."""
-        return self._rules.divisors.to(lengths.device)[lengths.clamp(max=self.longest)]
+        self._rules = self._rules.on(lengths.device)
+        return self._rules.divisors[lengths.clamp(max=self.longest)]
 
     def _beam(self, batch: Batch, best: Tensor, ids: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
@@ -250,7 +251,7 @@ class Search:
         if not self._rules.limit_ends:
             self._finish_at_limit(batch, length)
         # No beam that continues can beat the worst finished one.
-        hope = batch.scores[:, 0] / self._rules.hopes.to(length.device)[length[:, 0].clamp(max=self.longest)]
+        hope = batch.scores[:, 0] / self._rules.hopes[length[:, 0].clamp(max=self.longest)]
         worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), NEVER)
         batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
 

@@ -112,7 +112,9 @@ def _packed(example: Example) -> float:
 def _packed_spans(example: Example) -> float:
     if not example.references:
         return np.nan
-    found, wanted = (_written(text) for text in (example.prediction, example.references[0]))
+    # Before clean-up, which would keep an entity repeated at the end only once.
+    text = example.prediction if example.raw_prediction is None else example.raw_prediction
+    found, wanted = _written(text), _written(example.references[0])
     return pack((found & wanted).total(), found.total(), wanted.total())
 
 
