@@ -61,6 +61,8 @@ TABLE = [
     (Example("de", "Sie sagte: „Wir kommen morgen früh nach Hau", ("Alle waren froh.",)), ("truncated",)),
     (Example("fr", "<extra_id_0>", ("un chat",), input="<extra_id_0>"), ("copied",)),
     (Example("fr", f"<unk> {FRENCH}", (FRENCH,)), ("leftovers",)),
+    (Example("fr", f"fr_XX {FRENCH}", (FRENCH,)), ("leftovers",)),
+    (Example("ru", f"{STORY} ⁇"), ("leftovers",)),
     (Example("fr", f"<unk> {FRENCH}", (f"<unk> {FRENCH}",)), ("ok",)),
 ]
 

@@ -94,7 +94,7 @@ def _of_text(examples: Sequence[Example]) -> dict[str, Scores]:
 
 
 def _without_leftovers(text: str) -> str:
-    return leftovers.pattern().sub(" ", text) if "<" in text else text
+    return leftovers.pattern().sub(" ", text)
 
 
 def findings(found: dict[str, Scores]) -> list[Findings]:
