@@ -16,6 +16,7 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Config, validate
 from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
+from xlgen.results.files import step_folders
 
 
 class Method(ABC):
@@ -144,8 +145,8 @@ class Method(ABC):
 
 def newest_checkpoint(folder: Path) -> Path:
     """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint."""
-    steps = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-    return steps[-1] if steps else folder
+    steps = step_folders(folder / "checkpoints")
+    return steps[-1][1] if steps else folder
 
 
 def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:

@@ -20,6 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from xlgen.config import Recipe, validate
 from xlgen.registry import InputError
+from xlgen.results.files import finite
+from xlgen.results.records import last_event
 from xlgen.study.budget import Budget
 from xlgen.study.plan import PlannedRun, Study
 from xlgen.training.folder import RunFolder, recipe_in
@@ -81,14 +83,13 @@ class Lane:
 
 def progress_of(folder: Path) -> tuple[int, str]:
     """How far the run in ``folder`` has come: (steps done, what it is doing)."""
-    log = folder / "metrics.jsonl"
-    lines = log.read_text(encoding="utf-8").split("\n")[:-1] if log.exists() else []
-    if not lines:
+    event = last_event(folder / "metrics.jsonl")
+    if event is None:
         return 0, "loading"
-    event: dict[str, Any] = json.loads(lines[-1])
     if event["event"] == "figure":
-        return int(event["step"]), f"scored {event['language']}"
-    return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
+        return event["step"], f"scored {event['language']}"
+    loss = finite(event.get("loss"))
+    return event["step"], "training" if loss is None else f"loss {loss:.2f}"
 
 
 def placed(run: PlannedRun, out: Path) -> PlannedRun:
@@ -111,15 +112,15 @@ def needs(run: PlannedRun) -> str | None:
 def status(folder: Path) -> str | None:
     """What became of the run in ``folder``: running, paused, interrupted, diverged or done; None of one that never
     began."""
-    return RunFolder(folder).state.get("status")
+    return RunFolder(folder).state.status
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
     state = RunFolder(folder).state
-    last = state.get("stage") == len(run.recipe.stages) - 1
-    reached = run.until is not None and last and state.get("step", 0) >= run.until and state.get("status") != "diverged"
-    if state.get("status") != "done" and not reached:
+    last = state.stage == len(run.recipe.stages) - 1
+    reached = run.until is not None and last and (state.step or 0) >= run.until and state.status != "diverged"
+    if state.status != "done" and not reached:
         return False
     file = folder / "recipe.yaml"
     try:  # validated, so that a key that is younger than the run has its default there

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from xlgen.results.files import step_folders
 from xlgen.study.found import FoundRun
 
 
@@ -182,8 +183,7 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
 
 
 def _evaluations(folder: Path) -> dict[int, Path]:
-    found = {path.name.removeprefix("step-"): path for path in (folder / "predictions").glob("step-*")}
-    return {int(step): path for step, path in found.items() if step.isdigit()}
+    return dict(step_folders(folder / "predictions"))
 
 
 def _read(files: Iterable[Path], fields: Fields) -> str:

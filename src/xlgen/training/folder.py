@@ -11,12 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from xlgen.config import Recipe
 from xlgen.registry import InputError
+from xlgen.results.files import FORMAT, check_format
+from xlgen.results.records import State, read_state
 from xlgen.training.tracking import write_atomically
+from xlgen.yaml_loader import dump_yaml, read_yaml
 
 
 class FolderError(InputError):
@@ -30,13 +32,12 @@ class RunFolder:
     path: Path
 
     @property
-    def state(self) -> dict[str, Any]:
-        """How far the run has come: stage, step, status; nothing where that was never written, or is damaged."""
-        try:
-            found = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # a run is gone on with from its checkpoints, whatever is known of it
-            return {}
-        return found if isinstance(found, dict) else {}
+    def state(self) -> State:
+        """How far the run has come; nothing where that was never written, or is damaged.
+
+        A run is continued from its checkpoints, whatever is known of it.
+        """
+        return read_state(self.path)
 
     def set_state(self, **state: Any) -> None:
         """Write the state down, atomically."""
@@ -67,8 +68,8 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         if _holds_more(path, file):
             raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
-        text = {"recipe": resolved, "environment": _environment()}
-        write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
+        text = {"format": FORMAT, "recipe": resolved, "environment": _environment()}
+        write_atomically(file, dump_yaml(text))
     except OSError as error:
         raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
     return folder
@@ -82,9 +83,14 @@ def _holds_more(path: Path, recipe: Path) -> bool:
 def recipe_in(file: Path) -> Any:
     """The recipe of a run that was begun. Raises FolderError where its file is none, or is damaged."""
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        raise FolderError(f"{file} was not written by a run of xlgen, or is damaged; choose another --out") from None
+        data = read_yaml(file)
+        check_format(data, str(file))
+        return data["recipe"]
+    except (InputError, KeyError, TypeError, AttributeError) as error:
+        reason = f" ({error})" if isinstance(error, InputError) else ""
+        raise FolderError(
+            f"{file} was not written by a run of xlgen, or is damaged{reason}; choose another --out"
+        ) from None
 
 
 def _deciding(recipe: Any) -> Any:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from xlgen.results.records import read_log
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write ``text`` so that ``path`` holds either the old content or the new, whole."""
@@ -21,15 +23,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The events of a log; a last line that a killed run left unfinished is skipped."""
-    if not path.exists():
-        return
-    # Not `splitlines`, which would also split at the U+2028 that a logged text may hold.
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    """The events of a log; lines that are damaged, as by a kill or a full disk, are skipped."""
+    yield from read_log(path).events
 
 
 Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
