@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from importlib import resources
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 import torch
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.backbones.checking import check_finite, check_names, check_sizes, check_tokenizer, check_vocabulary
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
-from xlgen.registry import nearest
+from xlgen.registry import InputError, nearest
+from xlgen.untrusted import read_object
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of weights."""
@@ -95,8 +96,8 @@ def _read_json(name: str, file: str) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+        return read_object(path)
+    except InputError as error:
         raise BackboneError(f"{path} cannot be read: {error}") from None
 
 
@@ -127,6 +128,7 @@ def load(
     folder = resolve(name)
     family = family_of(folder)
     config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    check_tokenizer(folder, tokenizer, config)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
     saved = saved_head(folder)
@@ -158,8 +160,8 @@ def saved_head(folder: str) -> Head | None:
     if not path.is_file():
         return None
     try:
-        return head_of(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        return head_of(read_object(path))
+    except InputError as error:
         raise BackboneError(f"{path} is damaged: {error}") from None
 
 
@@ -176,6 +178,7 @@ def _with_saved_head(
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BackboneError(f"the weights in {folder} are damaged or do not fit its config: {reason}") from None
+    check_finite(dict(found.model.named_parameters()), folder)
     return found
 
 
@@ -212,8 +215,9 @@ def _quiet() -> None:
 def _load_config(folder: str) -> Any:
     from transformers import AutoConfig
 
+    check_sizes(folder, _read_json(folder, "config.json") or {})
     try:
-        return AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # the checks of a config's fields raise classes of their own
         raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
 
@@ -221,8 +225,9 @@ def _load_config(folder: str) -> Any:
 def _load_tokenizer(folder: str) -> Any:
     from transformers import AutoTokenizer
 
+    check_vocabulary(folder)
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
         if "tiktoken" in str(error) and any(_find_file(folder, name) for name in _SENTENCEPIECE):
             raise BackboneError(
@@ -270,6 +275,8 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
             f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another "
             f"shape, first {names[0]}"
         )
+    check_names(folder, info.get("unexpected_keys") or ())
+    check_finite(dict(model.named_parameters()), folder)
     return model
 
 
@@ -277,7 +284,7 @@ def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str
     """A model, and what the library says of its loading."""
     loader, options = _library_class(decodes)
     found: tuple[Any, dict[str, Any]] = loader.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, trust_remote_code=False, **options
     )
     return found
 

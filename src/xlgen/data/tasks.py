@@ -24,6 +24,7 @@ from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError, nearest
 from xlgen.shipped import find_task
+from xlgen.strict import MOST_TOKENS
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 
@@ -57,8 +58,8 @@ class TaskConfig(Config):
     """Name of the field with the example's id; rows that have none are numbered from 0."""
     crop: str | None = None
     """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
-    max_source_tokens: int = Field(default=512, ge=2)
-    max_target_tokens: int = Field(default=64, ge=2)
+    max_source_tokens: int = Field(default=512, ge=2, le=MOST_TOKENS)
+    max_target_tokens: int = Field(default=64, ge=2, le=MOST_TOKENS)
     too_long_targets: Literal["error", "drop", "cut"] = "error"
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
     line_separator: str | None = Field(default=None, pattern=r"\S")

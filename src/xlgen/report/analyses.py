@@ -62,8 +62,8 @@ def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> lis
     files: dict[str, Rows] = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            if rows := read_analysis(path, _KNOWN):
-                files[path.stem] = rows
+            if read := read_analysis(path, _KNOWN):
+                files[path.stem] = read
         except InputError as error:
             say(f"left out: {error}")
     drawings: dict[str, list[Path]] = {name: [] for name in files}

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
-
-from xlgen.config import Config, Evaluation, Recipe
+from xlgen.config import Beams, Config, Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.translation import Translator
@@ -38,7 +36,7 @@ class TranslateOutputsOptions(Config):
     translates all, and says that its translator copies what is in the target language already."""
     source: str = "en"
     """The language that the translator is told the outputs are in."""
-    num_beams: int = Field(default=1, ge=1)
+    num_beams: Beams = 1
 
 
 def newest_predictions(run: Path) -> Path:
