@@ -39,7 +39,7 @@ def _set(data: Any, keys: list[str], value: Any, assignment: str) -> None:
     for index, key in enumerate(keys):
         last = index == len(keys) - 1
         if isinstance(data, list):
-            if not key.isdigit() or int(key) >= len(data):
+            if not (key.isascii() and key.isdigit() and len(key) < 10) or int(key) >= len(data):
                 raise RecipeError(f"override {assignment!r}: {key!r} is no index into a list of {len(data)}")
             slot: Any = int(key)
         elif isinstance(data, dict):

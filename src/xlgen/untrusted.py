@@ -37,6 +37,15 @@ def check_regular(path: Path) -> None:
         raise InputError(f"{path} is {kind}, and a regular file is needed: save it as a file first")
 
 
+def check_utf8(path: Path) -> None:
+    """Raise InputError for a path whose name is not UTF-8: it can be in no table and no file."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise InputError(f"{shown}: the name is not UTF-8; rename it") from None
+
+
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
     """The UTF-8 text of a regular file of at most ``largest`` bytes.
 

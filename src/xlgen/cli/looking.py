@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
 from xlgen.cli.console import app, out, plain
 from xlgen.registry import InputError
@@ -39,7 +40,8 @@ def list_(
         out.print(table)
         return
     for name, description in LISTS[kind]():
-        out.print(f"[bold]{plain(name):<22}[/] {plain(description)}", highlight=False, soft_wrap=True)
+        line = Text.assemble((f"{plain(name):<22}", "bold"), " ", plain(description))
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen doctor")

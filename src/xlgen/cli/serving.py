@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xlgen.cli.console import app, err, out
+from xlgen.cli.console import app, codes_of, err, out
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -42,8 +42,8 @@ def evaluate(
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    examples: Annotated[int | None, typer.Option(min=1, help="At most so many per language.")] = None,
-    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="At most so many per language.")] = None,
+    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
@@ -69,7 +69,7 @@ def evaluate(
         "split": split,
         "examples": examples,
         "num_beams": beams,
-        "languages": tuple(languages.split(",")) if languages else (),
+        "languages": codes_of(languages),
         "control": _control(control),
         "precision": precision,
         "lid": lid,
@@ -102,7 +102,7 @@ def predict(
         ),
     ],
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
-    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
     sample: Annotated[
@@ -126,7 +126,9 @@ def export(
     to: Annotated[str, typer.Option(help="A name of `xlgen list formats`.")],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
     quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16 and others.")] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Validation inputs per language to compare outputs on.")] = 8,
+    examples: Annotated[
+        int, typer.Option(min=1, max=10**6, help="Validation inputs per language to compare outputs on.")
+    ] = 8,
 ) -> None:
     """Weights for elsewhere, checked for equal outputs."""
     from xlgen.export.run import export as write

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xlgen.cli.console import app, err, out, plain
+from xlgen.cli.console import app, codes_of, err, finite, out, plain, say
 
 if TYPE_CHECKING:
     from xlgen.study.mirror import Mirror
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def quickstart(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
     workers: Annotated[
-        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+        int, typer.Option(min=0, max=1_024, help="Runs side by side, which share the cores evenly; 0 means one a core.")
     ] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
@@ -35,7 +35,7 @@ def study(
     ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
     workers: Annotated[
-        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+        int, typer.Option(min=0, max=1_024, help="Runs side by side, which share the cores evenly; 0 means one a core.")
     ] = 0,
     only: Annotated[
         str | None, typer.Option(help="Only the runs with these names, comma-separated: 'prompt-base-*'.")
@@ -46,7 +46,9 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, what is done, and how long the rest would take.")
     ] = False,
-    hours: Annotated[float | None, typer.Option(min=0, help="Begin no run that would end later.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0, max=1e6, callback=finite, help="Begin no run that would end later.")
+    ] = None,
     ray: Annotated[
         str | None, typer.Option(help="A Ray cluster's address, or auto; --out must be storage that all nodes share.")
     ] = None,
@@ -68,7 +70,7 @@ def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
         yield Path(place), None
         return
     mirror = mirror_of(place)
-    err.print(f"working in {mirror.folder}, which is copied to {plain(place)}", highlight=False, soft_wrap=True)
+    say(f"working in {mirror.folder}, which is copied to {place}")
     with mirror.kept() as folder:
         yield folder, mirror
 
@@ -82,7 +84,7 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
 
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
-    planned = only(planned, runs.split(",")) if runs else planned
+    planned = only(planned, codes_of(runs, "--only")) if runs else planned
     found = estimate(planned, folder, threads_of(workers), lambda text: err.print(plain(text), highlight=False))
     table = Table("run", "state", "left")
     for each in found:
@@ -121,7 +123,7 @@ def _study(
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
     if runs:
-        planned = only(planned, runs.split(","))
+        planned = only(planned, codes_of(runs, "--only"))
     budget = Budget(hours)
     if smoke:
         from xlgen.study.smoke import run_smoke
@@ -142,7 +144,7 @@ def _study(
     if budget.left_out:
         err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
     for line in failures(failed):
-        err.print(f"[bold red]failed:[/] {plain(line)}", highlight=False)
+        say(line, "failed:")
     if failed:
         raise typer.Exit(1)
     if all(run.recipe.stages[-1].task is None for run in planned.runs):
@@ -165,8 +167,13 @@ def train(
     auto: Annotated[
         bool, typer.Option("--auto", help="Search method and learning rate without target labels, and take the best.")
     ] = False,
-    hours: Annotated[float | None, typer.Option(min=0, help="With --auto: begin no run that would end later.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="With --auto: runs side by side; 0 means one a core.")] = 0,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0, max=1e6, callback=finite, help="With --auto: begin no run that would end later."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=1_024, help="With --auto: runs side by side; 0 means one a core.")
+    ] = 0,
 ) -> None:
     """One run: train, evaluate every target language, report."""
     from xlgen.config import load_recipe

@@ -17,6 +17,7 @@ from xlgen.results.files import finite
 from xlgen.results.recipes import read_resolved
 from xlgen.results.records import read_log, read_state
 from xlgen.shipped import find_task
+from xlgen.untrusted import check_utf8
 from xlgen.yaml_loader import read_yaml
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
 
     Raises InputError where its recipe.yaml is not a run's.
     """
+    check_utf8(folder)
     resolved = read_resolved(folder)
     recipe, stage = resolved.recipe, resolved.stage
     found = read_log(folder / "metrics.jsonl")

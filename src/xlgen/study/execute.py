@@ -29,9 +29,9 @@ from xlgen.training.folder import RunFolder, recipe_in
 _POLL_SECONDS = 0.5
 _RUNS = "{study}/runs/"
 _COLUMNS = (
-    TextColumn("{task.description:<28}"),
+    TextColumn("{task.description:<28}", markup=False),
     BarColumn(),
-    TextColumn("{task.fields[note]:<16}"),
+    TextColumn("{task.fields[note]:<16}", markup=False),
     TimeElapsedColumn(),
 )
 

@@ -12,6 +12,7 @@ from xlgen.registry import InputError
 from xlgen.results.recipes import Resolved, read_resolved
 from xlgen.results.records import read_state
 from xlgen.results.runs import canonical
+from xlgen.untrusted import check_utf8
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Fou
 
 def _read(folder: Path) -> FoundRun:
     """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
+    check_utf8(folder)
     return _described(folder, read_resolved(folder))
 
 
