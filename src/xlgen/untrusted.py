@@ -80,7 +80,7 @@ def parse_json(text: str, where: str) -> Any:
     except RecursionError:
         raise NotJsonError(f"{where} has lists or objects over {DEEPEST} levels deep") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise NotJsonError(f"{where} is JSON that cannot be read: {error}") from None
+        raise NotJsonError(f"{where} cannot be read: {error}") from None
     if text.count("[") + text.count("{") > DEEPEST and _depth(found) > DEEPEST:
         raise NotJsonError(f"{where} has lists or objects over {DEEPEST} levels deep")
     return found

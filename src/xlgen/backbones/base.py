@@ -163,13 +163,13 @@ class Backbone(ABC):
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
         """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
         limit = self.source_limit(max_tokens) - len(self.source([], example.language))
-        text = example.source
-        pieces = self.pieces(text)
+        text, pieces = example.source, self.pieces(example.source)
+        beyond = example.cut * len(pieces) // max(1, len(text))  # about: nobody has tokenized it
         if len(pieces) <= limit:
-            return self.source(pieces, example.language), 0
+            return self.source(pieces, example.language), beyond
         shorter = crop(text, example.croppable or (0, len(text)), self.text.pieces(text), limit, self.pieces)
         if shorter:
-            return self.source(shorter, example.language), len(pieces) - len(shorter)
+            return self.source(shorter, example.language), len(pieces) - len(shorter) + beyond
         cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""
         raise BackboneError(
             f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of "

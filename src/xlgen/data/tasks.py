@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from xlgen.config import Config, validate
+from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
@@ -154,7 +155,7 @@ class Task:
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
-        return LabelledExample(
+        whole = LabelledExample(
             id=self.id_of(record, number),
             language=language,
             source=source,
@@ -166,6 +167,11 @@ class Task:
             pair=self._pair(record),
             blank=not words and is_blank_source(self.config.source, record, self.config.names),
         )
+        return self.shortened(whole)
+
+    def shortened(self, example: LabelledExample) -> LabelledExample:
+        """``example`` without what is so far over the limits that no token of it would be left. Raises DataError."""
+        return cut(example, self.config.max_source_tokens, self.config.max_target_tokens)
 
     def on_one_line(self, record: Record) -> Record:
         """A row whose newlines are ``line_separator``, where there is one. Raises DataError for a row that holds it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from importlib import metadata
@@ -77,7 +78,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 def _holds_more(path: Path, recipe: Path) -> bool:
     """Whether anything lies in the folder but the recipe, or what a kill left of one that was being written."""
-    return any(other.name not in (recipe.name, f"{recipe.name}.tmp") for other in path.iterdir())
+    return any(not re.fullmatch(rf"{re.escape(recipe.name)}(\.\d+)?(\.tmp)?", other.name) for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:

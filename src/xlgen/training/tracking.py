@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from xlgen.results.files import naming, write_atomically
 from xlgen.results.records import read_log
 
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds either the old content or the new, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+__all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
@@ -45,7 +37,7 @@ class Tracker:
             line = json.dumps(
                 {"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False
             )
-            with self.path.open("a", encoding="utf-8") as file:
+            with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
             self._tell(event, step, fields)
 
