@@ -7,6 +7,7 @@ malformed one ends in an :class:`~xlgen.registry.InputError` that names the file
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,6 @@ DEEPEST = 64
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a file that is read as a whole, such as a JSON file of a checkpoint."""
 _LONGEST_NAME = 200
-# Drives, streams and wildcards of other systems are no part of a name either.
-_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 
 class NotJsonError(InputError):
@@ -118,26 +117,32 @@ def without_surrogates(value: Any) -> Any:
 
 
 def check_name(name: str, what: str) -> str:
-    """``name``, where it can be the name of a file or a folder on any system; ``what`` it names, for the error.
+    """``name``, where it can be the name of a file or a folder; ``what`` it names, for the error.
 
     Raises:
-        InputError: for a name that is empty, too long, or ``..``; that begins with a dot or a hyphen, or holds a path
-            separator, a colon, a wildcard or an invisible control character.
+        InputError: for a name that is empty or too long, that begins with a dot (``..``) or ends in a space, or holds
+            a path separator or a control character.
     """
     wrong = (
         not name.strip()
         or len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME
-        or name.startswith((".", "-", " "))
-        or name.endswith((".", " "))
-        or any(sign in _NOT_IN_NAMES or not sign.isprintable() for sign in name)
+        or name.startswith(".")
+        or name != name.strip()
+        or any(sign in "/\\" or not (sign.isprintable() or sign == " ") for sign in name)
     )
     if wrong:
         shown = name if len(name) <= 60 else f"{name[:60]}…"
         raise InputError(
-            f"{what} {shown!r} cannot be the name of a file: use letters, digits, '-', '_', '.' and spaces, at most "
-            f"{_LONGEST_NAME} bytes, not beginning with '.' or '-'"
+            f"{what} {shown!r} cannot be the name of a file or folder: it must be at most {_LONGEST_NAME} bytes, not "
+            "begin with a dot, and hold no slash and no control character"
         )
     return name
+
+
+def file_name(*parts: str) -> str:
+    """A name for a file or folder made of ``parts`` that may hold anything: what no name can hold becomes ``-``."""
+    found = "-".join(re.sub(r"[^\w.,+=%@~-]+", "-", part).strip("-.") or "-" for part in parts)
+    return found.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def safe_join(folder: Path, name: str, what: str = "the name") -> Path:
@@ -150,7 +155,7 @@ def safe_join(folder: Path, name: str, what: str = "the name") -> Path:
             part or a NUL, and one that a symbolic link inside ``folder`` leads out of it.
     """
     parts = name.split("/")
-    wrong = any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts) or Path(name).is_absolute()
+    wrong = any(part in ("", ".", "..") or "\0" in part or "\\" in part or len(part) > 255 for part in parts)
     if not wrong:
         joined = folder.joinpath(*parts)
         try:

@@ -14,7 +14,7 @@ from xlgen.backbones.checking import check_finite, check_names, check_sizes, che
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
 from xlgen.registry import InputError, nearest
-from xlgen.untrusted import read_object
+from xlgen.untrusted import read_object, safe_join
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of weights."""
@@ -63,7 +63,7 @@ def family_of(name: str) -> type[Backbone]:
 def _find_file(name: str, file: str) -> Path | None:
     """A file of a folder or of a checkpoint of the hub; None where that has no such file. Raises BackboneError."""
     if Path(name).is_dir():
-        return path if (path := Path(name) / file).is_file() else None
+        return path if (path := safe_join(Path(name), file, "the file")).is_file() else None
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from xlgen.analysis.representations import BetweenLanguages, BetweenModels, With
 from xlgen.registry import InputError
 from xlgen.report import clusters, locating, looking
 from xlgen.report.drawing import Plot, within_a_page
+from xlgen.report.svg import read_drawing
 from xlgen.report.tables import Cell, Column, Table
 from xlgen.results.analyses import read_analysis
 
@@ -75,14 +76,14 @@ def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> lis
     found = []
     for name, rows in files.items():
         try:
-            found.append(_analysis(name, rows, drawings[name]))
+            found.append(_analysis(name, rows, drawings[name], say))
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             # The rows of a table belong together: one that is missing, or is there twice, shows only here.
             say(f"left out: {folder / name}.json is damaged ({type(error).__name__}: {error}): analyze again")
     return found
 
 
-def _analysis(name: str, rows: Rows, drawings: Sequence[Path]) -> Analysis:
+def _analysis(name: str, rows: Rows, drawings: Sequence[Path], say: Callable[[str], None]) -> Analysis:
     kinds = dict.fromkeys(row["analysis"] for row in rows)
     tables = [
         plain(table, f"{name}-{kind}-{number}")
@@ -90,15 +91,19 @@ def _analysis(name: str, rows: Rows, drawings: Sequence[Path]) -> Analysis:
         if kind in _TABLES
         for number, table in enumerate(_TABLES[kind]([row for row in rows if row["analysis"] == kind]))
     ]
-    return Analysis(name, tuple(tables), tuple(_plot(path) for path in drawings))
+    return Analysis(name, tuple(tables), tuple(_plots(drawings, say)))
 
 
 _KNOWN = {*_TABLES, "prompts-tree"}
 
 
-def _plot(path: Path) -> Plot:
-    title = path.stem.replace("-", " ")
-    return Plot(title, "", within_a_page(path.read_text(encoding="utf-8"), title))
+def _plots(paths: Sequence[Path], say: Callable[[str], None]) -> Iterator[Plot]:
+    for path in paths:
+        title = path.stem.replace("-", " ")
+        try:
+            yield Plot(title, "", within_a_page(read_drawing(path), title))
+        except InputError as error:
+            say(f"left out: {error}")
 
 
 def plain(table: RichTable, name: str) -> Table:

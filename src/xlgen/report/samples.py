@@ -16,6 +16,7 @@ from xlgen.report.tables import LANGUAGE_RATE, language_name
 from xlgen.results.records import read_predictions
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run
+from xlgen.untrusted import safe_join
 
 PER_LANGUAGE, _LEAST = 20, 5
 """Predictions of one language of one run, at most, and how many there are at least however many runs there are."""
@@ -155,7 +156,7 @@ def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ..
     folder = run.folder / "predictions" / f"step-{run.last_step}"
     found = []
     for code in results.languages([run]):
-        rows = read_predictions(folder / f"{code}.jsonl")
+        rows = read_predictions(safe_join(folder, f"{code}.jsonl", "the language"))
         if rows:
             found.append(_of_language(code, rows, identifies, limit))
     return tuple(found)

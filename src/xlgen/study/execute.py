@@ -36,11 +36,18 @@ _COLUMNS = (
 )
 
 
+def isolated() -> dict[str, str]:
+    """What keeps a worker from importing modules out of the folder that it happens to be started in."""
+    path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", ".")]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
+
+
 class Lane:
     """A worker process that trains one run after another; a new one takes the place of one that died."""
 
     def __init__(self, threads: int) -> None:
         self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+        self.environment |= isolated()
         self.process: subprocess.Popen[bytes] | None = None
 
     def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:

@@ -21,6 +21,9 @@ from xlgen.results.records import State, read_state
 from xlgen.training.tracking import write_atomically
 from xlgen.yaml_loader import dump_yaml, read_yaml
 
+_SECONDS = 10
+"""That git may take."""
+
 
 class FolderError(InputError):
     """The output folder cannot be used as asked."""
@@ -116,12 +119,21 @@ def _difference(before: Any, after: Any, path: str = "") -> str:
 
 def _environment() -> dict[str, Any]:
     packages = ("xlgen", "torch", "transformers", "accelerate", "tokenizers")
-    revision = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "packages": {name: metadata.version(name) for name in packages},
-        "git_revision": revision or None,
+        "git_revision": _revision(),
     }
+
+
+def _revision() -> str | None:
+    """The revision of the repository that xlgen runs from; None where there is none, or no git."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

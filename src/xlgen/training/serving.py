@@ -41,6 +41,7 @@ from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.outputs import STANDARD, check_apart, open_lines, open_output
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
+from xlgen.untrusted import file_name, safe_join
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -78,7 +79,8 @@ def evaluate_checkpoint(
     check_head(str(checkpoint), head_of(about.head), task)
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
-    folder = out or path / "evaluations" / f"{task.config.name}-{evaluation.split}-step-{about.step}"
+    name = file_name(task.config.name, evaluation.split, f"step-{about.step}")
+    folder = out or safe_join(path / "evaluations", name, "task and split")
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     rows: list[dict[str, Any]] = []
     settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
