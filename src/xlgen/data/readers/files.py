@@ -101,7 +101,9 @@ class FileReader(Reader):
         """The text of a UTF-8 file, without a byte order mark, of at most ``largest`` bytes. Raises DataError."""
         try:
             with open_bytes(path) as file:
-                data = file.read(largest + 1)
+                data = bytearray()
+                while len(data) <= largest and (more := file.read(2**20)):
+                    data += more
         except NOT_GZIP as error:
             raise DataError(f"{path} is not whole gzip data: {error}") from None
         except OSError as error:
