@@ -263,3 +263,70 @@ def test_infinite_temperature_of_languages_stays() -> None:
 def test_an_override_of_no_index(key: str) -> None:
     with pytest.raises(RecipeError, match="is no index"):
         override({"stages": [{}]}, [f"{key}.task=x"])
+
+
+# -- what is listed and shown
+
+
+def test_names_are_whole_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from synthetic import know_the_sentences, write_run
+
+    know_the_sentences(monkeypatch)
+    name = "a-run-with-a-name-that-is-longer-than-a-column-of-eighty-characters-has-room-for"
+    for number in (1, 2):
+        write_run(tmp_path / f"{name}-{number}")
+    code, shown, message = run(monkeypatch, capfd, "report", str(tmp_path))
+    assert code == 0, message
+    assert f"{name}-1" in shown and f"{name}-2" in shown
+
+
+def test_doctor_shows_brackets(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("xlgen.doctor.findings", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
+    code, shown, _ = run(monkeypatch, capfd, "doctor")
+    assert code == 0 and "pip install 'xlgen[ray]'" in shown
+
+
+def test_descriptions_are_whole_sentences(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    for kind in ("tasks", "recipes"):
+        code, shown, _ = run(monkeypatch, capfd, "list", kind)
+        assert code == 0
+        for line in shown.splitlines():
+            assert line.endswith((".", "?", "!")) and not line.endswith("al."), line
+            assert line.count("(") == line.count(")"), line
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("One (Raman et al. 2022). Two.", "One (Raman et al. 2022)."),
+        ("By Raman et al. in 2022. Two.", "By Raman et al. in 2022."),
+        ("News: one. Two.", "News: one."),
+        ("A question? Two.", "A question?"),
+        ("Version 2.5 of it. Two.", "Version 2.5 of it."),
+        ("No end", "No end"),
+    ],
+)
+def test_the_first_sentence(text: str, first: str) -> None:
+    from xlgen.listing import first_sentence
+
+    assert first_sentence(text) == first
+
+
+def test_readers_are_listed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    code, shown, _ = run(monkeypatch, capfd, "list", "readers")
+    assert code == 0 and "jsonl" in shown and "separator" in shown
+    code, _, message = run(monkeypatch, capfd, "list", "reader")
+    assert code == 2 and "readers" in message
+
+
+def test_an_unknown_language_names_the_way_out() -> None:
+    from xlgen.backbones.base import BackboneError
+    from xlgen.backbones.loading import load
+
+    with pytest.raises(BackboneError, match="does not know Korean .*`unknown_languages: allow` in the recipe"):
+        load("pocket-mt5", languages=("ko",))
+    with pytest.raises(BackboneError) as caught:  # which has codes: nothing lets another one through
+        load("pocket-mbart", languages=("ko",))
+    assert "allow" not in str(caught.value)

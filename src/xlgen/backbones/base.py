@@ -102,9 +102,8 @@ class Backbone(ABC):
         for code in languages:
             if code not in self.languages:
                 language = Language.parse(code)
-                raise BackboneError(
-                    f"{self.name} does not know {language.name} ({code}); it knows {', '.join(self.languages)}"
-                )
+                known, hint = ", ".join(self.languages), "" if self.has_codes else _ALLOW
+                raise BackboneError(f"{self.name} does not know {language.name} ({code}); it knows {known}{hint}")
 
     def check_precision(self, precision: str) -> None:
         """Raise BackboneError for a precision that breaks this family."""
@@ -327,4 +326,5 @@ class Backbone(ABC):
 # T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
 _LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 
+_ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xlgen.cli.console import app, codes_of, err, out, status
+from xlgen.cli.console import app, codes_of, err, out, show, status
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
 
     from xlgen.config import ParallelText
 
@@ -240,14 +239,6 @@ def check_distinct(names: Sequence[str]) -> None:
     found = [Path(name) for name in names]
     if twice := [name for name, path in zip(names, found, strict=True) if found.count(path) > 1]:
         raise InputError(f"{twice[0]} is given twice; name different models, or this one once")
-
-
-def show(table: Table) -> None:
-    """The table as wide as it is: figures that are cut off are none."""
-    from rich.console import Console
-
-    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
-    Console(file=out.file, width=max(out.width, needed), markup=False, emoji=False).print(table)
 
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

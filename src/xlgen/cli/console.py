@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
 from xlgen.registry import InputError
@@ -38,6 +39,16 @@ def _named(sign: str) -> str:
 def say(text: str, label: str = "", file: Console = err) -> None:
     """A line of text, which the terminal wraps itself; with ``label`` in bold red before it."""
     file.print(Text.assemble((label, "bold red"), " " * bool(label), plain(text)), highlight=False, soft_wrap=True)
+
+
+def show(table: Table | str) -> None:
+    """A table, as wide as it is where there is no terminal: numbers and names that are cut off are none."""
+    if isinstance(table, str):
+        out.print(table, highlight=False, soft_wrap=True)
+        return
+    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
+    width = out.width if out.is_terminal else max(out.width, needed)
+    Console(file=out.file, width=width, markup=False, emoji=False, force_terminal=out.is_terminal).print(table)
 
 
 def status(text: str) -> Status:

@@ -18,10 +18,9 @@ from xlgen.cli.analyzing import (
     check_out,
     parallel_text,
     say,
-    show,
     write,
 )
-from xlgen.cli.console import codes_of, finite, status
+from xlgen.cli.console import codes_of, finite, show, status
 from xlgen.registry import InputError
 
 _MODELS = f"{MODEL} Several are set side by side: before and after."

@@ -8,12 +8,12 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from xlgen.cli.console import app, out, plain
+from xlgen.cli.console import app, out, plain, show
 from xlgen.registry import InputError
 
 _KINDS = (
-    "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes, formats, "
-    "published"
+    "backbones, methods, tasks, readers, metrics, objectives, baselines, controls, penalties, languages, recipes, "
+    "formats, policies, criteria, published"
 )
 
 
@@ -37,7 +37,7 @@ def list_(
         for name, count, share, description in methods_on(backbone):
             numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
             table.add_row(name, *numbers, plain(description))
-        out.print(table)
+        show(table)
         return
     for name, description in LISTS[kind]():
         line = Text.assemble((f"{plain(name):<22}", "bold"), " ", plain(description))
@@ -52,4 +52,4 @@ def doctor() -> None:
     table = Table("what", "found", "note")
     for row in findings():
         table.add_row(*row)
-    out.print(table)
+    show(table)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xlgen.cli.console import app, codes_of, err, out
+from xlgen.cli.console import app, codes_of, err, out, show
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -84,7 +84,7 @@ def evaluate(
         value = "-" if row["value"] is None else f"{row['value']:.1f}"
         interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
         table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
-    out.print(table)
+    show(table)
     if empty := json.loads((written / "summary.json").read_text(encoding="utf-8")).get("empty_inputs"):
         counts = ", ".join(f"{language} {count}" for language, count in empty.items())
         err.print(f"empty inputs: {counts}; their outputs are empty too", highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xlgen.cli.console import app, codes_of, err, finite, out, plain, say
+from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
 
 if TYPE_CHECKING:
     from xlgen.study.mirror import Mirror
@@ -208,7 +208,7 @@ def _report(folder: Path) -> None:
     from xlgen.report.build import build_report, terminal_table
 
     page = build_report(folder)
-    out.print(terminal_table(folder))
+    show(terminal_table(folder))
     written = {"report": page, "summary": folder / "summary.json"}
     for name, path in written.items():
         if path.exists():  # there is no summary where no run has evaluated
