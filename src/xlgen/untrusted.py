@@ -36,6 +36,15 @@ def check_regular(path: Path) -> None:
         raise InputError(f"{path} is {kind}, and a regular file is needed: save it as a file first")
 
 
+_STREAMS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+
+
+def check_readable(path: Path) -> None:
+    """Raise InputError as :func:`check_regular`, but for what a shell has opened: ``<(command)`` and standard input."""
+    if not str(path).startswith(_STREAMS):
+        check_regular(path)
+
+
 def check_utf8(path: Path) -> None:
     """Raise InputError for a path whose name is not UTF-8: it can be in no table and no file."""
     try:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.config import Config, validate
 from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
@@ -129,7 +130,7 @@ class Method(ABC):
 
     def load(self, backbone: Backbone, folder: Path) -> None:
         """Put back what ``save`` wrote. Raises BackboneError where it does not fit, OSError or SafetensorError."""
-        self.load_state(backbone, load_file(folder / self.weights_file))
+        self.load_state(backbone, read_tensors(folder / self.weights_file))
 
     def state(self, backbone: Backbone) -> dict[str, Tensor]:
         """What a checkpoint holds: tensors by name."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
 
 from xlgen.backbones.base import BackboneError
+from xlgen.untrusted import check_regular
 
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 16_000_000
@@ -17,10 +19,15 @@ _COUNTS = re.compile(r"(?:^|_)(?:num_)?(?:hidden_|encoder_|decoder_)?layers$")
 _SIZES = re.compile(
     r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
 )
-_VOCABULARIES = (
-    *("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json"),
-)
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+_VOCABULARIES = ("tokenizer.json", *SENTENCEPIECE, "vocab.txt", "vocab.json")
 _IN_A_LAYER = re.compile(r"\.\d+\.")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises InputError for a pipe or a device, OSError and SafetensorError."""
+    check_regular(path)
+    return load_file(path)
 
 
 def check_sizes(folder: str, config: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from xlgen.cli.console import app, codes_of, err, out, show, status
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
-
     from xlgen.config import ParallelText
 
 TEXTS = (

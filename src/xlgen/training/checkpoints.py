@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -21,6 +21,7 @@ from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.text import vocabulary_digest
 from xlgen.data.tasks import Task, build_task, load_task
@@ -99,8 +100,8 @@ def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) ->
     try:
         state = read_object(folder / _RESUME / "state.json")
         check_format(state, str(folder / _RESUME / "state.json"))
-        tensors = {**load_file(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
-        rng = load_file(folder / _RESUME / "rng.safetensors")["torch"]
+        tensors = {**read_tensors(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
+        rng = read_tensors(folder / _RESUME / "rng.safetensors")["torch"]
         nested: dict[int, dict[str, Any]] = {}
         for key, value in tensors.items():
             index, name = key.split(".", 1)
