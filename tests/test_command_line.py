@@ -325,7 +325,7 @@ def test_an_unknown_language_names_the_way_out() -> None:
     from xlgen.backbones.base import BackboneError
     from xlgen.backbones.loading import load
 
-    with pytest.raises(BackboneError, match="does not know Korean .*`unknown_languages: allow` in the recipe"):
+    with pytest.raises(BackboneError, match=r"does not know Korean .*`unknown_languages: allow` in the recipe"):
         load("pocket-mt5", languages=("ko",))
     with pytest.raises(BackboneError) as caught:  # which has codes: nothing lets another one through
         load("pocket-mbart", languages=("ko",))

@@ -35,16 +35,89 @@ ARGUMENTS = (
     *("true", "null", "\x1b[31m", "Klingon", "select", "drop table runs", "select 'x'::int", "--", "-x", "é\u0301"),
 )
 OVERRIDES = (
-    *("training.steps=true", "training.steps=1000000000000", "seed=-1", "seed=4294967296", "training.learning_rate=.inf"),
-    *("training.learning_rate=.nan", "evaluation.num_beams=1000000", "evaluation.max_new_tokens=100000000", "=", "x", "a.b"),
-    *("training=3", "training.x.y=1", "task=2001-02-30", "task=!!binary x", "name=[", "backbone=/dev/null", "stages.0=1"),
+    *(
+        "training.steps=true",
+        "training.steps=1000000000000",
+        "seed=-1",
+        "seed=4294967296",
+        "training.learning_rate=.inf",
+    ),
+    *(
+        "training.learning_rate=.nan",
+        "evaluation.num_beams=1000000",
+        "evaluation.max_new_tokens=100000000",
+        "=",
+        "x",
+        "a.b",
+    ),
+    *(
+        "training=3",
+        "training.x.y=1",
+        "task=2001-02-30",
+        "task=!!binary x",
+        "name=[",
+        "backbone=/dev/null",
+        "stages.0=1",
+    ),
     *("evaluation.languages=[Klingon]", "evaluation.languages=en", "adaptation={method: []}", "adaptation.method=x"),
-    *("evaluation.control={name: []}", "unlabelled=[{objective: {}}]", "unlabelled=[{}]", "data_dir=/dev/null", "cache_dir=''"),
-    *("training.precision=fp64", "evaluation.bootstrap=1e9", "task=titles.yaml\x00", "evaluation.lid=/dev/zero", "trackers=[x]"),
-    *("baseline=lead", "baseline={name: lead, tokens: -1}", "baseline={name: translate-outputs, run: nowhere, translator: x}"),
-    *("evaluation.metric_options={rouge: {x: 1}}", "evaluation.metric_options={x: {}}", "penalty={name: l2_sp, weight: .inf}"),
-    *("training.plateau={factor: 2}", "translate_train={translator: x}", "evaluation.sampling={top_p: 0}", "report_as=[1]"),
-)  # fmt: skip
+    *(
+        "evaluation.control={name: []}",
+        "unlabelled=[{objective: {}}]",
+        "unlabelled=[{}]",
+        "data_dir=/dev/null",
+        "cache_dir=''",
+    ),
+    *(
+        "training.precision=fp64",
+        "evaluation.bootstrap=1e9",
+        "task=titles.yaml\x00",
+        "evaluation.lid=/dev/zero",
+        "trackers=[x]",
+    ),
+    *(
+        "baseline=lead",
+        "baseline={name: lead, tokens: -1}",
+        "baseline={name: translate-outputs, run: nowhere, translator: x}",
+    ),
+    *(
+        "evaluation.metric_options={rouge: {x: 1}}",
+        "evaluation.metric_options={x: {}}",
+        "penalty={name: l2_sp, weight: .inf}",
+    ),
+    *(
+        "training.plateau={factor: 2}",
+        "translate_train={translator: x}",
+        "evaluation.sampling={top_p: 0}",
+        "report_as=[1]",
+    ),
+)
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "predict": ("--beams", "--control", "--precision", "--sample", "--language", "--output"),
+    "evaluate": (
+        *("--task", "--languages", "--split", "--examples", "--beams", "--data-dir", "--control", "--precision"),
+        *("--cleanup", "--interpolate", "--lid", "--metric-option"),
+    ),
+    "export": ("--to", "--quantization", "--examples"),
+    "score": (
+        *("--metrics", "--format", "--by", "--compare", "--references", "--input", "--language", "--subset", "--lid"),
+        *("--metric-option", "--field", "--input-format", "--bootstrap", "--seed"),
+    ),
+    "query": ("--format",),
+    "study": ("--workers", "--only", "--hours"),
+    "list": ("--backbone",),
+    "cka": ("--texts", "--languages", "--sentences", "--data-dir", "--batch-size", "--epochs", "--seed"),
+    "probe": ("--task", "--texts", "--languages", "--split", "--examples", "--l2", "--seed", "--data-dir"),
+    "lens": ("--task", "--source", "--languages", "--split", "--examples", "--steps", "--corpus", "--data-dir"),
+    "prompts": ("--pooling", "--linkage"),
+    "overlap": ("--source", "--languages", "--split", "--limit", "--data-dir"),
+    "correlation": ("--metric",),
+}
+"""Of each command, those that take a value; it is spoiled."""
+_INSERTED = (
+    *(b"\xff", b"\x00", b"\xe0\xb8", b"\xed\xa0\x80", b"\n", b"\r", b'"', b"[" * 3_000, b"{" * 200, b"9" * 5_000),
+    *(b"\xef\xbb\xbf", b"&a [*a]", b"!!python/name:x ", b"x: 1\nx: 2\n", b"---\n", b"\t", b",", b"\\ud800", b"'"),
+    *("\u2028".encode(), "\u202e".encode(), b"\x1b[31m", b"NaN", b"null", b"-", b": ", b"x" * 100_000, b" " * 50_000),
+)
 
 
 def edits(rng: random.Random, content: bytes, path: str) -> dict[str, Any]:
@@ -119,21 +192,7 @@ def _changed(rng: random.Random, data: Any) -> Any:
 
 def _bytes(rng: random.Random, content: bytes) -> bytes:
     place = rng.randrange(len(content) + 1)
-    insert = rng.choice(
-        (b"\xff", b"\x00", b"\xe0\xb8", b"\xed\xa0\x80", b"\n", b"\r", b'"', b"[" * 3_000, b"{" * 200, b"9" * 5_000)
-        + (b"\xef\xbb\xbf", b"&a [*a]", b"!!python/name:x ", b"x: 1\nx: 2\n", b"---\n", b"\t", b",", b"\\ud800", b"'")
-        + (
-            "\u2028".encode(),
-            "\u202e".encode(),
-            b"\x1b[31m",
-            b"NaN",
-            b"null",
-            b"-",
-            b": ",
-            b"x" * 100_000,
-            b" " * 50_000,
-        )
-    )
+    insert = rng.choice(_INSERTED)
     kind = rng.choice(("insert", "insert", "cut", "cut", "flip", "twice", "empty", "utf16", "front", "back", "noise"))
     return {
         "insert": content[:place] + insert + content[place:],

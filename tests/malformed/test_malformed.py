@@ -18,14 +18,27 @@ from typing import Any
 
 import pytest
 
-from malformed.mutate import ARGUMENTS, OVERRIDES, edits
+from malformed.mutate import ARGUMENTS, OPTIONS, OVERRIDES, edits
 from malformed.world import Target, _targets, build
 
 SECONDS = 10.0
 TOTAL = 2_000
 SUBPROCESSES = 40
+SEED = os.environ.get("XLGEN_MALFORMED_SEED", "")
+"""Of other cases than the usual ones."""
 # Reports draw plots, which takes seconds; the others are cheap.
-_WEIGHTS = {"report": 0.5, "choices": 0.5, "export": 0.5, "list": 0.3, "train": 1.6, "resume": 1.6}
+_WEIGHTS = {
+    "report": 0.5,
+    "choices": 0.5,
+    "export": 0.5,
+    "list": 0.3,
+    "cka": 0.6,
+    "probe": 0.6,
+    "lens": 0.6,
+    "prompts": 0.6,
+    "train": 1.6,
+    "resume": 1.6,
+}
 TARGETS = list(_targets())
 _SUM = sum(_WEIGHTS.get(target.name, 1.0) for target in TARGETS)
 COUNTS = {target.name: -(-int(TOTAL * _WEIGHTS.get(target.name, 1.0)) // int(_SUM)) for target in TARGETS}
@@ -97,20 +110,29 @@ def worker(pristine: Path) -> Iterator[Worker]:
     found.close()
 
 
+def options_of(target: Target) -> tuple[str, ...]:
+    """The options of a target's command that are spoiled."""
+    return OPTIONS.get(target.argv[1] if target.argv[0] == "analyze" else target.argv[0], ())
+
+
 def case_of(target: Target, number: int, pristine: Path) -> dict[str, Any]:
     """The case ``number`` of a target: one file, one argument, or standard input spoiled."""
-    rng = random.Random(f"{target.name}/{number}")
+    rng = random.Random(f"{SEED}{target.name}/{number}")
     argv, changed, stdin = list(target.argv), {}, b""
     if target.stdin is not None:
         found = edits(rng, (pristine / target.stdin).read_bytes(), target.stdin)
         stdin = found.get("data", b"")
-    elif target.files and (rng.random() < 0.8 or not (target.options or target.argv[0] == "train")):
+    elif target.files and (
+        rng.random() < 0.75 or not (target.options or options_of(target) or target.argv[0] == "train")
+    ):
         path = target.files[number % len(target.files)]
         found = edits(rng, (pristine / path).read_bytes(), path)
         changed[path] = {"data": base64.b64encode(found["data"]).decode()} if "data" in found else found
+    elif (names := options_of(target)) and rng.random() < 0.6:
+        argv += [rng.choice(names), rng.choice(ARGUMENTS)]
     elif target.argv[0] == "train":
         argv[2:2] = rng.sample(OVERRIDES, rng.choice((1, 1, 2)))
-    else:
+    elif target.options:
         argv[argv.index(rng.choice(target.options))] = rng.choice(ARGUMENTS)
     argv = [text.replace("\x00", "") for text in argv]  # which no system passes on
     return {"argv": argv, "edits": changed, "stdin": base64.b64encode(stdin).decode(), "changes": list(target.changes)}
@@ -162,7 +184,7 @@ def test_there_are_two_thousand_and_every_command_is_tried() -> None:
         "score",
         "list",
     }
-    assert commands >= {"analyze spectra", "analyze overlap", "analyze correlation"}
+    assert commands >= {f"analyze {name}" for name in ("spectra", "overlap", "correlation", "cka", "probe", "lens")}
 
 
 @pytest.mark.parametrize("number", range(SUBPROCESSES))

@@ -20,8 +20,9 @@ def versions(root: Path) -> dict[str, tuple[int, int]]:
     found = {}
     for folder, _, names in os.walk(root):
         for name in names:
-            status = os.lstat(os.path.join(folder, name))
-            found[os.path.relpath(os.path.join(folder, name), root)] = (status.st_size, status.st_mtime_ns)
+            path = Path(folder, name)
+            status = path.lstat()
+            found[str(path.relative_to(root))] = (status.st_size, status.st_mtime_ns)
     return found
 
 

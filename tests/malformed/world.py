@@ -53,7 +53,13 @@ def build(root: Path, checkpoint: Callable[[str], Path]) -> list[Target]:
 
 def _data(root: Path) -> None:
     root.mkdir(parents=True)
-    rows = {c: [{"id": str(n), "text": t, "title": t[:9], "prediction": t, "references": [t], "language": c} for n in range(3)] for c, t in TEXTS.items()}  # fmt: skip
+    rows = {
+        c: [
+            {"id": str(n), "text": t, "title": t[:9], "prediction": t, "references": [t], "language": c}
+            for n in range(3)
+        ]
+        for c, t in TEXTS.items()
+    }
     for code, found in rows.items():
         for split in ("train", "test"):
             (root / f"{code}.{split}.jsonl").write_text(
@@ -87,10 +93,33 @@ def _recipes(root: Path, backbone: Path) -> None:
         "csv": {**base, "reader": {"name": "csv", "path": "rows.csv", "same_file_for_all_splits": True}},
         "tsv": {**base, "reader": {"name": "tsv", "path": "rows.tsv"}},
         "lines": {**base, "target": "text", "reader": {"name": "lines", "path": "out.txt"}},
-        "squad": {**base, "source": "{question} {context}", "target": "answers", "reader": {"name": "squad", "path": "gold.json"}},
-        "conllu": {**base, "kind": "tagging", "source": "{tokens:words}", "target": "tags", "labels": ["DET", "NOUN"], "metrics": ["accuracy"], "main_metric": "accuracy", "reader": {"name": "conllu", "path": "words.conllu"}},
-        "tagged": {**base, "kind": "tagging", "source": "{tokens:words}", "target": "tags", "labels": ["O", "B-PER"], "metrics": ["accuracy"], "main_metric": "accuracy", "reader": {"name": "tagged", "path": "words.tsv"}},
-    }  # fmt: skip
+        "squad": {
+            **base,
+            "source": "{question} {context}",
+            "target": "answers",
+            "reader": {"name": "squad", "path": "gold.json"},
+        },
+        "conllu": {
+            **base,
+            "kind": "tagging",
+            "source": "{tokens:words}",
+            "target": "tags",
+            "labels": ["DET", "NOUN"],
+            "metrics": ["accuracy"],
+            "main_metric": "accuracy",
+            "reader": {"name": "conllu", "path": "words.conllu"},
+        },
+        "tagged": {
+            **base,
+            "kind": "tagging",
+            "source": "{tokens:words}",
+            "target": "tags",
+            "labels": ["O", "B-PER"],
+            "metrics": ["accuracy"],
+            "main_metric": "accuracy",
+            "reader": {"name": "tagged", "path": "words.tsv"},
+        },
+    }
     for name, task in tasks.items():
         (root / f"{name}.yaml").write_text(yaml.safe_dump({"parallel": True, **task}, allow_unicode=True))
     stage = {
@@ -134,21 +163,62 @@ def _resumable(root: Path) -> None:
 
 
 def _targets() -> Iterator[Target]:
-    yield Target("train", ("train", "recipe.yaml", "--out", "out/run"), ("recipe.yaml", "titles.yaml", "en.train.jsonl", "th.test.jsonl"))  # fmt: skip
-    begun = ("recipe.yaml", "metrics.jsonl", "state.json", "checkpoints/step-1/checkpoint.json", "checkpoints/step-1/resume/state.json", "checkpoints/step-1/trained.safetensors", "checkpoints/step-1/resume/optimizer.safetensors")  # fmt: skip
-    yield Target("resume", ("train", "recipe.yaml", "training.steps=2", "evaluation.every=null", "--out", "begun", "--resume"), tuple(f"begun/{name}" for name in begun), ("begun",))  # fmt: skip
-    yield Target("study", ("study", "study.yaml", "--out", "out/study", "--only", "nothing-is-called-so"), ("study.yaml",))  # fmt: skip
+    yield Target(
+        "train",
+        ("train", "recipe.yaml", "--out", "out/run"),
+        ("recipe.yaml", "titles.yaml", "en.train.jsonl", "th.test.jsonl"),
+    )
+    begun = (
+        "recipe.yaml",
+        "metrics.jsonl",
+        "state.json",
+        "checkpoints/step-1/checkpoint.json",
+        "checkpoints/step-1/resume/state.json",
+        "checkpoints/step-1/trained.safetensors",
+        "checkpoints/step-1/resume/optimizer.safetensors",
+    )
+    yield Target(
+        "resume",
+        ("train", "recipe.yaml", "training.steps=2", "evaluation.every=null", "--out", "begun", "--resume"),
+        tuple(f"begun/{name}" for name in begun),
+        ("begun",),
+    )
+    yield Target(
+        "study", ("study", "study.yaml", "--out", "out/study", "--only", "nothing-is-called-so"), ("study.yaml",)
+    )
     for name, weights in (("full", "model"), ("adapters", "trained")):
         place = f"{name}/checkpoints/step-1"
         files = [f"{place}/checkpoint.json", f"{place}/{weights}.safetensors"]
         if name == "full":
-            files += [f"{place}/config.json", f"{place}/tokenizer.json", f"{place}/tokenizer_config.json", f"{place}/generation_config.json"]  # fmt: skip
-        yield Target(f"predict {name}", ("predict", name, "--language", "th", "--input", "in.jsonl", "--output", "out/p.jsonl"), (*files, "in.jsonl"), options=("th", "in.jsonl"))  # fmt: skip
-        yield Target(f"evaluate {name}", ("evaluate", name, "--languages", "th", "--examples", "1", "--out", "out/e"), (*files[:2], "th.test.jsonl"), options=("th", "1"))  # fmt: skip
+            files += [
+                f"{place}/config.json",
+                f"{place}/tokenizer.json",
+                f"{place}/tokenizer_config.json",
+                f"{place}/generation_config.json",
+            ]
+        yield Target(
+            f"predict {name}",
+            ("predict", name, "--language", "th", "--input", "in.jsonl", "--output", "out/p.jsonl"),
+            (*files, "in.jsonl"),
+            options=("th", "in.jsonl"),
+        )
+        yield Target(
+            f"evaluate {name}",
+            ("evaluate", name, "--languages", "th", "--examples", "1", "--out", "out/e"),
+            (*files[:2], "th.test.jsonl"),
+            options=("th", "1"),
+        )
         yield Target(f"spectra {name}", ("analyze", "spectra", name), tuple(files[:3]))
     yield Target("predict stdin", ("predict", "adapters", "--language", "th", "--input", "-"), stdin="in.jsonl")
-    yield Target("export", ("export", "adapters", "--to", "transformers", "--out", "out/x", "--examples", "1"), ("adapters/checkpoints/step-1/checkpoint.json",), options=("transformers", "1"))  # fmt: skip
-    runs = tuple(f"study/runs/{run}/{name}" for run in ("one", "two") for name in ("recipe.yaml", "metrics.jsonl", "state.json"))  # fmt: skip
+    yield Target(
+        "export",
+        ("export", "adapters", "--to", "transformers", "--out", "out/x", "--examples", "1"),
+        ("adapters/checkpoints/step-1/checkpoint.json",),
+        options=("transformers", "1"),
+    )
+    runs = tuple(
+        f"study/runs/{run}/{name}" for run in ("one", "two") for name in ("recipe.yaml", "metrics.jsonl", "state.json")
+    )
     predictions = ("study/runs/two/predictions/step-400/th.jsonl", "study/runs/one/predictions/step-200/en.jsonl")
     for name, argv in (
         ("report", ("report", "study")),
@@ -159,11 +229,49 @@ def _targets() -> Iterator[Target]:
         more = ("study/analysis/overlap.json", "study/analysis/overlap.svg") if name == "report" else ()
         yield Target(name, argv, (*runs, *predictions, *more), options=argv[2:])
     for source in ("rows.jsonl", "rows.jsonl.gz", "rows.csv", "rows.tsv"):
-        yield Target(f"score {source}", ("score", source, "--bootstrap", "10", "--metrics", "rouge1,lengths"), (source,), options=("10", "rouge1,lengths"))  # fmt: skip
+        yield Target(
+            f"score {source}",
+            ("score", source, "--bootstrap", "10", "--metrics", "rouge1,lengths"),
+            (source,),
+            options=("10", "rouge1,lengths"),
+        )
     yield Target("score stdin", ("score", "-", "--bootstrap", "10"), stdin="rows.jsonl")
-    yield Target("score lines", ("score", "out.txt", "--references", "gold.txt", "--language", "en", "--bootstrap", "10"), ("out.txt", "gold.txt"), options=("en",))  # fmt: skip
-    yield Target("score squad", ("score", "answers.json", "--references", "gold.json", "--language", "en", "--bootstrap", "10"), ("answers.json", "gold.json"))  # fmt: skip
-    yield Target("compare", ("score", "rows.jsonl", "--compare", "rows.csv", "--bootstrap", "10", "--faults", "out/f.jsonl"), ("rows.jsonl", "rows.csv"))  # fmt: skip
-    for task, data in (("csv", "rows.csv"), ("tsv", "rows.tsv"), ("lines", "out.txt"), ("squad", "gold.json"), ("conllu", "words.conllu"), ("tagged", "words.tsv"), ("titles", "th.test.jsonl")):  # fmt: skip
-        yield Target(f"overlap {task}", ("analyze", "overlap", f"{task}.yaml", "--limit", "2"), (f"{task}.yaml", data), options=("2",))  # fmt: skip
+    yield Target(
+        "score lines",
+        ("score", "out.txt", "--references", "gold.txt", "--language", "en", "--bootstrap", "10"),
+        ("out.txt", "gold.txt"),
+        options=("en",),
+    )
+    yield Target(
+        "score squad",
+        ("score", "answers.json", "--references", "gold.json", "--language", "en", "--bootstrap", "10"),
+        ("answers.json", "gold.json"),
+    )
+    yield Target(
+        "compare",
+        ("score", "rows.jsonl", "--compare", "rows.csv", "--bootstrap", "10", "--faults", "out/f.jsonl"),
+        ("rows.jsonl", "rows.csv"),
+    )
+    for task, data in (
+        ("csv", "rows.csv"),
+        ("tsv", "rows.tsv"),
+        ("lines", "out.txt"),
+        ("squad", "gold.json"),
+        ("conllu", "words.conllu"),
+        ("tagged", "words.tsv"),
+        ("titles", "th.test.jsonl"),
+    ):
+        yield Target(
+            f"overlap {task}",
+            ("analyze", "overlap", f"{task}.yaml", "--limit", "2"),
+            (f"{task}.yaml", data),
+            options=("2",),
+        )
     yield Target("list", ("list", "methods"), options=("methods",))
+    few = ("--languages", "en,th")
+    yield Target("cka", ("analyze", "cka", "full", "--sentences", "4", *few), options=("full", "4", "en,th"))
+    yield Target("probe", ("analyze", "probe", "full", "--examples", "4", *few), options=("full", "4", "en,th"))
+    yield Target(
+        "lens", ("analyze", "lens", "full", "--examples", "1", "--steps", "2", *few), options=("full", "2", "en,th")
+    )
+    yield Target("prompts", ("analyze", "prompts", "adapters"), options=("adapters",))
