@@ -103,7 +103,7 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
 
     from xlgen.backbones import loading
     from xlgen.data.tasks import load_task
-    from xlgen.doctor import product_rate
+    from xlgen.machine import product_rate
 
     if job["engine"] == "generate":  # loaded as its users load it; what is mapped before is not read
         backbone = loading.load(job["model"])

@@ -206,7 +206,7 @@ def figures(times: list[float], tokens: list[int], padding: list[float]) -> dict
     """Useful tokens a second and padding behind the first steps, and the machine's rate in the same process."""
     import torch
 
-    from xlgen.doctor import product_rate
+    from xlgen.machine import product_rate
 
     return {
         "tokens_per_second": sum(tokens[WARMUP + 1 :]) / (times[-1] - times[WARMUP]),

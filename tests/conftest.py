@@ -16,6 +16,8 @@ import hub_layout
 from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
+from xlgen.machine import slowdown
+from xlgen.training import loop
 
 torch.set_num_threads(1)
 # A busy machine is no reason to fail.
@@ -91,6 +93,20 @@ def _loaded(checkpoint: Callable[[str], Path]) -> Callable[[str], Backbone]:
         return kept[name]
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _train_in_no_emulated_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bf16 is emulated, a test that trains in it takes many times as long as it should."""
+    autocast = loop._autocast
+
+    def checked(accelerator: Any, precision: str) -> Any:
+        assert precision == "fp32" or accelerator.device.type != "cpu" or slowdown(precision) is None, (
+            f"this machine emulates {precision}; leave the precision of a test's training to it (auto)"
+        )
+        return autocast(accelerator, precision)
+
+    monkeypatch.setattr(loop, "_autocast", checked)
 
 
 @pytest.fixture(params=CHECKPOINTS)

@@ -170,7 +170,7 @@ def test_bad_input_is_2(
     assert "sentences" in say("cka", tiny, "--texts", "{sentence: 5}")
     assert "no backbone" in say("cka", "pocket-mt6")
     assert "config.json" in say("spectra", tmp_path)
-    assert "parallel" in say("overlap", tiny_task(["en", "th"]))
+    assert "a language beside en" in say("overlap", tiny_task(["en", "th"]), "--languages", "en")
     write_run(tmp_path / "run")
     assert "evaluation.xlrs" in say("correlation", tmp_path / "run")
     assert "there are: " in say("correlation", tmp_path / "run", "--metric", "rougeLL")
@@ -214,3 +214,26 @@ def test_a_full_disk_leaves_no_part_of_a_figure(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match=r"No space left on device: '.*map.svg'"):
         draw(panels, path, "again")
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == old
+
+
+def test_the_biased_cka_of_ji_et_al(
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Section 3.2: the plain formula on 80 sentences, all at once; near 1 where there are fewer than dimensions."""
+    first, second = checkpoint("mbart"), checkpoint("nllb")
+    found = {}
+    for flags in ((), ("--biased",)):
+        folder = tmp_path / f"cka{len(flags)}"
+        analyze("cka", first, second, "--languages", "en,fr", "--sentences", 80, *flags, "--out", folder)
+        found[flags] = rows(folder / "cka.json")
+    unbiased, biased = found[()], found["--biased",]
+    assert {row["signature"] for row in biased} == {"hsic:biased|states:encoder-mean|sentences:80"}
+    assert {row["n"] for row in biased} == {80}
+    pairs = [(a["value"], b["value"]) for a, b in zip(unbiased, biased, strict=True) if a["analysis"] == "cka-models"]
+    assert all(0 <= value <= 1 for _, value in pairs)
+    assert sum(b for _, b in pairs) > sum(a for a, _ in pairs)
+    said = refused(monkeypatch, capsys, "cka", first, second, "--biased", "--batch-size", 8)
+    assert "leave out --batch-size" in said

@@ -191,3 +191,32 @@ def test_a_study_without_its_language_identifier_ends_before_it_runs(tmp_path: P
     with pytest.raises(InputError, match=r"no language identification model at 'lid\.176\.bin'"):
         CliRunner().invoke(app, ["study", "c-sizes", "--out", str(tmp_path / "out")], catch_exceptions=False)
     assert not (tmp_path / "out" / "runs").exists()
+
+
+PROMPTED = ("v-table-8", "v-table-10", "v-table-11", "v-tables-2-7", "v-preliminary", "v-unlabelled")
+
+
+@pytest.mark.parametrize("name", PROMPTED)
+def test_prompts_of_vu_et_al_start_from_the_first_5000_ids(name: str) -> None:
+    """As ``population_size`` in the paper's repository (prompt_tuning/configs/prompts/from_sampled_vocab.gin)."""
+    stages = [stage for recipe in runs(name).values() for stage in recipe.stages if recipe.baseline is None]
+    prompts = [stage.adaptation for stage in stages if stage.adaptation["method"] == "prompt"]
+    assert prompts and all(options["init"] == "first-5000" for options in prompts)
+
+
+def test_each_language_prompt_has_a_seed_of_its_own() -> None:
+    """With one seed all prompts of one vector would start from the same one, and be alike for that."""
+    seeds = [recipe.seed for name, recipe in runs("v-unlabelled").items() if name.startswith("prompt-")]
+    assert len(seeds) == len(set(seeds)) == 107
+
+
+def test_prompts_are_searched_without_intermediate_tuning() -> None:
+    """Chirkova et al., Appendix A: "For each task and model (without intermediate tuning), we search"."""
+    prompts = {
+        name: recipe for name, recipe in runs("c-table-2").items() if recipe.stages[-1].adaptation["method"] == "prompt"
+    }
+    assert set(prompts) == {"mt5-prompt-xlsum", "mt5-prompt-squad-xquad"}
+    for name, recipe in prompts.items():
+        assert len(recipe.stages) == 1
+        assert recipe.stages[0].adaptation["num_virtual_tokens"] == 100
+        assert followed_by(name, study("c-table-2")) is None

@@ -112,7 +112,7 @@ def test_vu_et_al(name: str) -> None:
     """Section 2.2: steps, checkpoints, examples, beams; prompts on LM-adapted mT5; each row at its size."""
     for run, recipe in runs(name).items():
         last = recipe.stages[-1]
-        assert last.task == "wikilingua"
+        assert last.task == "wikilingua-gem"
         assert (last.training.steps, last.evaluation.every, last.evaluation.examples) == (100_000, 5_000, 250)
         assert (last.evaluation.num_beams, last.evaluation.length_penalty) == (4, 0.6)
         assert last.source_languages == ("en",) or "-sup-" in run
@@ -124,7 +124,7 @@ def test_vu_et_al(name: str) -> None:
             if target in run.split("-"):
                 assert set(last.evaluation.languages) in ({target}, {"en", target})
     assert runs(name)["lead-64"].baseline == {"name": "lead", "tokens": 64}
-    config = load_task("wikilingua", Path()).config
+    config = load_task("wikilingua-gem", Path()).config
     assert (set(config.languages), config.max_source_tokens, config.max_target_tokens) == (WIKILINGUA, 1024, 512)
 
 

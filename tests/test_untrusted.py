@@ -21,7 +21,7 @@ from xlgen.registry import InputError
 from xlgen.report.analyses import read_analyses
 from xlgen.report.svg import read_drawing
 from xlgen.results.rows import write_rows
-from xlgen.study.execute import Lane, isolated
+from xlgen.study.lanes import Lane, isolated
 from xlgen.study.mirror import Mirror
 from xlgen.study.plan import load_study
 from xlgen.training.evaluation import write_predictions
@@ -134,7 +134,7 @@ def test_every_child_process_is_isolated_or_is_not_python() -> None:
                 owner = node.value
                 if isinstance(owner, ast.Name) and owner.id in ("subprocess", "os"):
                     starts.append(path.relative_to(ROOT / "src" / "xlgen").as_posix())
-    assert set(starts) == {"study/execute.py", "training/folder.py"}
+    assert set(starts) == {"study/lanes.py", "training/folder.py"}
 
 
 # -- data

@@ -12,11 +12,14 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xlgen.config_base import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS
+from xlgen.config_base import Config as Config
+from xlgen.config_texts import ParallelText as ParallelText
+from xlgen.config_texts import TrackedText as TrackedText
 from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
 from xlgen.registry import Registry
 from xlgen.shipped import find_recipe
-from xlgen.strict import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS, Config
 
 __all__ = ["Config", "Recipe", "Stage", "build", "load_recipe", "validate"]
 
@@ -47,7 +50,8 @@ class Unlabelled(Config):
     languages: tuple[str, ...] = ()
     """Empty: every language of the corpus."""
     rate: float | None = Field(default=None, gt=0, le=1)
-    """Share of the stage's batches: 0.15 in Chirkova et al. (2023), 0.01 in Vu et al. (2022)."""
+    """Share of what the stage trains on, counted as its ``training.mix_by`` says: 0.15 of the data in Chirkova et al.
+    (2023), 0.01 in Vu et al. (2022)."""
     weight: float = Field(default=1.0, gt=0)
     """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=True)
@@ -101,13 +105,18 @@ class Training(Config):
     """Padded source tokens and padded target tokens of a batch are each at most this many (fairseq's meaning)."""
     max_examples: int | None = Field(default=None, ge=1)
     """At most this many examples in a batch."""
+    mix_by: Literal["batches", "examples"] = "batches"
+    """What rates and weights of the parts of a mixture are shares of. A batch holds more short texts than long ones, so
+    that 15 % of the batches may be half of the examples; the papers count examples."""
     accumulation: int = Field(default=1, ge=1, le=10**6)
     """Batches whose gradients make one step."""
     clip_norm: float | None = Field(default=1.0, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """None keeps what the backbone was pretrained with."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    """``auto``: bf16 where this machine multiplies in it faster than in fp32 (``xlgen doctor``), else fp32. It is
+    decided when the run begins and written into its ``recipe.yaml``, so that a resumed run keeps it."""
     gradient_checkpointing: bool = False
     """Forget what is inside of each layer and compute it again on the way back: less memory for a third more time."""
     train_examples: int | None = Field(default=None, ge=1)
@@ -120,6 +129,12 @@ class Training(Config):
     """Steps between checkpoints; None saves at every evaluation and at the end."""
     keep_checkpoints: int | None = Field(default=None, ge=1)
     """Keep only the newest so many; None keeps all."""
+    keep_best: tuple[Literal["source", "target", "xlrs"], ...] = ()
+    """Checkpoints that ``keep_checkpoints`` does not delete: the best by the main metric on the source languages, the
+    best for each evaluated language, the one with the lowest XLRS for each."""
+    next_from: Literal["last", "best"] = "last"
+    """What the next stage starts from: the last step, or the checkpoint with the best main metric on the source
+    languages (Vu et al. 2022, footnote 20, of intermediate tuning)."""
 
 
 class Sampling(Config):
@@ -133,21 +148,7 @@ class Sampling(Config):
     seed: Seed = 0
 
 
-class ParallelText(Config):
-    """Texts with their translations, by which XLRS is tracked (L, section 3)."""
-
-    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
-    """A reader and its options, as for unlabelled text. Rows of one id are parallel; without ids, those on one line."""
-    split: str = "validation"
-    field: str = "text"
-    id: str = "id"
-    sentences: int = Field(default=512, ge=1, le=100_000)
-    """The first so many of each language; 512 in L."""
-    languages: tuple[str, ...] = ()
-    """Empty: those that are evaluated. The first source language is what they are compared with."""
-    max_tokens: int = Field(default=128, ge=2, le=MOST_TOKENS)
-
-
+BeamSearch: TypeAlias = Literal["transformers", "t5x"]
 Cleanup: TypeAlias = Literal["leftovers", "phrases", "substrings"]
 """What is taken from the outputs before they are scored."""
 
@@ -166,6 +167,9 @@ class Evaluation(Config):
     """``source``: other languages' references are not read; figures that need them have no value there."""
     num_beams: Beams = 1
     length_penalty: float = Field(default=0.6, ge=-100, le=100)
+    beam_search: BeamSearch = "transformers"
+    """Whose rules beams follow: ``transformers`` divides scores by length ** length_penalty, ``t5x`` by
+    ((5 + length) / 6) ** length_penalty, as Vu et al. (2022) do; see ``xlgen.generation.beam_rules``."""
     sampling: Sampling | None = None
     """The best of ``num_beams`` samples of each input."""
     max_new_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
@@ -175,7 +179,7 @@ class Evaluation(Config):
     controls``. None: only what the backbone's family forces."""
     cleanup: Cleanup = "phrases"
     """What is taken from outputs before they are scored: leftovers of pretraining, as in Chirkova et al. (2023,
-    appendix A); besides these any substring that is repeated at the end, as in Vu et al. (2022, section 3.4); or only
+    appendix A); besides these any substring that is repeated at the end, as in Vu et al. (2022, footnote 12); or only
     ``phrases``: whole words that are repeated there, where a single word that stands twice (Bora Bora) is none."""
     batch_tokens: int = Field(default=16_000, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -187,8 +191,11 @@ class Evaluation(Config):
     path of a fastText model, from the current folder or from ``data_dir``. If None, the task's, or lid.176.ftz."""
     metric_options: Mapping[str, dict[str, Any]] = {}
     """Options of the task's metrics, over those in its file: ``{rouge: {use_stemmer: true}}``."""
-    xlrs: ParallelText | None = None
-    """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``."""
+    xlrs: TrackedText | None = None
+    """Track XLRS while training on these texts; None: on the task's own inputs, where they are ``parallel``. Give all
+    tasks of a study the same texts: the score's signature says which they are."""
+    at_start: bool = False
+    """Also evaluate at step 0, before training."""
 
     @field_validator("control", mode="before")
     @classmethod
@@ -201,6 +208,10 @@ class Stage(Config):
 
     task: str | None = None
     """The name of a task (``xlgen list tasks``) or the path of a task file."""
+    max_source_tokens: int | None = Field(default=None, ge=2)
+    """Instead of the task's: Chirkova et al. (2023) crop inputs to 1,024 tokens for mBART and to 512 for the others."""
+    max_target_tokens: int | None = Field(default=None, ge=2)
+    """Instead of the task's."""
     source_languages: tuple[str, ...] = Field(default=("en",), min_length=1)
     translate_train: TranslateTrain | None = None
     unlabelled: tuple[Unlabelled, ...] = ()
@@ -210,6 +221,12 @@ class Stage(Config):
     """Against forgetting: ``{name: l2_sp, weight: 0.01}``; see ``xlgen list penalties``."""
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The lengths that are not the task's, by their keys in a task's file."""
+        asked = {"max_source_tokens": self.max_source_tokens, "max_target_tokens": self.max_target_tokens}
+        return {key: value for key, value in asked.items() if value is not None}
 
     @field_validator("adaptation", mode="before")
     @classmethod

@@ -6,15 +6,11 @@ import importlib.util
 import os
 import platform
 import shutil
-import statistics
-import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+from xlgen.machine import faster_precision, product_rate
 
 _PACKAGES = ("xlgen", "torch", "transformers", "accelerate", "tokenizers", "datasets", "safetensors")
 _OPTIONAL = {
@@ -57,30 +53,15 @@ def _hardware() -> Iterator[tuple[str, str, str]]:
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     yield "CPU", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads", f"{memory:.0f} GiB of memory"
-    rates = {dtype: product_rate(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    faster = rates[torch.bfloat16] > 1.2 * rates[torch.float32]
     note = (
-        "use training.precision and evaluation.precision bf16" if faster else "bf16 gains little here; stay with fp32"
+        "training.precision: auto takes bf16 here; evaluation.precision: bf16 is faster too"
+        if faster_precision() == "bf16"
+        else "training.precision: auto takes fp32 here; bf16 is emulated or gains little"
     )
-    yield "matrix products", ", ".join(f"{rate:.0f} GFLOP/s in {str(d)[6:]}" for d, rate in rates.items()), note
+    measured = {"fp32": product_rate(torch.float32), "bf16": product_rate(torch.bfloat16)}
+    yield "matrix products", ", ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in measured.items()), note
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         yield "GPU", properties.name, f"{properties.total_memory / 2**30:.0f} GiB, {torch.cuda.device_count()} of them"
     else:
         yield "GPU", "none", "training runs on the CPU"
-
-
-def product_rate(dtype: torch.dtype, size: int = 1024, device: str | None = None) -> float:
-    """GFLOP/s of a square matrix product, the median of a few: the limit of all that is bound by arithmetic."""
-    import torch
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(7):
-        started = time.perf_counter()
-        a @ b
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return 2 * size**3 / statistics.median(seconds) / 1e9

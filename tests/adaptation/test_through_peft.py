@@ -1,5 +1,6 @@
 """LoRA, (IA)3 and prefix tuning: what peft gives when it is used by hand, and what it can open."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,3 +162,27 @@ def test_biases_and_norms(any_backbone: Backbone) -> None:
     else:
         with pytest.raises(BackboneError, match="has no bias vectors"):
             method.prepare(any_backbone)
+
+
+@pytest.mark.parametrize("method", ["lora", "ia3"])
+def test_a_checkpoint_is_the_same_in_every_process(
+    method: str, tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    """peft keeps names of modules in sets, whose order depends on the process's hash seed."""
+    script = (
+        "import sys; from pathlib import Path; from xlgen.adaptation.base import build_method\n"
+        "from xlgen.backbones import loading\n"
+        "backbone, method = loading.load(sys.argv[1]), build_method(sys.argv[2])\n"
+        "method.prepare(backbone); method.save(backbone, Path(sys.argv[3]))\n"
+    )
+    options = {"method": method}
+    if method == "lora":
+        options["targets"] = ["query", "key", "value", "output", "feed_forward_in", "feed_forward_out"]
+    script = script.replace("sys.argv[2]", repr(options))
+    written = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        words = [sys.executable, "-c", script, str(checkpoint("mt5")), "", str(tmp_path / seed)]
+        subprocess.run(words, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True)
+        written.append({file.name: file.read_bytes() for file in (tmp_path / seed).iterdir()})
+    assert written[0] == written[1]

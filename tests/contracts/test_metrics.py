@@ -17,14 +17,15 @@ from xlgen.metrics.sp_rouge import SpRouge
 FIGURES = {
     "rouge1", "rouge2", "rougeL", "rougeLsum", "sp_rougeL", "sp_rougeLsum", "squad_f1", "squad_em", "mlqa_f1",
     "sp_rouge1", "sp_rouge2", "chrf", "chrf_corpus", "bleu", "ter", "bertscore_f1", "comet",
-    "mlqa_em", "correct_language_rate", "lid_confidence", "ascii_rate", "line_pass_rate", "word_pass_rate",
+    "mlqa_em", "correct_language_rate", "lid_confidence", "lid_confidence_en",
+    "ascii_rate", "line_pass_rate", "word_pass_rate",
     "empty_rate", "leftover_rate", "prediction_length", "reference_length", "xlrs",
     "ok_rate", "wrong_language_rate", "code_switched_rate", "repeated_ending_rate", "loop_rate", "copied_rate",
     "truncated_rate", "wrong_script_rate", "script_rate", "unknown_rate", "reference_wrong_language_rate",
     "reference_unknown_rate", "reference_language_rate", "language_confusion_pass_rate", "short_language_rate",
     "cannot_tell_rate",
     "accuracy", "tag_accuracy", "mean_span_f1", "word_accuracy", "macro_f1", "span_f1", "span_precision", "span_recall",
-    "ndcg", "xglue_ndcg",
+    "ndcg", "xglue_ndcg", "label_f1",
 }
 # fmt: on
 # Of outputs that pass by lines only: an empty one does not, and line_pass_rate says so. Of references that are numbers.

@@ -256,3 +256,43 @@ def test_mtg_from_local_files(tmp_path: Path) -> None:
         file.write_text('{"src": "A.", "tgt": "B."}\n', encoding="utf-8")
         (found,) = load_task(task, tmp_path).examples("de", "validation")
         assert (shown(found.source), tuple(map(shown, found.targets))) == (f"{source}<extra_id_0>", ("<extra_id_0>B.",))
+
+
+def test_wikilingua_of_gem(tmp_path: Path) -> None:
+    """Documents and summaries in one language, with GEM's splits; its own targets are English."""
+    folder = tmp_path / "GEM" / "gem"
+    rows = {
+        "english_en": {"source_aligned": {"en": "Do it."}, "target_aligned": {"en": "Done."}},
+        "french_fr": {
+            "source_aligned": {"fr": "Fais-le.", "en": "Do it."},
+            "target_aligned": {"fr": "Fait.", "en": "Done."},
+        },
+        "thai_th": {"source_aligned": {"th": "ทำ", "en": "Do it."}, "target_aligned": {"th": "เสร็จ", "en": "Done."}},
+    }
+    for name, row in rows.items():
+        for split in ("train", "validation", "test"):
+            other = {**row, "source_aligned": dict.fromkeys(row["source_aligned"], " ")}
+            columns = {key: [row[key], other[key]] for key in row}
+            columns |= {"gem_id": [f"{name}-{split}-0", f"{name}-{split}-1"], "source": ["x"] * 2, "target": ["y"] * 2}
+            parquet(folder / f"wiki_lingua_{name}" / split / "0000.parquet", columns)
+    task = load_task("wikilingua-gem", tmp_path)
+    (french,) = task.examples("fr", "validation")
+    assert (french.id, french.source, french.targets) == ("french_fr-validation-0", "Fais-le.", ("Fait.",))
+    (thai,) = task.examples("th", "test")
+    assert (thai.source, thai.targets) == ("ทำ", ("เสร็จ",))
+    (english,) = task.examples("en", "train")
+    assert (english.source, english.targets) == ("Do it.", ("Done.",))
+    original = load_task("wikilingua", tmp_path).config
+    assert (task.config.languages, task.config.max_source_tokens) == (original.languages, original.max_source_tokens)
+
+
+@pytest.mark.parametrize("name", ["v-table-8", "v-table-10", "v-table-11", "v-preliminary"])
+def test_the_recipes_of_vu_et_al_use_gem_s_splits(name: str) -> None:
+    assert {run.recipe.stages[-1].task for run in load_study(name).runs} == {"wikilingua-gem"}
+
+
+def test_local_and_hub_questions_are_scored_alike() -> None:
+    """Chirkova et al., Appendix A: only answers without numbers that are identified as the target language."""
+    for name in ("squad-xquad", "squad-xquad-hub"):
+        assert load_task(name, Path()).config.subset == "no-digits-in-language"
+    assert load_task("squad-xquad-mt5", Path()).config.subset is None

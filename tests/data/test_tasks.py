@@ -17,7 +17,8 @@ from xlgen.data.tasks import Task, interleave, load_task
 from xlgen.data.templates import fill
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
-from xlgen.training.evaluation import check_scoring, score_rows
+from xlgen.training.checking import check_scoring
+from xlgen.training.evaluation import score_rows
 
 TASK: dict[str, Any] = {
     "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},

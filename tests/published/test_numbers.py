@@ -8,7 +8,9 @@ import pytest
 
 from xlgen.languages import Language
 from xlgen.metrics.base import plugins
+from xlgen.metrics.options import owner_of
 from xlgen.published import TEXT, Cell, Paper, Table, find, load
+from xlgen.registry import UnknownNameError
 
 # Cells with a number, counted in the papers: rows x columns, less what is left empty.
 COUNTS = {
@@ -165,6 +167,7 @@ def test_metrics_of_ours_are_called_as_ours() -> None:
     ours = {figure.name for name in plugins.names() for figure in plugins.get(name).figures}
     named = {cell.metric for found in load() for cell in found.cells}
     assert named & ours == {
+        "lid_confidence_en",
         "accuracy",
         "rouge2",
         "rougeL",
@@ -316,3 +319,24 @@ def test_translation_of_english_outputs_scores_below_a_lower_rate() -> None:
     }
     assert len(chosen["Best-En LR + Tr."]) == len(chosen["Best-non-En LR"]) == 6
     assert all(low < high for low, high in zip(*chosen.values(), strict=True))
+
+
+def test_every_published_metric_can_be_measured() -> None:
+    """By a metric, or by an analysis or a search that has another name for it."""
+    elsewhere = {
+        "learning_rate": "the search",
+        "questions": "the subset's share",
+        "pearson": "benchmarks/judgement.py",
+        "spearman": "analyze correlation",
+        "label_overlap": "analyze overlap",
+        "answers": "analyze overlap: the share of numbers",
+        "language_errors": "not defined by the paper",
+        "directions": "counted in a table",
+    }
+    left = set()
+    for cell in find():
+        try:
+            owner_of(cell.metric)
+        except UnknownNameError:
+            left.add((cell.paper, cell.metric))
+    assert {metric for paper, metric in left if paper != "J"} <= set(elsewhere)

@@ -211,7 +211,7 @@ def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
     assert found["seeds"] == ("1", "3")
     assert found["checkpoint"][1].startswith("the best of 20 for each target language")
     where = {row["point"].value: row["where"].value for row in protocol_table(load(tmp_path)).rows}
-    assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.3")
+    assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.2.2, footnote 12")
 
 
 def test_a_baseline_is_not_asked_how_it_trained(tmp_path: Path) -> None:
@@ -273,3 +273,49 @@ def test_every_method_that_a_name_leads_to_is_published() -> None:
 def test_tasks_by_their_published_name() -> None:
     assert (family("pocket-qa"), family("somebody-elses")) == ("question answering", None)
     assert published_task("squad-xquad-hub") == "squad-xquad"
+
+
+def test_the_share_of_unlabelled_text_has_its_unit(tmp_path: Path) -> None:
+    """Chirkova et al. and Vu et al. count examples."""
+    for name, mix_by in (("a", "examples"), ("b", "batches")):
+        values = {"sp_rougeLsum": {"fr": 4.0}}
+        write(tmp_path / name, values, task="wikilingua", report_as="mix-unsup-all", backbone="google/mt5-base")
+        path = tmp_path / name / "recipe.yaml"
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe["recipe"]["stages"][-1] |= {"unlabelled": [{"rate": 0.01, "languages": ["fr", "ru"]}]}
+        recipe["recipe"]["stages"][-1]["training"]["mix_by"] = mix_by
+        path.write_text(yaml.safe_dump(recipe))
+    assert "unlabelled rate" not in points(tmp_path / "a")
+    assert points(tmp_path / "b")["unlabelled rate"][0] == "0.01 of the batches"
+
+
+def unlabelled(folder: Path, stage: int, *languages: str) -> None:
+    path = folder / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe["recipe"]["stages"][stage]["unlabelled"] = [{"rate": 0.01, "languages": list(languages)}]
+    path.write_text(yaml.safe_dump(recipe))
+
+
+def test_text_of_one_language_and_of_all_have_their_own_rows(tmp_path: Path) -> None:
+    """V, Table 11: MIX-UNSUP is a model for each target language, MIX-UNSUP-ALL one model."""
+    values = {"sp_rougeLsum": {"en": 39.0, "fr": 30.0, "ru": 20.0}}
+    shared = {"task": "wikilingua-gem", "backbone": "google/mt5-base"}
+    for name, languages in (("mix-unsup-fr", ["fr"]), ("mix-unsup-all", ["en", "fr", "ru", "th"])):
+        write(tmp_path / name, values, report_as=name, **shared)
+        unlabelled(tmp_path / name, -1, *languages)
+    assert {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-fr")} == {
+        ("V, Table 11, BASE MODEL, MIX-UNSUP", "French")
+    }
+    found = {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-all")}
+    assert {place for place, _ in found} == {"V, Table 11, BASE MODEL, MIX-UNSUP-ALL"}
+    assert {name for _, name in found} == {"English", "French", "Russian", "mean of 2 others"}
+
+
+def test_a_prompt_tuned_on_text_of_one_language_is_compared_in_that_language(tmp_path: Path) -> None:
+    values = {"sp_rougeLsum": {"en": 39.0, "th": 20.0}}
+    shared = {"method": "prompt", "task": "wikilingua-gem", "backbone": "DKYoon/mt5-base-lm-adapt"}
+    write(tmp_path / "run", values, report_as="it-lm-th", **shared)
+    unlabelled(tmp_path / "run", 0, "th")
+    assert {(place, name) for _, place, name in lines(tmp_path / "run")} == {
+        ("V, Table 11, BASE PROMPT, IT-LM", "Thai")
+    }

@@ -23,6 +23,7 @@ def test_all_plots_of_a_study(study: Path) -> None:
         "While training",
         "ROUGE-L while training, language by language",
         "Right language while training, language by language",
+        "Lengths of outputs while training, language by language",
         "Faults by language",
         "Lengths",
     ]
@@ -42,6 +43,27 @@ def test_axes_say_what_they_show_and_in_which_unit(study: Path) -> None:
         assert label in found["Lengths"]
     for name in ("Thai", "Hindi", "Russian"):
         assert name in found["ROUGE-L while training, language by language"]
+
+
+def test_ascii_and_lengths_while_training(tmp_path: Path) -> None:
+    """As in Figure 3 of Vu et al. (2022), and Figures 3 and 4 of Chirkova et al. (2023)."""
+    write_run(tmp_path / "run")
+    log = tmp_path / "run" / "metrics.jsonl"
+    rows = [
+        {"event": "figure", "step": step, "language": code, "metric": "ascii_rate", "value": float(step / 10), "n": 4}
+        for step in (200, 400, 600)
+        for code in ("en", "ru", "th")
+    ]
+    whole = log.read_text(encoding="utf-8").rsplit("\n", 1)[0] + "\n"
+    log.write_text(whole + "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = {plot.title: plot.svg for plot in plots.all_plots(load(tmp_path))}
+    ascii_plot = found["ASCII characters while training, language by language"]
+    lengths = found["Lengths of outputs while training, language by language"]
+    for label in ("Russian", "Thai", "training steps", "ASCII characters (%)"):
+        assert label in ascii_plot
+    for label in ("Russian", "Japanese", "mean length", "references"):
+        assert label in lengths
+    assert "references" not in ascii_plot
 
 
 def test_ids_differ_between_plots(study: Path) -> None:

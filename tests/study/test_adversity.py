@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 import yaml
-from filelock import FileLock
 from rich.console import Console
 
 from xlgen.cli import main
-from xlgen.study.execute import Lane, execute
+from xlgen.study.execute import execute
+from xlgen.study.lanes import Lane
 from xlgen.study.plan import PlannedRun, load_study
 from xlgen.study.worker import train_one
+from xlgen.training.folder import lock_run
 from xlgen.training.run import train
 
 BASE: dict[str, Any] = {
@@ -178,7 +179,7 @@ def test_what_another_finished_while_one_waited_is_left_alone(study: Callable[..
     folder = tmp_path / "runs" / "lead2"
     folder.parent.mkdir()
     codes: list[int] = []
-    with FileLock(f"{folder}.lock"):
+    with lock_run(folder):
         waiting = threading.Thread(
             target=lambda: codes.append(train_one(planned.recipe.model_dump(mode="json"), folder))
         )

@@ -19,11 +19,14 @@ from xlgen.config import Evaluation, Recipe
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, load_task
+from xlgen.errors import describe
 from xlgen.pocket import world
 from xlgen.registry import InputError
 from xlgen.report.decision import decision_page
 from xlgen.results.rows import load, of_runs
-from xlgen.study.auto import Decision, auto, choose, plan
+from xlgen.study.auto import Decision, UndecidedError, auto, choose, plan
+from xlgen.study.lanes import Lane
+from xlgen.study.plan import PlannedRun
 from xlgen.training.evaluation import evaluation_examples
 
 CONSOLE = Console(stderr=True, quiet=True)
@@ -104,6 +107,28 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/metrics.jsonl")} == before
 
 
+def test_a_lost_worker_is_no_reason_for_another_decision(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a worker dies each time, as for want of memory, there is no decision and the exit code says so."""
+
+    class Dying(Lane):
+        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+            def kill() -> None:
+                if self.process and run.name == "adapters-1e-4":
+                    self.process.kill()
+
+            return super().train(run, folder, kill)
+
+    monkeypatch.setattr("xlgen.study.execute.Lane", Dying)
+    monkeypatch.setattr("xlgen.study.lanes._POLL_SECONDS", 0.01)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["train", str(recipe), "--auto", "--out", str(out), "--workers", "1"])
+    assert isinstance(done.exception, UndecidedError) and describe(done.exception) is not None
+    assert "adapters-1e-4: its worker was lost 4 times (SIGKILL" in str(done.exception)
+    assert not (out / "decision.json").exists() and not (out / "chosen").exists()
+
+
 class Guarded(dict[str, Any]):
     """A record that nobody may ask for its label."""
 
@@ -151,6 +176,14 @@ def test_what_is_tried(recipe: Path) -> None:
     assert study.search is not None and study.search.criterion == {"name": "label-free", "threshold": 90}
     (stage,) = plan(read(recipe, evaluation={"every": None}, training={"steps": 11}), 95, ()).runs[0].recipe.stages
     assert stage.evaluation.every == 2
+
+
+def test_the_source_is_evaluated_whatever_the_recipe_lists(recipe: Path) -> None:
+    """Without it each criterion would be minus infinity, and the lowest rate would be taken in silence."""
+    (stage,) = plan(read(recipe, evaluation={"languages": ["french", "th"]}), 95, ()).runs[0].recipe.stages
+    assert stage.evaluation.languages == ("en", "fr", "th")
+    (stage,) = plan(read(recipe, evaluation={"languages": []}), 95, ()).runs[0].recipe.stages
+    assert stage.evaluation.languages == ()
 
 
 def test_no_task_and_no_time(recipe: Path, tmp_path: Path) -> None:

@@ -184,3 +184,28 @@ def test_what_nothing_here_can_open(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2 and "cannot open" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_no_longer_one_before_its_weights_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where one is fetched, it becomes one with its last file: a kill on the way leaves no half of a checkpoint."""
+    here, there = Mirror(f"file://{tmp_path}/there", tmp_path / "a"), Mirror(f"file://{tmp_path}/there", tmp_path / "b")
+    names = ("adapter.safetensors", "checkpoint.json", "trained.safetensors")
+    folder = here.folder / "runs" / "x" / "checkpoints" / "step-1"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text(name, encoding="utf-8")
+    here.push()
+    order: list[str] = []
+    kind = type(here._fs)
+    get, remove = kind.get_file, kind.rm_file
+    monkeypatch.setattr(kind, "get_file", lambda fs, path, *rest: (order.append(Path(path).name), get(fs, path, *rest)))
+    monkeypatch.setattr(kind, "rm_file", lambda fs, path: (order.append(Path(path).name), remove(fs, path)))
+    there.pull()
+    assert sorted(order) == sorted(names) and order[-1] == "checkpoint.json"
+    order.clear()
+    for name in names:
+        (folder / name).unlink()
+    here.push()
+    assert sorted(order) == sorted(names) and order[0] == "checkpoint.json"

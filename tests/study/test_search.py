@@ -156,6 +156,25 @@ def test_a_rate_at_which_training_fails_or_diverges_is_the_worst(
     assert machine.runs == ["full-3e-3"], "what failed is tried again, what diverged is not"
 
 
+def test_a_search_ends_undecided_where_a_run_is_lost(
+    study: Callable[..., Study], machine: Machine, tmp_path: Path
+) -> None:
+    """A worker that died says nothing of its rate: no other rate is tried in its place, and nothing is chosen."""
+    found, out = study(**FOLLOW), tmp_path / "out"
+    machine.failing = {"full-1e-4", "adapters-1e-3"}
+    assert set(search(found, out, 1, CONSOLE)) == machine.failing
+    assert machine.waves == [[*FULL[:3], *ADAPTERS[:3]]]
+    assert all(state.chosen is None for state in progress(found, out, machine.failing))
+    machine.failing, machine.waves = set(), []
+    assert search(found, out, 1, CONSOLE) == {}
+    assert machine.waves[0] == ["full-1e-4", "adapters-1e-3"]
+    assert {state.base.name: state.chosen for state in progress(found, out)} == {
+        "full": 3e-4,
+        "adapters": 1e-2,
+        "mixing": 3e-3,
+    }
+
+
 def test_policies_by_name_baselines_and_criterion(
     study: Callable[..., Study], machine: Machine, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_what_stays() -> None:
     assert (stage.training.optimizer, stage.training.schedule, stage.training.precision) == (
         "adafactor",
         "constant",
-        "bf16",
+        "auto",
     )
     assert stage.training.accumulation == 2
     assert stage.evaluation.num_beams == 4

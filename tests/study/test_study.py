@@ -15,7 +15,8 @@ from rich.console import Console
 from xlgen.overrides import RecipeError
 from xlgen.registry import InputError
 from xlgen.results.rows import collect
-from xlgen.study.execute import Lane, execute, failures, lanes_for, threads_of
+from xlgen.study.execute import execute, failures, lanes_for
+from xlgen.study.lanes import Lane, threads_of
 from xlgen.study.plan import PlannedRun, Study, load_study, only
 
 

@@ -212,7 +212,7 @@ def test_a_config_that_is_no_object(make: Make, value: Any) -> None:
 def test_a_checkpoint_without_its_tokenizer_does_not_answer(make: Make) -> None:
     folder = make()
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(BackboneError, match=r"tokenizer of .* cannot be loaded: there is none of tokenizer\.json"):
+    with pytest.raises(BackboneError, match="has no file of its tokenizer's vocabulary"):
         store.load_checkpoint(folder)
 
 

@@ -67,7 +67,12 @@ def test_a_sweep_is_evaluated_and_named(tmp_path: Path, tiny_mt5: Path) -> None:
     rows, folder = evaluate_checkpoint(tmp_path / "run", evaluation, shares=[0.25, 1.0])
     assert {row["method"] for row in rows} == {"full x 0.25", "full"}
     assert json.loads((folder / "summary.json").read_text())["rows"] == rows
-    assert sorted(path.name for path in folder.iterdir()) == ["predictions", "predictions-x-0.25", "summary.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "predictions",
+        "predictions-x-0.25",
+        "settings.json",
+        "summary.json",
+    ]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

@@ -23,6 +23,7 @@ from xlgen.backbones import loading
 from xlgen.config import Recipe, Resources
 from xlgen.training import checkpoints as store
 from xlgen.training.folder import FolderError
+from xlgen.training.interrupt import InterruptedRunError
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.run import train
 from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
@@ -81,6 +82,7 @@ def test_a_run_leaves_what_the_design_names(whole: Path) -> None:
         "predictions",
         "checkpoints",
         "state.json",
+        "run.lock",
     }
     assert json.loads((whole / "state.json").read_text())["status"] == "done"
     assert [e["step"] for e in events(whole, "step")] == list(range(1, 9))
@@ -186,8 +188,6 @@ def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, t
 def test_ctrl_c_saves_and_says_how_to_go_on(
     task_file: str, tiny_mt5: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    from xlgen.training import stage as module
-
     # In the background a shell has the signal ignored.
     request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -196,7 +196,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         def task(self, name: str, total: int, done: int) -> Any:
             return lambda count: os.kill(os.getpid(), signal.SIGINT) if name.startswith("training") else None
 
-    with pytest.raises(module.InterruptedRunError, match="--resume"):
+    with pytest.raises(InterruptedRunError, match="--resume"):
         train(recipe(task_file, tiny_mt5), tmp_path / "run", progress=Stopping())  # type: ignore[arg-type]
     assert [path.name for path in store.checkpoints(tmp_path / "run" / "checkpoints")] == ["step-1"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -211,3 +211,67 @@ def test_outputs_are_cleaned_as_the_recipe_says(
         _, folder = evaluate_checkpoint(tmp_path / "run", Evaluation(**shared, **own), out=tmp_path / f"{own}")
         line = (folder / "predictions" / "fr.jsonl").read_text(encoding="utf-8").splitlines()[0]
         assert json.loads(line)["prediction"] == wanted
+
+
+def _evaluate(run: Path, **options: Any) -> Path:
+    asked = {"split": "test", "examples": None, "max_new_tokens": 3, "bootstrap": 0, **options}
+    return evaluate_checkpoint(run, Evaluation(**asked))[1]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_each_way_of_evaluating_has_a_folder_of_its_own(own_task: Path, tmp_path: Path) -> None:
+    """Other beams, languages or shares neither mix with results that are there nor take their place."""
+    asked: list[dict[str, Any]] = [
+        {},
+        {"num_beams": 2},
+        {"examples": 1},
+        {"control": {"name": "retry"}},
+        {"languages": ("fr",)},
+        {"length_penalty": 1.0},
+    ]
+    folders = [_evaluate(own_task, **options) for options in asked]
+    folders.append(evaluate_checkpoint(own_task, Evaluation(split="test", bootstrap=0), shares=[0.5])[1])
+    assert len(set(folders)) == len(folders)
+    before = [_contents(folder) for folder in folders]
+    assert all("summary.json" in found and "settings.json" in found for found in before)
+    assert [_evaluate(own_task, **options) for options in asked] == folders[:-1], "the same ones go where they were"
+    assert [_contents(folder) for folder in folders] == before
+    assert "beams-2" in folders[1].name and "+fr" not in folders[1].name and "fr" in folders[4].name
+    moved = tmp_path / "moved"
+    own_task.rename(moved)
+    assert _evaluate(moved, num_beams=2).name == folders[1].name
+
+
+def test_a_folder_that_is_named_holds_one_evaluation(own_task: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evaluation"
+    one, other = Evaluation(split="test", max_new_tokens=3, bootstrap=0), Evaluation(split="test", bootstrap=0)
+    evaluate_checkpoint(own_task, one, out=out)
+    before = _contents(out)
+    with pytest.raises(InputError, match=r"another evaluation \(its evaluation.max_new_tokens is 3, not None\)"):
+        evaluate_checkpoint(own_task, other, out=out)
+    assert _contents(out) == before
+    evaluate_checkpoint(own_task, one, out=out)
+    assert _contents(out) == before
+    for place in (own_task, tmp_path / "task.yaml"):
+        with pytest.raises(InputError, match="holds no evaluation of this version"):
+            evaluate_checkpoint(own_task, one, out=place)
+
+
+def test_the_folder_is_looked_at_before_anything_is_generated(own_task: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "load_checkpoint", lambda *_: pytest.fail("the model was loaded"))
+        with pytest.raises(InputError, match="choose another --out"):
+            evaluate_checkpoint(own_task, Evaluation(split="test"), out=tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_an_evaluation_of_an_earlier_version_is_left_alone(own_task: Path) -> None:
+    folder = _evaluate(own_task)
+    (folder / "settings.json").unlink()
+    before = _contents(folder)
+    assert _evaluate(own_task) != folder
+    assert _contents(folder) == before

@@ -94,10 +94,15 @@ class ThroughPeft(Method):
         """``adapter_model.safetensors`` and ``adapter_config.json``; ``PeftModel.from_pretrained`` opens the folder."""
         super().save(backbone, folder)
         config = backbone.model.active_peft_config
-        training = config.inference_mode
+        before = dict(vars(config))
         config.inference_mode = True  # what is opened elsewhere is there to be used, as peft's own files are
-        config.save_pretrained(folder)
-        config.inference_mode = training
+        for key, value in before.items():
+            if isinstance(value, set | frozenset):  # whose order is another one in each process
+                setattr(config, key, sorted(value))
+        try:
+            config.save_pretrained(folder)
+        finally:
+            vars(config).update(before)
 
     @classmethod
     def can_merge(cls) -> bool:

@@ -2,19 +2,31 @@
 
 ``d(s, t) = sum_i 1(l(c_s^i) = l(c_t^i)) / n``. About 100 % where labels are classes, about 0 % where they are
 sentences: the lower, the more a model must tell languages apart.
+
+The paper also speaks of overlap word by word: of tags (5.2), and of generation as the choice of word after word (5).
+Sentences that translate one another have no words of one place, so that word-level d compares bags of words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
 
+from xlgen.analysis.numeric import NumericShares, numeric_shares
 from xlgen.analysis.pairing import check_pairing, check_texts
-from xlgen.data.examples import LabelledExample
+from xlgen.data.examples import LabelledExample, Record
+from xlgen.data.markup import without_tokens
 from xlgen.data.tasks import Task
+from xlgen.metrics.words import splitter
 from xlgen.registry import InputError
 
 AVERAGE = "average"
+
+Pairing = Literal["id", "fields", "none"]
+"""What pairs the inputs of two languages: their ids, the fields that the task names in ``pairs_by``, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,20 @@ class Overlap:
     language: str
     """The target language, or ``average``: the mean over them, each counting alike. (L's second formula prints a sum;
     its text says the average, and its figures are percentages.)"""
-    value: float
-    """In percent."""
+    value: float | None
+    """In percent; None where inputs are not parallel."""
     n: int
-    """Inputs that both languages have; of the average, the sum of them."""
+    """Inputs that both languages have, or, where they are not parallel, those of the language; of the average, the sum
+    of them."""
+    words: float
+    """Word-level d, in percent: of parallel labels the words that both have, over those of the longer one; where
+    nothing is parallel, what the distributions of the labels' words have in common."""
+    pairing: Pairing
+    pure_numbers: float
+    """Share of the language's labels that are numbers, in percent: see
+    :class:`xlgen.analysis.numeric.NumericShares`."""
+    mostly_numbers: float
+    some_numbers: float
 
 
 def overlap(first: Sequence[str], second: Sequence[str]) -> float:
@@ -38,9 +60,28 @@ def overlap(first: Sequence[str], second: Sequence[str]) -> float:
 
     Raises InputError where they differ in length or are empty.
     """
-    if len(first) != len(second) or not first:
-        raise InputError(f"labels of parallel inputs are wanted, not {len(first)} and {len(second)} of them")
+    _check_pairs(first, second)
     return 100 * sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+
+
+def word_overlap(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> float:
+    """Percentage of words that two sequences of labels have in common, pair by pair.
+
+    ``sum_i |w(a_i) & w(b_i)| / sum_i max(|w(a_i)|, |w(b_i)|)`` over bags of words w. Raises InputError where the
+    sequences differ in length, or have no words.
+    """
+    _check_pairs(first, second)
+    common = sum((Counter(a) & Counter(b)).total() for a, b in zip(first, second, strict=True))
+    longest = sum(max(len(a), len(b)) for a, b in zip(first, second, strict=True))
+    if not longest:
+        raise InputError("the labels have no words")
+    return 100 * common / longest
+
+
+def distribution_overlap(first: Iterable[str], second: Iterable[str]) -> float:
+    """Percentage that two distributions of words have in common: ``sum_w min(p(w), q(w))``. At least one word each."""
+    one, other = Counter(first), Counter(second)
+    return 100 * sum(min(one[word] / one.total(), other[word] / other.total()) for word in one.keys() & other.keys())
 
 
 def label_overlap(
@@ -49,46 +90,132 @@ def label_overlap(
     """d of ``source`` and each of ``languages``, and the average.
 
     The label is what a model would be trained on: the first one where an example has several. Inputs are parallel where
-    they have one id; those that one of the two languages lacks are left out.
+    they have one id (``parallel: true``), or the same values of the fields in ``pairs_by``; those that one of the two
+    languages lacks are left out. Of a task that has neither, d is not defined: the words of the labels are compared as
+    distributions, and the numbers among them counted.
 
     Args:
-        task: One with parallel inputs (``parallel: true`` in its file).
+        task: The task.
         source: The language that the others are compared with; English in L.
         languages: Empty: all others of the task.
         split: Which part of the data.
         limit: At most so many examples of each language.
 
     Raises:
-        InputError: for a task without parallel inputs, a language it has not, or one that shares no id with the source.
+        InputError: for a language that the task has not, or one that shares no input with the source.
         DataError: where a language has no examples, or examples that cannot be parallel; see
             :mod:`xlgen.analysis.pairing`.
     """
-    name = task.config.name
-    if not task.config.parallel:
-        raise InputError(
-            f"task {name} does not say that its inputs are parallel; where rows of one id translate one another, write "
-            "`parallel: true` into its file"
-        )
+    name, pairing = task.config.name, pairing_of(task)
     (pivot,) = task.check_languages((source,))
     codes = task.check_languages(tuple(languages)) or task.languages
     others = [code for code in dict.fromkeys(codes) if code != pivot]
     if not others:
         raise InputError(f"label overlap needs a language beside {pivot}")
-    examples = {code: task.examples(code, split, limit) for code in (pivot, *others)}
-    check_pairing(task, split, examples)
-    check_texts(examples, f"task {name}, split {split}")
-    reference = _labels(examples[pivot])
+    labels = _labels(task, (pivot, *others), split, limit, pairing)
     found = []
     for code in others:
-        labels = _labels(examples[code])
-        shared = [each for each in reference if each in labels]
-        if not shared:
-            raise InputError(f"task {name}, split {split}: no example of {code} has the id of one of {pivot}")
-        value = overlap([reference[each] for each in shared], [labels[each] for each in shared])
-        found.append(Overlap(name, split, pivot, code, value, len(shared)))
-    mean = sum(each.value for each in found) / len(found)
-    return [*found, Overlap(name, split, pivot, AVERAGE, mean, sum(each.n for each in found))]
+        shared = [each for each in labels[pivot] if each in labels[code]] if pairing != "none" else []
+        if pairing != "none" and not shared:
+            what = "the id" if pairing == "id" else f"the {', '.join(map('/'.join, task.config.pairs_by))}"
+            raise InputError(f"task {name}, split {split}: no example of {code} has {what} of one of {pivot}")
+        found.append(_compare(task, split, pivot, code, labels, shared))
+    return [*found, _average(found)]
 
 
-def _labels(examples: Sequence[LabelledExample]) -> dict[str, str]:
-    return {example.id: example.targets[0].strip() for example in examples}
+def pairing_of(task: Task) -> Pairing:
+    """What pairs the inputs of the task's languages."""
+    return "fields" if task.config.pairs_by else "id" if task.config.parallel else "none"
+
+
+_Labels = Mapping[str, str]
+"""The labels of a language by what pairs them, or by their place."""
+
+
+def _labels(task: Task, codes: Sequence[str], split: str, limit: int | None, pairing: Pairing) -> dict[str, _Labels]:
+    if pairing == "fields":
+        return {code: dict(_by_fields(task, code, split, limit)) for code in codes}
+    examples = {code: task.examples(code, split, limit) for code in codes}
+    if pairing == "id":
+        check_pairing(task, split, examples)
+        check_texts(examples, f"task {task.config.name}, split {split}")
+        return {code: {example.id: _label(example) for example in found} for code, found in examples.items()}
+    return {code: {str(i): _label(each) for i, each in enumerate(found)} for code, found in examples.items()}
+
+
+def _by_fields(task: Task, code: str, split: str, limit: int | None) -> Iterator[tuple[str, str]]:
+    """Labels by the values of the fields that pair them; rows with the same values pair in their order."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    rows = islice(task.reader.read(code, task.config.splits.get(split, split)), limit)
+    for number, record in enumerate(rows):
+        key = _key(record, task.config.pairs_by)
+        if key is not None:
+            seen[key] += 1
+            yield repr((*key, seen[key])), _label(task.example(record, code, number, labelled=True))
+
+
+def _key(record: Record, fields: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
+    """Of each list of fields the first that a row has; None for a row that has none of a list."""
+    found = [next((record.fields[name] for name in names if record.fields.get(name)), None) for names in fields]
+    return None if None in found else tuple(map(str, found))
+
+
+def _label(example: LabelledExample) -> str:
+    return example.targets[0].strip()
+
+
+def _compare(
+    task: Task, split: str, pivot: str, code: str, labels: Mapping[str, _Labels], shared: Sequence[str]
+) -> Overlap:
+    pairing = pairing_of(task)
+    numbers = numeric_shares([_bare(label) for label in labels[code].values()], code)
+    if pairing == "none":
+        ours, theirs = (_all_words(task, labels[each], each) for each in (pivot, code))
+        words = distribution_overlap(ours, theirs) if ours and theirs else 0.0
+        return _row(task, split, pivot, code, None, len(labels[code]), words, numbers)
+    value = overlap([labels[pivot][each] for each in shared], [labels[code][each] for each in shared])
+    bags = [[_words(task, labels[each][key], each) for key in shared] for each in (pivot, code)]
+    words = word_overlap(*bags) if any(bags[0]) or any(bags[1]) else 0.0
+    return _row(task, split, pivot, code, value, len(shared), words, numbers)
+
+
+def _all_words(task: Task, labels: _Labels, language: str) -> list[str]:
+    return [word for label in labels.values() for word in _words(task, label, language)]
+
+
+def _row(
+    task: Task, split: str, pivot: str, code: str, value: float | None, n: int, words: float, numbers: NumericShares
+) -> Overlap:
+    shares = numbers.pure, numbers.mostly, numbers.some
+    return Overlap(task.config.name, split, pivot, code, value, n, words, pairing_of(task), *shares)
+
+
+def _average(found: Sequence[Overlap]) -> Overlap:
+    def mean(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    names = ("words", "pure_numbers", "mostly_numbers", "some_numbers")
+    means = {name: mean(getattr(each, name) for each in found) or 0.0 for name in names}
+    first, value, n = found[0], mean(each.value for each in found), sum(each.n for each in found)
+    return Overlap(first.task, first.split, first.source, AVERAGE, value, n, pairing=first.pairing, **means)
+
+
+def _bare(label: str) -> str:
+    """A label without the sentinels of its template."""
+    return " ".join(without_tokens(label).split())
+
+
+def _words(task: Task, label: str, language: str) -> list[str]:
+    """The words of a label; tags are words as they are."""
+    tags = task.config.kind == "tagging" or "tag_accuracy" in _metrics(task)
+    return _bare(label).split() if tags else splitter(language).split(_bare(label))
+
+
+def _metrics(task: Task) -> set[str]:
+    return {each if isinstance(each, str) else str(each.get("name")) for each in task.config.metrics}
+
+
+def _check_pairs(first: Sequence[object], second: Sequence[object]) -> None:
+    if len(first) != len(second) or not first:
+        raise InputError(f"labels of parallel inputs are wanted, not {len(first)} and {len(second)} of them")

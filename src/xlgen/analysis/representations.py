@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.analysis.cka import Array, minibatch_cka
+from xlgen.analysis.cka import Array, Estimator, cka, minibatch_cka
 from xlgen.registry import InputError
 
 
@@ -60,9 +60,13 @@ class Settings:
     batch_size: int = 256
     epochs: int = 1
     seed: int = 0
+    estimator: Estimator = "unbiased"
+    """``biased``: the formula of Ji et al. (2024, section 3.2), on all sentences at once."""
 
     def signature(self, sentences: int) -> str:
         """What a figure says of how it came about."""
+        if self.estimator == "biased":
+            return f"hsic:biased|states:encoder-mean|sentences:{sentences}"
         if self.batch_size >= sentences:
             return f"hsic:unbiased|states:encoder-mean|sentences:{sentences}"
         return (
@@ -252,6 +256,8 @@ def compare_languages(states: Representations, settings: Settings | None = None)
 
 
 def _cka(sets: Sequence[NDArray[np.float32]], settings: Settings) -> Array:
+    if settings.estimator == "biased":
+        return cka(sets, "biased")
     return minibatch_cka(sets, settings.batch_size, settings.epochs, settings.seed)
 
 

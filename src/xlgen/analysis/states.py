@@ -1,6 +1,6 @@
 """What an encoder makes of texts: the mean of its states over the tokens of each, of the last layer or of all.
 
-Sentence representations as Li and Murray (2023, section 3) and Ji et al. (2024, section 3.2) take them.
+Sentence representations as Li and Murray (2023, footnote 2) and Ji et al. (2024, section 3.2) take them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ _SIZES = re.compile(
     r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
 )
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-_VOCABULARIES = ("tokenizer.json", *SENTENCEPIECE, "vocab.txt", "vocab.json")
 _IN_A_LAYER = re.compile(r"\.\d+\.")
 
 
@@ -42,16 +41,6 @@ def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
                 f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be a whole number "
                 f"from 1 to {most:,}"
             )
-
-
-def check_vocabulary(folder: str) -> None:
-    """Raise BackboneError where a local folder has no file with a tokenizer's vocabulary: the library makes one up."""
-    place = Path(folder)
-    if place.is_dir() and not any((place / name).is_file() for name in _VOCABULARIES):
-        raise BackboneError(
-            f"the tokenizer of {folder} cannot be loaded: there is none of {', '.join(_VOCABULARIES)}. Put the "
-            "tokenizer's files back"
-        )
 
 
 def check_tokenizer(folder: str, tokenizer: Any, config: Any) -> None:

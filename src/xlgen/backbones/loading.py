@@ -15,12 +15,12 @@ from xlgen.backbones.checking import (
     check_names,
     check_sizes,
     check_tokenizer,
-    check_vocabulary,
     read_tensors,
 )
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
+from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.registry import InputError, nearest
 from xlgen.untrusted import read_object
 
@@ -182,9 +182,8 @@ def _load_config(folder: str) -> Any:
 def _load_tokenizer(folder: str) -> Any:
     from transformers import AutoTokenizer
 
-    check_vocabulary(folder)
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
         if "tiktoken" in str(error) and any(find_file(folder, name) for name in SENTENCEPIECE):
             raise BackboneError(
@@ -192,6 +191,8 @@ def _load_tokenizer(folder: str) -> Any:
                 "was made for. pip install --upgrade protobuf"
             ) from None
         raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
+    check_vocabulary(folder, tokenizer)
+    return tokenizer
 
 
 def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xlgen.cli.console import app, codes_of, err, out, show, status
+from xlgen.cli.console import app, codes_of, err, out, show, status, yaml_option
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +55,13 @@ def cka(
     ] = 256,
     epochs: Annotated[int, typer.Option(min=1, max=10_000, help="How often the sentences are dealt into batches.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the dealing.")] = 0,
+    biased: Annotated[
+        bool, typer.Option("--biased", help="By the biased HSIC on all sentences, as Ji et al. (2024), who took 80.")
+    ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Where cka.json and the heat maps go.")] = None,
 ) -> None:
-    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased)."""
+    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased;
+    --biased for the plain formula)."""
     from xlgen.analysis.representations import Settings, compare_languages, compare_models, compare_with_length
     from xlgen.report import looking
     from xlgen.training.comparing import represent
@@ -67,7 +71,9 @@ def cka(
     check_distinct(names)
     config = parallel_text(texts, sentences)
     codes = codes_of(languages)
-    settings = Settings(batch_size, epochs, seed)
+    if biased and (batch_size, epochs, seed) != (256, 1, 0):
+        raise InputError("--biased takes all sentences at once; leave out --batch-size, --epochs and --seed")
+    settings = Settings(batch_size, epochs, seed, "biased" if biased else "unbiased")
     with status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
@@ -133,7 +139,9 @@ def spectra(
 
 @analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
 def overlap(
-    task: Annotated[str, typer.Argument(help="A task with `parallel: true`, by name or as a YAML file.")],
+    task: Annotated[
+        str, typer.Argument(help="A task, by name or as a YAML file; d needs `parallel: true` or `pairs_by` in it.")
+    ],
     source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
@@ -143,7 +151,7 @@ def overlap(
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,
 ) -> None:
-    """Label overlap: how many parallel inputs have the same label in two languages."""
+    """Label overlap: how many parallel inputs have the same label in two languages, or words of it; and numbers."""
     from xlgen.analysis.overlap import label_overlap
     from xlgen.data.tasks import load_task
     from xlgen.report.looking import overlap_table
@@ -211,11 +219,8 @@ def prompts(
 def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
     """What --texts names, or the pocket world's validation stories."""
     from xlgen.config import ParallelText, validate
-    from xlgen.overrides import parse_yaml, read_yaml
 
-    found: Any = {}
-    if texts:
-        found = read_yaml(Path(texts)) if Path(texts).suffix in (".yaml", ".yml") else parse_yaml(texts, "--texts")
+    found: Any = yaml_option(texts, "--texts") if texts else {}
     config = validate(ParallelText, found, "--texts")
     return config.model_copy(update={"sentences": sentences} if sentences else {})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -89,3 +91,10 @@ def print_anything() -> None:
     """Let standard output take any text, whatever its encoding: what it lacks is written as an escape."""
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def yaml_option(text: str, flag: str) -> Any:
+    """The value of an option that takes YAML: a file's, by its ending, or ``text`` itself. Raises RecipeError."""
+    from xlgen.overrides import parse_yaml, read_yaml
+
+    return read_yaml(Path(text)) if Path(text).suffix in (".yaml", ".yml") else parse_yaml(text, flag)

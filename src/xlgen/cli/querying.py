@@ -38,6 +38,8 @@ def query(
         find(folder, say)
         _print_views()
         return
+    if file is not None:
+        _check_out(file, [Path(run.folder) for run in find(folder)])
     from xlgen.study.query import open_query
 
     with open_query(folder, sql, say) as result:
@@ -57,3 +59,9 @@ def _print_views() -> None:
     functions = [(name, "", what) for name, what in FUNCTIONS.items()]
     views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
     out.print(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))
+
+
+def _check_out(file: Path, runs: list[Path]) -> None:
+    """Raise InputError where the result would take the place of what a run has written."""
+    if file.exists() and (run := next((run for run in runs if run in file.resolve().parents), None)):
+        raise InputError(f"{file} is a file of the run {run.name}; choose another --out")

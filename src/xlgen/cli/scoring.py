@@ -14,7 +14,7 @@ from xlgen.cli.console import app, codes_of, out, say, status
 from xlgen.registry import InputError
 
 
-@app.command(epilog="Example: xlgen score runs/quickstart/adapters/predictions/step-220 --metrics rougeL,language_rate")
+@app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-200 --metrics rougeL")
 def score(
     file: Annotated[
         str, typer.Argument(help="JSONL, CSV, TSV or lines of text, also .gz; a folder of such; - is standard input.")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xlgen.cli.console import app, codes_of, err, out, show
+from xlgen.cli.console import app, codes_of, err, out, show, yaml_option
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -28,6 +28,14 @@ def _control(text: str | None) -> Any:
     return found
 
 
+def _warn_of_slow(precision: str) -> None:
+    """Say what ``precision`` costs where this machine emulates it."""
+    from xlgen.machine import slowdown
+
+    if precision == "bf16" and (times := slowdown(precision)):
+        err.print(f"--precision bf16: this machine multiplies {times:.0f} times slower in it than in fp32")
+
+
 def _shares(text: str) -> list[float]:
     """Numbers separated by commas."""
     try:
@@ -38,7 +46,10 @@ def _shares(text: str) -> list[float]:
 
 @app.command(epilog="Example: xlgen evaluate runs/squad --split test --languages fr,de")
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A run's folder (its newest checkpoint) or a checkpoint's.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A run's or a checkpoint's folder, or a backbone as it is, with --task."),
+    ],
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
@@ -57,12 +68,16 @@ def evaluate(
     metric_option: Annotated[
         list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
     ] = None,
+    xlrs: Annotated[
+        str | None, typer.Option(help="Also measure XLRS on these texts: YAML, inline or a file, as evaluation.xlrs.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
-    """Generate with a checkpoint, or tell labels, and score."""
+    """Generate with a checkpoint, or predict labels, and score; of a backbone name, with the model as it is."""
     from xlgen.config import Evaluation, validate
     from xlgen.scoring import parse_options
     from xlgen.training.progress import TerminalProgress
+    from xlgen.training.scored import evaluate_backbone, is_backbone
     from xlgen.training.serving import evaluate_checkpoint
 
     settings = {
@@ -75,10 +90,17 @@ def evaluate(
         "lid": lid,
         "metric_options": parse_options(metric_option or ()),
         **({"cleanup": cleanup} if cleanup else {}),
+        **({"xlrs": yaml_option(xlrs, "--xlrs")} if xlrs else {}),
     }
-    config = validate(Evaluation, settings, "the options")
+    config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
+    _warn_of_slow(config.precision)
     with TerminalProgress() as progress:
-        rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, _shares(interpolate))
+        if is_backbone(checkpoint):
+            if shares != [1.0]:
+                raise InputError("--interpolate is between pretrained and finetuned weights; a backbone has no others")
+            rows, written = evaluate_backbone(str(checkpoint), config, task, data_dir, folder, progress)
+        else:
+            rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, shares)
     table = Table("method", "language", "metric", "value", "95 % interval", "n")
     for row in rows:
         value = "-" if row["value"] is None else f"{row['value']:.1f}"
@@ -115,6 +137,7 @@ def predict(
     from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
+    _warn_of_slow(precision)
     say = partial(err.print, highlight=False, soft_wrap=True)
     count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)

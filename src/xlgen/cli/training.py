@@ -24,7 +24,10 @@ def quickstart(
     ] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
-    _study("quickstart", folder, workers)
+    from xlgen.study.quickstart import NAME, overrides_for
+
+    overrides = overrides_for(folder, lambda text: err.print(plain(text), highlight=False, soft_wrap=True))
+    _study(NAME, folder, workers, overrides)
 
 
 @app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
@@ -79,7 +82,8 @@ def _dry_run(name: str, folder: Path, workers: int, overrides: Sequence[str], ru
     from rich.table import Table
 
     from xlgen.study.estimate import estimate
-    from xlgen.study.execute import lanes_for, threads_of
+    from xlgen.study.execute import lanes_for
+    from xlgen.study.lanes import threads_of
     from xlgen.study.plan import load_study, only
 
     planned = load_study(name, overrides)

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
@@ -57,7 +57,7 @@ class Part:
     size: int
     make: Callable[[int, int], EncodedExample]
     rate: float | None = None
-    """Share of all batches; None: of what the parts with a rate leave, in proportion to ``weight``."""
+    """Share of all batches or examples; None: of what the parts with a rate leave, in proportion to ``weight``."""
     weight: float = 1.0
     task: str = ""
     """The ``task`` of its examples."""
@@ -66,7 +66,7 @@ class Part:
 
 
 def shares(parts: Sequence[Part]) -> list[float]:
-    """Each part's share of the batches; they add up to 1. Raises DataError where the rates leave too little."""
+    """Each part's share of the whole; they add up to 1. Raises DataError where the rates leave too little."""
     fixed = math.fsum(part.rate for part in parts if part.rate is not None)
     open_parts = [part for part in parts if part.rate is None]
     if fixed > 1 + 1e-9 or (open_parts and fixed > 1 - 1e-9):
@@ -113,17 +113,33 @@ class _PartStream:
         return batches
 
 
-class BatchStream:
-    """Endless batches of a mixture; whole batches alternate between its parts in exactly their proportions."""
+MixBy: TypeAlias = Literal["batches", "examples"]
 
-    def __init__(self, parts: Sequence[Part], seed: int, budget: int, max_examples: int | None = None) -> None:
+
+class BatchStream:
+    """Endless batches of a mixture; whole batches alternate between its parts in exactly their proportions.
+
+    ``mix_by`` says what these count. By examples a part of short texts, whose batches hold many, has few batches; at
+    any time a part differs from its share by no more examples than a few batches hold.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        seed: int,
+        budget: int,
+        max_examples: int | None = None,
+        mix_by: MixBy = "batches",
+    ) -> None:
         for part in parts:
             if part.size == 0:
                 raise DataError(f"nothing to train on: {part.name} is empty")
         self.parts = tuple(parts)
         self.shares = shares(parts)
         self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]
+        self._mix_by = mix_by
         self._taken = [0] * len(parts)
+        """Batches or examples, by part."""
 
     def __iter__(self) -> Iterator[list[EncodedExample]]:
         return self
@@ -133,8 +149,9 @@ class BatchStream:
         # The part that is furthest behind its share: proportions hold exactly in the long run, without any draw.
         behind = [share * (done + 1) - taken for share, taken in zip(self.shares, self._taken, strict=True)]
         chosen = behind.index(max(behind))
-        self._taken[chosen] += 1
-        return self._streams[chosen].next()
+        batch = self._streams[chosen].next()
+        self._taken[chosen] += len(batch) if self._mix_by == "examples" else 1
+        return batch
 
     def state(self) -> dict[str, Any]:
         """What to save so that the stream can go on from here."""

@@ -14,18 +14,18 @@ from typing import Any, Literal
 from pydantic import Field
 
 from xlgen.config import Config, validate
+from xlgen.config_base import MOST_TOKENS
 from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, build_reader
-from xlgen.data.templates import FIELD, FORMS, field, fill, is_blank_source, labels, written
+from xlgen.data.task_checks import check_task
+from xlgen.data.templates import FIELD, field, fill, is_blank_source, labels, written
 from xlgen.languages import Language
 from xlgen.metrics.options import FILES, located
-from xlgen.metrics.score import ALWAYS, choose, with_standing
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
-from xlgen.registry import InputError, nearest
+from xlgen.registry import InputError
 from xlgen.shipped import find_task
-from xlgen.strict import MOST_TOKENS
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 
@@ -76,6 +76,9 @@ class TaskConfig(Config):
     parallel: bool = False
     """Whether inputs with one id in several languages are translations of one another; evaluation then tells how alike
     the encoder makes them (XLRS)."""
+    pairs_by: tuple[tuple[str, ...], ...] = ()
+    """What pairs rows of two languages where ids do not, for label overlap: of each list the first field that a row
+    has, ``[[english_url, url], [english_section_name, section_name]]``."""
     splits: Mapping[str, str] = {}
     """The data's name for a split, where it differs: ``{validation: test}``."""
 
@@ -95,7 +98,7 @@ class Task:
     @property
     def inputs_and_labels(self) -> dict[str, Any]:
         """What decides the inputs and labels that a model learns; not how it is evaluated."""
-        judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "splits"}
+        judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "pairs_by", "splits"}
         return self.config.model_dump(mode="json", exclude=judged)
 
     @property
@@ -112,6 +115,10 @@ class Task:
     def outputs(self) -> tuple[str, ...]:
         """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
         return written(self.config.target, self.config.names)
+
+    def within(self, limits: Mapping[str, int]) -> Task:
+        """The task with other ``max_source_tokens`` or ``max_target_tokens``."""
+        return replace(self, config=self.config.model_copy(update=dict(limits))) if limits else self
 
     def identifier(self, named: str | None) -> str | None:
         """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""
@@ -254,49 +261,12 @@ def load_task(name: str, data_dir: Path) -> Task:
 def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
     """The task that ``data`` describes; ``path`` is where that was read. Raises InputError."""
     config = validate(TaskConfig, dict(data), str(path))
-    _check_kind(config, path)
-    _check_main_metric(config, path)
+    check_task(config, path)
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
     config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
     languages = tuple(Language.parse(text).code for text in config.languages)
-    if config.crop is not None and config.crop not in {name for name, _ in FIELD.findall(config.source)}:
-        raise InputError(f"{path}: crop names {config.crop!r}, which is not in the source template")
-    for name, form in FIELD.findall(f"{config.source} {config.source_pair or ''} {config.target}"):
-        if form and form not in FORMS:
-            raise InputError(f"{path}: {{{name}:{form}}}: {nearest(form, FORMS)}")
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
-
-
-def _check_kind(config: TaskConfig, path: Path) -> None:
-    """A head needs to know its labels, and tags the words that they belong to."""
-    if (config.kind == "generation") == bool(config.labels) or len(set(config.labels)) != len(config.labels):
-        raise InputError(f"{path}: kind {config.kind} {'takes no' if config.labels else 'needs'} labels, each once")
-    if config.kind == "tagging" and [form for _, form in FIELD.findall(config.source)] != ["words"]:
-        raise InputError(f'{path}: the source of a tagging task is one list of words: "{{tokens:words}}"')
-    if config.kind == "tagging" and (spaced := [label for label in config.labels if label.split() != [label]]):
-        raise InputError(
-            f"{path}: label {spaced[0]!r} is empty or has white space, which stands between the tags of words; write "
-            "it as one word, with `names` where the data have it otherwise"
-        )
-    if config.source_pair is not None and (config.kind in ("generation", "tagging") or config.crop is not None):
-        raise InputError(f"{path}: source_pair is for tasks of kind classification or ranking, and goes without crop")
-    if config.kind == "ranking" and (config.group is None or not all(label.isdecimal() for label in config.labels)):
-        raise InputError(f"{path}: kind ranking needs a `group`, and grades as labels: whole numbers from 0")
-
-
-def _check_main_metric(config: TaskConfig, path: Path) -> None:
-    """What runs are chosen by is a figure that evaluation gives: of the task's metrics, or a standing one."""
-    standing = (*(ALWAYS if config.head is None else ()), "xlrs")
-    names = [figure.name for _, figures in choose(config.metrics) for figure in figures]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"{path}: metrics give {twice!r} twice, with other options; a task has each figure once")
-    given = {figure.name for _, figures in choose(with_standing(config.metrics, standing)) for figure in figures}
-    if config.main_metric not in given:
-        raise InputError(
-            f"{path}: main_metric {config.main_metric!r} is no figure of the task's metrics: name one of "
-            f"{', '.join(names)}, or add its metric to `metrics`"
-        )
 
 
 def _located_options(spec: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:

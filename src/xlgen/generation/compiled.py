@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xlgen.backbones.compiled import array, compiled, exp, f32, largest_of, read
 from xlgen.backbones.sharing import share
+from xlgen.generation.beam_rules import BeamRules
 from xlgen.generation.rows import NEVER, Batch
 
 _PIECE = 64
@@ -81,8 +82,9 @@ class Best:
 
 @compiled
 def _beam(
-    best: Any, ids: Any, normaliser: Any, divisors: Any, end: int, tokens: Any, count: Any, running: Any, scores: Any,
-    finished: Any, finished_scores: Any, finished_count: Any, done: Any, slots: Any
+    best: Any, ids: Any, normaliser: Any, divisors: Any, hopes: Any, ending: int, limit_ends: bool, end: int,
+    tokens: Any, count: Any, running: Any, scores: Any, finished: Any, finished_scores: Any, finished_count: Any,
+    done: Any, slots: Any
 ) -> None:  # fmt: skip
     inputs, beams, longest = running.shape
     wide = 2 * beams
@@ -107,11 +109,13 @@ def _beam(
         old_slots[:] = slots[i]
         length = count[i] + 1
         at = min(count[i], longest - 1)
-        # Those among the best K that end here are finished, behind others that are as good.
-        for j in range(beams):
-            if done[i] or not (token[j] == end or length >= longest):
+        at_limit = length >= longest
+        cut = at_limit and limit_ends
+        # Those among the best that end here are finished, after others that are as good.
+        for j in range(ending):
+            if done[i] or not (token[j] == end or cut):
                 continue
-            score = value[j] / divisors[length]
+            score = value[j] / divisors[min(length, longest)]
             if not score > finished_scores[i, beams - 1]:
                 continue
             place = beams - 1
@@ -125,33 +129,41 @@ def _beam(
             finished[i, place, at] = token[j]
         # The best K of the others go on.
         found = 0
-        for ending in (False, True):
+        for ended in (False, True):
             for j in range(wide):
-                if found < beams and (token[j] == end or length >= longest) == ending:
+                if found < beams and (token[j] == end or cut) == ended:
                     going[found] = j
                     found += 1
         for b in range(beams):
             j = going[b]
             scores[i, b] = value[j]
-            if token[j] == end or length >= longest:
+            if token[j] == end or cut:
                 scores[i, b] += f32(NEVER)
             tokens[i, b] = token[j]
             running[i, b] = old_running[parent[j]]
             running[i, b, at] = token[j]
             slots[i, b] = old_slots[parent[j]]
-        # No beam that goes on can beat the worst finished one (early_stopping=False).
+        if at_limit and not limit_ends and not done[i]:
+            # Open hypotheses take the places that are left, after those that have ended.
+            first = 0
+            while first < beams and finished_count[i, first] > 0:
+                first += 1
+            for b in range(beams - first):
+                finished[i, first + b] = running[i, b]
+                finished_scores[i, first + b] = scores[i, b] + (f32(NEVER) if first > 0 else f32(0))
+                finished_count[i, first + b] = length
+        # No beam that continues can beat the worst finished one.
         all_finished = finished_count[i].min() > 0
-        hopeless = all_finished and not scores[i, 0] / divisors[length] > finished_scores[i].min()
-        done[i] = done[i] or length >= longest or hopeless
+        hopeless = all_finished and not scores[i, 0] / hopes[min(length, longest)] > finished_scores[i].min()
+        done[i] = done[i] or at_limit or hopeless
 
 
-def beam(best: Tensor, ids: Tensor, normaliser: Tensor, divisors: Tensor, end: int, batch: Batch) -> None:
-    """A step of beam search on the rows of ``batch``, in place.
+def beam(best: Tensor, ids: Tensor, normaliser: Tensor, rules: BeamRules, end: int, batch: Batch) -> None:
+    """A step of beam search on the rows of ``batch``, in place, by ``rules``.
 
-    ``best``, logits, and ``ids``: (rows, 2 * beams), sorted; ``normaliser``: (rows,); ``divisors``, what scores of so
-    many tokens are divided by: (longest + 1,).
+    ``best``, logits, and ``ids``: (rows, 2 * beams), sorted; ``normaliser``: (rows,).
     """
     names = ("tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done")
     state = (getattr(batch, name).numpy() for name in names)
-    given = (tensor.numpy() for tensor in (best, ids, normaliser, divisors))
-    _beam(*given, end, *state, batch.memory.slots.numpy())
+    given = (tensor.numpy() for tensor in (best, ids, normaliser, rules.divisors, rules.hopes))
+    _beam(*given, rules.ending, rules.limit_ends, end, *state, batch.memory.slots.numpy())

@@ -185,6 +185,7 @@ def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, wi
         sampling=decoding.sampling,
         before=backbone.states_before_target(),
         allowed=asked.allowed,
+        beam_search=decoding.beam_search,
     )
 
     def batches(examples: Sequence[EncodedExample]) -> list[list[int]]:

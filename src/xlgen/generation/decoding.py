@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from xlgen.config import Sampling
+from xlgen.config import BeamSearch, Sampling
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Decoding:
     max_new_tokens: int
     num_beams: int = 1
     length_penalty: float = 0.6
+    beam_search: BeamSearch = "transformers"
+    """Whose rules beams follow, the length penalty's form among them: see :mod:`xlgen.generation.beam_rules`."""
     batch_tokens: int = 16_000
     """Tokens of source and of hypotheses that are held at a time, each."""
     engine: Literal["xlgen", "transformers"] = "xlgen"
@@ -34,7 +36,7 @@ class Hypothesis:
 
     text: str
     score: float
-    """Sum of log-probabilities over length ** length_penalty; 0 for greedy decoding, where nothing is compared.
+    """Sum of log-probabilities over the length penalty; 0 for greedy decoding, where nothing is compared.
 
     Of a sample, the model's own log-probabilities, whatever it was drawn from.
     """

@@ -42,6 +42,8 @@ def hypotheses(
     """The ``count`` best of each source's beams, best first. Raises InputError: samples are our own search's."""
     if decoding.sampling is not None:
         raise InputError("the transformers engine does not sample here; leave `engine` at xlgen")
+    if decoding.beam_search != "transformers":
+        raise InputError(f"the transformers engine has no rules of {decoding.beam_search}; leave `engine` at xlgen")
     device = next(backbone.model.parameters()).device
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)

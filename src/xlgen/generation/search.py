@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
-from xlgen.config import Sampling
+from xlgen.config import BeamSearch, Sampling
+from xlgen.generation.beam_rules import BeamRules, beam_rules
 from xlgen.generation.best import Head, top
 from xlgen.generation.decoding import Allowed
 from xlgen.generation.rows import NEVER, Batch, Encoded, Found, Waiting, grow, joined, kept, moved, replaced, together
@@ -44,13 +45,14 @@ class Search:
     """Keys and values that stand before every target's own, a pair a layer: (1, heads, columns, dim)."""
     allowed: Allowed | None = None
     """What may follow what was written so far."""
+    beam_search: BeamSearch = "transformers"
+    """Whose rules beams follow."""
     _head: Head | None = field(init=False)
-    _divisors: Tensor = field(init=False)
-    """What scores of so many tokens are divided by."""
+    _rules: BeamRules = field(init=False)
 
     def __post_init__(self) -> None:
         self._head = Head(*self.step.plain_head) if self.step.plain_head is not None else None
-        self._divisors = torch.arange(self.longest + 1).float() ** self.length_penalty
+        self._rules = beam_rules(self.beam_search, self.beams, self.longest, self.length_penalty)
 
     @torch.inference_mode()
     def run(self, waiting: Iterator[Waiting]) -> Iterator[Found]:
@@ -207,7 +209,7 @@ class Search:
         newly = ends & (batch.finished_count == 0)
         batch.finished = torch.where(newly[:, :, None], batch.running, batch.finished)
         batch.finished_count = torch.where(newly, length, batch.finished_count)
-        penalized = batch.scores / length.float() ** self.length_penalty
+        penalized = batch.scores / self._divisors(length)
         batch.finished_scores = torch.where(newly, penalized, batch.finished_scores)
         batch.done |= (batch.finished_count > 0).all(1)
 
@@ -217,7 +219,11 @@ class Search:
         else:
             from xlgen.generation.compiled import beam
 
-            beam(best, ids, normalizer, self._divisors, self.end, batch)
+            beam(best, ids, normalizer, self._rules, self.end, batch)
+
+    def _divisors(self, lengths: Tensor) -> Tensor:
+        """What scores of hypotheses of these lengths are divided by; one that is done may be past the limit."""
+        return self._rules.divisors.to(lengths.device)[lengths.clamp(max=self.longest)]
 
     def _beam(self, batch: Batch, best: Tensor, ids: Tensor, normalizer: Tensor) -> None:
         inputs, beams = batch.scores.shape
@@ -231,7 +237,7 @@ class Search:
         sequences = batch.running.gather(1, parents[:, :, None].expand(-1, -1, self.longest))
         sequences = sequences.scatter(2, place[:, None, None].expand(-1, wide, 1), tokens[:, :, None])
         length = (batch.count + 1)[:, None]  # (R, 1)
-        ends = (tokens == self.end) | (length >= self.longest)
+        ends = (tokens == self.end) | ((length >= self.longest) & self._rules.limit_ends)
         self._finish(batch, sequences, scores, ends, length)
         # The best K that go on.
         open_scores = scores + ends * NEVER
@@ -241,23 +247,40 @@ class Search:
         slots = batch.memory.slots
         came_from = parents.gather(1, going)  # (R, K): the beam that each goes on from
         batch.memory.slots = slots.gather(1, came_from[:, :, None].expand_as(slots))
-        # No beam that goes on can beat the worst finished one (early_stopping=False).
-        hope = batch.scores[:, 0] / length[:, 0].float() ** self.length_penalty
+        if not self._rules.limit_ends:
+            self._finish_at_limit(batch, length)
+        # No beam that continues can beat the worst finished one.
+        hope = batch.scores[:, 0] / self._rules.hopes.to(length.device)[length[:, 0].clamp(max=self.longest)]
         worst = torch.where(batch.finished_count > 0, batch.finished_scores.amin(1, keepdim=True), NEVER)
         batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
 
     def _finish(self, batch: Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
         """Take the hypotheses that end among the best K into the list of finished ones."""
-        beams = self.beams
-        ending = ends[:, :beams] & ~batch.done[:, None]
-        penalized = torch.where(ending, scores[:, :beams] / length.float() ** self.length_penalty, NEVER)
+        beams, some = self.beams, self._rules.ending
+        ending = ends[:, :some] & ~batch.done[:, None]
+        penalized = torch.where(ending, scores[:, :some] / self._divisors(length), NEVER)
         # An unfinished slot is worth as little as one that does not end, and stands before it.
         merged = torch.cat([batch.finished_scores, penalized], dim=1)
         batch.finished_scores, best = merged.topk(beams)
         counts = torch.cat([batch.finished_count, torch.where(ending, length, 0)], dim=1)
         batch.finished_count = counts.gather(1, best)
-        both = torch.cat([batch.finished, sequences[:, :beams]], dim=1)
+        both = torch.cat([batch.finished, sequences[:, :some]], dim=1)
         batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
+
+    def _finish_at_limit(self, batch: Batch, length: Tensor) -> None:
+        """At the limit of tokens let open hypotheses take the places of finished ones that there are not.
+
+        Where none has ended they count by their sums of log-probabilities; else they come after all that have.
+        """
+        count = (batch.finished_count > 0).sum(1, keepdim=True)  # (R, 1); finished ones are first
+        place = torch.arange(self.beams, device=count.device)[None] - count  # (R, K): which open one goes where
+        free = (place >= 0) & ((length >= self.longest) & ~batch.done[:, None])
+        place = place.clamp(min=0)
+        scores = batch.scores.gather(1, place) + NEVER * (count > 0)
+        running = batch.running.gather(1, place[:, :, None].expand_as(batch.running))
+        batch.finished_scores = torch.where(free, scores, batch.finished_scores)
+        batch.finished = torch.where(free[:, :, None], running, batch.finished)
+        batch.finished_count = torch.where(free, length, batch.finished_count)
 
     def _results(self, batch: Batch) -> Iterator[Found]:
         """Those that are done, once."""

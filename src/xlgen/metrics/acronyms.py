@@ -11,6 +11,7 @@ _APART = r"[^\p{L}]+"
 _NUMBERED = rf"{_CAPITAL}\p{{N}}{{1,3}}"
 _ONE, _SEVERAL = rf"(?:{_CAPITAL}{_MORE}{{1,7}}|{_NUMBERED})", rf"(?:{_CAPITAL}{_MORE}{{1,4}}|{_NUMBERED})"
 _ACRONYMS = regex.compile(rf"[^\p{{L}}]*(?:{_ONE}|{_SEVERAL}(?:{_APART}{_SEVERAL}){{1,2}})[^\p{{L}}]*", regex.V1)
+_SYMBOLS = regex.compile(r"[^\p{L}]*(?:[\p{Latin}\p{Greek}](?!\p{L})[^\p{L}]*){1,4}")
 # Function words of English that are no word of romanised text; few sentences of more than a few words have none.
 FUNCTION_WORD = regex.compile(
     r"(?i)(?<![\p{L}'’])(?:the|and|of|with|from|were|this|that|which|was|for|by|have|has|will|not|his|their|been)(?![\p{L}'’])"
@@ -18,5 +19,7 @@ FUNCTION_WORD = regex.compile(
 
 
 def is_acronym(text: str) -> bool:
-    """Whether all of ``text`` is one acronym or up to three: ``COVID-19``, ``NASA, ESA``, but not ``THE TIMES``."""
-    return _ACRONYMS.fullmatch(text) is not None and FUNCTION_WORD.search(text) is None
+    """Whether all of ``text`` is one acronym or up to three: ``COVID-19``, ``NASA, ESA``, but not ``THE TIMES``; or
+    single letters of Latin or Greek, as of a formula or a choice: ``B``, ``x = 5``, ``π``."""
+    found = _ACRONYMS.fullmatch(text) or _SYMBOLS.fullmatch(text)
+    return found is not None and FUNCTION_WORD.search(text) is None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,15 @@ class SumsMetric(Metric, Protocol):
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
         """:meth:`Metric.signature` for one figure of these examples."""
         ...
+
+
+class NamingMetric(ABC):
+    """Base of metrics with a score for each value of an option: the name of the score says the value."""
+
+    @classmethod
+    @abstractmethod
+    def options_of(cls, figure: str) -> Mapping[str, Any] | None:
+        """The options that the name of a score implies; None for a name of another kind."""
 
 
 def is_defined(scores: Scores) -> NDArray[np.bool_]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import regex
+
 from xlgen.metrics.base import Example
 from xlgen.metrics.normalization import canonical
 from xlgen.metrics.repeats import split_units
@@ -12,12 +14,15 @@ from xlgen.metrics.repeats import split_units
 # A prediction is a copy if so large a share of its n-grams is in the input; shorter ones may well be names.
 COPY_ORDER, COPY_SHARE, _SHORTEST_COPY = 5, 0.9, 15
 UNKNOWN = math.nan
+_CHARACTER = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{M}]", regex.V1)
+_ALPHABETIC = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{M}]", regex.V1)
 
 
 def copied(example: Example) -> float:
     """Whether the prediction is the input or a copy of parts of it, while no reference is.
 
-    A copy has at least 15 words (characters where no spaces separate words), and 90 % of its 5-grams are in the input.
+    A copy has at least 15 words (where no spaces separate words, a character is half a word, and a quarter of one in
+    Thai, Lao, Khmer and Burmese), and 90 % of its 5-grams are in the input.
     Both are compared in the form that tokenizers write (:func:`xlgen.metrics.normalization.canonical`).
     """
     if example.input is None:
@@ -34,7 +39,7 @@ def is_copy(text: str, whole: str) -> bool:
     if text.replace(" ", "") == whole.replace(" ", ""):
         return True
     units = split_units(text).units
-    if len(units) < _SHORTEST_COPY:
+    if len(units) - 0.5 * len(_CHARACTER.findall(text)) - 0.25 * len(_ALPHABETIC.findall(text)) < _SHORTEST_COPY:
         return False
     grams = _ngrams(units)
     there = set(_ngrams(split_units(whole).units))

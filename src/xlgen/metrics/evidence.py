@@ -27,7 +27,7 @@ import regex
 
 from xlgen.languages import Language, all_languages
 from xlgen.metrics.lid import LanguageIdentifier
-from xlgen.metrics.masking import mask
+from xlgen.metrics.masking import FILLER, mask
 from xlgen.metrics.near_languages import near, of_one_branch
 from xlgen.metrics.normalization import readable
 from xlgen.metrics.scripts import LETTER, is_only_japanese, is_unknown_to_japanese, share_written
@@ -56,6 +56,7 @@ _LONG_HAN = 10
 _CAPITALS = regex.compile(r"\p{Lu}")
 _CAPITALS_IN_A_ROW = regex.compile(r"\p{Lu}\p{M}*[\p{P}\s]*\p{Lu}")
 _SMALL = regex.compile(r"\p{Ll}")
+_HAN = regex.compile(r"\p{Han}")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 # Chinese advertising writes の for its own 的; every other kana is Japanese.
 _JAPANESE = regex.compile(r"[\p{Hiragana}\p{Katakana}--の]", regex.V1)
@@ -77,7 +78,7 @@ class Evidence:
 
 def prepared(text: str) -> str:
     """``text`` as it is identified: without addresses and codes, in lower case if most letters are capitals."""
-    text = mask(readable(text))
+    text = mask(readable(text)).replace(FILLER, "")
     return text.lower() if is_shouted(text) else text
 
 
@@ -132,11 +133,14 @@ def enough(label: str, target: Language, others: Sequence[Language], identifier:
 def tells_apart(label: str, target: Language, text: str) -> bool:
     """Whether ``label`` may be evidence against ``target`` in ``text``.
 
-    Japanese and Chinese in Chinese characters alone are told apart by characters that only one of them has.
+    Japanese and Chinese in fewer than ten Chinese characters alone are told apart by characters that only one of them
+    has.
     """
     languages = {label.partition("-")[0], target.code.partition("-")[0]}
     if languages != {"ja", "zh"} or _KANA.search(text):
         return True
+    if label != "ja" and len(_HAN.findall(text)) >= _LONG_HAN:
+        return True  # Japanese of such length has kana
     return any(map(is_only_japanese if label == "ja" else is_unknown_to_japanese, text))
 
 

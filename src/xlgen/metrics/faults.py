@@ -15,7 +15,7 @@ from xlgen.metrics.copies import COPY_ORDER, COPY_SHARE, copied
 from xlgen.metrics.endings import truncated
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.repeats import repetitions
-from xlgen.metrics.short_text import RULE, ShortText, equals_reference, verdicts
+from xlgen.metrics.short_text import RULE, ShortText, equals_reference, is_quoted, verdicts
 from xlgen.metrics.switches import PRICE, switches
 from xlgen.metrics.wrong_script import in_wrong_script
 
@@ -66,7 +66,7 @@ def find(
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
     for row in full:
         example, wrong = examples[row], bool(found["wrong-language"][row] == 1)
-        if equals_reference(example):
+        if equals_reference(example) or is_quoted(example, identifies):
             continue
         found["wrong-script"][row] = in_wrong_script(example, rule.others, identifies, wrong)
         if not wrong:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import regex
 
 from xlgen.metrics.unspaced import UNSPACED
@@ -9,19 +11,23 @@ from xlgen.metrics.unspaced import UNSPACED
 # A letter next to which an address or a code would be a part of a word; in scripts without spaces they are not.
 _LETTER = rf"[\p{{L}}--[{UNSPACED}]]"
 
+# The letters of names in code, paths and hashtags, next to which text without spaces may be.
+_NAME = rf"[\w--[{UNSPACED}]]"
+_IN_NAME = rf"[{_NAME}\-]"
 # Each of these has a character that prose seldom has inside of a word; texts without any are not searched.
 _HINT = regex.compile(r"[@#\\/_<`]|\d\p{L}|\p{L}\d|\p{L}\.\p{L}|\d[\s\u00a0\u202f]?[a-zµμΩ°]{1,4}\b")
 _PARTS = (
     r"`[^`\n]+`",  # code
-    r"</?[A-Za-z][^<>\n]*>|&(?:[a-z]+|\#\d+);",  # markup
+    r"</?[A-Za-z][^<>\n]*>",  # markup
     rf"(?<![A-Za-z0-9+.\-])(?:[a-z][a-z0-9+.\-]*+://|www\.)[[^\s<>\"'«»“”、。）)\]]--[{UNSPACED}]]+",
     r"(?<![A-Za-z0-9._+\-])[A-Za-z0-9._+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+",  # e-mail
     r"(?<![A-Za-z0-9_@])@[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*",  # handles
-    r"(?<![\w#])#[\w\-]+(?:\.[\w\-]+)*",  # hashtags
-    r"(?<![\w.~\-])(?:[A-Za-z]:)?[\w.~\-]*[\\/](?:[\w.~\-]+[\\/])+[\w.~\-]*",  # paths with two separators or more
+    rf"(?<![\w#])#{_IN_NAME}+(?:\.{_IN_NAME}+)*",  # hashtags
+    # paths with two separators or more
+    rf"(?<!{_IN_NAME}|[.~])(?:[A-Za-z]:)?[{_NAME}.~\-]*[\\/](?:[{_NAME}.~\-]+[\\/])+[{_NAME}.~\-]*",
     # domains and files
     rf"(?<![A-Za-z0-9\-])(?=[0-9\-]*[A-Za-z])[A-Za-z0-9\-]++(?:\.[A-Za-z0-9\-]+)*\.[a-z]{{2,4}}(?:/[[^\s]--[{UNSPACED}]]*)?(?!{_LETTER})",
-    r"(?<!\w)\w*_\w+(?:_\w+)*",  # identifiers
+    rf"(?<!{_NAME}){_NAME}*_{_NAME}+(?:_{_NAME}+)*",  # identifiers
     rf"(?<!{_LETTER}|\p{{N}}|\p{{N}}[.,:\-])"
     r"\p{N}[\p{N}.,:\-]*[\s\u00a0\u202f]?"  # a number with its unit
     r"(?:[kMGTcmµμnphd]?(?:m|g|l|L|s|W|V|A|Hz|Pa|J|N|B|b|eV|Wh|bit|bps|byte|cal|mol)[²³]?"
@@ -32,11 +38,27 @@ _PARTS = (
     r"(?=[A-Za-z0-9])(?=[A-Za-z0-9.\-]*[0-9])(?=[A-Za-z0-9.\-]*[A-Za-z])[A-Za-z0-9]+(?:[.\-][A-Za-z0-9]+)*"
     rf"(?!{_LETTER})",
 )
+_ENTITY = regex.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});")
+FILLER = "\u034f"
+"""The combining grapheme joiner, which does not show: what fills the place of a longer text."""
+
+
+def _decoded(entity: regex.Match[str]) -> str:
+    found = html.unescape(entity[0])
+    letter = found if len(found) == 1 and found.isalpha() else " "
+    return letter + (FILLER if letter != " " else " ") * (len(entity[0]) - 1)
+
+
 _NO_WORDS = regex.compile("|".join(f"(?:{part})" for part in _PARTS), regex.V1)
 
 
 def mask(text: str) -> str:
-    """``text`` with what is no word replaced by spaces, so that places in the text stay the same."""
+    """``text`` with what is no word replaced by spaces, so that places in the text stay the same.
+
+    An entity of HTML becomes its letter, followed by :data:`FILLER`, or spaces.
+    """
+    if "&" in text:
+        text = _ENTITY.sub(_decoded, text)
     if not _HINT.search(text):
         return text
     return _NO_WORDS.sub(lambda match: " " * len(match[0]), text)

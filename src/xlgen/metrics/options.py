@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from xlgen.metrics.base import Metric, plugins
+from xlgen.metrics.base import Metric, NamingMetric, plugins
 from xlgen.metrics.lid import load
 from xlgen.registry import InputError, UnknownNameError, nearest
 
@@ -45,9 +45,16 @@ def build_metric(name: str, options: Mapping[str, Any], identifier: str | None =
 def owner_of(name: str) -> str:
     """The metric that ``name`` is of: the name of a metric, or of one of its figures. Raises UnknownNameError."""
     owners = _owners()
-    if name not in owners:
+    owner = owners.get(name) or next((plugin for plugin, kind in _naming() if kind.options_of(name) is not None), None)
+    if owner is None:
         raise UnknownNameError(f"unknown metric {name!r}: {nearest(name, owners)}")
-    return owners[name]
+    return owner
+
+
+def implied_options(name: str) -> Mapping[str, Any]:
+    """The options that the name of a score implies: ``{"languages": ("de",)}`` of ``lid_confidence_de``."""
+    found = (kind.options_of(name) for _, kind in _naming())
+    return next((options for options in found if options is not None), {})
 
 
 def options_of(name: str) -> tuple[str, ...]:
@@ -94,6 +101,12 @@ def only_figures(metrics: Iterable[MetricSpec], names: Iterable[str]) -> list[Me
         spec = next((each for each in with_own if parse_spec(each)[0] in (name, owner_of(name))), {})
         found.append({**spec, NAME: name})
     return found
+
+
+def _naming() -> list[tuple[str, type[NamingMetric]]]:
+    """The metrics whose scores' names say their options."""
+    kinds = [(name, plugins.get(name)) for name in plugins.names()]
+    return [(name, kind) for name, kind in kinds if issubclass(kind, NamingMetric)]
 
 
 @cache

@@ -28,6 +28,7 @@ _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar
 _UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
 _MARK = regex.compile(r"[\p{P}\p{S}--['’\-]]+", regex.V1)
+_STRIPPED = ".,;:!?\"'“”«»()…。，、！？।؟،-–—"
 _LAST_MARK = regex.compile(r"[\p{P}\s]++$")
 _ITEM = regex.compile(r"(?:(?<=^|[\s\p{P}])[(（]?(?:\p{N}{1,3}|[a-z])[.)）:、]|[①-⑳])(?=\s|\p{L})")
 # The shortest phrase, of up to 50 units, three times or more. Longer limits take quadratic time on odd text.
@@ -69,7 +70,7 @@ def remove_repeated_ending(text: str) -> str:
 def remove_repeated_substring(text: str) -> str:
     """Keep any substring of three letters or more that is repeated at the very end once, wherever it begins.
 
-    Vu et al. (2022, section 3.4) remove "all but one occurrence of any prediction-final repeated substring". So a word
+    Vu et al. (2022, footnote 12) remove "all but one occurrence of any prediction-final repeated substring". So a word
     that stands twice is cut too, ``murmur`` becomes ``mur``, and of an output that was cut within a repetition
     (``the fire the fire the fi``) the copies go. Without the limit of three letters ``will`` would become ``wil``.
     """
@@ -88,16 +89,34 @@ def repetitions(text: str) -> tuple[bool, bool]:
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
-    if count == len(split.code):
-        split = split_units(_LAST_MARK.sub("", text))
+    if count == len(split.code) and (bare := _without_last_marks(split)):
+        split = bare
         count = _without_repeated_ending(split)
     ending = count < len(split.code)
     loop = _has_loop(split, count)
-    if not ending and (folded := split_units(_folded(text))).code:
+    if not ending and _may_repeat(split.units):
+        folded = split_units(_folded(text))
         ending = _ends_twice(folded)
         loop = loop or _has_loop(folded, len(folded.code), words=2)
     whole = text[: split.ends[count - 1]] if count else ""
     return ending, loop or has_near_loop(whole, split.units[:count])
+
+
+def _without_last_marks(split: Units) -> Units | None:
+    """``split`` without the punctuation at its end; None where its last word then comes once, and repeats nothing."""
+    count = len(split.units)
+    while count and not (last := _LAST_MARK.sub("", split.units[count - 1])):
+        count -= 1
+    if not count or (count == len(split.units) and last == split.units[-1]) or last not in split.units[: count - 1]:
+        return None
+    place = split.units.index(last)
+    code = split.code[: count - 1] + split.code[place]
+    return Units((*split.units[: count - 1], last), split.ends[:count], code)
+
+
+def _may_repeat(units: Sequence[str]) -> bool:
+    """Whether two words or more come again, case and punctuation aside: most sentences need no closer look."""
+    return len(units) - len({unit.casefold().strip(_STRIPPED) for unit in units}) > 1
 
 
 def _has_loop(split: Units, count: int, words: int = 1) -> bool:

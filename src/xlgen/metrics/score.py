@@ -10,7 +10,7 @@ from xlgen import __version__
 from xlgen.languages import Language
 from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
-from xlgen.metrics.options import MetricSpec, build_metric, owner_of, parse_spec
+from xlgen.metrics.options import MetricSpec, build_metric, implied_options, owner_of, parse_spec
 from xlgen.metrics.subset import Subset
 
 ALWAYS = (
@@ -98,7 +98,7 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
     for asked in metrics:
         if isinstance(asked, str | Mapping):
             name, options = parse_spec(asked)
-            metric = build_metric(owner_of(name), options, identifier)
+            metric = build_metric(owner_of(name), {**implied_options(name), **options}, identifier)
             figures = [figure for figure in metric.figures if name in (figure.name, owner_of(name))]
         else:
             metric, figures = asked, list(asked.figures)

@@ -10,7 +10,7 @@ import regex
 
 from xlgen.languages import Language
 from xlgen.metrics.acronyms import FUNCTION_WORD
-from xlgen.metrics.scripts import is_unknown_to_japanese, letter_patterns
+from xlgen.metrics.scripts import han_variant, is_unknown_to_japanese, letter_patterns
 from xlgen.metrics.unspaced import UNSPACED
 
 # Words of another script in a row that make a switch; a character of a script without spaces is half a word. Technical
@@ -19,13 +19,17 @@ _FOREIGN_WORDS = 2
 _LATIN_WORDS = 3
 # Characters that Japanese does not have, in a row without kana, that make Chinese.
 _CHINESE = 2
+# Chinese characters of the longest Korean name or gloss.
+_LONGEST_HANJA = 7
 
 # A letter of a script without spaces is a word by itself: names in Latin letters stand in Chinese without any.
 _SPACED = rf"[\p{{L}}--[{UNSPACED}]]"
 _WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|{_SPACED}(?:{_SPACED}|[\p{{M}}'’])*+", regex.V1)
 _CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
+_HAN = regex.compile(r"\p{Han}")
 _HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
 _CAPITAL = regex.compile(r"\p{Lu}")
+_IN_TITLE = regex.compile(r"a|an|the|of|and|in|on|for|to|at|by|with|from|de|la|du|der|die|das|von|und|del|di|e|y|&")
 _LATIN = regex.compile(r"\p{Latin}")
 # What joins two words to one (apt-get, tcl/tk), and what parts the items of a list.
 _JOINED = regex.compile(r"[\-‐‑/.:_+&·@]")
@@ -34,6 +38,8 @@ _APART = regex.compile(r"[^\s'’\"“”«»„]|\s[\-–—]\s")
 _PREFIX = regex.compile(r"[وفبكلس]{0,2}(?:ال|لل)?ـ*|[והבלכמש]{1,3}")
 # The longest ending that is written together with a foreign word before it, as in Russian email'ом.
 _LONGEST_ENDING = 3
+# Persian has longer ones: maintainerهایشان.
+_LONGEST_ARABIC_ENDING = 6
 
 
 @dataclass(frozen=True, order=True)
@@ -55,7 +61,7 @@ def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> l
     Japanese, Chinese with two characters or more that Japanese does not have.
     """
     own, foreign = letter_patterns(target.script)
-    chinese = list(_chinese(text, others)) if target.script == "Jpan" else []
+    chinese = list(_chinese(text, others, target.script)) if target.script in ("Jpan", "Hang") else []
     if not foreign.search(text) or not own.search(text):
         return chinese
     words = list(_WORD.finditer(text))
@@ -88,9 +94,18 @@ def _span(text: str, words: Sequence[regex.Match[str]], others: Sequence[Languag
         if not (is_joined or word[0][0].isupper()):
             weight += 0.5 if _CHARACTER.match(word[0]) else 1.0
     start, end = words[0].start(), words[-1].end()
+    if _is_title(words):
+        return
     is_term = _LATIN.match(words[0][0]) and not FUNCTION_WORD.search(text, start, end)
     if weight >= (_LATIN_WORDS if is_term else _FOREIGN_WORDS):
         yield Span(start, end, _written(words[0][0], others))
+
+
+def _is_title(words: Sequence[regex.Match[str]]) -> bool:
+    """Whether only function words are without a capital letter, between words that have one: ``Game of the Year``."""
+    capitals = [word[0][0].isupper() for word in words]
+    small = (word[0] for word, is_capital in zip(words, capitals, strict=True) if not is_capital)
+    return capitals[0] and capitals[-1] and all(map(_IN_TITLE.fullmatch, small))
 
 
 def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:
@@ -112,14 +127,21 @@ def _mixes(word: str, target: Language) -> bool:
         return not (_PREFIX.fullmatch(first) or _CAPITAL.search(second)) and len(second) > 1
     if target.script == "Hang" or len(first) == 1 or _CAPITAL.search(first):
         return False
-    return len(second) > _LONGEST_ENDING
+    return len(second) > (_LONGEST_ARABIC_ENDING if target.script == "Arab" else _LONGEST_ENDING)
 
 
-def _chinese(text: str, others: Sequence[Language]) -> Iterator[Span]:
-    """Chinese in Japanese text: runs without kana with characters that Japanese does not have."""
+def _chinese(text: str, others: Sequence[Language], script: str) -> Iterator[Span]:
+    """Chinese in Japanese text: runs without kana with characters that Japanese does not have; and in Korean: with
+    simplified characters, or longer than names and glosses are."""
     language = next((other.code for other in others if other.script in ("Hans", "Hant")), "")
     for run in _HAN_RUN.finditer(text):
-        if sum(map(is_unknown_to_japanese, run[0])) >= _CHINESE:
+        if script == "Jpan":
+            is_chinese = sum(map(is_unknown_to_japanese, run[0])) >= _CHINESE
+        else:
+            size = len(_HAN.findall(run[0]))
+            simplified = any(han_variant(letter) == "Hans" for letter in run[0])
+            is_chinese = size >= (_CHINESE if simplified else _LONGEST_HANJA + 1)
+        if is_chinese:
             inner = run[0].strip()
             start = run.start() + run[0].index(inner)
             yield Span(start, start + len(inner), language)

@@ -67,6 +67,23 @@ def letter_patterns(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]
     )
 
 
+_IN_WORD = r"[\p{Latin}\p{M}\p{N}'’\-]"
+_WORD_WITH_CAPITAL = regex.compile(rf"(?<!{_IN_WORD}){_IN_WORD}*\p{{Lu}}{_IN_WORD}*")
+_IN_BRACKETS = regex.compile(r"[(（\[【][^()（）\[\]【】]*[)）\]】]")
+
+
+def without_names(text: str, script: str) -> str:
+    """``text`` without words in Latin letters that have a capital, which may be names, and without glosses in another
+    script in brackets; all of it if nothing else has letters."""
+    own, foreign = letter_patterns(script)
+
+    def gloss(found: regex.Match[str]) -> str:
+        return " " if foreign.search(found[0]) and not own.search(found[0]) else str(found[0])
+
+    rest = _WORD_WITH_CAPITAL.sub(" ", _IN_BRACKETS.sub(gloss, text))
+    return rest if LETTER.search(rest) else text
+
+
 _HANGUL = regex.compile(r"\p{Hangul}")
 _TELLING = ("Hans", "Hant")
 _SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")

@@ -36,6 +36,7 @@ from xlgen.metrics.evidence import (
     CANNOT_TELL,
     ENOUGH,
     ENOUGH_OF_BRANCH,
+    LEAST_OWN,
     NAME,
     RIGHT,
     WRONG,
@@ -51,10 +52,10 @@ from xlgen.metrics.evidence import (
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.near_languages import near
 from xlgen.metrics.normalization import canonical, fold_case, match_key, readable
-from xlgen.metrics.scripts import LETTER, share_written
+from xlgen.metrics.scripts import LETTER, share_written, without_names
 from xlgen.metrics.unspaced import UNSPACED
 
-__all__ = ["CANNOT_TELL", "RIGHT", "RULE", "WRONG", "ShortText", "is_short", "stands_in", "verdicts"]
+__all__ = ["CANNOT_TELL", "RIGHT", "RULE", "WRONG", "ShortText", "is_quoted", "is_short", "stands_in", "verdicts"]
 
 LONGEST = 10
 """Words of the longest text that is short; a letter of a script without spaces is half a word."""
@@ -63,6 +64,8 @@ LONGEST = 10
 _FEW = 4
 # The probability of another language that is evidence in so few words where the script is the target's.
 _SURE_OF_FEW = 0.95
+# The probability of the target below which a short text may be in another language of its script.
+_LEAST_OF_SCRIPT = 0.1
 # Letters of the shortest text that is identified as another language of its script.
 _FEWEST_LETTERS = 3
 # What is added to probabilities, some of which models leave out as too small.
@@ -101,6 +104,8 @@ class ShortText:
             return CANNOT_TELL
         others = self.rivals(target)
         ours, *theirs = (share_written(letters, language.script) for language in (target, *others))
+        if 0 < ours < 0.5 and (rest := without_names(text, target.script)) != text:
+            return self.verdict(rest, target, identifier)
         if ours == 0 and (other_writing := _in_other_script(target, letters, identifier)):
             return self.verdict(whole, other_writing, identifier)
         if ours == 0 or (ours < 0.5 and 1 in theirs):
@@ -141,6 +146,8 @@ class ShortText:
                 probability = min(probability, chance if lowered == top else 0.0)
             if probability >= needed or not theirs:
                 return WRONG if probability >= needed else CANNOT_TELL
+        elif not theirs:  # the target is the only candidate
+            return RIGHT if probability >= LEAST_OWN else CANNOT_TELL
         if shouted and probability < ENOUGH:
             return CANNOT_TELL
         share, rival = target_share(text, ours, theirs, identifier)
@@ -169,7 +176,11 @@ def _among_its_script(text: str, target: Language, few: bool, identifier: Langua
     if not tells_apart(found.top, target, text) or len(LETTER.findall(text)) < _FEWEST_LETTERS:
         return RIGHT
     needed = max(enough(found.top, target, (), identifier), _SURE_OF_FEW if few else ENOUGH_OF_BRANCH)
-    return WRONG if found.probability >= needed and knows(text, identifier) else RIGHT
+    if not knows(text, identifier):
+        return RIGHT
+    if found.probability >= needed:
+        return WRONG
+    return CANNOT_TELL if found.probability >= ENOUGH and found.family < _LEAST_OF_SCRIPT else RIGHT
 
 
 def _by_top_label(text: str, target: Language, identifier: LanguageIdentifier) -> float:
@@ -236,7 +247,7 @@ def _verdict(example: Example, target: Language, identifier: LanguageIdentifier,
             return RIGHT
     if not LETTER.search(text):
         return CANNOT_TELL
-    if equals_reference(example) or (short and code and _quoted(example, code, identifier)):
+    if equals_reference(example) or is_quoted(example, identifier):
         return RIGHT
     if not short:
         return by_evidence(prepared(text), target, rule.rivals(target), identifier)
@@ -255,9 +266,11 @@ def equals_reference(example: Example) -> bool:
     return bool(key) and any(key == match_key(reference) for reference in example.references)
 
 
-def _quoted(example: Example, code: str, identifier: LanguageIdentifier) -> bool:
-    """Whether the prediction is within a longer input in the target language, as whole words where there are spaces."""
-    if example.input is None or is_short(example.input):
+def is_quoted(example: Example, identifier: LanguageIdentifier) -> bool:
+    """Whether a short prediction is within a longer input in the target language, as whole words where there are
+    spaces."""
+    code = identifier.code(Language.parse(example.language))
+    if not code or example.input is None or is_short(example.input) or not is_short(example.prediction):
         return False
     [(top, _)] = identifier.identify([example.input])
     return top == code and stands_in(example.prediction, example.input)

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import regex
-
 from xlgen.languages import Language
 from xlgen.metrics.acronyms import FUNCTION_WORD, is_acronym
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import ENOUGH, ENOUGH_OF_BRANCH, prepared
 from xlgen.metrics.lid import LanguageIdentifier
-from xlgen.metrics.scripts import LETTER, share_in_script
+from xlgen.metrics.scripts import share_in_script, without_names
 
-_IN_WORD = r"[\p{Latin}\p{M}\p{N}'’]"
-_WORD_WITH_CAPITAL = regex.compile(rf"(?<!{_IN_WORD}){_IN_WORD}*\p{{Lu}}{_IN_WORD}*")
 _LEAST_OF_HALF = 0.3
 
 
@@ -37,7 +33,7 @@ def in_wrong_script(example: Example, others: Sequence[str], identifier: Languag
     text, script = example.prediction, Language.parse(example.language).script
     if not share_in_script(text, script) < 0.5 or is_acronym(text):
         return False
-    if not share_in_script(_without_names(text), script) < 0.5:
+    if not share_in_script(without_names(text, script), script) < 0.5:
         return False
     return not (is_wrong and _in_another_language(prepared(text), others, identifier))
 
@@ -58,9 +54,3 @@ def _in_another_language(text: str, others: Sequence[str], identifier: LanguageI
     parts = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
     parts = parts if len(words) > 1 else [text[: len(text) // 2], text[len(text) // 2 :]]
     return all(label == top and chance >= _LEAST_OF_HALF for label, chance in identifier.identify(parts))
-
-
-def _without_names(text: str) -> str:
-    """``text`` without words that have a capital letter, which may be names; all of it if nothing else has letters."""
-    rest = _WORD_WITH_CAPITAL.sub(" ", text)
-    return rest if LETTER.search(rest) else text

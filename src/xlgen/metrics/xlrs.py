@@ -10,6 +10,15 @@ import numpy as np
 
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 
+DEFINING = ("texts", "split", "sample", "cut")
+"""The parts of a signature that say what XLRS is measured on, in whatever languages; scores are comparable where all of
+them are the same."""
+
+
+def definition(signature: str) -> tuple[str, ...]:
+    """The :data:`DEFINING` parts of an XLRS score's signature."""
+    return tuple(part for part in signature.split("|") if part.partition(":")[0] in DEFINING)
+
 
 @plugins.register("xlrs")
 @dataclass(frozen=True)
@@ -20,6 +29,9 @@ class Xlrs:
     with answers in the wrong language where they do (L, Table 4).
     """
 
+    texts: str = ""
+    """Which texts the cosines are of, as parts of the signature: ``texts:...|split:test|sentences:512|cut:128``."""
+
     figures: ClassVar[tuple[Figure, ...]] = (Figure("xlrs", unit="count", higher_is_better=None),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
@@ -29,4 +41,4 @@ class Xlrs:
 
     def signature(self, language: str) -> str:
         """What the cosine is of."""
-        return "states:encoder-mean"
+        return "|".join(filter(None, ["states:encoder-mean", self.texts]))

@@ -11,6 +11,7 @@ RANKING = "ranking"
 _FAMILIES = {
     "xlsum": SUMMARIES,
     "wikilingua": SUMMARIES,
+    "wikilingua-gem": SUMMARIES,
     "pocket-summaries": SUMMARIES,
     "squad-xquad": ANSWERS,
     "squad-xquad-hub": ANSWERS,
@@ -42,6 +43,7 @@ _FAMILIES = {
     "wikiann": TAGS,
 }
 _SAME_TASK = {
+    "wikilingua-gem": "wikilingua",
     "squad-xquad-hub": "squad-xquad",
     "squad-xquad-mt5": "squad-xquad",
     "paws-x-cloze": "paws-x",

@@ -60,6 +60,10 @@ class Fields(Config):
     """Whatever else tells cells apart: a layer, the number of prompt tokens."""
 
 
+CheckpointRule = Literal["last", "source", "target", "xlrs"]
+"""How a reported checkpoint was selected: see :func:`xlgen.selection.as_published.reported`."""
+
+
 class Fact(Config):
     """A point of a paper's protocol."""
 
@@ -67,6 +71,8 @@ class Fact(Config):
     """None: the paper does not say."""
     where: str = ""
     note: str = ""
+    rule: CheckpointRule | None = None
+    """For the point ``checkpoint`` alone."""
 
 
 class BackboneFacts(Config):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from xlgen.published import TEXT, Cell, Paper, load
 from xlgen.published.names import family, method, published_task
 from xlgen.published.schema import MEAN_NON_SOURCE
-from xlgen.report.protocol import NOT_SAID, differences, same_backbone
+from xlgen.report.protocol import NOT_SAID, Point, differences, same_backbone
 from xlgen.report.tables import Cell as Shown
 from xlgen.report.tables import Column, Table, language_name, metric_name
 from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels
+from xlgen.results.runs import Run, canonical, labels
+from xlgen.selection.as_published import Reported, reported, rule_of
+
+ONE_LANGUAGE = "the target language"
+"""What a row's details say where its text is in the target language alone."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def beside_table(results: Results) -> Table:
         Column("language", "Code", number=False),
         Column("name", "Language", number=False),
         Column("ours", "Ours", _one_digit, interval=True),
+        Column("step", "Step", number=False),
         Column("seeds", "Seeds"),
         Column("theirs", "Theirs", lambda value: f"{value:.2f}".removesuffix("0")),
         Column("spread", "± (seeds)", _one_digit),
@@ -76,7 +81,7 @@ def protocol_table(results: Results) -> Table:
     )
     rows = {}
     for ours, theirs in pairs(results):
-        for point in differences(ours.runs, theirs.first, theirs.paper):
+        for point in _points(results, ours, theirs):
             texts = (ours.label, theirs.place, point.name, point.ours, point.theirs, point.where)
             keys = (column.key for column in columns)
             rows[texts] = {key: Shown(text) for key, text in zip(keys, texts, strict=True)}
@@ -152,9 +157,29 @@ def _alike(run: Run, theirs: Theirs, measured: set[str]) -> bool:
         and cell.method == method(run.method)
         and (cell.adaptation is None or adaptation in (None, cell.adaptation))
         and (cell.source_languages is None or set(cell.source_languages) == set(run.source_languages))
+        and _has_text_of(run, cell)
         and task is not None
         and task.family == family(run.task or "")
     )
+
+
+def _has_text_of(run: Run, cell: Cell) -> bool:
+    """Whether the unlabelled text of ``run`` is in the languages that the row says: one, or all."""
+    said, count = _text_of(cell), len(_unlabelled(run))
+    return said is None or (count == 1 if said == ONE_LANGUAGE else count > 1)
+
+
+def _text_of(cell: Cell) -> str | None:
+    """Which languages' text the row mixes in, or is tuned on before; None where it says nothing."""
+    details = dict(cell.details)
+    said = details.get("mixed") or details.get("tuned")
+    return None if said is None else str(said)
+
+
+def _unlabelled(run: Run) -> set[str]:
+    """The languages of a run's unlabelled text."""
+    texts = (text for stage in run.recipe["stages"] for text in stage.get("unlabelled") or ())
+    return {canonical(code) for text in texts for code in text.get("languages") or ()}
 
 
 def _nearest_size(backbone: str, found: list[Theirs]) -> list[Theirs]:
@@ -183,22 +208,28 @@ def _facts(row: Theirs) -> tuple[float, str]:
 def _lines(results: Results, ours: Ours, theirs: Theirs) -> Iterator[dict[str, Shown]]:
     """The mean over the languages without labels that both have, and the languages one by one."""
     sources = ours.runs[0].source_languages
-    figures = {code: _value(results, ours, code, theirs.first.metric) for code in results.languages(ours.runs)}
+    codes = results.languages(ours.runs)
+    steps = [_reported(results, run, theirs, codes).steps for run in ours.runs]
+    figures = {code: _value(results, ours, code, theirs.first.metric, steps) for code in codes}
+    differs = _differs(_points(results, ours, theirs))
     if theirs.first.language == MEAN_NON_SOURCE:
         values = {code: shown.value for code, shown in figures.items() if code not in sources}
-        yield _line(
-            ours, theirs, theirs.first, "", "mean of the others (not the same languages)", Shown(mean(values.values()))
-        )
+        name, own = "mean of the others (not the same languages)", Shown(mean(values.values()))
+        yield _line(ours, theirs, theirs.first, "", name, own) | {"differs": Shown(differs), **_step(steps, values)}
         return
     shared = [cell for cell in theirs.cells if figures.get(cell.language or "", Shown()).value is not None]
+    if _text_of(theirs.first) == ONE_LANGUAGE:  # a model for each target language, and this run is one of them
+        shared = [cell for cell in shared if cell.language in _unlabelled(ours.runs[0])]
     others = [cell for cell in shared if cell.language not in sources]
     if len(others) > 1:
         own = Shown(mean(figures[cell.language or ""].value for cell in others))
         average = Shown(mean(cell.value for cell in others))
-        yield _line(ours, theirs, None, "", f"mean of {len(others)} others", own, average)
+        line = _line(ours, theirs, None, "", f"mean of {len(others)} others", own, average)
+        yield line | {"differs": Shown(differs), **_step(steps, [cell.language or "" for cell in others])}
     for cell in shared:
         code = cell.language or ""
-        yield _line(ours, theirs, cell, code, language_name(code), figures[code])
+        line = _line(ours, theirs, cell, code, language_name(code), figures[code])
+        yield line | {"differs": Shown(differs), **_step(steps, [code])}
 
 
 def _line(
@@ -218,21 +249,36 @@ def _line(
         "spread": Shown(cell.spread if cell else None),
         "their_seeds": Shown(theirs.first.seeds),
         "difference": Shown(None if own.value is None or value is None else own.value - value),
-        "differs": Shown(_differs(ours, theirs)),
     }
 
 
-def _differs(ours: Ours, theirs: Theirs) -> str:
-    """The names of the points; :func:`protocol_table` has what is behind them."""
-    points = differences(ours.runs, theirs.first, theirs.paper)
+def _reported(results: Results, run: Run, theirs: Theirs, codes: Sequence[str]) -> Reported:
+    """The steps of ``run`` that the paper would report."""
+    return reported(results, run, rule_of(theirs.first, theirs.paper), codes)
+
+
+def _step(steps: Sequence[Mapping[str, int]], codes: Iterable[str]) -> dict[str, Shown]:
+    """The steps whose scores a line shows: of each seed, of each language."""
+    return {"step": Shown(", ".join(map(str, sorted({each[code] for each in steps for code in codes}))))}
+
+
+def _points(results: Results, ours: Ours, theirs: Theirs) -> list[Point]:
+    first = ours.runs[0]
+    selected = _reported(results, first, theirs, results.languages(ours.runs))
+    return differences(ours.runs, theirs.first, theirs.paper, selected)
+
+
+def _differs(points: Sequence[Point]) -> str:
+    """The names of the points; :func:`protocol_table` has their values."""
     said = ", ".join(point.name for point in points if point.theirs != NOT_SAID)
     silent = ", ".join(point.name for point in points if point.theirs == NOT_SAID)
     return "; ".join(filter(None, [said, f"not said: {silent}" if silent else ""]))
 
 
-def _value(results: Results, ours: Ours, code: str, metric: str) -> Shown:
-    """The mean over seeds; of a single run, with its interval."""
-    rows = [row for run in ours.runs if (row := results.at(run, code, metric)) is not None]
+def _value(results: Results, ours: Ours, code: str, metric: str, steps: Sequence[Mapping[str, int]]) -> Shown:
+    """The mean over seeds, each at its own step; of a single run, with its interval."""
+    found = [results.at(run, code, metric, each[code]) for run, each in zip(ours.runs, steps, strict=True)]
+    rows = [row for row in found if row is not None]
     if len(rows) == 1:
         return Shown(rows[0]["value"], rows[0]["low"], rows[0]["high"])
     return Shown(mean(row["value"] for row in rows))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from xlgen.report.drawing import Palette, Plot, draw_figure, latin, legend, name_axes, to_svg
+from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, to_svg
 from xlgen.report.groups import Line, is_large, lines
 from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
 from xlgen.results.rows import MEAN, Results, mean
@@ -53,6 +53,18 @@ def rate_curves(results: Results, palette: Palette) -> Plot | None:
     return _panels(results, palette, LANGUAGE_RATE, title, f"{metric_name(LANGUAGE_RATE)} (%)", (-3, 103))
 
 
+def ascii_curves(results: Results, palette: Palette) -> Plot | None:
+    """The share of ASCII characters against training steps, a panel a language (Vu et al. 2022, Figure 3)."""
+    title = "ASCII characters while training, language by language"
+    return _panels(results, palette, "ascii_rate", title, "ASCII characters (%)", (-3, 103))
+
+
+def length_curves(results: Results, palette: Palette) -> Plot | None:
+    """Mean lengths of outputs against training steps, a panel a language (Chirkova et al. 2023, Figures 3 and 4)."""
+    title = "Lengths of outputs while training, language by language"
+    return _panels(results, palette, "prediction_length", title, "mean length", None, "reference_length")
+
+
 def xlrs_curves(results: Results, palette: Palette) -> Plot | None:
     """The similarity of encoded translations against training steps, a panel a language (L, Figures 1 to 3 and 6)."""
     title = "Similarity to the source language while training (XLRS), language by language"
@@ -60,8 +72,15 @@ def xlrs_curves(results: Results, palette: Palette) -> Plot | None:
 
 
 def _panels(
-    results: Results, palette: Palette, metric: str, title: str, label: str, limits: tuple[float, float] | None
+    results: Results,
+    palette: Palette,
+    metric: str,
+    title: str,
+    label: str,
+    limits: tuple[float, float] | None,
+    reference: str | None = None,
 ) -> Plot | None:
+    """``reference`` is a metric of the references, drawn as a dotted level."""
     drawn = lines(results)
     series = {code: _series(results, drawn, code, metric) for code in results.languages()}
     series = {code: points for code, points in series.items() if any(points)}
@@ -72,6 +91,9 @@ def _panels(
     with draw_figure(rows, columns, (8.2, 0.5 + 1.45 * rows), shared=True) as (figure, axes):
         for axis, (code, points) in zip(axes, series.items(), strict=False):
             _draw(axis, drawn, points, palette)
+            level = _level(results, code, reference) if reference else None
+            if level is not None:
+                axis.axhline(level, color=INK, linestyle=":", linewidth=1.2, label="references")
             axis.set_title(latin(language_name(code)))
         for axis in axes[max(0, len(series) - columns) : len(series)]:  # the lowest panel of each column
             axis.set_xlabel("training steps")
@@ -84,6 +106,11 @@ def _panels(
         legend(figure, axes[0])
         svg = to_svg(figure, title)
     return Plot(title, _note(results, "One panel a language, all to the same scale."), svg)
+
+
+def _level(results: Results, code: str, metric: str) -> float | None:
+    """The mean over runs of what does not change while they train."""
+    return mean(results.value(run, code, metric) for run in results.runs)
 
 
 def _note(results: Results, note: str) -> str:

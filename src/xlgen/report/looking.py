@@ -149,10 +149,16 @@ def draw_spectra(rows: Rows, path: Path) -> Path:
 
 def overlap_table(rows: Rows) -> Table:
     """A line a language."""
-    table = narrow_table("language", "", Column("d (%)", justify="right"), Column("n", justify="right"))
+    table = narrow_table("language", "")
+    for head in ("d (%)", "words (%)", "n", "numbers (%)", "mostly", "some"):
+        table.add_column(head, justify="right")
     for row in rows:
         name = "" if row["language"] == AVERAGE else language_name(row["language"])
-        table.add_row(row["language"], name, f"{row['value']:.2f}", f"{row['n']:,}")
+        value = "–" if row["value"] is None else f"{row['value']:.2f}"
+        # Files of earlier versions have d alone.
+        numbers = (f"{row[f'{key}_numbers']:.1f}" if "words" in row else "–" for key in ("pure", "mostly", "some"))
+        words = f"{row['words']:.2f}" if "words" in row else "–"
+        table.add_row(row["language"], name, value, words, f"{row['n']:,}", *numbers)
     return table
 
 

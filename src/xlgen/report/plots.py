@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xlgen.report.comparison import comparisons
-from xlgen.report.curves import curves, languages_curves, rate_curves, xlrs_curves
+from xlgen.report.curves import ascii_curves, curves, languages_curves, length_curves, rate_curves, xlrs_curves
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
 from xlgen.report.faults import faults
 from xlgen.report.groups import is_large, lines, settle
@@ -30,6 +30,8 @@ def all_plots(results: Results, palette: Palette | None = None) -> list[Plot]:
         curves(results, palette),
         languages_curves(results, palette),
         rate_curves(results, palette),
+        ascii_curves(results, palette),
+        length_curves(results, palette),
         xlrs_curves(results, palette),
         faults(results),
         lengths(results, palette),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from xlgen.published.names import published_task
 from xlgen.published.schema import Fact
 from xlgen.results.files import finite
 from xlgen.results.runs import Run, rate_text
+from xlgen.selection.as_published import Reported, rule_of
 
 NOT_SAID = "not said"
 UNKNOWN = "not known"
@@ -29,13 +30,18 @@ class Point:
     """Where the paper says so."""
 
 
-def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper) -> list[Point]:
+def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper, selected: Reported | None = None) -> list[Point]:
     """The points in which ``runs``, which differ in their seed alone, differ from the run behind ``cell``.
 
+    ``selected`` says how the checkpoint of ``runs`` was selected; if None, it is the last.
     What both say alike is left out. What the paper does not say is a difference too: it may or may not be one.
     """
     run = runs[0]
-    found = [*_setting(run, cell, paper), *_protocol(run, cell, paper), *_selection(len(runs), run, cell, paper)]
+    found = [
+        *_setting(run, cell, paper),
+        *_protocol(run, cell, paper),
+        *_selection(len(runs), run, cell, paper, selected),
+    ]
     return [point for point in found if point.ours != point.theirs]
 
 
@@ -83,11 +89,22 @@ def _settings(run: Run, cell: Cell) -> dict[str, Any]:
         ours["num_beams"] = evaluation.get("num_beams")
     if (ours.get("num_beams") or 1) > 1:
         ours["length_penalty"] = evaluation.get("length_penalty")
+        ours["beam_search"] = evaluation.get("beam_search", "transformers")
     if run.learning_rate is not None:
         ours |= {key: training.get(key) for key in ("optimizer", "schedule", "warmup_steps")}
         ours |= {"steps": run.planned_steps, "learning_rate": run.learning_rate}
         ours["train_examples"] = training.get("train_examples", UNKNOWN) or "all"
+    if cell.method == "mixing":
+        ours["unlabelled_rate"] = _mixed(run.stage)
     return ours
+
+
+def _mixed(stage: Mapping[str, Any]) -> Any:
+    """The share of unlabelled text, with its unit where that is not examples, as it is in the papers."""
+    rates = [rate for part in stage.get("unlabelled") or () if (rate := finite(part.get("rate"))) is not None]
+    share = round(sum(rates), 6)
+    by_examples = (stage.get("training") or {}).get("mix_by") == "examples"
+    return (share if by_examples else f"{share:g} of the batches") if rates else None
 
 
 def _batch(training: Any, cell: Cell, paper: Paper) -> Point:
@@ -112,16 +129,19 @@ def _point(name: str, ours: str, fact: Fact) -> Point:
     return Point(name, ours, theirs + remark, fact.where)
 
 
-def _selection(seeds: int, run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+def _selection(seeds: int, run: Run, cell: Cell, paper: Paper, selected: Reported | None) -> Iterator[Point]:
     """How many seeds there are, and which checkpoint is reported."""
     if cell.method == "lead":
         return
     yield Point("seeds", str(seeds), _text(cell.seeds), cell.where if cell.seeds else "")
+    ours = selected.description if selected is not None else "the last"
     fact, chosen = paper.fact("checkpoint", cell.task), dict(cell.details).get("selection")
     if run.learning_rate is not None and chosen is not None:
-        yield Point("checkpoint", "the last", f"chosen by {chosen}", cell.where)
+        theirs = f"chosen by {chosen}"
+        alike = selected is not None and selected.rule == rule_of(cell, paper)
+        yield Point("checkpoint", theirs if alike else ours, theirs, cell.where)
     elif run.learning_rate is not None and fact is not None:
-        yield _point("checkpoint", "the last", fact)
+        yield _point("checkpoint", ours, fact)
 
 
 def _text(value: Any, missing: str = NOT_SAID) -> str:

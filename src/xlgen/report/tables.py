@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.results.files import finite
 from xlgen.results.rows import MEAN, Results, Row
 from xlgen.results.runs import Run, labels, rate_text
@@ -257,6 +258,8 @@ def relative(rate: float, ceiling: float | None) -> float:
 
 def metric_name(metric: str) -> str:
     """How a metric is called in text."""
+    if metric.startswith(CONFIDENCE_OF):
+        return f"LID confidence: {language_name(metric.removeprefix(CONFIDENCE_OF))}"
     return _NAMES.get(metric, metric.replace("_", " "))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from xlgen.config import Cleanup
+from xlgen.config_base import LARGEST_SEED
 from xlgen.registry import InputError
 from xlgen.results.files import FORMAT, check_format
 from xlgen.results.records import LARGEST
-from xlgen.strict import LARGEST_SEED
 from xlgen.untrusted import read_object
 
 ABOUT = "checkpoint.json"
@@ -42,6 +42,10 @@ class About:
     """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
     cleanup: Cleanup = "phrases"
     """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
+    source_languages: Sequence[str] = ()
+    """Which had labels in training; none in folders of earlier versions."""
+    limits: Mapping[str, Annotated[int, Field(ge=1, lt=LARGEST)]] = field(default_factory=dict)
+    """Lengths that the recipe gives instead of the task's."""
     tokenizer: _Text | None = field(default=None, compare=False)
     """A digest of the vocabulary of the tokenizer that it was trained with. None in folders of earlier versions."""
 

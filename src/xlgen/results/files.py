@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from xlgen.outputs import temporary_for
 from xlgen.registry import InputError
 from xlgen.untrusted import check_regular, parse_json, without_surrogates
 
@@ -78,7 +79,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     Where that fails, as on a full disk, nothing is left behind, and the OSError names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
         with temporary.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

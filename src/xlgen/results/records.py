@@ -21,7 +21,7 @@ LARGEST = 2**53
 """Numbers of steps, examples and tokens are below this."""
 _LONGEST = 2_000
 _NEAR_THE_END = 2**17
-_STATUSES = ("running", "paused", "interrupted", "diverged", "done")
+_STATUSES = ("running", "evaluating", "paused", "interrupted", "diverged", "done")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.registry import InputError
 from xlgen.results.files import finite
 from xlgen.results.recipes import read_resolved
@@ -75,6 +76,15 @@ class Run:
     def last_step(self) -> int:
         """The step of the newest evaluation: the figures that tables show."""
         return max((figure["step"] for figure in self.figures), default=0)
+
+    @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """The steps of the evaluations that a checkpoint can be selected from, in order.
+
+        An evaluation at step 0 is one only where the run has no other, as a baseline's.
+        """
+        steps = sorted({figure["step"] for figure in self.figures})
+        return tuple(step for step in steps if step) or tuple(steps)
 
     @property
     def cropped_evaluation(self) -> int:
@@ -156,7 +166,9 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
-    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures
+    # So far a run may have evaluated only at step 0, before training.
+    begun = (stage.get("evaluation") or {}).get("at_start") and not recipe.get("baseline")
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(begun)
     return Run(
         name=folder.resolve().name,
         folder=folder,
@@ -243,7 +255,7 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     with suppress(InputError):  # where the task's file has gone since, its figures still stand
         config = read_yaml(find_task(task)) if task else {}
     config = config if isinstance(config, dict) else {}
-    own = [metric for metric in seen if metric not in STANDING]
+    own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
     main = config.get("main_metric")
     named = config.get("metrics")
     asked = [each for each in (main, *(named if isinstance(named, list) else ())) if isinstance(each, str)]

@@ -10,8 +10,9 @@ from typing import Any, TextIO
 
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import SMALL
-from xlgen.metrics.options import MetricOptions
+from xlgen.metrics.options import FILES, MetricOptions
 from xlgen.metrics.subset import subset as subset_called
+from xlgen.outputs import check_output, replacing
 from xlgen.registry import InputError
 from xlgen.scoring import score_records
 from xlgen.scoring.entries import Entry
@@ -48,7 +49,8 @@ def score_files(
         metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
         renamed: The files' names for the fields of a row.
         kind: What the files hold, where their names do not say.
-        faults: Where to write the labels of each row of the first file, as JSONL.
+        faults: Where to write the labels of each row of the first file, as JSONL: none of the files that are read. What
+            is there stays until all rows are scored.
         say: Is told what was left out.
         progress: Is told how many rows were scored, from time to time.
         lid: The language identifier, for the labels of faults too.
@@ -63,12 +65,14 @@ def score_files(
     """
     if [*sources, *references, input].count("-") > 1:
         raise InputError("only one file can be standard input")
+    if faults is not None:
+        check_output(faults, [*sources, *references, input, lid, *_files_in(options)], "--faults")
     chosen = subset_called(subset, lid or SMALL) if subset else None
     found: list[Collected] = []
     parallel = Sources(references, input, renamed or {})
     for number, source in enumerate(sources):
         bad = BadRows(strict)
-        with _writer(faults if number == 0 else None) as file:
+        with replacing(faults) if faults is not None and number == 0 else nullcontext() as file:
             collected = score_records(
                 read_outputs(source, kind, parallel, say),
                 source,
@@ -98,13 +102,9 @@ def score_files(
     return {"rows": rows, "comparison": differences, "pairs": pairs}
 
 
-def _writer(path: Path | None) -> Any:
-    if path is None:
-        return nullcontext(None)
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+def _files_in(options: MetricOptions | None) -> list[str]:
+    """What options of metrics name as a file."""
+    return [str(of[key]) for of in (options or {}).values() for key in FILES if isinstance(of.get(key), str)]
 
 
 def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Callable[[list[Entry]], None]:

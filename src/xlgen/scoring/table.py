@@ -8,7 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from xlgen.metrics.base import plugins
+from xlgen.metrics.options import owner_of
 from xlgen.scoring.figures import FigureRow
 
 
@@ -73,11 +73,10 @@ def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
 
 def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
     """Metrics with those of their figures that have a value."""
-    owners = {figure.name: name for name in plugins.names() for figure in plugins.get(name).figures}
     found: dict[str, list[str]] = {}
     for row in rows:
-        if row["value"] is not None and row["metric"] not in found.setdefault(owners[row["metric"]], []):
-            found[owners[row["metric"]]].append(row["metric"])
+        if row["value"] is not None and row["metric"] not in found.setdefault(owner_of(row["metric"]), []):
+            found[owner_of(row["metric"])].append(row["metric"])
     return found
 
 

@@ -101,7 +101,7 @@ def worth(results: Results, run: Run, step: int) -> float | None:
 def _applicable(results: Results, runs: Sequence[Run]) -> list[tuple[str, Criterion]]:
     """The criteria of which there is a score in every evaluation of ``runs``."""
     found = [(name, build_criterion(config)) for name, config in CRITERIA.items()]
-    steps = [(run, step) for run in runs for step in {figure["step"] for figure in run.figures}]
+    steps = [(run, step) for run in runs for step in run.checkpoint_steps]
     return [
         (name, criterion)
         for name, criterion in found

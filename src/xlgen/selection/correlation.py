@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from xlgen.metrics.xlrs import definition
 from xlgen.registry import InputError, nearest
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run
@@ -74,6 +75,7 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
     for (task, backbone), runs in groups.items():
         name = metric or runs[0].main_metric
         parts = {ALL: runs, **({run.name: [run] for run in runs} if by_run and len(runs) > 1 else {})}
+        _check_definition(task, runs)
         for label, members in parts.items():
             for language, points in _points(results, members, name).items():
                 rho, p = spearman(points)
@@ -84,6 +86,18 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
             "measured for tasks of text with `parallel: true`, and for any other, heads too, with `evaluation.xlrs`"
         )
     return found
+
+
+def _check_definition(task: str, runs: Iterable[Run]) -> None:
+    """Raise InputError where XLRS is not of the same texts in all runs: such scores have no common rank."""
+    measured = (figure for run in runs for figure in run.figures if figure["metric"] == XLRS)
+    texts = {definition(str(figure.get("signature") or "")) for figure in measured}
+    if len(texts) > 1:
+        one, other, *_ = sorted("|".join(parts) or "texts that are not named" for parts in texts)
+        raise InputError(
+            f"XLRS of {task or 'these runs'} is measured on different texts ({one}; {other}); correlate runs with the "
+            "same `evaluation.xlrs`"
+        )
 
 
 def _check_metric(metric: str, results: Results) -> None:

@@ -17,21 +17,26 @@ from typing import Any
 from rich.console import Console
 
 from xlgen.config import Recipe
+from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import Run
 from xlgen.selection.criteria import Choice, best_step, build_criterion
 from xlgen.study.budget import Budget
-from xlgen.study.execute import failures
+from xlgen.study.execute import failures, status
 from xlgen.study.plan import PlannedRun, SearchConfig, Study
 from xlgen.study.search import search
 from xlgen.training.tracking import write_atomically
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
-"""What is tried: the two that Chirkova and Nikoulina (2024) found best over backbones and tasks."""
+"""What is tried: the two that Chirkova et al. (2023) found best over backbones and tasks."""
 CHOSEN = "chosen"
 """The folder of the checkpoint that was taken."""
 _EVALUATIONS = 5
+
+
+class UndecidedError(RuntimeError):
+    """A run of the search failed, so that the best one is not known."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def auto(
     """Search, choose, and leave the checkpoint in ``out/chosen``. Run again, it goes on where it was.
 
     ``threshold`` is the correct-language rate that is asked for, in percent. Raises InputError for a recipe without a
-    task, or where no run came to a figure.
+    task, or where no run was scored; UndecidedError where a run failed, other than by diverging.
     """
     study = plan(recipe, threshold, methods)
     budget = Budget(hours)
@@ -68,6 +73,12 @@ def auto(
     if not any((out / "runs").glob("*/metrics.jsonl")):
         why = "; ".join(failures(failed)) or f"there is no time for one in {hours:g} hours"
         raise InputError(f"no run came to its end: {why}")
+    if lost := {name: text for name, text in failed.items() if status(out / "runs" / name) != "diverged"}:
+        raise UndecidedError(
+            f"no decision: {len(lost)} of the runs failed, and what they would have given is not known:\n  "
+            + "\n  ".join(failures(lost))
+            + "\nThe same command tries them again; what is done stays done"
+        )
     results = load(out)
     assert study.search is not None
     run, choice = choose(results, study.search.criterion)
@@ -82,7 +93,11 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
     if last.task is None or recipe.baseline is not None:
         raise InputError("--auto needs a recipe whose last stage trains on a task")
     every = last.evaluation.every or max(1, last.training.steps // _EVALUATIONS)
-    evaluation = last.evaluation.model_copy(update={"references": "source", "every": every})
+    asked = last.evaluation.languages
+    if asked:
+        # How well the task is learned is seen in the source languages alone.
+        asked = tuple(dict.fromkeys(Language.parse(code).code for code in (*last.source_languages, *asked)))
+    evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
     # Whichever checkpoint is chosen must still be there.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
     tried = list({json.dumps(each, sort_keys=True): each for each in (last.adaptation, *methods)}.values())
@@ -114,7 +129,7 @@ def take(decision: Decision, out: Path) -> None:
     temporary, target = out / f"{CHOSEN}.tmp", out / CHOSEN
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, copy_function=_link, ignore=shutil.ignore_patterns("resume*"))
-    shutil.rmtree(target, ignore_errors=True)
+    store.remove(target)
     temporary.rename(target)
     text = {"run": decision.run.name, "step": decision.choice.step, "criterion": decision.criterion}
     write_atomically(out / "decision.json", json.dumps(text, indent=1))

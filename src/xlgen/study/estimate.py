@@ -12,9 +12,11 @@ from typing import Any
 
 from xlgen.config import Recipe, Stage, validate
 from xlgen.data.tasks import load_task
-from xlgen.study.execute import Lane, is_done, placed, status
+from xlgen.study.execute import is_done, placed, status
+from xlgen.study.lanes import Lane
 from xlgen.study.plan import PlannedRun, Study
 from xlgen.study.search import wanted_runs
+from xlgen.training.interrupt import exit_on_signal
 from xlgen.training.tracking import read_events
 
 _STEPS, _INPUTS = 4, 2
@@ -67,10 +69,11 @@ def estimate(study: Study, out: Path, threads: int, say: Callable[[str], None] =
             return Estimate(run, state, None, rates)
         return Estimate(run, state, seconds(run.recipe, rates, _steps_done(folder), run.until))
 
-    try:
-        return [of(run) for run in runs]
-    finally:
-        lane.close()
+    with exit_on_signal():
+        try:
+            return [of(run) for run in runs]
+        finally:
+            lane.close()
 
 
 def seconds(recipe: Recipe, rates: Rates, done: int = 0, until: int | None = None) -> float:

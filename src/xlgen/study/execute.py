@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import subprocess
-import sys
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -23,10 +22,16 @@ from xlgen.registry import InputError
 from xlgen.results.files import finite
 from xlgen.results.records import last_event
 from xlgen.study.budget import Budget
+from xlgen.study.lanes import INTERRUPTED, Lane, log_of, threads_of
 from xlgen.study.plan import PlannedRun, Study
+from xlgen.study.time_left import TimeLeft
 from xlgen.training.folder import RunFolder, recipe_in
+from xlgen.training.interrupt import exit_on_signal
+from xlgen.training.precision import decide_all, decided_as, slow_precision
 
-_POLL_SECONDS = 0.5
+_RETRIES = 3
+"""How often a run is resumed after its worker was lost, as to a lack of memory."""
+_SAY_SECONDS = 30.0
 _RUNS = "{study}/runs/"
 _COLUMNS = (
     TextColumn("{task.description:<28}", markup=False),
@@ -34,58 +39,6 @@ _COLUMNS = (
     TextColumn("{task.fields[note]:<16}", markup=False),
     TimeElapsedColumn(),
 )
-
-
-def isolated() -> dict[str, str]:
-    """What keeps a worker from importing modules out of the folder that it happens to be started in."""
-    path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", ".")]
-    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
-
-
-class Lane:
-    """A worker process that trains one run after another; a new one takes the place of one that died."""
-
-    def __init__(self, threads: int) -> None:
-        self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-        self.environment |= isolated()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
-        """Train ``run`` in ``folder``, calling ``watch`` now and then.
-
-        Returns its exit code once it has ended, negative for a signal.
-        """
-        log = log_of(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        process = self.process
-        if process is None or process.poll() is not None:
-            process = self._start(log)
-        assert process.stdin and process.stdout
-        recipe = run.recipe.model_dump(mode="json")
-        job = {"recipe": recipe, "folder": str(folder), "log": str(log), "until": run.until}
-        process.stdin.write(json.dumps(job).encode() + b"\n")
-        process.stdin.flush()
-        while not select.select([process.stdout], [], [], _POLL_SECONDS)[0]:
-            watch()
-        if answer := process.stdout.readline():
-            return int(answer)
-        self.process = None
-        return process.wait()
-
-    def close(self) -> None:
-        """Let the worker end."""
-        if self.process is not None and self.process.stdin:
-            self.process.stdin.close()
-            self.process.wait()
-
-    def _start(self, log: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "xlgen.study.worker"]
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=self.environment
-            )
-        return self.process
 
 
 def progress_of(folder: Path) -> tuple[int, str]:
@@ -126,7 +79,8 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
     state = RunFolder(folder).state
     last = state.stage == len(run.recipe.stages) - 1
-    reached = run.until is not None and last and (state.step or 0) >= run.until and state.status != "diverged"
+    open_ended = state.status in ("diverged", "evaluating")
+    reached = run.until is not None and last and (state.step or 0) >= run.until and not open_ended
     if state.status != "done" and not reached:
         return False
     file = folder / "recipe.yaml"
@@ -136,7 +90,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         raise InputError(
             f"{folder} holds a finished run whose recipe.yaml is damaged; move the folder away, and it is made again"
         ) from None
-    if before.deciding() != run.recipe.deciding():
+    if before.deciding() != decided_as(run.recipe, before).deciding():
         raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
     return True
 
@@ -147,91 +101,145 @@ def lanes_for(study: Study) -> int:
     return cores if study.search is not None else max(1, min(cores, len(study.runs)))
 
 
-def threads_of(workers: int) -> int:
-    """The threads of each of so many runs side by side: a share of the cores, and no more than OMP_NUM_THREADS.
-
-    It goes by what was asked for, not by how many runs are left: threads add up in another order than one does, and a
-    study that is gone on with has to come to the same figures.
-    """
-    share = max(1, (os.cpu_count() or 1) // max(1, workers))
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(asked)) if asked.isdigit() and int(asked) else share
-
-
 def execute(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
     """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs.
 
-    Runs that ``budget`` has no time for are left out, and named in it.
+    Runs that ``budget`` has no time for are left out, and named in it. A run whose worker is lost is resumed, three
+    times at most. SIGTERM and SIGHUP raise SystemExit, once the workers have saved and ended.
     """
-    budget = budget or Budget()
-    runs = [placed(run, out) for run in study.runs]
-    first = {run.name: needs(run) for run in study.runs}
-    waiting = [run for run in runs if not is_done(run, out / "runs" / run.name)]
-    threads = threads_of(workers)
-    workers = max(1, min(workers, len(waiting)))
-    lanes: Queue[Lane] = Queue()
-    for _ in range(workers):
-        lanes.put(Lane(threads))
-    failed: dict[str, str] = {}
-    with Progress(*_COLUMNS, console=console, disable=not console.is_terminal) as bars:
-        whole = bars.add_task(f"{len(runs)} runs", total=len(runs), completed=len(runs) - len(waiting), note="")
+    with exit_on_signal():
+        return _Execution(study, out, workers, console, budget or Budget()).run()
 
-        def work(run: PlannedRun) -> None:
-            """One run, on a lane that is free; its bar goes when it has ended."""
-            if (needed := first[run.name]) in futures:
-                wait([futures[needed]])
-            folder, lane = out / "runs" / run.name, lanes.get()
-            if not budget.has_time():
-                budget.left_out.append(run.name)
-                lanes.put(lane)
-                _say(console, f"{run.name}: left out, no time")
+
+class _Execution:
+    """The runs of one study on their way through the lanes."""
+
+    def __init__(self, study: Study, out: Path, workers: int, console: Console, budget: Budget) -> None:
+        self._runs = _decided([placed(run, out) for run in study.runs], out)
+        self._first = {run.name: needs(run) for run in study.runs}
+        self._waiting = [run for run in self._runs if not is_done(run, out / "runs" / run.name)]
+        self._out, self._console, self._budget = out, console, budget
+        count = max(1, min(workers, len(self._waiting)))
+        self._every = [Lane(threads_of(workers)) for _ in range(count)]
+        self._free: Queue[Lane] = Queue()
+        for lane in self._every:
+            self._free.put(lane)
+        self._left = TimeLeft({run.name: _steps(run) for run in self._waiting})
+        self._said = time.monotonic()
+        self._failed: dict[str, str] = {}
+        self._futures: dict[str | None, Future[None]] = {}
+        self._stopping = threading.Event()
+        self._bars = Progress(*_COLUMNS, console=console, disable=not console.is_terminal)
+
+    def run(self) -> dict[str, str]:
+        """Until every run has ended; in the end no worker is left."""
+        with self._bars as bars, ThreadPoolExecutor(len(self._every)) as pool:
+            done = len(self._runs) - len(self._waiting)
+            self._whole = bars.add_task(f"{len(self._runs)} runs", total=len(self._runs), completed=done, note="")
+            for slow in sorted({text for run in self._waiting if (text := slow_precision(run.recipe))}):
+                self._console.print(f"warning: {slow}", highlight=False)
+            try:
+                # Those that wait for others come last, so that what they wait for has begun.
+                for run in sorted(self._waiting, key=lambda run: self._first[run.name] is not None):
+                    self._futures[run.name] = pool.submit(self._work, run)
+                for future in as_completed(self._futures.values()):
+                    future.result()
+            except BaseException:
+                self._stopping.set()
+                with suppress(OSError):  # the terminal may be closed
+                    self._console.print("stopping: what is in training is saved first", highlight=False)
+                for lane in self._every:
+                    lane.stop()
+                raise
+            finally:
+                pool.shutdown(cancel_futures=True)
+                for lane in self._every:
+                    lane.close()
+        return self._failed
+
+    def _work(self, run: PlannedRun) -> None:
+        """One run, on a lane that is free; its bar goes when it has ended."""
+        if (needed := self._first[run.name]) in self._futures:
+            wait([self._futures[needed]])
+        lane = self._free.get()
+        try:
+            if self._stopping.is_set():
+                return
+            if not self._budget.has_time():
+                self._budget.left_out.append(run.name)
+                self._left.end(run.name)
+                _say(self._console, f"{run.name}: left out, no time")
                 return
             started = time.monotonic()
-            bar = bars.add_task(
-                f"  {run.name}", total=run.until or run.recipe.stages[-1].training.steps, note="loading"
-            )
-            _say(console, f"{run.name}: started")
+            _say(self._console, f"{run.name}: started")
+            code = self._train(run, lane)
+            self._budget.took(time.monotonic() - started)
+            if not self._stopping.is_set():
+                self._bars.advance(self._whole)
+                self._left.end(run.name)
+                left = f"; {self._left}" if str(self._left) else ""
+                _say(self._console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}{left}")
+        finally:
+            self._free.put(lane)
 
-            def watch() -> None:
-                step, note = progress_of(folder)
-                bars.update(bar, completed=step, note=note)
+    def _say_left(self) -> None:
+        """Now and then, where there is no terminal that shows it."""
+        if not self._console.is_terminal and str(self._left) and time.monotonic() - self._said > _SAY_SECONDS:
+            self._said = time.monotonic()
+            _say(self._console, f"{self._left.share:.0%} of the steps are done; {self._left}")
 
-            try:
-                code = lane.train(run, folder, watch)
-            except OSError as error:  # a full disk, which may have room again for the next run
-                code, failed[run.name] = 2, str(error)
-            lanes.put(lane)
-            budget.took(time.monotonic() - started)
-            bars.remove_task(bar)
-            bars.advance(whole)
-            if code != 0 and run.name not in failed:
-                failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
-            _say(console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}")
+    def _train(self, run: PlannedRun, lane: Lane) -> int:
+        """Train on ``lane``, again where its worker is lost; returns the exit code, and notes a failure."""
+        folder = self._out / "runs" / run.name
+        bar = self._bars.add_task(f"  {run.name}", total=_steps(run), note="loading")
 
-        pool = ThreadPoolExecutor(workers)
-        futures: dict[str | None, Future[None]] = {}
+        def watch() -> None:
+            step, note = progress_of(folder)
+            self._bars.update(bar, completed=step, note=note)
+            self._left.update(run.name, step)
+            self._bars.update(self._whole, note=str(self._left))
+            self._say_left()
+
         try:
-            # Those that wait for others come last, so that what they wait for has begun.
-            for run in sorted(waiting, key=lambda run: first[run.name] is not None):
-                futures[run.name] = pool.submit(work, run)
-            for future in as_completed(futures.values()):
-                future.result()
-        finally:  # after Ctrl-C too, which the workers have got as well: they save a checkpoint and end
-            pool.shutdown(cancel_futures=True)
-            while not lanes.empty():
-                lanes.get().close()
-    return failed
+            code = lane.train(run, folder, watch)
+            for _ in range(_RETRIES):
+                if self._stopping.is_set() or not (code < 0 or code == INTERRUPTED):
+                    break
+                _say(self._console, f"{run.name}: its worker was lost ({_how(code)}); resuming")
+                code = lane.train(run, folder, watch)
+        except OSError as error:  # a full disk, which may have room again for the next run
+            code, self._failed[run.name] = 2, str(error)
+        self._bars.remove_task(bar)
+        if code < 0 or code == INTERRUPTED:
+            self._failed[run.name] = f"its worker was lost {_RETRIES + 1} times ({_how(code)})"
+        elif code != 0 and run.name not in self._failed:
+            self._failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
+        return code
+
+
+def _decided(runs: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The runs with ``precision: auto`` decided for all of them."""
+    recipes = decide_all([run.recipe for run in runs], [out / "runs" / run.name for run in runs])
+    return [replace(run, recipe=recipe) for run, recipe in zip(runs, recipes, strict=True)]
+
+
+def _steps(run: PlannedRun) -> int:
+    """How many steps a run has, 1 for one that trains nothing."""
+    return 1 if run.recipe.baseline else run.until or run.recipe.stages[-1].training.steps
+
+
+def _how(code: int) -> str:
+    """How a worker ended that gave no answer."""
+    if code >= 0:
+        return "it was asked to stop"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
 
 
 def _say(console: Console, text: str) -> None:
     """A line a change of state, where there is no terminal to draw bars on."""
     if not console.is_terminal:
         console.print(text, highlight=False)
-
-
-def log_of(folder: Path) -> Path:
-    """Where what a run says goes."""
-    return folder.parent / f"{folder.name}.log"
 
 
 def failures(failed: dict[str, str]) -> Sequence[str]:

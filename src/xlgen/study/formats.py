@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.table import Column, Table
 from rich.text import Text
+
+from xlgen.outputs import temporary_for
 
 if TYPE_CHECKING:
     from xlgen.study.query import Result
@@ -140,7 +141,7 @@ def _write_parquet(result: Result, path: Path | None) -> None:
 def _whole(path: Path) -> Iterator[Path]:
     """A file to write, which takes the place of ``path`` once it is whole and goes where it is not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
         yield temporary
         temporary.replace(path)

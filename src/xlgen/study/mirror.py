@@ -27,7 +27,11 @@ SECONDS = 30.0
 """Between copies while runs are going."""
 _INDEX = ".mirror.json"
 _LAST = ("checkpoint.json", "state.json")
-"""What says that something is whole, and so is copied after it."""
+"""What says that something is whole, and so is copied after it, and removed before it."""
+
+
+def _is_last(name: str) -> bool:
+    return PurePosixPath(name).name in _LAST
 
 
 def is_url(place: str) -> bool:
@@ -90,7 +94,7 @@ class Mirror:
             there = self._remote()
             done = {name for name in there if name.endswith("state.json") and self._is_done(name)}
             skipped = {str(PurePosixPath(name).parent / "checkpoints") for name in done}
-            for name, version in there.items():
+            for name, version in sorted(there.items(), key=lambda item: _is_last(item[0])):
                 parts = PurePosixPath(name).parts
                 within = "checkpoints" in parts and (
                     not checkpoints or any(str(parent) in skipped for parent in PurePosixPath(name).parents)
@@ -110,7 +114,7 @@ class Mirror:
         with self._lock, self._told("write"):
             index = self._index()
             local = {str(path.relative_to(self.folder).as_posix()): path for path in self._local()}
-            for name in sorted(local, key=lambda name: (PurePosixPath(name).name in _LAST, name)):
+            for name in sorted(local, key=lambda name: (_is_last(name), name)):
                 with suppress(FileNotFoundError):  # it is gone since, and so it goes there, too, the next time
                     version = _version(local[name])
                     if index.get(name, {}).get("here") != version:
@@ -118,7 +122,8 @@ class Mirror:
                         self._fs.put_file(str(local[name]), f"{self._root}/{name}")
                         index[name] = {"here": version, "there": self._fs.ukey(f"{self._root}/{name}")}
             # Runs remove checkpoints. What else is not here any more somebody has removed, who may not mean it there.
-            for name in [name for name in index if name not in local and "/checkpoints/" in name]:
+            gone = [name for name in index if name not in local and "/checkpoints/" in name]
+            for name in sorted(gone, key=_is_last, reverse=True):
                 with suppress(FileNotFoundError):
                     self._fs.rm_file(f"{self._root}/{name}")
                 del index[name]
@@ -127,7 +132,7 @@ class Mirror:
     def _local(self) -> Iterator[Path]:
         for path in self.folder.rglob("*"):
             passing = path.suffix in (".lock", ".tmp", ".part") or path.name == _INDEX
-            saving = any(part.startswith("saving-") for part in path.relative_to(self.folder).parts)
+            saving = any(part.startswith(("saving-", "removing-")) for part in path.relative_to(self.folder).parts)
             if not passing and not saving and path.is_file() and self._mine(path.relative_to(self.folder).as_posix()):
                 yield path
 

@@ -23,7 +23,8 @@ from rich.console import Console
 from xlgen.config import Recipe
 from xlgen.registry import InputError
 from xlgen.study.budget import Budget
-from xlgen.study.execute import is_done, log_of, needs, placed
+from xlgen.study.execute import is_done, needs, placed
+from xlgen.study.lanes import log_of
 from xlgen.study.mirror import Mirror, is_url
 from xlgen.study.plan import PlannedRun, Study
 

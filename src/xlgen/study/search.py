@@ -38,7 +38,7 @@ class Progress:
     wanted: tuple[Trial, ...]
     """What to try now; nothing when the search has ended."""
     known: bool
-    """Whether the rates are: what follows another run waits for it."""
+    """Whether the rates are: what follows another run waits for it, and a trial that failed ends the search."""
 
     @property
     def tried(self) -> dict[float, float]:
@@ -60,6 +60,9 @@ def search(
     executor: Executor | None = None,
 ) -> dict[str, str]:
     """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does.
+
+    Where a run fails, other than by diverging, nothing is known of its rate: its search ends there, undecided, and
+    continues when the study is run again.
 
     ``executor`` runs a wave; None: :func:`execute`, on this machine.
     """
@@ -128,22 +131,21 @@ def _state(
     method = str(base.recipe.stages[-1].adaptation["method"])
     made: dict[Trial, Outcome] = {}
     while trials := policy.trials(made, method):
-        outcomes = {trial: _outcome(study, at(base, trial), out, results, failed) for trial in trials}
+        outcomes = {trial: _outcome(study, at(base, trial), out, results) for trial in trials}
         made |= {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
         if missing := [trial for trial, outcome in outcomes.items() if outcome is None]:
-            return Progress(base, made, tuple(missing), known=True)
+            lost = any(at(base, trial).name in failed for trial in missing)
+            return Progress(base, made, () if lost else tuple(missing), known=not lost)
     return Progress(base, made, (), known=True)
 
 
-def _outcome(
-    study: Study, run: PlannedRun, out: Path, results: Results | None, failed: Collection[str]
-) -> Outcome | None:
+def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) -> Outcome | None:
     """What a run gave that has come as far as it is to come, None for another."""
     assert study.search is not None
-    if not (run.name in failed or ended(run, out)):
+    if not ended(run, out):
         return None
     read = [each for each in results.runs if each.name == run.name] if results else []
-    if run.name in failed or status(out / "runs" / run.name) == "diverged" or not read:
+    if status(out / "runs" / run.name) == "diverged" or not read:
         return Outcome(-math.inf)
     assert results is not None
     choice = best_step(build_criterion(study.search.criterion), results, read[0], until=run.until)

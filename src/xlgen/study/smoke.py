@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from xlgen.config import Evaluation, ParallelText, Recipe, Stage, Training, TranslateTrain, Unlabelled
+from xlgen.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
 from xlgen.data.templates import FIELD
 from xlgen.languages import Language
 from xlgen.metrics.lid import SMALL
@@ -108,6 +108,7 @@ def stand_in_identifiers(recipes: Iterable[Recipe]) -> list[str]:
 
 
 def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, str]:
+    from xlgen.training.interrupt import InterruptedRunError
     from xlgen.training.run import train
 
     failed: dict[str, str] = {}
@@ -117,6 +118,8 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
             continue
         try:
             train(run.recipe, folder, resume=True, until=run.until)
+        except InterruptedRunError:  # it is the command that was asked to stop
+            raise
         except Exception as error:  # whatever is wrong with one run, the others are tried too
             failed[run.name] = f"{type(error).__name__}: {error}"
         say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
@@ -174,7 +177,7 @@ def _training(training: Training) -> Training:
         "train_examples": EXAMPLES,
         "batch_tokens": 2_000,
         "accumulation": min(training.accumulation, 2),
-        "precision": "bf16" if training.precision == "bf16" else "fp32",
+        "precision": "auto" if training.precision in ("auto", "bf16") else "fp32",
         "save_every": None,
     }
     return training.model_copy(update=changes)
@@ -190,7 +193,7 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
         "bootstrap": 0,
         "lid": None,
         "metric_options": {},
-        "xlrs": evaluation.xlrs and ParallelText(sentences=2),
+        "xlrs": evaluation.xlrs and TrackedText(sentences=2),
     }
     return evaluation.model_copy(update=changes)
 

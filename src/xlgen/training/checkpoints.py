@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +38,11 @@ log = logging.getLogger(__name__)
 _RESUME = "resume"
 # What a library raises where a file of a checkpoint is not what was written.
 _DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
+_DUE = "evaluation-due"
+_EVALUATED = "evaluated.json"
+_PASSING = "passing"
+_REMOVING = "removing-"
+_SAVING = "saving-"
 
 
 class SaveError(InputError):
@@ -51,15 +56,19 @@ def save_checkpoint(
     about: About,
     resume: Mapping[str, Any] | None = None,
     optimizer: Optimizer | None = None,
+    evaluation_due: bool = False,
+    passing: bool = False,
 ) -> None:
     """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
 
     The method writes its weights: the whole model, or only what it trained.
-    ``resume`` and ``optimizer`` are what an interrupted run needs to go on exactly. Raises SaveError, with nothing left
-    behind, when the disk is full or not writable.
+    ``resume`` and ``optimizer`` are what an interrupted run needs to continue exactly; ``evaluation_due`` says that
+    it has the evaluation of this step still to make, ``passing`` that the checkpoint is between those that the recipe
+    asks for, and goes when there is a newer one. Raises SaveError, with nothing of it left, when the disk is full
+    or not writable.
     """
     # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
-    temporary = folder.with_name(f"saving-{folder.name}")
+    temporary = folder.with_name(f"{_SAVING}{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -69,7 +78,11 @@ def save_checkpoint(
         (temporary / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
         if optimizer is not None:
             _save_resume(temporary / _RESUME, resume or {}, optimizer)
-        shutil.rmtree(folder, ignore_errors=True)
+            if evaluation_due:
+                (temporary / _RESUME / _DUE).touch()
+            if passing:
+                (temporary / _RESUME / _PASSING).touch()
+        remove(folder)
         temporary.rename(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -123,13 +136,66 @@ def checkpoints(folder: Path) -> list[Path]:
     return [path for _, path in step_folders(folder) if (path / ABOUT).exists()]
 
 
-def tidy(folder: Path, keep: int | None = None) -> None:
-    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay)."""
+def step_of(checkpoint: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def is_passing(folder: Path) -> bool:
+    """Whether a checkpoint is none that the recipe asks for, and goes when there is a newer one."""
+    return (folder / _RESUME / _PASSING).exists()
+
+
+def evaluation_due(folder: Path) -> bool:
+    """Whether the run that saved this checkpoint has the evaluation of its step still to make."""
+    return (folder / _RESUME / _DUE).exists() and not (folder / _RESUME / _EVALUATED).exists()
+
+
+def note_evaluated(folder: Path, reduction: Mapping[str, float]) -> None:
+    """Note that the checkpoint's evaluation is made, and the ``reduction`` of the learning rate that it left."""
+    write_atomically(folder / _RESUME / _EVALUATED, json.dumps({"reduction": reduction}))
+
+
+def after_evaluation(folder: Path) -> dict[str, Any]:
+    """What the evaluation of a checkpoint's step has changed of its resume state. Raises BackboneError."""
+    try:
+        if not (folder / _RESUME / _EVALUATED).exists():
+            return {}
+        found = read_object(folder / _RESUME / _EVALUATED)["reduction"]
+        check_reduction(found)
+        return {"reduction": found}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackboneError(f"{folder} cannot be resumed from: {_EVALUATED} is damaged: {error}") from None
+
+
+def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> None:
+    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay).
+
+    The checkpoints of the steps ``best`` stay too. What an earlier process left half saved or half removed goes, and
+    older checkpoints that only the end of a process has left.
+    """
     found = checkpoints(folder)
     for path in found[:-1]:
-        shutil.rmtree(path / _RESUME, ignore_errors=True)
+        remove(path if is_passing(path) else path / _RESUME, folder)
+    found = [path for path in found if path.exists()]
     for path in found[:-keep] if keep else []:
-        shutil.rmtree(path)
+        if step_of(path) not in best:
+            remove(path)
+    for left in (*folder.glob(f"{_REMOVING}*"), *folder.glob(f"{_SAVING}*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def remove(folder: Path, within: Path | None = None) -> None:
+    """Delete a folder under a name that nothing takes for a checkpoint, so that a kill leaves no half of one.
+
+    ``within`` is where it gets that name; by default the folder that it is in.
+    """
+    if not folder.exists():
+        return
+    gone = (within or folder.parent) / f"{_REMOVING}{folder.parent.name}-{folder.name}"
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def save_model(folder: Path, backbone: Backbone) -> None:
@@ -170,7 +236,7 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
         return load_task(about.task, place)
     held = build_task(about.task_config, folder / ABOUT, place)
     with suppress(InputError):  # the file may be gone, or be another's by now
-        if load_task(about.task, place).config != held.config:
+        if load_task(about.task, place).within(about.limits).config != held.config:
             log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
     return held
 

@@ -26,8 +26,11 @@ from xlgen.generation.control import Decoder, LanguageControl, Request, build_co
 from xlgen.generation.decode import stream
 from xlgen.generation.decoding import Decoding
 from xlgen.generation.inputs import Deferred
-from xlgen.metrics.options import MetricOptions, MetricSpec, check_identifier, with_options
-from xlgen.metrics.score import ALWAYS, Row, check_metrics, with_standing
+from xlgen.languages import Language
+from xlgen.metrics.confidence_of import PREFIX
+from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
+from xlgen.metrics.score import ALWAYS, Row, with_standing
+from xlgen.metrics.xlrs import Xlrs
 from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
@@ -57,6 +60,7 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
         max_new_tokens=evaluation.max_new_tokens or task.config.max_target_tokens,
         num_beams=evaluation.num_beams,
         length_penalty=evaluation.length_penalty,
+        beam_search=evaluation.beam_search,
         batch_tokens=evaluation.batch_tokens,
         precision=evaluation.precision,
         sampling=evaluation.sampling,
@@ -260,10 +264,11 @@ def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
     return sum(row.get("empty_input", False) for row in rows)
 
 
-def metrics_of(task: Task, options: MetricOptions | None = None) -> list[MetricSpec]:
-    """The metrics of a task, and the standing ones."""
+def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterable[str] = ()) -> list[MetricSpec]:
+    """The metrics of a task, and the standing ones: among them the confidence in each of the languages ``sources``."""
+    standing = (*ALWAYS, *(f"{PREFIX}{code}" for code in sources))
     # Labels are in no language.
-    return with_options(with_standing(task.config.metrics, () if task.config.head else ALWAYS), options or {})
+    return with_options(with_standing(task.config.metrics, () if task.config.head else standing), options or {})
 
 
 def score_rows(
@@ -273,22 +278,27 @@ def score_rows(
     bootstrap: int,
     lid: str | None = None,
     options: MetricOptions | None = None,
+    sources: Iterable[str] = (),
+    split: str = "",
 ) -> list[Row]:
     """The task's metrics and the standing ones for the predictions of one language.
 
     ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
+    ``sources`` are the source languages: the confidence that outputs in other languages are in each of them is scored.
+    ``split`` of the task's data is named in the signature of XLRS.
     """
-    known = any("similarity" in row for row in rows)
-    metrics = with_standing(metrics_of(task, options), ("xlrs",) if known else ())
+    similar = sum("similarity" in row for row in rows)
+    xlrs = Xlrs(
+        f"texts:inputs of {task.config.name}|split:{split}|sentences:{similar}|cut:{task.config.max_source_tokens}"
+    )
+    others = [code for code in map(_code, sources) if code != _code(language)]
+    metrics = metrics_of(task, options, others)
+    metrics += [xlrs] if similar and "xlrs" not in metrics else []
     return score_predictions(rows, metrics, language, bootstrap, task.config.subset, task.identifier(lid))
 
 
-def check_scoring(task: Task, evaluation: Evaluation) -> None:
-    """Find what metrics lack before anything trains or generates. Raises InputError."""
-    lid = task.identifier(evaluation.lid)
-    if lid is not None:
-        check_identifier(lid)
-    check_metrics(metrics_of(task, evaluation.metric_options), evaluation.languages or task.languages, lid)
+def _code(language: str) -> str:
+    return Language.parse(language).code
 
 
 def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from xlgen.config import Recipe
@@ -23,6 +28,13 @@ from xlgen.yaml_loader import dump_yaml, read_yaml
 
 _SECONDS = 10
 """That git may take."""
+
+log = logging.getLogger(__name__)
+
+_LOCK = "run.lock"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems say that cannot lock."""
+_FOREIGN = "{} is not empty and holds no run of xlgen; choose another --out"
 
 
 class FolderError(InputError):
@@ -52,6 +64,42 @@ class RunFolder:
         return self.path if index == count - 1 else self.path / "stages" / str(index)
 
 
+@contextmanager
+def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
+    """Keep the folder of a run to this process, so that no two train in it; whoever holds it may lock it again.
+
+    ``wait`` for another process that holds it. Raises FolderError where one does, or the folder cannot be written.
+    """
+    file = path / "recipe.yaml"
+    try:
+        if not file.exists() and path.is_dir() and _holds_more(path, file):
+            raise FolderError(_FOREIGN.format(path))
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+    with _locked(path, wait):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(path / _LOCK, is_singleton=True)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise FolderError(
+            f"another process is training in {path}; wait until it has ended, or choose another --out"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        log.warning("%s is on a file system without locks: nothing keeps two processes from training there", path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     """Make ``path`` the folder of this run. Raises FolderError where it holds another, or cannot be written."""
     folder = RunFolder(path)
@@ -63,7 +111,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
-            raise FolderError(f"{path} holds another run ({_difference(old, new)}); choose another --out")
+            raise FolderError(f"{path} holds another run ({difference(old, new)}); choose another --out")
         if started and not resume:
             raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
         if started or before == resolved:
@@ -71,7 +119,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if _holds_more(path, file):
-            raise FolderError(f"{path} is not empty and holds no run of xlgen; choose another --out")
+            raise FolderError(_FOREIGN.format(path))
         text = {"format": FORMAT, "recipe": resolved, "environment": _environment()}
         write_atomically(file, dump_yaml(text))
     except OSError as error:
@@ -80,8 +128,9 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 
 def _holds_more(path: Path, recipe: Path) -> bool:
-    """Whether anything lies in the folder but the recipe, or what a kill left of one that was being written."""
-    return any(not re.fullmatch(rf"{re.escape(recipe.name)}(\.\d+)?(\.tmp)?", other.name) for other in path.iterdir())
+    """Whether anything is in the folder but its lock and the recipe, or what a kill left of one being written."""
+    ours = re.compile(rf"{re.escape(recipe.name)}(\..*tmp)?|\.?{re.escape(recipe.name)}\..*|{re.escape(_LOCK)}")
+    return any(not ours.fullmatch(other.name) for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:
@@ -105,15 +154,16 @@ def _deciding(recipe: Any) -> Any:
         return recipe
 
 
-def _difference(before: Any, after: Any, path: str = "") -> str:
+def difference(before: Any, after: Any, path: str = "") -> str:
+    """The first key in which two mappings differ, and its values, in words."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *after]:
             if before.get(key) != after.get(key):
-                return _difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+                return difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if old != new:
-                return _difference(old, new, f"{path}.{index}")
+                return difference(old, new, f"{path}.{index}")
     return f"its {path} is {before!r}, not {after!r}"
 
 

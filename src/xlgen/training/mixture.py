@@ -72,7 +72,7 @@ def build_stream(
     if texts:
         coverage["unlabelled"] = measure(texts, backbone)
     training = stage.training
-    stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples)
+    stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples, training.mix_by)
     return Built(stream, report, coverage)
 
 
@@ -188,7 +188,15 @@ def _unlabelled(
         if (where, code) not in corpora:
             corpora[where, code] = _passages(reader, code)
             backbone.learn(passage.text for passage in corpora[where, code])
-    texts = {code: [p for p in corpora[where, code] if objective.fits(p)] for code in codes}
+    texts = {
+        code: [
+            chunk
+            for p in corpora[where, code]
+            if objective.fits(p, backbone)
+            for chunk in objective.chunks_of(p, backbone)
+        ]
+        for code in codes
+    }
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(

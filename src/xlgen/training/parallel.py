@@ -1,14 +1,18 @@
-"""XLRS on parallel texts of its own, tracked while training (Li and Murray 2023, section 3: 512 sentences).
+"""XLRS on parallel texts of its own, tracked while training (Li and Murray 2023, footnote 2: 512 sentences).
 
 Only the encoder runs, once a text, so that it costs little beside an evaluation, which generates.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -25,6 +29,7 @@ from xlgen.generation.precision import weights_in
 from xlgen.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
+from xlgen.metrics.xlrs import Xlrs
 
 _ROW = "line"
 """What stands for an id where texts have none."""
@@ -38,6 +43,8 @@ class ParallelTexts:
     pivot: str
     """The language that the others are compared with."""
     inputs: Mapping[str, Sequence[EncodedExample]]
+    signature: str
+    """Which texts they are, and how much of them the encoder reads."""
 
     def measure(self, backbone: Backbone, method: Method, precision: str, bootstrap: int) -> dict[str, Row]:
         """XLRS of each language and the pivot."""
@@ -47,7 +54,7 @@ class ParallelTexts:
                 method.set_language(backbone, code)
                 vectors[code] = means(backbone, inputs)
         return {
-            code: _row(code, similarities(found, vectors[self.pivot]), bootstrap)
+            code: _row(code, similarities(found, vectors[self.pivot]), bootstrap, self.signature)
             for code, found in vectors.items()
             if code != self.pivot
         }
@@ -74,6 +81,8 @@ def read_parallel(
     backbone.check_languages(codes, allow_unknown)
     reader = build_reader(config.corpus, data_dir, f"{where}: the corpus")
     texts = {code: _read(reader, code, config, where) for code in codes}
+    if config.seed is not None:
+        texts = _sampled(texts, config.sentences, config.seed, where)
     ids = {code: list(found) for code, found in texts.items()}
     check_same_ids(ids, f"{where}: the texts")
     check_texts({code: found.values() for code, found in texts.items()}, where)
@@ -83,13 +92,47 @@ def read_parallel(
         code: [EncodedExample(backbone.encode_source(e, config.max_tokens)[0], (0,), code) for e in found.values()]
         for code, found in texts.items()
     }
-    return ParallelTexts(ids[pivot], pivot, inputs)
+    return ParallelTexts(ids[pivot], pivot, inputs, _signature(config, pivot, texts[pivot]))
 
 
-def _read(reader: Reader, code: str, config: ParallelText, where: str) -> dict[str, LabelledExample]:
-    """The first texts of a language, by id."""
-    found: dict[str, LabelledExample] = {}
-    for number, record in enumerate(islice(reader.read(code, config.split), config.sentences)):
+_Texts: TypeAlias = dict[str, LabelledExample]
+"""The texts of a language, by id."""
+
+
+def _sampled(texts: dict[str, _Texts], count: int, seed: int, where: str) -> dict[str, _Texts]:
+    """``count`` texts at random, the same ones in every language, in the order of the data."""
+    ids = {code: list(found) for code, found in texts.items()}
+    check_same_ids(ids, f"{where}: the texts")
+    whole = next(iter(ids.values()))
+    chosen = {whole[place] for place in random.Random(seed).sample(range(len(whole)), min(count, len(whole)))}
+    return {code: {name: found[name] for name in found if name in chosen} for code, found in texts.items()}
+
+
+def _signature(config: ParallelText, pivot: str, texts: _Texts) -> str:
+    """The texts, their split, number and cut, in the way of sacreBLEU; a digest of the pivot's texts."""
+    corpus = config.corpus
+    reader = str(corpus.get("name", corpus.get("reader")))
+    source = str(corpus.get("path") or corpus.get("dataset") or "").replace("|", "/")
+    digest = hashlib.blake2b(digest_size=4)
+    for name, example in texts.items():
+        digest.update(json.dumps([name, example.source]).encode())
+    parts = {
+        "texts": ":".join(filter(None, [reader, source, config.field])),
+        "split": config.split,
+        "sample": "first" if config.seed is None else config.seed,
+        "sentences": len(texts),
+        "cut": config.max_tokens,
+        "digest": digest.hexdigest(),
+        "pivot": pivot,
+    }
+    return "|".join(f"{key}:{value}" for key, value in parts.items())
+
+
+def _read(reader: Reader, code: str, config: ParallelText, where: str) -> _Texts:
+    """The texts of a language that the sample is of."""
+    found: _Texts = {}
+    limit = config.sentences if config.seed is None else None
+    for number, record in enumerate(islice(reader.read(code, config.split), limit)):
         text, name = field(record, config.field), str(record.fields.get(config.id, record.fields.get(_ROW, number)))
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{record.where}: field {config.field!r} must hold text, not {text!r}")
@@ -101,7 +144,7 @@ def _read(reader: Reader, code: str, config: ParallelText, where: str) -> dict[s
     return found
 
 
-def _row(code: str, cosines: Tensor, bootstrap: int) -> Row:
+def _row(code: str, cosines: Tensor, bootstrap: int, texts: str) -> Row:
     examples = [Example(code, "", ("",), similarity=float(cosine)) for cosine in cosines]
-    (row,) = score(examples, ("xlrs",), code, bootstrap=bootstrap)
+    (row,) = score(examples, (Xlrs(texts),), code, bootstrap=bootstrap)
     return row

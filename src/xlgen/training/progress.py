@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from rich.console import Console
@@ -44,16 +45,25 @@ class TerminalProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bars.stop()
+        with suppress(OSError):
+            self._bars.stop()
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin a piece of work."""
-        bar = self._bars.add_task(name, total=total, completed=done)
+        try:
+            bar = self._bars.add_task(name, total=total, completed=done)
+        except OSError:  # the terminal was closed
+            return lambda units: None
         count = done
 
         def advance(units: int) -> None:
             nonlocal count
             count += units
+            # Without a terminal, as after it was closed, there is nothing to show; a run that is to stop saves first.
+            with suppress(OSError):
+                show(units)
+
+        def show(units: int) -> None:
             self._bars.update(bar, completed=count, visible=count < total or name.startswith("training"))
             if not self._console.is_terminal and (count >= total or count * 5 // total != (count - units) * 5 // total):
                 self._console.print(f"{name}: {count}/{total}", highlight=False)

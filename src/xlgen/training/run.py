@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
 from xlgen import __version__
@@ -20,15 +22,20 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
-from xlgen.training.evaluation import check_scoring, control_of
-from xlgen.training.folder import RunFolder, open_run
+from xlgen.training.checking import check_plateau, check_scoring
+from xlgen.training.evaluation import control_of
+from xlgen.training.folder import RunFolder, lock_run, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
+from xlgen.training.precision import decide, slow_precision
 from xlgen.training.progress import NoProgress, Progress
+from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -39,25 +46,33 @@ def train(
     ``until``: pause after this step of the last stage, to go on another time as if there had been no pause.
 
     Raises InputError for anything wrong with the input, before training; TrainingDivergedError; InterruptedRunError
-    after Ctrl-C, when a checkpoint has been saved.
+    after Ctrl-C, SIGTERM or a closed terminal, when a checkpoint has been saved; FolderError where another process
+    trains in ``out``.
     """
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_scaled(recipe))
+    recipe = broadcast_object_list([decide(recipe, out)])[0]
     progress = progress if progress and accelerator.is_main_process else NoProgress()
     tasks = check(recipe)
-    if recipe.baseline is not None:
-        folder = open_run(out, recipe, resume)
+    if accelerator.is_main_process and (slow := slow_precision(recipe)):
+        log.warning(slow)
+    with lock_run(out) if accelerator.is_main_process else nullcontext():
+        with accelerator.main_process_first():
+            folder = open_run(out, recipe, resume or not accelerator.is_main_process)
         with closing(Watch(accelerator, recipe, out)) as watch:
-            return run_baseline(recipe, tasks[-1], folder, progress, watch)
-    with accelerator.main_process_first():
-        folder = open_run(out, recipe, resume or not accelerator.is_main_process)
-    with closing(Watch(accelerator, recipe, out)) as watch:
-        _train_stages(recipe, tasks, folder, accelerator, progress, watch, until)
+            if recipe.baseline is not None:
+                return run_baseline(recipe, tasks[-1], folder, progress, watch)
+            _train_stages(recipe, tasks, folder, accelerator, progress, watch, until)
+        _end(recipe, folder, accelerator, until)
+    return folder
+
+
+def _end(recipe: Recipe, folder: RunFolder, accelerator: Accelerator, until: int | None) -> None:
+    """Write down how far the run has come."""
     steps = recipe.stages[-1].training.steps
     if accelerator.is_main_process:
         # It may have come further another time.
         step = min(steps, max(until or steps, folder.state.step or 0))
         folder.set_state(stage=len(recipe.stages) - 1, step=step, status="done" if step == steps else "paused")
-    return folder
 
 
 def _train_stages(
@@ -84,7 +99,9 @@ def _train_stages(
                 except TrainingDivergedError:  # a finding, which a search need not make again
                     folder.set_state(stage=index, status="diverged")
                     raise
-        name, earlier = (str(place / "model"), None) if leaves_model else (name, place)
+            best = not (leaves_model or last) and stage.training.next_from == "best"
+            end = best_on_source(place) if best else place
+        name, earlier = (str(place / "model"), None) if leaves_model else (name, end)
 
 
 @contextmanager
@@ -130,13 +147,16 @@ def check(recipe: Recipe) -> list[Task | None]:
                 f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
                 "the next stage cannot go on from them"
             )
-        task = load_task(stage.task, Path(recipe.data_dir)) if stage.task else None
+        task = load_task(stage.task, Path(recipe.data_dir)).within(stage.limits) if stage.task else None
         if task is not None:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)
+            check_plateau(task, stage)
         control_of(stage.evaluation)
         if stage.penalty:
             build_penalty(stage.penalty)
+        if stage.training.next_from == "best" and not (task and following):
+            raise InputError(f"stage {index}: next_from: best is for a stage with a task that another one follows")
         tasks.append(task)
     if recipe.baseline is None:
         check_stages(recipe, tasks)
@@ -147,7 +167,9 @@ def _finished(place: Path, stage: Stage) -> bool:
     """Whether a stage that leaves no model has its last checkpoint."""
     found = store.checkpoints(place / "checkpoints")
     leaves_none = build_method(stage.adaptation).adds_modules
-    return leaves_none and bool(found) and store.read_about(found[-1]).step == stage.training.steps
+    if not (leaves_none and found) or store.evaluation_due(found[-1]):
+        return False
+    return store.read_about(found[-1]).step == stage.training.steps
 
 
 def _scaled(recipe: Recipe) -> str:

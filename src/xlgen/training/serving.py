@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,24 +23,21 @@ from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
+from xlgen.training.checking import check_scoring
 from xlgen.training.coverage import Coverage, warn
 from xlgen.training.evaluation import (
-    check_scoring,
     control_of,
     decoding_of,
-    empty_inputs,
-    evaluate,
     evaluation_examples,
     predict_stream,
-    score_rows,
-    write_predictions,
 )
+from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
 from xlgen.training.interpolation import interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.outputs import STANDARD, check_apart, open_lines, open_output
 from xlgen.training.progress import NoProgress, Progress
-from xlgen.training.tracking import write_atomically
-from xlgen.untrusted import file_name, safe_join
+from xlgen.training.scored import Scored
+from xlgen.untrusted import file_name
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -79,32 +75,16 @@ def evaluate_checkpoint(
     check_head(str(checkpoint), head_of(about.head), task)
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
+    settings = settings_of(checkpoint, task, evaluation, shares)
     name = file_name(task.config.name, evaluation.split, f"step-{about.step}")
-    folder = out or safe_join(path / "evaluations", name, "task and split")
+    folder = claim_folder(out, settings) if out else folder_within(path, name, evaluation, settings)
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
-    rows: list[dict[str, Any]] = []
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+    scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
     for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
-        found = evaluate(backbone, method, task, evaluation, examples, None, bar)
         label = "" if share == 1 else f" x {share:g}"
-        shared = {
-            "backbone": about.backbone,
-            "method": f"{about.adaptation['method']}{label}",
-            "learning_rate": None,
-            "seed": None,
-            "step": about.step,
-            "task": task.config.name,
-        }
-        rows += [
-            {**shared, **asdict(row)}
-            for language, predictions in found.items()
-            for row in score_rows(predictions, task, language, *settings)
-        ]
-        write_predictions(folder / f"predictions{label.replace(' ', '-')}", found)
-    empty = {language: count for language, predictions in found.items() if (count := empty_inputs(predictions))}
-    summary = {"rows": rows, **({"empty_inputs": empty} if empty else {})}
-    write_atomically(folder / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1))
-    return rows, folder
+        whose = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
+        scored.add(backbone, method, examples, whose, bar)
+    return scored.write()
 
 
 def predict_file(

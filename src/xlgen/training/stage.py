@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,13 +29,15 @@ from xlgen.training import checkpoints as store
 from xlgen.training.coverage import Coverage, measure_examples, report_coverage
 from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
-from xlgen.training.interrupt import InterruptedRunError, stop_signal
+from xlgen.training.interrupt import stop_signal
 from xlgen.training.loop import StepResult, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.progress import Progress
+from xlgen.training.retention import best_on_source, tidy
+from xlgen.training.step_end import StepEnd, until_stopped
 from xlgen.training.trackers import Watch
 from xlgen.training.tracking import Tracker
 
@@ -90,6 +93,7 @@ class StageRun:
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
         found = store.checkpoints(self.place / "checkpoints")
+        self._due = bool(found) and store.evaluation_due(found[-1])
         first = store.step_to_resume(found[-1], self.task) if found else 0
         tell = self.watch.stage(self.index, first)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
@@ -102,16 +106,26 @@ class StageRun:
         torch.manual_seed(self.recipe.seed)
         if found:
             saved = store.load_resume(found[-1], optimizer, len(stream.parts))
+            saved |= store.after_evaluation(found[-1])
             stream.restore(saved["stream"])
             self.reduction.restore(saved["reduction"])
-        self.tracker.cut_after(first if found else -1)
+        if self.accelerator.is_main_process:  # what is made again is not done
+            self.folder.set_state(stage=self.index, step=first, status="running")
+        self.tracker.cut_after(first if found else -1, self._due)
+        if self.accelerator.is_main_process:
+            tidy(self.place, self.stage, self.task)
         if not found:
             self._log_start(report, coverage)
+            if self.examples and self.stage.evaluation.at_start:
+                self.evaluate(0, lambda: False)
+                torch.manual_seed(self.recipe.seed)  # training is what it would be without
         # 6. Train; log, evaluate and save on the way.
         with prefetched(stream, self._depth()) as batches:
             self._train(model, optimizer, batches, first, penalty)
         # 7. Leave a whole model for the next stage to start from.
         if keep_whole and self.accelerator.is_main_process:
+            if training.next_from == "best":
+                store.restore(best_on_source(self.place), self.backbone, self.method)
             store.save_model(self.place / "model", self.backbone)
         self.accelerator.wait_for_everyone()
 
@@ -133,18 +147,11 @@ class StageRun:
             def after_step(result: StepResult) -> None:
                 self._log_step(result, started, first)
                 bar(1)
-                ends = result.step == last
-                if self._evaluates_at(result.step):
-                    self._evaluate(result.step)
-                if ends or stop() or self._saves_at(result.step):
-                    self._save(result.step, stream.state(), optimizer)
-                if stop() and not ends:
-                    self.folder.set_state(stage=self.index, step=result.step, status="interrupted")
-                    raise InterruptedRunError(
-                        f"stopped after step {result.step}; a checkpoint is saved. "
-                        "Go on with the same command and --resume"
-                    )
+                finish(result.step)
 
+            finish = StepEnd(self, last, stop, stream, optimizer)
+            if self._due:
+                finish.evaluate_saved(first)
             train_loop(
                 self.backbone,
                 self.method,
@@ -230,19 +237,22 @@ class StageRun:
             rate = (result.step - first) / (time.monotonic() - started)
             self.tracker.log("step", result.step, **fields, steps_per_second=round(rate, 3))
 
-    def _evaluates_at(self, step: int) -> bool:
+    def evaluates_at(self, step: int) -> bool:
+        """Whether ``step`` ends in an evaluation."""
         every, steps = self.stage.evaluation.every, self.stage.training.steps
         return bool(self.examples) and (step == steps or (every is not None and step % every == 0))
 
-    def _saves_at(self, step: int) -> bool:
+    def saves_at(self, step: int) -> bool:
+        """Whether ``step`` ends in a checkpoint."""
         every = self.stage.training.save_every
-        return step % every == 0 if every else self._evaluates_at(step)
+        return step % every == 0 if every else self.evaluates_at(step)
 
-    def _evaluate(self, step: int) -> None:
+    def evaluate(self, step: int, stop: Callable[[], bool]) -> None:
+        """Generate and score. Raises InterruptedRunError where the run is asked to stop meanwhile."""
         assert self.task is not None
         evaluation = self.stage.evaluation
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
-        bar = self.progress.task(f"evaluating at step {step}", count, 0)
+        bar = until_stopped(self, step, self.progress.task(f"evaluating at step {step}", count, 0), stop)
         rows = evaluate(
             self.backbone,
             self.method,
@@ -254,6 +264,7 @@ class StageRun:
             Language.parse(self.stage.source_languages[0]).code,
         )
         settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+        context = self.stage.source_languages, evaluation.split
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
             write_predictions(self.place / "predictions" / f"step-{step}", rows)
@@ -261,13 +272,13 @@ class StageRun:
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
                 self.tracker.log("evaluated", step, language=language, **counts)
-                scored[language] = score_rows(found, self.task, language, *settings)
+                scored[language] = score_rows(found, self.task, language, *settings, *context)
             for language, similarity in self._similarities(step).items():
                 scored.setdefault(language, []).append(similarity)
             for found_rows in scored.values():
                 for row in found_rows:
                     self.tracker.log("figure", step, **asdict(row))
-        self._observe(scored)
+        self._observe(step, scored)
 
     def _similarities(self, step: int) -> dict[str, Row]:
         """XLRS by language, on parallel texts of its own; what that took goes to the log."""
@@ -278,10 +289,10 @@ class StageRun:
         self.tracker.log("xlrs", step, texts=len(self.parallel.ids), seconds=round(time.monotonic() - started, 3))
         return found
 
-    def _observe(self, scored: dict[str, list[Row]]) -> None:
+    def _observe(self, step: int, scored: dict[str, list[Row]]) -> None:
         """Tell the plateau, in every process alike; where no language is without labels, all languages count."""
         plateau = self.stage.training.plateau
-        if plateau is None:
+        if plateau is None or step == 0:
             self.accelerator.wait_for_everyone()
             return
         sources = {Language.parse(text).code for text in self.stage.source_languages}
@@ -290,7 +301,8 @@ class StageRun:
         shared = broadcast_object_list([mean_of(plateau.metric, values) if scored else None])
         self.reduction.observe(shared[0])
 
-    def _save(self, step: int, stream: dict[str, Any], optimizer: Any) -> None:
+    def save(self, step: int, stream: dict[str, Any], optimizer: Any, due: bool = False, passing: bool = False) -> None:
+        """Save a checkpoint; ``due``: its evaluation is still to be made; ``passing``: until there is a newer one."""
         if self.accelerator.is_main_process:
             folder = self.place / "checkpoints"
             about = store.About(
@@ -305,10 +317,12 @@ class StageRun:
                 init=self._init,
                 task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
                 cleanup=self.stage.evaluation.cleanup,
+                source_languages=self.stage.source_languages,
+                limits=self.stage.limits,
             )
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
-            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer)
-            store.tidy(folder, self.stage.training.keep_checkpoints)
-            self.folder.set_state(stage=self.index, step=step, status="running")
+            store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer, due, passing)
+            tidy(self.place, self.stage, self.task)
+            self.folder.set_state(stage=self.index, step=step, status="evaluating" if due else "running")
         self.accelerator.wait_for_everyone()

@@ -19,6 +19,9 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
     yield from read_log(path).events
 
 
+EVALUATION = ("evaluated", "figure", "xlrs")
+"""Events that an evaluation leaves."""
+
 Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
 """Is told an event, its step and its fields."""
 
@@ -41,8 +44,12 @@ class Tracker:
                 file.write(line + "\n")
             self._tell(event, step, fields)
 
-    def cut_after(self, step: int) -> None:
-        """Forget what happened after ``step``: it will happen again."""
+    def cut_after(self, step: int, evaluates: bool = False) -> None:
+        """Forget what happened after ``step``: it will happen again, as will its evaluation where it ``evaluates``."""
         if self._enabled and self.path.exists():
-            kept = [event for event in read_events(self.path) if event["step"] <= step]
+            kept = [
+                event
+                for event in read_events(self.path)
+                if event["step"] <= step and not (evaluates and event["step"] == step and event["event"] in EVALUATION)
+            ]
             write_atomically(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

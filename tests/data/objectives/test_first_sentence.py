@@ -52,12 +52,12 @@ def test_what_the_corpus_tells_goes_first(language: str) -> None:
         assert "".join((first + rest).split()) == "".join(story.document.split()), "nothing is lost"
 
 
-def test_a_single_sentence_leaves_nothing_to_show() -> None:
+def test_a_single_sentence_leaves_nothing_to_show(letters: Any) -> None:
     kind = objectives.get("first_sentence")
     objective = kind(kind.Options())
-    assert not objective.fits(Passage("市长开放了图书馆。", "zh"))
-    assert not objective.fits(Passage(" ", "zh"))
-    assert objective.fits(Passage("一。二。", "zh"))
+    assert not objective.fits(Passage("市长开放了图书馆。", "zh"), letters)
+    assert not objective.fits(Passage(" ", "zh"), letters)
+    assert objective.fits(Passage("一。二。", "zh"), letters)
 
 
 def test_both_parts_are_cut(letters: Any) -> None:

@@ -201,7 +201,7 @@ def test_where_the_corpus_tells_no_sentences_marks_do(letters: Any) -> None:
     source, target = letters.inside(objective.make(passage, random.Random(1), letters))
     assert letters.text(merge(source, target, 2_000_000)) == passage.text
     assert letters.text(source).count("_") == 1 and "।" in letters.text(target)
-    assert objective.fits(passage) and not objective.fits(Passage("दिल्ली बड़ी है।", "hi"))
+    assert objective.fits(passage, letters) and not objective.fits(Passage("दिल्ली बड़ी है।", "hi"), letters)
 
 
 # -- Raffel et al. 2020, Figure 2 and Table 3

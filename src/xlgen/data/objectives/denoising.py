@@ -9,7 +9,7 @@ from itertools import pairwise
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.sentences import sentence_ends
 from xlgen.data.objectives.spans import noise_spans
 
@@ -45,12 +45,17 @@ class Denoising(Objective):
 
     Options = DenoisingOptions
 
+    @property
+    def takes_any_tokens(self) -> bool:
+        """Unless sentences are put in another order."""
+        return not self.options.permute_sentences
+
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage and its original."""
-        ids = codec.pieces(passage.text)[: self.options.max_tokens]
+        ids = self.tokens(passage, codec)
         shown = ids
         if self.options.permute_sentences:
             ends = sentence_ends(passage, ids, codec)
             shown = permuted(ids, ends, rng.sample(range(len(ends)), len(ends)))
         spans = noise_spans(len(shown), self.options.noise_density, self.options.mean_span_length, rng)
-        return encoded(codec, text_infilling(shown, spans, codec.mask()), ids, passage.language)
+        return self.encoded(codec, text_infilling(shown, spans, codec.mask()), ids, passage.language)

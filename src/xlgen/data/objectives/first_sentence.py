@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.sentences import sentences_of
 
 
@@ -22,11 +22,18 @@ class FirstSentence(Objective):
 
     Options = Lengths
 
-    def fits(self, passage: Passage) -> bool:
-        """Two sentences at least."""
-        return len(sentences_of(passage)) > 1
+    @property
+    def takes_any_tokens(self) -> bool:
+        """It needs to know where the first sentence ends."""
+        return False
+
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """Two sentences at least, each of which has a token."""
+        if len(sentences_of(passage)) < 2:
+            return False
+        return all(codec.pieces(text) for text in first_and_rest(passage))
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The rest and the first sentence, as they would be tokenized by themselves; nothing is drawn."""
         first, rest = (codec.pieces(text)[: self.options.max_tokens] for text in first_and_rest(passage))
-        return encoded(codec, rest, first, passage.language)
+        return self.encoded(codec, rest, first, passage.language)

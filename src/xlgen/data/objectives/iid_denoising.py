@@ -6,13 +6,15 @@ V, section 3.1, has it among the seven unsupervised tasks.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
+from xlgen.registry import InputError
 
 
 class IidDenoisingOptions(Lengths):
@@ -21,7 +23,7 @@ class IidDenoisingOptions(Lengths):
     noise_density: float = Field(default=0.15, gt=0, lt=1)
     sentinels: bool = True
     """False drops the hidden tokens without a mark, for backbones that have no sentinels. mT5 has 100 of them, enough
-    for 512 tokens at 15 %; longer texts need this or a lower ``max_tokens``."""
+    for 512 tokens at 15 %; of a longer text with more runs of hidden tokens 99 are hidden, drawn at random."""
 
 
 def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tuple[int, int]]:
@@ -44,9 +46,31 @@ class IidDenoising(Objective):
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage. As in T5, a last sentinel in the target stands for text after the last span."""
-        ids = codec.pieces(passage.text)[: self.options.max_tokens]
+        ids = self.tokens(passage, codec)
         spans = iid_spans(len(ids), self.options.noise_density, rng)
         if not self.options.sentinels:
-            return encoded(codec, *dropped_spans(ids, spans), passage.language)
-        goes_on = not spans or spans[-1][1] < len(ids)
-        return encoded(codec, *span_corruption(ids, spans, codec.sentinels(len(spans) + goes_on)), passage.language)
+            return self.encoded(codec, *dropped_spans(ids, spans), passage.language)
+        try:
+            source, target = _with_sentinels(ids, spans, codec)
+        except InputError:
+            if (most := _most_sentinels(codec, len(spans))) < 2:
+                raise
+            source, target = _with_sentinels(ids, sorted(rng.sample(spans, most - 1)), codec)
+        return self.encoded(codec, source, target, passage.language)
+
+
+def _with_sentinels(ids: Sequence[int], spans: Sequence[tuple[int, int]], codec: Codec) -> tuple[list[int], list[int]]:
+    goes_on = not spans or spans[-1][1] < len(ids)
+    return span_corruption(ids, spans, codec.sentinels(len(spans) + goes_on))
+
+
+def _most_sentinels(codec: Codec, wanted: int) -> int:
+    """How many sentinels the backbone has, of ``wanted`` at most."""
+    least, most = 0, wanted
+    while least < most:
+        middle = (least + most + 1) // 2
+        try:
+            least = len(codec.sentinels(middle))
+        except InputError:
+            most = middle - 1
+    return least

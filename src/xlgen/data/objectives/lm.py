@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 
 
 @objectives.register("lm")
@@ -16,4 +16,4 @@ class LM(Objective):
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage; nothing is drawn."""
-        return encoded(codec, (), codec.pieces(passage.text)[: self.options.max_tokens], passage.language)
+        return self.encoded(codec, (), self.tokens(passage, codec), passage.language)

@@ -7,7 +7,7 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.splits import first_tokens
 
 
@@ -23,8 +23,9 @@ class MissingNTokenPrefix(Objective):
     """Predict the missing first n tokens of a passage."""
 
     Options = MissingNTokenPrefixOptions
+    least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The passage without its first tokens, and those; nothing is drawn."""
-        prefix, rest = first_tokens(codec.pieces(passage.text)[: self.options.max_tokens], self.options.num_tokens)
-        return encoded(codec, rest, prefix, passage.language)
+        prefix, rest = first_tokens(self.tokens(passage, codec), self.options.num_tokens)
+        return self.encoded(codec, rest, prefix, passage.language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
@@ -14,8 +14,9 @@ class MissingPrefix(Objective):
     """Predict the missing first part of a passage from the rest."""
 
     Options = Lengths
+    least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage, cut at a random point."""
-        prefix, rest = random_split(codec.pieces(passage.text)[: self.options.max_tokens], rng)
-        return encoded(codec, rest, prefix, passage.language)
+        prefix, rest = random_split(self.tokens(passage, codec), rng)
+        return self.encoded(codec, rest, prefix, passage.language)

@@ -7,7 +7,7 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 
 
 class NTokenPrefixOptions(Lengths):
@@ -25,5 +25,5 @@ class NTokenPrefix(Objective):
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The passage and its first tokens; nothing is drawn."""
-        ids = codec.pieces(passage.text)[: self.options.max_tokens]
-        return encoded(codec, ids, ids[: self.options.num_tokens], passage.language)
+        ids = self.tokens(passage, codec)
+        return self.encoded(codec, ids, ids[: self.options.num_tokens], passage.language)

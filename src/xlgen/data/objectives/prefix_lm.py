@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
@@ -20,5 +20,5 @@ class PrefixLM(Objective):
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage, cut at a random point."""
-        prefix, rest = random_split(codec.pieces(passage.text)[: self.options.max_tokens], rng)
-        return encoded(codec, prefix, rest, passage.language)
+        prefix, rest = random_split(self.tokens(passage, codec), rng)
+        return self.encoded(codec, prefix, rest, passage.language)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from xlgen.data.objectives import Codec, Passage
 from xlgen.metrics.sentences import sentences
@@ -16,11 +16,16 @@ def sentences_of(passage: Passage) -> tuple[str, ...]:
 
 
 def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[int]:
-    """The position in ``ids`` after each sentence; an end that falls within a piece, or is cut off, is left out."""
-    ends, position = [], 0
+    """The position in ``ids`` after each sentence; an end that falls within a token, or is cut off, is left out."""
+    return list(iter_sentence_ends(passage, ids, codec))
+
+
+def iter_sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> Iterator[int]:
+    """:func:`sentence_ends`, one by one."""
+    position, last = 0, 0
     for sentence in sentences_of(passage):
         position = passage.text.index(sentence, position) + len(sentence)
         before = codec.pieces(passage.text[:position])
-        if list(ids[: len(before)]) == before:
-            ends.append(len(before))
-    return ends
+        if last < len(before) and list(ids[: len(before)]) == before:
+            last = len(before)
+            yield last

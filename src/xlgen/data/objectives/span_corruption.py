@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, encoded, objectives
-from xlgen.data.objectives.sentences import sentence_ends, sentences_of
+from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives.sentences import iter_sentence_ends, sentence_ends
 from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
 
 
@@ -62,15 +62,24 @@ class SpanCorruption(Objective):
     """Hide spans, predict them."""
 
     Options = SpanCorruptionOptions
+    least_tokens = 2
 
-    def fits(self, passage: Passage) -> bool:
-        """Of whole sentences one must be left to show."""
-        return self.options.unit == "tokens" or len(sentences_of(passage)) > 1
+    @property
+    def takes_any_tokens(self) -> bool:
+        """Unless whole sentences are hidden."""
+        return bool(self.options.unit == "tokens")
+
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """Of two tokens, or two sentences that are whole once the passage is cut, one is left to show."""
+        if self.options.unit == "tokens":
+            return super().fits(passage, codec)
+        ids = codec.pieces(passage.text)[: self.options.max_tokens]
+        return len(list(islice(iter_sentence_ends(passage, ids, codec), 2))) == 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One corrupted passage."""
         options = self.options
-        ids = codec.pieces(passage.text)[: options.max_tokens]
+        ids = self.tokens(passage, codec)
         if options.unit == "sentences":
             spans = self._whole_sentences(ids, sentence_ends(passage, ids, codec), rng)
         else:
@@ -79,7 +88,7 @@ class SpanCorruption(Objective):
             source, target = span_corruption(ids, spans, codec.sentinels(len(spans)))
         else:
             source, target = dropped_spans(ids, spans)
-        return encoded(codec, source, target, passage.language)
+        return self.encoded(codec, source, target, passage.language)
 
     def _whole_sentences(self, ids: Sequence[int], ends: Sequence[int], rng: random.Random) -> list[tuple[int, int]]:
         count = sentences_to_hide(len(ends), self.options.noise_density)

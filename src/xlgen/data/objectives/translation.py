@@ -15,6 +15,15 @@ class Translation(Objective):
 
     Options = Lengths
 
+    @property
+    def takes_any_tokens(self) -> bool:
+        """A chunk of a text has no translation of its own."""
+        return False
+
+    def fits(self, passage: Passage, codec: Codec) -> bool:
+        """A translation that is there must hold text; that there is none is said when an example is made."""
+        return super().fits(passage, codec) and (passage.translation is None or bool(codec.pieces(passage.translation)))
+
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""
         if passage.translation is None or passage.translation_language is None:

@@ -66,6 +66,9 @@ class HubOptions(Config):
     its elements is a row, with the fields around it."""
     paragraphs: int | None = Field(default=None, ge=1)
     """Each line of the field ``text`` is a row, if it has so many characters."""
+    of_language: tuple[str, ...] = ()
+    """Fields with a text in each of several languages, ``{fr: ..., en: ...}``: of these a row has the one in its own
+    language."""
     required: tuple[str, ...] = ()
     """Rows in which one of these fields is missing are left out: absent, null, NaN, blank, or a list of such."""
     starts: Mapping[str, str] = {}
@@ -126,7 +129,8 @@ class HubReader(Reader):
             for index, row in enumerate(rows):
                 if not all(str(row.get(key, "")).startswith(text) for key, text in starts.items()):
                     continue
-                for fields in self._rows({**row, **_named(row, classes)}, split):
+                whole = _in_language({**row, **_named(row, classes)}, options.of_language, language)
+                for fields in self._rows(whole, split):
                     yield Record(fields, f"{name} {config or code} {split}, row {index}")
         except Exception as error:  # `datasets` raises whatever its backends raise; all of them mean the same here
             raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
@@ -167,6 +171,12 @@ class HubReader(Reader):
             for found in _paragraphs(fields, options.paragraphs):
                 if not any(_is_missing(found.get(name)) for name in options.required):
                     yield found
+
+
+def _in_language(row: dict[str, Any], fields: Iterable[str], language: str) -> dict[str, Any]:
+    """The row with one text in ``fields`` that have one in each of several languages; null where it is not there."""
+    found = {name: row[name].get(language) for name in fields if isinstance(row.get(name), Mapping)}
+    return {**row, **found}
 
 
 def _is_missing(value: Any) -> bool:

@@ -57,9 +57,9 @@ def best_step(
 ) -> Choice:
     """The evaluation of ``run`` that the criterion likes best, of equals the last, for ``targets``.
 
-    ``until``: no later one than at this step.
+    ``until``: no later one than at this step. An evaluation before training is no choice, for it has no checkpoint.
     """
-    steps = {figure["step"] for figure in run.figures if until is None or figure["step"] <= until}
+    steps = [step for step in run.checkpoint_steps if until is None or step <= until]
     choices = [Choice(criterion.score(results, run, step, targets), step) for step in steps]
     return max(choices, key=lambda choice: (choice.score, choice.step), default=Choice(-math.inf, 0))
 

@@ -1,4 +1,4 @@
-"""The search of Chirkova and Nikoulina (2024), Appendix A."""
+"""The search of Chirkova et al. (2023), Appendix A."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What enhances a method takes its rate, or ten times that (Chirkova and Nikoulina 2024, Appendix A)."""
+"""What enhances a method takes its rate, or ten times that (Chirkova et al. 2023, Appendix A)."""
 
 from __future__ import annotations
 

@@ -47,9 +47,13 @@ def build_baseline(config: Mapping[str, Any]) -> Baseline:
 def run_baseline(
     recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None, watch: Watch | None = None
 ) -> RunFolder:
-    """Predict for every language, score, and write the run's folder. Raises InputError without a task."""
+    """Predict for every language, score, and write the run's folder, unless that is done. Raises InputError without a
+    task."""
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
+    if folder.state.status == "done":
+        return folder
+    folder.set_state(stage=0, step=0, status="running")
     evaluation = recipe.stages[-1].evaluation
     examples = evaluation_examples(task, evaluation, recipe.stages[-1].source_languages)
     baseline = build_baseline(recipe.baseline or {})
@@ -66,7 +70,8 @@ def run_baseline(
         rows[language] = [_row(example, text, task) for example, text in zip(found, texts, strict=True)]
         bar(len(found))
     write_predictions(folder.path / "predictions" / "step-0", rows)
-    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
+    sources = recipe.stages[-1].source_languages
+    settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
         for row in score_rows(predicted, task, language, *settings):
             tracker.log("figure", 0, **asdict(row))

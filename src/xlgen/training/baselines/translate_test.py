@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from xlgen.config import Beams, Config, Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
@@ -13,6 +14,7 @@ from xlgen.languages import Language
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import Baseline, baselines
 from xlgen.training.evaluation import control_of, decoding_of, predict
+from xlgen.training.retention import best_on_source
 from xlgen.training.serving import find_checkpoint
 
 
@@ -20,7 +22,10 @@ class TranslateTestOptions(Config):
     """Which models."""
 
     run: str
-    """A finetuned checkpoint, or a run's folder: its newest one."""
+    """A finetuned checkpoint, or a run's folder."""
+    checkpoint: Literal["last", "source"] = "last"
+    """Of a run's folder: the newest checkpoint, or the best on the run's source languages, which the run's
+    ``training.keep_best`` has to keep."""
     translator: str
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
     pivot: str = "en"
@@ -39,7 +44,8 @@ class TranslateTest(Baseline):
         """Load both models. Raises InputError for a run that is none, or a language the translator lacks."""
         self._task = task
         self._pivot = Language.parse(self.options.pivot).code
-        checkpoint = find_checkpoint(Path(self.options.run))
+        run, of_run = Path(self.options.run), (Path(self.options.run) / "checkpoints").is_dir()
+        checkpoint = best_on_source(run) if self.options.checkpoint == "source" and of_run else find_checkpoint(run)
         self._translator = Translator.load(
             self.options.translator, tuple(dict.fromkeys((self._pivot, *languages))), self.options.num_beams
         )

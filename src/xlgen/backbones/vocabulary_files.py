@@ -1,0 +1,18 @@
+"""The files that hold a tokenizer's vocabulary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xlgen.backbones.base import BackboneError
+
+
+def check_vocabulary(folder: str, tokenizer: Any) -> None:
+    """Raise BackboneError for a folder without a vocabulary, of which the library makes a tokenizer without words."""
+    names = sorted({*type(tokenizer).vocab_files_names.values(), "tokenizer.json"})
+    if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in names):
+        raise BackboneError(
+            f"{folder} has no file of its tokenizer's vocabulary ({', '.join(names)}), without which no text can be "
+            "read or written; copy it from the backbone that was trained"
+        )

@@ -1,0 +1,66 @@
+"""How much of another language do outputs look like? The confidence of identification in languages given by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from xlgen.languages import Language, UnknownLanguageError
+from xlgen.metrics.base import Example, Figure, NamingMetric, Scores, plugins
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+
+PREFIX = "lid_confidence_"
+"""What the scores' names begin with; the canonical code of a language follows."""
+
+
+@plugins.register("confidence_of")
+@dataclass(frozen=True)
+class ConfidenceOf(NamingMetric):
+    """The mean probability that outputs are in each of ``languages``, in percent, whatever language was asked for.
+
+    The columns LID_EN of Vu et al. (2022, Tables 10 and 11) and LID_DE of Li and Murray (2023, Table 9): how much of
+    the source language is in the outputs of the others. Every evaluation has ``lid_confidence_XX`` of each source
+    language XX. An empty prediction has 0; NaN where the identifier has no label for XX. The confidence in the language
+    that was asked for is ``lid_confidence``.
+    """
+
+    languages: tuple[str, ...] = ("en",)
+    identifier: str | LanguageIdentifier = SMALL
+    """A name or path for :func:`xlgen.metrics.lid.load`, or an identifier."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure(f"{PREFIX}en", higher_is_better=None),)
+    """Of an instance, those of its languages."""
+
+    def __post_init__(self) -> None:
+        codes = dict.fromkeys(Language.parse(language).code for language in self.languages)
+        figures = tuple(Figure(f"{PREFIX}{code}", higher_is_better=None) for code in codes)
+        object.__setattr__(self, "figures", figures)
+
+    @classmethod
+    def options_of(cls, figure: str) -> Mapping[str, Any] | None:
+        """``{"languages": ("de",)}`` of ``lid_confidence_de``; None for a name of another kind."""
+        try:
+            code = Language.parse(figure.removeprefix(PREFIX)).code
+        except UnknownLanguageError:
+            return None
+        return {"languages": (code,)} if figure == PREFIX + code else None
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Probabilities, in [0, 1]."""
+        identifier, texts = self._load(), [example.prediction for example in examples]
+        found: dict[str, Scores] = {}
+        for figure in self.figures:
+            code = identifier.code(Language.parse(figure.name.removeprefix(PREFIX)))
+            values = identifier.confidence(texts, [code] * len(texts)) if code else [np.nan] * len(texts)
+            found[figure.name] = np.array(values, dtype=float)
+        return found
+
+    def signature(self, language: str) -> str:
+        """The identification model."""
+        return f"lid:{self._load().name}"
+
+    def _load(self) -> LanguageIdentifier:
+        return load(self.identifier) if isinstance(self.identifier, str) else self.identifier

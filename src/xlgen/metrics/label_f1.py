@@ -1,0 +1,50 @@
+"""F1 of one label of a classification, such as that of paraphrases: of two classes what is called F1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from xlgen.metrics.accuracy import bare
+from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.packed import pack, sums
+
+
+def _f1(scores: Scores) -> float:
+    right, found, wanted = sums(scores)
+    return 2 * right / (found + wanted) if found + wanted else 0.0
+
+
+@plugins.register("label_f1")
+@dataclass(frozen=True)
+class LabelF1:
+    """F1 of ``label`` over all outputs together, in percent; case, spaces and sentinels do not count.
+
+    Equal to scikit-learn's ``f1_score(gold, predicted, pos_label=label, zero_division=0)``. Li and Murray (2023, Table
+    2) name F1 as the metric of PAWS-X.
+    """
+
+    label: str = "yes"
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure("label_f1", corpus=_f1),)
+
+    def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        """Whether it was right, found and wanted, packed; NaN without a reference."""
+        return {"label_f1": np.array([self._packed(example) for example in examples], dtype=float)}
+
+    def _packed(self, example: Example) -> float:
+        if not example.references:
+            return np.nan
+        found, wanted = (_same(text, self.label) for text in (example.prediction, example.references[0]))
+        return pack(found and wanted, found, wanted)
+
+    def signature(self, language: str) -> str:
+        """Which label it is of."""
+        return f"norm:case,spaces,sentinels|label:{self.label.replace('|', '/')}"
+
+
+def _same(text: str, label: str) -> bool:
+    return bare(text).casefold() == bare(label).casefold()

@@ -1,0 +1,80 @@
+"""The precision of a run that leaves it to the machine, decided once, and a warning of one that is slow here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xlgen.config import Recipe, validate
+from xlgen.machine import faster_precision, slowdown
+from xlgen.registry import InputError
+from xlgen.training.folder import recipe_in
+
+
+def is_open(recipe: Recipe) -> bool:
+    """Whether a precision is still to be decided."""
+    return any(stage.training.precision == "auto" for stage in recipe.stages)
+
+
+def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
+    """``recipe`` with ``precision: auto`` of each stage decided; other stages keep theirs."""
+    stages = tuple(
+        stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
+        if stage.training.precision == "auto"
+        else stage
+        for stage, precision in zip(recipe.stages, precisions, strict=True)
+    )
+    return recipe.model_copy(update={"stages": stages})
+
+
+def decided_as(recipe: Recipe, before: Recipe) -> Recipe:
+    """``recipe`` with ``precision: auto`` as in a run that has begun; unchanged where that has other stages."""
+    if len(before.stages) != len(recipe.stages):
+        return recipe
+    return decided(recipe, [stage.training.precision for stage in before.stages])
+
+
+def decide(recipe: Recipe, folder: Path) -> Recipe:
+    """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began, or as is faster here."""
+    if is_open(recipe):
+        recipe = as_begun(recipe, folder)
+    return decided(recipe, [faster_precision()] * len(recipe.stages)) if is_open(recipe) else recipe
+
+
+def as_begun(recipe: Recipe, folder: Path) -> Recipe:
+    """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began; unchanged where none has."""
+    file = folder / "recipe.yaml"
+    try:
+        return decided_as(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
+    except InputError:  # which is said where the folder is used
+        return recipe
+
+
+def decide_all(recipes: Sequence[Recipe], folders: Sequence[Path]) -> list[Recipe]:
+    """The recipes of a study, in one precision: that of the first run that has begun, or the faster one here."""
+    found = [as_begun(recipe, folder) for recipe, folder in zip(recipes, folders, strict=True)]
+    if not any(map(is_open, found)):
+        return found
+    begun = [
+        stage.training.precision
+        for before, after in zip(recipes, found, strict=True)
+        if is_open(before) and not is_open(after)
+        for stage in after.stages[-1:]
+    ]
+    chosen = begun[0] if begun else faster_precision()
+    return [decided(recipe, [chosen] * len(recipe.stages)) for recipe in found]
+
+
+def slow_precision(recipe: Recipe) -> str | None:
+    """What to say of a recipe that asks for a precision in which this machine is slower than in fp32."""
+    if recipe.baseline is not None:
+        return None
+    asked: dict[str, set[str]] = {
+        "training.precision": {stage.training.precision for stage in recipe.stages},
+        "evaluation.precision": {stage.evaluation.precision for stage in recipe.stages if stage.task is not None},
+    }
+    for key, precisions in asked.items():
+        if "bf16" in precisions and (times := slowdown("bf16")):
+            better = "auto or fp32" if key == "training.precision" else "fp32"
+            return f"{key} bf16: this machine multiplies {times:.0f} times slower in bf16 than in fp32; take {better}"
+    return None

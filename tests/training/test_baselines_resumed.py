@@ -1,0 +1,56 @@
+"""A baseline that is made again is not done until it has all of its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlgen.config import Recipe
+from xlgen.study.execute import is_done
+from xlgen.study.plan import PlannedRun
+from xlgen.training import baselines
+from xlgen.training.run import train
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing in the code catches it."""
+
+
+@pytest.fixture
+def recipe(tiny_task: Callable[..., str]) -> Recipe:
+    evaluation = {"split": "test", "examples": 2, "bootstrap": 0}
+    config = {"name": "lead", "backbone": "pocket-mt5", "task": tiny_task(["en", "th", "ar"]), "baseline": "lead"}
+    return Recipe.model_validate({**config, "evaluation": evaluation})
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in lines]
+
+
+def test_a_baseline_that_is_killed_when_it_is_resumed(recipe: Recipe, tmp_path: Path) -> None:
+    train(recipe, tmp_path / "run")
+    whole = figures(tmp_path / "run")
+    train(recipe, tmp_path / "run", resume=True)
+    assert figures(tmp_path / "run") == whole
+    (tmp_path / "run" / "state.json").unlink()  # as a kill of the first attempt leaves it
+    working = baselines.score_rows
+
+    def second(rows: Any, task: Any, language: str, *rest: Any) -> Any:
+        if language == "th":
+            raise Killed
+        return working(rows, task, language, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "score_rows", second)
+        with pytest.raises(Killed):
+            train(recipe, tmp_path / "run", resume=True)
+    assert 1 < len(figures(tmp_path / "run")) < len(whole)
+    assert not is_done(PlannedRun("run", recipe), tmp_path / "run")
+    train(recipe, tmp_path / "run", resume=True)
+    assert figures(tmp_path / "run") == whole
+    assert is_done(PlannedRun("run", recipe), tmp_path / "run")
