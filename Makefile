@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test findings lint bench clean
+.PHONY: quickstart test test-all findings lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,10 @@ quickstart: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# With what takes longer: thousands of malformed inputs.
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 # The papers' findings in the pocket world: trains for minutes, so not a part of test.
 findings: $(STAMP)

@@ -537,7 +537,7 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
         ("a.jsonl", "good", ["--field", "text=output"], "FIELD one of id, language, prediction"),
         ("a.jsonl", "good", ["--by", "system"], "it has no 'system' to group by; it has language, prediction"),
         ("a.jsonl", "good", ["--by", "language,n"], "figures cannot be by 'n'"),
-        ("a.jsonl", "good", ["--by", ","], "figures cannot be by ''"),
+        ("a.jsonl", "good", ["--by", ","], "is empty"),
         ("a.jsonl", "good", ["--compare", "absent.jsonl"], "no file absent.jsonl"),
         ("a.jsonl", "good", ["--faults", "/nowhere/labels.jsonl"], "cannot write /nowhere/labels.jsonl"),
     ],

@@ -8,10 +8,11 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xlgen.config_base import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS
 from xlgen.config_base import Config as Config
 from xlgen.config_texts import ParallelText as ParallelText
 from xlgen.config_texts import TrackedText as TrackedText
@@ -19,6 +20,11 @@ from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
 from xlgen.registry import Registry
 from xlgen.shipped import find_recipe
+
+__all__ = ["Config", "Recipe", "Stage", "build", "load_recipe", "validate"]
+
+Beams: TypeAlias = Annotated[int, Field(ge=1, le=MOST_BEAMS)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class BackboneConfig(Config):
@@ -48,7 +54,7 @@ class Unlabelled(Config):
     (2023), 0.01 in Vu et al. (2022)."""
     weight: float = Field(default=1.0, gt=0)
     """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=True)
     """A language with n texts is drawn in proportion to n ** (1 / temperature): 1 as the texts come, larger ones more
     evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
@@ -63,7 +69,7 @@ class TranslateTrain(Config):
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
     languages: tuple[str, ...] = ()
     """Into which; empty: every evaluated language that is no source language."""
-    num_beams: int = Field(default=1, ge=1)
+    num_beams: Beams = 1
     keep_source: bool = True
     """Whether the source languages' own examples stay in. The total number of examples is the same."""
 
@@ -83,8 +89,8 @@ class Plateau(Config):
 class Training(Config):
     """How the optimizer runs. The defaults are the protocol of Chirkova et al. (2023), Appendix A."""
 
-    steps: int = Field(default=20_000, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0)
+    steps: int = Field(default=20_000, ge=1, le=10**9)
+    learning_rate: float = Field(default=1e-4, gt=0, le=1e6)
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
     warmup_steps: int = Field(default=4_000, ge=0)
     decay_steps: int | None = Field(default=None, ge=1)
@@ -102,7 +108,7 @@ class Training(Config):
     mix_by: Literal["batches", "examples"] = "batches"
     """What rates and weights of the parts of a mixture are shares of. A batch holds more short texts than long ones, so
     that 15 % of the batches may be half of the examples; the papers count examples."""
-    accumulation: int = Field(default=1, ge=1)
+    accumulation: int = Field(default=1, ge=1, le=10**6)
     """Batches whose gradients make one step."""
     clip_norm: float | None = Field(default=1.0, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -115,7 +121,7 @@ class Training(Config):
     """Forget what is inside of each layer and compute it again on the way back: less memory for a third more time."""
     train_examples: int | None = Field(default=None, ge=1)
     """Use only this many labelled examples (in all source languages together)."""
-    prefetch: int | None = Field(default=None, ge=0)
+    prefetch: int | None = Field(default=None, ge=0, le=100_000)
     """Batches that a thread makes ahead; None: 256 where an accelerator would wait for them, none on a CPU, where the
     thread would take from what trains."""
     log_every: int = Field(default=10, ge=1)
@@ -139,7 +145,7 @@ class Sampling(Config):
     """Only the so many most probable tokens."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Only the most probable tokens that together have this probability."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 BeamSearch: TypeAlias = Literal["transformers", "t5x"]
@@ -159,14 +165,14 @@ class Evaluation(Config):
     """Empty: every language of the task."""
     references: Literal["all", "source"] = "all"
     """``source``: other languages' references are not read; figures that need them have no value there."""
-    num_beams: int = Field(default=1, ge=1)
-    length_penalty: float = 0.6
+    num_beams: Beams = 1
+    length_penalty: float = Field(default=0.6, ge=-100, le=100)
     beam_search: BeamSearch = "transformers"
     """Whose rules beams follow: ``transformers`` divides scores by length ** length_penalty, ``t5x`` by
     ((5 + length) / 6) ** length_penalty, as Vu et al. (2022) do; see ``xlgen.generation.beam_rules``."""
     sampling: Sampling | None = None
     """The best of ``num_beams`` samples of each input."""
-    max_new_tokens: int | None = Field(default=None, ge=1)
+    max_new_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     """None: the task's limit for targets."""
     control: dict[str, Any] | None = None
     """Language control while decoding: ``{name: vocabulary_mask, strength: 6}``, or a name alone; see ``xlgen list
@@ -178,7 +184,7 @@ class Evaluation(Config):
     batch_tokens: int = Field(default=16_000, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of decoding. bf16 is faster where the machine is (``xlgen doctor`` says), and changes a few outputs."""
-    bootstrap: int = Field(default=1_000, ge=0)
+    bootstrap: int = Field(default=1_000, ge=0, le=100_000)
     """Resamples behind the 95 % intervals; 0 gives none."""
     lid: str | None = None
     """The language identifier of metrics and subsets: ``lid.176.ftz``, ``lingua``, ``lingua-low``, ``cld3``, or the
@@ -251,7 +257,7 @@ class Recipe(Config):
     name: str
     backbone: BackboneConfig
     stages: tuple[Stage, ...] = Field(min_length=1)
-    seed: int = 0
+    seed: Seed = 0
     data_dir: str = "."
     """Where the relative paths of task files start."""
     cache_dir: str | None = None

@@ -1,11 +1,84 @@
-"""What every config is."""
+"""The base of every config: what no recipe, task or option of a plugin may hold, whichever fields it has."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import math
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+LARGEST = 2**53
+"""Whole numbers of a config are below this, on either side of 0."""
+LARGEST_SEED = 2**32 - 1
+"""What every generator of random numbers takes."""
+MOST_BEAMS = 256
+MOST_TOKENS = 65_536
+"""Of an input or an output."""
 
 
 class Config(BaseModel):
-    """Base of every config: frozen, and an unknown key is an error."""
+    """Base of every config: frozen, and an unknown key is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    Where a number is wanted, ``true`` and ``false`` are none, infinity and NaN are refused unless the field says
+    ``allow_inf_nan=True``, and whole numbers are below :data:`LARGEST`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool | int | float | list | tuple | dict):
+            _check(value, field.annotation)
+        return value
+
+
+def _check(value: Any, annotation: Any) -> None:
+    """Raise ValueError for a truth value or a huge number where ``annotation`` wants a number."""
+    if isinstance(value, list | tuple):
+        for inner in _arguments(annotation):
+            for each in value:
+                _check(each, inner)
+    elif isinstance(value, dict):
+        for inner in _arguments(annotation):
+            for each in value.values():
+                _check(each, inner)
+    elif isinstance(value, bool):
+        if _wants_a_number(annotation):
+            raise ValueError("a number is needed, not true or false")
+    elif isinstance(value, int | float) and math.isfinite(value) and abs(value) >= LARGEST and isinstance(value, int):
+        raise ValueError("the number is too large")
+
+
+@cache
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type; without what Annotated adds."""
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(member for each in get_args(annotation) for member in _members(each))
+    return (annotation,)
+
+
+def _arguments(annotation: Any) -> list[Any]:
+    """What the containers of a type hold."""
+    return [
+        inner
+        for member in _members_of(annotation)
+        if get_origin(member) not in (None, type)
+        for inner in get_args(member)
+        if inner is not Ellipsis
+    ]
+
+
+def _wants_a_number(annotation: Any) -> bool:
+    members = _members_of(annotation)
+    return any(member in (int, float) for member in members) and bool not in members
+
+
+def _members_of(annotation: Any) -> tuple[Any, ...]:
+    try:
+        return _members(annotation)
+    except TypeError:  # an annotation that cannot be hashed
+        return (annotation,)

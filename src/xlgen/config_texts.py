@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from xlgen.config_base import Config
+from xlgen.config_base import LARGEST_SEED, MOST_TOKENS, Config
 
 
 class ParallelText(Config):
@@ -17,13 +17,13 @@ class ParallelText(Config):
     split: str = "validation"
     field: str = "text"
     id: str = "id"
-    sentences: int = Field(default=512, ge=1)
+    sentences: int = Field(default=512, ge=1, le=100_000)
     """The number of texts of each language; 512 in Li and Murray (2023)."""
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED)
     """The texts are drawn at random by this seed, the same ones in every language; null takes the first ones."""
     languages: tuple[str, ...] = ()
     """Empty: those that are evaluated. The first source language is what they are compared with."""
-    max_tokens: int = Field(default=128, ge=2)
+    max_tokens: int = Field(default=128, ge=2, le=MOST_TOKENS)
 
 
 class TrackedText(ParallelText):
@@ -31,4 +31,4 @@ class TrackedText(ParallelText):
     footnote 2). They are encoded as they are, without a task's template."""
 
     split: str = "test"
-    seed: int | None = Field(default=0, ge=0)
+    seed: int | None = Field(default=0, ge=0, le=LARGEST_SEED)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 from xlgen.registry import InputError
+from xlgen.untrusted import check_readable
 
 Found: TypeAlias = tuple[int, dict[str, str] | InputError]
 """The number of the line that a record begins on, and its fields, or what is wrong with it."""
@@ -76,7 +77,8 @@ def read_delimited(
 
 
 def open_bytes(path: str | Path) -> BinaryIO:
-    """A file to read, unpacked where its name ends in ``.gz``."""
+    """A file to read, unpacked where its name ends in ``.gz``. Raises InputError for a pipe, a device or a folder."""
+    check_readable(Path(path))
     return cast(BinaryIO, gzip.open(path)) if str(path).endswith(".gz") else Path(path).open("rb")
 
 

@@ -20,7 +20,20 @@ def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
 def _purpose(path: Path) -> str:
     """The first sentence of the comment that opens a YAML file says what it is for."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
-    return re.split(r"(?<=[.:])\s", " ".join(line.lstrip("# ") for line in lines))[0]
+    return first_sentence(" ".join(line.lstrip("# ") for line in lines))
+
+
+_ABBREVIATIONS = ("al.", "e.g.", "i.e.", "cf.", "vs.", "etc.", "approx.", "Fig.", "App.", "No.", "pp.")
+
+
+def first_sentence(text: str) -> str:
+    """The text up to the first full stop that ends a sentence: not one in parentheses, nor one of "et al."."""
+    for found in re.finditer(r"[.?!](?=\s|$)", text):
+        sentence = text[: found.end()]
+        inside = sentence.count("(") > sentence.count(")") or sentence.count("[") > sentence.count("]")
+        if not inside and not sentence.endswith(_ABBREVIATIONS):
+            return sentence
+    return text
 
 
 def backbones() -> Iterator[tuple[str, str]]:
@@ -62,6 +75,14 @@ def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, s
             continue
         count = trainable_parameters(model.model)
         yield name, count, 100 * count / whole, description
+
+
+def readers() -> Iterator[tuple[str, str]]:
+    """Readers of data, with their options."""
+    from xlgen.data.readers import readers as registry
+
+    for name, description in _plugins(registry):
+        yield name, f"{description} Options: {', '.join(registry.get(name).Options.model_fields)}"
 
 
 def metrics() -> Iterator[tuple[str, str]]:
@@ -157,6 +178,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "backbones": backbones,
     "methods": methods,
     "tasks": tasks,
+    "readers": readers,
     "metrics": metrics,
     "objectives": objectives,
     "baselines": baselines,

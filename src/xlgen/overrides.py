@@ -1,58 +1,13 @@
-"""Recipes as plain data: YAML in, and dotted overrides from the command line."""
+"""Recipes as plain data: dotted overrides from the command line."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
+from xlgen.yaml_loader import RecipeError, parse_yaml, read_yaml
 
-from xlgen.registry import InputError
-
-
-class RecipeError(InputError):
-    """The recipe, or an override of it, is wrong."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars: ``no`` is Norwegian and not false, ``1e-3`` is a number and not text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|\.\d+|\d+\.\d*|\.inf|\.nan)$"),
-    list("-+0123456789."),
-)
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML. Raises RecipeError that names ``where`` and the line."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where} is not valid YAML: {error}") from None
-
-
-def read_yaml(path: Path) -> Any:
-    """Read the YAML file ``path``. Raises RecipeError where it cannot be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text: {error}") from None
-    return parse_yaml(text, str(path))
+__all__ = ["RecipeError", "override", "override_keys", "parse_yaml", "read_yaml"]
 
 
 def override(data: Any, assignments: Iterable[str]) -> Any:
@@ -84,7 +39,7 @@ def _set(data: Any, keys: list[str], value: Any, assignment: str) -> None:
     for index, key in enumerate(keys):
         last = index == len(keys) - 1
         if isinstance(data, list):
-            if not key.isdigit() or int(key) >= len(data):
+            if not (key.isascii() and key.isdigit() and len(key) < 10) or int(key) >= len(data):
                 raise RecipeError(f"override {assignment!r}: {key!r} is no index into a list of {len(data)}")
             slot: Any = int(key)
         elif isinstance(data, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -127,8 +128,25 @@ def test_a_damaged_analysis_is_said(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     (tmp_path / "run" / "analysis").mkdir()
     (tmp_path / "run" / "analysis" / "cka.json").write_text('{"rows": [', encoding="utf-8")
-    with pytest.raises(InputError, match=r"cka\.json is damaged .*analyze again"):
-        build_report(tmp_path / "run")
+    page = build_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert re.search(r"cka\.json is damaged .*analyze again", page)
+
+
+@pytest.mark.parametrize("name", ["cka", "spectra", "overlap", "correlation", "prompts", "probe", "lens"])
+def test_a_wrong_type_in_an_analysis_leaves_out_that_analysis_alone(tmp_path: Path, name: str) -> None:
+    write_all(tmp_path / "all")
+    folder = tmp_path / "analysis"
+    write_rows([{"analysis": "overlap", "language": "th", "value": 12.5, "n": 8}], folder / "good.json")
+    found = json.loads((tmp_path / "all" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    for field in found[0].keys() - {"analysis"}:
+        for wrong in (None, "x", -1, 10**30, [], True):
+            rows = [{**found[0], field: wrong}, *found[1:]]
+            (folder / f"{name}.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+            faults: list[str] = []
+            kept = {each.name for each in read_analyses(folder, faults.append)}
+            assert kept == {"good", name} - ({name} if faults else set())
+        (folder / f"{name}.json").write_text(json.dumps({"rows": [{"analysis": found[0]["analysis"]}]}))
+        assert "good" in {each.name for each in read_analyses(folder, faults.append)}
 
 
 def test_drawings_belong_to_the_longest_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,23 @@ def test_a_separator_is_one_character() -> None:
     for text in ("", ";;", '"', "\n", "comma"):
         with pytest.raises(InputError, match="--separator must be one character"):
             check_separator(text)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_might_never_end_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "rows.csv"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        (path / "x").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"rows\.csv|no file in"):
+        list(read_records(str(path)))
+
+
+def test_what_a_shell_has_opened_is_read(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.write(write, b'{"prediction": "x"}\n')
+    os.close(write)
+    assert [fields for _, fields in read_records(f"/dev/fd/{read}", "jsonl")] == [{"prediction": "x"}]

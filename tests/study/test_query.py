@@ -321,7 +321,7 @@ def test_a_file_appears_whole_or_not_at_all(study: Path, run: Command, tmp_path:
         ("select * from figure", "figures"),
         ("select * from runs where", "syntax error"),
         ("select 'a'::int", "Could not convert"),
-        ("", "one statement, not 0"),
+        ("", "an argument is empty"),
         ("/* nothing */", "one statement, not 0"),
         ("select 1; select 2", "one statement, not 2"),
         ("copy (select 1) to 'mine.csv'", "only reads"),

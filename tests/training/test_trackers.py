@@ -193,7 +193,7 @@ def test_a_tracker_that_fails_later_is_left_out(
     with pytest.warns(UserWarning, match="tracker tensorboard failed and is left out from here on: server gone"):
         folder = train(recipe("tensorboard"), tmp_path / "run")
     assert told == [1]
-    assert folder.state["status"] == "done" and len(logged(tmp_path / "run")["train/loss"]) == 4
+    assert folder.state.status == "done" and len(logged(tmp_path / "run")["train/loss"]) == 4
 
 
 def test_other_processes_tell_nothing(recipe: Callable[..., Recipe], tmp_path: Path) -> None:

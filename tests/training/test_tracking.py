@@ -74,3 +74,11 @@ def test_write_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, "newer")
     assert path.read_text(encoding="utf-8") == "नया"
+
+
+def test_a_log_torn_inside_a_character_can_be_resumed(log: Tracker) -> None:
+    whole = json.dumps({"event": "step", "step": 4, "text": "ไทย"}, ensure_ascii=False).encode()
+    with log.path.open("ab") as file:
+        file.write(b'{"event": "figure"}\n{"event": 3, "step": "x"}\n' + whole[:-5])
+    log.cut_after(3)
+    assert events(log) == [("start", 0), ("step", 1), ("step", 2), ("step", 3)]

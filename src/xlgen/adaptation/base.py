@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.config import Config, validate
 from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
+from xlgen.results.files import step_folders
 
 
 class Method(ABC):
@@ -128,7 +130,7 @@ class Method(ABC):
 
     def load(self, backbone: Backbone, folder: Path) -> None:
         """Put back what ``save`` wrote. Raises BackboneError where it does not fit, OSError or SafetensorError."""
-        self.load_state(backbone, load_file(folder / self.weights_file))
+        self.load_state(backbone, read_tensors(folder / self.weights_file))
 
     def state(self, backbone: Backbone) -> dict[str, Tensor]:
         """What a checkpoint holds: tensors by name."""
@@ -144,8 +146,8 @@ class Method(ABC):
 
 def newest_checkpoint(folder: Path) -> Path:
     """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint."""
-    steps = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-    return steps[-1] if steps else folder
+    steps = step_folders(folder / "checkpoints")
+    return steps[-1][1] if steps else folder
 
 
 def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import methods
@@ -17,6 +16,7 @@ from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.prompt import initial_vectors
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.checking import read_tensors
 
 
 class FactorizedOptions(HalvesOptions):
@@ -94,7 +94,7 @@ class FactorizedPrompts(InHalves):
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
         """The language halves."""
-        tensors = load_file(folder / self.weights_file)
+        tensors = read_tensors(folder / self.weights_file)
         (table,) = (tensor for name, tensor in tensors.items() if name.endswith("encoder.prompt.language.weight"))
         halves = table.unflatten(1, (self.options.num_language_tokens, -1))  # (languages, tokens, width)
         return dict(zip(names_of(folder)[0], halves, strict=True))

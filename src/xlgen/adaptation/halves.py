@@ -15,14 +15,15 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import Method, newest_checkpoint
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.config import Config
 from xlgen.data.examples import EncodedExample
 from xlgen.languages import Language
+from xlgen.untrusted import read_object
 
 _NAMES = "halves.json"
 
@@ -59,7 +60,7 @@ def halves_of(backbone: Backbone) -> list[tuple[str, Halves]]:
 
 def names_of(folder: Path) -> tuple[list[str], list[str]]:
     """Languages and tasks of the rows in a checkpoint. Raises OSError, ValueError, KeyError or TypeError."""
-    names = json.loads((folder / _NAMES).read_text(encoding="utf-8"))
+    names = read_object(folder / _NAMES)
     return list(names["languages"]), list(names["tasks"])
 
 
@@ -131,7 +132,7 @@ class InHalves(Method):
         folder = self._stage_1(earlier)
         try:
             learned, tasks = names_of(folder)
-            theirs = load_file(folder / self.weights_file)
+            theirs = read_tensors(folder / self.weights_file)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise BackboneError(f"the checkpoint of stage 1 in {folder} is damaged: {error}") from None
         missing = [code for code in self._languages if code not in learned]

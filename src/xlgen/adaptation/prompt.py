@@ -10,13 +10,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import Method, methods, newest_checkpoint
 from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.config import Config
 
 _FREQUENT = 5_000
@@ -121,4 +121,6 @@ class PromptTuning(Method):
                 f"on text in {', '.join(languages)}" if languages else "with labels, or on text of several languages"
             )
             raise BackboneError(f"{folder}: its prompt was trained {found}; a language's own is trained on text in one")
-        return {languages[0]: next(v for k, v in load_file(folder / self.weights_file).items() if k.endswith(_VECTORS))}
+        return {
+            languages[0]: next(v for k, v in read_tensors(folder / self.weights_file).items() if k.endswith(_VECTORS))
+        }

@@ -102,9 +102,8 @@ class Backbone(ABC):
         for code in languages:
             if code not in self.languages:
                 language = Language.parse(code)
-                raise BackboneError(
-                    f"{self.name} does not know {language.name} ({code}); it knows {', '.join(self.languages)}"
-                )
+                known, hint = ", ".join(self.languages), "" if self.has_codes else _ALLOW
+                raise BackboneError(f"{self.name} does not know {language.name} ({code}); it knows {known}{hint}")
 
     def check_precision(self, precision: str) -> None:
         """Raise BackboneError for a precision that breaks this family."""
@@ -163,13 +162,13 @@ class Backbone(ABC):
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
         """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
         limit = self.source_limit(max_tokens) - len(self.source([], example.language))
-        text = example.source
-        pieces = self.pieces(text)
+        text, pieces = example.source, self.pieces(example.source)
+        beyond = example.cut * len(pieces) // max(1, len(text))  # about: nobody has tokenized it
         if len(pieces) <= limit:
-            return self.source(pieces, example.language), 0
+            return self.source(pieces, example.language), beyond
         shorter = crop(text, example.croppable or (0, len(text)), self.text.pieces(text), limit, self.pieces)
         if shorter:
-            return self.source(shorter, example.language), len(pieces) - len(shorter)
+            return self.source(shorter, example.language), len(pieces) - len(shorter) + beyond
         cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""
         raise BackboneError(
             f"{example.where}: {len(pieces)} tokens, and what must not be cropped is over the limit of "
@@ -327,4 +326,5 @@ class Backbone(ABC):
 # T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
 _LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 
+_ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")

@@ -21,6 +21,8 @@ HEAD_FILE = "head.json"
 
 NO_PROMPTS = "prompts cannot stand before an encoder under a head; take a method without virtual tokens"
 
+_KINDS = ("tagging", "classification", "ranking")
+
 
 @dataclass(frozen=True)
 class Head:
@@ -39,8 +41,14 @@ class Head:
 
 
 def head_of(about: Mapping[str, Any] | None) -> Head | None:
-    """The head in ``{kind, labels}``, as JSON keeps it; None of None."""
-    return None if about is None else Head(about["kind"], tuple(about["labels"]))
+    """The head in ``{kind, labels}``, as JSON keeps it; None of None. Raises InputError for anything else."""
+    if about is None:
+        return None
+    kind, labels = (about.get(key) for key in ("kind", "labels")) if isinstance(about, Mapping) else (None, None)
+    texts = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
+    if kind not in _KINDS or not texts or not labels or len(set(labels)) != len(labels):
+        raise InputError(f"a head has a kind of {', '.join(_KINDS)} and labels, each once; not {str(about)[:80]}")
+    return Head(kind, tuple(labels))
 
 
 class EncoderWithHead(nn.Module):

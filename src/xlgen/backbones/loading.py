@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.backbones.checking import (
+    SENTENCEPIECE,
+    check_finite,
+    check_names,
+    check_sizes,
+    check_tokenizer,
+    read_tensors,
+)
+from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
 from xlgen.backbones.vocabulary_files import check_vocabulary
-from xlgen.registry import nearest
+from xlgen.registry import InputError, nearest
+from xlgen.untrusted import read_object
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of weights."""
-_EMBEDDED = Path(str(resources.files("xlgen"))) / "pocket" / "backbones"
-
-
-def embedded() -> dict[str, Path]:
-    """The backbones that come with the package, by name."""
-    return {path.name: path for path in sorted(_EMBEDDED.glob("pocket-*")) if (path / "config.json").exists()}
 
 
 def resolve(name: str) -> str:
@@ -42,10 +44,10 @@ def resolve(name: str) -> str:
 
 def family_of(name: str) -> type[Backbone]:
     """The family of a checkpoint, read from its configuration only. Raises BackboneError for one of no family."""
-    config = _read_json(name, "config.json")
+    config = read_config(name, "config.json")
     if config is None:
         raise BackboneError(f"{name}: no config.json; that is not a model checkpoint")
-    tokenizer = _read_json(name, "tokenizer_config.json") or {}
+    tokenizer = read_config(name, "tokenizer_config.json") or {}
     model_type = config.get("model_type")
     tokenizer_class = tokenizer.get("tokenizer_class") or config.get("tokenizer_class")
     for family in map(families.get, families.names()):
@@ -58,47 +60,6 @@ def family_of(name: str) -> type[Backbone]:
         f"{name} is a {model_type!r} checkpoint (tokenizer {tokenizer_class}); "
         f"xlgen has families for {', '.join(known)}"
     )
-
-
-def _find_file(name: str, file: str) -> Path | None:
-    """A file of a folder or of a checkpoint of the hub; None where that has no such file. Raises BackboneError."""
-    if Path(name).is_dir():
-        return path if (path := Path(name) / file).is_file() else None
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    instead = f"give a folder with the checkpoint, or an embedded backbone: {', '.join(embedded())}"
-    try:
-        cached = try_to_load_from_cache(name, file)
-        return Path(cached if isinstance(cached, str) else hf_hub_download(name, file))
-    except LocalEntryNotFoundError:  # an EntryNotFoundError too
-        raise BackboneError(
-            f"the hub cannot be reached, and {name} is not in this machine's cache; {instead}"
-        ) from None
-    except EntryNotFoundError:
-        return None
-    except GatedRepoError:
-        raise BackboneError(f"{name} asks for your consent: accept its terms on the hub, and `hf auth login`") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise BackboneError(f"the hub has no {name}, or it is private; {instead}") from None
-    except OSError as error:  # HTTP errors are of this kind
-        raise BackboneError(f"the hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
-
-
-def _read_json(name: str, file: str) -> dict[str, Any] | None:
-    path = _find_file(name, file)
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise BackboneError(f"{path} cannot be read: {error}") from None
 
 
 def load(
@@ -128,6 +89,7 @@ def load(
     folder = resolve(name)
     family = family_of(folder)
     config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    check_tokenizer(folder, tokenizer, config)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     unloaded.check_precision(precision)
     saved = saved_head(folder)
@@ -159,8 +121,8 @@ def saved_head(folder: str) -> Head | None:
     if not path.is_file():
         return None
     try:
-        return head_of(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        return head_of(read_object(path))
+    except InputError as error:
         raise BackboneError(f"{path} is damaged: {error}") from None
 
 
@@ -169,18 +131,15 @@ def _with_saved_head(
 ) -> Backbone:
     """An encoder with its trained head. Raises BackboneError."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     found = put_under_head(family, _random_model(config, family, seed=0), tokenizer, name, head)
     try:
-        found.model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        found.model.load_state_dict(read_tensors(Path(folder) / "model.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BackboneError(f"the weights in {folder} are damaged or do not fit its config: {reason}") from None
+    check_finite(dict(found.model.named_parameters()), folder)
     return found
-
-
-_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
 def outline(name: str) -> Backbone:
@@ -213,8 +172,9 @@ def _quiet() -> None:
 def _load_config(folder: str) -> Any:
     from transformers import AutoConfig
 
+    check_sizes(folder, read_config(folder, "config.json") or {})
     try:
-        return AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # the checks of a config's fields raise classes of their own
         raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
 
@@ -223,9 +183,9 @@ def _load_tokenizer(folder: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
-        if "tiktoken" in str(error) and any(_find_file(folder, name) for name in _SENTENCEPIECE):
+        if "tiktoken" in str(error) and any(find_file(folder, name) for name in SENTENCEPIECE):
             raise BackboneError(
                 f"the SentencePiece file of {folder} cannot be read: protobuf is missing, or older than sentencepiece "
                 "was made for. pip install --upgrade protobuf"
@@ -239,9 +199,16 @@ def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         loader, options = _library_class(family.decodes)
-        model = loader.from_config(config, dtype=torch.float32, **options)
+        try:
+            model = loader.from_config(config, dtype=torch.float32, **options)
+        except Exception as error:
+            raise _wrong_config(config.name_or_path, error) from None
         family.repair(model, fresh=True)
     return model
+
+
+def _wrong_config(folder: str, error: Exception) -> BackboneError:
+    return BackboneError(f"no model can be made of the config of {folder}: {type(error).__name__}: {error}")
 
 
 def _library_class(decodes: bool) -> tuple[Any, dict[str, Any]]:
@@ -267,12 +234,16 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
                 "a copy that you trust to model.safetensors (AutoModelForSeq2SeqLM.from_pretrained, save_pretrained)"
             ) from None
         raise BackboneError(f"the weights of {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # the library takes a config's values as they are
+        raise _wrong_config(folder, error) from None
     if info["missing_keys"] or info["mismatched_keys"]:
         names = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
         raise BackboneError(
             f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another "
             f"shape, first {names[0]}"
         )
+    check_names(folder, info.get("unexpected_keys") or ())
+    check_finite(dict(model.named_parameters()), folder)
     return model
 
 
@@ -280,7 +251,7 @@ def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str
     """A model, and what the library says of its loading."""
     loader, options = _library_class(decodes)
     found: tuple[Any, dict[str, Any]] = loader.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, trust_remote_code=False, **options
     )
     return found
 
@@ -289,14 +260,14 @@ def _weight_files(folder: str) -> list[str]:
     """The safetensors of a checkpoint, one or several; none where there are none."""
     from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-    whole = _find_file(folder, SAFE_WEIGHTS_NAME)
+    whole = find_file(folder, SAFE_WEIGHTS_NAME)
     if whole is not None:
         return [str(whole)]
-    index = _read_json(folder, SAFE_WEIGHTS_INDEX_NAME)
+    index = read_config(folder, SAFE_WEIGHTS_INDEX_NAME)
     if index is None:
         return []
     try:
-        parts = {name: _find_file(folder, name) for name in set(index["weight_map"].values())}
+        parts = {name: find_file(folder, name) for name in set(index["weight_map"].values())}
     except (TypeError, KeyError, AttributeError):
         raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} has no weight_map from tensors to files") from None
     if absent := sorted(name for name, path in parts.items() if path is None):
@@ -321,6 +292,6 @@ def _read_converted(folder: str, config: Any, files: list[str], dtype: torch.dty
             weights[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
     family: Any = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)]
     model, info = family.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True)
-    if _read_json(folder, "generation_config.json") is not None:
+    if read_config(folder, "generation_config.json") is not None:
         model.generation_config = GenerationConfig.from_pretrained(folder)
     return model, info

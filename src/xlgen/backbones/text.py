@@ -112,6 +112,19 @@ class TextTokenizer:
         return found
 
 
+def vocabulary_digest(tokenizer: Any) -> str:
+    """A digest of a tokenizer's pieces and their ids, by which a foreign one is found.
+
+    Tokens that a library adds when it opens the files are no part of it, so that its versions agree.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    vocabulary = tokenizer.get_vocab() if backend is None else backend.get_vocab(with_added_tokens=False)
+    digest = hashlib.sha256()
+    for piece, index in sorted(vocabulary.items(), key=lambda pair: (pair[1], pair[0])):
+        digest.update(f"{index} {piece}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
+
+
 _known: WeakKeyDictionary[Any, TextTokenizer] = WeakKeyDictionary()
 
 

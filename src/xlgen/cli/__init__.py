@@ -22,20 +22,22 @@ from xlgen.cli import building  # noqa: F401
 from xlgen.cli import looking  # noqa: F401
 
 # isort: on
-from xlgen.cli.console import app, err, out, plain
+from xlgen.cli.console import app, check_arguments, out, print_anything, say
 from xlgen.errors import describe
 
 
 def main() -> None:
     """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
     try:
+        print_anything()
+        check_arguments(sys.argv[1:])
         app()
     except Exception as error:
         found = describe(error)
         if found is None:
             raise
         code, message = found
-        err.print(f"[bold red]error:[/] {plain(message)}", highlight=False, soft_wrap=True)
+        say(message, "error:")
         sys.exit(code)
 
 

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xlgen.cli.console import app, err, out, yaml_option
+from xlgen.cli.console import app, codes_of, err, out, show, status, yaml_option
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from xlgen.config import ParallelText
 
 TEXTS = (
@@ -45,7 +43,7 @@ def cka(
     texts: Annotated[str | None, typer.Option(help=f"{TEXTS} Default: the pocket world.")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     sentences: Annotated[
-        int | None, typer.Option(min=1, help="The first so many; default: what the texts say.")
+        int | None, typer.Option(min=1, max=100_000, help="The first so many; default: what the texts say.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     relative_depth: Annotated[
@@ -53,10 +51,10 @@ def cka(
     ] = False,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     batch_size: Annotated[
-        int, typer.Option(min=4, help="Sentences of a batch; more than there are: all at once.")
+        int, typer.Option(min=4, max=10**6, help="Sentences of a batch; more than there are: all at once.")
     ] = 256,
-    epochs: Annotated[int, typer.Option(min=1, help="How often the sentences are dealt into batches.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the dealing.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, max=10_000, help="How often the sentences are dealt into batches.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the dealing.")] = 0,
     biased: Annotated[
         bool, typer.Option("--biased", help="By the biased HSIC on all sentences, as Ji et al. (2024), who took 80.")
     ] = False,
@@ -72,11 +70,11 @@ def cka(
     names = [first, *([second] if second else [])]
     check_distinct(names)
     config = parallel_text(texts, sentences)
-    codes = languages.split(",") if languages else ()
+    codes = codes_of(languages)
     if biased and (batch_size, epochs, seed) != (256, 1, 0):
         raise InputError("--biased takes all sentences at once; leave out --batch-size, --epochs and --seed")
     settings = Settings(batch_size, epochs, seed, "biased" if biased else "unbiased")
-    with err.status("reading states"):
+    with status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
     if second is None:
@@ -120,7 +118,7 @@ def spectra(
     rows: list[dict[str, Any]] = []
     first = None
     for name in names:
-        with err.status(f"singular values of {name}"):
+        with status(f"singular values of {name}"):
             weights, beside = read_weights(name)
             if missing := missing_halves(weights, first) if first else ():
                 err.print(f"{name} and {base}: one of them has no {' and no '.join(missing)}, which is not compared")
@@ -147,7 +145,9 @@ def overlap(
     source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many examples of each language.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="At most so many examples of each language.")
+    ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,
 ) -> None:
@@ -157,7 +157,7 @@ def overlap(
     from xlgen.report.looking import overlap_table
 
     check_out(folder)
-    codes = tuple(languages.split(",")) if languages else ()
+    codes = codes_of(languages)
     found = label_overlap(load_task(task, data_dir), source, codes, split, limit)
     rows = [{"analysis": "overlap", **asdict(each)} for each in found]
     show(overlap_table(rows))
@@ -243,14 +243,6 @@ def check_distinct(names: Sequence[str]) -> None:
     found = [Path(name) for name in names]
     if twice := [name for name, path in zip(names, found, strict=True) if found.count(path) > 1]:
         raise InputError(f"{twice[0]} is given twice; name different models, or this one once")
-
-
-def show(table: Table) -> None:
-    """The table as wide as it is: figures that are cut off are none."""
-    from rich.console import Console
-
-    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
-    Console(file=out.file, width=max(out.width, needed)).print(table)
 
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xlgen.cli.console import app, out
+from xlgen.cli.console import app, out, show
 from xlgen.registry import InputError
 
 
@@ -31,4 +31,4 @@ def choices(
     for path in write_tables(tables, folder / "tables"):
         if path.suffix == ".csv":
             out.print(f"table    {path}", highlight=False, soft_wrap=True)
-    out.print(to_terminal(tables[0]))
+    show(to_terminal(tables[0]))

@@ -1,12 +1,20 @@
-"""What every command shares: the application, where it prints, and how."""
+"""What every command shares: the application, where it prints and how, and how it reads its options."""
 
 from __future__ import annotations
 
+import math
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from xlgen.registry import InputError
 
 app = typer.Typer(
     name="xlgen",
@@ -15,13 +23,74 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
+# Brackets in paths, names and texts are text: nothing that is printed is read as markup.
+out = Console(markup=False, emoji=False)
+err = Console(stderr=True, markup=False, emoji=False)
 
 
 def plain(text: str) -> str:
-    """Text that holds no markup."""
-    return text.replace("[", r"\[")
+    """Text without control characters, which would reach the terminal: an escape sequence of somebody's data."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else _named(sign) for sign in text)
+
+
+def _named(sign: str) -> str:
+    """A space stays one whatever its width; other invisible characters are named."""
+    return sign if (sign.isspace() and sign > "\x1f") or "\u200b" <= sign <= "\u2064" else repr(sign)[1:-1]
+
+
+def say(text: str, label: str = "", file: Console = err) -> None:
+    """A line of text, which the terminal wraps itself; with ``label`` in bold red before it."""
+    file.print(Text.assemble((label, "bold red"), " " * bool(label), plain(text)), highlight=False, soft_wrap=True)
+
+
+def show(table: Table | str) -> None:
+    """A table, as wide as it is where there is no terminal: numbers and names that are cut off are none."""
+    if isinstance(table, str):
+        out.print(table, highlight=False, soft_wrap=True)
+        return
+    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
+    width = out.width if out.is_terminal else max(out.width, needed)
+    Console(file=out.file, width=width, markup=False, emoji=False, force_terminal=out.is_terminal).print(table)
+
+
+def status(text: str) -> Status:
+    """A spinner with ``text``, while the context is open."""
+    return err.status(Text(plain(text)))
+
+
+def codes_of(text: str | None, option: str = "--languages") -> tuple[str, ...]:
+    """The names in a list with commas between them; none of None. Raises InputError for an empty name."""
+    names = tuple(part.strip() for part in text.split(",")) if text is not None else ()
+    if not all(names):
+        raise InputError(f"{option} takes names with commas between them, and one of {text!r} is empty")
+    return names
+
+
+def finite(value: float | None) -> float | None:
+    """The number of an option, which infinity and NaN are not."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number")
+    return value
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Raise InputError for an empty argument, which names nothing, and one that is not UTF-8."""
+    for number, text in enumerate(arguments):
+        option, _, value = text.partition("=")
+        before = arguments[number - 1] if number else ""
+        if not text or (text.startswith("--") and "=" in text and not value):
+            named = option or before
+            raise InputError(f"the value of {named} is empty" if named.startswith("-") else "an argument is empty")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the argument {plain(text)} is not UTF-8 text") from None
+
+
+def print_anything() -> None:
+    """Let standard output take any text, whatever its encoding: what it lacks is written as an escape."""
+    with suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def yaml_option(text: str, flag: str) -> Any:

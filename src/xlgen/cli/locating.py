@@ -18,10 +18,9 @@ from xlgen.cli.analyzing import (
     check_out,
     parallel_text,
     say,
-    show,
     write,
 )
-from xlgen.cli.console import err
+from xlgen.cli.console import codes_of, finite, show, status
 from xlgen.registry import InputError
 
 _MODELS = f"{MODEL} Several are set side by side: before and after."
@@ -40,10 +39,12 @@ def probe(
     texts: Annotated[str | None, typer.Option(help=f"Instead of a task, for the encoder alone. {TEXTS}")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=4, help="At most so many inputs of each language.")] = 100,
+    examples: Annotated[int, typer.Option(min=4, max=10**9, help="At most so many inputs of each language.")] = 100,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
-    l2: Annotated[float, typer.Option(min=1e-6, help="The penalty's weight; 1 / C of scikit-learn.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and the shuffled labels.")] = 0,
+    l2: Annotated[
+        float, typer.Option(min=1e-6, max=1e6, callback=finite, help="The penalty's weight; 1 / C of scikit-learn.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the split and the shuffled labels.")] = 0,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
 ) -> None:
@@ -60,7 +61,7 @@ def probe(
         raise InputError("--task and --texts both say what is read: give one of them")
     check_out(folder)
     check_distinct(models)
-    codes = _codes(languages)
+    codes = codes_of(languages)
     if texts:
         corpus = parallel_text(texts, examples)
 
@@ -75,9 +76,9 @@ def probe(
 
     rows: list[dict[str, Any]] = []
     for name in models:
-        with err.status(f"reading states of {name}"):
+        with status(f"reading states of {name}"):
             parts = read(name)
-        with err.status(f"probing {name}"):
+        with status(f"probing {name}"):
             rows += [
                 row
                 for part, states in parts.items()
@@ -96,8 +97,8 @@ def lens(
     source: Annotated[str, typer.Option(help="The language of the labels.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=1, help="At most so many inputs of each language.")] = 20,
-    steps: Annotated[int, typer.Option(min=1, help="The first so many tokens of a text.")] = 12,
+    examples: Annotated[int, typer.Option(min=1, max=10**9, help="At most so many inputs of each language.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, max=65_536, help="The first so many tokens of a text.")] = 12,
     corpus: Annotated[str | None, typer.Option(help=_CORPUS)] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where lens.json and the figures go.")] = None,
@@ -110,11 +111,11 @@ def lens(
 
     check_out(folder)
     check_distinct(models)
-    chosen = Chosen(load_task(task, data_dir), _codes(languages), split, examples)
+    chosen = Chosen(load_task(task, data_dir), codes_of(languages), split, examples)
     text = _corpus(corpus)
     rows: list[dict[str, Any]] = []
     for name in models:
-        with err.status(f"looking into {name}"):
+        with status(f"looking into {name}"):
             for found in lenses(name, chosen, Language.parse(source).code, steps, text):
                 rows += found.rows()
     show(locating.lens_table(rows))
@@ -132,7 +133,3 @@ def _corpus(corpus: str | None) -> dict[str, Any] | None:
     if corpus and not isinstance(found, dict):
         raise InputError(f"--corpus must name a reader with its options, {{reader: pocket}}, and is {found!r}")
     return found
-
-
-def _codes(languages: str | None) -> tuple[str, ...]:
-    return tuple(languages.split(",")) if languages else ()

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
-from xlgen.cli.console import app, out, plain
+from xlgen.cli.console import app, out, plain, show
 from xlgen.registry import InputError
 
 _KINDS = (
-    "backbones, methods, tasks, metrics, objectives, baselines, controls, penalties, languages, recipes, formats, "
-    "published"
+    "backbones, methods, tasks, readers, metrics, objectives, baselines, controls, penalties, languages, recipes, "
+    "formats, policies, criteria, published"
 )
 
 
@@ -36,10 +37,11 @@ def list_(
         for name, count, share, description in methods_on(backbone):
             numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
             table.add_row(name, *numbers, plain(description))
-        out.print(table)
+        show(table)
         return
     for name, description in LISTS[kind]():
-        out.print(f"[bold]{plain(name):<22}[/] {plain(description)}", highlight=False, soft_wrap=True)
+        line = Text.assemble((f"{plain(name):<22}", "bold"), " ", plain(description))
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen doctor")
@@ -50,4 +52,4 @@ def doctor() -> None:
     table = Table("what", "found", "note")
     for row in findings():
         table.add_row(*row)
-    out.print(table)
+    show(table)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xlgen.cli.console import app, err, out, plain
+from xlgen.cli.console import app, out, say
 from xlgen.registry import InputError, nearest
 
 _EXAMPLE = (
@@ -28,9 +28,6 @@ def query(
     """SQL (DuckDB) over the figures, training logs and predictions of runs."""
     from xlgen.study import formats
     from xlgen.study.found import find
-
-    def say(text: str) -> None:
-        err.print(plain(text), highlight=False, soft_wrap=True)
 
     kind = format or (file.suffix.removeprefix(".") if file else "table")
     if kind not in formats.FORMATS:

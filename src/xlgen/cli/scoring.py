@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlgen.cli.console import app, err, out, plain
+from xlgen.cli.console import app, codes_of, out, say, status
 from xlgen.registry import InputError
 
 
@@ -44,8 +44,10 @@ def score(
     separator: Annotated[
         str | None, typer.Option(help="Between the fields of CSV or TSV: ';', '|', tab; default: comma, tab.")
     ] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals; 0 gives none.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Resamples behind the intervals; 0 gives none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the resamples.")] = 0,
 ) -> None:
     """Score anybody's outputs: rows {"id", "language", "prediction", "references": [...], "input"}."""
     from xlgen.scoring import check_kind, check_renamed, check_separator, parse_options
@@ -54,15 +56,15 @@ def score(
     if format not in ("table", "json"):
         raise InputError(f"--format must be table or json, not {format!r}")
     sources = [file] if compare is None else [file, compare]
-    fields = () if by == "none" else tuple(by.split(","))
-    with err.status("scoring") as status:
+    fields = () if by == "none" else codes_of(by, "--by")
+    with status("scoring") as spinner:
 
         def progress(rows: int) -> None:
-            status.update(f"scoring: {rows:,} rows")
+            spinner.update(f"scoring: {rows:,} rows")
 
         found = score_files(
             sources,
-            metrics.split(",") if metrics else None,
+            codes_of(metrics, "--metrics") or None,
             fields,
             language,
             check_renamed(field or ()),
@@ -72,7 +74,7 @@ def score(
             subset,
             strict,
             faults,
-            lambda text: err.print(plain(text), highlight=False, soft_wrap=True),
+            say,
             progress,
             lid,
             parse_options(metric_option or ()),
@@ -91,7 +93,7 @@ def _print_figures(found: dict[str, Any], format: str, by: Sequence[str], source
         return
     if "comparison" in found:
         out.print(comparison_table(found["comparison"], by, sources))
-        out.print(plain(pairing(found["pairs"], sources)), highlight=False, soft_wrap=True)
+        say(pairing(found["pairs"], sources), file=out)
         return
     for table in tables(found["rows"], by):
         out.print(table)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xlgen.cli.console import app, err, out, yaml_option
+from xlgen.cli.console import app, codes_of, err, out, show, yaml_option
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -53,8 +53,8 @@ def evaluate(
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    examples: Annotated[int | None, typer.Option(min=1, help="At most so many per language.")] = None,
-    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="At most so many per language.")] = None,
+    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
@@ -84,7 +84,7 @@ def evaluate(
         "split": split,
         "examples": examples,
         "num_beams": beams,
-        "languages": tuple(languages.split(",")) if languages else (),
+        "languages": codes_of(languages),
         "control": _control(control),
         "precision": precision,
         "lid": lid,
@@ -106,7 +106,7 @@ def evaluate(
         value = "-" if row["value"] is None else f"{row['value']:.1f}"
         interval = "" if row["low"] is None else f"{row['low']:.1f} … {row['high']:.1f}"
         table.add_row(row["method"], row["language"], row["metric"], value, interval, str(row["n"]))
-    out.print(table)
+    show(table)
     if empty := json.loads((written / "summary.json").read_text(encoding="utf-8")).get("empty_inputs"):
         counts = ", ".join(f"{language} {count}" for language, count in empty.items())
         err.print(f"empty inputs: {counts}; their outputs are empty too", highlight=False, soft_wrap=True)
@@ -124,7 +124,7 @@ def predict(
         ),
     ],
     output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
-    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy.")] = 1,
+    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
     sample: Annotated[
@@ -149,7 +149,9 @@ def export(
     to: Annotated[str, typer.Option(help="A name of `xlgen list formats`.")],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
     quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16 and others.")] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Validation inputs per language to compare outputs on.")] = 8,
+    examples: Annotated[
+        int, typer.Option(min=1, max=10**6, help="Validation inputs per language to compare outputs on.")
+    ] = 8,
 ) -> None:
     """Weights for elsewhere, checked for equal outputs."""
     from xlgen.export.run import export as write

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xlgen.cli.console import app, err, out, plain
+from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def quickstart(
     folder: Annotated[Path, typer.Option("--out", help="Where the runs and the report go.")] = Path("runs/quickstart"),
     workers: Annotated[
-        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+        int, typer.Option(min=0, max=1_024, help="Runs side by side, which share the cores evenly; 0 means one a core.")
     ] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
@@ -39,7 +39,7 @@ def study(
     ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, applied to the base recipe.")] = None,
     workers: Annotated[
-        int, typer.Option(min=0, help="Runs side by side, which share the cores evenly; 0 means one a core.")
+        int, typer.Option(min=0, max=1_024, help="Runs side by side, which share the cores evenly; 0 means one a core.")
     ] = 0,
     only: Annotated[
         str | None, typer.Option(help="Only the runs with these names, comma-separated: 'prompt-base-*'.")
@@ -58,7 +58,9 @@ def study(
     no_measure: Annotated[
         bool, typer.Option("--no-measure", help="With --dry-run: train no steps, and say nothing of time.")
     ] = False,
-    hours: Annotated[float | None, typer.Option(min=0, help="Begin no run that would end later.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0, max=1e6, callback=finite, help="Begin no run that would end later.")
+    ] = None,
     ray: Annotated[
         str | None, typer.Option(help="A Ray cluster's address, or auto; --out must be storage that all nodes share.")
     ] = None,
@@ -82,7 +84,7 @@ def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
         yield Path(place), None
         return
     mirror = mirror_of(place)
-    err.print(f"working in {mirror.folder}, which is copied to {plain(place)}", highlight=False, soft_wrap=True)
+    say(f"working in {mirror.folder}, which is copied to {place}")
     with mirror.kept() as folder:
         yield folder, mirror
 
@@ -99,11 +101,7 @@ def _dry_run(
 
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
-    planned = only(planned, runs.split(",")) if runs else planned
-
-    def say(text: str) -> None:
-        err.print(plain(text), highlight=False)
-
+    planned = only(planned, codes_of(runs, "--only")) if runs else planned
     found = estimate(planned, folder, threads_of(workers), say, measures=measures)
     table = Table("run", "state", "left")
     for each in found:
@@ -140,7 +138,7 @@ def _study(
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
     if runs:
-        planned = only(planned, runs.split(","))
+        planned = only(planned, codes_of(runs, "--only"))
     budget = Budget(hours)
     if smoke:
         from xlgen.study.smoke import run_smoke
@@ -161,7 +159,7 @@ def _study(
     if budget.left_out:
         err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
     for line in failures(failed):
-        err.print(f"[bold red]failed:[/] {plain(line)}", highlight=False)
+        say(line, "failed:")
     if failed:
         raise typer.Exit(1)
     if all(run.recipe.stages[-1].task is None for run in planned.runs):
@@ -184,8 +182,13 @@ def train(
     auto: Annotated[
         bool, typer.Option("--auto", help="Search method and learning rate without target labels, and take the best.")
     ] = False,
-    hours: Annotated[float | None, typer.Option(min=0, help="With --auto: begin no run that would end later.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="With --auto: runs side by side; 0 means one a core.")] = 0,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0, max=1e6, callback=finite, help="With --auto: begin no run that would end later."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=1_024, help="With --auto: runs side by side; 0 means one a core.")
+    ] = 0,
 ) -> None:
     """One run: train, evaluate every target language, report."""
     from xlgen.config import load_recipe
@@ -220,7 +223,7 @@ def _report(folder: Path) -> None:
     from xlgen.report.build import build_report, terminal_table
 
     page = build_report(folder)
-    out.print(terminal_table(folder))
+    show(terminal_table(folder))
     written = {"report": page, "summary": folder / "summary.json"}
     for name, path in written.items():
         if path.exists():  # there is no summary where no run has evaluated

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import regex
+
 from xlgen.data.markup import shown, without_tokens
+
+_BLANK = regex.compile(r"[\s\p{Cc}\p{Cf}]*")
 
 
 def is_blank(text: str) -> bool:
     """Whether ``text`` has nothing but white space and characters that do not show, such as U+200B and U+FEFF."""
-    return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
+    return _BLANK.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class LabelledExample:
     """The second text, of an input that is a pair."""
     group: str = ""
     """What it is ranked with: a query, of which it is one of the documents."""
+    cut: int = 0
+    """Characters that were taken from a source far over the limit before it was tokenized."""
     blank: bool = False
     """Whether nothing was filled into the input's template; what else the template says is no input."""
 

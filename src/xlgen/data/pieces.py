@@ -1,7 +1,8 @@
 """Token ids of many texts at once, kept on disk for the next run that asks for the same.
 
-A file of the cache is an array of int32: how many texts there are, how many ids each has, and the ids one behind
-another. Its name is a hash of the tokenizer and the texts, so that nothing in it can be out of date.
+A file of the cache is an array of int32: a digest of what follows, how many texts there are, how many ids each has,
+and the ids one after another. Its name is a hash of the tokenizer and the texts, so that nothing in it can be out of
+date. The folder is the user's alone; a file that another user has made, or could have changed, is not believed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ Ids = NDArray[np.int32]
 _TOGETHER = 1_024
 _WORTH_KEEPING = 2_000_000
 """Characters that take a second or so to tokenize."""
+_DIGEST = 8
+"""Numbers of 32 bits that a digest takes."""
 _LARGEST_CACHE = 4 * 2**30
 """Bytes; what was not used for longest goes first."""
 
@@ -66,7 +70,7 @@ def _tokenized(texts: Sequence[str], tokenizer: Tokenizes) -> Iterator[Ids]:
 
 
 def _key(texts: Sequence[str], tokenizer: Tokenizes) -> str:
-    digest = hashlib.sha256(tokenizer.fingerprint)
+    digest = hashlib.sha256(b"2" + tokenizer.fingerprint)  # 2: the version of the file
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
@@ -74,11 +78,16 @@ def _key(texts: Sequence[str], tokenizer: Tokenizes) -> str:
 
 
 def _read(path: Path, count: int) -> list[Ids] | None:
-    """The ids in a file, of which the disk keeps what nobody asks for; None where there is no whole file."""
+    """The ids in a file, of which the disk keeps what nobody asks for; None where there is no whole file of ours."""
     try:
+        for each in (path.parent, path):
+            _check_private(each)
         numbers: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
-        ends = numbers[1 : 1 + count].cumsum(dtype=np.int64) + 1 + count
-        if numbers.dtype != np.int32 or numbers.ndim != 1 or numbers[0] != count or ends[-1] != len(numbers):
+        if numbers.dtype != np.int32 or numbers.ndim != 1 or not np.array_equal(numbers[:_DIGEST], _digest(numbers)):
+            raise ValueError("it is not what was written")
+        lengths = numbers[_DIGEST + 1 : _DIGEST + 1 + count]
+        ends = lengths.cumsum(dtype=np.int64) + _DIGEST + 1 + count
+        if numbers[_DIGEST] != count or (lengths < 0).any() or ends[-1] != len(numbers):
             raise ValueError("it is not what was written")
         os.utime(path)
     except FileNotFoundError:
@@ -86,19 +95,35 @@ def _read(path: Path, count: int) -> list[Ids] | None:
     except (OSError, ValueError, IndexError, EOFError) as error:
         log.warning("%s is made again: %s", path, error)
         return None
-    return np.split(numbers, [1 + count, *ends[:-1]])[1:]
+    return np.split(numbers, [_DIGEST + 1 + count, *ends[:-1]])[1:]
+
+
+def _digest(numbers: Ids) -> Ids:
+    """Of all that is behind the digest's own place."""
+    return np.frombuffer(hashlib.sha256(numbers[_DIGEST:].tobytes()).digest(), np.int32)
+
+
+def _check_private(path: Path) -> None:
+    """Raise ValueError for what another user has made, or could have changed."""
+    status = path.stat()
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        raise ValueError("another user may have written it; give the cache a folder of its own (XLGEN_CACHE), mode 700")
 
 
 def _write(path: Path, found: Sequence[Ids]) -> None:
-    numbers = np.concatenate([np.array([len(found), *map(len, found)], np.int32), *found])
+    head = np.array([*[0] * _DIGEST, len(found), *map(len, found)], np.int32)
+    numbers = np.concatenate([head, *found])
+    numbers[:_DIGEST] = _digest(numbers)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_private(path.parent)
         _make_room(path.parent, numbers.nbytes)
         with temporary.open("wb") as file:
+            temporary.chmod(0o600)
             np.save(file, numbers)
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         log.warning("token ids are not kept in %s: %s", path.parent, error)
         with suppress(OSError):
             temporary.unlink()

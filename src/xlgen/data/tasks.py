@@ -14,6 +14,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from xlgen.config import Config, validate
+from xlgen.config_base import MOST_TOKENS
+from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.task_checks import check_task
@@ -57,8 +59,8 @@ class TaskConfig(Config):
     """Name of the field with the example's id; rows that have none are numbered from 0."""
     crop: str | None = None
     """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
-    max_source_tokens: int = Field(default=512, ge=2)
-    max_target_tokens: int = Field(default=64, ge=2)
+    max_source_tokens: int = Field(default=512, ge=2, le=MOST_TOKENS)
+    max_target_tokens: int = Field(default=64, ge=2, le=MOST_TOKENS)
     too_long_targets: Literal["error", "drop", "cut"] = "error"
     """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
     line_separator: str | None = Field(default=None, pattern=r"\S")
@@ -160,7 +162,7 @@ class Task:
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
         targets = (" ".join(tags),) if tags else self._targets(record) if labelled and not words else ()
-        return LabelledExample(
+        whole = LabelledExample(
             id=self.id_of(record, number),
             language=language,
             source=source,
@@ -172,6 +174,11 @@ class Task:
             pair=self._pair(record),
             blank=not words and is_blank_source(self.config.source, record, self.config.names),
         )
+        return self.shortened(whole)
+
+    def shortened(self, example: LabelledExample) -> LabelledExample:
+        """``example`` without what is so far over the limits that no token of it would be left. Raises DataError."""
+        return cut(example, self.config.max_source_tokens, self.config.max_target_tokens)
 
     def on_one_line(self, record: Record) -> Record:
         """A row whose newlines are ``line_separator``, where there is one. Raises DataError for a row that holds it."""

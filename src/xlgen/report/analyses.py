@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ from xlgen.analysis.representations import BetweenLanguages, BetweenModels, With
 from xlgen.registry import InputError
 from xlgen.report import clusters, locating, looking
 from xlgen.report.drawing import Plot, within_a_page
+from xlgen.report.svg import read_drawing
 from xlgen.report.tables import Cell, Column, Table
+from xlgen.results.analyses import read_analysis
 
 Rows = Sequence[Mapping[str, Any]]
 
 FOLDER = "analysis"
+
+log = logging.getLogger(__name__)
 
 
 def _by_model(rows: Rows) -> list[Rows]:
@@ -51,22 +55,35 @@ class Analysis:
     plots: tuple[Plot, ...]
 
 
-def read_analyses(folder: Path) -> list[Analysis]:
+def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> list[Analysis]:
     """The analyses in ``folder``, by name; none where there is no such folder. Files of others are passed over.
 
-    Raises InputError for a file that is damaged.
+    A file that is damaged is left out, and ``say`` receives its name and what is wrong.
     """
-    files = {path.stem: rows for path in sorted(folder.glob("*.json")) if (rows := _rows(path))}
+    files: dict[str, Rows] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            if read := read_analysis(path, _KNOWN):
+                files[path.stem] = read
+        except InputError as error:
+            say(f"left out: {error}")
     drawings: dict[str, list[Path]] = {name: [] for name in files}
     for path in sorted(folder.glob("*.svg"), key=lambda path: path.stem):
         # cka-models.svg is of cka.json, and of cka-models.json where there is such a file.
         owners = [name for name in files if path.stem == name or path.stem.startswith(f"{name}-")]
         if owners:
             drawings[max(owners, key=len)].append(path)
-    return [_analysis(name, rows, drawings[name]) for name, rows in files.items()]
+    found = []
+    for name, rows in files.items():
+        try:
+            found.append(_analysis(name, rows, drawings[name], say))
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            # The rows of a table belong together: one that is missing, or is there twice, shows only here.
+            say(f"left out: {folder / name}.json is damaged ({type(error).__name__}: {error}): analyze again")
+    return found
 
 
-def _analysis(name: str, rows: Rows, drawings: Sequence[Path]) -> Analysis:
+def _analysis(name: str, rows: Rows, drawings: Sequence[Path], say: Callable[[str], None]) -> Analysis:
     kinds = dict.fromkeys(row["analysis"] for row in rows)
     tables = [
         plain(table, f"{name}-{kind}-{number}")
@@ -74,26 +91,19 @@ def _analysis(name: str, rows: Rows, drawings: Sequence[Path]) -> Analysis:
         if kind in _TABLES
         for number, table in enumerate(_TABLES[kind]([row for row in rows if row["analysis"] == kind]))
     ]
-    return Analysis(name, tuple(tables), tuple(_plot(path) for path in drawings))
-
-
-def _rows(path: Path) -> list[Mapping[str, Any]]:
-    """The rows of an analysis that is known here; none of any other file. Raises InputError for a damaged one."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): analyze again, or remove it") from None
-    rows = found.get("rows") if isinstance(found, dict) else None
-    known = isinstance(rows, list) and all(isinstance(row, dict) and row.get("analysis") in _KNOWN for row in rows)
-    return rows if known and rows else []
+    return Analysis(name, tuple(tables), tuple(_plots(drawings, say)))
 
 
 _KNOWN = {*_TABLES, "prompts-tree"}
 
 
-def _plot(path: Path) -> Plot:
-    title = path.stem.replace("-", " ")
-    return Plot(title, "", within_a_page(path.read_text(encoding="utf-8"), title))
+def _plots(paths: Sequence[Path], say: Callable[[str], None]) -> Iterator[Plot]:
+    for path in paths:
+        title = path.stem.replace("-", " ")
+        try:
+            yield Plot(title, "", within_a_page(read_drawing(path), title))
+        except InputError as error:
+            say(f"left out: {error}")
 
 
 def plain(table: RichTable, name: str) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table as RichTable
@@ -18,6 +20,8 @@ from xlgen.results import rows
 from xlgen.results.files import write_atomically
 from xlgen.results.runs import NoFigureError
 
+log = logging.getLogger(__name__)
+
 
 def build_report(path: Path) -> Path:
     """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; returns the page.
@@ -25,15 +29,21 @@ def build_report(path: Path) -> Path:
     What `xlgen analyze` left in its folder ``analysis`` is shown too; where no run has a figure, by itself.
 
     Raises:
-        InputError: where the folder holds no run, or no figure yet, and no analysis; or a damaged one.
+        InputError: where the folder holds no run, or no figure yet, and no analysis. What is damaged is left out of a
+            study's report, and named on the page and in a warning.
     """
-    analyses = read_analyses(path / FOLDER)
+    faults: list[str] = []
+    analyses = read_analyses(path / FOLDER, faults.append)
+    for fault in faults:
+        log.warning(fault)
     try:
         results = rows.load(path)
     except NoFigureError:
         if not analyses:
             raise
-        return write_atomically(path / "report.html", render(rows.Results((), ()), path.resolve().name, analyses))
+        page = render(rows.Results((), (), tuple(faults)), path.resolve().name, analyses)
+        return write_atomically(path / "report.html", page)
+    results = replace(results, faults=(*results.faults, *faults))
     rows.write_rows(results.rows, path / "summary.json")
     beside = [table for table in (beside_table(results), protocol_table(results)) if table.rows]
     summaries = [
@@ -46,6 +56,6 @@ def build_report(path: Path) -> Path:
 def terminal_table(path: Path) -> RichTable | str:
     """The verdict on each run of a folder, for the command line; a word where there is none."""
     try:
-        return to_terminal(without_repetition(verdict_table(rows.load(path))))
+        return to_terminal(without_repetition(verdict_table(rows.load(path, lambda text: None))))
     except NoFigureError:
         return "no run has evaluated: the page shows the analyses alone"

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from xlgen.report.tables import Cell, Column, Table
 from xlgen.results.files import write_atomically
+from xlgen.untrusted import file_name, safe_join
 
 # What a grade looks like without colour, and in the terminal.
 MARKS = {"good": "✓", "fair": "!", "poor": "✗"}
@@ -31,7 +32,9 @@ def write_tables(tables: list[Table], folder: Path) -> list[Path]:
     """Write each table as ``NAME.csv``, ``NAME.md`` and ``NAME.tex`` into ``folder``."""
     writers = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
     return [
-        write_atomically(folder / f"{t.name}.{suffix}", write(t)) for t in tables for suffix, write in writers.items()
+        write_atomically(safe_join(folder, f"{file_name(t.name)}.{suffix}", "a table's name"), write(t))
+        for t in tables
+        for suffix, write in writers.items()
     ]
 
 

@@ -97,6 +97,7 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
         title=title,
         version=__version__,
         runs=runs_table(results),
+        damaged=results.faults,
         many=is_large(results),
         faults=FAULTS,
         sections=_sections(results),

@@ -13,9 +13,10 @@ from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.switches import Span, switches
 from xlgen.registry import InputError
 from xlgen.report.tables import LANGUAGE_RATE, language_name
-from xlgen.results.files import read_lines
+from xlgen.results.records import read_predictions
 from xlgen.results.rows import MEAN, Results
 from xlgen.results.runs import Run
+from xlgen.untrusted import safe_join
 
 PER_LANGUAGE, _LEAST = 20, 5
 """Predictions of one language of one run, at most, and how many there are at least however many runs there are."""
@@ -155,7 +156,7 @@ def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ..
     folder = run.folder / "predictions" / f"step-{run.last_step}"
     found = []
     for code in results.languages([run]):
-        rows = read_lines(folder / f"{code}.jsonl")
+        rows = read_predictions(safe_join(folder, f"{code}.jsonl", "the language"))
         if rows:
             found.append(_of_language(code, rows, identifies, limit))
     return tuple(found)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from xlgen.results.files import finite, write_atomically
 from xlgen.results.runs import Run, find_runs
+
+log = logging.getLogger(__name__)
 
 Row: TypeAlias = dict[str, Any]
 
@@ -24,6 +27,8 @@ class Results:
 
     runs: tuple[Run, ...]
     rows: tuple[Row, ...] = field(repr=False)
+    faults: tuple[str, ...] = ()
+    """Runs that are damaged and left out, and lines of logs: where, and what is wrong."""
     _index: dict[tuple[str, int, str, str], Row] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,9 +71,16 @@ class Results:
         ]
 
 
-def load(path: Path) -> Results:
-    """Runs and rows of a run's or a study's folder. Raises InputError where there is no figure."""
-    return of_runs(find_runs(path))
+def load(path: Path, say: Callable[[str], None] = log.warning) -> Results:
+    """Runs and rows of a run's or a study's folder; damaged runs of a study are left out, and ``say`` learns of them.
+
+    Raises InputError where there is no figure.
+    """
+    faults: list[str] = []
+    runs = find_runs(path, faults.append)
+    for fault in faults:
+        say(fault)
+    return replace(of_runs(runs), faults=tuple(faults))
 
 
 def of_runs(runs: Iterable[Run]) -> Results:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
-from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
-from xlgen.results.files import finite, read_lines
+from xlgen.results.files import finite
+from xlgen.results.recipes import read_resolved
+from xlgen.results.records import read_log, read_state
 from xlgen.shipped import find_task
+from xlgen.untrusted import check_utf8
+from xlgen.yaml_loader import read_yaml
 
-# Many recipes are read at once; where libyaml is there, it is ten times as fast.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+log = logging.getLogger(__name__)
+
 # Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
 STANDING = (
     "correct_language_rate",
@@ -101,7 +102,7 @@ class Run:
         """How long training and its evaluations took, from the last logged rate; None where nothing trained."""
         last = self.steps[-1] if self.steps else {}
         rate = finite(last.get("steps_per_second"))
-        return last["step"] / rate if rate else None
+        return finite(last["step"] / rate) if rate else None
 
     @property
     def padding(self) -> float | None:
@@ -114,8 +115,10 @@ class NoFigureError(InputError):
     """There is no run in a folder, or none that has evaluated."""
 
 
-def find_runs(path: Path) -> list[Run]:
+def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]:
     """The run in ``path``, or the runs of the study in ``path``, by name.
+
+    A damaged run of a study is left out, and ``say`` receives its folder and what is wrong.
 
     Raises:
         NoFigureError: where there is no run, or none has a figure yet.
@@ -128,7 +131,16 @@ def find_runs(path: Path) -> list[Run]:
         raise NoFigureError(
             f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
         )
-    runs = [read_run(folder) for folder in folders]
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder, say))
+        except InputError as error:
+            if len(folders) == 1:
+                raise
+            say(f"left out: {error}")
+    if not runs:
+        raise InputError(f"{path}: all of its {len(folders)} runs are damaged; see above")
     if not any(run.figures for run in runs):
         raise NoFigureError(
             f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it; "
@@ -137,12 +149,20 @@ def find_runs(path: Path) -> list[Run]:
     return runs
 
 
-def read_run(folder: Path) -> Run:
-    """Read one run folder. Raises InputError where its recipe.yaml is not a run's."""
-    _, recipe, stage = read_resolved(folder)
-    events = read_lines(folder / "metrics.jsonl")
+def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
+    """Read one run folder; ``say`` learns how many lines of its log are damaged and left out.
+
+    Raises InputError where its recipe.yaml is not a run's.
+    """
+    check_utf8(folder)
+    resolved = read_resolved(folder)
+    recipe, stage = resolved.recipe, resolved.stage
+    found = read_log(folder / "metrics.jsonl")
+    if found.damaged:
+        say(f"{folder / 'metrics.jsonl'}: {found.damaged} lines are damaged and left out")
+    events = found.events
     figures = _figures(events)
-    steps = tuple(event for event in events if event.get("event") == "step" and isinstance(event.get("step"), int))
+    steps = tuple(event for event in events if event["event"] == "step")
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
@@ -153,19 +173,19 @@ def read_run(folder: Path) -> Run:
         name=folder.resolve().name,
         folder=folder,
         recipe=recipe,
-        backbone=str((recipe.get("backbone") or {}).get("name", "")),
-        method=method_of(recipe),
+        backbone=resolved.backbone,
+        method=resolved.method,
         learning_rate=finite(training.get("learning_rate")) if trained else None,
         seed=recipe.get("seed"),
         task=Path(task).stem if task else None,
         source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
         metrics=_task_metrics(task, figures),
-        status=str(read_state(folder).get("status", "unknown")),
+        status=read_state(folder).status or "unknown",
         planned_steps=training.get("steps") if trained else None,
-        start=next((event for event in events if event.get("event") == "start"), {}),
+        start=next((event for event in events if event["event"] == "start"), {}),
         steps=steps,
         figures=figures,
-        evaluations=tuple(event for event in events if event.get("event") == "evaluated"),
+        evaluations=tuple(event for event in events if event["event"] == "evaluated"),
     )
 
 
@@ -223,7 +243,7 @@ def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ..
     """The figures of a log. Where one was logged again, after a resume, the newer one stands."""
     found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
     for event in events:
-        if event.get("event") == "figure" and {"language", "metric", "step"} <= event.keys():
+        if event["event"] == "figure":
             found[event["step"], event["language"], event["metric"]] = event
     return tuple(found.values())
 
@@ -237,37 +257,6 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     config = config if isinstance(config, dict) else {}
     own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
     main = config.get("main_metric")
-    asked = [main, *(config.get("metrics") or ())]
+    named = config.get("metrics")
+    asked = [each for each in (main, *(named if isinstance(named, list) else ())) if isinstance(each, str)]
     return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])
-
-
-def read_resolved(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """What a run's ``recipe.yaml`` holds, the recipe in it, and its last stage.
-
-    Raises InputError where the file is no resolved recipe, or is damaged.
-    """
-    file = folder / "recipe.yaml"
-    try:
-        resolved = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
-        recipe, stage = resolved["recipe"], resolved["recipe"]["stages"][-1]
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-        resolved = recipe = stage = None
-    if not all(isinstance(each, dict) for each in (resolved, recipe, stage)):
-        raise InputError(
-            f"{file} is not the resolved recipe of a run, or is damaged: it needs the key `recipe` with `stages`"
-        )
-    return resolved, recipe, stage
-
-
-def method_of(recipe: Mapping[str, Any]) -> str:
-    """The name by which tables know a recipe's method."""
-    return str(recipe.get("report_as") or (recipe["stages"][-1].get("adaptation") or {}).get("method", ""))
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """What a run says of how far it has come; nothing where it says nothing, or the file is damaged."""
-    try:
-        found = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -30,8 +30,8 @@ def score_predictions(
             language,
             row["prediction"],
             tuple(row["references"]),
-            row["input"],
-            row["raw"],
+            row.get("input"),
+            row.get("raw"),
             similarity=row.get("similarity"),
             group=row.get("group"),
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from xlgen.metrics.options import owner_of
@@ -33,7 +32,7 @@ def tables(rows: Sequence[FigureRow], by: Sequence[str]) -> Iterator[Table]:
 
 def comparison_table(rows: Sequence[FigureRow], by: Sequence[str], sources: Sequence[str]) -> Table:
     """One line a figure and group: both values, their difference with its interval, and p."""
-    title = f"first: {escape(sources[0])}\nsecond: {escape(sources[1])}"
+    title = f"first: {sources[0]}\nsecond: {sources[1]}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("metric", *by):
         table.add_column(name, no_wrap=True)
@@ -42,7 +41,7 @@ def comparison_table(rows: Sequence[FigureRow], by: Sequence[str], sources: Sequ
     for metric in dict.fromkeys(row["metric"] for row in rows if row["first"] is not None):
         for row in rows:
             if row["metric"] == metric and row["first"] is not None:
-                table.add_row(metric, *(escape(str(row[name])) for name in by), *_comparison_cells(row))
+                table.add_row(metric, *(str(row[name]) for name in by), *_comparison_cells(row))
         table.add_section()
     return table
 
@@ -84,7 +83,7 @@ def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
 def _groups(rows: Sequence[FigureRow], keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, FigureRow]]:
     found: dict[tuple[str, ...], dict[str, FigureRow]] = {}
     for row in rows:
-        found.setdefault(tuple(escape(str(row[key])) for key in keys), {})[row["metric"]] = row
+        found.setdefault(tuple(str(row[key]) for key in keys), {})[row["metric"]] = row
     return found
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from xlgen.metrics.options import located, only_figures, with_options
 from xlgen.overrides import read_yaml
 from xlgen.registry import InputError
-from xlgen.results.files import read_lines
+from xlgen.results.files import step_folders
+from xlgen.results.records import read_predictions
 from xlgen.results.rows import Results, mean, of_runs
 from xlgen.results.runs import Run
 from xlgen.scoring.predictions import score_predictions
@@ -74,8 +75,8 @@ def _half(run: Run, half: int) -> Run:
     """The run with the figures of one half of its examples, of those that criteria look at."""
     scored = {
         (figure["step"], figure["language"], figure["metric"]): figure
-        for folder in sorted((run.folder / "predictions").glob("step-*"))
-        for figure in _figures(run, folder, half)
+        for step, folder in step_folders(run.folder / "predictions")
+        for figure in _figures(run, step, folder, half)
     }
     steps = {step for step, _, _ in scored}
     kept = {
@@ -86,10 +87,10 @@ def _half(run: Run, half: int) -> Run:
     return replace(run, figures=tuple((kept | scored).values()))
 
 
-def _figures(run: Run, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
-    step, task = int(folder.name.removeprefix("step-")), _task(run)
+def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
+    task = _task(run)
     for file in sorted(folder.glob("*.jsonl")):
-        rows = _of_half(read_lines(file), half)
+        rows = _of_half(read_predictions(file), half)
         if not rows:
             continue
         names = [run.main_metric, LANGUAGE_RATE, *(["xlrs"] if any("similarity" in row for row in rows) else [])]
@@ -102,7 +103,7 @@ def _figures(run: Run, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
 
 def _of_half(rows: Sequence[Mapping[str, Any]], half: int) -> list[Mapping[str, Any]]:
     """Every other example; what is ranked together stays together."""
-    units = [row.get("group") or (place,) for place, row in enumerate(rows)]
+    units = [row["group"] if row.get("group") is not None else (place,) for place, row in enumerate(rows)]
     number = {unit: place for place, unit in enumerate(dict.fromkeys(units))}
     return [row for row, unit in zip(rows, units, strict=True) if number[unit] % 2 == half]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -20,6 +19,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from xlgen.config import Recipe, validate
 from xlgen.registry import InputError
+from xlgen.results.files import finite
+from xlgen.results.records import last_event
 from xlgen.study.budget import Budget
 from xlgen.study.lanes import INTERRUPTED, Lane, log_of, threads_of
 from xlgen.study.plan import PlannedRun, Study
@@ -33,23 +34,22 @@ _RETRIES = 3
 _SAY_SECONDS = 30.0
 _RUNS = "{study}/runs/"
 _COLUMNS = (
-    TextColumn("{task.description:<28}"),
+    TextColumn("{task.description:<28}", markup=False),
     BarColumn(),
-    TextColumn("{task.fields[note]:<16}"),
+    TextColumn("{task.fields[note]:<16}", markup=False),
     TimeElapsedColumn(),
 )
 
 
 def progress_of(folder: Path) -> tuple[int, str]:
     """How far the run in ``folder`` has come: (steps done, what it is doing)."""
-    log = folder / "metrics.jsonl"
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if log.exists() else []
-    if not lines:
+    event = last_event(folder / "metrics.jsonl")
+    if event is None:
         return 0, "loading"
-    event: dict[str, Any] = json.loads(lines[-1])
     if event["event"] == "figure":
-        return int(event["step"]), f"scored {event['language']}"
-    return int(event["step"]), f"loss {event['loss']:.2f}" if "loss" in event else "training"
+        return event["step"], f"scored {event['language']}"
+    loss = finite(event.get("loss"))
+    return event["step"], "training" if loss is None else f"loss {loss:.2f}"
 
 
 def placed(run: PlannedRun, out: Path) -> PlannedRun:
@@ -72,16 +72,16 @@ def needs(run: PlannedRun) -> str | None:
 def status(folder: Path) -> str | None:
     """What became of the run in ``folder``: running, paused, interrupted, diverged or done; None of one that never
     began."""
-    return RunFolder(folder).state.get("status")
+    return RunFolder(folder).state.status
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
     """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
     state = RunFolder(folder).state
-    last = state.get("stage") == len(run.recipe.stages) - 1
-    open_ended = state.get("status") in ("diverged", "evaluating")
-    reached = run.until is not None and last and state.get("step", 0) >= run.until and not open_ended
-    if state.get("status") != "done" and not reached:
+    last = state.stage == len(run.recipe.stages) - 1
+    open_ended = state.status in ("diverged", "evaluating")
+    reached = run.until is not None and last and (state.step or 0) >= run.until and not open_ended
+    if state.status != "done" and not reached:
         return False
     file = folder / "recipe.yaml"
     try:  # validated, so that a key that is younger than the run has its default there

@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xlgen.registry import InputError
-from xlgen.results.runs import canonical, method_of, read_resolved, read_state
+from xlgen.results.recipes import Resolved, read_resolved
+from xlgen.results.records import read_state
+from xlgen.results.runs import canonical
+from xlgen.untrusted import check_utf8
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Fou
 
 def _read(folder: Path) -> FoundRun:
     """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
-    resolved, recipe, stage = read_resolved(folder)
-    return _described(folder, resolved, recipe, stage)
+    check_utf8(folder)
+    return _described(folder, read_resolved(folder))
 
 
-def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], stage: dict[str, Any]) -> FoundRun:
-    place = folder.resolve()
+def _described(folder: Path, resolved: Resolved) -> FoundRun:
+    place, recipe, stage = folder.resolve(), resolved.recipe, resolved.stage
     state = read_state(folder)
     training = {} if recipe.get("baseline") else stage.get("training") or {}
     rate = training.get("learning_rate")
@@ -85,15 +87,15 @@ def _described(folder: Path, resolved: dict[str, Any], recipe: dict[str, Any], s
         study=place.parent.parent.name if place.parent.name == "runs" else place.parent.name,
         run=place.name,
         folder=str(place),
-        status=str(state.get("status", "unknown")),
-        backbone=str((recipe.get("backbone") or {}).get("name", "")),
-        method=method_of(recipe),
+        status=state.status or "unknown",
+        backbone=resolved.backbone,
+        method=resolved.method,
         learning_rate=None if rate is None else float(rate),
         seed=recipe.get("seed"),
         task=Path(stage["task"]).stem if stage.get("task") else None,
         source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
-        step=state.get("step"),
+        step=state.step,
         planned_steps=training.get("steps"),
-        recipe=json.dumps(recipe, ensure_ascii=False, default=str),
-        environment=json.dumps(resolved.get("environment"), ensure_ascii=False, default=str),
+        recipe=json.dumps(recipe, ensure_ascii=False),
+        environment=json.dumps(resolved.environment, ensure_ascii=False),
     )

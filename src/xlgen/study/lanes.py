@@ -18,6 +18,12 @@ INTERRUPTED = 75
 _POLL_SECONDS = 0.5
 
 
+def isolated() -> dict[str, str]:
+    """What keeps a worker from importing modules out of the folder that it happens to be started in."""
+    path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", ".")]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
+
+
 class Lane:
     """A worker process that trains one run after another; a new one takes the place of one that died.
 
@@ -26,6 +32,7 @@ class Lane:
 
     def __init__(self, threads: int) -> None:
         self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+        self.environment |= isolated()
         self.process: subprocess.Popen[bytes] | None = None
         self._stopping = False
 

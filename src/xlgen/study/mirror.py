@@ -19,6 +19,7 @@ from typing import Any
 
 from xlgen.data.pieces import cache_folder
 from xlgen.registry import InputError
+from xlgen.untrusted import safe_join
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Mirror:
                 within = "checkpoints" in parts and (
                     not checkpoints or any(str(parent) in skipped for parent in PurePosixPath(name).parents)
                 )
-                local = self.folder / name
+                local = safe_join(self.folder, name, f"{self.url}: the name")
                 if within or (local.exists() and index.get(name, {}).get("there") == version):
                     continue
                 local.parent.mkdir(parents=True, exist_ok=True)

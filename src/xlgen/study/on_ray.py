@@ -125,7 +125,7 @@ class _Cluster:
         place = self._mirror.url if self._mirror else str(self._out)
         resources = run.recipe.resources
         threads = str(max(1, int(resources.cpus)))
-        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONSAFEPATH": "1"}
         remote = self._ray.remote(_train).options(
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,

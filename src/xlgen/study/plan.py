@@ -14,10 +14,11 @@ from pydantic import Field, field_validator, model_validator
 from xlgen.config import Config, Recipe, validate
 from xlgen.metrics.options import check_identifier, located
 from xlgen.overrides import RecipeError, override, override_keys, read_yaml
-from xlgen.registry import nearest
+from xlgen.registry import InputError, nearest
 from xlgen.selection.criteria import build_criterion
 from xlgen.selection.policies import build_policy
 from xlgen.shipped import find_recipe
+from xlgen.untrusted import check_name
 
 Changes = dict[str, Any]
 """Dotted keys of a recipe and their new values."""
@@ -148,18 +149,16 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
     for data, found in [(config.base, config.runs.items()), *((g.base or config.base, g.runs()) for g in config.grids)]:
         base = override({"name": config.name, **data}, overrides)
         for run, changes in found:
-            if not _is_a_folder_s_name(run):
-                raise RecipeError(f"{path}: a run is called {run!r}; its name is that of its folder, without a slash")
+            try:
+                check_name(run, "a run's name")
+            except InputError as error:
+                raise RecipeError(f"{path}: {error}") from None
             if run in runs:
                 raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
             recipe = override_keys({**base, "name": run}, changes)
             runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
     _check_repeat(config, list(runs.values()), path)
     return Study(config.name, tuple(runs.values()), config.search)
-
-
-def _is_a_folder_s_name(text: str) -> bool:
-    return text not in ("", ".", "..") and "/" not in text and "\\" not in text and "\0" not in text
 
 
 def _check_repeat(config: StudyConfig, runs: list[PlannedRun], path: Path) -> None:

@@ -7,6 +7,7 @@ only what its views need.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +20,12 @@ from duckdb.func import FunctionNullHandling
 
 from xlgen.registry import InputError
 from xlgen.study.found import FoundRun, find
+from xlgen.study.run_files import PREFIX, RunFiles
 from xlgen.study.views import VIEWS, definition, mentioned
 
 _BATCH = 2_048
 _COMMENT = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_ZONE = re.compile(r"TIME ZONE|TIMESTAMPTZ|TIMETZ")
 _READING = ("select", "with", "from", "pivot", "unpivot")
 
 
@@ -33,24 +36,31 @@ class QueryError(InputError):
 class Result:
     """What a query gives: names and types of its columns, and its rows. Each way to get the rows runs the query."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: Any) -> None:
-        self._connection, self._statement = connection, statement
+    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: Any, scratch: Path) -> None:
+        self._connection, self._statement, self._scratch = connection, statement, scratch
         self._relation = connection.sql(statement)
         self.columns = _unique(self._relation.columns)
-        self.types = tuple(map(str, self._relation.types))
+        types = [str(kind) for kind in self._relation.types]
+        # Of these Python would want pytz; they are text with their offset: 2026-01-31 12:00:00+00.
+        self._as_text = [_ZONE.search(kind) is not None for kind in types]
+        self.types = tuple("VARCHAR" if text else kind for text, kind in zip(self._as_text, types, strict=True))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """The rows. Raises QueryError where one cannot be computed."""
         with _faults():
-            cursor = self._connection.execute(self._statement)
+            shown = [f"CAST(#{n} AS VARCHAR)" if text else f"#{n}" for n, text in enumerate(self._as_text, 1)]
+            cast = self._relation.project(", ".join(shown)).sql_query() if any(self._as_text) else None
+            cursor = self._connection.execute(cast or self._statement)
             while batch := cursor.fetchmany(_BATCH):
                 yield from batch
 
     def write_parquet(self, path: Path) -> None:
         """Write the rows as Parquet. Raises QueryError as :meth:`rows`."""
+        written = self._scratch / "result.parquet"  # nowhere else DuckDB may write
         with _faults():
             names = ", ".join(f"#{place} AS {_identifier(name)}" for place, name in enumerate(self.columns, 1))
-            self._relation.project(names).write_parquet(str(path))
+            self._relation.project(names).write_parquet(str(written))
+        shutil.move(written, path)
 
 
 def query(path: str | Path, sql: str) -> list[dict[str, Any]]:
@@ -74,6 +84,7 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
     with tempfile.TemporaryDirectory(prefix="xlgen-query-") as scratch, _connection(Path(scratch)) as connection:
         with _faults():
             statement = _reading(sql)
+            connection.register_filesystem(RunFiles(run.folder for run in runs))
             _add_runs(connection, runs)
             for view in ("figures", "steps", "predictions"):
                 # There may be very many files of predictions.
@@ -81,7 +92,8 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
                 connection.execute(definition(view, runs if asked else ()))
             if mentioned(sql, "language_of") or mentioned(sql, "in_language"):
                 _add_functions(connection)
-            result = Result(connection, statement)
+            _lock(connection)
+            result = Result(connection, statement, Path(scratch))
         yield result
 
 
@@ -92,12 +104,23 @@ def _connection(scratch: Path) -> duckdb.DuckDBPyConnection:
         # A table is never a variable of this program.
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "allow_unsigned_extensions": "false",
     }
     return duckdb.connect(":memory:", config=settings)
 
 
+def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB itself refuse every file but those of the runs, which cannot be written, and its scratch folder."""
+    connection.execute(f"SET allowed_directories = ['{PREFIX}']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def _reading(sql: str) -> Any:
-    """The one statement of ``sql``. Raises QueryError for any that could write a file."""
+    """The one statement of ``sql``. Raises QueryError for one of another kind: that it could write a file is refused by
+    DuckDB (:func:`_lock`), and said better here."""
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"a query is one statement, not {len(statements)}")
@@ -146,7 +169,13 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise QueryError(str(error).strip()) from None
+        # What a file system of Python raises comes with its traceback.
+        text = str(error).strip()
+        raise QueryError(text.splitlines()[-1] if "Traceback" in text else text) from None
+    except (OverflowError, ValueError) as error:  # a time that Python has not, such as one in the year 20000
+        if isinstance(error, InputError):
+            raise
+        raise QueryError(f"a value of the result cannot be shown ({error}); cast it to VARCHAR") from None
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from xlgen.results.files import step_folders
 from xlgen.study.found import FoundRun
+from xlgen.study.run_files import PREFIX, address
 
 
 class Column(NamedTuple):
@@ -111,6 +113,7 @@ FUNCTIONS: dict[str, str] = {
     "language_of(text)": "the language that lid.176.ftz takes a text for; null where it cannot tell",
     "in_language(text, language)": "whether that is the language, as correct_language_rate counts it",
 }
+_LARGEST_LINE = 64 * 2**20
 _NAME = r"/([^/]+)/predictions/step-\d+/[^/]+$"
 _STUDY = r"/([^/]+)/(?:runs/)?[^/]+/predictions/step-\d+/[^/]+$"
 
@@ -141,7 +144,7 @@ def _figures(logs: Iterable[Path]) -> str:
             SELECT * FROM {_read(logs, {"event": "VARCHAR", "step": "BIGINT", **own, **numbers})}
             WHERE event = 'figure' AND step IS NOT NULL AND language IS NOT NULL AND metric IS NOT NULL
             QUALIFY row_number() OVER (PARTITION BY filename, step, language, metric ORDER BY time DESC) = 1
-        ) AS log JOIN runs ON filename = folder || '/metrics.jsonl'"""
+        ) AS log JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'"""
 
 
 def _steps(logs: Iterable[Path]) -> str:
@@ -149,7 +152,8 @@ def _steps(logs: Iterable[Path]) -> str:
     fields = {column.name: column.type for column in VIEWS["steps"].columns[len(_WHO) :]}
     return f"""CREATE VIEW steps AS
         SELECT study, run, {", ".join(f"log.{name}" for name in names)}
-        FROM {_read(logs, {"event": "VARCHAR", **fields})} AS log JOIN runs ON filename = folder || '/metrics.jsonl'
+        FROM {_read(logs, {"event": "VARCHAR", **fields})} AS log
+            JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'
         WHERE event = 'step' AND log.step IS NOT NULL"""
 
 
@@ -167,10 +171,11 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
         "similarity": "DOUBLE",
     }
     parts = [
-        f"""SELECT regexp_extract(filename, '{_STUDY}', 1) AS study, regexp_extract(filename, '{_NAME}', 1) AS run,
+        f"""SELECT url_decode(regexp_extract(filename, '{_STUDY}', 1)) AS study,
+            url_decode(regexp_extract(filename, '{_NAME}', 1)) AS run,
             CAST(regexp_extract(filename, '/step-(\\d+)/[^/]+$', 1) AS BIGINT) AS step,
             regexp_extract(filename, '/([^/]+)\\.jsonl$', 1) AS language,
-            regexp_extract(filename, '^(.*)/predictions/', 1) AS place,
+            url_decode(regexp_extract(filename, '^{PREFIX}(.*)/predictions/', 1)) AS place,
             id, prediction, "references", input, raw, cropped_tokens, similarity, {str(last).lower()} AS is_last
         FROM {_read(found, fields)} WHERE prediction IS NOT NULL"""
         for last, found in files.items()
@@ -182,8 +187,7 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
 
 
 def _evaluations(folder: Path) -> dict[int, Path]:
-    found = {path.name.removeprefix("step-"): path for path in (folder / "predictions").glob("step-*")}
-    return {int(step): path for step, path in found.items() if step.isdigit()}
+    return dict(step_folders(folder / "predictions"))
 
 
 def _read(files: Iterable[Path], fields: Fields) -> str:
@@ -191,24 +195,17 @@ def _read(files: Iterable[Path], fields: Fields) -> str:
 
     Such is the last line of a run that was killed.
     """
-    names = ", ".join(_quoted(_literal_path(file)) for file in files)
+    names = ", ".join(_quoted(address(file)) for file in files)
     if not names:
         empty = [f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in {**fields, "filename": "VARCHAR"}.items()]
         return f"(SELECT {', '.join(empty)} WHERE false)"
     columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in fields.items())
-    return (
-        f"read_json([{names}], columns = {{{columns}}}, format = 'newline_delimited', "
-        "ignore_errors = true, filename = true)"
-    )
+    return f"""read_json([{names}], columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true,
+        filename = true, maximum_object_size = {_LARGEST_LINE})"""
 
 
 def _finite(name: str) -> str:
     return f"CASE WHEN isfinite({name}) THEN {name} END AS {name}"
-
-
-def _literal_path(path: Path) -> str:
-    """The path as a pattern that matches nothing else."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def _quoted(text: str) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -21,16 +21,23 @@ from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
 from xlgen.backbones.heads import head_of
-from xlgen.config import Cleanup
+from xlgen.backbones.text import vocabulary_digest
 from xlgen.data.tasks import Task, build_task, load_task
 from xlgen.registry import InputError
+from xlgen.results.about import ABOUT, About
+from xlgen.results.about import read_about as _read_about
+from xlgen.results.files import FORMAT, check_format, step_folders
+from xlgen.training.resuming import check_optimizer, check_reduction, check_stream
 from xlgen.training.tracking import write_atomically
+from xlgen.untrusted import read_object
 
 log = logging.getLogger(__name__)
 
-_ABOUT = "checkpoint.json"
 _RESUME = "resume"
+# What a library raises where a file of a checkpoint is not what was written.
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
 _DUE = "evaluation-due"
 _EVALUATED = "evaluated.json"
 _PASSING = "passing"
@@ -40,33 +47,6 @@ _SAVING = "saving-"
 
 class SaveError(InputError):
     """A checkpoint could not be written: the disk is full, or the folder not writable. Nothing else was touched."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a checkpoint says of itself."""
-
-    step: int
-    backbone: str
-    adaptation: Mapping[str, Any]
-    task: str | None
-    data_dir: str
-    allow_unknown: bool = False
-    """Whether languages that the backbone does not know are let through."""
-    seed: int = 0
-    """From which inserted modules were drawn."""
-    head: Mapping[str, Any] | None = None
-    """Of a task of labels, what its head tells: ``{kind, labels}``."""
-    init: str = "pretrained"
-    """``random`` where the backbone's own weights were drawn from ``seed`` too."""
-    task_config: Mapping[str, Any] | None = None
-    """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
-    cleanup: Cleanup = "phrases"
-    """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
-    source_languages: Sequence[str] = ()
-    """Which had labels in training; none in folders of earlier versions."""
-    limits: Mapping[str, int] = field(default_factory=dict)
-    """Lengths that the recipe gives instead of the task's."""
 
 
 def save_checkpoint(
@@ -93,8 +73,9 @@ def save_checkpoint(
     try:
         temporary.mkdir(parents=True)
         method.save(backbone, temporary)
-        text = {**about.__dict__, "xlgen": __version__}
-        (temporary / _ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
+        named = replace(about, tokenizer=vocabulary_digest(backbone.tokenizer))
+        text = {**named.as_json(), "xlgen": __version__}
+        (temporary / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
         if optimizer is not None:
             _save_resume(temporary / _RESUME, resume or {}, optimizer)
             if evaluation_due:
@@ -120,31 +101,39 @@ def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) 
         {k: v.contiguous() for k, v in tensors.items() if isinstance(v, Tensor)}, folder / "optimizer.safetensors"
     )
     save_file({"torch": torch.get_rng_state()}, folder / "rng.safetensors")
-    state = {"optimizer": plain, "groups": saved["param_groups"], **resume}
+    state = {"format": FORMAT, "optimizer": plain, "groups": saved["param_groups"], **resume}
     write_atomically(folder / "state.json", json.dumps(state))
 
 
-def load_resume(folder: Path, optimizer: Optimizer) -> dict[str, Any]:
-    """Put optimizer and random state of a checkpoint back; return what else was saved. Raises BackboneError."""
+def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) -> dict[str, Any]:
+    """Put optimizer and random state of a checkpoint back; return what else was saved. Raises BackboneError.
+
+    ``parts``: of the mixture that the run trains on, whose place is then checked; None where nobody needs it.
+    """
     try:
-        state = json.loads((folder / _RESUME / "state.json").read_text(encoding="utf-8"))
-        tensors = {**load_file(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
-        rng = load_file(folder / _RESUME / "rng.safetensors")["torch"]
-    except (OSError, ValueError, SafetensorError) as error:
-        raise BackboneError(f"{folder} cannot be resumed from: {error}") from None
-    nested: dict[int, dict[str, Any]] = {}
-    for key, value in tensors.items():
-        index, name = key.split(".", 1)
-        nested.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": nested, "param_groups": state["groups"]})
-    torch.set_rng_state(rng)
+        state = read_object(folder / _RESUME / "state.json")
+        check_format(state, str(folder / _RESUME / "state.json"))
+        tensors = {**read_tensors(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
+        rng = read_tensors(folder / _RESUME / "rng.safetensors")["torch"]
+        nested: dict[int, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            index, name = key.split(".", 1)
+            nested.setdefault(int(index), {})[name] = value
+        check_optimizer(optimizer, nested, state["groups"])
+        if parts is not None:
+            check_stream(state["stream"], parts)
+            check_reduction(state["reduction"])
+        optimizer.load_state_dict({"state": nested, "param_groups": state["groups"]})
+        torch.set_rng_state(rng)
+    except _DAMAGES as error:
+        reason = f"{error}" if isinstance(error, InputError | OSError | SafetensorError) else f"{error!r}"
+        raise BackboneError(f"{folder} cannot be resumed from: {reason}") from None
     return state
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, oldest first."""
-    found = [path for path in folder.glob("step-*") if path.is_dir() and (path / _ABOUT).exists()]
-    return sorted(found, key=step_of)
+    return [path for _, path in step_folders(folder) if (path / ABOUT).exists()]
 
 
 def step_of(checkpoint: Path) -> int:
@@ -170,10 +159,11 @@ def note_evaluated(folder: Path, reduction: Mapping[str, float]) -> None:
 def after_evaluation(folder: Path) -> dict[str, Any]:
     """What the evaluation of a checkpoint's step has changed of its resume state. Raises BackboneError."""
     try:
-        found = json.loads((folder / _RESUME / _EVALUATED).read_text(encoding="utf-8"))
-        return {"reduction": dict(found["reduction"])}
-    except FileNotFoundError:
-        return {}
+        if not (folder / _RESUME / _EVALUATED).exists():
+            return {}
+        found = read_object(folder / _RESUME / _EVALUATED)["reduction"]
+        check_reduction(found)
+        return {"reduction": found}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackboneError(f"{folder} cannot be resumed from: {_EVALUATED} is damaged: {error}") from None
 
@@ -220,22 +210,9 @@ def save_model(folder: Path, backbone: Backbone) -> None:
 def read_about(folder: Path) -> About:
     """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
     try:
-        data = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        optional = {
-            "allow_unknown",
-            "seed",
-            "head",
-            "init",
-            "task_config",
-            "cleanup",
-            "source_languages",
-            "limits",
-        } - set(data)
-        return About(**{key: data[key] for key in About.__dataclass_fields__ if key not in optional})
-    except FileNotFoundError:
-        raise BackboneError(f"{folder} is no checkpoint of xlgen: it has no {_ABOUT}") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise BackboneError(f"{folder / _ABOUT} is damaged: {error}") from None
+        return _read_about(folder)
+    except InputError as error:
+        raise BackboneError(str(error)) from None
 
 
 def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
@@ -257,7 +234,7 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
     place = Path(data_dir or about.data_dir)
     if about.task_config is None:
         return load_task(about.task, place)
-    held = build_task(about.task_config, folder / _ABOUT, place)
+    held = build_task(about.task_config, folder / ABOUT, place)
     with suppress(InputError):  # the file may be gone, or be another's by now
         if load_task(about.task, place).within(about.limits).config != held.config:
             log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
@@ -282,8 +259,11 @@ def restore(folder: Path, backbone: Backbone, method: Method) -> None:
     """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
     try:
         method.load(backbone, folder)
-    except (OSError, SafetensorError) as error:
+    except InputError:
+        raise
+    except _DAMAGES as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error})") from None
+    loading.check_finite(method.state(backbone), str(folder))
 
 
 def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp32") -> Backbone:
@@ -310,5 +290,10 @@ def load_checkpoint(
     method.prepare(backbone, about.seed)
     if not method.whole_model:
         restore(folder, backbone, method)
+    if about.tokenizer is not None and vocabulary_digest(backbone.tokenizer) != about.tokenizer:
+        raise BackboneError(
+            f"the tokenizer of {start.backbone} is not the one that {folder} was trained with: its vocabulary is "
+            "another. Put the tokenizer's files back"
+        )
     backbone.model.eval()
     return backbone, method, about

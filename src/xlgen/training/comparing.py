@@ -100,11 +100,13 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
 def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
     """The languages of the text that a checkpoint was trained on; none where it had labels, or nobody named them."""
     stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
-    index = int(stage.name) if stage.parent.name == "stages" else -1
+    index = int(stage.name) if stage.parent.name == "stages" and stage.name.isdecimal() else -1
     run = stage if index < 0 else stage.parent.parent
     try:
         recipe = validate(Recipe, recipe_in(run / "recipe.yaml"), str(run / "recipe.yaml"))
     except (OSError, InputError):
+        return ()
+    if index >= len(recipe.stages):
         return ()
     text = recipe.stages[index].unlabelled if recipe.stages[index].task is None else ()
     return tuple(dict.fromkeys(Language.parse(code).code for part in text for code in part.languages))

@@ -35,6 +35,7 @@ from xlgen.scoring.predictions import score_predictions
 from xlgen.training.coverage import unknown_tokens
 from xlgen.training.labels import check_evaluation, tell
 from xlgen.training.tracking import write_atomically
+from xlgen.untrusted import safe_join
 
 # Inputs that a language control has at a time.
 _GROUP = 256
@@ -305,4 +306,4 @@ def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     for language, found in rows.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
-        write_atomically(folder / f"{language}.jsonl", text)
+        write_atomically(safe_join(folder, f"{language}.jsonl", "the language"), text)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from xlgen.config import Recipe
 from xlgen.registry import InputError
+from xlgen.results.files import FORMAT, check_format
+from xlgen.results.records import State, read_state
 from xlgen.training.tracking import write_atomically
+from xlgen.yaml_loader import dump_yaml, read_yaml
+
+_SECONDS = 10
+"""That git may take."""
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +48,12 @@ class RunFolder:
     path: Path
 
     @property
-    def state(self) -> dict[str, Any]:
-        """How far the run has come: stage, step, status; nothing where that was never written, or is damaged."""
-        try:
-            found = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # a run is gone on with from its checkpoints, whatever is known of it
-            return {}
-        return found if isinstance(found, dict) else {}
+    def state(self) -> State:
+        """How far the run has come; nothing where that was never written, or is damaged.
+
+        A run is continued from its checkpoints, whatever is known of it.
+        """
+        return read_state(self.path)
 
     def set_state(self, **state: Any) -> None:
         """Write the state down, atomically."""
@@ -115,8 +120,8 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         if _holds_more(path, file):
             raise FolderError(_FOREIGN.format(path))
-        text = {"recipe": resolved, "environment": _environment()}
-        write_atomically(file, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
+        text = {"format": FORMAT, "recipe": resolved, "environment": _environment()}
+        write_atomically(file, dump_yaml(text))
     except OSError as error:
         raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
     return folder
@@ -124,15 +129,21 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 def _holds_more(path: Path, recipe: Path) -> bool:
     """Whether anything is in the folder but its lock and the recipe, or what a kill left of one being written."""
-    return any(other.name not in (recipe.name, f"{recipe.name}.tmp", _LOCK) for other in path.iterdir())
+    ours = re.compile(rf"{re.escape(recipe.name)}(\..*tmp)?|\.?{re.escape(recipe.name)}\..*|{re.escape(_LOCK)}")
+    return any(not ours.fullmatch(other.name) for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:
     """The recipe of a run that was begun. Raises FolderError where its file is none, or is damaged."""
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        raise FolderError(f"{file} was not written by a run of xlgen, or is damaged; choose another --out") from None
+        data = read_yaml(file)
+        check_format(data, str(file))
+        return data["recipe"]
+    except (InputError, KeyError, TypeError, AttributeError) as error:
+        reason = f" ({error})" if isinstance(error, InputError) else ""
+        raise FolderError(
+            f"{file} was not written by a run of xlgen, or is damaged{reason}; choose another --out"
+        ) from None
 
 
 def _deciding(recipe: Any) -> Any:
@@ -158,12 +169,21 @@ def difference(before: Any, after: Any, path: str = "") -> str:
 
 def _environment() -> dict[str, Any]:
     packages = ("xlgen", "torch", "transformers", "accelerate", "tokenizers")
-    revision = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "packages": {name: metadata.version(name) for name in packages},
-        "git_revision": revision or None,
+        "git_revision": _revision(),
     }
+
+
+def _revision() -> str | None:
+    """The revision of the repository that xlgen runs from; None where there is none, or no git."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

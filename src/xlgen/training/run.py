@@ -71,7 +71,7 @@ def _end(recipe: Recipe, folder: RunFolder, accelerator: Accelerator, until: int
     steps = recipe.stages[-1].training.steps
     if accelerator.is_main_process:
         # It may have come further another time.
-        step = min(steps, max(until or steps, folder.state.get("step", 0)))
+        step = min(steps, max(until or steps, folder.state.step or 0))
         folder.set_state(stage=len(recipe.stages) - 1, step=step, status="done" if step == steps else "paused")
 
 

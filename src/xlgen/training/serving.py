@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
@@ -18,7 +16,7 @@ from xlgen.config import Evaluation, Sampling, validate
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.markup import plain
 from xlgen.data.readers import DataError
-from xlgen.data.readers.files import not_utf8, parse_object
+from xlgen.data.readers.files import parse_object
 from xlgen.data.tasks import Task, load_task
 from xlgen.data.templates import FIELD
 from xlgen.generation.cleanup import clean
@@ -36,8 +34,10 @@ from xlgen.training.evaluation import (
 from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
 from xlgen.training.interpolation import interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
+from xlgen.training.outputs import STANDARD, check_apart, open_lines, open_output
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.scored import Scored
+from xlgen.untrusted import file_name
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -76,7 +76,7 @@ def evaluate_checkpoint(
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
     settings = settings_of(checkpoint, task, evaluation, shares)
-    name = f"{task.config.name}-{evaluation.split}-step-{about.step}"
+    name = file_name(task.config.name, evaluation.split, f"step-{about.step}")
     folder = claim_folder(out, settings) if out else folder_within(path, name, evaluation, settings)
     bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
     scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
@@ -101,8 +101,9 @@ def predict_file(
     """Generate for each row of a JSONL file, or tell its labels, in order, and return how many rows there were.
 
     A row holds the fields of the task's input template, or ``input`` with the whole text; of tagging, the list of
-    words. What is done is written at once; the output for an empty input is empty, and ``say`` receives the number of
-    those. Raises DataError with file and line for a bad row, behind what is before it.
+    words. What is done is written at once, to ``TARGET.part``, which takes the place of ``target`` at the end; the
+    output for an empty input is empty, and ``say`` receives the number of those. Raises DataError with file and line
+    for a bad row, after what is before it.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -111,10 +112,7 @@ def predict_file(
     if task is None:
         raise InputError(f"{checkpoint} was not trained on a task")
     check_head(str(checkpoint), head_of(about.head), task)
-    if source != "-" and not Path(source).is_file():
-        raise DataError(f"no file {source}")
-    if source != "-" and target != "-" and Path(target).resolve() == Path(source).resolve():
-        raise InputError(f"{target} is the input too, and writing would empty it; choose another --output")
+    check_apart(target, source)
     settings = {
         "cleanup": about.cleanup,
         "num_beams": beams,
@@ -127,7 +125,7 @@ def predict_file(
     backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
     told = _way(backbone, method, task, evaluation)
     count, empty, coverage = 0, 0, Coverage()
-    with _open(source, "r") as lines, _open(target, "w") as written:
+    with open_lines(source) as lines, open_output(target) as written:
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
             row = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
@@ -173,30 +171,15 @@ def _example(record: Record, number: int, language: str, task: Task) -> Labelled
             record = Record({**record.fields, words: whole}, record.where)
     elif isinstance(whole, str) and task.config.source_pair is None:
         text = plain(task.on_one_line(Record({"input": whole}, record.where)).fields["input"])
-        return LabelledExample(task.id_of(record, number), language, text, (), record.where)
+        return task.shortened(LabelledExample(task.id_of(record, number), language, text, (), record.where))
     elif "input" in record.fields and "input" not in dict(FIELD.findall(task.config.source)):
         raise DataError(f"{record.where}: input must be text, not {json.dumps(whole, ensure_ascii=False)[:60]}")
     return task.example(record, language, number, labelled=False)
 
 
-def _rows(lines: IO[str], name: str) -> Iterator[tuple[int, Record]]:
-    file = "standard input" if name == "-" else name
-    try:
-        full = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-        for row, (number, line) in enumerate(full):
-            where = f"{file}, line {number}"
-            yield row, Record(parse_object(line, where), where)
-    except UnicodeDecodeError as error:
-        raise (DataError(f"{file} is not UTF-8 text: {error}") if name == "-" else not_utf8(Path(name))) from None
-
-
-@contextmanager
-def _open(name: str, mode: str) -> Iterator[IO[str]]:
-    if name == "-":
-        yield sys.stdin if mode == "r" else sys.stdout
-        return
-    try:
-        with Path(name).open(mode, encoding="utf-8-sig" if mode == "r" else "utf-8") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"cannot open {name}: {error.strerror}") from None
+def _rows(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, Record]]:
+    file = "standard input" if name == STANDARD else name
+    full = ((number, line) for number, line in lines if line.strip())
+    for row, (number, line) in enumerate(full):
+        where = f"{file}, line {number}"
+        yield row, Record(parse_object(line, where), where)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -106,7 +106,7 @@ class StageRun:
         model, optimizer = self.accelerator.prepare(self.backbone.model, optimizer)
         torch.manual_seed(self.recipe.seed)
         if found:
-            saved = store.load_resume(found[-1], optimizer)
+            saved = store.load_resume(found[-1], optimizer, len(stream.parts))
             saved |= store.after_evaluation(found[-1])
             stream.restore(saved["stream"])
             self.reduction.restore(saved["reduction"])
@@ -196,7 +196,7 @@ class StageRun:
         return evaluation_examples(self.task, self.stage.evaluation, self.stage.source_languages)
 
     @property
-    def _init(self) -> str:
+    def _init(self) -> Literal["pretrained", "random"]:
         return self.recipe.backbone.init if self.index == 0 else "pretrained"
 
     def _load(self) -> Backbone:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from xlgen.results.files import naming, write_atomically
+from xlgen.results.records import read_log
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds either the old content or the new, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+__all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The events of a log; a last line that a killed run left unfinished is skipped."""
-    if not path.exists():
-        return
-    # Not `splitlines`, which would also split at the U+2028 that a logged text may hold.
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    """The events of a log; lines that are damaged, as by a kill or a full disk, are skipped."""
+    yield from read_log(path).events
 
 
 EVALUATION = ("evaluated", "figure", "xlrs")
@@ -53,7 +40,7 @@ class Tracker:
             line = json.dumps(
                 {"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False
             )
-            with self.path.open("a", encoding="utf-8") as file:
+            with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
             self._tell(event, step, fields)
 

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import TRAIN, DataError, Reader, check_held, readers
-from xlgen.delimited import NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
+from xlgen.delimited import LONGEST, NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
 from xlgen.registry import InputError
+from xlgen.untrusted import NotJsonError, parse_json
+
+
+def _check_separator(text: str) -> str:
+    if any(sign in text for sign in '\r\n\0"'):
+        raise ValueError("it cannot hold a line end, a quotation mark or a NUL")
+    return text
+
+
+Separator: TypeAlias = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_check_separator)]
+"""What is between the fields of a line."""
 
 
 class FileOptions(Config):
@@ -31,7 +41,7 @@ class FileOptions(Config):
     """Of splits that hold some languages only: ``{train: [en]}``."""
     same_file_for_all_splits: bool = False
     """Whether one file may be what a model is trained on and what it is evaluated on."""
-    separator: str | None = Field(default=None, min_length=1)
+    separator: Separator | None = None
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
     quoting: bool | None = None
     """Whether quotation marks enclose the fields of a CSV file. If None, they do, unless tabs separate the fields and
@@ -80,15 +90,30 @@ class FileReader(Reader):
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Numbered lines of a UTF-8 file, without a byte order mark. Splits at newlines only, not at U+2028."""
         try:
-            with TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="\n") as file:
-                for number, line in enumerate(file, start=1):
-                    yield number, line.rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise not_utf8(path) from None
+            with open_bytes(path) as file:
+                yield from decoded(file, str(path))
         except NOT_GZIP as error:
             raise DataError(f"{path} is not whole gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+    def whole(self, path: Path, largest: int) -> str:
+        """The text of a UTF-8 file, without a byte order mark, of at most ``largest`` bytes. Raises DataError."""
+        try:
+            with open_bytes(path) as file:
+                data = bytearray()
+                while len(data) <= largest and (more := file.read(2**20)):
+                    data += more
+        except NOT_GZIP as error:
+            raise DataError(f"{path} is not whole gzip data: {error}") from None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from None
+        if len(data) > largest:
+            raise DataError(f"{path} holds more than {largest:,} bytes, and at most so many are read as one value")
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 text, from byte {error.start + 1} on") from None
 
     def rows(
         self, path: Path, separator: str | None, quoting: bool | None, columns: Sequence[str] = ()
@@ -127,14 +152,37 @@ def not_utf8(path: Path) -> DataError:
     return DataError(f"{path} is not UTF-8 text")
 
 
+def decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines of UTF-8 text without their ends. Raises DataError with the line for any other, and for one over
+    :data:`xlgen.delimited.LONGEST`."""
+    lines = numbered_lines(file, name)
+    while True:
+        try:
+            number, line = next(lines)
+        except StopIteration:
+            return
+        except NotUtf8Error:
+            raise DataError(f"{name} is not UTF-8 text but UTF-16; save it as UTF-8") from None
+        if len(line) >= LONGEST:
+            raise DataError(f"{name}, line {number} is longer than {LONGEST >> 20} MiB")
+        try:
+            yield number, line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{name} is not UTF-8 text: line {number}, byte {error.start + 1} ({line[error.start]:#04x}); "
+                "convert it, for instance with `iconv -f LATIN1 -t UTF-8`"
+            ) from None
+
+
 def parse_object(line: str, where: str) -> dict[str, Any]:
     """The JSON object in ``line``. Raises DataError for anything else, and for text that no encoding can hold."""
     try:
-        fields = json.loads(line)
-        # JSON may spell half of a surrogate pair, which is no character; tokenizers refuse it without saying where.
-        json.dumps(fields, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
+        fields = parse_json(line, where)
+        if "\\u" in line:
+            # JSON may spell half of a surrogate pair, which is no character; tokenizers refuse it without saying where.
+            json.dumps(fields, ensure_ascii=False).encode()
+    except NotJsonError as error:
+        raise DataError(str(error)) from None
     except ValueError as error:
         raise DataError(f"{where} cannot be read: {error}") from None
     if not isinstance(fields, dict):

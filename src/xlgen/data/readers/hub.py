@@ -79,6 +79,23 @@ class HubOptions(Config):
     """Whether ``train`` and ``validation`` or ``test`` may be the same rows, as ``splits: {test: train}`` has it."""
 
 
+def check_format(builder: Any, name: str) -> None:
+    """Raise DataError for a data set that is not of parquet, JSON, CSV or text: others may be pickled, and run code.
+
+    ``builder``: what ``datasets`` would read it with.
+    """
+    from datasets.packaged_modules.csv.csv import Csv
+    from datasets.packaged_modules.json.json import Json
+    from datasets.packaged_modules.parquet.parquet import Parquet
+    from datasets.packaged_modules.text.text import Text
+
+    if not isinstance(builder, Parquet | Json | Csv | Text):
+        raise DataError(
+            f"data set {name!r} is read by {type(builder).__name__}, and only parquet, JSON, CSV and text files are: "
+            "other formats may run code. Convert a copy that you trust to parquet"
+        )
+
+
 @readers.register("hub")
 class HubReader(Reader):
     """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts, class labels as their names.
@@ -138,6 +155,7 @@ class HubReader(Reader):
 
         where: dict[str, Any] = {"data_files": files, "revision": self.options.revision}
         builder = load_dataset_builder(name, config, **where)
+        check_format(builder, name)
         found = text_rows(builder, split, self.options.streaming)
         if found is not None:
             return found, builder.info.features

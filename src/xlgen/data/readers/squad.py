@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pydantic import field_validator
@@ -11,7 +10,9 @@ from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import FileOptions, FileReader
 from xlgen.squad_format import Question, questions
+from xlgen.untrusted import NotJsonError, parse_json
 
+_LARGEST = 2**31
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -44,9 +45,9 @@ class SquadReader(FileReader):
         """Rows of the file. Raises DataError where an answer does not stand at its offset."""
         path = self.path(language, split)
         try:
-            data = json.loads("\n".join(line for _, line in self.lines(path)))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path} is not valid JSON: {error}") from None
+            data = parse_json(self.whole(path, _LARGEST), str(path))
+        except NotJsonError as error:
+            raise DataError(str(error)) from None
         try:
             for question in questions(data):
                 record = self._record(question, str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
-from xlgen.data.readers.files import FileOptions, FileReader
+from xlgen.data.readers.files import FileOptions, FileReader, Separator
 
 _DOCUMENT = "-DOCSTART-"
 _ID = "# sent_id ="
@@ -16,7 +16,7 @@ _ID = "# sent_id ="
 class TaggedOptions(FileOptions):
     """Where the files are, and what stands between their columns."""
 
-    separator: str | None = "\t"
+    separator: Separator | None = "\t"
     """None: any white space (CoNLL-2003, XGLUE)."""
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import field_validator
+
 from xlgen.data.examples import Record
 from xlgen.data.readers import readers
-from xlgen.data.readers.files import FileOptions, FileReader
+from xlgen.data.readers.files import FileOptions, FileReader, Separator
 
 
 class TsvOptions(FileOptions):
     """Where the files are, and what their columns are called."""
 
-    separator: str | None = "\t"
+    separator: Separator | None = "\t"
     """None: any white space."""
     columns: tuple[str, ...] = ()
     """Names in the order of the file; by default the first line has them."""
+
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in names or len(set(names)) != len(names):
+            raise ValueError("each column needs a name of its own")
+        return names
 
 
 @readers.register("tsv")

@@ -51,7 +51,7 @@ def run_baseline(
     task."""
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
-    if folder.state.get("status") == "done":
+    if folder.state.status == "done":
         return folder
     folder.set_state(stage=0, step=0, status="running")
     evaluation = recipe.stages[-1].evaluation

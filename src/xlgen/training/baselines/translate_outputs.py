@@ -6,15 +6,11 @@ as well as a careful model's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field
-
-from xlgen.config import Config, Evaluation, Recipe
+from xlgen.config import Beams, Config, Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.translation import Translator
@@ -22,6 +18,9 @@ from xlgen.languages import Language
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.lid import load as load_identifier
 from xlgen.registry import InputError
+from xlgen.results.files import step_folders
+from xlgen.results.recipes import read_resolved
+from xlgen.results.records import read_predictions
 from xlgen.training.baselines import Baseline, baselines
 
 
@@ -37,15 +36,15 @@ class TranslateOutputsOptions(Config):
     translates all, and says that its translator copies what is in the target language already."""
     source: str = "en"
     """The language that the translator is told the outputs are in."""
-    num_beams: int = Field(default=1, ge=1)
+    num_beams: Beams = 1
 
 
 def newest_predictions(run: Path) -> Path:
     """The folder of the last step that ``run`` predicted at. Raises InputError where there is none."""
-    folders = sorted(run.glob("predictions/step-*"), key=lambda folder: int(folder.name.removeprefix("step-")))
+    folders = step_folders(run / "predictions")
     if not folders:
         raise InputError(f"{run} holds no predictions; give the folder of a run that has been evaluated")
-    return folders[-1]
+    return folders[-1][1]
 
 
 @baselines.register("translate-outputs")
@@ -93,12 +92,11 @@ class TranslateOutputs(Baseline):
 
 def _predictions(file: Path) -> dict[str, dict[str, Any]]:
     """The rows of a file of predictions, by id."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
-    return {row["id"]: row for row in rows}
+    return {str(row.get("id")): row for row in read_predictions(file)}
 
 
 def _check_task(run: Path, recipe: Recipe) -> None:
-    theirs = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))["recipe"]["stages"][-1]["task"]
+    theirs = read_resolved(run).stage.get("task")
     ours = recipe.stages[-1].task
     if theirs != ours:
         raise InputError(f"{run} was evaluated on the task {theirs}, and the translated outputs are to be on {ours}")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
-from xlgen.config import Config, Evaluation, Recipe
+from xlgen.config import Beams, Config, Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.generation.cleanup import clean
@@ -32,7 +30,7 @@ class TranslateTestOptions(Config):
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
     pivot: str = "en"
     """The language that the finetuned model works in."""
-    num_beams: int = Field(default=1, ge=1)
+    num_beams: Beams = 1
     """Of the translations; the task's own decoding is the evaluation's."""
 
 

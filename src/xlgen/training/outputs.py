@@ -1,0 +1,81 @@
+"""One's own inputs and outputs of ``xlgen predict``: no input is written over, and no output lost before a new one."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from xlgen.data.readers import DataError
+from xlgen.data.readers.files import decoded
+from xlgen.registry import InputError
+from xlgen.results.files import naming
+from xlgen.untrusted import check_regular
+
+STANDARD = "-"
+"""Standard input, or standard output."""
+
+
+@contextmanager
+def open_lines(name: str) -> Iterator[Iterator[tuple[int, str]]]:
+    """The numbered lines of a UTF-8 file or of standard input. Raises DataError where they cannot be read."""
+    if name == STANDARD:
+        yield decoded(_standard_input(), "standard input")
+        return
+    try:
+        check_regular(Path(name))
+        with Path(name).open("rb") as file:
+            yield decoded(file, name)
+    except FileNotFoundError:
+        raise DataError(f"no file {name}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _standard_input() -> BinaryIO:
+    return sys.stdin.buffer
+
+
+def check_apart(target: str, source: str) -> None:
+    """Raise InputError where ``target`` is the file that ``source`` is: by name, or by a link of either kind."""
+    if target == STANDARD:
+        return
+    there = here = None
+    with suppress(OSError, ValueError, AttributeError):  # what is not there, or is no file, is no other one
+        there = Path(target).stat()
+        here = os.fstat(_standard_input().fileno()) if source == STANDARD else Path(source).stat()
+    if there and here and os.path.samestat(there, here) and stat.S_ISREG(there.st_mode):
+        raise InputError(f"{target} is the input too, and writing would empty it; choose another --output")
+
+
+@contextmanager
+def open_output(name: str) -> Iterator[IO[str]]:
+    """What is written to a file, which takes the place of an older one when all of it is there.
+
+    Until then, and where that fails, it is in ``NAME.part``, which is removed where nothing was written. Pipes and
+    devices are written directly. Raises InputError where ``name`` cannot be written.
+    """
+    if name == STANDARD:
+        yield sys.stdout
+        return
+    final = Path(name).resolve()
+    if final.exists() and not final.is_file():
+        with naming(name), final.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    partial = final.with_name(f"{final.name}.part")
+    try:
+        with naming(name), partial.open("w", encoding="utf-8") as file:
+            yield file
+        with naming(name):
+            partial.replace(final)
+    except BaseException as error:
+        if partial.is_file() and partial.stat().st_size == 0:
+            partial.unlink()
+        elif partial.is_file() and isinstance(error, InputError):
+            raise type(error)(f"{error}. What was done before is in {partial}") from None
+        raise
