@@ -82,3 +82,15 @@ def test_a_recipe_that_is_not_a_runs(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"name": "x", "task": "pocket-summaries"}))
     with pytest.raises(InputError, match="not the resolved recipe"):
         find_runs(tmp_path)
+
+
+def test_a_baseline_is_called_by_its_name_and_training_takes_what_its_rates_say(tmp_path: Path) -> None:
+    write_run(tmp_path / "lead", steps=(0,))
+    path = tmp_path / "lead" / "recipe.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data["recipe"]["baseline"] = {"name": "lead", "tokens": 64}
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert read_run(tmp_path / "lead").method == "lead"
+    write_run(tmp_path / "run")  # 600 steps, half a step a second
+    run = read_run(tmp_path / "run")
+    assert (run.method, run.seconds) == ("full", 1200.0)

@@ -113,8 +113,9 @@ class Resolved:
 
     @property
     def method(self) -> str:
-        """The name by which tables know the method."""
-        return str(self.recipe.get("report_as") or (self.stage.get("adaptation") or {}).get("method") or "")
+        """The name by which tables know the method: ``report_as``, or a baseline's own name, or the adaptation's."""
+        baseline, adaptation = self.recipe.get("baseline") or {}, self.stage.get("adaptation") or {}
+        return str(self.recipe.get("report_as") or baseline.get("name") or adaptation.get("method") or "")
 
     @property
     def backbone(self) -> str:

@@ -99,10 +99,13 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long training and its evaluations took, from the last logged rate; None where nothing trained."""
-        last = self.steps[-1] if self.steps else {}
-        rate = finite(last.get("steps_per_second"))
-        return finite(last["step"] / rate) if rate else None
+        """How long training took, from the logged rates, evaluations aside; None where nothing trained."""
+        total, done = 0.0, 0
+        for step in self.steps:
+            rate = finite(step.get("steps_per_second"))
+            total += (step["step"] - done) / rate if rate else 0.0
+            done = step["step"]
+        return finite(total) or None
 
     @property
     def padding(self) -> float | None:

@@ -12,7 +12,12 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.registry import InputError, Registry
-from xlgen.training.evaluation import evaluation_examples, score_rows, write_predictions
+from xlgen.training.evaluation import (
+    empty_inputs,
+    evaluation_examples,
+    score_rows,
+    write_predictions,
+)
 from xlgen.training.folder import RunFolder
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.trackers import Watch
@@ -73,6 +78,8 @@ def run_baseline(
     sources = recipe.stages[-1].source_languages
     settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
+        counts = {"examples": len(predicted), "cropped_sources": 0, "empty_inputs": empty_inputs(predicted)}
+        tracker.log("evaluated", 0, language=language, **counts)
         for row in score_rows(predicted, task, language, *settings):
             tracker.log("figure", 0, **asdict(row))
     folder.set_state(stage=0, step=0, status="done")
@@ -87,4 +94,5 @@ def _row(example: LabelledExample, text: str, task: Task) -> dict[str, Any]:
         "prediction": task.with_newlines(without_tokens(text)),
         "raw": shown(text),
         "references": list(map(task.with_newlines, example.references)),
+        **({"empty_input": True} if example.is_empty else {}),
     }
