@@ -25,6 +25,7 @@ from xlgen.training import checkpoints as store
 from xlgen.training.folder import FolderError
 from xlgen.training.interrupt import InterruptedRunError
 from xlgen.training.loop import TrainingDivergedError
+from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
 from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
 
@@ -192,7 +193,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    class Stopping:
+    class Stopping(NoProgress):
         def task(self, name: str, total: int, done: int) -> Any:
             return lambda count: os.kill(os.getpid(), signal.SIGINT) if name.startswith("training") else None
 

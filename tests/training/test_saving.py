@@ -20,6 +20,7 @@ from xlgen.training import checkpoints as store
 from xlgen.training import stage as module
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import InterruptedRunError
+from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
 
 PLATEAU = {"metric": "correct_language_rate", "patience": 0, "threshold": 100.0}
@@ -124,7 +125,7 @@ def test_a_kill_during_an_evaluation(
     assert weights(tmp_path / "run") == weights(whole)
 
 
-class Terminating:
+class Terminating(NoProgress):
     """Sends the signal while inputs are generated for."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
@@ -173,7 +174,7 @@ def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[.
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-9"]
 
 
-class Stopping:
+class Stopping(NoProgress):
     """Asks the run to stop while it trains."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:

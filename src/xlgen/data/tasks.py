@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
@@ -136,14 +136,21 @@ class Task:
         return codes
 
     def examples(
-        self, language: str, split: str, limit: int | None = None, labelled: bool = True
+        self,
+        language: str,
+        split: str,
+        limit: int | None = None,
+        labelled: bool = True,
+        *,
+        counted: Callable[[str, Iterator[Record]], Iterator[Record]] = lambda name, rows: rows,
     ) -> list[LabelledExample]:
         """The first ``limit`` examples of one language and split. Raises DataError where there are none.
 
         Of what is ranked, the last group is taken whole, with those of its rows that are behind the limit. Without
-        ``labelled`` their labels are not looked at, and need not be there.
+        ``labelled`` their labels are not looked at, and need not be there. ``counted`` shows how many rows were read.
         """
-        found = iter(self.reader.read(language, self.config.splits.get(split, split)))
+        rows_of = self.reader.read(language, self.config.splits.get(split, split))
+        found = iter(counted(f"reading {self.config.name} in {language}", iter(rows_of)))
         rows = list(islice(found, limit))
         if self.config.group is not None and rows:
             last = field(rows[-1], self.config.group)

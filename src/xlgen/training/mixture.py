@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,20 +14,23 @@ from typing import NamedTuple
 from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, Stage, Unlabelled, validate
 from xlgen.data.batches import BatchStream, Part
-from xlgen.data.examples import EncodedExample
+from xlgen.data.examples import EncodedExample, Record
 from xlgen.data.objectives import Passage, objectives
-from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.readers import UNLABELLED, DataError, Reader, build_reader
 from xlgen.data.tasks import Task, interleave
 from xlgen.data.templates import field
 from xlgen.languages import Language
 from xlgen.registry import InputError
 from xlgen.training.coverage import Coverage, measure, measure_examples
+from xlgen.training.progress import SILENT, Progress
 from xlgen.training.translate_train import translated
 
 log = logging.getLogger(__name__)
 
 # Texts of an unlabelled corpus that say how well the vocabulary covers a language.
 _SAMPLED = 2_000
+# Texts that take seconds to tokenize.
+_MANY = 20_000
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,20 @@ class Built(NamedTuple):
 
 
 def build_stream(
-    recipe: Recipe, stage: Stage, task: Task | None, backbone: Backbone, place: Path | None = None
+    recipe: Recipe,
+    stage: Stage,
+    task: Task | None,
+    backbone: Backbone,
+    place: Path | None = None,
+    progress: Progress = SILENT,
 ) -> Built:
     """The endless batches of a stage, with what there is to know of them. Raises DataError and InputError."""
     parts, report, coverage = [], None, {}
     if task is not None:
-        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place)
+        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place, progress)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
-    corpora: _Corpora = {}
+    corpora = _Corpora(progress)
     for number, unlabelled in enumerate(stage.unlabelled):
         parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed, corpora))
     texts: dict[str, list[str]] = {}
@@ -77,14 +85,17 @@ def build_stream(
 
 
 def labelled(
-    stage: Stage, task: Task, backbone: Backbone, place: Path | None = None
+    stage: Stage, task: Task, backbone: Backbone, place: Path | None = None, progress: Progress = SILENT
 ) -> tuple[list[EncodedExample], DataReport, dict[str, Coverage]]:
     """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
     config, limit = task.config, stage.training.train_examples
     # A model may have fewer positions than the task allows tokens.
     longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
-    rows = interleave([task.examples(language, "train", limit) for language in sources], limit)
+    found = []
+    for language in sources:
+        found.append(task.examples(language, "train", limit, counted=progress.count))
+    rows = interleave(found, limit)
     if stage.translate_train is not None:
         rows = translated(rows, stage, task, place)
     # A translator may run on; that is no fault in the labels that somebody has to know of before training.
@@ -93,7 +104,8 @@ def labelled(
     )
     check_separator(config.line_separator, backbone)
     # The labels of a head are no text.
-    backbone.learn(text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0])))
+    written = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
+    tokenize(backbone, written, config.name, progress)
     encoded: list[EncodedExample] = []
     cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
     unknown_id = backbone.tokenizer.unk_token_id
@@ -142,6 +154,13 @@ def labelled(
     return encoded, report, measure_examples(by_language, backbone, config.head is None)
 
 
+def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Progress) -> None:
+    """Tokenize ``texts`` together; many of them take a while, and are announced."""
+    done = (progress if len(texts) >= _MANY else SILENT).task(f"tokenizing {name}", len(texts), 0)
+    backbone.learn(texts)
+    done(len(texts))
+
+
 def check_separator(separator: str | None, backbone: Backbone) -> None:
     """Raise InputError for a ``line_separator`` that the backbone cannot write."""
     if separator is not None and (unknown := backbone.text.pieces(separator).unknown):
@@ -165,8 +184,21 @@ def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
     )
 
 
-_Corpora = dict[tuple[str, str], list[Passage]]
-"""Text that was read, by corpus and language: several objectives may make examples of the same."""
+class _Corpora(dict[tuple[str, str], list[Passage]]):
+    """Text that was read, by corpus and language: several objectives may make examples of the same."""
+
+    def __init__(self, progress: Progress = SILENT) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def read(self, reader: Reader, where: str, code: str, backbone: Backbone) -> None:
+        """Read and tokenize the text of one language, unless it is there."""
+        if (where, code) in self:
+            return
+        self[where, code] = _passages(
+            self.progress.count(f"reading text in {code}", reader.read(code, UNLABELLED)), code
+        )
+        tokenize(backbone, [passage.text for passage in self[where, code]], f"text in {code}", self.progress)
 
 
 def _unlabelled(
@@ -185,9 +217,7 @@ def _unlabelled(
     objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
     where = json.dumps(config.corpus, sort_keys=True)
     for code in codes:
-        if (where, code) not in corpora:
-            corpora[where, code] = _passages(reader, code)
-            backbone.learn(passage.text for passage in corpora[where, code])
+        corpora.read(reader, where, code, backbone)
     texts = {
         code: [
             chunk
@@ -226,14 +256,14 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
     """What makes examples of unlabelled text outside of training, spread evenly over its languages."""
 
     def make(text: Unlabelled, count: int) -> list[EncodedExample]:
-        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, {})
+        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, _Corpora())
         count = min(count, part.size)
         return [part.make(place * part.size // count, 0) for place in range(count)]
 
     return make
 
 
-def _passages(reader: Reader, code: str) -> list[Passage]:
+def _passages(records: Iterable[Record], code: str) -> list[Passage]:
     """The unlabelled text of one language."""
     return [
         Passage(
@@ -243,7 +273,7 @@ def _passages(reader: Reader, code: str) -> list[Passage]:
             translation_language=record.fields.get("translation_language"),
             sentences=tuple(record.fields.get("sentences", ())),
         )
-        for record in reader.read(code, "unlabelled")
+        for record in records
     ]
 
 

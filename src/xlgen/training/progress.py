@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+Item = TypeVar("Item")
+_SHOWN_AT, _MANY = 1_000, 50_000
 
 
 class Progress(Protocol):
@@ -17,6 +20,9 @@ class Progress(Protocol):
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin a piece of work; the function returned says that so many more units are done."""
 
+    def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
+        """``items``, of which nobody knows how many there are, counted while they are taken."""
+
 
 class NoProgress:
     """Shows nothing."""
@@ -24,6 +30,13 @@ class NoProgress:
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin nothing."""
         return lambda count: None
+
+    def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
+        """``items``."""
+        return items
+
+
+SILENT = NoProgress()
 
 
 class TerminalProgress:
@@ -55,6 +68,9 @@ class TerminalProgress:
         except OSError:  # the terminal was closed
             return lambda units: None
         count = done
+        if total >= _MANY and not self._console.is_terminal:
+            with suppress(OSError):
+                self._console.print(f"{name}: {count}/{total}", highlight=False)
 
         def advance(units: int) -> None:
             nonlocal count
@@ -69,3 +85,23 @@ class TerminalProgress:
                 self._console.print(f"{name}: {count}/{total}", highlight=False)
 
         return advance
+
+    def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
+        """``items``: a bar without an end, or a line for every 50,000."""
+        taken = 0
+        try:
+            bar = self._bars.add_task(name, total=None, visible=False)
+        except OSError:
+            yield from items
+            return
+        for item in items:
+            yield item
+            taken += 1
+            if taken % _SHOWN_AT:
+                continue
+            with suppress(OSError):
+                self._bars.update(bar, completed=taken, visible=True)
+                if not self._console.is_terminal and taken % _MANY == 0:
+                    self._console.print(f"{name}: {taken:,}", highlight=False)
+        with suppress(OSError):
+            self._bars.update(bar, visible=False)

@@ -81,7 +81,8 @@ class StageRun:
         self.method = build_method(self.stage.adaptation)
         self.method.prepare(self.backbone, self.recipe.seed)
         # 3. Make the batches.
-        stream, report, coverage = build_stream(self.recipe, self.stage, self.task, self.backbone, self.place)
+        given = self.recipe, self.stage, self.task, self.backbone, self.place, self.progress
+        stream, report, coverage = build_stream(*given)
         for part in stream.parts:
             self.method.check_data(part.task, part.languages)
         if self.task is not None:
@@ -171,8 +172,8 @@ class StageRun:
 
     def _depth(self) -> int:
         """How many batches are made ahead."""
-        asked = self.stage.training.prefetch
-        return asked if asked is not None else 0 if self.accelerator.device.type == "cpu" else _AHEAD
+        usual = 0 if self.accelerator.device.type == "cpu" else _AHEAD
+        return usual if self.stage.training.prefetch is None else self.stage.training.prefetch
 
     def _penalty(self) -> Penalty | None:
         """The stage's penalty, measured from where training starts."""
@@ -246,8 +247,7 @@ class StageRun:
 
     def saves_at(self, step: int) -> bool:
         """Whether ``step`` ends in a checkpoint."""
-        every = self.stage.training.save_every
-        return step % every == 0 if every else self.evaluates_at(step)
+        return step % every == 0 if (every := self.stage.training.save_every) else self.evaluates_at(step)
 
     def evaluate(self, step: int, stop: Callable[[], bool]) -> None:
         """Generate and score. Raises InterruptedRunError where the run is asked to stop meanwhile."""
