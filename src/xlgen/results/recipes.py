@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from xlgen.languages import Language, UnknownLanguageError
 from xlgen.registry import InputError
 from xlgen.results.files import check_format
 from xlgen.results.records import LARGEST
@@ -121,6 +122,14 @@ class Resolved:
     def backbone(self) -> str:
         """The name of what training starts from; empty where the recipe does not say."""
         return str((self.recipe.get("backbone") or {}).get("name") or "")
+
+
+def canonical(code: str) -> str:
+    """The canonical code of a language; an unknown one stays as it is."""
+    try:
+        return Language.parse(code).code
+    except UnknownLanguageError:
+        return code
 
 
 def read_resolved(folder: Path) -> Resolved:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlgen.languages import Language, UnknownLanguageError
 from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.registry import InputError
 from xlgen.results.files import finite
-from xlgen.results.recipes import read_resolved
+from xlgen.results.recipes import canonical, read_resolved
 from xlgen.results.records import read_log, read_state
 from xlgen.shipped import find_task
 from xlgen.untrusted import check_utf8
@@ -190,14 +189,6 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
         figures=figures,
         evaluations=tuple(event for event in events if event["event"] == "evaluated"),
     )
-
-
-def canonical(code: str) -> str:
-    """The canonical code of a language; an unknown one stays as it is."""
-    try:
-        return Language.parse(code).code
-    except UnknownLanguageError:
-        return code
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:

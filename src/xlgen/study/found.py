@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlgen.registry import InputError
-from xlgen.results.recipes import Resolved, read_resolved
+from xlgen.results.recipes import Resolved, canonical, read_resolved
 from xlgen.results.records import read_state
-from xlgen.results.runs import canonical
 from xlgen.untrusted import check_utf8
 
 
