@@ -154,7 +154,7 @@ def test_workers_end_with_the_study_having_saved(end: str, study: Path, whole: P
     for folder in folders:
         (saved,) = store.checkpoints(folder / "checkpoints")
         assert store.read_about(saved).step == steps(folder)[-1][0] < STEPS, "it stopped in the middle, having saved"
-        assert RunFolder(folder).state["status"] == "interrupted"
+        assert RunFolder(folder).state.status == "interrupted"
     for run in load_study(str(study)).runs:
         train(run.recipe, tmp_path / "out" / "runs" / run.name, resume=True)
         assert steps(tmp_path / "out" / "runs" / run.name) == steps(whole / run.name)

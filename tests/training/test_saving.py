@@ -89,7 +89,7 @@ def test_an_evaluation_that_fails_costs_no_training(
     working = getattr(module, failing)
 
     def sometimes(*arguments: Any) -> Any:
-        return fail() if RunFolder(tmp_path / "run").state.get("step", 0) >= at else working(*arguments)
+        return fail() if (RunFolder(tmp_path / "run").state.step or 0) >= at else working(*arguments)
 
     at = step if save_every is None or last else 4
     with pytest.MonkeyPatch.context() as patch:
@@ -114,7 +114,7 @@ def test_a_kill_during_an_evaluation(
     working = getattr(place, name)
 
     def sometimes(*arguments: Any) -> Any:
-        return kill() if RunFolder(tmp_path / "run").state.get("step", 0) >= step else working(*arguments)
+        return kill() if (RunFolder(tmp_path / "run").state.step or 0) >= step else working(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, name, sometimes)
