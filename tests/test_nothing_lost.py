@@ -222,3 +222,47 @@ def test_predict_says_so(checkpoint: Callable[[str], Path], tmp_path: Path, refu
     words = ("--language", "th", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl")
     assert "tokenizer's vocabulary" in refused("predict", tmp_path / "run", *words)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_older_labels_stay_where_the_comparison_fails(tmp_path: Path) -> None:
+    outputs, labels = write(tmp_path / "a.jsonl", ROWS), write(tmp_path / "labels.jsonl", ["old"])
+    for other in (tmp_path / "none.jsonl", write(tmp_path / "bad.jsonl", ["{"])):
+        with pytest.raises(InputError):
+            score_files([str(outputs), str(other)], metrics=["rougeL"], faults=labels)
+        assert labels.read_text(encoding="utf-8") == "old\n"
+    score_files([str(outputs)], metrics=["rougeL"], faults=labels)
+    assert "wrong-language" in labels.read_text(encoding="utf-8") or '"ok"' in labels.read_text(encoding="utf-8")
+
+
+def test_an_id_with_half_a_surrogate_pair_is_written(tmp_path: Path) -> None:
+    row = '{"id": "\\ud800", "language": "fr", "prediction": "un chat", "references": ["un chat"]}'
+    labels = tmp_path / "labels.jsonl"
+    score_files([str(write(tmp_path / "a.jsonl", [row]))], metrics=["rougeL"], faults=labels)
+    assert json.loads(labels.read_text(encoding="utf-8"))["id"] == "\ufffd"
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "recipe.yaml", "checkpoints/step-600/model.safetensors"])
+def test_no_output_takes_the_place_of_a_file_of_a_run(name: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    place = tmp_path / "run" / "checkpoints" / "step-600"
+    place.mkdir(parents=True)
+    (place / "checkpoint.json").write_text("{}", encoding="utf-8")
+    outputs = write(tmp_path / "a.jsonl", ROWS)
+    with pytest.raises(InputError, match="choose another --faults"):
+        score_files([str(outputs)], metrics=["rougeL"], faults=tmp_path / "run" / name)
+
+
+@pytest.mark.parametrize(
+    "adaptation",
+    [
+        {"method": "adapters", "bottleneck_dim": 10**9},
+        {"method": "lora", "rank": 10**9},
+        {"method": "prompt", "num_virtual_tokens": 10**9},
+        {"method": "madx", "task_bottleneck_dim": 10**9},
+    ],
+)
+def test_sizes_that_no_machine_holds_are_refused(adaptation: dict[str, Any]) -> None:
+    from xlgen.adaptation.base import build_method
+
+    with pytest.raises(InputError, match="less than or equal"):
+        build_method(adaptation)

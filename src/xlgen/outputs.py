@@ -13,6 +13,8 @@ from typing import TextIO
 
 from xlgen.registry import InputError
 
+_OF_A_RUN = ("recipe.yaml", "metrics.jsonl", "state.json", "run.lock", "summary.json")
+
 
 def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -> None:
     """Refuse an output that is one of the ``inputs``, by any name or link, or is in a folder that is read as one.
@@ -26,6 +28,17 @@ def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -
             raise InputError(f"{path} is an input too, and writing would replace it; choose another {option}")
         if Path(name).is_dir() and path.resolve().parent == Path(name).resolve():
             raise InputError(f"{path} would be in {name}, which is read as an input; choose another {option}")
+    check_no_run(path, option)
+
+
+def check_no_run(path: Path, option: str) -> None:
+    """Refuse an output in a checkpoint, or in place of a file of a run. Raises InputError."""
+    where = path.resolve()
+    if (where.parent / "checkpoint.json").is_file():
+        raise InputError(f"{path} would be in a checkpoint; choose another {option}")
+    is_of_a_run = any((folder / "recipe.yaml").is_file() for folder in list(where.parents)[:3])
+    if is_of_a_run and where.is_file() and where.name in _OF_A_RUN:
+        raise InputError(f"{path} is a file of a run; choose another {option}")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from xlgen.pocket import world
 from xlgen.registry import InputError
 from xlgen.report.decision import decision_page
 from xlgen.results.rows import load, of_runs
-from xlgen.study.auto import Decision, UndecidedError, auto, choose, plan
+from xlgen.study.auto import METHODS, Decision, UndecidedError, auto, choose, plan
 from xlgen.study.lanes import Lane
 from xlgen.study.plan import PlannedRun
 from xlgen.training.evaluation import evaluation_examples
@@ -176,6 +176,11 @@ def test_what_is_tried(recipe: Path) -> None:
     assert study.search is not None and study.search.criterion == {"name": "label-free", "threshold": 90}
     (stage,) = plan(read(recipe, evaluation={"every": None}, training={"steps": 11}), 95, ()).runs[0].recipe.stages
     assert stage.evaluation.every == 2
+
+
+def test_a_default_that_is_written_makes_no_other_method(recipe: Path) -> None:
+    study = plan(read(recipe, adaptation={"method": "adapters", "bottleneck_dim": 64}), 95, METHODS)
+    assert [run.name for run in study.runs] == ["adapters", "full"]
 
 
 def test_the_source_is_evaluated_whatever_the_recipe_lists(recipe: Path) -> None:

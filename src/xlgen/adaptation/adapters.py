@@ -17,7 +17,7 @@ from xlgen.config import Config
 class AdapterOptions(Config):
     """C used 64 after every block, and 2,048 in one experiment with NLLB-200 (Appendix A)."""
 
-    bottleneck_dim: int = Field(default=64, ge=1)
+    bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
     placement: Literal["houlsby", "bapna", "parallel"] = "houlsby"
     """``houlsby``: after every attention (self and cross) and feed-forward block. ``bapna``: one a layer, after its
     feed-forward block (Bapna and Firat 2019, without their extra layer normalisation). ``parallel``: beside every

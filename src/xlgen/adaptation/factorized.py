@@ -22,8 +22,8 @@ from xlgen.backbones.checking import read_tensors
 class FactorizedOptions(HalvesOptions):
     """V: 50 + 50 vectors, seven unsupervised tasks in all languages, 200,000 steps in stage 1."""
 
-    num_language_tokens: int = Field(default=50, ge=1)
-    num_task_tokens: int = Field(default=50, ge=1)
+    num_language_tokens: int = Field(default=50, ge=1, le=65_536)
+    num_task_tokens: int = Field(default=50, ge=1, le=65_536)
     tasks: tuple[str, ...] = Field(
         default=(
             "prefix_lm",

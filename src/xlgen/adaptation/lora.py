@@ -16,8 +16,8 @@ from xlgen.config import Config
 class LoraOptions(Config):
     """Hu et al. adapt queries and values, in section 7.1 of all attention's matrices."""
 
-    rank: int = Field(default=8, ge=1)
-    alpha: float = Field(default=16, gt=0)
+    rank: int = Field(default=8, ge=1, le=16_384)
+    alpha: float = Field(default=16, gt=0, le=1e6)
     """The product is scaled by ``alpha / rank``."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Of the input of ``A``, while training."""

@@ -24,8 +24,8 @@ from xlgen.backbones.base import Backbone
 class MadxOptions(HalvesOptions):
     """Every language costs as much as one set of adapters: name the ``languages`` where the backbone knows many."""
 
-    language_bottleneck_dim: int = Field(default=64, ge=1)
-    task_bottleneck_dim: int = Field(default=64, ge=1)
+    language_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
+    task_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
 
 
 class AdapterTable(nn.Module):

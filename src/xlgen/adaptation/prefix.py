@@ -25,7 +25,7 @@ from xlgen.config import Config
 class PrefixOptions(Config):
     """Li and Liang used 10 for table-to-text and 200 for summarization."""
 
-    num_virtual_tokens: int = Field(default=100, ge=1)
+    num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
 
 
 @methods.register("prefix")

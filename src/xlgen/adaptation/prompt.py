@@ -26,7 +26,7 @@ _VECTORS = "encoder.prompt.vectors"
 class PromptOptions(Config):
     """V used 100 vectors, and studied 1, 10, 100 and 1,000; C used 100, at learning rate 0.01 (Appendix A)."""
 
-    num_virtual_tokens: int = Field(default=100, ge=1)
+    num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
     init: Literal["vocabulary", "first-5000", "text", "uniform"] = "vocabulary"
     """``vocabulary``: embeddings of tokens drawn from the whole vocabulary (V). ``first-5000``: of different tokens
     among the first 5,000 ids, which are the frequent ones. ``text``: of ``init_text``, repeated as often as needed.

@@ -54,4 +54,8 @@ def tokenizer(
         table.add_row(code, f"{rate:.2f}")
     out.print(table)
     numbers = f"{made.pieces:,} pieces, {made.parameters:,} parameters"
+    if made.pieces > 1.5 * pieces:
+        numbers += f" (more than the {pieces:,} asked for: single characters and special tokens need them)"
+    elif made.pieces < 0.7 * pieces:
+        numbers += f" (fewer than the {pieces:,} asked for: the corpus holds no more pairs of pieces that come twice)"
     out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

@@ -110,7 +110,9 @@ def _dry_run(
     left = sum(each.seconds or 0.0 for each in found)
     missing = sum(each.status != "done" for each in found)
     more = ", and more as the search goes on" if planned.search else ""
-    time = f"; about {_duration(left / workers)} with {workers} workers" if measures else ""
+    known = any(each.seconds for each in found)
+    time = f"; about {_duration(left / workers)} with {workers} workers" if known else ""
+    time = "; how long they would take is not known" if measures and missing and not known else time
     out.print(f"{missing} of {len(found)} runs are left{more}{time}", highlight=False)
 
 

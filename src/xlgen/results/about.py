@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,7 +85,7 @@ def read_about(folder: Path) -> About:
         known = {key: data[key] for key in About.__dataclass_fields__ if key in data}
         found = _ADAPTER.validate_json(json.dumps(known))  # from Python, strictness would want an instance
         _check_parts(found)
-        return found
+        return replace(found, source_languages=tuple(found.source_languages))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

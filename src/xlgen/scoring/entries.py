@@ -107,7 +107,7 @@ def _id(value: object) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InputError(f"id must be text or a whole number, not {describe(value)}")
-    return str(value)
+    return _mend(str(value))
 
 
 def _language(value: object, name: str) -> str:

@@ -70,11 +70,12 @@ def score_files(
     if faults is not None:
         check_output(faults, [*sources, *references, input, lid, *_files_in(options)], "--faults")
     chosen = subset_called(subset, lid or SMALL) if subset else None
-    found: list[Collected] = []
-    parallel = Sources(references, input, renamed or {})
-    for number, source in enumerate(sources):
-        bad = BadRows(strict)
-        with replacing(faults) if faults is not None and number == 0 else nullcontext() as file:
+    # The labels take the place of older ones when all else has gone well.
+    with replacing(faults) if faults is not None else nullcontext() as file:
+        found: list[Collected] = []
+        parallel = Sources(references, input, renamed or {})
+        for number, source in enumerate(sources):
+            bad = BadRows(strict)
             collected = score_records(
                 read_outputs(source, kind, parallel, say, separator=separator),
                 source,
@@ -85,23 +86,25 @@ def score_files(
                 metrics=found[0].asked if found else metrics,
                 subset=subset,
                 keep_ids=len(sources) == 2,
-                seen=_seen(file, progress, lid or SMALL),
+                seen=_seen(file if number == 0 else None, progress, lid or SMALL),
                 lid=lid,
                 options=options,
             )
-        _say_what_was_left_out(source, collected, bad, say)
-        found.append(collected)
-    if len(found) == 1:
-        return {"rows": figure_rows(found[0], bootstrap, seed, chosen)}
-    rows = [
-        {"file": source, **row}
-        for source, collected in zip(sources, found, strict=True)
-        for row in figure_rows(collected, bootstrap, seed, chosen)
-    ]
-    differences, pairs = compare(found[0], found[1], bootstrap, seed, chosen)
-    if not pairs["paired"]:
-        raise InputError(f"nothing to compare: no row of {sources[0]} has the language and id of one of {sources[1]}")
-    return {"rows": rows, "comparison": differences, "pairs": pairs}
+            _say_what_was_left_out(source, collected, bad, say)
+            found.append(collected)
+        if len(found) == 1:
+            return {"rows": figure_rows(found[0], bootstrap, seed, chosen)}
+        rows = [
+            {"file": source, **row}
+            for source, collected in zip(sources, found, strict=True)
+            for row in figure_rows(collected, bootstrap, seed, chosen)
+        ]
+        differences, pairs = compare(found[0], found[1], bootstrap, seed, chosen)
+        if not pairs["paired"]:
+            raise InputError(
+                f"nothing to compare: no row of {sources[0]} has the language and id of one of {sources[1]}"
+            )
+        return {"rows": rows, "comparison": differences, "pairs": pairs}
 
 
 def _files_in(options: MetricOptions | None) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from xlgen.adaptation.base import build_method
 from xlgen.config import Recipe
 from xlgen.languages import Language
 from xlgen.registry import InputError
@@ -100,7 +101,8 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
     evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
     # Whichever checkpoint is chosen must still be there.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
-    tried = list({json.dumps(each, sort_keys=True): each for each in (last.adaptation, *methods)}.values())
+    # What differs only in whether a default is written is one method.
+    tried = list({_whole(each): each for each in reversed((last.adaptation, *methods))}.values())[::-1]
     runs: list[PlannedRun] = []
     for number, adaptation in enumerate(tried):
         name = str(adaptation["method"])
@@ -110,6 +112,12 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
         runs.append(PlannedRun(name, recipe.model_copy(update={"name": name, "stages": (*before, stage)})))
     criterion = {"name": "label-free", "threshold": threshold}
     return Study(recipe.name, tuple(runs), SearchConfig(criterion=criterion))
+
+
+def _whole(adaptation: dict[str, Any]) -> str:
+    """A method with all of its options, as one text."""
+    options = build_method(adaptation).options.model_dump(mode="json")
+    return json.dumps({"method": adaptation["method"], **options}, sort_keys=True)
 
 
 def choose(results: Results, criterion: dict[str, Any]) -> tuple[Run, Choice]:

@@ -21,6 +21,7 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.data.templates import FIELD
 from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
+from xlgen.outputs import check_no_run
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.checking import check_scoring
@@ -39,12 +40,17 @@ from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.scored import Scored
 from xlgen.untrusted import file_name
 
+# Where `xlgen train --auto` leaves the checkpoint that it took.
+_CHOSEN = "chosen"
+
 
 def find_checkpoint(path: Path) -> Path:
     """A checkpoint's folder, or the newest one of a run's. Raises InputError."""
     if (path / "checkpoint.json").exists():
         return path
     found = store.checkpoints(path / "checkpoints")
+    if not found and (path / _CHOSEN / "checkpoint.json").exists():
+        return path / _CHOSEN
     if not found:
         raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
     return found[-1]
@@ -113,6 +119,8 @@ def predict_file(
         raise InputError(f"{checkpoint} was not trained on a task")
     check_head(str(checkpoint), head_of(about.head), task)
     check_apart(target, source)
+    if target != STANDARD:
+        check_no_run(Path(target), "--output")
     settings = {
         "cleanup": about.cleanup,
         "num_beams": beams,
@@ -128,7 +136,9 @@ def predict_file(
     with open_lines(source) as lines, open_output(target) as written:
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
-            row = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+            row: dict[str, Any] = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+            if example.is_empty:
+                row["empty_input"] = True
             unknown = sum(coverage.add(each, backbone) for each in example.texts)
             whole = list(example.words) or task.with_newlines(example.shown)
             more = {"input": whole, "cropped_tokens": cropped, "unknown_tokens": unknown}

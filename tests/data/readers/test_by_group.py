@@ -121,3 +121,29 @@ def load_task_from(task: dict[str, Any], data_dir: Path) -> Any:
         path = Path(folder) / "debian.yaml"
         path.write_text(yaml.safe_dump(task), encoding="utf-8")
         return load_task(str(path), data_dir)
+
+
+def test_a_split_that_no_value_fell_into_is_named(tmp_path: Path) -> None:
+    few = {"en": [{"doc": "a", "text": "x"}, {"doc": "a", "text": "y"}]}
+    found = reader(tmp_path, few)
+    messages = 0
+    for split in SPLITS:
+        try:
+            assert len(list(found.read("en", split))) == 2
+        except DataError as error:
+            assert "give other shares or another seed" in str(error)
+            messages += 1
+    assert messages == 2
+
+
+def test_the_docs_show_all_of_its_options(tmp_path: Path) -> None:
+    import re
+
+    import yaml
+
+    page = (Path(__file__).resolve().parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (block,) = (each for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "by-group" in each)
+    options = yaml.safe_load(block)["reader"]
+    assert options.pop("name") == "by-group"
+    assert set(options) == set(ByGroupOptions.model_fields)
+    validate(ByGroupOptions, options, "here")

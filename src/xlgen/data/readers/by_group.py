@@ -55,6 +55,7 @@ class ByGroupReader(Reader):
         super().__init__(options, data_dir)
         self._reader = build_reader(self.options.reader, data_dir, f"split_by: {self.options.split_by}")
         self._found: dict[str, dict[str, list[Record]]] = {}
+        self._empty: dict[str, set[str]] = {}
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The rows of ``split``, in their order. Raises DataError for a row without the field."""
@@ -62,6 +63,11 @@ class ByGroupReader(Reader):
             raise DataError(f"the data is split into {', '.join(self.options.shares)}, and has no split {split!r}")
         if language not in self._found:
             self._found[language] = self._split(language)
+        if split in self._empty[language]:
+            raise DataError(
+                f"no value of {self.options.split_by!r} is in split {split!r} of {language}: there are too few for"
+                f" shares of {dict(self.options.shares)}; give other shares or another seed"
+            )
         return iter(self._found[language][split])
 
     def split_of(self, value: str) -> str:
@@ -82,6 +88,7 @@ class ByGroupReader(Reader):
             if not isinstance(value, str | int) or value == "":
                 raise DataError(f"{record.where}: field {self.options.split_by!r} must be text or a number to split by")
             found[self.split_of(str(value))].append(record)
+        self._empty[language] = {split for split, rows in found.items() if not rows}
         if self.options.near_duplicates == "drop" and found.get(TRAIN):
             self._drop(found, language)
         return found
