@@ -255,3 +255,33 @@ def test_nothing_in_a_checkpoint_runs_code(make: Make, tmp_path: Path) -> None:
     except BackboneError as error:
         assert str(folder) in str(error)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("decoder_start_token_id", 10**9),
+        ("decoder_start_token_id", -1),
+        ("eos_token_id", 10**9),
+        ("layer_norm_epsilon", 1e9),
+        ("layer_norm_epsilon", 0),
+        ("relative_attention_num_buckets", 10**9),
+        ("relative_attention_max_distance", 0),
+        ("num_labels", 10**8),
+    ],
+)
+def test_numbers_that_no_model_has(make: Make, key: str, value: float) -> None:
+    folder = make()
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, key: value}), encoding="utf-8")
+    with pytest.raises(BackboneError, match=f"cannot be read: {key} is .*, and must be"):
+        store.load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool])
+def test_weights_that_are_whole_numbers(make: Make, dtype: torch.dtype) -> None:
+    folder = make()
+    tensors = {name: tensor.to(dtype) for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="are damaged"):
+        store.load_checkpoint(folder)

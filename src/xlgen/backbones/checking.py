@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from xlgen.untrusted import check_regular
 
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 16_000_000
+_LARGEST_COUNT, _LARGEST_EPSILON = 1_000_000, 0.1
 _COUNTS = re.compile(r"(?:^|_)(?:num_)?(?:hidden_|encoder_|decoder_)?layers$")
 _SIZES = re.compile(
     r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
@@ -30,8 +33,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
-    """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere."""
+    """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere; or
+    an id that the vocabulary has not, or an epsilon that is none."""
     for name, value in config.items():
+        _check_number(folder, name, value, config.get("vocab_size"))
         counts, sizes = _COUNTS.search(name), _SIZES.search(name)
         if not (counts or sizes) or value is None:
             continue
@@ -41,6 +46,29 @@ def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
                 f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be a whole number "
                 f"from 1 to {most:,}"
             )
+
+
+def _check_number(folder: str, name: str, value: Any, vocabulary: Any) -> None:
+    """Ids of special tokens, epsilons, buckets of relative positions, numbers of labels."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None:
+        return
+    if name.endswith("_token_id") and isinstance(vocabulary, int):
+        ids = value if isinstance(value, list) else [value]
+        # -1 stands for none in some published configs.
+        right = all(isinstance(each, int) and -1 <= each < vocabulary for each in ids)
+        right = right and (name != "decoder_start_token_id" or ids[0] >= 0)
+        wanted = f"an id of the {vocabulary:,} in the vocabulary"
+    elif name.endswith(("_eps", "_epsilon")):
+        right, wanted = isinstance(value, int | float) and 0 < value <= _LARGEST_EPSILON, "a small number above 0"
+    elif name.startswith("relative_attention_") or name == "num_labels":
+        right, wanted = is_whole and 0 < value <= _LARGEST_COUNT, f"a whole number from 1 to {_LARGEST_COUNT:,}"
+    else:
+        return
+    if not right:
+        raise BackboneError(
+            f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be {wanted}"
+        )
 
 
 def check_tokenizer(folder: str, tokenizer: Any, config: Any) -> None:
@@ -54,6 +82,18 @@ def check_tokenizer(folder: str, tokenizer: Any, config: Any) -> None:
             f"the tokenizer of {folder} has pieces up to id {largest}, and the model {size} embeddings: it is the "
             "tokenizer of another model"
         )
+
+
+def check_types(path: Path) -> None:
+    """Raise BackboneError where a safetensors file holds whole numbers in place of weights."""
+    with (
+        suppress(OSError, SafetensorError),
+        safe_open(path, "pt") as file,
+    ):  # what cannot be read is named by its reader
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+            dtype = file.get_slice(name).get_dtype()
+            if name.rpartition(".")[2] in ("weight", "bias") and not dtype.startswith(("F", "BF")):
+                raise BackboneError(f"the weights in {path.parent} are damaged: {name} holds {dtype}, no weights")
 
 
 def check_names(folder: str, unexpected: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from xlgen.backbones.checking import (
     check_names,
     check_sizes,
     check_tokenizer,
+    check_types,
     read_tensors,
 )
 from xlgen.backbones.finding import embedded, find_file, read_config
@@ -134,6 +135,7 @@ def _with_saved_head(
 
     found = put_under_head(family, _random_model(config, family, seed=0), tokenizer, name, head)
     try:
+        check_types(Path(folder) / "model.safetensors")
         found.model.load_state_dict(read_tensors(Path(folder) / "model.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -242,6 +244,8 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
             f"the weights in {folder} do not fit its config.json: {len(names)} tensors are missing or of another "
             f"shape, first {names[0]}"
         )
+    for file in files:
+        check_types(Path(file))
     check_names(folder, info.get("unexpected_keys") or ())
     check_finite(dict(model.named_parameters()), folder)
     return model
