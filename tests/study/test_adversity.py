@@ -99,22 +99,34 @@ def test_bad_study_files(
     assert not out.exists(), "nothing is made of a study that is wrong"
 
 
-def test_a_full_disk_fails_the_runs_it_meets_and_no_other(study: Callable[..., Path], tmp_path: Path) -> None:
-    """/dev/full is a disk without room: once where a run's recipe is to go, once where its state is."""
+# Imported by every process when it starts: two files do not get to the disk.
+FULL_DISK = """
+import errno, os
+sync = os.fsync
+def fsync(file):
+    if any(part in os.readlink(f"/proc/self/fd/{file}") for part in ("/lead2/recipe.yaml.", "/lead4/state.json.")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    sync(file)
+os.fsync = fsync
+"""
+
+
+def test_a_full_disk_fails_the_runs_it_meets_and_no_other(
+    study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no room once where a run's recipe is to go, once where its state is."""
     runs = tmp_path / "out" / "runs"
-    for name in ("lead2", "lead4"):
-        (runs / name).mkdir(parents=True)
-    (runs / "lead2" / "recipe.yaml.tmp").symlink_to("/dev/full")
-    (runs / "lead4" / "state.json.tmp").symlink_to("/dev/full")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "sitecustomize.py").write_text(FULL_DISK, encoding="utf-8")
     path = study(runs=LEADS)
-    (runs / "lead4" / "recipe.yaml").write_text(_resolved(path, "lead4"), encoding="utf-8")
+    paths = [str(tmp_path / "full"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     code, said = run("study", path, "--out", tmp_path / "out", "--workers", "1")
     assert code == 1
     assert said.count("No space left on device") == 2 and "failed: lead2" in said and "failed: lead4" in said
     assert [folder.name for folder in runs.iterdir() if _status(folder) == "done"] == ["lead3"]
     before = _contents(runs / "lead3")
-    (runs / "lead2" / "recipe.yaml.tmp").unlink()
-    (runs / "lead4" / "state.json.tmp").unlink()
+    monkeypatch.undo()
     assert run("study", path, "--out", tmp_path / "out", "--workers", "1")[0] == 0
     assert all(_status(runs / name) == "done" for name in LEADS)
     assert _contents(runs / "lead3") == before
