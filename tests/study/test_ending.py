@@ -151,7 +151,10 @@ def test_workers_end_with_the_study_having_saved(end: str, study: Path, whole: P
     assert len(workers) == 2
     assert next(ending, None) is None
     until(lambda: not any(map(alive, workers)), 30)
-    for folder in folders:
+    # On a busy machine one worker may be through before the other has begun.
+    stopped = [folder for folder in folders if RunFolder(folder).state.status != "done"]
+    assert stopped
+    for folder in stopped:
         (saved,) = store.checkpoints(folder / "checkpoints")
         assert store.read_about(saved).step == steps(folder)[-1][0] < STEPS, "it stopped in the middle, having saved"
         assert RunFolder(folder).state.status == "interrupted"
