@@ -57,6 +57,8 @@ def test_faults_by_language(study: Path) -> None:
         "run", "language", "name", "wrong_language_rate", "empty_rate", "leftover_rate",
     ]  # fmt: skip
     thai = next(r for r in table.rows if (r["run"].value, r["language"].value) == ("full lr 1e-3", "th"))
+    # Top labels count wrong and unknown languages together.
+    assert [column.title for column in table.columns][3] == "Wrong or unknown language (%)"
     # 21 % are right and 0.5 % empty
     assert thai["wrong_language_rate"].value == pytest.approx(100 - 21 - 0.5)
     assert (thai["empty_rate"].value, thai["leftover_rate"].value) == (0.5, 7)
@@ -71,5 +73,7 @@ def test_recorded_faults_are_shown_as_they_are(tmp_path: Path) -> None:
         for metric, value in (("wrong_language_rate", 3.0), ("loop_rate", 4.0))
     ]
     log.write_text(log.read_text() + "\n" + "".join(json.dumps(event) + "\n" for event in found))
-    row = faults_table(load(tmp_path)).rows[0]
+    table = faults_table(load(tmp_path))
+    assert table.columns[3].title == "Wrong language (%)"
+    row = table.rows[0]
     assert (row["wrong_language_rate"].value, row["loop_rate"].value) == (3, 4)

@@ -44,7 +44,7 @@ def faults_table(results: Results) -> Table:
         Column("run", "Run", number=False),
         Column("language", "Code", number=False),
         Column("name", "Language", number=False),
-        *(Column(metric, f"{name} (%)", lambda value: f"{value:.1f}") for metric, name in SHOWN.items()),
+        *(Column(metric, f"{name} (%)", lambda value: f"{value:.1f}") for metric, name in _names(results).items()),
     )
     short = labels(results.runs)
     rows = tuple(
@@ -59,6 +59,16 @@ def faults_table(results: Results) -> Table:
     )
     used = tuple(c for c in columns if c.key not in SHOWN or any(row[c.key].value is not None for row in rows))
     return Table("faults", "Faults", used, rows)
+
+
+def _names(results: Results) -> dict[str, str]:
+    """How the faults read. Without the metric ``faults`` wrong and unknown languages are counted together."""
+    recorded = any(
+        results.value(run, code, WRONG, run.last_step) is not None
+        for run in results.runs
+        for code in results.languages([run])
+    )
+    return SHOWN if recorded else {**SHOWN, WRONG: "Wrong or unknown language"}
 
 
 def fault_rate(results: Results, run: Run, code: str, metric: str, step: int) -> float | None:
@@ -85,7 +95,7 @@ def faults(results: Results) -> Plot | None:
     size = (8.2, 0.6 + rows * (0.45 + 0.15 * len(codes)))
     with draw_figure(rows, columns, size, shared=True) as (figure, axes):
         for axis, line in zip(axes, shown, strict=False):
-            _draw(axis, rates[line.label])
+            _draw(axis, rates[line.label], _names(results))
             axis.set_title(latin(line.label), fontsize=8)
         axes[0].set_yticks(range(len(codes)), [latin(code) for code in codes])
         axes[0].set_ylim(len(codes) - 0.4, -0.6)
@@ -112,13 +122,13 @@ def _rate(results: Results, line: Line, code: str, metric: str) -> float | None:
     return mean(fault_rate(results, pick.run, code, metric, pick.step) for pick in line.picks)
 
 
-def _draw(axis: Axes, rates: dict[str, list[float | None]]) -> None:
+def _draw(axis: Axes, rates: dict[str, list[float | None]], names: dict[str, str]) -> None:
     """A row a language."""
     rows = range(len(rates[WRONG]))
     left = [0.0] * len(rows)
     for metric, colour in _COLOURS.items():
         values = [value or 0.0 for value in rates[metric]]
-        axis.barh(rows, values, left=left, height=0.75, color=colour, label=NAMES[metric])
+        axis.barh(rows, values, left=left, height=0.75, color=colour, label=names[metric])
         left = [a + b for a, b in zip(left, values, strict=True)]
     for metric, mark in _MARKS.items():
         if any(value is not None for value in rates[metric]):
