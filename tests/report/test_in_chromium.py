@@ -16,7 +16,7 @@ if not CHROMIUM.exists():
     pytest.skip("there is no /usr/bin/chromium: apt-get install chromium", allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
-FIGURES = 8
+FIGURES = 9
 SHOWN = 2 * len(LANGUAGES) * 20
 
 

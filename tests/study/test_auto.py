@@ -167,8 +167,8 @@ def test_labels_that_are_asked_for_and_missing_are_named(recipe: Path, tmp_path:
 
 
 def test_what_is_tried(recipe: Path) -> None:
-    whole = read(recipe, adaptation={"method": "lora", "r": 4}, training={"steps": 10, "keep_checkpoints": 1})
-    study = plan(whole, 90, ({"method": "full"}, {"method": "lora", "r": 8}))
+    whole = read(recipe, adaptation={"method": "lora", "rank": 4}, training={"steps": 10, "keep_checkpoints": 1})
+    study = plan(whole, 90, ({"method": "full"}, {"method": "lora", "rank": 8}))
     assert [run.name for run in study.runs] == ["lora", "full", "lora2"]
     for run in study.runs:
         (stage,) = run.recipe.stages

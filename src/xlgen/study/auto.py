@@ -16,7 +16,6 @@ from typing import Any
 
 from rich.console import Console
 
-from xlgen.adaptation.base import build_method
 from xlgen.config import Recipe
 from xlgen.languages import Language
 from xlgen.registry import InputError
@@ -102,7 +101,10 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
     # Whichever checkpoint is chosen must still be there.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
     # What differs only in whether a default is written is one method.
-    tried = list({_whole(each): each for each in reversed((last.adaptation, *methods))}.values())[::-1]
+    found: dict[str, dict[str, Any]] = {}
+    for each in (last.adaptation, *methods):
+        found.setdefault(_whole(each), each)
+    tried = list(found.values())
     runs: list[PlannedRun] = []
     for number, adaptation in enumerate(tried):
         name = str(adaptation["method"])
@@ -115,7 +117,9 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
 
 
 def _whole(adaptation: dict[str, Any]) -> str:
-    """A method with all of its options, as one text."""
+    """A method with all of its options, as one text. Raises InputError for wrong ones."""
+    from xlgen.adaptation.base import build_method  # not for who reads a decision only
+
     options = build_method(adaptation).options.model_dump(mode="json")
     return json.dumps({"method": adaptation["method"], **options}, sort_keys=True)
 
