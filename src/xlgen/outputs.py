@@ -72,6 +72,32 @@ def replacing(path: Path) -> Iterator[TextIO]:
             temporary.unlink(missing_ok=True)
 
 
+def check_new_folder(folder: Path) -> None:
+    """Raise InputError where ``folder`` is there and holds something, or is a file."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; choose another --out")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that becomes ``folder``, a new or empty one, when the block has ended well.
+
+    After an error nothing is left of it. Raises InputError where it cannot be written.
+    """
+    temporary = folder.with_name(f"writing-{folder.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.is_dir():
+            folder.rmdir()
+        temporary.rename(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 @contextmanager
 def _written(path: Path) -> Iterator[None]:
     try:

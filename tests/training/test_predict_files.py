@@ -16,7 +16,7 @@ from xlgen.data.readers import DataError
 from xlgen.errors import describe
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
-from xlgen.training.outputs import open_output
+from xlgen.training.prediction_files import open_output
 from xlgen.training.serving import predict_file
 
 LINE = '{"input": "Il pleut."}\n'

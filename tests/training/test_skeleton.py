@@ -63,7 +63,7 @@ def test_the_command_prints_what_it_made(corpus: dict[str, Any], tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"family": "bert"}, "no skeleton of family 'bert'"),
+        ({"family": "bert"}, "unknown backbone family with a skeleton 'bert'"),
         ({"languages": None}, "name them with --languages"),
         ({"languages": ["en", "xx-none"]}, "xx-none"),
         ({"family": "mbart", "languages": ["zu"]}, "mbart has no code for Zulu"),

@@ -6,13 +6,14 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import Backbone, families
+from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
 from xlgen.languages import Language, by_mbart
 
 
@@ -105,3 +106,41 @@ class MBart50(CodedBackbone):
         from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES
 
         return self._known((code, by_mbart(code)) for code in FAIRSEQ_LANGUAGE_CODES)
+
+
+def coded_config(vocabulary_size: int, shape: Shape) -> dict[str, Any]:
+    """What the configs of mBART and M2M-100 have in common."""
+    return {
+        "vocab_size": vocabulary_size,
+        "d_model": shape.width,
+        "encoder_layers": shape.layers,
+        "decoder_layers": shape.layers,
+        "encoder_attention_heads": shape.heads,
+        "decoder_attention_heads": shape.heads,
+        "encoder_ffn_dim": 2 * shape.feed_forward,
+        "decoder_ffn_dim": 2 * shape.feed_forward,
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "scale_embedding": True,
+        "decoder_start_token_id": 2,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "forced_eos_token_id": 2,
+        "max_position_embeddings": 1024,
+    }
+
+
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+    """MBart50Tokenizer and MBartConfig."""
+    from transformers import MBart50Tokenizer, MBartConfig
+
+    # The tokenizer puts fairseq's four special tokens first and the codes last by itself.
+    tokenizer = MBart50Tokenizer(vocab=train_unigram(["<unk>", "<s>", "</s>"], corpus, shape), src_lang="en_XX")
+    return tokenizer, MBartConfig(**coded_config(len(tokenizer), shape), activation_function="gelu")
+
+
+skeletons.register("mbart")(Skeleton(_skeleton, code=lambda language: language.mbart))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from xlgen.backbones.base import Backbone, BackboneError, families
+from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
 from xlgen.backbones.t5_steps import T5Step
 from xlgen.languages import all_languages
 
@@ -103,3 +104,24 @@ def keep_output_matrix(model: Any) -> None:
     }
     if model.lm_head.weight is model.shared.weight:
         model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
+
+
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+    """T5Tokenizer with a hundred sentinels, and MT5Config."""
+    from transformers import MT5Config, T5Tokenizer
+
+    sentinels = [(f"<extra_id_{index}>", 0.0) for index in range(99, -1, -1)]
+    vocabulary = train_unigram(["<pad>", "</s>", "<unk>"], corpus, shape) + sentinels
+    config = MT5Config(
+        vocab_size=len(vocabulary),
+        d_model=shape.width,
+        d_kv=shape.width // shape.heads,
+        d_ff=shape.feed_forward,
+        num_layers=shape.layers,
+        num_heads=shape.heads,
+        dropout_rate=0.0,
+    )
+    return T5Tokenizer(vocab=vocabulary), config
+
+
+skeletons.register("mt5")(Skeleton(_skeleton, code=lambda language: language.code))

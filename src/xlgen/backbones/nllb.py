@@ -8,7 +8,8 @@ from typing import Any
 
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import families
-from xlgen.backbones.mbart import CodedBackbone
+from xlgen.backbones.mbart import CodedBackbone, coded_config
+from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_bpe
 from xlgen.languages import by_flores
 
 
@@ -53,3 +54,17 @@ class Nllb(CodedBackbone):
         from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
         return self._known((code, by_flores(code)) for code in FAIRSEQ_LANGUAGE_CODES)
+
+
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+    """NllbTokenizer and M2M100Config."""
+    from transformers import M2M100Config, NllbTokenizer
+
+    trained = train_bpe(["<s>", "<pad>", "</s>", "<unk>"], corpus, shape)
+    model = json.loads(trained.to_str())["model"]
+    merges: Any = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    tokenizer = NllbTokenizer(vocab=model["vocab"], merges=merges, src_lang="eng_Latn")
+    return tokenizer, M2M100Config(**coded_config(len(tokenizer), shape), activation_function="relu")
+
+
+skeletons.register("nllb")(Skeleton(_skeleton, code=lambda language: language.flores))

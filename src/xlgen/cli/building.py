@@ -23,7 +23,7 @@ def tokenizer(
         ),
     ],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
-    family: Annotated[str, typer.Option(help="mt5, mbart or nllb.")] = "mt5",
+    family: Annotated[str, typer.Option(help="The backbone family, as `xlgen list backbones` has them.")],
     languages: Annotated[
         str | None, typer.Option(help="Comma-separated; default: those that the reader can say.")
     ] = None,

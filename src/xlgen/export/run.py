@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 from xlgen.export import Output, Requests, formats, outputs
+from xlgen.outputs import check_new_folder, new_folder
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.serving import find_checkpoint
@@ -50,8 +50,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     chosen = formats.get(to)
     if quantization is not None and "quantization" not in chosen.options:
         raise InputError(f"--quantization does not go with --to {to}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there already; choose another --out")
+    check_new_folder(folder)
     checkpoint = find_checkpoint(path)
     if store.read_about(checkpoint).head is not None and not chosen.heads:
         raise InputError(
@@ -61,18 +60,8 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     exporter = chosen(quantization)
     requests, limit, unchecked = _requests(checkpoint, about, backbone, examples)
     wanted = [_wanted(backbone, method, requests, limit, beams) for beams in _BEAMS]
-    temporary = folder.with_name(f"exporting-{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with new_folder(folder) as temporary:
         exporter.write(backbone, method, checkpoint, temporary)
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     if not requests:
         return Parity(0, 0, unchecked=unchecked)
     decode = exporter.open(folder, backbone)

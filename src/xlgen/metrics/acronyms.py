@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import regex
 
+from xlgen.metrics.function_words import FUNCTION_WORD
+
 # One word of up to eight capitals, or up to three of five; digits and joining marks may be inside (COVID-19, AT&T).
 _CAPITAL = r"[\p{Latin}&&\p{Lu}]"
 _MORE = rf"(?:[\p{{N}}.&+\-/]*{_CAPITAL})"
@@ -12,10 +14,6 @@ _NUMBERED = rf"{_CAPITAL}\p{{N}}{{1,3}}"
 _ONE, _SEVERAL = rf"(?:{_CAPITAL}{_MORE}{{1,7}}|{_NUMBERED})", rf"(?:{_CAPITAL}{_MORE}{{1,4}}|{_NUMBERED})"
 _ACRONYMS = regex.compile(rf"[^\p{{L}}]*(?:{_ONE}|{_SEVERAL}(?:{_APART}{_SEVERAL}){{1,2}})[^\p{{L}}]*", regex.V1)
 _SYMBOLS = regex.compile(r"[^\p{L}]*(?:[\p{Latin}\p{Greek}](?!\p{L})[^\p{L}]*){1,4}")
-# Function words of English that are no word of romanised text; few sentences of more than a few words have none.
-FUNCTION_WORD = regex.compile(
-    r"(?i)(?<![\p{L}'’])(?:the|and|of|with|from|were|this|that|which|was|for|by|have|has|will|not|his|their|been)(?![\p{L}'’])"
-)
 
 
 def is_acronym(text: str) -> bool:

@@ -9,7 +9,7 @@ from itertools import groupby
 import regex
 
 from xlgen.languages import Language
-from xlgen.metrics.acronyms import FUNCTION_WORD
+from xlgen.metrics.function_words import FUNCTION_WORD, IN_TITLE
 from xlgen.metrics.scripts import han_variant, is_unknown_to_japanese, letter_patterns
 from xlgen.metrics.unspaced import UNSPACED
 
@@ -29,7 +29,6 @@ _CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
 _HAN = regex.compile(r"\p{Han}")
 _HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
 _CAPITAL = regex.compile(r"\p{Lu}")
-_IN_TITLE = regex.compile(r"a|an|the|of|and|in|on|for|to|at|by|with|from|de|la|du|der|die|das|von|und|del|di|e|y|&")
 _LATIN = regex.compile(r"\p{Latin}")
 # What joins two words to one (apt-get, tcl/tk), and what parts the items of a list.
 _JOINED = regex.compile(r"[\-‐‑/.:_+&·@]")
@@ -105,7 +104,7 @@ def _is_title(words: Sequence[regex.Match[str]]) -> bool:
     """Whether only function words are without a capital letter, between words that have one: ``Game of the Year``."""
     capitals = [word[0][0].isupper() for word in words]
     small = (word[0] for word, is_capital in zip(words, capitals, strict=True) if not is_capital)
-    return capitals[0] and capitals[-1] and all(map(_IN_TITLE.fullmatch, small))
+    return capitals[0] and capitals[-1] and all(map(IN_TITLE.fullmatch, small))
 
 
 def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:

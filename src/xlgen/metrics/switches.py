@@ -28,7 +28,7 @@ from typing import TypeAlias
 import regex
 
 from xlgen.languages import Language
-from xlgen.metrics.acronyms import FUNCTION_WORD
+from xlgen.metrics.function_words import FUNCTION_WORD, ONLY_ENGLISH
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.masking import FILLER, mask
 from xlgen.metrics.script_spans import Span, by_script
@@ -43,8 +43,7 @@ _SURE_WITHOUT = {"ro": 0.8}
 _LOUDEST = 4.0
 _LEAST = 1e-4
 _NOTHING = "0"
-# Those that no other language in Latin script has: not "was", "is", "are", "of", "have".
-_FUNCTION_WORDS = {"en": frozenset(["the", "and", "with", "from", "were", "this", "that", "which"])}
+_FUNCTION_WORDS = {"en": ONLY_ENGLISH}
 # Common words that a language spells as English does: "for at have" is Danish, and English to identification.
 _SHARED_WORDS = {
     language: frozenset(words.split())

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xlgen.languages import Language
-from xlgen.metrics.acronyms import FUNCTION_WORD, is_acronym
+from xlgen.metrics.acronyms import is_acronym
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import ENOUGH, ENOUGH_OF_BRANCH, prepared
+from xlgen.metrics.function_words import FUNCTION_WORD
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.scripts import share_in_script, without_names
 

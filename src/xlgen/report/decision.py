@@ -13,11 +13,11 @@ from xlgen.languages import Language
 from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
 from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, language_name, metric_name, relative
-from xlgen.results.files import write_atomically
+from xlgen.results.files import CHOSEN, write_atomically
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, rate_text
 from xlgen.selection.criteria import best_step, build_criterion, unlabelled
-from xlgen.study.auto import CHOSEN, Decision
+from xlgen.study.auto import Decision
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
 _RATE = (
@@ -41,7 +41,7 @@ def decision_page(decision: Decision) -> str:
     parts = [
         f"# Decision for {run.task}",
         f"Chosen: **{run.method}** at learning rate **{rate_text(run.learning_rate or 0.0)}**, checkpoint of step "
-        f"**{step}** of run `{run.name}`; it lies in `{CHOSEN}/`.",
+        f"**{step}** of run `{run.name}`; it is in `{CHOSEN}/`.",
         _why(decision, threshold),
         "## What was tried",
         "No label outside of the source languages was read. The figures are those of each run's checkpoint that the "

@@ -18,6 +18,8 @@ LONGEST_LINE = 64 * 2**20
 """Bytes of a line of JSONL."""
 FORMAT = 1
 """The version of the files of runs and checkpoints; files without one are of earlier versions."""
+CHOSEN = "chosen"
+"""The folder in which ``xlgen train --auto`` leaves the checkpoint that it took."""
 _STEP = re.compile(r"step-(\d{1,12})", re.ASCII)
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from xlgen.config import Recipe
 from xlgen.languages import Language
 from xlgen.registry import InputError
+from xlgen.results.files import CHOSEN
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import Run
 from xlgen.selection.criteria import Choice, best_step, build_criterion
@@ -30,8 +31,6 @@ from xlgen.training.tracking import write_atomically
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
 """What is tried: the two that Chirkova et al. (2023) found best over backbones and tasks."""
-CHOSEN = "chosen"
-"""The folder of the checkpoint that was taken."""
 _EVALUATIONS = 5
 
 

@@ -23,6 +23,7 @@ from xlgen.generation.cleanup import clean
 from xlgen.languages import Language
 from xlgen.outputs import check_no_run
 from xlgen.registry import InputError
+from xlgen.results.files import CHOSEN
 from xlgen.training import checkpoints as store
 from xlgen.training.checking import check_scoring
 from xlgen.training.coverage import Coverage, warn
@@ -35,13 +36,10 @@ from xlgen.training.evaluation import (
 from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
 from xlgen.training.interpolation import interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
-from xlgen.training.outputs import STANDARD, check_apart, open_lines, open_output
+from xlgen.training.prediction_files import STANDARD, check_apart, open_lines, open_output
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.scored import Scored
 from xlgen.untrusted import file_name
-
-# Where `xlgen train --auto` leaves the checkpoint that it took.
-_CHOSEN = "chosen"
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -49,8 +47,8 @@ def find_checkpoint(path: Path) -> Path:
     if (path / "checkpoint.json").exists():
         return path
     found = store.checkpoints(path / "checkpoints")
-    if not found and (path / _CHOSEN / "checkpoint.json").exists():
-        return path / _CHOSEN
+    if not found and (path / CHOSEN / "checkpoint.json").exists():
+        return path / CHOSEN
     if not found:
         raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
     return found[-1]

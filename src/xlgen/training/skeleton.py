@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,15 @@ from xlgen.backbones import loading
 from xlgen.backbones.skeletons import Shape, build
 from xlgen.data.readers import UNLABELLED, DataError, build_reader
 from xlgen.languages import Language
+from xlgen.outputs import check_new_folder, new_folder
 from xlgen.registry import InputError
+
+# Texts of each language whose tokens are counted.
+_MEASURED = 1_000
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class Written:
     """What was written."""
 
     folder: Path
@@ -36,11 +39,11 @@ def write_skeleton(
     shape: Shape | None = None,
     data_dir: Path = Path(),
     seed: int = 0,
-) -> Skeleton:
+) -> Written:
     """Train a tokenizer on ``corpus`` and leave it in ``folder`` with a config and random weights.
 
     Args:
-        family: A name of :data:`xlgen.backbones.skeletons.FAMILIES`.
+        family: A name of :data:`xlgen.backbones.skeletons.skeletons`.
         corpus: A reader, as objectives take it, whose rows have a field ``text``.
         folder: A new or empty one; nothing is left in it after a failure.
         languages: By default those that the reader can say.
@@ -51,8 +54,7 @@ def write_skeleton(
     Raises:
         InputError: for a wrong option, a corpus without text, or a folder that cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there already; choose another --out")
+    check_new_folder(folder)
     reader = build_reader(corpus, data_dir, "the corpus")
     codes = [Language.parse(text).code for text in languages or reader.languages() or ()]
     if not codes:
@@ -68,28 +70,14 @@ def write_skeleton(
     tokenizer, config = build(
         family, lambda: (text for code in codes for text in texts(code)), codes, Shape() if shape is None else shape
     )
-    temporary = folder.with_name(f"writing-{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with new_folder(folder) as temporary:
         config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         backbone = loading.load(str(temporary), init="random", seed=seed)
         backbone.model.save_pretrained(temporary)
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
     rates = {}
     for code in codes:
         found = list(texts(code))[:_MEASURED]
         rates[code] = sum(len(backbone.pieces(text)) for text in found) / max(1, sum(map(len, found)))
-    return Skeleton(folder, config.vocab_size, parameters, rates)
-
-
-_MEASURED = 1_000
-"""Texts of each language whose tokens are counted."""
+    return Written(folder, config.vocab_size, parameters, rates)
