@@ -128,7 +128,7 @@ class Training(Config):
     save_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; None saves at every evaluation and at the end."""
     keep_checkpoints: int | None = Field(default=None, ge=1)
-    """Keep only the newest so many; None keeps all."""
+    """Number of checkpoints to keep, the newest ones. If None, all."""
     keep_best: tuple[Literal["source", "target", "xlrs"], ...] = ()
     """Checkpoints that ``keep_checkpoints`` does not delete: the best by the main metric on the source languages, the
     best for each evaluated language, the one with the lowest XLRS for each."""
@@ -142,7 +142,7 @@ class Sampling(Config):
 
     temperature: float = Field(default=1.0, gt=0)
     top_k: int | None = Field(default=None, ge=1)
-    """Only the so many most probable tokens."""
+    """Number of most probable tokens to draw from."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Only the most probable tokens that together have this probability."""
     seed: Seed = 0
@@ -160,7 +160,7 @@ class Evaluation(Config):
     """Steps between evaluations; None evaluates at the end only."""
     split: str = "validation"
     examples: int | None = Field(default=1_000, ge=1)
-    """At most so many per language (Chirkova et al. crop validation sets to 1,000); of rankings whole groups."""
+    """Maximum number of examples of each language (1,000 in Chirkova et al.). Ranked groups are never split."""
     languages: tuple[str, ...] = ()
     """Empty: every language of the task."""
     references: Literal["all", "source"] = "all"

@@ -43,7 +43,7 @@ def cka(
     texts: Annotated[str | None, typer.Option(help=f"{TEXTS} Default: the pocket world.")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     sentences: Annotated[
-        int | None, typer.Option(min=1, max=100_000, help="The first so many; default: what the texts say.")
+        int | None, typer.Option(min=1, max=100_000, help="Number of sentences to use; default: all.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     relative_depth: Annotated[
@@ -146,7 +146,7 @@ def overlap(
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
     limit: Annotated[
-        int | None, typer.Option(min=1, max=10**9, help="At most so many examples of each language.")
+        int | None, typer.Option(min=1, max=10**9, help="Maximum number of examples of each language.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where overlap.json goes.")] = None,

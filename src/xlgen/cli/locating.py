@@ -39,7 +39,7 @@ def probe(
     texts: Annotated[str | None, typer.Option(help=f"Instead of a task, for the encoder alone. {TEXTS}")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=4, max=10**9, help="At most so many inputs of each language.")] = 100,
+    examples: Annotated[int, typer.Option(min=4, max=10**9, help="Maximum number of inputs of each language.")] = 100,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     l2: Annotated[
         float, typer.Option(min=1e-6, max=1e6, callback=finite, help="The penalty's weight; 1 / C of scikit-learn.")
@@ -97,8 +97,8 @@ def lens(
     source: Annotated[str, typer.Option(help="The language of the labels.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=1, max=10**9, help="At most so many inputs of each language.")] = 20,
-    steps: Annotated[int, typer.Option(min=1, max=65_536, help="The first so many tokens of a text.")] = 12,
+    examples: Annotated[int, typer.Option(min=1, max=10**9, help="Maximum number of inputs of each language.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, max=65_536, help="Number of tokens of each text, from the start.")] = 12,
     corpus: Annotated[str | None, typer.Option(help=_CORPUS)] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Where lens.json and the figures go.")] = None,

@@ -53,7 +53,7 @@ def evaluate(
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="At most so many per language.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="Maximum number of inputs a language.")] = None,
     beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,

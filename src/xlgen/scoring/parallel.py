@@ -80,9 +80,8 @@ def _with_lines(records: Iterator[Record], source: str, sources: Sources) -> Ite
     for number, rows in enumerate(zip_longest(*streams)):
         if _END in rows:
             ended = [source, *files][rows.index(_END)]
-            raise InputError(
-                f"{ended} ends after {number} rows, and other files of {', '.join([source, *files])} are longer"
-            )
+            others = ", ".join(name for name in (source, *files) if name != ended)
+            raise InputError(f"{ended} has {number} rows, fewer than {others}: line N of each belongs to output N")
         (where, fields), *lines = rows
         yield where, fields if isinstance(fields, InputError) else _joined(fields, lines, sources, names)
 
