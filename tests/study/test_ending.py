@@ -204,6 +204,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
     names: set[str] = set()
     said = Console(stderr=True, record=True, force_terminal=False)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", ENVIRONMENT["OMP_NUM_THREADS"])  # as here: two threads add up otherwise
         patch.setattr("xlgen.study.execute.Lane", Killing)
         patch.setattr("xlgen.study.lanes._POLL_SECONDS", 0.01)
         assert execute(found, tmp_path / "out", 1, said) == {}
