@@ -104,6 +104,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "query": ("--format",),
     "study": ("--workers", "--only", "--hours"),
+    "tokenizer": ("--data-dir", "--seed", "--languages", "--family"),
     "list": ("--backbone",),
     "cka": ("--texts", "--languages", "--sentences", "--data-dir", "--batch-size", "--epochs", "--seed"),
     "probe": ("--task", "--texts", "--languages", "--split", "--examples", "--l2", "--seed", "--data-dir"),

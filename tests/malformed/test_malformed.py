@@ -183,6 +183,7 @@ def test_there_are_two_thousand_and_every_command_is_tried() -> None:
         "query",
         "score",
         "list",
+        "tokenizer",
     }
     assert commands >= {f"analyze {name}" for name in ("spectra", "overlap", "correlation", "cka", "probe", "lens")}
 

@@ -15,6 +15,7 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import load
 from xlgen.config import load_recipe
 from xlgen.results.rows import write_rows
+from xlgen.study.plan import load_study
 from xlgen.training import checkpoints as store
 from xlgen.training.folder import open_run
 
@@ -79,6 +80,9 @@ def _data(root: Path) -> None:
     paragraph = {"context": TEXTS["en"], "qas": [{"id": "q", "question": "Who?", "answers": [answer]}]}
     (root / "gold.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]}))
     (root / "answers.json").write_text(json.dumps({"q": "mayor"}))
+    for code, text in TEXTS.items():
+        (root / f"{code}.txt").write_text("".join(f"{text} {n} {text[n:]}\n" for n in range(9)))
+    (root / "corpus.yaml").write_text(yaml.safe_dump({"reader": "lines", "path": "{language}.txt"}))
     (root / "in.jsonl").write_text('{"input": "The mayor opened."}\n{"text": "The mayor."}\n')
     (root / "words.conllu").write_text("1\tThe\t_\tDET\t_\t_\t_\t_\t_\t_\n2\tmayor\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n")
     (root / "words.tsv").write_text("The\tO\nmayor\tB-PER\n\n")
@@ -153,13 +157,15 @@ def _checkpoint(folder: Path, backbone: Path, method_name: str, config: Any = No
 
 
 def _resumable(root: Path) -> None:
-    """A run that a kill has ended after its first step."""
+    """A run that a kill has ended after its first step, and a study with such a run."""
     recipe = load_recipe(str(root / "recipe.yaml"), ["training.steps=2", "evaluation.every=null"])
     folder = open_run(root / "begun", recipe, False)
     _checkpoint(folder.path / "checkpoints" / "step-1", Path(recipe.backbone.name), "layernorm")
     events = [{"event": "start", "step": 0}, {"event": "step", "step": 1, "loss": 2.0}]
     (folder.path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     folder.set_state(stage=0, step=1, status="running")
+    first = load_study(str(root / "study.yaml")).runs[0]
+    open_run(root / "plan" / "runs" / first.name, first.recipe, False).set_state(stage=0, step=1, status="running")
 
 
 def _targets() -> Iterator[Target]:
@@ -268,6 +274,25 @@ def _targets() -> Iterator[Target]:
             options=("2",),
         )
     yield Target("list", ("list", "methods"), options=("methods",))
+    sizes = ("--pieces", "300", "--width", "8", "--layers", "1", "--heads", "2")
+    yield Target(
+        "tokenizer",
+        ("tokenizer", "corpus.yaml", "--family", "mt5", "--languages", "en,th", *sizes, "--out", "out/t"),
+        ("corpus.yaml", "en.txt", "th.txt"),
+        options=("mt5", "en,th", "300", "8", "1", "2"),
+    )
+    # No time, so that nothing is trained: what is wrong has to be said before.
+    yield Target(
+        "auto",
+        ("train", "recipe.yaml", "--auto", "--hours", "0", "--workers", "1", "--out", "out/auto"),
+        ("recipe.yaml", "titles.yaml", "en.train.jsonl"),
+        options=("0", "1"),
+    )
+    yield Target(
+        "plan",
+        ("study", "study.yaml", "--out", "plan", "--dry-run", "--no-measure"),
+        ("study.yaml", "titles.yaml", *(f"plan/runs/low/{name}" for name in ("recipe.yaml", "state.json"))),
+    )
     few = ("--languages", "en,th")
     yield Target("cka", ("analyze", "cka", "full", "--sentences", "4", *few), options=("full", "4", "en,th"))
     yield Target("probe", ("analyze", "probe", "full", "--examples", "4", *few), options=("full", "4", "en,th"))
