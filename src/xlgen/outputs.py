@@ -9,11 +9,15 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TextIO
 
 from xlgen.registry import InputError
 
-_OF_A_RUN = ("recipe.yaml", "metrics.jsonl", "state.json", "run.lock", "summary.json")
+_FILES = ("recipe.yaml", "metrics.jsonl", "state.json", "run.lock", "summary.json", "report.html")
+"""What a run keeps in its folder."""
+_FOLDERS = ("checkpoints", "predictions", "stages", "tables", "evaluations", "analysis")
+"""What xlgen writes into, and deletes from, in a run's folder."""
 
 
 def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -> None:
@@ -31,49 +35,125 @@ def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -
     check_no_run(path, option)
 
 
-def check_no_run(path: Path, option: str) -> None:
-    """Refuse an output in a checkpoint, or in place of a file of a run. Raises InputError."""
-    where = path.resolve()
-    if (where.parent / "checkpoint.json").is_file():
-        raise InputError(f"{path} would be in a checkpoint; choose another {option}")
-    is_of_a_run = any((folder / "recipe.yaml").is_file() for folder in list(where.parents)[:3])
-    if is_of_a_run and where.is_file() and where.name in _OF_A_RUN:
-        raise InputError(f"{path} is a file of a run; choose another {option}")
+def check_no_run(path: Path, option: str, allowed: str | None = None) -> None:
+    """Refuse an output, a file or a folder, in a checkpoint, in a folder that a run manages, or in place of its files.
+
+    Links are followed. ``option`` names the output in errors; in the managed folder ``allowed`` the command itself
+    writes by default. Raises InputError.
+    """
+    for where in dict.fromkeys((path.absolute(), path.resolve())):
+        if any((folder / "checkpoint.json").is_file() for folder in (where, *where.parents)):
+            raise InputError(f"{path} would be in a checkpoint; choose another {option}")
+        for run in filter(is_run, where.parents):
+            first, *rest = where.relative_to(run).parts
+            if not rest and first in _FILES:
+                raise InputError(f"{path} is a file of the run {run.name}; choose another {option}")
+            if first in _FOLDERS and first != allowed:
+                raise InputError(
+                    f"{path} would be in {first}/ of the run {run.name}, which xlgen manages; choose another {option}"
+                )
+
+
+def is_run(folder: Path) -> bool:
+    """Whether ``folder`` is the folder of a run, or of a stage that runs share."""
+    if (folder / "recipe.yaml").is_file():  # which alone may be the user's own
+        return any((folder / name).is_file() for name in ("metrics.jsonl", "state.json", "run.lock"))
+    return (folder / "metrics.jsonl").is_file() and (folder / "checkpoints").is_dir()
+
+
+@contextmanager
+def undone_after_errors(path: Path, ours: Iterable[str] = ()) -> Iterator[None]:
+    """Remove, after an error, the folders that were made in the block up to ``path``, where they are empty.
+
+    Files in ``path`` called ``ours`` that are new go with them, where nothing else is new in it.
+    """
+    made = _missing(path)
+    before = set(path.iterdir()) if path.is_dir() else set()
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            new = set(path.iterdir()) - before
+            if {file.name for file in new} <= set(ours):
+                for file in new:
+                    file.unlink()
+        _remove_empty(made)
+        raise
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raise InputError where no file can be written into ``folder``, which is left as it is, there or not."""
+    made = _missing(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        said = "it is a file" if folder.is_file() else error.strerror
+        raise InputError(f"{option} {folder}: {said}; name a folder that can be written to") from None
+    finally:
+        _remove_empty(made)
+
+
+def _missing(path: Path) -> list[Path]:
+    """Which of ``path`` and the folders above it are not there, the innermost first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file to write, which takes the place of ``path`` once the block has ended well.
+
+    Until then, and after an error, ``path`` is as it was; a link stays one. Folders above it are made. Raises
+    InputError, which names ``path``, where it cannot be written.
+    """
+    target = path.resolve()
+    temporary = temporary_for(target)
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    with undone_after_errors(target.parent), written_as(path, temporary):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
-    """A text file in UTF-8 that takes the place of ``path`` once the block has ended well; until then, and after an
-    error, ``path`` is as it was. A device or a pipe is written to at once.
+    """A text file in UTF-8 that takes the place of ``path`` as :func:`whole_file` does. A device or a pipe is written
+    to at once.
 
     Raises InputError where it cannot be written.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with _written(path), path.open("w", encoding="utf-8") as file:
+    if is_stream(path):
+        with written_as(path), path.open("w", encoding="utf-8") as file:
             yield file
         return
-    target = path.resolve()  # a link stays one
-    temporary = temporary_for(target)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
-    try:
-        with _written(path):
-            file = temporary.open("w", encoding="utf-8")
-        with file:
-            yield file
-            with _written(path):
-                file.flush()
-        with _written(path):
-            if target.exists():
-                shutil.copymode(target, temporary)
-            temporary.replace(target)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+        file.flush()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether ``path`` is a device or a pipe, which nothing can take the place of."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def check_new_folder(folder: Path) -> None:
-    """Raise InputError where ``folder`` is there and holds something, or is a file."""
+    """Raise InputError where ``folder`` is there and holds something, is a file, or is in what a run manages."""
+    check_no_run(folder, "--out")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; choose another --out")
 
@@ -86,24 +166,38 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     temporary = folder.with_name(f"writing-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with undone_after_errors(folder.parent):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            if folder.is_dir():
+                folder.rmdir()
+            temporary.rename(folder)
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
+def written_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Raise errors of writing as an InputError that names ``path``, whatever file is written for it first.
+
+    With ``temporary``, that file, errors of other files are left as they are.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        if error.filename is not None and temporary is not None and not _is_of(error.filename, path, temporary):
+            raise
+        above = isinstance(error, FileExistsError | NotADirectoryError)
+        said = "a file is where a folder is needed above it" if above else error.strerror or error
+        raise InputError(f"cannot write {path}: {said}") from None
+
+
+def _is_of(name: object, path: Path, temporary: Path) -> bool:
+    found = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
+    return found is not None and (found in (path, temporary) or found in path.resolve().parents)
 
 
 def temporary_for(path: Path) -> Path:

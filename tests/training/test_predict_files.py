@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -113,9 +112,11 @@ def test_a_full_disk_names_the_file() -> None:
     assert describe(caught.value) == (2, "/dev/full: No space left on device")
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    found: Any = None
-    with pytest.raises(OSError) as caught, open_output(str(tmp_path / "none" / "out.jsonl")):
-        pass
-    found = describe(caught.value)
-    assert found is not None and found[0] == 2 and "out.jsonl" in found[1]
+def test_a_folder_that_is_not_there_is_made_and_goes_after_a_failure(tmp_path: Path) -> None:
+    target = tmp_path / "none" / "out.jsonl"
+    with pytest.raises(KeyError), open_output(str(target)):
+        raise KeyError
+    assert not target.parent.exists()
+    with open_output(str(target)) as file:
+        file.write("x")
+    assert target.read_text(encoding="utf-8") == "x"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from xlgen.cli.console import app, codes_of, err, out, show, status, yaml_option
+from xlgen.outputs import check_no_run, check_writable
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
@@ -226,16 +226,14 @@ def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
 
 
 def check_out(folder: Path | None) -> None:
-    """Make the folder of --out, before the work that is to go there. Raises InputError where nothing can be written."""
+    """Raise InputError where nothing can be written into the folder of --out, or a run manages it; leave it unmade.
+
+    The folder ``analysis`` of a run is what its report shows.
+    """
     if folder is None:
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        said = "it is a file" if folder.is_file() else error.strerror
-        raise InputError(f"--out {folder}: {said}; name a folder that can be written to") from None
+    check_no_run(folder, "--out", allowed="analysis")
+    check_writable(folder, "--out")
 
 
 def check_distinct(names: Sequence[str]) -> None:

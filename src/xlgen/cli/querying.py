@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xlgen.cli.console import app, out, say
+from xlgen.outputs import check_no_run
 from xlgen.registry import InputError, nearest
 
 _EXAMPLE = (
@@ -23,7 +24,10 @@ def query(
     format: Annotated[
         str | None, typer.Option(help="table, csv, json, jsonl or parquet; default: by the name of --out, or table.")
     ] = None,
-    file: Annotated[Path | None, typer.Option("--out", help="Default: standard output.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", help="A file, which replaces an older one at the end; default: standard output."),
+    ] = None,
 ) -> None:
     """SQL (DuckDB) over the figures, training logs and predictions of runs."""
     from xlgen.study import formats
@@ -39,7 +43,7 @@ def query(
         _print_views()
         return
     if file is not None:
-        _check_out(file, [Path(run.folder) for run in find(folder)])
+        check_no_run(file, "--out")
     from xlgen.study.query import open_query
 
     with open_query(folder, sql, say) as result:
@@ -59,9 +63,3 @@ def _print_views() -> None:
     functions = [(name, "", what) for name, what in FUNCTIONS.items()]
     views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
     out.print(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))
-
-
-def _check_out(file: Path, runs: list[Path]) -> None:
-    """Raise InputError where the result would take the place of what a run has written."""
-    if file.exists() and (run := next((run for run in runs if run in file.resolve().parents), None)):
-        raise InputError(f"{file} is a file of the run {run.name}; choose another --out")

@@ -36,7 +36,12 @@ def score(
     metric_option: Annotated[
         list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
     ] = None,
-    faults: Annotated[Path | None, typer.Option(help="Write the labels of each row to this JSONL file.")] = None,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the labels of each row to this JSONL file, which replaces an older one at the end."
+        ),
+    ] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
     input_format: Annotated[
         str | None, typer.Option(help="jsonl, csv, tsv, tsv-quoted, text or squad; default: by the file's name.")

@@ -123,7 +123,9 @@ def predict(
             help='JSONL with the task\'s fields, or {"input": text} (of tagging: a list of words); - is standard input.'
         ),
     ],
-    output: Annotated[str, typer.Option(help="JSONL; - is standard output.")] = "-",
+    output: Annotated[
+        str, typer.Option(help="JSONL, which replaces an older file at the end; - is standard output.")
+    ] = "-",
     beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
+from xlgen.outputs import check_no_run, is_run
 from xlgen.registry import InputError
 
 if TYPE_CHECKING:
@@ -75,6 +76,13 @@ def study(
             _study(name, folder, workers, overrides or (), only, smoke, hours, ray, mirror)
 
 
+def check_study_folder(folder: Path) -> None:
+    """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
+    check_no_run(folder, "--out")
+    if is_run(folder):
+        raise InputError(f"{folder} holds a run, and a study's report would replace its report; choose another --out")
+
+
 @contextmanager
 def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
     """The folder to work in, and what keeps it like the URL that was given."""
@@ -137,6 +145,7 @@ def _study(
     from xlgen.study.plan import check_identifiers, load_study, only
     from xlgen.study.search import search
 
+    check_study_folder(folder)
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
     if runs:
@@ -204,7 +213,9 @@ def train(
         for text in stand_in_identifiers([config]):
             err.print(text, highlight=False)
         config = smoke_recipe(config)
+    check_no_run(folder, "--out")
     if auto:
+        check_study_folder(folder)
         from xlgen.report.decision import write_decision
         from xlgen.study.auto import auto as decide
 

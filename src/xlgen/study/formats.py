@@ -8,7 +8,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.table import Column, Table
 from rich.text import Text
 
-from xlgen.outputs import temporary_for
+from xlgen.outputs import is_stream, replacing, whole_file
 
 if TYPE_CHECKING:
     from xlgen.study.query import Result
@@ -40,7 +40,7 @@ def write(result: Result, format: str, path: Path | None) -> None:
     if path is None:
         lines(result, sys.stdout)
         return
-    with _whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as file:
         lines(result, file)
 
 
@@ -123,8 +123,8 @@ def _plain(value: Any) -> Any:
 
 
 def _write_parquet(result: Result, path: Path | None) -> None:
-    if path is not None:
-        with _whole(path) as temporary:
+    if path is not None and not is_stream(path):
+        with whole_file(path) as temporary:
             result.write_parquet(temporary)
         return
     import shutil
@@ -133,20 +133,8 @@ def _write_parquet(result: Result, path: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.parquet"
         result.write_parquet(file)
-        with file.open("rb") as written:
-            shutil.copyfileobj(written, sys.stdout.buffer)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of ``path`` once it is whole and goes where it is not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_for(path)
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with file.open("rb") as written, path.open("wb") if path else nullcontext(sys.stdout.buffer) as place:
+            shutil.copyfileobj(written, place)
 
 
 def describe_views(views: Iterable[tuple[str, str, Sequence[tuple[str, str, str]]]]) -> Table:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from xlgen.config import Evaluation
 from xlgen.data.tasks import Task
+from xlgen.outputs import check_no_run, undone_after_errors
 from xlgen.registry import InputError
 from xlgen.training.folder import difference
 from xlgen.training.tracking import write_atomically
 
+FOLDER = "evaluations"
+"""Where the results of a run's evaluations are, in its folder."""
 SETTINGS = "settings.json"
 """The file that says what a folder holds the evaluation of."""
 _CHECKPOINT = "checkpoint"
@@ -34,36 +38,52 @@ def settings_of(
     }
 
 
-def claim_folder(out: Path, settings: Mapping[str, Any]) -> Path:
-    """Make ``out`` the folder of this evaluation.
+@contextmanager
+def evaluation_folder(
+    out: Path | None, run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]
+) -> Iterator[Path]:
+    """The folder to write an evaluation into, with its settings: ``out``, or one of ``run``'s evaluations.
 
-    Raises InputError where it holds anything else, another evaluation too, or cannot be written.
+    After an error, nothing is left of a new folder without results. Raises InputError where ``out`` holds anything
+    else, another evaluation too, or where the folder cannot be written.
     """
+    folder = _within(run, name, evaluation, settings) if out is None else _checked(out, settings)
+    with undone_after_errors(folder, [SETTINGS]):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
+        except OSError as error:
+            raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
+        yield folder
+
+
+def _checked(out: Path, settings: Mapping[str, Any]) -> Path:
+    """``out``. Raises InputError where it holds anything else than this evaluation."""
+    check_no_run(out, "--out", allowed=FOLDER)
     before = _settings_in(out)
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and holds no evaluation of this version; choose another --out")
     if before is not None and before != settings:
         raise InputError(f"{out} holds another evaluation ({difference(before, settings)}); choose another --out")
-    return _write(out, settings)
+    return out
 
 
-def folder_within(run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]) -> Path:
+def _within(run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]) -> Path:
     """The folder of this evaluation in ``run``'s evaluations: ``name``, followed by the options that were given.
 
-    One that holds other results, as of a task that has changed since or of an earlier version, is left alone. Raises
-    InputError where it cannot be written.
+    One that holds other results, as of a task that has changed since or of an earlier version, is left alone.
     """
     digest = hashlib.sha256(json.dumps(_without_place(settings), sort_keys=True).encode()).hexdigest()[:8]
     options = _options(evaluation, settings["shares"])
     named = "-".join([name, *options, *([digest] if options else [])])
     for candidate in (named, f"{name}-{digest}"):
-        folder = run / "evaluations" / candidate
+        folder = run / FOLDER / candidate
         before = _settings_in(folder)
         if before is None and not folder.exists():
-            return _write(folder, settings)
+            return folder
         if before is not None and _without_place(before) == _without_place(settings):
-            return _write(folder, settings)
-    return _write(run / "evaluations" / f"{named}-{digest}", settings)
+            return folder
+    return run / FOLDER / f"{named}-{digest}"
 
 
 def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
@@ -95,12 +115,3 @@ def _settings_in(folder: Path) -> dict[str, Any] | None:
 def _without_place(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that may have been moved."""
     return {key: value for key, value in settings.items() if key != _CHECKPOINT}
-
-
-def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
-    except OSError as error:
-        raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
-    return folder

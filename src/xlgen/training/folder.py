@@ -10,7 +10,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,9 +20,10 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from xlgen.config import Recipe
+from xlgen.outputs import undone_after_errors
 from xlgen.registry import InputError
 from xlgen.results.files import FORMAT, check_format
-from xlgen.results.records import State, read_state
+from xlgen.results.records import State, read_log, read_state
 from xlgen.training.tracking import write_atomically
 from xlgen.yaml_loader import dump_yaml, read_yaml
 
@@ -31,7 +32,7 @@ _SECONDS = 10
 
 log = logging.getLogger(__name__)
 
-_LOCK = "run.lock"
+_RECIPE, _LOCK = "recipe.yaml", "run.lock"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems say that cannot lock."""
 _FOREIGN = "{} is not empty and holds no run of xlgen; choose another --out"
@@ -68,22 +69,48 @@ class RunFolder:
 def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
     """Keep the folder of a run to this process, so that no two train in it; whoever holds it may lock it again.
 
-    ``wait`` for another process that holds it. Raises FolderError where one does, or the folder cannot be written.
+    ``wait`` for another process that holds it. After an error, a folder without anything else is removed again. Raises
+    FolderError where another process holds it, or the folder cannot be written.
     """
-    file = path / "recipe.yaml"
-    try:
-        if not file.exists() and path.is_dir() and _holds_more(path, file):
-            raise FolderError(_FOREIGN.format(path))
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
-    with _locked(path, wait):
-        yield
+    file = path / _RECIPE
+    with undone_after_errors(path):
+        try:
+            if not file.exists() and path.is_dir() and _holds_more(path, file):
+                raise FolderError(_FOREIGN.format(path))
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        with _locked(path, wait):
+            try:
+                yield
+            except BaseException:
+                with suppress(OSError):  # removed while it is held: whoever waits for it then makes a new one
+                    if [other.name for other in path.iterdir()] == [_LOCK]:
+                        (path / _LOCK).unlink()
+                raise
+
+
+@contextmanager
+def nothing_left_if_refused(path: Path) -> Iterator[None]:
+    """Remove, where the input is refused before a first step, what this attempt has written into a run's folder."""
+    log = path / "metrics.jsonl"
+    begun = log.exists()
+    with undone_after_errors(path, [_RECIPE]):
+        try:
+            yield
+        except InputError:
+            if not begun and not any(event["event"] != "start" for event in read_log(log).events):
+                for file in (log, path / "state.json"):
+                    file.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[None]:
-    lock = FileLock(path / _LOCK, is_singleton=True)
+    file = path / _LOCK
+    if file.is_dir():
+        raise FolderError(f"{file} is a folder, where the lock of a run is to be; remove it, or choose another --out")
+    lock = FileLock(file, is_singleton=True)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
@@ -92,7 +119,7 @@ def _locked(path: Path, wait: bool) -> Iterator[None]:
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
-            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+            raise FolderError(f"cannot write {file}: {error.strerror}; choose another --out") from None
         log.warning("%s is on a file system without locks: nothing keeps two processes from training there", path)
     try:
         yield
@@ -104,8 +131,8 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     """Make ``path`` the folder of this run. Raises FolderError where it holds another, or cannot be written."""
     folder = RunFolder(path)
     resolved = recipe.model_dump(mode="json")
-    file = path / "recipe.yaml"
-    # A run that was refused before its first step leaves its recipe and nothing else; a mended one takes its place.
+    file = path / _RECIPE
+    # A run that ended before its first step may leave its recipe and nothing else; another one takes its place.
     if file.exists():
         before = recipe_in(file)
         started = _holds_more(path, file)

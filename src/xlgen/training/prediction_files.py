@@ -12,6 +12,7 @@ from typing import IO, BinaryIO
 
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import decoded
+from xlgen.outputs import is_stream, undone_after_errors, written_as
 from xlgen.registry import InputError
 from xlgen.results.files import naming
 from xlgen.untrusted import check_regular
@@ -26,10 +27,23 @@ def open_lines(name: str) -> Iterator[Iterator[tuple[int, str]]]:
     if name == STANDARD:
         yield decoded(_standard_input(), "standard input")
         return
-    try:
+    with _reading(name):
         check_regular(Path(name))
-        with Path(name).open("rb") as file:
-            yield decoded(file, name)
+        file = Path(name).open("rb")  # noqa: SIM115
+    with file:
+        yield _lines(file, name)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    with _reading(name):
+        yield from decoded(file, name)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Errors of reading ``name``, and of nothing else that is done meanwhile."""
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"no file {name}") from None
     except OSError as error:
@@ -41,9 +55,12 @@ def _standard_input() -> BinaryIO:
 
 
 def check_apart(target: str, source: str) -> None:
-    """Raise InputError where ``target`` is the file that ``source`` is: by name, or by a link of either kind."""
+    """Raise InputError where ``target`` is a folder, or the file that ``source`` is: by name, or by a link of either
+    kind."""
     if target == STANDARD:
         return
+    if Path(target).is_dir():
+        raise InputError(f"cannot write {target}: it is a folder")
     there = here = None
     with suppress(OSError, ValueError, AttributeError):  # what is not there, or is no file, is no other one
         there = Path(target).stat()
@@ -57,25 +74,27 @@ def open_output(name: str) -> Iterator[IO[str]]:
     """What is written to a file, which takes the place of an older one when all of it is there.
 
     Until then, and where that fails, it is in ``NAME.part``, which is removed where nothing was written. Pipes and
-    devices are written directly. Raises InputError where ``name`` cannot be written.
+    devices are written directly, and folders that are missing made. Raises InputError where ``name`` cannot be written.
     """
     if name == STANDARD:
         yield sys.stdout
         return
     final = Path(name).resolve()
-    if final.exists() and not final.is_file():
+    if is_stream(final):
         with naming(name), final.open("w", encoding="utf-8") as file:
             yield file
         return
     partial = final.with_name(f"{final.name}.part")
-    try:
-        with naming(name), partial.open("w", encoding="utf-8") as file:
-            yield file
-        with naming(name):
-            partial.replace(final)
-    except BaseException as error:
-        if partial.is_file() and partial.stat().st_size == 0:
-            partial.unlink()
-        elif partial.is_file() and isinstance(error, InputError):
-            raise type(error)(f"{error}. What was done before is in {partial}") from None
-        raise
+    with undone_after_errors(final.parent):
+        try:
+            with written_as(Path(name), partial):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                with partial.open("w", encoding="utf-8") as file:
+                    yield file
+                partial.replace(final)
+        except BaseException as error:
+            if partial.is_file() and partial.stat().st_size == 0:
+                partial.unlink()
+            elif partial.is_file() and isinstance(error, InputError):
+                raise type(error)(f"{error}. What was done before is in {partial}") from None
+            raise

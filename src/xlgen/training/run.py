@@ -19,12 +19,13 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
 from xlgen.config import Recipe, Stage
 from xlgen.data.tasks import Task, load_task
+from xlgen.outputs import undone_after_errors
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
 from xlgen.training.baselines import build_baseline, run_baseline
 from xlgen.training.checking import check_plateau, check_scoring
 from xlgen.training.evaluation import control_of
-from xlgen.training.folder import RunFolder, lock_run, open_run
+from xlgen.training.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.penalties import build_penalty
@@ -55,7 +56,8 @@ def train(
     tasks = check(recipe)
     if accelerator.is_main_process and (slow := slow_precision(recipe)):
         log.warning(slow)
-    with lock_run(out) if accelerator.is_main_process else nullcontext():
+    alone = accelerator.is_main_process
+    with lock_run(out) if alone else nullcontext(), nothing_left_if_refused(out) if alone else nullcontext():
         with accelerator.main_process_first():
             folder = open_run(out, recipe, resume or not accelerator.is_main_process)
         with closing(Watch(accelerator, recipe, out)) as watch:
@@ -112,12 +114,13 @@ def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerat
         yield folder.stage(index, len(recipe.stages))
         return
     place = Path(recipe.cache_dir) / stage_key(recipe, index)
-    place.mkdir(parents=True, exist_ok=True)
     pointer = folder.path / "stages" / f"{index}.json"
-    pointer.parent.mkdir(exist_ok=True)
-    write_atomically(pointer, json.dumps({"place": str(place)}))
-    with FileLock(place / "lock"):
-        yield place
+    with undone_after_errors(place, ["lock"]), undone_after_errors(pointer.parent, [pointer.name]):
+        place.mkdir(parents=True, exist_ok=True)
+        pointer.parent.mkdir(exist_ok=True)
+        write_atomically(pointer, json.dumps({"place": str(place)}))
+        with FileLock(place / "lock"):
+            yield place
 
 
 def stage_key(recipe: Recipe, index: int) -> str:

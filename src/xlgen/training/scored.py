@@ -25,7 +25,7 @@ from xlgen.training.evaluation import (
     score_rows,
     write_predictions,
 )
-from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
+from xlgen.training.evaluation_folder import evaluation_folder, settings_of
 from xlgen.training.parallel import read_parallel
 from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.tracking import write_atomically
@@ -126,12 +126,12 @@ def evaluate_backbone(
     examples = evaluation_examples(task, evaluation)
     settings = {**settings_of(name, task, evaluation), "source_languages": list(source_languages)}
     place = f"{Path(name).name}-{task.config.name}-{evaluation.split}"
-    folder = claim_folder(out, settings) if out else folder_within(Path(), place, evaluation, settings)
-    weights = evaluation.precision
-    backbone = loading.load(name, languages=tuple(examples), allow_unknown=True, weights=weights)
-    backbone.model.eval()
-    method = build_method({"method": "full"})
-    bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
-    scored = Scored(task, evaluation, source_languages, True, folder)
-    scored.add(backbone, method, examples, {"backbone": name, "method": AS_IT_IS, "step": 0}, bar)
-    return scored.write()
+    with evaluation_folder(out, Path(), place, evaluation, settings) as folder:
+        weights = evaluation.precision
+        backbone = loading.load(name, languages=tuple(examples), allow_unknown=True, weights=weights)
+        backbone.model.eval()
+        method = build_method({"method": "full"})
+        bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
+        scored = Scored(task, evaluation, source_languages, True, folder)
+        scored.add(backbone, method, examples, {"backbone": name, "method": AS_IT_IS, "step": 0}, bar)
+        return scored.write()

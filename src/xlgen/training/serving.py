@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ from xlgen.training.evaluation import (
     evaluation_examples,
     predict_stream,
 )
-from xlgen.training.evaluation_folder import claim_folder, folder_within, settings_of
-from xlgen.training.interpolation import interpolated
+from xlgen.training.evaluation_folder import evaluation_folder, settings_of
+from xlgen.training.interpolation import check_shares, interpolated
 from xlgen.training.labels import check_evaluation, check_head, tell_stream
 from xlgen.training.prediction_files import STANDARD, check_apart, open_lines, open_output
 from xlgen.training.progress import NoProgress, Progress
@@ -68,6 +69,7 @@ def evaluate_checkpoint(
     ``shares`` of the finetuned weights other than 1 lie between the pretrained and the finetuned model; each is
     evaluated, and named in its rows' ``method``.
     """
+    check_shares(shares)
     checkpoint = find_checkpoint(path)
     about = store.read_about(checkpoint)
     if "cleanup" not in evaluation.model_fields_set:
@@ -81,14 +83,14 @@ def evaluate_checkpoint(
     examples = evaluation_examples(task, evaluation)
     settings = settings_of(checkpoint, task, evaluation, shares)
     name = file_name(task.config.name, evaluation.split, f"step-{about.step}")
-    folder = claim_folder(out, settings) if out else folder_within(path, name, evaluation, settings)
-    bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
-    scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
-    for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
-        label = "" if share == 1 else f" x {share:g}"
-        whose = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
-        scored.add(backbone, method, examples, whose, bar)
-    return scored.write()
+    with evaluation_folder(out, path, name, evaluation, settings) as folder:
+        bar = (progress or NoProgress()).task("evaluating", len(shares) * sum(map(len, examples.values())), 0)
+        scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
+        for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
+            label = "" if share == 1 else f" x {share:g}"
+            whose = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
+            scored.add(backbone, method, examples, whose, bar)
+        return scored.write()
 
 
 def predict_file(
@@ -128,10 +130,11 @@ def predict_file(
     }
     evaluation = validate(Evaluation, settings, "the options")
     check_evaluation(task, evaluation)
-    backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-    told = _way(backbone, method, task, evaluation)
     count, empty, coverage = 0, 0, Coverage()
-    with open_lines(source) as lines, open_output(target) as written:
+    with open_lines(source) as lines, ExitStack() as opened:
+        backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
+        told = _way(backbone, method, task, evaluation)
+        written = opened.enter_context(open_output(target))
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in told(examples):
             row: dict[str, Any] = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
