@@ -193,7 +193,7 @@ def test_a_batch_too_small_for_an_example(project: Project, refused: Command) ->
         ("unlabelled=[{objective: {name: lm}, rate: 1.01}]", "unlabelled.0.rate: Input should be less than or equal"),
         (
             "unlabelled=[{objective: {name: lm}, corpus: {reader: pocket, size: 2}, rate: 1}]",
-            "add up to 1, and nothing is left for task titles",
+            "add up to 1, and nothing is left for the task",
         ),
         ("unlabelled=[{objective: {name: lm}, languages: [ko]}]", "the pocket world has no 'ko'; it has en, "),
         ("adaptation={method: factorized, learn: task}", "put such a stage before this one, or name its run"),
@@ -316,11 +316,11 @@ def test_a_folder_that_holds_a_run(project: Project, refused: Command) -> None:
     assert "choose another --out" in message
 
 
-def test_a_mended_recipe_takes_the_place_of_one_that_was_refused(project: Project, refused: Command) -> None:
+def test_a_recipe_that_is_refused_leaves_no_folder(project: Project, refused: Command) -> None:
     for seed in ("1", "2"):
         project.write("th", "train", json.dumps({"text": "x", "title": "ห้องสมุด " * 30}))
         assert "max_target_tokens" in refused(*project.train[:2], f"seed={seed}", *project.train[2:])
-        assert f"seed: {seed}" in (project.root / "run" / "recipe.yaml").read_text()
+        assert not (project.root / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "recipe.yaml"])
@@ -539,7 +539,7 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
         ("a.jsonl", "good", ["--by", "language,n"], "figures cannot be by 'n'"),
         ("a.jsonl", "good", ["--by", ","], "is empty"),
         ("a.jsonl", "good", ["--compare", "absent.jsonl"], "no file absent.jsonl"),
-        ("a.jsonl", "good", ["--faults", "/nowhere/labels.jsonl"], "cannot write /nowhere/labels.jsonl"),
+        ("a.jsonl", "good", ["--faults", "/dev/null/labels.jsonl"], "cannot write /dev/null/labels.jsonl"),
     ],
 )
 def test_outputs_that_cannot_be_scored(
@@ -558,3 +558,73 @@ def test_systems_that_share_no_row(refused: Command, tmp_path: Path) -> None:
     message = refused("score", str(tmp_path / "a.jsonl"), "--compare", str(tmp_path / "b.jsonl"))
     assert "nothing to compare: no row of" in message
     assert "only one file can be standard input" in refused("score", "-", "--compare", "-")
+
+
+# -- what is refused before the backbone is loaded
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            "unlabelled=[{objective: {name: lm}, rate: 0.6}, {objective: {name: lm}, rate: 0.6}]",
+            "the rates of the unlabelled parts add up to 1.2, and nothing is left for the task",
+        ),
+        ("unlabelled=[{objective: {name: lm}, rate: 1}]", "add up to 1, and nothing is left for the task"),
+        ("unlabelled=[{objective: {name: lms}}]", "did you mean 'lm'"),
+        ("unlabelled=[{objective: {name: lm, max_token: 3}}]", "did you mean 'max_tokens'"),
+        ("unlabelled=[{objective: {name: lm}, corpus: {reader: pockets}}]", "did you mean 'pocket'"),
+        ("unlabelled=[{objective: {name: lm}, languages: [Frensh]}]", "did you mean French"),
+        ("evaluation.xlrs={corpus: {reader: pockets}}", "did you mean 'pocket'"),
+        ("evaluation.xlrs={languages: [Frensh]}", "did you mean French"),
+        ("translate_train={translator: pocket-nlb}", "did you mean 'pocket-nllb'"),
+        ("translate_train={translator: pocket-nllb, languages: [Frensh]}", "did you mean French"),
+        ("translate_train={translator: pocket-nllb, languages: [ru, th]}", "all are source languages"),
+        ("backbone=pocket-mt6", "did you mean 'pocket-mt5'"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_is_loaded(
+    project: Project, refused: Command, monkeypatch: pytest.MonkeyPatch, override: str, expected: str
+) -> None:
+    def load(*arguments: object, **options: object) -> None:
+        raise AssertionError("a backbone is loaded")
+
+    monkeypatch.setattr("xlgen.backbones.loading.load", load)
+    for split in ("train", "test"):
+        for code in ROWS:
+            (project.root / f"{code}.{split}.jsonl").unlink()  # nor is anything read
+    assert expected in refused(*project.train[:2], override, *project.train[2:])
+    assert not (project.root / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("languages", "said"),
+    [
+        (["th", "zh", "zh-Hans"], "'zh' and 'zh-Hans', which are one language (Chinese (simplified), zh)"),
+        (["ZH", "th", "zho_Hans"], "'ZH' and 'zho_Hans', which are one language"),
+        (["pt-BR", "pt"], "'pt-BR' and 'pt', which are one language"),
+        (["th", "th"], "'th' twice"),
+    ],
+)
+def test_a_task_names_each_language_once(project: Project, refused: Command, languages: list[str], said: str) -> None:
+    project.task |= {"languages": languages}
+    project.save()
+    message = refused(*project.train)
+    assert said.replace(" (Chinese (simplified), zh)", "") in message and "titles.yaml: languages" in message
+    assert "name it once" in message
+
+
+def test_codes_of_files_may_have_any_spelling_of_a_language_once(project: Project, refused: Command) -> None:
+    project.task["reader"] |= {"codes": {"Thai": "tha", "zh-Hans": "chinese"}}
+    project.save()
+    assert f"no file {project.root}/tha.test.jsonl" in refused(*project.train)
+    project.task["reader"] |= {"codes": {"th": "tha", "Thai": "thai"}}
+    project.save()
+    assert "which are one language (Thai, th); name it once" in refused(*project.train)
+
+
+def test_a_recipe_s_language_counts_once(project: Project) -> None:
+    from xlgen.data.tasks import load_task
+
+    task = load_task(str(project.root / "titles.yaml"), project.root)
+    assert task.check_languages(("zh", "ZH", "th", "zh-Hans")) == ("zh", "th")

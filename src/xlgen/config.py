@@ -16,6 +16,8 @@ from xlgen.config_base import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS
 from xlgen.config_base import Config as Config
 from xlgen.config_texts import ParallelText as ParallelText
 from xlgen.config_texts import TrackedText as TrackedText
+from xlgen.config_texts import Unlabelled as Unlabelled
+from xlgen.config_texts import rates_fault
 from xlgen.faults import describe
 from xlgen.overrides import RecipeError, override, read_yaml
 from xlgen.registry import Registry
@@ -38,25 +40,6 @@ class BackboneConfig(Config):
     """What to do with languages that the backbone was not pretrained on. ``allow`` is for families without language
     codes, whose models read and write any text, well or not, and for encoders under a head, which then read such a
     language under the code of English; the others refuse in any case."""
-
-
-class Unlabelled(Config):
-    """Unlabelled text with the self-supervised objective that makes examples of it."""
-
-    objective: dict[str, Any]
-    """``{name: span_corruption, noise_density: 0.15}``; see ``xlgen list objectives``."""
-    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
-    """Where the text comes from: a reader and its options, as in a task's file."""
-    languages: tuple[str, ...] = ()
-    """Empty: every language of the corpus."""
-    rate: float | None = Field(default=None, gt=0, le=1)
-    """Share of what the stage trains on, counted as its ``training.mix_by`` says: 0.15 of the data in Chirkova et al.
-    (2023), 0.01 in Vu et al. (2022)."""
-    weight: float = Field(default=1.0, gt=0)
-    """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
-    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=True)
-    """A language with n texts is drawn in proportion to n ** (1 / temperature): 1 as the texts come, larger ones more
-    evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
 
 class TranslateTrain(Config):
@@ -237,6 +220,8 @@ class Stage(Config):
     def _something_to_train_on(self) -> Stage:
         if self.task is None and not self.unlabelled:
             raise ValueError("a stage needs a `task`, `unlabelled` text, or both")
+        if fault := rates_fault([part.rate for part in self.unlabelled], "the task" if self.task else None):
+            raise ValueError(fault)
         if "method" not in self.adaptation:
             raise ValueError("`adaptation` needs a `method` (see `xlgen list methods`)")
         return self

@@ -1,12 +1,48 @@
-"""The part of a recipe that names texts with their translations."""
+"""The parts of a recipe that name text without labels, and texts with their translations."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
 from xlgen.config_base import LARGEST_SEED, MOST_TOKENS, Config
+
+
+def rates_fault(rates: Sequence[float | None], task: str | None) -> str | None:
+    """Why the ``rates`` of a mixture's unlabelled parts cannot be shares of one whole, or None.
+
+    ``task`` names its labelled part, which takes the rest as parts without a rate do.
+    """
+    fixed = math.fsum(rate for rate in rates if rate is not None)
+    rest = task or next((f"part {place} without a rate" for place, rate in enumerate(rates) if rate is None), None)
+    if fixed > 1 + 1e-9 or (rest and fixed > 1 - 1e-9):
+        left = f", and nothing is left for {rest}" if rest else ""
+        return f"the rates of the unlabelled parts add up to {fixed:g}{left}; lower them"
+    if rates and not rest and fixed < 1 - 1e-9:
+        return f"the rates of all parts add up to {fixed:g}, not 1; leave out one of them, or use weights"
+    return None
+
+
+class Unlabelled(Config):
+    """Unlabelled text with the self-supervised objective that makes examples of it."""
+
+    objective: dict[str, Any]
+    """``{name: span_corruption, noise_density: 0.15}``; see ``xlgen list objectives``."""
+    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
+    """Where the text comes from: a reader and its options, as in a task's file."""
+    languages: tuple[str, ...] = ()
+    """Empty: every language of the corpus."""
+    rate: float | None = Field(default=None, gt=0, le=1)
+    """Share of what the stage trains on, counted as its ``training.mix_by`` says: 0.15 of the data in Chirkova et al.
+    (2023), 0.01 in Vu et al. (2022)."""
+    weight: float = Field(default=1.0, gt=0)
+    """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=True)
+    """A language with n texts is drawn in proportion to n ** (1 / temperature): 1 as the texts come, larger ones more
+    evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
 
 
 class ParallelText(Config):

@@ -17,13 +17,14 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 
 from rapidfuzz import fuzz, process
 
-from xlgen.registry import UnknownNameError
+from xlgen.registry import InputError, UnknownNameError
 
 # A BCP-47 tag: language, then a script, a region and variants, each of which may be missing.
 _TAG = re.compile(
@@ -87,6 +88,21 @@ class Language:
         if found is None:
             raise UnknownLanguageError(f"unknown language {text!r}; {_nearest(_key(text))}")
         return found
+
+
+def distinct(texts: Iterable[str], where: str) -> dict[str, str]:
+    """The spellings in ``texts`` by the code of their language.
+
+    Raises InputError where a language has two, and UnknownLanguageError.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        language = Language.parse(text)
+        if (before := found.get(language.code)) is not None:
+            twice = f"{text!r} twice" if before == text else f"{before!r} and {text!r}, which are one language"
+            raise InputError(f"{where}: {twice} ({language.name}, {language.code}); name it once")
+        found[language.code] = text
+    return found
 
 
 def all_languages() -> tuple[Language, ...]:

@@ -38,9 +38,7 @@ def score(
     ] = None,
     faults: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the labels of each row to this JSONL file, which replaces an older one at the end."
-        ),
+        typer.Option(help="Write the labels of each row to this JSONL file, which replaces an older one at the end."),
     ] = None,
     field: Annotated[list[str] | None, typer.Option(help="The file's name for a field: prediction=output.")] = None,
     input_format: Annotated[

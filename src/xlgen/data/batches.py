@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from xlgen.config_texts import rates_fault
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
 
@@ -67,13 +68,10 @@ class Part:
 
 def shares(parts: Sequence[Part]) -> list[float]:
     """Each part's share of the whole; they add up to 1. Raises DataError where the rates leave too little."""
-    fixed = math.fsum(part.rate for part in parts if part.rate is not None)
     open_parts = [part for part in parts if part.rate is None]
-    if fixed > 1 + 1e-9 or (open_parts and fixed > 1 - 1e-9):
-        rest = f", and nothing is left for {open_parts[0].name}" if open_parts else ""
-        raise DataError(f"the rates of the unlabelled parts add up to {fixed:g}{rest}; lower them")
-    if not open_parts and fixed < 1 - 1e-9:
-        raise DataError(f"the rates of all parts add up to {fixed:g}, not 1; leave out one of them, or use weights")
+    if fault := rates_fault([part.rate for part in parts], next((part.name for part in open_parts), None)):
+        raise DataError(fault)
+    fixed = math.fsum(part.rate for part in parts if part.rate is not None)
     weight = math.fsum(part.weight for part in open_parts)
     return [(1 - fixed) * part.weight / weight if part.rate is None else part.rate for part in parts]
 

@@ -20,7 +20,7 @@ from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.task_checks import check_task
 from xlgen.data.templates import FIELD, field, fill, is_blank_source, labels, written
-from xlgen.languages import Language
+from xlgen.languages import Language, distinct
 from xlgen.metrics.options import FILES, located
 from xlgen.metrics.subset import subset
 from xlgen.overrides import read_yaml
@@ -126,14 +126,14 @@ class Task:
         return None if name is None else located(name, self.data_dir)
 
     def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
-        """The canonical codes of ``languages``. Raises InputError for one the task has not."""
+        """The canonical codes of ``languages``, each once. Raises InputError for one the task has not."""
         codes = tuple(Language.parse(text).code for text in languages)
         for text, code in zip(languages, codes, strict=True):
             if code not in self.languages:
                 raise InputError(
                     f"task {self.config.name} has no language {text!r}; it has {', '.join(self.languages)}"
                 )
-        return codes
+        return tuple(dict.fromkeys(codes))
 
     def examples(
         self,
@@ -272,7 +272,7 @@ def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
     if config.subset:
         subset(config.subset)  # a wrong name is an error before anything trains
     config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
-    languages = tuple(Language.parse(text).code for text in config.languages)
+    languages = tuple(distinct(config.languages, f"{path}: languages"))
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
 
 

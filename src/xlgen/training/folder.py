@@ -93,14 +93,14 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
 @contextmanager
 def nothing_left_if_refused(path: Path) -> Iterator[None]:
     """Remove, where the input is refused before a first step, what this attempt has written into a run's folder."""
-    log = path / "metrics.jsonl"
-    begun = log.exists()
+    log, state = path / "metrics.jsonl", path / "state.json"
+    new = [file for file in (log, state) if not file.exists()]
     with undone_after_errors(path, [_RECIPE]):
         try:
             yield
         except InputError:
-            if not begun and not any(event["event"] != "start" for event in read_log(log).events):
-                for file in (log, path / "state.json"):
+            if log in new and all(event["event"] == "start" for event in read_log(log).events):
+                for file in new:
                     file.unlink(missing_ok=True)
             raise
 

@@ -15,7 +15,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.config import Recipe, Stage, Unlabelled, validate
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample, Record
-from xlgen.data.objectives import Passage, objectives
+from xlgen.data.objectives import Objective, Passage, objectives
 from xlgen.data.readers import UNLABELLED, DataError, Reader, build_reader
 from xlgen.data.tasks import Task, interleave
 from xlgen.data.templates import field
@@ -201,20 +201,35 @@ class _Corpora(dict[tuple[str, str], list[Passage]]):
         tokenize(backbone, [passage.text for passage in self[where, code]], f"text in {code}", self.progress)
 
 
-def _unlabelled(
-    config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
-) -> Part:
+def chosen(
+    config: Unlabelled, data_dir: Path
+) -> tuple[Callable[[Callable[[int], int]], Objective], Reader, tuple[str, ...]]:
+    """What makes the objective of unlabelled text once its longest text is known, the reader, and the languages.
+
+    Nothing is read. Raises InputError for a wrong name or option, and languages that are missing or unknown.
+    """
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
     settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
-    named = config.corpus.get("name", config.corpus.get("reader"))
     reader = build_reader(config.corpus, data_dir, "the corpus")
     languages = config.languages or reader.languages()
     if not languages:
         raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
-    codes = tuple(Language.parse(text).code for text in languages)
+    kind(settings)  # which says what options do not go together
+
+    def objective(limit: Callable[[int], int]) -> Objective:
+        return kind(settings.model_copy(update={"max_tokens": limit(settings.max_tokens)}))
+
+    return objective, reader, tuple(dict.fromkeys(Language.parse(text).code for text in languages))
+
+
+def _unlabelled(
+    config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
+) -> Part:
+    objective_of, reader, codes = chosen(config, data_dir)
+    named = config.corpus.get("name", config.corpus.get("reader"))
     backbone.check_languages(codes)
-    objective = kind(settings.model_copy(update={"max_tokens": text_limit(settings.max_tokens, backbone, codes[0])}))
+    objective = objective_of(lambda limit: text_limit(limit, backbone, codes[0]))
     where = json.dumps(config.corpus, sort_keys=True)
     for code in codes:
         corpora.read(reader, where, code, backbone)

@@ -60,6 +60,13 @@ class ParallelTexts:
         }
 
 
+def check_parallel(config: ParallelText, data_dir: Path, where: str = "evaluation.xlrs") -> tuple[Reader, list[str]]:
+    """The reader of ``config`` and the languages that it names. Raises InputError, with nothing read."""
+    return build_reader(config.corpus, data_dir, f"{where}: the corpus"), [
+        Language.parse(text).code for text in config.languages
+    ]
+
+
 def read_parallel(
     config: ParallelText,
     backbone: Backbone,
@@ -76,10 +83,9 @@ def read_parallel(
     Raises BackboneError for an unknown language; DataError where texts are not parallel: a row that one language has
     and another has not, or two languages with the same texts.
     """
-    chosen = [Language.parse(text).code for text in config.languages] or list(languages)
-    codes = tuple(dict.fromkeys([pivot, *chosen]))
+    reader, chosen = check_parallel(config, data_dir, where)
+    codes = tuple(dict.fromkeys([pivot, *(chosen or languages)]))
     backbone.check_languages(codes, allow_unknown)
-    reader = build_reader(config.corpus, data_dir, f"{where}: the corpus")
     texts = {code: _read(reader, code, config, where) for code in codes}
     if config.seed is not None:
         texts = _sampled(texts, config.sentences, config.seed, where)

@@ -17,6 +17,7 @@ from filelock import FileLock
 from xlgen import __version__
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
+from xlgen.backbones.loading import resolve
 from xlgen.config import Recipe, Stage
 from xlgen.data.tasks import Task, load_task
 from xlgen.outputs import undone_after_errors
@@ -28,6 +29,8 @@ from xlgen.training.evaluation import control_of
 from xlgen.training.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
 from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
+from xlgen.training.mixture import chosen
+from xlgen.training.parallel import check_parallel
 from xlgen.training.penalties import build_penalty
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.progress import NoProgress, Progress
@@ -35,6 +38,7 @@ from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import Watch, check_trackers
 from xlgen.training.tracking import write_atomically
+from xlgen.training.translate_train import targets_of
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +159,12 @@ def check(recipe: Recipe) -> list[Task | None]:
             task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)
             check_plateau(task, stage)
+            if stage.translate_train is not None:
+                targets_of(stage.translate_train, stage, task)
+        for text in stage.unlabelled:
+            chosen(text, Path(recipe.data_dir))
+        if texts := stage.evaluation.xlrs:
+            check_parallel(texts, Path(recipe.data_dir))
         control_of(stage.evaluation)
         if stage.penalty:
             build_penalty(stage.penalty)
@@ -162,6 +172,7 @@ def check(recipe: Recipe) -> list[Task | None]:
             raise InputError(f"stage {index}: next_from: best is for a stage with a task that another one follows")
         tasks.append(task)
     if recipe.baseline is None:
+        resolve(recipe.backbone.name)
         check_stages(recipe, tasks)
     return tasks
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.backbones.base import BackboneError
-from xlgen.config import Stage
+from xlgen.backbones.loading import resolve
+from xlgen.config import Stage, TranslateTrain
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, interleave
 from xlgen.generation.translation import Translator
@@ -26,11 +27,7 @@ def translated(rows: list[LabelledExample], stage: Stage, task: Task, place: Pat
     """
     config = stage.translate_train
     assert config is not None
-    sources = task.check_languages(stage.source_languages)
-    named = config.languages or stage.evaluation.languages or task.languages
-    targets = [code for code in (Language.parse(text).code for text in named) if code not in sources]
-    if not targets:
-        raise BackboneError("translate_train has no language to translate into: all are source languages")
+    sources, targets = task.check_languages(stage.source_languages), targets_of(config, stage, task)
     kept = place / _FILE if place else None
     if kept is not None and kept.exists():
         return [_example(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
@@ -46,6 +43,18 @@ def translated(rows: list[LabelledExample], stage: Stage, task: Task, place: Pat
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in found))
     return found
+
+
+def targets_of(config: TranslateTrain, stage: Stage, task: Task) -> list[str]:
+    """The languages to translate into, each once. Raises BackboneError where there are none, or no such translator."""
+    resolve(config.translator)
+    sources = task.check_languages(stage.source_languages)
+    named = config.languages or stage.evaluation.languages or task.languages
+    found = dict.fromkeys(Language.parse(text).code for text in named)
+    targets = [code for code in found if code not in sources]
+    if not targets:
+        raise BackboneError("translate_train has no language to translate into: all are source languages")
+    return targets
 
 
 def _example(fields: dict[str, Any]) -> LabelledExample:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from xlgen.config import Config, validate
 from xlgen.data.examples import Record
-from xlgen.languages import Language
+from xlgen.languages import Language, distinct
 from xlgen.registry import InputError, Registry
 
 TRAIN, UNLABELLED = "train", "unlabelled"
@@ -18,6 +18,11 @@ TRAIN, UNLABELLED = "train", "unlabelled"
 
 class DataError(InputError):
     """A data file is missing, malformed or empty. The message names file, line and what to do."""
+
+
+def canonical_codes(codes: Mapping[str, str]) -> dict[str, str]:
+    """``codes`` by canonical language: readers look them up by it. Raises InputError for a language that has two."""
+    return {code: codes[text] for code, text in distinct(codes, "languages").items()}
 
 
 class Reader(ABC):

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import TRAIN, DataError, Reader, check_held, readers
+from xlgen.data.readers import TRAIN, DataError, Reader, canonical_codes, check_held, readers
 from xlgen.delimited import LONGEST, NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
 from xlgen.registry import InputError
 from xlgen.untrusted import NotJsonError, parse_json
@@ -35,7 +35,7 @@ class FileOptions(Config):
 
     path: str | Mapping[str, str]
     """One pattern, or one a split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
-    codes: Mapping[str, str] = {}
+    codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
     """The file's name for a language, where it differs: ``{en: eng}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
     """Of splits that hold some languages only: ``{train: [en]}``."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from xlgen.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, readers
+from xlgen.data.readers import DataError, Reader, canonical_codes, readers
 from xlgen.data.readers.hub_text import text_rows
 
 
@@ -54,7 +54,7 @@ class HubOptions(Config):
     data_files: str | Mapping[str, str] | None = None
     """Patterns with ``{language}`` in them. ``refs/convert/parquet`` knows no configurations and needs them:
     ``{train: "{language}/train/*.parquet"}``."""
-    codes: Mapping[str, str] = {}
+    codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
     """The data set's name for a language, where it differs: ``{en: english}``."""
     splits: Mapping[str, str] = {}
     """The data set's name for a split, where it differs: ``{test: validation}``."""
