@@ -282,6 +282,55 @@ def test_names_are_whole_without_a_terminal(
     assert f"{name}-1" in shown and f"{name}-2" in shown
 
 
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_no_digit_and_no_name_is_lost_in_a_narrow_terminal(width: int) -> None:
+    import io
+
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from xlgen.cli.console import fit
+
+    names = ["a-run-with-a-name-longer-than-any-column-has-room-for", "短い名前でも幅は二倍になる"]
+    numbers = ["12345678.123456", "0.00203316", "-71.5 ±3.25\n(of 20)"]
+    table = Table("run", *(Column(title, justify="right") for title in ("learning rate", "value", "of references (%)")))
+    for name in names:
+        table.add_row(name, *numbers)
+    file = io.StringIO()
+    needed = fit(table, width)
+    Console(file=file, width=needed, force_terminal=False).print(table)
+    shown = file.getvalue()
+    assert needed <= max(width, 80) and all(part in shown for number in numbers for part in number.split("\n"))
+    cells = ["".join(cell.strip() for cell in column) for column in _columns_of(shown)]
+    assert all(name in cells[0] for name in names) and "…" not in shown
+    assert "oflearningratevalue" not in shown and "referen" in cells[3]
+
+
+def _columns_of(shown: str) -> list[list[str]]:
+    rows = [line.replace("┃", "│").strip("│").split("│") for line in shown.splitlines() if line[0] in "│┃"]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def test_query_and_score_print_whole_tables_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from synthetic import know_the_sentences, write_run
+
+    monkeypatch.setenv("COLUMNS", "80")
+    know_the_sentences(monkeypatch)
+    write_run(tmp_path / "runs" / "a")
+    code, shown, message = run(monkeypatch, capfd, "query", str(tmp_path), "from figures order by value limit 2")
+    assert code == 0, message
+    assert "…" not in shown and "|test:1" in shown
+    texts = tmp_path / "a-file-of-outputs-with-a-long-name.jsonl"
+    row = {"language": "fr", "prediction": "un chat", "references": ["un chat"], "system": "s" * 90}
+    texts.write_text("".join(json.dumps({**row, "id": str(n)}) + "\n" for n in range(3)))
+    for words in (["score", str(texts), "--by", "system"], ["score", str(texts), "--compare", str(texts)]):
+        code, shown, message = run(monkeypatch, capfd, *words)
+        assert code == 0, message
+        assert "…" not in shown and (("s" * 90) in shown or "--compare" in words)
+
+
 def test_doctor_shows_brackets(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("xlgen.doctor.findings", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
     code, shown, _ = run(monkeypatch, capfd, "doctor")

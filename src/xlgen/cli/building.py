@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from xlgen.cli.console import app, out, plain
+from xlgen.cli.console import app, out, plain, show
 
 
 @app.command(
@@ -52,7 +52,7 @@ def tokenizer(
     table = Table("language", Column("tokens a character", justify="right"))
     for code, rate in made.tokens_per_character.items():
         table.add_row(code, f"{rate:.2f}")
-    out.print(table)
+    show(table)
     numbers = f"{made.pieces:,} pieces, {made.parameters:,} parameters"
     if made.pieces > 1.5 * pieces:
         numbers += f" (more than the {pieces:,} asked for: single characters and special tokens need them)"

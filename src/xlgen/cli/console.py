@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from xlgen.registry import InputError
@@ -26,6 +27,10 @@ app = typer.Typer(
 # Brackets in paths, names and texts are text: nothing that is printed is read as markup.
 out = Console(markup=False, emoji=False)
 err = Console(stderr=True, markup=False, emoji=False)
+_WIDEST = 1_000
+"""Columns of a table where there is no terminal; longer texts take several lines."""
+_NAME = 12
+"""Columns that a name has at least, if it needs them."""
 
 
 def plain(text: str) -> str:
@@ -44,13 +49,48 @@ def say(text: str, label: str = "", file: Console = err) -> None:
 
 
 def show(table: Table | str) -> None:
-    """A table, as wide as it is where there is no terminal: numbers and names that are cut off are none."""
+    """A table with every digit and every name: as wide as it is where there is no terminal, and in a terminal with
+    names and titles on several lines. Numbers stay on one line, so that a narrow terminal may have to wrap rows."""
     if isinstance(table, str):
         out.print(table, highlight=False, soft_wrap=True)
         return
-    needed = out.measure(table, options=out.options.update(max_width=1_000)).maximum
-    width = out.width if out.is_terminal else max(out.width, needed)
+    width = fit(table, out.width if out.is_terminal else max(out.width, _WIDEST))
     Console(file=out.file, width=width, markup=False, emoji=False, force_terminal=out.is_terminal).print(table)
+
+
+def fit(table: Table, width: int) -> int:
+    """Make ``table`` at most ``width`` columns wide, but no narrower than its numbers; the width that it then needs."""
+    measured = Console(width=10**6, markup=False, emoji=False)
+    whole = [max((_longest(cell) for cell in _cells(table, place)), default=0) for place in range(len(table.columns))]
+    around = measured.measure(table).maximum - sum(whole)
+    least = [
+        max(map(_longest, column.cells), default=0) if _is_of_numbers(column) else min(wide, _NAME)
+        for wide, column in zip(whole, table.columns, strict=True)
+    ]
+    words = [max(map(cell_len, str(column.header).split()), default=0) for column in table.columns]
+    # Where the terminal has to wrap rows in any case, titles may as well be whole words.
+    fits = sum(least) + around <= width
+    widths = [max(1, each, 0 if fits else word) for each, word in zip(least, words, strict=True)]
+    while sum(widths) + around < width and (cut := [p for p, wide in enumerate(whole) if widths[p] < wide]):
+        # First the words of titles, then what is shortest, so that short texts are whole.
+        widths[min(cut, key=lambda p: (widths[p] >= words[p], widths[p]))] += 1
+    for column, chosen in zip(table.columns, widths, strict=True):
+        column.width, column.overflow, column.no_wrap = chosen, "fold", False
+    return max(sum(widths) + around, 1)
+
+
+def _cells(table: Table, place: int) -> list[Any]:
+    column = table.columns[place]
+    return [column.header, *column.cells]
+
+
+def _longest(cell: Any) -> int:
+    """The columns that the longest line of a cell takes."""
+    return max((cell_len(line) for line in str(cell).split("\n")), default=0)
+
+
+def _is_of_numbers(column: Column) -> bool:
+    return column.justify == "right" or not any(sign.isalpha() for cell in column.cells for sign in str(cell))
 
 
 def status(text: str) -> Status:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xlgen.cli.console import app, out, say
+from xlgen.cli.console import app, say, show
 from xlgen.outputs import check_no_run
 from xlgen.registry import InputError, nearest
 
@@ -51,7 +51,7 @@ def query(
             formats.write(result, kind, file)
             return
         table, more = formats.table(result)
-    out.print(table)
+    show(table)
     if more:
         say(f"these are the first {formats.MOST_ROWS:,} rows; --format csv, or a LIMIT, gives all or fewer")
 
@@ -62,4 +62,4 @@ def _print_views() -> None:
 
     functions = [(name, "", what) for name, what in FUNCTIONS.items()]
     views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
-    out.print(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))
+    show(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))

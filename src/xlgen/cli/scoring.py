@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlgen.cli.console import app, codes_of, out, say, status
+from xlgen.cli.console import app, codes_of, out, say, show, status
 from xlgen.registry import InputError
 
 
@@ -95,8 +95,8 @@ def _print_figures(found: dict[str, Any], format: str, by: Sequence[str], source
         sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if "comparison" in found:
-        out.print(comparison_table(found["comparison"], by, sources))
+        show(comparison_table(found["comparison"], by, sources))
         say(pairing(found["pairs"], sources), file=out)
         return
     for table in tables(found["rows"], by):
-        out.print(table)
+        show(table)

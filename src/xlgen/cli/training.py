@@ -114,7 +114,7 @@ def _dry_run(
     table = Table("run", "state", "left")
     for each in found:
         table.add_row(each.run.name, each.status, plain(each.why) if each.seconds is None else _duration(each.seconds))
-    out.print(table)
+    show(table)
     left = sum(each.seconds or 0.0 for each in found)
     missing = sum(each.status != "done" for each in found)
     more = ", and more as the search goes on" if planned.search else ""

@@ -45,19 +45,16 @@ def write(result: Result, format: str, path: Path | None) -> None:
 
 
 def table(result: Result) -> tuple[Table, bool]:
-    """The first :data:`MOST_ROWS` rows for the terminal, and whether there are more.
-
-    Text that does not fit is cut with an ellipsis; numbers never are.
-    """
+    """The first :data:`MOST_ROWS` rows for the terminal, and whether there are more."""
     numeric = [kind.startswith(_NUMBERS) for kind in result.types]
     columns = [
-        Column(Text(name, no_wrap=True, overflow="ellipsis"), justify="right" if number else "left", no_wrap=number)
+        Column(Text(name), justify="right" if number else "left")
         for name, number in zip(result.columns, numeric, strict=True)
     ]
     found = Table(*columns)
     rows = result.rows()
     for row in islice(rows, MOST_ROWS):
-        found.add_row(*(Text(_cell(value), no_wrap=True, overflow="ellipsis") for value in row))
+        found.add_row(*(Text(_cell(value)) for value in row))
     return found, next(rows, None) is not None
 
 
