@@ -128,3 +128,25 @@ def test_documents_of_a_query_are_in_one_half(tmp_path: Path) -> None:
     even, odd = halves(load(tmp_path / "run"))
     assert even.value(even.runs[0], "th", "xglue_ndcg", 1) == 100
     assert (odd.value(odd.runs[0], "th", "xglue_ndcg", 1) or 0) < 80
+
+
+def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "run", {1: "even", 2: "all"})
+    done = CliRunner().invoke(app, ["choices", str(tmp_path / "run")])
+    assert done.exit_code == 0 and "mean regret" in done.output and "not known" not in done.output
+    log = tmp_path / "run" / "metrics.jsonl"
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    kept = [event for event in events if event["metric"] != "rougeL" or event["language"] == "en"]
+    log.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
+    for file in (tmp_path / "run" / "predictions").rglob("*.jsonl"):
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        if file.stem != "en":
+            rows = [{**row, "references": []} for row in rows]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = CliRunner().invoke(app, ["choices", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "mean regret" not in done.output
+    assert "Checkpoints: regret is not known: it is against what target labels would choose" in done.output
+    from xlgen.report.build import build_report
+
+    assert "Regret is not known" in build_report(tmp_path / "run").read_text(encoding="utf-8")

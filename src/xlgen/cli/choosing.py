@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xlgen.cli.console import app, out, show
+from xlgen.cli.console import app, out, say, show
 from xlgen.registry import InputError
 
 
@@ -19,7 +19,7 @@ def choices(
     the other. Tables of every run and search go to tables/.
     """
     from xlgen.report.formats import to_terminal, write_tables
-    from xlgen.report.halves import halves_tables
+    from xlgen.report.halves import halves_tables, regret_note
     from xlgen.results.rows import load
 
     tables = halves_tables(load(folder))
@@ -32,3 +32,5 @@ def choices(
         if path.suffix == ".csv":
             out.print(f"table    {path}", highlight=False, soft_wrap=True)
     show(to_terminal(tables[0]))
+    if note := regret_note(tables):
+        say(note, file=out)

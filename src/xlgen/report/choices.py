@@ -20,6 +20,11 @@ NAMES = {
     ORACLE: "target labels",
 }
 
+NO_REGRET = (
+    "Regret is not known: it is against what target labels would choose, and no run was scored with references in every "
+    "language without labels (evaluation.references: source, or data without them)."
+)
+
 
 def choice_tables(results: Results) -> list[Table]:
     """The tables that there is something for."""

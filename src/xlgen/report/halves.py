@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xlgen.report.choices import NAMES, chosen_table
+from xlgen.report.choices import NAMES, NO_REGRET, chosen_table
 from xlgen.report.tables import Cell, Column, Table
 from xlgen.results.rows import Results, mean
 from xlgen.results.runs import Run, labels
@@ -62,6 +62,15 @@ def summary_table(choices: Mapping[str, Mapping[str, Sequence[Chosen]]]) -> Tabl
             rows.append(row)
     used = tuple(column for column in columns if any(row[column.key].value is not None for row in rows))
     return Table("choices-on-halves", "Regret of choices, on halves", used, tuple(rows))
+
+
+def regret_note(tables: Sequence[Table]) -> str | None:
+    """Why tables of choices lack regret; None where they have it."""
+    keys = {column.key for column in tables[0].columns}
+    missing = [kind for kind in ("rate", "checkpoint") if f"{kind}_cases" in keys and f"{kind}_regret" not in keys]
+    if not missing:
+        return None
+    return f"{' and '.join(f'{kind}s' for kind in missing).capitalize()}: {NO_REGRET[0].lower()}{NO_REGRET[1:]}"
 
 
 def _each(name: str, title: str, choices: Mapping[str, Sequence[Chosen]], both: Halves, runs: Sequence[Run]) -> Table:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from xlgen import __version__
 from xlgen.report.analyses import Analysis
 from xlgen.report.beside import beside_table, parts, protocol_table
-from xlgen.report.choices import choice_tables
+from xlgen.report.choices import NO_REGRET, choice_tables
 from xlgen.report.drawing import Palette, Plot
 from xlgen.report.faults import faults_table
 from xlgen.report.formats import MARKS
@@ -103,6 +103,7 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
         sections=_sections(results),
         analyses=analyses,
         marks=MARKS,
+        no_regret=NO_REGRET,
         good=GOOD,
         fair=FAIR,
         identifies=any(identifier(run) is not None for run in results.runs),
