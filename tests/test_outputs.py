@@ -18,6 +18,7 @@ from xlgen.outputs import check_no_run, is_run, replacing, undone_after_errors, 
 from xlgen.registry import InputError
 from xlgen.training.evaluation_folder import evaluation_folder
 from xlgen.training.folder import FolderError
+from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
 
 MANAGED = ("checkpoints", "predictions", "stages", "tables", "evaluations", "analysis")
@@ -239,3 +240,23 @@ def test_what_is_undone_is_only_what_was_made(tmp_path: Path) -> None:
     with replacing(tmp_path / "m" / "x") as text:
         text.write("whole")
     assert not (tmp_path / "n").exists() and (tmp_path / "m" / "x").read_text(encoding="utf-8") == "whole"
+
+
+def test_resuming_a_finished_run_says_so_and_loads_nothing(
+    checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Listening(NoProgress):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    asked = recipe(checkpoint("mt5"), tmp_path)
+    train(asked, tmp_path / "run", progress=Listening())
+    assert any("reading what is evaluated, and the backbone" in text for text in said)
+    assert "reading and tokenizing what is trained on" in said
+    before, said[:] = {path: path.stat().st_mtime_ns for path in everything(tmp_path / "run")}, []
+    monkeypatch.setattr("xlgen.backbones.loading.load", None)
+    train(asked, tmp_path / "run", resume=True, progress=Listening())
+    assert len(said) == 1 and "is finished: all 1 steps are done" in said[0] and "xlgen evaluate" in said[0]
+    assert {path: path.stat().st_mtime_ns for path in everything(tmp_path / "run")} == before

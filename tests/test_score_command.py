@@ -14,7 +14,9 @@ import pytest
 
 import xlgen
 from xlgen.cli import main
+from xlgen.registry import InputError
 from xlgen.scoring.figures import KEYS
+from xlgen.scoring.run import score_files
 
 ROWS = [
     {
@@ -547,3 +549,16 @@ def test_csv_with_semicolons(run: Run, tmp_path: Path) -> None:
         assert "--separator is for CSV and TSV" in err
     with pytest.warns(UserWarning, match="finish_reason 'odd'"):
         assert xlgen.score(path, ["lengths"], separator=";", bootstrap=0)
+
+
+@pytest.mark.parametrize("place", ["", "runs/a", "runs/a/predictions"])
+def test_a_run_in_place_of_outputs_names_its_predictions(place: str, tmp_path: Path) -> None:
+    for step in (20, 100):
+        file = tmp_path / "runs" / "a" / "predictions" / f"step-{step}" / "fr.jsonl"
+        file.parent.mkdir(parents=True)
+        file.write_text('{"language": "fr", "prediction": "un", "references": ["un"]}\n', encoding="utf-8")
+    (tmp_path / "runs" / "a" / "metrics.jsonl").write_text('{"event": "start"}\n', encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        score_files([str(tmp_path / place)])
+    assert f"holds a run's files; give the folder of the predictions of a step: {file.parent}," in str(error.value)
+    assert score_files([str(file.parent)], bootstrap=0)["rows"]

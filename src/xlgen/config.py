@@ -223,7 +223,8 @@ class Stage(Config):
         if fault := rates_fault([part.rate for part in self.unlabelled], "the task" if self.task else None):
             raise ValueError(fault)
         if "method" not in self.adaptation:
-            raise ValueError("`adaptation` needs a `method` (see `xlgen list methods`)")
+            held = ", ".join(self.adaptation) or "no key"
+            raise ValueError(f"`adaptation` needs a `method` (see `xlgen list methods`); it has {held}")
         return self
 
 
@@ -281,14 +282,16 @@ class Recipe(Config):
         return {**outer, "stages": [inner]}
 
 
-def validate(model: type[Config], data: Any, where: str) -> Any:
-    """``data`` as a ``model``. Raises RecipeError that lists every fault, with the nearest key for a wrong one."""
+def validate(model: type[Config], data: Any, where: str, named_by: str | None = None) -> Any:
+    """``data`` as a ``model``. Raises RecipeError that lists every fault, with the nearest key for a wrong one.
+
+    ``named_by`` is the key that chose the model, which its fields lack."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
         flat = isinstance(data, Mapping) and "stages" not in data
         # The stage of a flat recipe has no name: its keys stand at the top level.
-        faults = describe(error, model, (Recipe, Stage), flat)
+        faults = describe(error, model, (Recipe, Stage), flat, named_by)
         raise RecipeError(f"{where} is not right:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
 
 
@@ -302,7 +305,7 @@ def build(registry: Registry[type[Plugin]], config: str | Mapping[str, Any]) -> 
         raise RecipeError(f"a {registry.kind} needs a name: one of {', '.join(registry.names())}")
     name = str(options.pop("name"))
     kind: Any = registry.get(name)
-    return kind(validate(kind.Options, options, f"{registry.kind} {name}"))
+    return kind(validate(kind.Options, options, f"{registry.kind} {name}", "name"))
 
 
 def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:

@@ -11,25 +11,35 @@ from xlgen.registry import nearest
 
 
 def describe(
-    error: ValidationError, model: type[BaseModel], staged: tuple[type[BaseModel], type[BaseModel]], flat: bool
+    error: ValidationError,
+    model: type[BaseModel],
+    staged: tuple[type[BaseModel], type[BaseModel]],
+    flat: bool,
+    named_by: str | None = None,
 ) -> Iterator[str]:
     """A line a fault, with the nearest key for a wrong one.
 
     ``staged`` are the config whose first stage may be written at its top level, as it is where ``flat``, and the
-    stage's.
+    stage's. ``named_by`` is a key of ``model`` besides its fields.
     """
     found = error.errors()
     for fault in found:
         # A key with a fault inside it may be reported a second time, as missing or too short, itself.
         if not any(_inside(other["loc"], fault["loc"]) for other in found):
-            yield _line(fault, model, staged, flat)
+            yield _line(fault, model, staged, flat, named_by)
 
 
 def _inside(path: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
     return len(path) > len(outer) and path[: len(outer)] == outer
 
 
-def _line(fault: Any, model: type[BaseModel], staged: tuple[type[BaseModel], type[BaseModel]], flat: bool) -> str:
+def _line(
+    fault: Any,
+    model: type[BaseModel],
+    staged: tuple[type[BaseModel], type[BaseModel]],
+    flat: bool,
+    named_by: str | None,
+) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     path = path.removeprefix("stages.0").lstrip(".") if flat else path
     whole, stage = staged
@@ -38,6 +48,7 @@ def _line(fault: Any, model: type[BaseModel], staged: tuple[type[BaseModel], typ
             return f"key {path!r} belongs to a stage, and this recipe lists its stages: write stages.0.{path}"
         here = _model_at(model, fault["loc"][:-1])
         keys = set(here.model_fields) | (set(stage.model_fields) if here is whole else set())
+        keys |= {named_by} if named_by and here is model else set()
         return f"unknown key {path!r}: {nearest(str(fault['loc'][-1]), keys)}"
     if fault["type"] == "missing":
         return f"key {path!r} is missing"

@@ -31,6 +31,8 @@ class UnknownNameError(InputError):
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Say what ``name`` could have meant: "did you mean 'adapters'?" or the list of all choices."""
     choices = sorted(choices)
+    if not choices:
+        return "there are none"
     match = process.extractOne(name[:200], choices, processor=str.lower, score_cutoff=60)
     known = "; there are: " + ", ".join(choices) if len(choices) <= 60 else ""
     return (f"did you mean {match[0]!r}?" if match else "nothing is near") + known

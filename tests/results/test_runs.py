@@ -6,7 +6,7 @@ import yaml
 
 from synthetic import figures, write_run
 from xlgen.registry import InputError
-from xlgen.results.runs import find_runs, labels, rate_text, read_run
+from xlgen.results.runs import NoFigureError, find_runs, labels, rate_text, read_run
 
 
 def test_a_run_says_what_it_is(study: Path) -> None:
@@ -94,3 +94,14 @@ def test_a_baseline_is_called_by_its_name_and_training_takes_what_its_rates_say(
     write_run(tmp_path / "run")  # 600 steps, half a step a second
     run = read_run(tmp_path / "run")
     assert (run.method, run.seconds) == ("full", 1200.0)
+
+
+def test_folders_with_runs_of_their_own_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "auto" / "runs" / "full")
+    with pytest.raises(NoFigureError, match=r"holds no run itself; give one of its folders with runs: .*/auto"):
+        find_runs(tmp_path)
+    write_run(tmp_path / "b")
+    said: list[str] = []
+    assert [run.name for run in find_runs(tmp_path, said.append)] == ["b"]
+    assert len(said) == 1 and f"left out: {tmp_path / 'auto'}, with runs of their own" in said[0]
+    assert [run.name for run in find_runs(tmp_path / "auto", said.append)] == ["full"] and len(said) == 1

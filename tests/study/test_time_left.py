@@ -45,3 +45,22 @@ def test_runs_without_a_rest() -> None:
     left = TimeLeft({"a": 5})
     left.update("a", 5)
     assert str(left) == ""
+
+
+def test_evaluations_that_nobody_has_timed_are_named() -> None:
+    clock = Clock()
+    left = TimeLeft({"a": 100, "b": 100}, clock, evaluates=True)
+    left.update("a", 0)
+    clock.now += 20
+    left.update("a", 20)
+    assert str(left) == "about 3 min left, evaluations aside"
+    clock.now += 20
+    left.update("a", 20, evaluated=True)
+    assert str(left) == "about 6 min left"
+    ended = TimeLeft({"a": 100, "b": 100}, clock, evaluates=True)
+    ended.update("a", 0)
+    ended.end("b")
+    assert "evaluations aside" in str(ended) or str(ended) == "", "a run that never began has timed nothing"
+    clock.now += 20
+    ended.end("a")
+    assert "evaluations aside" not in str(ended)

@@ -38,3 +38,29 @@ def test_much_text_is_announced_before_it_is_tokenized(
     assert file.getvalue() == ""
     mixture.tokenize(backbone, ["a", "b", "c"], "text in fr", progress)
     assert file.getvalue().splitlines() == ["tokenizing text in fr: 3/3"]
+
+
+def test_the_time_left_of_training_counts_evaluations() -> None:
+    from rich.progress import Progress as Bars
+
+    from xlgen.training.progress import TRAINING, TimeLeft
+
+    now, evaluated = [0.0], [False]
+    column = TimeLeft(lambda: evaluated[0])
+    bars = Bars(column, get_time=lambda: now[0], disable=True)
+    bars.start_task(number := bars.add_task(TRAINING, total=100, began=0))
+    for step in range(1, 11):
+        now[0] += 1
+        bars.update(number, completed=step)
+    (task,) = bars.tasks
+    assert column.render(task).plain == "0:01:30 + evaluations"
+    now[0] += 90  # an evaluation
+    evaluated[0] = True
+    assert column.render(task).plain == "0:15:00"
+
+
+def test_a_line_of_its_own(shown: tuple[TerminalProgress, io.StringIO]) -> None:
+    progress, file = shown
+    progress.say("reading what is evaluated")
+    assert file.getvalue() == "reading what is evaluated\n"
+    SILENT.say("nothing")

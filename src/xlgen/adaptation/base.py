@@ -171,7 +171,7 @@ def build_method(config: Mapping[str, Any]) -> Method:
     """The method named in ``config["method"]`` with the rest as its options. Raises InputError."""
     options = {key: value for key, value in config.items() if key != "method"}
     kind = methods.get(str(config["method"]))
-    return kind(validate(kind.Options, options, f"adaptation {config['method']}"))
+    return kind(validate(kind.Options, options, f"adaptation {config['method']}", "method"))
 
 
 def trainable_parameters(model: nn.Module) -> int:

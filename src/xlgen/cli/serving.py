@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from xlgen.cli.console import app, codes_of, err, out, show, yaml_option
+from xlgen.cli.console import app, codes_of, err, out, say, show, yaml_option
 from xlgen.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -94,6 +93,7 @@ def evaluate(
     }
     config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
     _warn_of_slow(config.precision)
+    say(f"reading inputs, and {checkpoint}")
     with TerminalProgress() as progress:
         if is_backbone(checkpoint):
             if shares != [1.0]:
@@ -140,7 +140,7 @@ def predict(
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
     _warn_of_slow(precision)
-    say = partial(err.print, highlight=False, soft_wrap=True)
+    say(f"reading {checkpoint}")
     count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)
 
@@ -158,6 +158,7 @@ def export(
     """Weights for elsewhere, checked for equal outputs."""
     from xlgen.export.run import export as write
 
+    say(f"reading {checkpoint}, exporting and comparing outputs")
     found = write(checkpoint, to, folder, quantization, examples)
     equal = f"{found.equal} of {found.asked} outputs are equal"
     if found.searched:

@@ -203,10 +203,12 @@ def train(
 ) -> None:
     """One run: train, evaluate every target language, report."""
     from xlgen.config import load_recipe
+
+    config = load_recipe(recipe, overrides or ())
+    say("loading libraries")
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.run import train as run
 
-    config = load_recipe(recipe, overrides or ())
     if smoke:
         from xlgen.study.smoke import smoke_recipe, stand_in_identifiers
 

@@ -21,8 +21,8 @@ NAMES = {
 }
 
 NO_REGRET = (
-    "Regret is not known: it is against what target labels would choose, and no run was scored with references in every "
-    "language without labels (evaluation.references: source, or data without them)."
+    "Regret is not known: it is against what target labels would choose, and no run was scored with references in "
+    "every language without labels (evaluation.references: source, or data without them)."
 )
 
 

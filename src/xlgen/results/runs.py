@@ -129,10 +129,15 @@ def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]
     if not path.is_dir():
         raise InputError(f"{path} is no folder; give the folder of a run or of a study")
     folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
+    others = [] if folders == [path] else _studies_in(path)
+    if not folders and others:
+        raise NoFigureError(f"{path} holds no run itself; give one of its folders with runs: {_listed(others)}")
     if not folders:
         raise NoFigureError(
             f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
         )
+    if others:
+        say(f"left out: {_listed(others)}, with runs of their own; report these folders by themselves")
     runs = []
     for folder in folders:
         try:
@@ -231,6 +236,15 @@ def _inside(path: Path) -> list[Path]:
     return sorted(
         found, key=lambda child: [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", child.name)]
     )
+
+
+def _studies_in(path: Path) -> list[Path]:
+    """The folders in ``path`` that hold runs of their own, such as those of studies and of ``xlgen train --auto``."""
+    return sorted(child for child in path.iterdir() if child.name != "runs" and _inside(child / "runs"))
+
+
+def _listed(folders: list[Path]) -> str:
+    return ", ".join(map(str, folders))
 
 
 def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

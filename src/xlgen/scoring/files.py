@@ -87,11 +87,31 @@ def _paths(source: str) -> list[str]:
     path = Path(source)
     if source == "-" or not path.is_dir():
         return [source]
+    check_no_run_folder(path)
     suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # which may well be notes
     found = [str(each) for each in sorted(path.iterdir()) if suffix_of(each.name) in suffixes]
     if not found:
         raise InputError(f"no file in {source} ends in {', '.join(suffixes)}")
     return found
+
+
+def check_no_run_folder(folder: Path) -> None:
+    """Raise InputError, which names files to score instead, for the folder of a run, a study, or of several steps."""
+    patterns = ("predictions/step-*", "predictions", "step-*", "runs/*/predictions/step-*", "*/predictions/step-*")
+    for pattern in patterns:
+        found = [each for each in folder.glob(pattern) if each.is_dir() and any(each.glob("*.jsonl"))]
+        if found:
+            newest = max(found, key=lambda each: (step_of(each), str(each)))
+            raise InputError(
+                f"{folder} holds a run's files; give the folder of the predictions of a step: {newest}"
+                + (f", or another of {len(found)} such folders" if len(found) > 1 else "")
+            )
+
+
+def step_of(folder: Path) -> int:
+    """The step in the name of a folder of predictions, -1 where it has none."""
+    number = folder.name.removeprefix("step-")
+    return int(number) if number.isdecimal() and number.isascii() else -1
 
 
 def file_kind(path: str) -> Kind | None:

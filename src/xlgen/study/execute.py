@@ -33,6 +33,7 @@ _RETRIES = 3
 """How often a run is resumed after its worker was lost, as to a lack of memory."""
 _SAY_SECONDS = 30.0
 _RUNS = "{study}/runs/"
+_SCORED = "scored"
 _COLUMNS = (
     TextColumn("{task.description:<28}", markup=False),
     BarColumn(),
@@ -47,7 +48,7 @@ def progress_of(folder: Path) -> tuple[int, str]:
     if event is None:
         return 0, "loading"
     if event["event"] == "figure":
-        return event["step"], f"scored {event['language']}"
+        return event["step"], f"{_SCORED} {event['language']}"
     loss = finite(event.get("loss"))
     return event["step"], "training" if loss is None else f"loss {loss:.2f}"
 
@@ -124,7 +125,10 @@ class _Execution:
         self._free: Queue[Lane] = Queue()
         for lane in self._every:
             self._free.put(lane)
-        self._left = TimeLeft({run.name: _steps(run) for run in self._waiting})
+        self._left = TimeLeft(
+            {run.name: _steps(run) for run in self._waiting},
+            evaluates=any(run.recipe.stages[-1].task for run in self._waiting),
+        )
         self._said = time.monotonic()
         self._failed: dict[str, str] = {}
         self._futures: dict[str | None, Future[None]] = {}
@@ -196,7 +200,7 @@ class _Execution:
         def watch() -> None:
             step, note = progress_of(folder)
             self._bars.update(bar, completed=step, note=note)
-            self._left.update(run.name, step)
+            self._left.update(run.name, step, evaluated=note.startswith(_SCORED))
             self._bars.update(self._whole, note=str(self._left))
             self._say_left()
 

@@ -11,23 +11,32 @@ _ENOUGH = 0.02
 
 
 class TimeLeft:
-    """Runs with their steps, of which some were done before."""
+    """Runs with their steps, of which some were done before.
 
-    def __init__(self, steps: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
+    Where they are evaluated (``evaluates``), how long that takes is not known before one has been: what is left is
+    then that of the steps alone, and said to be so.
+    """
+
+    def __init__(
+        self, steps: Mapping[str, int], clock: Callable[[], float] = time.monotonic, evaluates: bool = False
+    ) -> None:
+        self._known = not evaluates
         self._steps = dict(steps)
         self._first: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._clock, self._started, self._lock = clock, clock(), Lock()
 
-    def update(self, run: str, step: int) -> None:
-        """``run`` has come to ``step``; the first time, as far as it had come before."""
+    def update(self, run: str, step: int, evaluated: bool = False) -> None:
+        """``run`` has come to ``step``; the first time, as far as it had come before. It may be ``evaluated`` now."""
         with self._lock:
+            self._known |= evaluated and run in self._first
             self._first.setdefault(run, step)
             self._done[run] = max(step, self._done.get(run, 0))
 
     def end(self, run: str) -> None:
         """``run`` has ended, or will not begin."""
         with self._lock:
+            self._known |= run in self._first
             self._first.setdefault(run, 0)
             self._done[run] = self._steps[run]
 
@@ -50,4 +59,5 @@ class TimeLeft:
         seconds = self.seconds
         if seconds is None or self.share >= 1:
             return ""
-        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        time_left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+        return f"about {time_left} left{'' if self._known else ', evaluations aside'}"

@@ -66,6 +66,7 @@ def build_stream(
     progress: Progress = SILENT,
 ) -> Built:
     """The endless batches of a stage, with what there is to know of them. Raises DataError and InputError."""
+    progress.say("reading and tokenizing what is trained on")
     parts, report, coverage = [], None, {}
     if task is not None:
         examples, report, coverage["labelled"] = labelled(stage, task, backbone, place, progress)
@@ -210,7 +211,7 @@ def chosen(
     """
     options = {key: value for key, value in config.objective.items() if key != "name"}
     kind = objectives.get(str(config.objective.get("name")))
-    settings = validate(kind.Options, options, f"objective {config.objective.get('name')}")
+    settings = validate(kind.Options, options, f"objective {config.objective.get('name')}", "name")
     reader = build_reader(config.corpus, data_dir, "the corpus")
     languages = config.languages or reader.languages()
     if not languages:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 Item = TypeVar("Item")
+TRAINING = "training"
+"""The name of the work whose time left counts evaluations."""
 _SHOWN_AT, _MANY = 1_000, 50_000
 
 
 class Progress(Protocol):
     """Shows how far long work has come."""
+
+    def say(self, text: str) -> None:
+        """A line of its own: what begins now, or is done."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin a piece of work; the function returned says that so many more units are done."""
@@ -26,6 +33,9 @@ class Progress(Protocol):
 
 class NoProgress:
     """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin nothing."""
@@ -39,6 +49,27 @@ class NoProgress:
 SILENT = NoProgress()
 
 
+class TimeLeft(TimeRemainingColumn):
+    """The time left of training by all that it has taken so far, evaluations too; before one has been made, that of
+    the steps alone, which says so: evaluations come on top.
+    """
+
+    def __init__(self, evaluated: Callable[[], bool]) -> None:
+        super().__init__()
+        self._evaluated = evaluated
+
+    def render(self, task: Task) -> Text:
+        """``0:12:34``, or ``-:--:--``."""
+        began = task.fields.get("began")
+        if began is None or task.finished:
+            return super().render(task)
+        done = task.completed - began
+        if done <= 0 or not task.elapsed or not self._evaluated():
+            return super().render(task).append(" + evaluations")
+        left = task.elapsed * ((task.total or 0) - task.completed) / done
+        return Text(str(timedelta(seconds=int(left))), style="progress.remaining")
+
+
 class TerminalProgress:
     """Bars while the terminal shows them, a line for each finished piece where there is no terminal."""
 
@@ -49,8 +80,9 @@ class TerminalProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeLeft(lambda: self._evaluated),
         )
+        self._evaluated = False
         self._bars = RichProgress(*columns, console=self._console, disable=not self._console.is_terminal)
 
     def __enter__(self) -> TerminalProgress:
@@ -61,10 +93,16 @@ class TerminalProgress:
         with suppress(OSError):
             self._bars.stop()
 
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        with suppress(OSError):  # the terminal was closed
+            self._console.print(text, highlight=False, soft_wrap=True)
+
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         """Begin a piece of work."""
         try:
-            bar = self._bars.add_task(name, total=total, completed=done)
+            began = done if name == TRAINING else None
+            bar = self._bars.add_task(name, total=total, completed=done, began=began)
         except OSError:  # the terminal was closed
             return lambda units: None
         count = done
@@ -80,7 +118,8 @@ class TerminalProgress:
                 show(units)
 
         def show(units: int) -> None:
-            self._bars.update(bar, completed=count, visible=count < total or name.startswith("training"))
+            self._bars.update(bar, completed=count, visible=count < total or name.startswith(TRAINING))
+            self._evaluated |= count >= total and name.startswith("evaluating")
             if not self._console.is_terminal and (count >= total or count * 5 // total != (count - units) * 5 // total):
                 self._console.print(f"{name}: {count}/{total}", highlight=False)
 

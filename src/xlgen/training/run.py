@@ -64,6 +64,13 @@ def train(
     with lock_run(out) if alone else nullcontext(), nothing_left_if_refused(out) if alone else nullcontext():
         with accelerator.main_process_first():
             folder = open_run(out, recipe, resume or not accelerator.is_main_process)
+        if _is_finished(recipe, folder):
+            progress.say(
+                f"{out} is finished: all {recipe.stages[-1].training.steps} steps are done, and nothing is left to "
+                f"resume. Evaluate it with `xlgen evaluate {out}`; for more steps, start a run with a larger "
+                "training.steps in another --out"
+            )
+            return folder
         with closing(Watch(accelerator, recipe, out)) as watch:
             if recipe.baseline is not None:
                 return run_baseline(recipe, tasks[-1], folder, progress, watch)
@@ -97,6 +104,8 @@ def _train_stages(
             # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
             leaves_model = not (last or build_method(stage.adaptation).adds_modules)
             if not ((place / "model").exists() or (not last and _finished(place, stage))):
+                reading = "" if tasks[index] is None else "what is evaluated, and "
+                progress.say(f"{f'stage {index}: ' if index else ''}reading {reading}the backbone {name}")
                 try:
                     StageRun(
                         recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, watch, earlier,
@@ -175,6 +184,14 @@ def check(recipe: Recipe) -> list[Task | None]:
         resolve(recipe.backbone.name)
         check_stages(recipe, tasks)
     return tasks
+
+
+def _is_finished(recipe: Recipe, folder: RunFolder) -> bool:
+    """Whether the whole run is done, its last checkpoint there and evaluated."""
+    found = store.checkpoints(folder.path / "checkpoints")
+    if folder.state.status != "done" or recipe.baseline is not None or not found or store.evaluation_due(found[-1]):
+        return False
+    return store.read_about(found[-1]).step == recipe.stages[-1].training.steps
 
 
 def _finished(place: Path, stage: Stage) -> bool:

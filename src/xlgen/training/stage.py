@@ -36,7 +36,7 @@ from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.pace import Pace
 from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
-from xlgen.training.progress import Progress
+from xlgen.training.progress import TRAINING, Progress
 from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.step_end import StepEnd, until_stopped
 from xlgen.training.trackers import Watch
@@ -143,7 +143,7 @@ class StageRun:
         training = self.stage.training
         last = min(self.until or training.steps, training.steps)
         pace = Pace(first)
-        bar = self.progress.task("training", training.steps, first)
+        bar = self.progress.task(TRAINING if self.examples else "training on text", training.steps, first)
         with stop_signal() as stop:
 
             def after_step(result: StepResult) -> None:

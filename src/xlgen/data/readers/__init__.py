@@ -69,4 +69,4 @@ def build_reader(config: Mapping[str, Any], data_dir: Path, where: str) -> Reade
     options = dict(config)
     early = options.pop("reader", "jsonl") if isinstance(config.get("reader", ""), str) else "jsonl"
     kind = readers.get(str(options.pop("name", early)))
-    return kind(validate(kind.Options, options, f"{where}: the reader"), data_dir)
+    return kind(validate(kind.Options, options, f"{where}: the reader", "name"), data_dir)
