@@ -213,3 +213,22 @@ def test_a_decision_between_heads_speaks_of_no_language(tmp_path: Path) -> None:
     page = decision_page(Decision(run, choice, criterion, heads, (), ()))
     assert "Labels are in no language" in page and "No run reached" not in page
     assert "share of outputs in the right language" not in page
+
+
+def test_the_page_says_how_sure_the_choice_is(tmp_path: Path) -> None:
+    """Each score is of 40 examples, and its interval is 2.5 points wide."""
+    for name, strength, rate in (("best", 20, 1e-3), ("rival", 19.5, 1e-4), ("other", 12, 1e-5)):
+        write_run(tmp_path / "runs" / name, strength=strength, learning_rate=rate, wrong=0)
+    results, criterion = load(tmp_path), {"name": "label-free", "threshold": 50.0}
+    run, choice = choose(results, criterion)
+    assert run.name == "best"
+    page = decision_page(Decision(run, choice, criterion, results, (), ()))
+    assert "Few examples were scored (English 40, French 40" in page
+    assert "The choice between runs is not sure" in page and "includes `rival`" in page and "`other`" not in page
+    assert page.count("Examples |") == 2 and "| 40 |" in page
+    bare = of_runs(
+        replace(each, figures=tuple({**figure, "low": None, "high": None, "n": 500} for figure in each.figures))
+        for each in results.runs
+    )
+    page = decision_page(Decision(bare.runs[0], choose(bare, criterion)[1], criterion, bare, (), ()))
+    assert "Few examples" not in page and "not sure" not in page and "There are no intervals" in page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ _RATE = (
     " The share of outputs in the right language is measured everywhere, with its 95 % interval where the recipe asks "
     "for one."
 )
+_FEW = 100
+"""Examples of a language below which scores are called uncertain: a rate's interval is then up to 20 points wide."""
 _MANY = 2.0
 """Percent of outputs from which on a fault is named."""
 
@@ -53,7 +55,7 @@ def decision_page(decision: Decision) -> str:
         f"above the source language's.{'' if _mean(decision.results, run, LANGUAGE_RATE, step) is None else _RATE}",
         _markdown(languages_table(decision.results, run, step)),
         "## What to watch",
-        _bullets(warnings(decision.results, run, step, threshold)),
+        _bullets([*doubts(decision), *warnings(decision.results, run, step, threshold)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -79,7 +81,8 @@ def tried_table(decision: Decision) -> Table:
         Column("run", "Run", number=False),
         Column("rate", "Learning rate", rate_text),
         Column("step", "Step"),
-        Column("source", "Source language", _digits),
+        Column("source", "Source language", _digits, interval=True),
+        Column("n", "Examples"),
         Column("language", "Right language (%)", _digits),
         Column("lowest", "Lowest (%)", _digits),
         Column("chosen", "", number=False),
@@ -89,12 +92,14 @@ def tried_table(decision: Decision) -> Table:
     for run in sorted(results.runs, key=lambda run: (run.method, run.learning_rate or 0.0)):
         step = best_step(judge, results, run).step
         rates = [results.value(run, code, LANGUAGE_RATE, step) for code in unlabelled(results, run)]
+        source = results.at(run, run.source_languages[0], run.main_metric, step)
         rows.append(
             {
                 "run": Cell(run.name),
                 "rate": Cell(run.learning_rate),
                 "step": Cell(step or None),
-                "source": Cell(results.value(run, run.source_languages[0], run.main_metric, step)),
+                "source": _cell(source),
+                "n": Cell(source["n"] if source else None),
                 "language": Cell(_mean(results, run, LANGUAGE_RATE, step)),
                 "lowest": Cell(min((rate for rate in rates if rate is not None), default=None)),
                 "chosen": Cell("chosen" if run == decision.run else None),
@@ -107,24 +112,69 @@ def languages_table(results: Results, run: Run, step: int) -> Table:
     """A row a language."""
     columns = (
         Column("run", "Language", number=False),
-        Column("metric", metric_name(run.main_metric), _digits),
+        Column("metric", metric_name(run.main_metric), _digits, interval=True),
         Column("rate", "Right language (%)", _digits, interval=True),
+        Column("n", "Examples"),
         Column("length", "Length", _digits),
         Column("xlrs", "XLRS", lambda value: f"{value:.2f}"),
     )
     rows = []
     for code in results.languages([run]):
-        rate = results.at(run, code, LANGUAGE_RATE, step)
+        metric, rate = results.at(run, code, run.main_metric, step), results.at(run, code, LANGUAGE_RATE, step)
         rows.append(
             {
                 "run": Cell(f"{language_name(code)} ({code})"),
-                "metric": Cell(results.value(run, code, run.main_metric, step)),
-                "rate": Cell(rate["value"], rate["low"], rate["high"]) if rate else Cell(),
+                "metric": _cell(metric),
+                "rate": _cell(rate),
+                "n": Cell(max((each["n"] or 0 for each in (metric, rate) if each), default=None)),
                 "length": Cell(results.value(run, code, "prediction_length", step)),
                 "xlrs": Cell(results.value(run, code, "xlrs", step)),
             }
         )
     return Table("expected", "Languages", columns, tuple(rows))
+
+
+def _cell(row: Mapping[str, Any] | None) -> Cell:
+    return Cell(row["value"], row["low"], row["high"]) if row else Cell()
+
+
+def doubts(decision: Decision) -> list[str]:
+    """Why the scores, or the choice between the runs, may be chance, a line each."""
+    results, run, step = decision.results, decision.run, decision.choice.step
+    found = []
+    rows = {
+        code: results.at(run, code, run.main_metric, step) or results.at(run, code, LANGUAGE_RATE, step)
+        for code in results.languages([run])
+    }
+    counts = {code: row["n"] for code, row in rows.items() if row and row["n"] and row["n"] < _FEW}
+    if counts:
+        of = ", ".join(f"{language_name(code)} {count}" for code, count in counts.items())
+        found.append(
+            f"Few examples were scored ({of}): scores may be several points off. A larger `evaluation.examples` makes "
+            "them surer."
+        )
+    source = results.at(run, run.source_languages[0], run.main_metric, step)
+    if source is None:
+        return found
+    if source["low"] is None or source["high"] is None:
+        return [*found, "There are no intervals (`evaluation.bootstrap: 0`): how sure the choice is is not known."]
+    judge = build_criterion(decision.criterion)
+    rivals = {}
+    for other in results.runs:
+        taken = best_step(judge, results, other) if other != run and other.figures else None
+        # One that lacks the right language while the chosen run does not is none, whatever it scores.
+        if taken is None or (taken.score < 0 <= decision.choice.score):
+            continue
+        value = results.value(other, other.source_languages[0], run.main_metric, taken.step)
+        if value is not None and source["low"] <= value <= source["high"]:
+            rivals[other.name] = value
+    if rivals:
+        named = ", ".join(f"`{name}` {_digits(value)}" for name, value in rivals.items())
+        found.append(
+            f"The choice between runs is not sure: the 95 % interval of the chosen one in the source language, "
+            f"{_digits(source['low'])} to {_digits(source['high'])}, includes {named}."
+        )
+    return found
 
 
 def warnings(results: Results, run: Run, step: int, threshold: float) -> list[str]:
