@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from older import forget_digests
 from xlgen.adaptation.base import Method, build_method
 from xlgen.adaptation.halves import halves_of
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.config import Recipe
 from xlgen.data.examples import EncodedExample
 from xlgen.generation.decode import Decoding, generate
+from xlgen.registry import InputError
 from xlgen.training.checkpoints import checkpoints, load_checkpoint
 from xlgen.training.run import check, train
 
@@ -198,6 +200,9 @@ def test_a_damaged_stage_1(
     (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
     shutil.copytree(first, tmp_path / "first")
     (tmp_path / "first" / "halves.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=rf"{tmp_path}/first is not what was saved: halves\.json has other content"):
+        train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
+    forget_digests(tmp_path / "first")
     with pytest.raises(BackboneError, match=f"the checkpoint of stage 1 in {tmp_path}/first is damaged"):
         train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
 

@@ -106,7 +106,7 @@ def test_stage_2_learns_the_task_beside_frozen_languages(
         two.set_language(second, code)
         torch.testing.assert_close(logits(second, rows(second)), logits(first, rows(first)), rtol=0, atol=0)
     shake(second)
-    about = About(1, first.name, {**adaptation, "learn": "task", "languages": ["ru", "en"]}, None, ".")
+    about = About(2, first.name, {**adaptation, "learn": "task", "languages": ["ru", "en"]}, None, ".")
     save_checkpoint(tmp_path / "step-2", second, two, about)
     again, loaded, _ = load_checkpoint(tmp_path / "step-2")
     two.set_language(second, "ru")

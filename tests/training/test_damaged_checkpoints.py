@@ -11,9 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from older import forget_digests
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.loading import load
+from xlgen.config import Sampling
+from xlgen.generation.decode import generate
+from xlgen.generation.decoding import Decoding
 from xlgen.registry import InputError
 from xlgen.results.about import About, read_about
 from xlgen.training import checkpoints as store
@@ -101,6 +106,7 @@ def test_any_wrong_type_in_what_a_run_resumes_from_is_an_error_that_names_it(mak
     folder = make("layernorm")
     backbone, method, _ = store.load_checkpoint(folder)
     method.prepare(backbone)
+    forget_digests(folder)
     file = folder / "resume" / "state.json"
     whole = json.loads(file.read_text(encoding="utf-8"))
     whole["reduction"] = {"factor": 0.5, "best": 3.0, "bad": 1}
@@ -172,13 +178,42 @@ def test_weights_that_are_not_finite(make: Make, method: str, file: str, value: 
         store.load_checkpoint(folder)
 
 
-def test_large_weights_whose_sum_overflows_are_finite(make: Make) -> None:
-    folder = make()
-    weights = load_file(folder / "model.safetensors")
-    for tensor in weights.values():
-        tensor.fill_(3e38)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    store.load_checkpoint(folder)
+@pytest.mark.parametrize("value", [1e9, -1e30, 3e38])
+@pytest.mark.parametrize(("method", "file"), [("full", "model"), ("adapters", "trained"), ("lora", "adapter_model")])
+def test_weights_that_are_larger_than_any_models(make: Make, method: str, file: str, value: float) -> None:
+    folder = make(method)
+    spoil(folder / f"{file}.safetensors", value)
+    with pytest.raises(WeightsError, match=r"are too large: .* holds .*, and no model has weights over 1e\+08"):
+        store.load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["mt5", "mbart", "nllb", "bert", "xlm-roberta"])
+def test_a_model_whose_weights_are_all_zero(checkpoint: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(checkpoint(name), tmp_path / name)
+    zero = {key: torch.zeros_like(tensor) for key, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(zero, folder / "model.safetensors", metadata={"format": "pt"})
+    for weights in ("fp32", "bf16"):
+        with pytest.raises(WeightsError, match="are all zero where its embeddings should be"):
+            load(str(folder), encoder_only=True, weights=weights)
+
+
+@pytest.mark.parametrize("decoding", [{}, {"num_beams": 2}, {"sampling": Sampling()}, {"engine": "transformers"}])
+@pytest.mark.parametrize("factor", [0.0, 9e7, float("nan")])
+def test_states_that_no_token_is_chosen_by(
+    backbone_of: Callable[[str], Backbone], decoding: dict[str, Any], factor: float
+) -> None:
+    """Of weights that look like a model's one by one."""
+    backbone = backbone_of("mt5")
+    sources = [backbone.source(backbone.pieces("The mayor."), "en")]
+    generate(backbone, sources, ["en"], Decoding(max_new_tokens=2, **decoding))
+    norms = [p for name, p in backbone.model.named_parameters() if name.endswith("layer_norm.weight")]
+    for norm in norms:
+        norm.data.mul_(factor)
+    if factor == 9e7:
+        for parameter in backbone.model.parameters():
+            parameter.data.mul_(factor)
+    with pytest.raises(WeightsError, match="the states of the decoder are not finite, or all zero"):
+        generate(backbone, sources, ["en"], Decoding(max_new_tokens=2, **decoding))
 
 
 @pytest.mark.parametrize(
@@ -226,6 +261,7 @@ def test_the_tokenizer_of_another_model(
         place = tmp_path / "backbone"
         shutil.copytree(checkpoint("mt5"), place)
         edit(folder / "checkpoint.json", backbone=str(place))
+    forget_digests(folder)
     state = json.loads((place / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = state["model"]["vocab"]
     vocabulary[300], vocabulary[301] = vocabulary[301], vocabulary[300]
@@ -250,6 +286,7 @@ def test_nothing_in_a_checkpoint_runs_code(make: Make, tmp_path: Path) -> None:
     own = {"AutoConfig": "own.Own", "AutoTokenizer": ["own.Own", "own.Own"], "AutoModelForSeq2SeqLM": "own.Own"}
     edit(folder / "config.json", auto_map=own)
     edit(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.Own", "own.Own"]})
+    forget_digests(folder)
     try:
         store.load_checkpoint(folder)
     except BackboneError as error:

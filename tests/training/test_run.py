@@ -136,7 +136,7 @@ def test_resume_after_a_kill_while_saving(
 ) -> None:
     """What lies there half written is no checkpoint, however much of it there is."""
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
-    original = store._save_resume
+    original = store._save_about
     saved = 0
 
     def die(*arguments: Any) -> None:
@@ -147,7 +147,7 @@ def test_resume_after_a_kill_while_saving(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_save_resume", die)
+        patch.setattr(store, "_save_about", die)
         with pytest.raises(Killed):
             train(settings, tmp_path / "run")
     whole_ones = store.checkpoints(tmp_path / "run" / "checkpoints")

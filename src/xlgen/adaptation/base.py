@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
+from xlgen.backbones.source_files import check_backbone
 from xlgen.config import Config, validate
 from xlgen.data.examples import EncodedExample
 from xlgen.registry import Registry
+from xlgen.results.about import ABOUT, check_own_files, read_about
 from xlgen.results.files import step_folders
 
 
@@ -144,10 +146,19 @@ class Method(ABC):
             tensor.copy_(state[name])
 
 
-def newest_checkpoint(folder: Path) -> Path:
-    """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint."""
+def checkpoint_to_start_from(folder: Path, backbone: Backbone) -> Path:
+    """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint.
+
+    Raises InputError where its files have changed since it was saved, or those of ``backbone`` since it was trained.
+    """
     steps = step_folders(folder / "checkpoints")
-    return steps[-1][1] if steps else folder
+    found = steps[-1][1] if steps else folder
+    if (found / ABOUT).exists():
+        about = read_about(found)
+        check_own_files(found, about)
+        if about.backbone == backbone.name:
+            check_backbone(about, backbone)
+    return found
 
 
 def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method, newest_checkpoint
+from xlgen.adaptation.base import Method, checkpoint_to_start_from
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
 from xlgen.config import Config
@@ -129,7 +129,7 @@ class InHalves(Method):
         """Stage 2 takes over the halves of stage 1. Raises BackboneError where there are none, or others."""
         if self.options.learn == "languages":
             return
-        folder = self._stage_1(earlier)
+        folder = self._stage_1(earlier, backbone)
         try:
             learned, tasks = names_of(folder)
             theirs = read_tensors(folder / self.weights_file)
@@ -163,7 +163,7 @@ class InHalves(Method):
 
     # -- rows
 
-    def _stage_1(self, earlier: Path | None) -> Path:
+    def _stage_1(self, earlier: Path | None, backbone: Backbone) -> Path:
         """The folder of the checkpoint to start from."""
         start = self.options.start
         if start is None and earlier is None:
@@ -173,7 +173,7 @@ class InHalves(Method):
             )
         folder = earlier if start is None else Path(start)
         assert folder is not None
-        folder = newest_checkpoint(folder)
+        folder = checkpoint_to_start_from(folder, backbone)
         if not (folder / _NAMES).exists():
             raise BackboneError(f"no checkpoint of a stage with `learn: languages` in {folder}; train that stage first")
         return folder

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method, methods, newest_checkpoint
+from xlgen.adaptation.base import Method, checkpoint_to_start_from, methods
 from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
@@ -108,7 +108,7 @@ class PromptTuning(Method):
         """Go on from the prompt that the stage before has tuned (V, Appendix F). Raises BackboneError for none."""
         if earlier is None:
             return
-        folder = newest_checkpoint(earlier)
+        folder = checkpoint_to_start_from(earlier, backbone)
         try:
             self.load(backbone, folder)
         except (OSError, SafetensorError) as error:

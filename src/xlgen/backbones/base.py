@@ -56,8 +56,7 @@ class Backbone(ABC):
     fresh_modules: ClassVar[tuple[str, ...]] = ()
     """Parts of the model that were never trained and that every method trains: a head."""
     library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """By form of a head (tagging or classification), what the library's class for it calls the parts that our names
-    begin with; none where it has no class that tells the same."""
+    """By form of a head, what the library's class calls the parts that our names begin with; none without a class."""
     projections: ClassVar[Mapping[str, tuple[str, ...]]]
     """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
@@ -75,8 +74,9 @@ class Backbone(ABC):
         self.reserved_target = 0
         """Decoder positions that virtual tokens take."""
         self.states_before_target: Callable[[], list[Pair] | None] = lambda: None
-        """Keys and values of the decoder's self-attention before a target's own, where a method has such: a pair a
-        layer of (1, heads, ``reserved_target``, dim)."""
+        """What decoder layers attend to before a target: (1, heads, ``reserved_target``, dim) pairs; None: nothing."""
+        self.files: Mapping[str, str] = {}
+        """Digests of the files that it was loaded from."""
 
     @classmethod
     def repair(cls, model: Any, fresh: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -15,6 +17,10 @@ from torch import Tensor
 from xlgen.backbones.base import BackboneError
 from xlgen.untrusted import check_regular
 
+_LARGEST_WEIGHT = 1e8
+"""The weights of published models, and of prompts that were trained at high rates, are below a ten-thousandth of it."""
+_ROWS = 1_000
+_CAUSE = "The file is damaged, or its training has diverged; take an earlier checkpoint"
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 16_000_000
 _LARGEST_COUNT, _LARGEST_EPSILON = 1_000_000, 0.1
@@ -24,6 +30,10 @@ _SIZES = re.compile(
 )
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 _IN_A_LAYER = re.compile(r"\.\d+\.")
+
+
+class WeightsError(BackboneError):
+    """Weights are none that a model can have: they are damaged, or their training has diverged."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -109,12 +119,35 @@ def check_names(folder: str, unexpected: Iterable[str]) -> None:
         )
 
 
-def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
-    """Raise BackboneError for weights that are NaN or infinite."""
+def check_weights(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Raise WeightsError for weights that are NaN or infinite, or larger than any model's."""
     for name, tensor in tensors.items():
-        # A sum is not finite where a part is not; that it overflows is rare, and looked into.
-        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
-            raise BackboneError(
-                f"the weights in {where} are not finite: {name} holds NaN or infinity. Their training has diverged, or "
-                "the file is damaged; take an earlier checkpoint"
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        low, high = (float(value) for value in torch.aminmax(tensor.detach()))  # both NaN where any is
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise WeightsError(f"the weights in {where} are not finite: {name} holds NaN or infinity. {_CAUSE}")
+        if max(-low, high) > _LARGEST_WEIGHT:
+            raise WeightsError(
+                f"the weights in {where} are too large: {name} holds {max(-low, high):.3g}, and no model has weights "
+                f"over {_LARGEST_WEIGHT:.0e}. {_CAUSE}"
             )
+
+
+def check_embeddings(encoder: Any, where: str) -> None:
+    """Raise WeightsError where the embeddings of all tokens are zero. Other parts of a model may begin at zero."""
+    weight = encoder.get_input_embeddings().weight
+    if not weight[:_ROWS].any() and not weight.any():
+        raise WeightsError(f"the weights in {where} are all zero where its embeddings should be. {_CAUSE}")
+
+
+def check_states(states: Tensor, name: str) -> None:
+    """Raise WeightsError for states that the head of a model can tell no token from.
+
+    Args:
+        states: What the head is given, (rows, width): NaN, infinite, or zero throughout a row.
+        name: The model's.
+    """
+    sizes = states.float().abs().sum(-1)
+    if not ((sizes > 0) & (sizes < torch.inf)).all():
+        raise WeightsError(f"{name}: the states of the decoder are not finite, or all zero. {_CAUSE}")

@@ -11,16 +11,18 @@ import torch
 from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.backbones.checking import (
     SENTENCEPIECE,
-    check_finite,
+    check_embeddings,
     check_names,
     check_sizes,
     check_tokenizer,
     check_types,
+    check_weights,
     read_tensors,
 )
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
+from xlgen.backbones.source_files import WEIGHTS, source_files, weight_files
 from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.registry import InputError, nearest
 from xlgen.untrusted import read_object
@@ -100,7 +102,7 @@ def load(
     if saved is not None and init == "pretrained":
         trained = _with_saved_head(folder, config, family, tokenizer, name, saved)
         if head in (None, saved):
-            return trained
+            return _with_files(trained, folder)
         model = trained.model
     elif head is None and not (family.decodes or encoder_only):
         raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
@@ -110,10 +112,17 @@ def load(
         model = _load_model(folder, config, DTYPES[weights], family.decodes)
         family.repair(model, fresh=False)
     if head is None:
-        return family(model, tokenizer, name)
+        return _with_files(family(model, tokenizer, name), folder, weights=init != "random")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return put_under_head(family, model, tokenizer, name, head)
+        found = put_under_head(family, model, tokenizer, name, head)
+    return _with_files(found, folder, weights=init != "random")
+
+
+def _with_files(backbone: Backbone, folder: str, weights: bool = True) -> Backbone:
+    """The backbone, with digests of the files that were read for it."""
+    backbone.files = source_files(folder, backbone.tokenizer, weights)
+    return backbone
 
 
 def saved_head(folder: str) -> Head | None:
@@ -135,12 +144,13 @@ def _with_saved_head(
 
     found = put_under_head(family, _random_model(config, family, seed=0), tokenizer, name, head)
     try:
-        check_types(Path(folder) / "model.safetensors")
-        found.model.load_state_dict(read_tensors(Path(folder) / "model.safetensors"))
+        check_types(Path(folder) / WEIGHTS)
+        found.model.load_state_dict(read_tensors(Path(folder) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BackboneError(f"the weights in {folder} are damaged or do not fit its config: {reason}") from None
-    check_finite(dict(found.model.named_parameters()), folder)
+    check_weights(dict(found.model.named_parameters()), folder)
+    check_embeddings(found.model.encoder, folder)
     return found
 
 
@@ -224,7 +234,7 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
     from safetensors import SafetensorError
 
     try:
-        files = _weight_files(folder)
+        files = weight_files(folder)
         converted = files and dtype != torch.float32 and decodes
         model, info = _read_converted(folder, config, files, dtype) if converted else _read(folder, dtype, decodes)
     except SafetensorError as error:
@@ -245,9 +255,10 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
             f"shape, first {names[0]}"
         )
     for file in files:
-        check_types(Path(file))
+        check_types(file)
     check_names(folder, info.get("unexpected_keys") or ())
-    check_finite(dict(model.named_parameters()), folder)
+    check_weights(dict(model.named_parameters()), folder)
+    check_embeddings(model, folder)
     return model
 
 
@@ -260,31 +271,12 @@ def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str
     return found
 
 
-def _weight_files(folder: str) -> list[str]:
-    """The safetensors of a checkpoint, one or several; none where there are none."""
-    from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
-
-    whole = find_file(folder, SAFE_WEIGHTS_NAME)
-    if whole is not None:
-        return [str(whole)]
-    index = read_config(folder, SAFE_WEIGHTS_INDEX_NAME)
-    if index is None:
-        return []
-    try:
-        parts = {name: find_file(folder, name) for name in set(index["weight_map"].values())}
-    except (TypeError, KeyError, AttributeError):
-        raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} has no weight_map from tensors to files") from None
-    if absent := sorted(name for name, path in parts.items() if path is None):
-        raise BackboneError(f"{folder}: {SAFE_WEIGHTS_INDEX_NAME} names {absent[0]}, which is not there")
-    return [str(parts[name]) for name in sorted(parts)]
-
-
-def _read_converted(folder: str, config: Any, files: list[str], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+def _read_converted(folder: str, config: Any, files: list[Path], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
     """:func:`_read` without the memory of a copy in the precision of the files: a tensor at a time, largest first."""
     from safetensors import safe_open
     from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, GenerationConfig
 
-    places: list[tuple[int, str, str]] = []
+    places: list[tuple[int, str, Path]] = []
     for path in files:
         with safe_open(path, framework="pt") as file:
             names = file.keys()

@@ -181,6 +181,7 @@ def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, wi
         length_penalty=decoding.length_penalty,
         rows=max(1, rows // streams),
         source_tokens=decoding.batch_tokens // streams,
+        name=backbone.name,
         hypotheses=asked.count,
         sampling=decoding.sampling,
         before=backbone.states_before_target(),

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.checking import check_states
 from xlgen.data.examples import EncodedExample
 from xlgen.generation.decoding import Allowed, Bias, Decoding, Hypothesis
 from xlgen.registry import InputError
@@ -48,11 +49,12 @@ def hypotheses(
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
     beams: dict[str, Any] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
+    processors: list[LogitsProcessor] = [_Checked(backbone.name)]
     if bias is not None:
         rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
-        beams["logits_processor"] = [_Biased(rows.repeat_interleave(decoding.num_beams, dim=0))]
+        processors.append(_Biased(rows.repeat_interleave(decoding.num_beams, dim=0)))
     if allowed is not None:
-        beams["logits_processor"] = [*beams.get("logits_processor", ()), _Allowed(allowed, start.shape[1])]
+        processors.append(_Allowed(allowed, start.shape[1]))
     output = backbone.model.generate(
         input_ids=tensors["input_ids"].to(device),
         attention_mask=tensors["attention_mask"].to(device),
@@ -63,6 +65,7 @@ def hypotheses(
         num_return_sequences=count,
         return_dict_in_generate=True,
         output_scores=decoding.num_beams > 1,
+        logits_processor=processors,
         **_PLAIN,
         **beams,
     )
@@ -75,6 +78,17 @@ def hypotheses(
 def _to_the_end(ids: list[int], backbone: Backbone) -> list[int]:
     end = backbone.tokenizer.eos_token_id
     return ids[: ids.index(end) + 1] if end in ids else ids
+
+
+class _Checked(LogitsProcessor):
+    """Raises WeightsError for scores that no token is chosen by, as of weights that are damaged."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        check_states(scores - scores[:, :1], self._name)  # equal ones leave zeros
+        return scores
 
 
 class _Biased(LogitsProcessor):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from xlgen.backbones.checking import check_states
 from xlgen.backbones.steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
 from xlgen.config import BeamSearch, Sampling
 from xlgen.generation.beam_rules import BeamRules, beam_rules
@@ -38,6 +39,7 @@ class Search:
     """At most so many inputs are decoded together,"""
     source_tokens: int
     """and so many source tokens, padding included; those that enter together in any case."""
+    name: str = "the model"
     hypotheses: int = 1
     sampling: Sampling | None = None
     """Draw ``beams`` samples of each input."""
@@ -156,6 +158,7 @@ class Search:
             grow(batch)
         batch.memory.slots[:, :, batch.column] = torch.arange(self.beams, device=batch.tokens.device)
         hidden = self.step.hidden(batch.tokens.flatten(), batch.memory, batch.column)  # (N, width)
+        check_states(hidden, self.name)
         # What is added to log-probabilities does not make them add up to one again.
         bias = batch.bias.repeat_interleave(self.beams, dim=0) if batch.bias is not None else None
         if self.allowed is not None:

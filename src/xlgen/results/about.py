@@ -13,11 +13,14 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from xlgen.config import Cleanup
 from xlgen.config_base import LARGEST_SEED
 from xlgen.registry import InputError
-from xlgen.results.files import FORMAT, check_format
+from xlgen.results.digests import Digests, changes, digests
+from xlgen.results.files import FORMAT, check_format, step_in
 from xlgen.results.records import LARGEST
-from xlgen.untrusted import read_object
+from xlgen.untrusted import read_object, safe_join
 
 ABOUT = "checkpoint.json"
+RESUME = "resume"
+"""The folder in a checkpoint of what only resuming needs. It may be removed."""
 _Text = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
@@ -48,6 +51,11 @@ class About:
     """Lengths that the recipe gives instead of the task's."""
     tokenizer: _Text | None = field(default=None, compare=False)
     """A digest of the vocabulary of the tokenizer that it was trained with. None in folders of earlier versions."""
+
+    files: Mapping[str, str] | None = field(default=None, compare=False)
+    """Digests of the checkpoint's other files. None in folders of earlier versions."""
+    backbone_files: Mapping[str, str] | None = field(default=None, compare=False)
+    """Digests of the files that the backbone was loaded from. None in folders of earlier versions."""
 
     # What pydantic is told of a dataclass that it has not made.
     __pydantic_config__ = ConfigDict(strict=True)
@@ -85,6 +93,8 @@ def read_about(folder: Path) -> About:
         known = {key: data[key] for key in About.__dataclass_fields__ if key in data}
         found = _ADAPTER.validate_json(json.dumps(known))  # from Python, strictness would want an instance
         _check_parts(found)
+        if step_in(folder.name) not in (None, found.step):
+            raise InputError(f"step is {found.step}, and the folder is called {folder.name}")
         return replace(found, source_languages=tuple(found.source_languages))
     except ValidationError as error:
         first = error.errors()[0]
@@ -92,3 +102,25 @@ def read_about(folder: Path) -> About:
         raise InputError(f"{file} is damaged: {place}: {first['msg']}") from None
     except InputError as error:
         raise InputError(f"{file} is damaged: {error}") from None
+
+
+def check_own_files(folder: Path, about: About, known: Digests | None = None, resume: bool = False) -> None:
+    """Raise InputError where a file of a checkpoint is not what was saved.
+
+    Args:
+        folder: The checkpoint's.
+        about: What it says of itself.
+        known: Digests of those files that were read already, of which none may be new.
+        resume: Whether the files that only resuming needs are checked; else all others are.
+    """
+    if about.files is None:
+        return
+    before = {name: value for name, value in about.files.items() if name.startswith(f"{RESUME}/") == resume}
+    for name in before:
+        safe_join(folder, name, f"{folder / ABOUT}: files names")
+    now = {**digests(folder, before.keys() - (known or {}).keys()), **(known or {})}
+    if changed := changes(before, now):
+        raise InputError(
+            f"{folder} is not what was saved: {changed}. It is damaged, or was changed later; use a copy of it, or "
+            f"another checkpoint. If the change is intended, remove `files` from its {ABOUT}"
+        )

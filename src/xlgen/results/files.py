@@ -71,8 +71,13 @@ def step_folders(folder: Path) -> list[tuple[int, Path]]:
     """The folders ``step-N`` in ``folder`` with their N, lowest first; copies such as ``step-24.bak`` are none."""
     if not folder.is_dir():
         return []
-    found = ((_STEP.fullmatch(path.name), path) for path in folder.iterdir())
-    return sorted((int(match[1]), path) for match, path in found if match and path.is_dir())
+    found = ((step_in(path.name), path) for path in folder.iterdir())
+    return sorted((step, path) for step, path in found if step is not None and path.is_dir())
+
+
+def step_in(name: str) -> int | None:
+    """The N of a folder's name ``step-N``; None of any other name."""
+    return int(match[1]) if (match := _STEP.fullmatch(name)) else None
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:

@@ -21,13 +21,15 @@ from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.checking import read_tensors
+from xlgen.backbones.checking import check_weights, read_tensors
 from xlgen.backbones.heads import head_of
+from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
 from xlgen.data.tasks import Task, build_task, load_task
 from xlgen.registry import InputError
-from xlgen.results.about import ABOUT, About
+from xlgen.results.about import ABOUT, RESUME, About, check_own_files
 from xlgen.results.about import read_about as _read_about
+from xlgen.results.digests import digests
 from xlgen.results.files import FORMAT, check_format, step_folders
 from xlgen.training.resuming import check_optimizer, check_reduction, check_stream
 from xlgen.training.tracking import write_atomically
@@ -35,7 +37,6 @@ from xlgen.untrusted import read_object
 
 log = logging.getLogger(__name__)
 
-_RESUME = "resume"
 # What a library raises where a file of a checkpoint is not what was written.
 _DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
 _DUE = "evaluation-due"
@@ -73,15 +74,13 @@ def save_checkpoint(
     try:
         temporary.mkdir(parents=True)
         method.save(backbone, temporary)
-        named = replace(about, tokenizer=vocabulary_digest(backbone.tokenizer))
-        text = {**named.as_json(), "xlgen": __version__}
-        (temporary / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
         if optimizer is not None:
-            _save_resume(temporary / _RESUME, resume or {}, optimizer)
-            if evaluation_due:
-                (temporary / _RESUME / _DUE).touch()
-            if passing:
-                (temporary / _RESUME / _PASSING).touch()
+            _save_resume(temporary / RESUME, resume or {}, optimizer)
+        _save_about(temporary, backbone, about)
+        if optimizer is not None and evaluation_due:
+            (temporary / RESUME / _DUE).touch()
+        if optimizer is not None and passing:
+            (temporary / RESUME / _PASSING).touch()
         remove(folder)
         temporary.rename(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -90,6 +89,19 @@ def save_checkpoint(
             f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then "
             "go on with the same command and --resume"
         ) from None
+
+
+def _save_about(folder: Path, backbone: Backbone, about: About) -> None:
+    """Write ``checkpoint.json``, with digests of all that is in the folder."""
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    whole = replace(
+        about,
+        tokenizer=vocabulary_digest(backbone.tokenizer),
+        files=digests(folder, files),
+        backbone_files=backbone.files or None,
+    )
+    text = {**whole.as_json(), "xlgen": __version__}
+    (folder / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) -> None:
@@ -111,10 +123,10 @@ def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) ->
     ``parts``: of the mixture that the run trains on, whose place is then checked; None where nobody needs it.
     """
     try:
-        state = read_object(folder / _RESUME / "state.json")
-        check_format(state, str(folder / _RESUME / "state.json"))
-        tensors = {**read_tensors(folder / _RESUME / "optimizer.safetensors"), **state["optimizer"]}
-        rng = read_tensors(folder / _RESUME / "rng.safetensors")["torch"]
+        state = read_object(folder / RESUME / "state.json")
+        check_format(state, str(folder / RESUME / "state.json"))
+        tensors = {**read_tensors(folder / RESUME / "optimizer.safetensors"), **state["optimizer"]}
+        rng = read_tensors(folder / RESUME / "rng.safetensors")["torch"]
         nested: dict[int, dict[str, Any]] = {}
         for key, value in tensors.items():
             index, name = key.split(".", 1)
@@ -123,6 +135,7 @@ def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) ->
         if parts is not None:
             check_stream(state["stream"], parts)
             check_reduction(state["reduction"])
+        check_own_files(folder, read_about(folder), resume=True)
         optimizer.load_state_dict({"state": nested, "param_groups": state["groups"]})
         torch.set_rng_state(rng)
     except _DAMAGES as error:
@@ -143,25 +156,25 @@ def step_of(checkpoint: Path) -> int:
 
 def is_passing(folder: Path) -> bool:
     """Whether a checkpoint is none that the recipe asks for, and goes when there is a newer one."""
-    return (folder / _RESUME / _PASSING).exists()
+    return (folder / RESUME / _PASSING).exists()
 
 
 def evaluation_due(folder: Path) -> bool:
     """Whether the run that saved this checkpoint has the evaluation of its step still to make."""
-    return (folder / _RESUME / _DUE).exists() and not (folder / _RESUME / _EVALUATED).exists()
+    return (folder / RESUME / _DUE).exists() and not (folder / RESUME / _EVALUATED).exists()
 
 
 def note_evaluated(folder: Path, reduction: Mapping[str, float]) -> None:
     """Note that the checkpoint's evaluation is made, and the ``reduction`` of the learning rate that it left."""
-    write_atomically(folder / _RESUME / _EVALUATED, json.dumps({"reduction": reduction}))
+    write_atomically(folder / RESUME / _EVALUATED, json.dumps({"reduction": reduction}))
 
 
 def after_evaluation(folder: Path) -> dict[str, Any]:
     """What the evaluation of a checkpoint's step has changed of its resume state. Raises BackboneError."""
     try:
-        if not (folder / _RESUME / _EVALUATED).exists():
+        if not (folder / RESUME / _EVALUATED).exists():
             return {}
-        found = read_object(folder / _RESUME / _EVALUATED)["reduction"]
+        found = read_object(folder / RESUME / _EVALUATED)["reduction"]
         check_reduction(found)
         return {"reduction": found}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -176,7 +189,7 @@ def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> N
     """
     found = checkpoints(folder)
     for path in found[:-1]:
-        remove(path if is_passing(path) else path / _RESUME, folder)
+        remove(path if is_passing(path) else path / RESUME, folder)
     found = [path for path in found if path.exists()]
     for path in found[:-keep] if keep else []:
         if step_of(path) not in best:
@@ -241,20 +254,6 @@ def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
     return held
 
 
-def step_to_resume(folder: Path, task: Task | None) -> int:
-    """The step of the checkpoint that a run resumes from. Raises InputError where its task has changed since."""
-    about = read_about(folder)
-    if task is not None and about.task_config is not None:
-        before = build_task(about.task_config, folder, task.data_dir).inputs_and_labels
-        now = task.inputs_and_labels
-        if changed := [key for key in now if now[key] != before.get(key)]:
-            raise InputError(
-                f"the task {about.task} has changed since {folder} was trained ({', '.join(changed)}); "
-                "undo that to resume, or train into another folder"
-            )
-    return about.step
-
-
 def restore(folder: Path, backbone: Backbone, method: Method) -> None:
     """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
     try:
@@ -263,12 +262,16 @@ def restore(folder: Path, backbone: Backbone, method: Method) -> None:
         raise
     except _DAMAGES as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error})") from None
-    loading.check_finite(method.state(backbone), str(folder))
+    check_weights(method.state(backbone), str(folder))
+    check_own_files(folder, read_about(folder))
 
 
 def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp32") -> Backbone:
-    """The backbone as it was before training, its method not yet put in. Raises BackboneError."""
-    return loading.load(
+    """The backbone as it was before training, its method not yet put in.
+
+    Raises BackboneError, also where it has changed since.
+    """
+    backbone = loading.load(
         about.backbone,
         languages=languages,
         allow_unknown=about.allow_unknown,
@@ -277,6 +280,8 @@ def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp
         seed=about.seed,
         head=head_of(about.head),
     )
+    check_backbone(about, backbone)
+    return backbone
 
 
 def load_checkpoint(
@@ -285,7 +290,8 @@ def load_checkpoint(
     """A trained backbone, ready to generate, with its method; ``weights`` is their precision. Raises BackboneError."""
     about = read_about(folder)
     method = build_method(about.adaptation)
-    start = replace(about, backbone=str(folder), init="pretrained") if method.whole_model else about
+    own = replace(about, backbone=str(folder), init="pretrained", backbone_files=None)
+    start = own if method.whole_model else about
     backbone = load_start(start, languages, weights)
     method.prepare(backbone, about.seed)
     if not method.whole_model:
@@ -295,5 +301,7 @@ def load_checkpoint(
             f"the tokenizer of {start.backbone} is not the one that {folder} was trained with: its vocabulary is "
             "another. Put the tokenizer's files back"
         )
+    if method.whole_model:
+        check_own_files(folder, about, backbone.files)
     backbone.model.eval()
     return backbone, method, about

@@ -19,6 +19,7 @@ from xlgen.config import ParallelText, Recipe, validate
 from xlgen.data.readers import build_reader
 from xlgen.languages import Language
 from xlgen.registry import InputError
+from xlgen.results.about import check_own_files
 from xlgen.training import checkpoints as store
 from xlgen.training.folder import recipe_in
 from xlgen.training.parallel import read_parallel
@@ -83,13 +84,15 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     whose: dict[str, str] = {}
     for name in names:
         folder = find_checkpoint(Path(name))
-        method = build_method(store.read_about(folder).adaptation)
+        about = store.read_about(folder)
+        method = build_method(about.adaptation)
         try:
             prompts = method.language_prompts(folder, _languages_of_run(folder))
         except InputError:
             raise  # a ValueError too
         except (OSError, ValueError, KeyError, TypeError, StopIteration, SafetensorError) as error:
             raise BackboneError(f"the prompts in {folder} are damaged or truncated ({error})") from None
+        check_own_files(folder, about)
         for code, vectors in prompts.items():
             if code in found:
                 raise InputError(f"two prompts of {code}: in {whose[code]} and in {name}")

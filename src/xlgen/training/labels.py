@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
+from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.headed import Headed
 from xlgen.backbones.heads import Head, head_of
 from xlgen.backbones.loading import saved_head
@@ -124,9 +125,9 @@ def tell(
 
 
 def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> None:
-    """Raise BackboneError for logits of which none is the largest: the first label would win."""
+    """Raise WeightsError for logits of which none is the largest: the first label would win."""
     if not all(rows.isfinite().all() for rows in logits):
-        raise BackboneError(
+        raise WeightsError(
             f"{backbone.name}: what the head says of inputs in {language} is not finite (NaN or infinite); the weights "
             "are damaged or their training diverged. Take an earlier checkpoint, or train with a lower learning_rate"
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.config import Recipe, Stage
@@ -26,11 +27,12 @@ from xlgen.data.tasks import Task
 from xlgen.languages import Language
 from xlgen.metrics.score import Row
 from xlgen.training import checkpoints as store
+from xlgen.training.agreement import about_of, check_resumable, init_of
 from xlgen.training.coverage import Coverage, measure_examples, report_coverage
 from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.training.folder import RunFolder
 from xlgen.training.interrupt import stop_signal
-from xlgen.training.loop import StepResult, train_loop
+from xlgen.training.loop import StepResult, TrainingDivergedError, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.pace import Pace
@@ -96,7 +98,7 @@ class StageRun:
         self.place.mkdir(parents=True, exist_ok=True)
         found = store.checkpoints(self.place / "checkpoints")
         self._due = bool(found) and store.evaluation_due(found[-1])
-        first = store.step_to_resume(found[-1], self.task) if found else 0
+        first = self._first(found[-1]) if found else 0
         tell = self.watch.stage(self.index, first)
         self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
         if found:
@@ -196,9 +198,14 @@ class StageRun:
             return {}
         return evaluation_examples(self.task, self.stage.evaluation, self.stage.source_languages)
 
-    @property
-    def _init(self) -> Literal["pretrained", "random"]:
-        return self.recipe.backbone.init if self.index == 0 else "pretrained"
+    def _about(self, step: int) -> store.About:
+        return about_of(self.recipe, self.index, self.task, self.backbone_name, step)
+
+    def _first(self, newest: Path) -> int:
+        """The step to continue from. Raises InputError where a checkpoint is not of this run."""
+        saved = store.read_about(newest)
+        check_resumable(newest, saved, self._about(saved.step), self.task, self.backbone)
+        return saved.step
 
     def _load(self) -> Backbone:
         languages = tuple(self.examples)
@@ -209,7 +216,7 @@ class StageRun:
             languages=languages,
             allow_unknown=self.recipe.backbone.unknown_languages == "allow",
             precision=self.stage.training.precision,
-            init=self._init,
+            init=init_of(self.recipe, self.index),
             seed=self.recipe.seed,
             head=head_of(self.task.config.head) if self.task is not None else None,
         )
@@ -250,21 +257,18 @@ class StageRun:
         return step % every == 0 if (every := self.stage.training.save_every) else self.evaluates_at(step)
 
     def evaluate(self, step: int, stop: Callable[[], bool]) -> None:
-        """Generate and score. Raises InterruptedRunError where the run is asked to stop meanwhile."""
+        """Generate and score. Raises InterruptedRunError where the run is asked to stop meanwhile, and
+        TrainingDivergedError."""
         assert self.task is not None
         evaluation = self.stage.evaluation
         count = sum(map(len, self.examples.values())) // self.accelerator.num_processes
         bar = until_stopped(self, step, self.progress.task(f"evaluating at step {step}", count, 0), stop)
-        rows = evaluate(
-            self.backbone,
-            self.method,
-            self.task,
-            self.stage.evaluation,
-            self.examples,
-            self.accelerator,
-            bar,
-            Language.parse(self.stage.source_languages[0]).code,
-        )
+        pivot = Language.parse(self.stage.source_languages[0]).code
+        given = self.backbone, self.method, self.task, evaluation, self.examples, self.accelerator, bar, pivot
+        try:
+            rows = evaluate(*given)
+        except WeightsError as error:  # the step before has left them so
+            raise TrainingDivergedError(str(error)) from None
         settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
         context = self.stage.source_languages, evaluation.split
         scored: dict[str, list[Row]] = {}
@@ -307,21 +311,7 @@ class StageRun:
         """Save a checkpoint; ``due``: its evaluation is still to be made; ``passing``: until there is a newer one."""
         if self.accelerator.is_main_process:
             folder = self.place / "checkpoints"
-            about = store.About(
-                step=step,
-                backbone=self.backbone_name,
-                adaptation=self.stage.adaptation,
-                task=self.stage.task,
-                data_dir=self.recipe.data_dir,
-                allow_unknown=self.recipe.backbone.unknown_languages == "allow",
-                seed=self.recipe.seed,
-                head=self.task.config.head if self.task is not None else None,
-                init=self._init,
-                task_config=self.task.config.model_dump(mode="json") if self.task is not None else None,
-                cleanup=self.stage.evaluation.cleanup,
-                source_languages=self.stage.source_languages,
-                limits=self.stage.limits,
-            )
+            about = self._about(step)
             target = folder / f"step-{step}"
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer, due, passing)

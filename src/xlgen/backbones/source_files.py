@@ -1,0 +1,77 @@
+"""The files of which the library makes a model and its tokenizer, and digests of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import SENTENCEPIECE
+from xlgen.backbones.finding import embedded, find_file, read_config
+from xlgen.backbones.heads import HEAD_FILE
+from xlgen.results.about import ABOUT, About
+from xlgen.results.digests import changes, digests
+
+WEIGHTS = "model.safetensors"
+_WEIGHTS_INDEX = "model.safetensors.index.json"
+_GENERATION = "generation_config.json"
+_ADAPTERS = ("adapter_config.json", "adapter_model.safetensors")
+"""With peft installed the library puts these into the model that it opens."""
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+
+def source_files(folder: str, tokenizer: Any, weights: bool = True) -> dict[str, str]:
+    """Digests of the files that decide what a backbone answers, by name.
+
+    Args:
+        folder: A local one, or an id of the hub.
+        tokenizer: As it was read, whose class names files of its own.
+        weights: Whether the weights are read; else they are drawn at random.
+
+    Raises:
+        BackboneError: for a file that cannot be read.
+    """
+    config = find_file(folder, "config.json")
+    if config is None:
+        return {}
+    place = config.parent  # of the hub, where the cache keeps this version
+    versions = {path.name for path in place.glob("tokenizer.*.json")}  # for versions of the library
+    names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
+    if weights:
+        names |= {_GENERATION, HEAD_FILE, *_ADAPTERS, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
+    return digests(place, names)
+
+
+def weight_files(folder: str) -> list[Path]:
+    """The safetensors of a checkpoint, one or several; none where there are none. Raises BackboneError."""
+    whole = find_file(folder, WEIGHTS)
+    if whole is not None:
+        return [whole]
+    index = read_config(folder, _WEIGHTS_INDEX)
+    if index is None:
+        return []
+    try:
+        parts = {name: find_file(folder, name) for name in set(index["weight_map"].values())}
+    except (TypeError, KeyError, AttributeError):
+        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} has no weight_map from tensors to files") from None
+    if absent := sorted(name for name, path in parts.items() if path is None):
+        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} names {absent[0]}, which is not there")
+    return [path for _, path in sorted(parts.items()) if path is not None]
+
+
+def check_backbone(about: About, backbone: Backbone) -> None:
+    """Raise BackboneError where a backbone has changed since a checkpoint was trained on it."""
+    before, now = about.backbone_files, backbone.files
+    if before is None:
+        return
+    name = backbone.name
+    if not Path(name).is_dir() and name not in embedded():  # of the hub a cache may hold more files, or fewer
+        shared = before.keys() & now.keys()
+        before, now = ({key: each[key] for key in shared} for each in (before, now))
+    if changed := changes(before, now):
+        cause = "it comes with another version of xlgen" if name in embedded() else "put its files back"
+        raise BackboneError(
+            f"the backbone {name} has changed since the checkpoint was trained on it: {changed}. The checkpoint does "
+            f"not hold these, and its outputs would be others; {cause}. If the change is intended, remove "
+            f"`backbone_files` from the checkpoint's {ABOUT}"
+        )

@@ -1,0 +1,71 @@
+"""Whether a checkpoint is of the run that is to continue from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from xlgen.backbones.base import Backbone
+from xlgen.backbones.source_files import check_backbone
+from xlgen.config import Recipe, Stage
+from xlgen.data.tasks import Task, build_task
+from xlgen.registry import InputError
+from xlgen.results.about import ABOUT, About
+
+_DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
+"""What training depends on. Paths may be others: a run or its data may have moved; ``cleanup`` is of evaluation."""
+
+
+def init_of(recipe: Recipe, index: int) -> Literal["pretrained", "random"]:
+    """With which weights a stage begins: those of the recipe's backbone, or of the stage before."""
+    return recipe.backbone.init if index == 0 else "pretrained"
+
+
+def about_of(recipe: Recipe, index: int, task: Task | None, backbone: str, step: int) -> About:
+    """What a checkpoint says of itself that the stage ``index`` saves after ``step``."""
+    stage: Stage = recipe.stages[index]
+    return About(
+        step=step,
+        backbone=backbone,
+        adaptation=stage.adaptation,
+        task=stage.task,
+        data_dir=recipe.data_dir,
+        allow_unknown=recipe.backbone.unknown_languages == "allow",
+        seed=recipe.seed,
+        head=task.config.head if task is not None else None,
+        init=init_of(recipe, index),
+        task_config=task.config.model_dump(mode="json") if task is not None else None,
+        cleanup=stage.evaluation.cleanup,
+        source_languages=stage.source_languages,
+        limits=stage.limits,
+    )
+
+
+def check_resumable(folder: Path, saved: About, now: About, task: Task | None, backbone: Backbone) -> None:
+    """Raise InputError where a checkpoint is not of the run that is to continue from it.
+
+    Args:
+        folder: The checkpoint's.
+        saved: What the checkpoint says of itself.
+        now: What the run would say of it.
+        task: The run's.
+        backbone: What the run has loaded.
+    """
+    undo = "undo that to resume, or train into another folder"
+    if task is not None and saved.task_config is not None:
+        before, today = build_task(saved.task_config, folder, task.data_dir).inputs_and_labels, task.inputs_and_labels
+        if changed := [key for key in today if today[key] != before.get(key)]:
+            raise InputError(
+                f"the task {saved.task} has changed since {folder} was trained ({', '.join(changed)}); {undo}"
+            )
+    if saved.files is not None:  # earlier versions have not saved all of it
+        ours, theirs = (json.loads(json.dumps(asdict(each))) for each in (now, saved))
+        for key in _DECIDING:
+            if ours[key] != theirs[key]:
+                raise InputError(
+                    f"{folder / ABOUT} is not of this run: its {key} is {theirs[key]!r}, and the recipe's {ours[key]!r}"
+                    f"; {undo}"
+                )
+    check_backbone(saved, backbone)
