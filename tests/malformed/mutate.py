@@ -2,8 +2,9 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -114,6 +115,47 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "correlation": ("--metric",),
 }
 """Of each command, those that take a value; it is spoiled."""
+KEYS = {
+    "config.json": (
+        *("xlgen_languages", "return_dict", "output_attentions", "output_hidden_states", "torchscript", "use_cache"),
+        *(
+            "id2label",
+            "label2id",
+            "num_labels",
+            "architectures",
+            "dtype",
+            "torch_dtype",
+            "per_layer_config",
+            "auto_map",
+        ),
+        *("chunk_size_feed_forward", "attn_implementation", "is_decoder", "add_cross_attention", "pruned_heads"),
+        *("problem_type", "quantization_config", "tie_word_embeddings", "max_length", "num_beams", "sliding_window"),
+        *(
+            "tokenizer_class",
+            "name_or_path",
+            "rope_parameters",
+            "rope_scaling",
+            "layer_types",
+            "model_type",
+            "auto_map",
+        ),
+        *("classifier_dropout", "initializer_factor", "bos_token_id", "decoder_start_token_id", "auto_map"),
+    ),
+    "generation_config.json": (
+        *("max_length", "num_beams", "do_sample", "cache_implementation", "watermarking_config", "compile_config"),
+        *("stop_strings", "bad_words_ids", "output_attentions", "return_dict_in_generate", "eos_token_id"),
+        *("forced_bos_token_id", "decoder_start_token_id", "length_penalty", "num_return_sequences"),
+    ),
+    "tokenizer_config.json": (
+        *("tokenizer_class", "eos_token", "pad_token", "unk_token", "mask_token", "cls_token", "extra_special_tokens"),
+        *("added_tokens_decoder", "additional_special_tokens", "model_max_length", "auto_map", "chat_template"),
+        *("fast_tokenizer_files", "padding_side", "add_prefix_space", "vocab_file", "tokenizer_file", "extra_ids"),
+        *("init_inputs", "backend", "model_input_names", "legacy", "processor_class", "src_lang", "tgt_lang", "vocab"),
+    ),
+    "special_tokens_map.json": ("eos_token", "pad_token", "unk_token", "additional_special_tokens"),
+    "added_tokens.json": ("<x>", "</s>", "the"),
+}
+"""Of a model's files, the keys that the library reads, there or not; each gets wrong values."""
 _INSERTED = (
     *(b"\xff", b"\x00", b"\xe0\xb8", b"\xed\xa0\x80", b"\n", b"\r", b'"', b"[" * 3_000, b"{" * 200, b"9" * 5_000),
     *(b"\xef\xbb\xbf", b"&a [*a]", b"!!python/name:x ", b"x: 1\nx: 2\n", b"---\n", b"\t", b",", b"\\ud800", b"'"),
@@ -143,7 +185,7 @@ def _structured(rng: random.Random, content: bytes, path: str) -> bytes | None:
             lines[place] = json.dumps(_changed(rng, json.loads(lines[place])))
             return "\n".join(lines).encode("utf-8", "surrogatepass")
         if path.endswith(".json"):
-            return json.dumps(_changed(rng, json.loads(content))).encode()
+            return json.dumps(_changed(rng, json.loads(content), KEYS.get(PurePath(path).name, ()))).encode()
     except (ValueError, yaml.YAMLError):
         pass
     return None
@@ -164,8 +206,10 @@ def _places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from _places(data[key], (*path, key))
 
 
-def _changed(rng: random.Random, data: Any) -> Any:
-    """``data`` with one value of any depth wrong, gone, renamed, doubled or very deep."""
+def _changed(rng: random.Random, data: Any, keys: Sequence[str] = ()) -> Any:
+    """``data`` with one value of any depth wrong, gone, renamed, doubled or very deep; or one of ``keys`` wrong."""
+    if keys and rng.random() < 0.5:
+        return {**data, rng.choice(keys): rng.choice(WRONG)}
     path = rng.choice(list(_places(data)))
     if not path:
         return rng.choice(WRONG)

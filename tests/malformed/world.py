@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 import yaml
 
+from malformed.mutate import KEYS
+from older import forget_digests
 from synthetic import write_run
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import load
@@ -41,8 +44,15 @@ def build(root: Path, checkpoint: Callable[[str], Path]) -> list[Target]:
     _data(root)
     backbone = checkpoint("mt5")
     _recipes(root, backbone)
+    shutil.copytree(backbone, root / "backbone")
+    _tokens(root / "backbone")
     for name, method in (("full", "full"), ("adapters", "adapters")):
-        _checkpoint(root / name / "checkpoints" / "step-1", backbone, method)
+        folder = root / name / "checkpoints" / "step-1"
+        _checkpoint(folder, backbone, method)
+        _tokens(folder)
+        forget_digests(folder)  # which would find all that is changed before anything is made of it
+        about = json.loads((folder / "checkpoint.json").read_text())
+        (folder / "checkpoint.json").write_text(json.dumps({**about, "backbone": "backbone"}))
     _resumable(root)
     write_run(root / "study" / "runs" / "one", steps=(200,))
     write_run(root / "study" / "runs" / "two", steps=(200, 400), method="adapters")
@@ -86,6 +96,12 @@ def _data(root: Path) -> None:
     (root / "in.jsonl").write_text('{"input": "The mayor opened."}\n{"text": "The mayor."}\n')
     (root / "words.conllu").write_text("1\tThe\t_\tDET\t_\t_\t_\t_\t_\t_\n2\tmayor\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n")
     (root / "words.tsv").write_text("The\tO\nmayor\tB-PER\n\n")
+
+
+def _tokens(folder: Path) -> None:
+    """The files of a tokenizer that earlier versions of the library have written."""
+    (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": "</s>", "unk_token": "<unk>"}))
+    (folder / "added_tokens.json").write_text("{}")
 
 
 def _recipes(root: Path, backbone: Path) -> None:
@@ -195,13 +211,8 @@ def _targets() -> Iterator[Target]:
     for name, weights in (("full", "model"), ("adapters", "trained")):
         place = f"{name}/checkpoints/step-1"
         files = [f"{place}/checkpoint.json", f"{place}/{weights}.safetensors"]
-        if name == "full":
-            files += [
-                f"{place}/config.json",
-                f"{place}/tokenizer.json",
-                f"{place}/tokenizer_config.json",
-                f"{place}/generation_config.json",
-            ]
+        model = place if name == "full" else "backbone"
+        files += [f"{model}/{file}" for file in ("tokenizer.json", *KEYS)]
         yield Target(
             f"predict {name}",
             ("predict", name, "--language", "th", "--input", "in.jsonl", "--output", "out/p.jsonl"),
@@ -214,7 +225,7 @@ def _targets() -> Iterator[Target]:
             (*files[:2], "th.test.jsonl"),
             options=("th", "1"),
         )
-        yield Target(f"spectra {name}", ("analyze", "spectra", name), tuple(files[:3]))
+        yield Target(f"spectra {name}", ("analyze", "spectra", name), (*files[:2], f"{model}/config.json"))
     yield Target("predict stdin", ("predict", "adapters", "--language", "th", "--input", "-"), stdin="in.jsonl")
     yield Target(
         "export",

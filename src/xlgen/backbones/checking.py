@@ -21,13 +21,6 @@ _LARGEST_WEIGHT = 1e8
 """The weights of published models, and of prompts that were trained at high rates, are below a ten-thousandth of it."""
 _ROWS = 1_000
 _CAUSE = "The file is damaged, or its training has diverged; take an earlier checkpoint"
-_MOST_LAYERS = 1_000
-_LARGEST_SIZE = 16_000_000
-_LARGEST_COUNT, _LARGEST_EPSILON = 1_000_000, 0.1
-_COUNTS = re.compile(r"(?:^|_)(?:num_)?(?:hidden_|encoder_|decoder_)?layers$")
-_SIZES = re.compile(
-    r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
-)
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 _IN_A_LAYER = re.compile(r"\.\d+\.")
 
@@ -40,45 +33,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file. Raises InputError for a pipe or a device, OSError and SafetensorError."""
     check_regular(path)
     return load_file(path)
-
-
-def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
-    """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere; or
-    an id that the vocabulary has not, or an epsilon that is none."""
-    for name, value in config.items():
-        _check_number(folder, name, value, config.get("vocab_size"))
-        counts, sizes = _COUNTS.search(name), _SIZES.search(name)
-        if not (counts or sizes) or value is None:
-            continue
-        most = _MOST_LAYERS if counts else _LARGEST_SIZE
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
-            raise BackboneError(
-                f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be a whole number "
-                f"from 1 to {most:,}"
-            )
-
-
-def _check_number(folder: str, name: str, value: Any, vocabulary: Any) -> None:
-    """Ids of special tokens, epsilons, buckets of relative positions, numbers of labels."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if value is None:
-        return
-    if name.endswith("_token_id") and isinstance(vocabulary, int):
-        ids = value if isinstance(value, list) else [value]
-        # -1 stands for none in some published configs.
-        right = all(isinstance(each, int) and -1 <= each < vocabulary for each in ids)
-        right = right and (name != "decoder_start_token_id" or ids[0] >= 0)
-        wanted = f"an id of the {vocabulary:,} in the vocabulary"
-    elif name.endswith(("_eps", "_epsilon")):
-        right, wanted = isinstance(value, int | float) and 0 < value <= _LARGEST_EPSILON, "a small number above 0"
-    elif name.startswith("relative_attention_") or name == "num_labels":
-        right, wanted = is_whole and 0 < value <= _LARGEST_COUNT, f"a whole number from 1 to {_LARGEST_COUNT:,}"
-    else:
-        return
-    if not right:
-        raise BackboneError(
-            f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be {wanted}"
-        )
 
 
 def check_tokenizer(folder: str, tokenizer: Any, config: Any) -> None:

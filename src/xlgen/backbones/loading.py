@@ -13,12 +13,12 @@ from xlgen.backbones.checking import (
     SENTENCEPIECE,
     check_embeddings,
     check_names,
-    check_sizes,
     check_tokenizer,
     check_types,
     check_weights,
     read_tensors,
 )
+from xlgen.backbones.configs import check_special_tokens, check_tokenizer_files, load_config
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
@@ -91,9 +91,10 @@ def load(
     _quiet()
     folder = resolve(name)
     family = family_of(folder)
-    config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    config, tokenizer = load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
     check_tokenizer(folder, tokenizer, config)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
+    check_special_tokens(unloaded)
     unloaded.check_precision(precision)
     saved = saved_head(folder)
     # A head's inputs alone have a code, and another language's stands in; what is written needs its own.
@@ -159,7 +160,7 @@ def outline(name: str) -> Backbone:
     _quiet()
     folder = resolve(name)
     family = family_of(folder)
-    config, tokenizer = _load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    config, tokenizer = load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
     with torch.device("meta"):
         model = _random_model(config, family, seed=0)
     return family(model, tokenizer, name)
@@ -181,19 +182,10 @@ def _quiet() -> None:
     library.disable_progress_bar()
 
 
-def _load_config(folder: str) -> Any:
-    from transformers import AutoConfig
-
-    check_sizes(folder, read_config(folder, "config.json") or {})
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # the checks of a config's fields raise classes of their own
-        raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
-
-
 def _load_tokenizer(folder: str) -> Any:
     from transformers import AutoTokenizer
 
+    check_tokenizer_files(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
@@ -236,7 +228,9 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
     try:
         files = weight_files(folder)
         converted = files and dtype != torch.float32 and decodes
-        model, info = _read_converted(folder, config, files, dtype) if converted else _read(folder, dtype, decodes)
+        model, info = (
+            _read_converted(folder, config, files, dtype) if converted else _read(folder, config, dtype, decodes)
+        )
     except SafetensorError as error:
         raise BackboneError(f"the weights in {folder} are damaged or truncated ({error}); fetch them again") from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -262,11 +256,17 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
     return model
 
 
-def _read(folder: str, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str, Any]]:
+def _read(folder: str, config: Any, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str, Any]]:
     """A model, and what the library says of its loading."""
     loader, options = _library_class(decodes)
     found: tuple[Any, dict[str, Any]] = loader.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, output_loading_info=True, trust_remote_code=False, **options
+        folder,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        trust_remote_code=False,
+        **options,
     )
     return found
 

@@ -1,0 +1,143 @@
+"""The JSON files of a checkpoint, read and checked in one place before anything is made of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.finding import read_config
+from xlgen.languages import Language
+from xlgen.registry import InputError
+
+OWN_LANGUAGES = "xlgen_languages"
+"""The key of config.json under which an embedded backbone names its languages."""
+_MOST_LAYERS = 1_000
+_LARGEST_SIZE = 16_000_000
+_LARGEST_COUNT, _LARGEST_EPSILON = 1_000_000, 0.1
+_COUNTS = re.compile(r"(?:^|_)(?:num_)?(?:hidden_|encoder_|decoder_)?layers$")
+_SIZES = re.compile(
+    r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
+)
+_FORM = {"return_dict": True, "output_hidden_states": False, "output_attentions": False, "chunk_size_feed_forward": 0}
+"""In which form, and how much at a time, a model gives its outputs: what calls it decides that."""
+
+
+def load_config(folder: str) -> Any:
+    """The library's config of a checkpoint, without what only the form of outputs or other models need.
+
+    Raises BackboneError for a file that is damaged, and for values that no model has.
+    """
+    from transformers import AutoConfig
+
+    raw = read_config(folder, "config.json") or {}
+    check_sizes(folder, raw)
+    _check_languages(folder, raw.get(OWN_LANGUAGES))
+    read_config(folder, "generation_config.json")
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        usual = type(config)()
+        for key in raw.keys() & vars(config).keys() - {OWN_LANGUAGES}:
+            if not hasattr(usual, key):  # of another model: shared code of the library would use some of them
+                delattr(config, key)
+        for key, value in _FORM.items():
+            setattr(config, key, value)
+    except Exception as error:  # the checks of a config's fields raise classes of their own
+        raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
+    return config
+
+
+def check_tokenizer_files(folder: str) -> None:
+    """Raise BackboneError where a JSON file of a tokenizer holds what the library would stumble over."""
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        for key, value in (read_config(folder, file) or {}).items():
+            if key.endswith("_token") and not (value is None or _is_token(value)):
+                raise BackboneError(
+                    f"{file} of {folder} cannot be read: {key} is {str(value)[:40]!r}, and must be a text that is not "
+                    "empty, or an object with such a `content`"
+                )
+    for token, index in (read_config(folder, "added_tokens.json") or {}).items():
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= _LARGEST_SIZE:
+            raise BackboneError(
+                f"added_tokens.json of {folder} cannot be read: the id of {token[:40]!r} is {str(index)[:40]!r}, and "
+                f"must be a whole number from 0 to {_LARGEST_SIZE:,}"
+            )
+
+
+def _is_token(value: Any) -> bool:
+    text = value.get("content") if isinstance(value, Mapping) else value
+    return isinstance(text, str) and bool(text)
+
+
+def check_special_tokens(backbone: Backbone) -> None:
+    """Raise BackboneError where a backbone lacks a token without which no input or no target can be made."""
+    names = ("pad_token", "eos_token") if backbone.decodes else ("pad_token", "cls_token", "sep_token")
+    for name in names:
+        if not _is_id(getattr(backbone.tokenizer, f"{name}_id")):
+            raise BackboneError(f"the tokenizer of {backbone.name} has no {name}; add it to tokenizer_config.json")
+    key = "decoder_start_token_id" if backbone.decodes else "pad_token_id"
+    if not _is_id(backbone.start_token if backbone.decodes else backbone.model.config.pad_token_id):
+        raise BackboneError(f"the config of {backbone.name} names no {key}; add it to config.json")
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _check_languages(folder: str, languages: Any) -> None:
+    if not languages and (languages is None or isinstance(languages, list)):
+        return
+    try:
+        right = isinstance(languages, list) and all(Language.parse(code).code == code for code in languages)
+    except (InputError, AttributeError, TypeError):
+        right = False
+    if not right:
+        raise BackboneError(
+            f"the config of {folder} cannot be read: {OWN_LANGUAGES} is {str(languages)[:40]!r}, and must be a list of "
+            "codes of languages, such as en"
+        )
+
+
+def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
+    """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere; or
+    an id that the vocabulary has not, or an epsilon or a rate of dropout that is none."""
+    for name, value in config.items():
+        _check_number(folder, name, value, config.get("vocab_size"))
+        counts, sizes = _COUNTS.search(name), _SIZES.search(name)
+        if not (counts or sizes) or value is None:
+            continue
+        most = _MOST_LAYERS if counts else _LARGEST_SIZE
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
+            raise BackboneError(
+                f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be a whole number "
+                f"from 1 to {most:,}"
+            )
+
+
+def _check_number(folder: str, name: str, value: Any, vocabulary: Any) -> None:
+    """Ids of special tokens, epsilons, rates of dropout, buckets of relative positions, numbers of labels."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None:
+        return
+    if name.endswith("_token_id") and isinstance(vocabulary, int):
+        ids = value if isinstance(value, list) else [value]
+        # -1 stands for none in some published configs.
+        right = bool(ids) and all(isinstance(each, int) and -1 <= each < vocabulary for each in ids)
+        right = right and (name != "decoder_start_token_id" or ids[0] >= 0)
+        wanted = f"an id of the {vocabulary:,} in the vocabulary"
+    elif name.endswith(("_eps", "_epsilon")):
+        right, wanted = isinstance(value, int | float) and 0 < value <= _LARGEST_EPSILON, "a small number above 0"
+    elif "dropout" in name or name.endswith("layerdrop"):
+        right, wanted = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
+    elif name.startswith("relative_attention_") or name == "num_labels":
+        right, wanted = is_whole and 0 < value <= _LARGEST_COUNT, f"a whole number from 1 to {_LARGEST_COUNT:,}"
+    elif name.endswith(("_std", "_range", "_factor")):
+        right, wanted = isinstance(value, int | float) and math.isfinite(value) and value >= 0, "a number of at least 0"
+    else:
+        return
+    if not right:
+        raise BackboneError(
+            f"the config of {folder} cannot be read: {name} is {str(value)[:40]!r}, and must be {wanted}"
+        )
