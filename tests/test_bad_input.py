@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from older import forget_digests
 from xlgen.backbones.loading import load
 from xlgen.cli import main
 from xlgen.config import load_recipe
@@ -441,6 +442,8 @@ def test_adapters_of_another_family(
     folder = trained("adapters")
     about = json.loads((folder / "checkpoint.json").read_text())
     (folder / "checkpoint.json").write_text(json.dumps({**about, "backbone": str(checkpoint("mbart"))}))
+    assert "mbart has changed since the checkpoint was trained on it" in refused("evaluate", str(folder))
+    forget_digests(folder)
     assert "trained by another method or backbone" in refused("evaluate", str(folder))
 
 
