@@ -77,6 +77,31 @@ def test_keys_of_a_config_that_decide_no_answer(
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("eos_token_id", "x"),
+        ("eos_token_id", [3, 4]),
+        ("pad_token_id", float("nan")),
+        ("stop_strings", ["the"]),
+        ("penalty_alpha", 2.5),
+        ("guidance_scale", "x"),
+        ("guidance_scale", 2.5),
+        ("prompt_lookup_num_tokens", []),
+        ("output_hidden_states", "x"),
+        ("num_beams", 5),
+        ("forced_bos_token_id", 7),
+    ],
+)
+@pytest.mark.parametrize("name", ["mt5", "mbart"])
+def test_settings_of_a_checkpoint_s_own_search(copy_of: Callable[[str], Path], name: str, key: str, value: Any) -> None:
+    """Neither search is by them."""
+    folder = copy_of(name)
+    before = answers(folder)
+    put(folder / "generation_config.json", **{key: value})
+    assert answers(folder) == before
+
+
+@pytest.mark.parametrize(
     ("name", "file", "values", "message"),
     [
         ("mt5", "config.json", {"decoder_start_token_id": None}, "names no decoder_start_token_id"),
@@ -87,6 +112,13 @@ def test_keys_of_a_config_that_decide_no_answer(
         ("mt5", "tokenizer_config.json", {"pad_token": None}, "has no pad_token"),
         ("mbart", "tokenizer_config.json", {"eos_token": 3}, "eos_token is '3', and must be a text"),
         ("bert", "tokenizer_config.json", {"sep_token": None}, "has no sep_token"),
+        (
+            "bert",
+            "tokenizer_config.json",
+            {"cls_token": "no such token"},
+            "has no cls_token, or one that the model has",
+        ),
+        ("mt5", "tokenizer_config.json", {"eos_token": "no such token"}, "has no eos_token, or one that the model has"),
         ("mt5", "tokenizer_config.json", {"unk_token": ""}, "unk_token is '', and must be a text"),
         ("mt5", "special_tokens_map.json", {"unk_token": {"x": 1}}, "unk_token is .*, and must be a text"),
         ("mt5", "special_tokens_map.json", {"pad_token": None}, "has no pad_token"),

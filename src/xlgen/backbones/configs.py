@@ -73,17 +73,21 @@ def _is_token(value: Any) -> bool:
 
 def check_special_tokens(backbone: Backbone) -> None:
     """Raise BackboneError where a backbone lacks a token without which no input or no target can be made."""
+    config = backbone.model.config
     names = ("pad_token", "eos_token") if backbone.decodes else ("pad_token", "cls_token", "sep_token")
     for name in names:
-        if not _is_id(getattr(backbone.tokenizer, f"{name}_id")):
-            raise BackboneError(f"the tokenizer of {backbone.name} has no {name}; add it to tokenizer_config.json")
+        if not _is_id(getattr(backbone.tokenizer, f"{name}_id"), config.vocab_size):
+            raise BackboneError(
+                f"the tokenizer of {backbone.name} has no {name}, or one that the model has no embedding of; name the "
+                "right one in tokenizer_config.json"
+            )
     key = "decoder_start_token_id" if backbone.decodes else "pad_token_id"
-    if not _is_id(backbone.start_token if backbone.decodes else backbone.model.config.pad_token_id):
+    if not _is_id(backbone.start_token if backbone.decodes else config.pad_token_id, config.vocab_size):
         raise BackboneError(f"the config of {backbone.name} names no {key}; add it to config.json")
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _is_id(value: Any, size: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < size
 
 
 def _check_languages(folder: str, languages: Any) -> None:

@@ -29,6 +29,12 @@ _PLAIN: dict[str, Any] = {
     "begin_suppress_tokens": None,
     "forced_bos_token_id": None,
     "forced_eos_token_id": None,
+    "stop_strings": None,
+    "penalty_alpha": None,
+    "guidance_scale": None,
+    "prompt_lookup_num_tokens": None,
+    "output_hidden_states": False,
+    "output_attentions": False,
 }
 
 
@@ -60,6 +66,8 @@ def hypotheses(
         attention_mask=tensors["attention_mask"].to(device),
         decoder_input_ids=start,
         decoder_start_token_id=int(start[0, 0]),
+        eos_token_id=backbone.tokenizer.eos_token_id,
+        pad_token_id=backbone.tokenizer.pad_token_id,
         max_new_tokens=backbone.new_tokens_limit(decoding.max_new_tokens, start.shape[1]),
         num_beams=decoding.num_beams,
         num_return_sequences=count,
