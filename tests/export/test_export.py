@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
+from older import forget_digests
 from xlgen.cli import app
 from xlgen.data.markup import without_tokens
 from xlgen.export.run import export
@@ -137,6 +138,7 @@ def test_what_is_exported_to_peft_is_opened_by_it(trained: Make, tmp_path: Path,
 def test_peft_would_look_for_weights_that_were_drawn_at_random(trained: Make, tmp_path: Path) -> None:
     about = trained("mt5", {"method": "lora"}) / "checkpoint.json"
     about.write_text(json.dumps({**json.loads(about.read_text()), "init": "random"}))
+    forget_digests(about.parent)
     with pytest.raises(InputError, match="drawn at random"):
         export(about.parent, "peft", tmp_path / "out", examples=1)
     assert not (tmp_path / "out").exists()
