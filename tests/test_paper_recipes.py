@@ -36,7 +36,11 @@ def runs(name: str) -> dict[str, Recipe]:
 
 
 def test_the_page_lists_every_recipe_and_how_many_runs_it_has() -> None:
-    rows = re.findall(r"^\| (?:Chirkova|Vu|Li|Ji)\+\d\d \| [^|]+ \| `([\w-]+)` \| [^|]+ \| (\d+)", DOCS.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(
+        r"^\| (?:Chirkova|Vu|Li|Ji)\+\d\d \| [^|]+ \| `([\w-]+)` \| [^|]+ \| (\d+)",
+        DOCS.read_text(encoding="utf-8"),
+        re.M,
+    )
     expected = {name: len(study(name).runs) for name in shipped("papers") if name != "squad-xquad"}
     assert {name: int(count) for name, count in rows} == {**expected, "squad-xquad": 1}
 
