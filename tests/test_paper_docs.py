@@ -83,7 +83,7 @@ def test_no_paper_says_how_gradients_are_clipped() -> None:
     assert Training().clip_norm == 1.0 and Training().weight_decay == 0.0
     (ji,) = [paper for paper in load() if paper.key == "J"]
     assert ji.fact("head_input").value is None  # type: ignore[union-attr]
-    for point in ("clipping of gradients", "weight decay", "what a head of a classification reads"):
+    for point in ("gradient clipping", "weight decay", "input of a classification head"):
         assert point in PAPERS
 
 
