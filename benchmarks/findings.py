@@ -110,7 +110,7 @@ def raised(points: Sequence[Point], codes: tuple[str, ...]) -> str:
     for point in points:
         groups[point.backbone, point.method, point.rate][point.step].append(point)
     before = {name: _pretrained(name, codes) for name in {key[0] for key in groups}}
-    columns = "XLRS before | while training | seeds, at the end | ROUGE-L | right language | English"
+    columns = "XLRS before | during training | seeds, at the end | ROUGE-L | right language | English"
     lines = [f"| backbone | method, labels | rate | {columns} |", "|---|---|---|---:|---:|---:|---:|---:|---:|"]
     for (backbone, method, rate), steps in groups.items():
         last = steps[max(steps)]
@@ -207,7 +207,7 @@ def scatter(points: Sequence[Point], codes: tuple[str, ...]) -> str:
 
 def parts(names: Sequence[str]) -> str:
     """XLRS beside the cosine of texts that are no translations, and that of states less the mean of their language."""
-    lines = ["| model | XLRS | texts that do not belong together | less each language's mean |", "|---|---:|---:|---:|"]
+    lines = ["| model | XLRS | unrelated texts | after subtracting each language's mean |", "|---|---:|---:|---:|"]
     for name in names:
         backbone, method = open_model(name)
         texts = read_parallel(ParallelText(sentences=64), backbone, LANGUAGES, "en", Path())

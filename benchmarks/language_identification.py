@@ -178,7 +178,9 @@ def calibrate(data: Path, lid: str, lines: int) -> None:
     latin = [language for language in sentences if language.script == "Latn" and language.code != "en"]
     own, foreign = list(pairs(sentences, latin, own=True)), list(pairs(sentences, latin, own=False))
     print(f"{identifier.name}; first {COUNTS} words of {lines} sentences in {len(latin)} languages of Latin script")
-    print("| rule | own: wrong | own: cannot tell | English: wrong | English: passes as right |\n|---|---|---|---|---|")
+    print(
+        "| rule | own language: wrong | own language: cannot tell | English: wrong | English: passes as right |\n|---|---|---|---|---|"
+    )
     line("top label", by_top_label(own, identifier), by_top_label(foreign, identifier))
     for step in STEPS:
         rule = ShortText(wrong_below=step, right_from=step)

@@ -138,7 +138,7 @@ def table(folder: Path, costs: Mapping[str, Any]) -> None:
     groups = grouped(runs_in(folder))
     for backbone, task in dict.fromkeys(key[:2] for key in groups):
         print(f"\n### {backbone}, {task}\n")
-        print("| method | trained | rate | English | CLR | others | CLR | s a step | GiB | seeds |")
+        print("| method | trained | rate | English | CLR | others | CLR | s per step | GiB | seeds |")
         print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
         for (of, on, method), runs in groups.items():
             if (of, on) != (backbone, task):
@@ -166,7 +166,7 @@ def spread(values: list[float]) -> str:
 
 
 def cost(name: str, steps: int) -> dict[str, Any]:
-    """Seconds a step of training and peak memory of each method, each in a process of its own, one thread."""
+    """Seconds per step of training and peak memory of each method, each in a process of its own, one thread."""
     costs = {}
     for run in load_study(name).runs:
         recipe = run.recipe.model_dump(mode="json")

@@ -72,7 +72,7 @@ def rates(results: Results, cells: Cells) -> str:
             )
             texts.append(f"**{text}**{' ×' + str(taken[rate])}" if taken[rate] else text)
         rows.append([*cell, ", ".join(texts)])
-    return markdown(["backbone", "method", "task", "rates and figures"], rows)
+    return markdown(["backbone", "method", "task", "rates and scores"], rows)
 
 
 def at_their_best(results: Results, cells: Cells) -> str:

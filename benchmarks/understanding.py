@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     results = load(parser.parse_args().study)
     parts = [part.runs for part in results.by_task()]
-    print("| task | languages | labelled sentences | scored sentences a language | words a language | metric |")
+    print("| task | languages | labelled sentences | scored sentences per language | words per language | metric |")
     print("|---|---:|---:|---:|---:|---|")
     for runs in parts:
         stage = runs[0].stage
