@@ -179,7 +179,8 @@ def calibrate(data: Path, lid: str, lines: int) -> None:
     own, foreign = list(pairs(sentences, latin, own=True)), list(pairs(sentences, latin, own=False))
     print(f"{identifier.name}; first {COUNTS} words of {lines} sentences in {len(latin)} languages of Latin script")
     print(
-        "| rule | own language: wrong | own language: cannot tell | English: wrong | English: passes as right |\n|---|---|---|---|---|"
+        "| rule | own language: wrong | own language: cannot tell | English: wrong | English: passes as right |\n"
+        "|---|---|---|---|---|"
     )
     line("top label", by_top_label(own, identifier), by_top_label(foreign, identifier))
     for step in STEPS:
