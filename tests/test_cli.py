@@ -21,7 +21,7 @@ from xlgen.data.objectives import objectives
 from xlgen.languages import all_languages
 from xlgen.listing import LISTS, methods_on
 from xlgen.metrics.base import plugins
-from xlgen.registry import InputError
+from xlgen.registry import InputError, RunEndedError
 from xlgen.shipped import shipped
 
 GROUP: Any = typer.main.get_command(app)
@@ -130,7 +130,7 @@ def test_wrong_usage_is_2(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (RuntimeError("the loss [bold] is nan"), 1, "error: the loss [bold] is nan"),
+        (RunEndedError("the loss [bold] is nan"), 1, "error: the loss [bold] is nan"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
         (NotADirectoryError(20, "Not a directory", "runs/a.jsonl"), 2, "runs/a.jsonl: Not a directory"),
         (FileExistsError(17, "File exists", "runs"), 2, "runs: File exists"),

@@ -38,6 +38,10 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return (f"did you mean {match[0]!r}?" if match else "nothing is near") + known
 
 
+class RunEndedError(RuntimeError):
+    """A run ended early for a known reason. The command line prints the message and exits with code 1."""
+
+
 class Registry(Generic[T]):
     """The plugins of one kind, by name, found in the modules of one package."""
 

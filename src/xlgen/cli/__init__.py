@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -23,7 +25,7 @@ from xlgen.cli import looking  # noqa: F401
 
 # isort: on
 from xlgen.cli.console import app, check_arguments, out, print_anything, say
-from xlgen.errors import describe
+from xlgen.errors import DEBUG, debugging, describe
 
 
 def main() -> None:
@@ -36,14 +38,23 @@ def main() -> None:
         found = describe(error)
         if found is None:
             raise
+        if debugging():
+            traceback.print_exception(error)
         code, message = found
         say(message, "error:")
         sys.exit(code)
 
 
 @app.callback(invoke_without_command=True)
-def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar=DEBUG, help="Print the tracebacks of errors in the input too.")
+    ] = False,
+) -> None:
     """Zero-shot cross-lingual generation."""
+    if debug:  # for the processes that the command starts too
+        os.environ[DEBUG] = "1"
     if version:
         out.print(__version__, highlight=False)
         raise typer.Exit

@@ -19,6 +19,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.products import fast_modules
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
+from xlgen.errors import is_out_of_memory
 from xlgen.generation import reference
 from xlgen.generation.decoding import Allowed, Bias, Decoding, Hypothesis
 from xlgen.generation.inputs import Deferred, Inputs, Numbered
@@ -148,7 +149,7 @@ def _fast(model: Any) -> Iterator[None]:
 
 def _smaller(decoding: Decoding, error: RuntimeError) -> Decoding:
     """Half as many tokens at a time after memory ran out; any other error, or a batch of one, is raised."""
-    if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    if not is_out_of_memory(error):
         raise error
     tokens = decoding.batch_tokens // 2
     if tokens < decoding.num_beams * decoding.max_new_tokens:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from xlgen.config import Recipe
 from xlgen.languages import Language
-from xlgen.registry import InputError
+from xlgen.registry import InputError, RunEndedError
 from xlgen.results.files import CHOSEN
 from xlgen.results.rows import Results, load
 from xlgen.results.runs import Run
@@ -34,7 +34,7 @@ METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"
 _EVALUATIONS = 5
 
 
-class UndecidedError(RuntimeError):
+class UndecidedError(RunEndedError):
     """A run of the search failed, so that the best one is not known."""
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from xlgen.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
 from xlgen.data.templates import FIELD
+from xlgen.errors import describe, report
 from xlgen.languages import Language
 from xlgen.metrics.lid import SMALL
 from xlgen.overrides import read_yaml
@@ -121,7 +122,9 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
         except InterruptedRunError:  # it is the command that was asked to stop
             raise
         except Exception as error:  # whatever is wrong with one run, the others are tried too
-            failed[run.name] = f"{type(error).__name__}: {error}"
+            failed[run.name] = report(error)[1]
+            if describe(error) is None:
+                say(failed[run.name])
         say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
     return failed
 

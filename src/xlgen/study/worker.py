@@ -12,14 +12,13 @@ import json
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from xlgen.config import Recipe, validate
-from xlgen.errors import describe
+from xlgen.errors import report
 from xlgen.study.execute import is_done
 from xlgen.study.lanes import INTERRUPTED
 from xlgen.study.plan import PlannedRun
@@ -47,8 +46,8 @@ def train_one(recipe: dict[str, Any], folder: Path, until: int | None = None) ->
         print(error, flush=True)
         return INTERRUPTED
     except Exception as error:
-        code, message = describe(error) or (1, traceback.format_exc())
-        print(f"error: {message}" if describe(error) else message, flush=True)
+        code, message = report(error)
+        print(message, flush=True)
         return code
     return 0
 

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from xlgen.registry import RunEndedError
+
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-class InterruptedRunError(RuntimeError):
+class InterruptedRunError(RunEndedError):
     """The run was asked to stop; it saved a checkpoint first."""
 
 

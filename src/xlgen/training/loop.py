@@ -20,11 +20,12 @@ from xlgen.backbones.heads import head_loss
 from xlgen.config import Training
 from xlgen.data.batches import padding_share
 from xlgen.data.examples import EncodedExample
+from xlgen.registry import RunEndedError
 from xlgen.training.cross_entropy import loss_in_the_head
 from xlgen.training.optimizer import set_learning_rate
 
 
-class TrainingDivergedError(RuntimeError):
+class TrainingDivergedError(RunEndedError):
     """The loss is no longer a number."""
 
 
