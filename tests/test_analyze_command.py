@@ -236,4 +236,4 @@ def test_the_biased_cka_of_ji_et_al(
     assert all(0 <= value <= 1 for _, value in pairs)
     assert sum(b for _, b in pairs) > sum(a for a, _ in pairs)
     said = refused(monkeypatch, capsys, "cka", first, second, "--biased", "--batch-size", 8)
-    assert "leave out --batch-size" in said
+    assert "--batch-size has no effect with --biased" in said

@@ -1,5 +1,8 @@
 """The command line: every command explains itself, lists are lines, exit codes mean what they say."""
 
+import gc
+import importlib
+import pkgutil
 import re
 import shlex
 from collections.abc import Callable
@@ -19,9 +22,9 @@ from xlgen.cli import app, main
 from xlgen.config import load_recipe
 from xlgen.data.objectives import objectives
 from xlgen.languages import all_languages
-from xlgen.listing import LISTS, methods_on
+from xlgen.listing import LISTS, methods_on, registries
 from xlgen.metrics.base import plugins
-from xlgen.registry import InputError, RunEndedError
+from xlgen.registry import InputError, Registry, RunEndedError
 from xlgen.shipped import shipped
 
 GROUP: Any = typer.main.get_command(app)
@@ -95,6 +98,46 @@ def test_lists_hold_what_there_is(kind: str, names: Any) -> None:
     assert set(names) <= {line.split()[0] for line in lines}
 
 
+def test_every_registry_is_listed() -> None:
+    """Those that exist once every module is imported, though no list names them."""
+    for module in pkgutil.walk_packages(xlgen.__path__, "xlgen."):
+        if module.name not in ("xlgen.__main__", "xlgen.export.xlgen_adapted"):
+            importlib.import_module(module.name)
+    existing = {id(each): each for each in gc.get_objects() if type(each) is Registry}
+    of_ours = {key: each for key, each in existing.items() if each._package.startswith("xlgen.")}
+    assert {id(found.registry) for found in registries().values()} == set(of_ours)
+    for name, found in registries().items():
+        assert {line.split()[0] for line in runner.invoke(app, ["list", name]).stdout.splitlines()} == set(
+            found.registry.names()
+        )
+
+
+def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "later"
+    (package / "samplers").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "samplers" / "__init__.py").write_text(
+        "from xlgen.registry import Registry\n\nsamplers: Registry[type] = Registry('sampler', 'later.samplers')\n"
+    )
+    (package / "samplers" / "greedy.py").write_text(
+        "from later.samplers import samplers\n\n\n@samplers.register('greedy')\n"
+        'class Greedy:\n    """The most probable token."""\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = registries(package, "later")
+    assert {name: list(listing()) for name, listing in found.items()} == {
+        "samplers": [("greedy", "The most probable token.")]
+    }
+    assert found["samplers"].kind == "sampler"
+
+
+def test_without_a_kind_there_are_the_kinds() -> None:
+    lines = runner.invoke(app, ["list"]).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(LISTS)
+    assert all(line.endswith(".") for line in lines)
+    assert {"policies", "criteria", "identifiers", "skeletons", "languages", "recipes"} <= set(LISTS)
+
+
 def test_doctor() -> None:
     done = runner.invoke(app, ["doctor"])
     assert done.exit_code == 0
@@ -106,7 +149,6 @@ def test_doctor() -> None:
     "arguments",
     [
         ["list", "method"],
-        ["list"],
         ["lists"],
         ["train"],
         ["train", "squad-xquad"],

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from synthetic import LANGUAGES, write_run
 from xlgen.cli import app
+from xlgen.cli.dependent import check_options
 from xlgen.config import load_recipe
 from xlgen.study.plan import load_study
 
@@ -85,7 +86,7 @@ def test_it_is_a_command_with_such_options(page: str, command: str) -> None:
     # A command that is only named, without what it needs, is no example of a call.
     if len(words) > 1 or words[0] in ("doctor", "quickstart"):
         try:
-            parse(words)
+            check_options(parse(words))
         except Exception as error:  # of click or of typer's copy of it
             assert type(error).__name__ in ("MissingParameter", "BadOptionUsage"), f"{command}: {error}"
             assert page != "--help" and "--out" not in words and f"`{command}`" in _text(page), command

@@ -1,15 +1,60 @@
-"""What ``xlgen list`` prints: every registered thing with the first line of its documentation."""
+"""What ``xlgen list`` prints: every registered thing with the first line of its documentation.
+
+Kinds of plugins are found in the source, so that a new registry is listed without a line here, and listing languages
+does not import PyTorch.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from xlgen.registry import Registry
 from xlgen.shipped import shipped, shipped_recipes
+
+
+@dataclass(frozen=True)
+class Found:
+    """A registry in the source."""
+
+    kind: str
+    """What one plugin is called, ``search policy``."""
+    module: str
+    variable: str
+
+    @property
+    def registry(self) -> Registry[Any]:
+        """The registry itself; this imports its module."""
+        found: Registry[Any] = getattr(import_module(self.module), self.variable)
+        return found
+
+    def __call__(self) -> Iterator[tuple[str, str]]:
+        """(name, description) of each plugin."""
+        return _plugins(self.registry)
+
+
+def registries(root: Path = Path(__file__).parent, package: str = "xlgen") -> dict[str, Found]:
+    """Every registry that a module of ``package``, whose files are in ``root``, defines, by the name of its list."""
+    found = {}
+    for file in sorted(root.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if "] = Registry(" not in text:
+            continue
+        module = ".".join((package, *file.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+        for node in ast.parse(text).body:
+            value = node.value if isinstance(node, ast.AnnAssign) else None
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry":
+                assert isinstance(node, ast.AnnAssign)
+                kind, variable = ast.literal_eval(value.args[0]), ast.unparse(node.target)
+                # A variable is called what its plugins are, where no argument of every function is called so.
+                found[f"{kind}s" if variable == "plugins" else variable] = Found(kind, module, variable)
+    return found
 
 
 def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
@@ -48,24 +93,17 @@ def backbones() -> Iterator[tuple[str, str]]:
         yield f"family {name}", description
 
 
-def methods() -> Iterator[tuple[str, str]]:
-    """Adaptation methods."""
-    from xlgen.adaptation.base import methods as registry
-
-    return _plugins(registry)
-
-
 def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, str]]:
     """(name, trained parameters, their percentage of the pretrained ones, description) of each method on ``backbone``.
 
     With each method's default options. No weights are read. Without a number, the description says why it cannot be.
     Raises BackboneError.
     """
-    from xlgen.adaptation.base import build_method, trainable_parameters
+    from xlgen.adaptation.base import build_method, methods, trainable_parameters
     from xlgen.backbones.base import BackboneError
     from xlgen.backbones.loading import outline
 
-    for name, description in methods():
+    for name, description in _plugins(methods):
         model = outline(backbone)
         whole = sum(p.numel() for p in model.model.parameters())
         try:
@@ -96,34 +134,6 @@ def metrics() -> Iterator[tuple[str, str]]:
         yield name, f"{description} Figures: {figures}.{options}"
 
 
-def objectives() -> Iterator[tuple[str, str]]:
-    """Self-supervised objectives."""
-    from xlgen.data.objectives import objectives as registry
-
-    return _plugins(registry)
-
-
-def penalties() -> Iterator[tuple[str, str]]:
-    """Penalties against forgetting."""
-    from xlgen.training.penalties import penalties as registry
-
-    return _plugins(registry)
-
-
-def baselines() -> Iterator[tuple[str, str]]:
-    """Baselines that train nothing."""
-    from xlgen.training.baselines import baselines as registry
-
-    return _plugins(registry)
-
-
-def controls() -> Iterator[tuple[str, str]]:
-    """Ways of controlling what is written while decoding, its language or its labels."""
-    from xlgen.generation.control import controls as registry
-
-    return _plugins(registry)
-
-
 def languages() -> Iterator[tuple[str, str]]:
     """The table of languages."""
     from xlgen.languages import all_languages
@@ -144,27 +154,6 @@ def recipes() -> Iterable[tuple[str, str]]:
     return [(name, _purpose(path)) for name, path in found.items()]
 
 
-def formats() -> Iterator[tuple[str, str]]:
-    """Formats of export."""
-    from xlgen.export import formats as registry
-
-    return _plugins(registry)
-
-
-def policies() -> Iterator[tuple[str, str]]:
-    """Policies of a search for the learning rate."""
-    from xlgen.selection.policies import policies as registry
-
-    return _plugins(registry)
-
-
-def criteria() -> Iterator[tuple[str, str]]:
-    """Criteria to choose learning rates and checkpoints by."""
-    from xlgen.selection.criteria import criteria as registry
-
-    return _plugins(registry)
-
-
 def published() -> Iterator[tuple[str, str]]:
     """The published numbers, one line a table; C, V, L and J are the papers."""
     from xlgen.published import load
@@ -175,19 +164,19 @@ def published() -> Iterator[tuple[str, str]]:
 
 
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
-    "backbones": backbones,
-    "methods": methods,
-    "tasks": tasks,
+    **registries(),
     "readers": readers,
     "metrics": metrics,
-    "objectives": objectives,
-    "baselines": baselines,
-    "controls": controls,
-    "penalties": penalties,
+    "backbones": backbones,
+    "tasks": tasks,
     "languages": languages,
     "recipes": recipes,
-    "formats": formats,
-    "policies": policies,
-    "criteria": criteria,
     "published": published,
 }
+"""By kind: every registry, some with more than names and descriptions, and what is in files."""
+
+
+def kinds() -> Iterator[tuple[str, str]]:
+    """(name, description) of everything that can be listed."""
+    for name, listing in sorted(LISTS.items()):
+        yield name, f"Every {listing.kind}." if isinstance(listing, Found) else str(listing.__doc__).splitlines()[0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xlgen.cli.console import app, codes_of, err, out, show, status, yaml_option
+from xlgen.cli.dependent import Commands, excludes, needs
 from xlgen.outputs import check_no_run, check_writable
 from xlgen.registry import InputError
 
@@ -27,7 +28,7 @@ DATA = "Where relative paths start."
 Pooling = Literal["mean", "tokens"]
 Linkage = Literal["average", "complete", "single"]
 
-analyze = typer.Typer(
+analyze = Commands(
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="Why it works: representations and weights of models, labels of tasks.",
@@ -37,6 +38,9 @@ app.add_typer(analyze, name="analyze")
 
 
 @analyze.command(epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb --languages en,fr,th --out cka")
+@needs("--texts", "data_dir")
+@needs("a second model", "relative_depth", holds=lambda values: values["second"])
+@excludes("--biased", "batch_size", "epochs", "seed", why="takes all sentences at once")
 def cka(
     first: Annotated[str, typer.Argument(help=MODEL)],
     second: Annotated[str | None, typer.Argument(help="Another one; without it, the languages of the first.")] = None,
@@ -71,8 +75,6 @@ def cka(
     check_distinct(names)
     config = parallel_text(texts, sentences)
     codes = codes_of(languages)
-    if biased and (batch_size, epochs, seed) != (256, 1, 0):
-        raise InputError("--biased takes all sentences at once; leave out --batch-size, --epochs and --seed")
     settings = Settings(batch_size, epochs, seed, "biased" if biased else "unbiased")
     with status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]

@@ -15,9 +15,10 @@ from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 
+from xlgen.cli.dependent import Commands
 from xlgen.registry import InputError
 
-app = typer.Typer(
+app = Commands(
     name="xlgen",
     help="Zero-shot cross-lingual generation: labels in one language, output in the right language in all others.",
     no_args_is_help=True,

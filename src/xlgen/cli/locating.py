@@ -21,6 +21,7 @@ from xlgen.cli.analyzing import (
     write,
 )
 from xlgen.cli.console import codes_of, finite, show, status
+from xlgen.cli.dependent import excludes, needs
 from xlgen.registry import InputError
 
 _MODELS = f"{MODEL} Several are set side by side: before and after."
@@ -33,6 +34,8 @@ _CORPUS = (
 
 
 @analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --examples 20")
+@excludes("--texts", "task", "split", why="is what is read")
+@needs("--task or --texts", "data_dir", holds=lambda values: values["task"] or values["texts"])
 def probe(
     models: Annotated[list[str], typer.Argument(help=_MODELS)],
     task: Annotated[str | None, typer.Option(help=f"{_TASK} Default: {_DEFAULT}.")] = None,
@@ -57,8 +60,6 @@ def probe(
     from xlgen.training.comparing import represent
     from xlgen.training.inside import Chosen, states_of
 
-    if task and texts:
-        raise InputError("--task and --texts both say what is read: give one of them")
     check_out(folder)
     check_distinct(models)
     codes = codes_of(languages)
@@ -91,9 +92,10 @@ def probe(
 
 
 @analyze.command(epilog="Example: xlgen analyze lens pocket-mt5 --languages th,ar --examples 4 --steps 6 --out lens")
+@needs("--task or --corpus", "data_dir", holds=lambda values: values["task"] != _DEFAULT or values["corpus"])
 def lens(
     models: Annotated[list[str], typer.Argument(help=_MODELS)],
-    task: Annotated[str, typer.Option(help="A task, by name or as a YAML file.")] = "pocket-summaries",
+    task: Annotated[str, typer.Option(help="A task, by name or as a YAML file.")] = _DEFAULT,
     source: Annotated[str, typer.Option(help="The language of the labels.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",

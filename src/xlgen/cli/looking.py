@@ -9,37 +9,32 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from xlgen.cli.console import app, out, plain, show
+from xlgen.cli.dependent import needs
 from xlgen.registry import InputError
-
-_KINDS = (
-    "backbones, methods, tasks, readers, metrics, objectives, baselines, controls, penalties, languages, recipes, "
-    "formats, policies, criteria, published"
-)
 
 
 @app.command("list", epilog="Example: xlgen list methods --backbone pocket-mt5")
+@needs("the kind `methods`", "backbone", holds=lambda values: values["kind"] == "methods")
 def list_(
-    kind: Annotated[str, typer.Argument(help=f"One of {_KINDS}.")],
+    kind: Annotated[str | None, typer.Argument(help="What to list; without it, the kinds that there are.")] = None,
     backbone: Annotated[
         str | None, typer.Option(help="With methods: how many parameters each trains on this backbone.")
     ] = None,
 ) -> None:
     """What there is, one line each."""
-    from xlgen.listing import LISTS, methods_on
+    from xlgen.listing import LISTS, kinds, methods_on
     from xlgen.registry import nearest
 
-    if kind not in LISTS:
+    if kind is not None and kind not in LISTS:
         raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
     if backbone is not None:
-        if kind != "methods":
-            raise InputError("--backbone goes with `xlgen list methods`")
         table = Table("method", Column("trained", justify="right"), Column("%", justify="right"), "what it is")
         for name, count, share, description in methods_on(backbone):
             numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
             table.add_row(name, *numbers, plain(description))
         show(table)
         return
-    for name, description in LISTS[kind]():
+    for name, description in LISTS[kind]() if kind else kinds():
         line = Text.assemble((f"{plain(name):<22}", "bold"), " ", plain(description))
         out.print(line, highlight=False, soft_wrap=True)
 

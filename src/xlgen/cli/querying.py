@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xlgen.cli.console import app, say, show
+from xlgen.cli.dependent import needs
 from xlgen.outputs import check_no_run
 from xlgen.registry import InputError, nearest
 
@@ -18,6 +19,7 @@ _EXAMPLE = (
 
 
 @app.command(epilog=f'Example: xlgen query runs/quickstart "{_EXAMPLE}"')
+@needs("a SELECT", "format", "file", holds=lambda values: values["sql"] is not None)
 def query(
     folder: Annotated[Path, typer.Argument(help="A run, a study, or a folder with any number of them.")],
     sql: Annotated[str | None, typer.Argument(help="One SELECT; without it the views with their columns.")] = None,

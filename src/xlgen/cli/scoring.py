@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xlgen.cli.console import app, codes_of, out, say, show, status
+from xlgen.cli.dependent import excludes, needs
 from xlgen.registry import InputError
 
 
+def _identifies(values: Mapping[str, Any]) -> bool:
+    """Whether these options of ``score`` ask for the language of texts anywhere."""
+    from xlgen.metrics.options import options_of, owner_of
+
+    metrics = codes_of(values["metrics"], "--metrics")
+    asked = not metrics or values["subset"] or values["faults"]
+    return bool(asked or any("identifier" in options_of(owner_of(name)) for name in metrics))
+
+
 @app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-200 --metrics rougeL")
+@needs("a metric that identifies languages, --subset or --faults", "lid", holds=_identifies)
+@excludes("--bootstrap 0", "seed", why="draws nothing", holds=lambda values: values["bootstrap"] == 0)
 def score(
     file: Annotated[
         str, typer.Argument(help="JSONL, CSV, TSV or lines of text, also .gz; a folder of such; - is standard input.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
+from xlgen.cli.dependent import excludes, needs
 from xlgen.outputs import check_no_run, is_run
 from xlgen.registry import InputError
 
@@ -33,6 +34,11 @@ def quickstart(
 
 
 @app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
+@needs("--dry-run", "no_measure")
+@excludes("--no-measure", "workers", why="says nothing of time")
+@excludes("--dry-run", "smoke", "hours", "ray", why="runs nothing")
+@excludes("--smoke", "workers", "hours", "ray", why="runs one by one on this machine")
+@excludes("--ray", "workers", why="runs what the cluster has room for")
 def study(
     name: Annotated[str, typer.Argument(help="A shipped study or a YAML file with `base` and `runs`.")],
     place: Annotated[
@@ -67,8 +73,6 @@ def study(
     ] = None,
 ) -> None:
     """Several runs that differ in a few keys, or a search; running it again does what is missing."""
-    if no_measure and not dry_run:
-        raise InputError("--no-measure goes with --dry-run")
     with _place(place) as (folder, mirror):
         if dry_run:
             _dry_run(name, folder, workers, overrides or (), runs=only, measures=not no_measure)
@@ -180,6 +184,8 @@ def _study(
 
 
 @app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")
+@needs("--auto", "hours", "workers")
+@excludes("--auto", "resume", why="resumes when the same command is run again")
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (`xlgen list recipes`) or a YAML file.")],
     overrides: Annotated[

@@ -45,5 +45,5 @@ class Cld3:
 @identifiers.register("cld3")
 @cache
 def cld3() -> Model:
-    """The network comes with the package."""
+    """cld3, whose network comes with its package."""
     return Cld3()

@@ -1,0 +1,95 @@
+"""Options that mean something only with, or only without, another one: given where they have no effect, they are
+errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from xlgen.registry import InputError
+
+Parameters = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """Options of a command that have an effect under a condition only."""
+
+    options: tuple[str, ...]
+    """Names of the command's parameters."""
+    holds: Callable[[Parameters], Any]
+    """Whether they have an effect, by the values of all parameters."""
+    why: str
+    """What follows the option's name in the message."""
+
+
+def needs(other: str, *options: str, holds: Callable[[Parameters], Any] | None = None) -> Callable[[F], F]:
+    """Decorate a command whose ``options`` have an effect only with ``other``, such as ``--auto``.
+
+    ``holds`` says whether ``other`` is given, where its value alone does not.
+    """
+    name = other.removeprefix("--").replace("-", "_")
+    return _add(Dependency(options, holds or (lambda values: values[name]), f"has no effect without {other}"))
+
+
+def excludes(
+    other: str, *options: str, why: str = "", holds: Callable[[Parameters], Any] | None = None
+) -> Callable[[F], F]:
+    """Decorate a command whose ``options`` have no effect with ``other``; ``why`` is added to the message.
+
+    ``holds`` says whether ``other`` is given, where its value alone does not.
+    """
+    name = other.removeprefix("--").replace("-", "_")
+    given = holds or (lambda values: values[name])
+    reason = f"has no effect with {other}{f', which {why}' if why else ''}: leave one of them out"
+    return _add(Dependency(options, lambda values: not given(values), reason))
+
+
+def dependencies_of(function: Any) -> tuple[Dependency, ...]:
+    """Those that a command's function was decorated with, in the order of the file."""
+    return getattr(function, "dependencies", ())
+
+
+def _add(found: Dependency) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        function.dependencies = (found, *dependencies_of(function))  # type: ignore[attr-defined]
+        return function
+
+    return add
+
+
+class _Command(TyperCommand):
+    """A command that refuses options without effect before it begins."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Check, then run. Raises InputError."""
+        check_options(ctx)
+        return super().invoke(ctx)
+
+
+def check_options(ctx: Any) -> None:
+    """Raise InputError for an option of the parsed command ``ctx`` that has no effect beside the others."""
+    flags = {parameter.name: max(parameter.opts, key=len) for parameter in ctx.command.params}
+    for found in dependencies_of(ctx.command.callback):
+        for option in found.options:
+            if _is_given(ctx, option) and not found.holds(ctx.params):
+                raise InputError(f"{flags[option]} {found.why}")
+
+
+def _is_given(ctx: Any, option: str) -> bool:
+    """Whether the user wrote the option, even with the value that it has anyway; a flag that is off asks nothing."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and "DEFAULT" not in source.name and ctx.params[option] is not False
+
+
+class Commands(typer.Typer):
+    """An application or a group whose commands check their dependent options."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Register a command, as ``typer.Typer.command`` does."""
+        return super().command(name, **{"cls": _Command, **settings})
