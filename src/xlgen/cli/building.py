@@ -38,14 +38,15 @@ def tokenizer(
 
     `xlgen train` then takes the folder as a backbone, with objectives on the same corpus (recipe pocket-mt5 shows how).
     """
-    from xlgen.backbones.skeletons import Shape
     from xlgen.overrides import parse_yaml, read_yaml
     from xlgen.registry import InputError
-    from xlgen.training.skeleton import write_skeleton
 
     found = read_yaml(Path(corpus)) if Path(corpus).suffix in (".yaml", ".yml") else parse_yaml(corpus, "the corpus")
     if not isinstance(found, dict):
         raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
+    from xlgen.backbones.skeletons import Shape
+    from xlgen.training.skeleton import write_skeleton
+
     codes = [code for text in languages.split(",") if (code := text.strip())] if languages else None
     shape = Shape(pieces, width, layers, heads, 2 * width)
     made = write_skeleton(family, found, folder, languages=codes, shape=shape, data_dir=data_dir, seed=seed)

@@ -75,9 +75,6 @@ def evaluate(
     """Generate with a checkpoint, or predict labels, and score; of a backbone name, with the model as it is."""
     from xlgen.config import Evaluation, validate
     from xlgen.scoring import parse_options
-    from xlgen.training.progress import TerminalProgress
-    from xlgen.training.scored import evaluate_backbone, is_backbone
-    from xlgen.training.serving import evaluate_checkpoint
 
     settings = {
         "split": split,
@@ -92,6 +89,11 @@ def evaluate(
         **({"xlrs": yaml_option(xlrs, "--xlrs")} if xlrs else {}),
     }
     config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
+    # Imported when the options are known to be right: PyTorch takes seconds.
+    from xlgen.training.progress import TerminalProgress
+    from xlgen.training.scored import evaluate_backbone, is_backbone
+    from xlgen.training.serving import evaluate_checkpoint
+
     _warn_of_slow(config.precision)
     say(f"reading inputs, and {checkpoint}")
     with TerminalProgress() as progress:
@@ -136,12 +138,14 @@ def predict(
     """Generate for one's own inputs, or tell their labels."""
     from xlgen.config import Sampling, validate
     from xlgen.overrides import parse_yaml
-    from xlgen.training.serving import predict_file
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
+    controlled = _control(control)
+    from xlgen.training.serving import predict_file
+
     _warn_of_slow(precision)
     say(f"reading {checkpoint}")
-    count = predict_file(checkpoint, language, input, output, beams, _control(control), sampling, precision, say)
+    count = predict_file(checkpoint, language, input, output, beams, controlled, sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)
 
 

@@ -211,6 +211,15 @@ def train(
     from xlgen.config import load_recipe
 
     config = load_recipe(recipe, overrides or ())
+    if not smoke:  # which replaces tasks
+        from xlgen.data.tasks import task_of_stage
+
+        for stage in config.stages:
+            task_of_stage(stage, Path(config.data_dir))
+    check_no_run(folder, "--out")
+    if auto:
+        check_study_folder(folder)
+    # What can be refused without PyTorch has been: importing it takes seconds.
     say("loading libraries")
     from xlgen.training.progress import TerminalProgress
     from xlgen.training.run import train as run
@@ -221,9 +230,7 @@ def train(
         for text in stand_in_identifiers([config]):
             err.print(text, highlight=False)
         config = smoke_recipe(config)
-    check_no_run(folder, "--out")
     if auto:
-        check_study_folder(folder)
         from xlgen.report.decision import write_decision
         from xlgen.study.auto import auto as decide
 

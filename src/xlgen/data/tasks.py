@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xlgen.config import Config, validate
+from xlgen.config import Config, Stage, validate
 from xlgen.config_base import MOST_TOKENS
 from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
@@ -263,6 +263,18 @@ def load_task(name: str, data_dir: Path) -> Task:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold keys and values")
     return build_task({"name": path.stem, **data}, path, data_dir)
+
+
+def task_of_stage(stage: Stage, data_dir: Path) -> Task | None:
+    """The task of a recipe's stage with the lengths that the stage sets; None of one without a task.
+
+    Raises InputError, also where the task lacks a language that the stage names.
+    """
+    if not stage.task:
+        return None
+    task = load_task(stage.task, data_dir).within(stage.limits)
+    task.check_languages((*stage.source_languages, *stage.evaluation.languages))
+    return task
 
 
 def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:

@@ -19,7 +19,7 @@ from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
 from xlgen.config import Recipe, Stage
-from xlgen.data.tasks import Task, load_task
+from xlgen.data.tasks import Task, task_of_stage
 from xlgen.outputs import undone_after_errors
 from xlgen.registry import InputError
 from xlgen.training import checkpoints as store
@@ -163,9 +163,8 @@ def check(recipe: Recipe) -> list[Task | None]:
                 f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
                 "the next stage cannot go on from them"
             )
-        task = load_task(stage.task, Path(recipe.data_dir)).within(stage.limits) if stage.task else None
+        task = task_of_stage(stage, Path(recipe.data_dir))
         if task is not None:
-            task.check_languages((*stage.source_languages, *stage.evaluation.languages))
             check_scoring(task, stage.evaluation)
             check_plateau(task, stage)
             if stage.translate_train is not None:
