@@ -59,11 +59,6 @@ def test_every_option_is_explained(name: str) -> None:
         assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
-def test_version() -> None:
-    done = runner.invoke(app, ["--version"])
-    assert done.stdout.strip() == xlgen.__version__ == metadata.version("xlgen")
-
-
 def test_without_a_command_there_is_help() -> None:
     done = runner.invoke(app, [])
     assert "Usage" in done.output

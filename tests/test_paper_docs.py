@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PAPERS = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
 RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 SOURCES = (
-    sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.yaml")) + sorted((ROOT / "docs").glob("*.md"))
+    sorted((ROOT / "src").rglob("*.py"))
+    + sorted((ROOT / "src").rglob("*.yaml"))
+    + sorted((ROOT / "docs").glob("*.md"))
+    + sorted(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__).resolve())
+    + [ROOT / "README.md", ROOT / "CITATION.cff"]
 )
 
 

@@ -24,7 +24,7 @@ def walk(scores: dict[float, float], method: str = "full", **options: object) ->
 @pytest.mark.parametrize(
     ("method", "peak", "wanted"),
     [
-        # Chirkova and Nikoulina (2024), Table 2: where the best rates were, and so what had to be tried.
+        # Chirkova et al. (2023), Table 2: where the best rates were, and so what had to be tried.
         ("full", 1e-4, [1e-3, 1e-4, 1e-5, 3e-4]),
         ("full", 3e-5, [1e-3, 1e-4, 1e-5, 1e-6, 3e-5]),
         ("full", 1e-6, [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 3e-6]),
