@@ -14,6 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from older import forget_digests
 from test_analyze_command import analyze, refused, rows, runner, trained
 from xlgen.cli import app
 from xlgen.config import Recipe
@@ -169,6 +170,7 @@ def test_bad_input_is_2(
     broken = tmp_path / "broken"
     shutil.copytree(wider, broken)
     file = next(broken.glob("checkpoints/*/trained.safetensors"))
+    forget_digests(file.parent)
     save_file({name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(file).items()}, file)
     other = prompted(tmp_path / "ja", tiny, ("ja",), {**prompt, "num_virtual_tokens": 3})
     assert "prompt of ar is not finite" in say("prompts", broken, other)
@@ -176,7 +178,7 @@ def test_bad_input_is_2(
     assert "damaged or truncated" in say("prompts", broken, other)
     assert "has no language 'ja'" in say("probe", tiny, *short, "--languages", "en,ja")
     assert "unknown language 'qq'" in say("lens", tiny, *short, "--languages", "en,qq")
-    assert "give one of them" in say("probe", tiny, *short, "--texts", "{corpus: {reader: pocket}}")
+    assert "leave one of them out" in say("probe", tiny, *short, "--texts", "{corpus: {reader: pocket}}")
     assert "at least two, not 1" in say("probe", tiny, *short, "--languages", "th")
     assert "no language but the source" in say("lens", tiny, *short, "--languages", "en")
     assert "en and fr are written in one script" in say("lens", tiny, *short)

@@ -79,3 +79,10 @@ def test_states_that_are_about_length_are_found_out() -> None:
     assert found.values[2, 0] == pytest.approx(one, abs=1e-5) and len(found.rows()) == 8
     with pytest.raises(InputError, match="lengths of the sentences are not known"):
         compare_with_length(words)
+
+
+def test_states_that_are_not_finite_are_refused() -> None:
+    broken = np.zeros((4, 2, 6), dtype=np.float32)
+    broken[2, 1, 0] = np.inf
+    with pytest.raises(InputError, match=r"m: the states of layer 2 in th are not finite .* in its encoder"):
+        Representations("m", ["0", "1"], {"en": np.zeros_like(broken), "th": broken})
