@@ -265,3 +265,16 @@ def test_a_sentencepiece_file_without_protobuf_is_named(hub_checkpoint: Callable
     # In a process of its own: what the library has found missing it does not look for again.
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "protobuf is missing, or older than sentencepiece was made for" in done.stderr
+
+
+@pytest.mark.parametrize("weights", ["fp32", "bf16"])
+def test_a_model_with_adapters_in_its_folder_is_refused(copy: Checkpoint, weights: str) -> None:
+    """Only with peft does transformers 5.23 apply them (findings/adapters_applied_twice.sh)."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import MT5ForConditionalGeneration
+
+    folder = copy("mt5")
+    model = MT5ForConditionalGeneration.from_pretrained(folder)
+    get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=2)).save_pretrained(folder)
+    with pytest.raises(BackboneError, match=r"holds the weights of a whole model and adapter_config\.json"):
+        load(str(folder), weights=weights)

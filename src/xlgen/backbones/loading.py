@@ -22,7 +22,7 @@ from xlgen.backbones.configs import check_special_tokens, check_tokenizer_files,
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
-from xlgen.backbones.source_files import WEIGHTS, source_files, weight_files
+from xlgen.backbones.source_files import WEIGHTS, check_no_adapters, source_files, weight_files
 from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.registry import InputError, nearest
 from xlgen.untrusted import read_object
@@ -225,6 +225,7 @@ def _library_class(decodes: bool) -> tuple[Any, dict[str, Any]]:
 def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = True) -> Any:
     from safetensors import SafetensorError
 
+    check_no_adapters(folder)
     try:
         files = weight_files(folder)
         converted = files and dtype != torch.float32 and decodes
@@ -253,6 +254,7 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
     check_names(folder, info.get("unexpected_keys") or ())
     check_weights(dict(model.named_parameters()), folder)
     check_embeddings(model, folder)
+    check_no_adapters(folder)  # again, for a model of the hub that has only now been downloaded
     return model
 
 

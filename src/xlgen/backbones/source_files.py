@@ -15,8 +15,8 @@ from xlgen.results.digests import changes, digests
 WEIGHTS = "model.safetensors"
 _WEIGHTS_INDEX = "model.safetensors.index.json"
 _GENERATION = "generation_config.json"
-_ADAPTERS = ("adapter_config.json", "adapter_model.safetensors")
-"""With peft installed the library puts these into the model that it opens."""
+_ADAPTER_CONFIG = "adapter_config.json"
+"""If peft is installed, the library adds the adapters of such a file to the model that it opens."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -38,7 +38,7 @@ def source_files(folder: str, tokenizer: Any, weights: bool = True) -> dict[str,
     versions = {path.name for path in place.glob("tokenizer.*.json")}  # for versions of the library
     names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
     if weights:
-        names |= {_GENERATION, HEAD_FILE, *_ADAPTERS, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
+        names |= {_GENERATION, HEAD_FILE, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
     return digests(place, names)
 
 
@@ -57,6 +57,17 @@ def weight_files(folder: str) -> list[Path]:
     if absent := sorted(name for name, path in parts.items() if path is None):
         raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} names {absent[0]}, which is not there")
     return [path for _, path in sorted(parts.items()) if path is not None]
+
+
+def check_no_adapters(folder: str) -> None:
+    """Raise BackboneError for a model with adapters in its folder, which are applied only if peft is installed."""
+    config = find_file(folder, "config.json")
+    if config is not None and (config.parent / _ADAPTER_CONFIG).is_file():
+        raise BackboneError(
+            f"{folder} holds the weights of a whole model and {_ADAPTER_CONFIG}. If peft is installed, transformers "
+            "adds these adapters to the weights, which may contain them already; otherwise it ignores them. Move "
+            f"{_ADAPTER_CONFIG} out of the folder, or merge the adapters and save the model in a new folder"
+        )
 
 
 def check_backbone(about: About, backbone: Backbone) -> None:
