@@ -44,6 +44,7 @@ CLASSES = {
     "main_metric": "accuracy",
 }
 TEXT = [{"objective": {"name": "span_corruption"}, "corpus": {"reader": "pocket", "size": 8}, "rate": 0.5}]
+TEXT_ALONE = [{**TEXT[0], "rate": 1.0}]
 Make = Callable[..., Recipe]
 
 
@@ -256,7 +257,7 @@ def test_a_stage_of_labels_behind_another(
     ("changes", "message"),
     [
         ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder under a head for tagging and no decoder"),
-        ({"task": None, "unlabelled": TEXT}, "stage 1: stage 0 leaves an encoder under a head"),
+        ({"task": None, "unlabelled": TEXT_ALONE}, "stage 1: stage 0 leaves an encoder under a head"),
         ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) asks for labels .* no `unlabelled` text"),
     ],
 )
@@ -267,7 +268,7 @@ def test_text_is_not_written_under_a_head(recipe: Make, changes: dict[str, Any],
     fields["stages"].append({**fields["stages"][0], **changes})
     with pytest.raises(InputError, match=message):
         check(validate(Recipe, fields, "here"))
-    fields["stages"] = [{**fields["stages"][0], "task": None, "unlabelled": TEXT}, fields["stages"][0]]
+    fields["stages"] = [{**fields["stages"][0], "task": None, "unlabelled": TEXT_ALONE}, fields["stages"][0]]
     check(validate(Recipe, fields, "here"))
 
 
