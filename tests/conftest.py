@@ -69,6 +69,12 @@ def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> 
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Each test, with its fixtures of any scope, begins with one thread: two add up in another order than one."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of the tiny checkpoint called so, of CHECKPOINTS or ENCODERS. Copy it before changing it."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from rich.console import Console
 
@@ -55,7 +54,6 @@ def study(base: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
 def whole(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs of the study without an interruption."""
     out = tmp_path_factory.mktemp("whole")
-    torch.set_num_threads(int(ENVIRONMENT["OMP_NUM_THREADS"]))  # tests before these may have left others
     for run in load_study(str(study)).runs:
         train(run.recipe, out / run.name)
     return out
