@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import hub_layout
 from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
+from xlgen.cli import main
 from xlgen.machine import slowdown
 from xlgen.training import loop
 
@@ -165,6 +167,20 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return str(path)
 
     return make
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must end with exit code 2, in this process, and returns its message on one line."""
+
+    def run(*command: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", ["xlgen", *map(str, command)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ import yaml
 from synthetic import write_run
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
-from xlgen.cli import main
 from xlgen.config import Recipe
 from xlgen.data.tasks import load_task
 from xlgen.outputs import replacing
@@ -37,18 +36,6 @@ def write(path: Path, rows: list[Any]) -> Path:
     text = "".join((row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def run(*command: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["xlgen", *map(str, command)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 2
-        return " ".join(capsys.readouterr().err.split())
-
-    return run
 
 
 @pytest.fixture

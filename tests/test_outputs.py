@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from synthetic import write_run
-from xlgen.cli import main
 from xlgen.config import Recipe
 from xlgen.outputs import check_no_run, is_run, replacing, undone_after_errors, whole_file
 from xlgen.registry import InputError
@@ -22,18 +19,6 @@ from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
 
 MANAGED = ("checkpoints", "predictions", "stages", "tables", "evaluations", "analysis")
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def run(*command: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["xlgen", *map(str, command)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 2
-        return " ".join(capsys.readouterr().err.split())
-
-    return run
 
 
 def everything(folder: Path) -> set[Path]:
@@ -133,24 +118,15 @@ def test_a_refused_command_leaves_nothing(
     assert everything(tmp_path) == before
 
 
-TASK: dict[str, Any] = {
-    "reader": {"name": "pocket", "size": 4},
-    "languages": ["en", "th"],
-    "source": "{document}",
-    "target": "title",
-    "max_source_tokens": 64,
-    "max_target_tokens": 48,
-    "metrics": ["rougeL"],
-    "main_metric": "rougeL",
-}
+@pytest.fixture
+def recipe(checkpoint: Callable[[str], Path], tiny_task: Callable[..., str]) -> Callable[..., Recipe]:
+    def make(**changes: Any) -> Recipe:
+        evaluation = {"every": None, "examples": 1, "bootstrap": 0, "max_new_tokens": 2}
+        training = {"steps": 1, "warmup_steps": 0, "batch_tokens": 300} | changes.pop("training", {})
+        config = {"name": "r", "backbone": str(checkpoint("mt5")), "task": tiny_task(["en", "th"], 4)}
+        return Recipe.model_validate({**config, "evaluation": evaluation, "training": training, **changes})
 
-
-def recipe(backbone: Path, folder: Path, **changes: Any) -> Recipe:
-    (folder / "task.yaml").write_text(yaml.safe_dump(TASK), encoding="utf-8")
-    evaluation = {"every": None, "examples": 1, "bootstrap": 0, "max_new_tokens": 2}
-    training = {"steps": 1, "warmup_steps": 0, "batch_tokens": 300} | changes.pop("training", {})
-    config = {"name": "r", "backbone": str(backbone), "task": str(folder / "task.yaml"), "evaluation": evaluation}
-    return Recipe.model_validate({**config, "training": training, **changes})
+    return make
 
 
 @pytest.mark.parametrize(
@@ -158,9 +134,9 @@ def recipe(backbone: Path, folder: Path, **changes: Any) -> Recipe:
     [({"adaptation": "bitfit"}, "no bias vectors"), ({"training": {"batch_tokens": 3}}, "longer than a whole batch")],
 )
 def test_a_run_that_is_refused_before_a_step_leaves_nothing(
-    changes: dict[str, Any], said: str, checkpoint: Callable[[str], Path], tmp_path: Path
+    changes: dict[str, Any], said: str, recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    asked = recipe(checkpoint("mt5"), tmp_path, **changes)
+    asked = recipe(**changes)
     with pytest.raises(InputError, match=said):
         train(asked, tmp_path / "new" / "run")
     assert not (tmp_path / "new").exists()
@@ -170,10 +146,10 @@ def test_a_run_that_is_refused_before_a_step_leaves_nothing(
     assert list((tmp_path / "new").iterdir()) == [], "a folder that was there stays"
 
 
-def test_a_lock_that_is_a_folder_is_named(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_lock_that_is_a_folder_is_named(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     (tmp_path / "run" / "run.lock").mkdir(parents=True)
     with pytest.raises(FolderError, match=r"run/run\.lock is a folder, where the lock of a run is to be"):
-        train(recipe(checkpoint("mt5"), tmp_path), tmp_path / "run")
+        train(recipe(), tmp_path / "run")
     assert (tmp_path / "run" / "run.lock").is_dir()
 
 
@@ -210,9 +186,9 @@ def test_errors_of_writing_name_the_user_s_path(run: Path, tmp_path: Path, refus
 
 
 def test_predict_names_the_file_that_failed(
-    checkpoint: Callable[[str], Path], tmp_path: Path, refused: Callable[..., str]
+    recipe: Callable[..., Recipe], tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    train(recipe(checkpoint("mt5"), tmp_path), tmp_path / "run")
+    train(recipe(), tmp_path / "run")
     source, folder = tmp_path / "in.jsonl", tmp_path / "out"
     source.write_text(json.dumps({"document": "It rains."}) + "\n", encoding="utf-8")
     folder.mkdir()
@@ -243,7 +219,7 @@ def test_what_is_undone_is_only_what_was_made(tmp_path: Path) -> None:
 
 
 def test_resuming_a_finished_run_says_so_and_loads_nothing(
-    checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
 
@@ -251,7 +227,7 @@ def test_resuming_a_finished_run_says_so_and_loads_nothing(
         def say(self, text: str) -> None:
             said.append(text)
 
-    asked = recipe(checkpoint("mt5"), tmp_path)
+    asked = recipe()
     train(asked, tmp_path / "run", progress=Listening())
     assert any("reading what is evaluated, and the backbone" in text for text in said)
     assert "reading and tokenizing what is trained on" in said

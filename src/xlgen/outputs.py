@@ -108,14 +108,15 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, unfinished: Path | None = None) -> Iterator[Path]:
     """A temporary file to write, which takes the place of ``path`` once the block has ended well.
 
-    Until then, and after an error, ``path`` is as it was; a link stays one. Folders above it are made. Raises
-    InputError, which names ``path``, where it cannot be written.
+    Until then, and after an error, ``path`` is as it was; a link stays one. Folders above it are made. With
+    ``unfinished``, that is the temporary file, and stays after an error if anything was written. Raises InputError,
+    which names ``path``, where it cannot be written.
     """
     target = path.resolve()
-    temporary = temporary_for(target)
+    temporary = unfinished or temporary_for(target)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
     with undone_after_errors(target.parent), written_as(path, temporary):
@@ -127,11 +128,12 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.replace(target)
         finally:
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                if unfinished is None or temporary.stat().st_size == 0:
+                    temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
+def replacing(path: Path, unfinished: Path | None = None) -> Iterator[TextIO]:
     """A text file in UTF-8 that takes the place of ``path`` as :func:`whole_file` does. A device or a pipe is written
     to at once.
 
@@ -141,7 +143,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
         with written_as(path), path.open("w", encoding="utf-8") as file:
             yield file
         return
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path, unfinished) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file
         file.flush()
 

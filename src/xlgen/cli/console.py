@@ -91,7 +91,7 @@ def _longest(cell: Any) -> int:
 
 
 def _is_of_numbers(column: Column) -> bool:
-    return column.justify == "right" or not any(sign.isalpha() for cell in column.cells for sign in str(cell))
+    return column.justify == "right" or not any(char.isalpha() for cell in column.cells for char in str(cell))
 
 
 def status(text: str) -> Status:

@@ -73,7 +73,7 @@ class _Command(TyperCommand):
 
 
 def check_options(ctx: Any) -> None:
-    """Raise InputError for an option of the parsed command ``ctx`` that has no effect beside the others."""
+    """Raise InputError for an option of the parsed command ``ctx`` that has no effect together with the others."""
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in ctx.command.params}
     for found in dependencies_of(ctx.command.callback):
         for option in found.options:

@@ -64,4 +64,4 @@ def _print_views() -> None:
 
     functions = [(name, "", what) for name, what in FUNCTIONS.items()]
     views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
-    show(describe_views([*views, ("functions", "beside DuckDB's own", functions)]))
+    show(describe_views([*views, ("functions", "in addition to DuckDB's own", functions)]))

@@ -66,7 +66,7 @@ def beside_table(results: Results) -> Table:
         Column("differs", "What differs", number=False),
     )
     rows = (line for ours, theirs in pairs(results) for line in _lines(results, ours, theirs))
-    return Table("beside", "Beside the published numbers", columns, tuple(rows))
+    return Table("beside", "Comparison with the published numbers", columns, tuple(rows))
 
 
 def protocol_table(results: Results) -> Table:

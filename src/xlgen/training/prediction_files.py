@@ -12,9 +12,8 @@ from typing import IO, BinaryIO
 
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import decoded
-from xlgen.outputs import is_stream, undone_after_errors, written_as
+from xlgen.outputs import replacing
 from xlgen.registry import InputError
-from xlgen.results.files import naming
 from xlgen.untrusted import check_regular
 
 STANDARD = "-"
@@ -80,21 +79,11 @@ def open_output(name: str) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     final = Path(name).resolve()
-    if is_stream(final):
-        with naming(name), final.open("w", encoding="utf-8") as file:
-            yield file
-        return
     partial = final.with_name(f"{final.name}.part")
-    with undone_after_errors(final.parent):
-        try:
-            with written_as(Path(name), partial):
-                final.parent.mkdir(parents=True, exist_ok=True)
-                with partial.open("w", encoding="utf-8") as file:
-                    yield file
-                partial.replace(final)
-        except BaseException as error:
-            if partial.is_file() and partial.stat().st_size == 0:
-                partial.unlink()
-            elif partial.is_file() and isinstance(error, InputError):
-                raise type(error)(f"{error}. What was done before is in {partial}") from None
-            raise
+    try:
+        with replacing(Path(name), partial) as file:
+            yield file
+    except InputError as error:
+        if partial.is_file():
+            raise type(error)(f"{error}. What was done before is in {partial}") from None
+        raise
