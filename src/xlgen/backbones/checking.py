@@ -26,7 +26,7 @@ _IN_A_LAYER = re.compile(r"\.\d+\.")
 
 
 class WeightsError(BackboneError):
-    """Weights are none that a model can have: they are damaged, or their training has diverged."""
+    """The weights are damaged, or their training has diverged."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -89,18 +89,18 @@ def check_weights(tensors: Mapping[str, Tensor], where: str) -> None:
 
 
 def check_embeddings(encoder: Any, where: str) -> None:
-    """Raise WeightsError where the embeddings of all tokens are zero. Other parts of a model may begin at zero."""
+    """Raise WeightsError if the embeddings of all tokens are zero. Other parts of a model may start at zero."""
     weight = encoder.get_input_embeddings().weight
     if not weight[:_ROWS].any() and not weight.any():
         raise WeightsError(f"the weights in {where} are all zero where its embeddings should be. {_CAUSE}")
 
 
 def check_states(states: Tensor, name: str) -> None:
-    """Raise WeightsError for states that the head of a model can tell no token from.
+    """Raise WeightsError if a row of decoder states is not finite, or zero throughout: no token can be chosen from it.
 
     Args:
-        states: What the head is given, (rows, width): NaN, infinite, or zero throughout a row.
-        name: The model's.
+        states: The input of the output matrix, (rows, width).
+        name: The model's name, for the message.
     """
     sizes = states.float().abs().sum(-1)
     if not ((sizes > 0) & (sizes < torch.inf)).all():

@@ -22,7 +22,7 @@ _SIZES = re.compile(
     r"(?:^|_)(?:d_model|d_kv|d_ff|ffn_dim|hidden_size|intermediate_size|vocab_size|heads|position_embeddings)$"
 )
 _FORM = {"return_dict": True, "output_hidden_states": False, "output_attentions": False, "chunk_size_feed_forward": 0}
-"""In which form, and how much at a time, a model gives its outputs: what calls it decides that."""
+"""Keys that only change the form of a model's outputs, with the values that xlgen needs."""
 
 
 def load_config(folder: str) -> Any:
@@ -127,7 +127,7 @@ def _check_number(folder: str, name: str, value: Any, vocabulary: Any) -> None:
         return
     if name.endswith("_token_id") and isinstance(vocabulary, int):
         ids = value if isinstance(value, list) else [value]
-        # -1 stands for none in some published configs.
+        # -1 means none in some published configs.
         right = bool(ids) and all(isinstance(each, int) and -1 <= each < vocabulary for each in ids)
         right = right and (name != "decoder_start_token_id" or ids[0] >= 0)
         wanted = f"an id of the {vocabulary:,} in the vocabulary"

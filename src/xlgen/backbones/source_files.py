@@ -1,4 +1,4 @@
-"""The files of which the library makes a model and its tokenizer, and digests of them."""
+"""The files from which the library builds a model and its tokenizer, and their digests."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.jso
 
 
 def source_files(folder: str, tokenizer: Any, weights: bool = True) -> dict[str, str]:
-    """Digests of the files that decide what a backbone answers, by name.
+    """Digests of the files that determine a backbone's outputs, by name.
 
     Args:
         folder: A local one, or an id of the hub.
-        tokenizer: As it was read, whose class names files of its own.
+        tokenizer: The loaded tokenizer; its class lists further files.
         weights: Whether the weights are read; else they are drawn at random.
 
     Raises:

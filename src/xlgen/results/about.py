@@ -110,7 +110,7 @@ def check_own_files(folder: Path, about: About, known: Digests | None = None, re
     Args:
         folder: The checkpoint's.
         about: What it says of itself.
-        known: Digests of those files that were read already, of which none may be new.
+        known: Digests that were computed already; a file that only they name is an error.
         resume: Whether the files that only resuming needs are checked; else all others are.
     """
     if about.files is None:

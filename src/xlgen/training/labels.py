@@ -125,7 +125,7 @@ def tell(
 
 
 def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> None:
-    """Raise WeightsError for logits of which none is the largest: the first label would win."""
+    """Raise WeightsError if logits are not finite: the first label would win."""
     if not all(rows.isfinite().all() for rows in logits):
         raise WeightsError(
             f"{backbone.name}: what the head says of inputs in {language} is not finite (NaN or infinite); the weights "

@@ -88,8 +88,8 @@ def evaluate_checkpoint(
         scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
         for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
             label = "" if share == 1 else f" x {share:g}"
-            whose = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
-            scored.add(backbone, method, examples, whose, bar)
+            about_row = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
+            scored.add(backbone, method, examples, about_row, bar)
         return scored.write()
 
 
@@ -133,10 +133,10 @@ def predict_file(
     count, empty, coverage = 0, 0, Coverage()
     with open_lines(source) as lines, ExitStack() as opened:
         backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-        told = _way(backbone, method, task, evaluation)
+        outputs_of = _way(backbone, method, task, evaluation)
         written = opened.enter_context(open_output(target))
         examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
-        for example, text, cropped in told(examples):
+        for example, text, cropped in outputs_of(examples):
             row: dict[str, Any] = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
             if example.is_empty:
                 row["empty_input"] = True
