@@ -40,6 +40,7 @@ def test_the_exported_model_generates_the_same(
     assert min(found.equal, found.equal_with_beams) >= (24 if to == "transformers" else 22)
     # mT5's logits times d_model^-0.5, as CTranslate2's converter has them, are off by 2.
     assert found.score_difference < (1e-4 if to == "transformers" else 0.02)
+    assert torch.get_num_threads() == 1, "an export leaves PyTorch's threads as they were"
 
 
 ADAPTED = {

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from xlgen.adaptation.base import Method, methods
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.export import Decode, Format, Output, Requests, formats, without_end
@@ -73,7 +75,9 @@ class ToCTranslate2(Format):
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
         """Through ``Translator.translate_batch`` on the CPU."""
-        translator = import_ctranslate2().Translator(str(folder), device="cpu")
+        # A translator sets the threads of this process, PyTorch's too (findings/ctranslate2_sets_pytorch_threads.sh).
+        threads = torch.get_num_threads()
+        translator = import_ctranslate2().Translator(str(folder), device="cpu", intra_threads=threads)
         tokenizer = backbone.tokenizer
 
         def decode(requests: Requests, new_tokens: int, beams: int) -> list[Output]:

@@ -88,7 +88,8 @@ def evaluate_checkpoint(
         scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
         for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
             label = "" if share == 1 else f" x {share:g}"
-            about_row = {"backbone": about.backbone, "method": f"{about.adaptation['method']}{label}", "step": about.step}
+            method_name = f"{about.adaptation['method']}{label}"
+            about_row = {"backbone": about.backbone, "method": method_name, "step": about.step}
             scored.add(backbone, method, examples, about_row, bar)
         return scored.write()
 
