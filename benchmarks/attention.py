@@ -1,5 +1,5 @@
 """Claim: attention with a trained position bias costs a fraction of the library's, both ways.
-``python benchmarks/attention.py``: our block attention (``xlgen.backbones.flash``) against transformers' eager one and
+``python benchmarks/attention.py``: our block attention (``xlgen.kernels.flash``) against transformers' eager one and
 PyTorch's fused one, forwards and backwards, at the shapes of a training step; the fused one is given no gradient for
 the bias, as it has none on a CPU. Timed without dropout and with T5's, a tenth of the probabilities. GFLOP/s count the
 seven products of both ways; beside them what a large product reaches on this machine, and, without dropout, the largest
@@ -101,7 +101,7 @@ def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor,
 
 
 def ours(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, dropout: float) -> Tensor:
-    from xlgen.backbones.attention import attention
+    from xlgen.kernels.attention import attention
 
     module: Any = TRAINS
     return attention(module, query, key, value, mask, scaling=1.0, dropout=dropout, position_bias=bias)[0]

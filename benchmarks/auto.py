@@ -64,9 +64,9 @@ def search(out: Path, steps: int) -> float:
 
 def judged(out: Path, examples: int) -> list[tuple[tuple[str, int], float]]:
     """((run, step), mean ROUGE-L of the other languages) of each checkpoint."""
-    from xlgen.config import Evaluation
-    from xlgen.training.checkpoints import checkpoints, read_about
-    from xlgen.training.serving import evaluate_checkpoint
+    from xlgen.adaptation.checkpoints import checkpoints, read_about
+    from xlgen.core.config import Evaluation
+    from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 
     evaluation = Evaluation(split="test", examples=examples, languages=OTHERS, bootstrap=0)
     found = []

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from xlgen.analysis.representations import compare_models
+from xlgen.analysis.open_model import read_weights, represent
+from xlgen.analysis.similarity import compare_models
 from xlgen.analysis.spectra import Spectrum, compared, spectra
-from xlgen.config import ParallelText
+from xlgen.core.config import ParallelText
 from xlgen.pocket.world import LANGUAGES
 from xlgen.report.heatmaps import Panel, draw
-from xlgen.training.comparing import read_weights, represent
 
 PARENT = "pocket-mbart"
 TEXTS = ParallelText(sentences=128)

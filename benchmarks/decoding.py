@@ -29,10 +29,10 @@ from rich.table import Table
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.core.machine import product_rate
 from xlgen.data.tasks import load_task
-from xlgen.generation.decode import hypotheses
-from xlgen.generation.decoding import Decoding, Hypothesis
-from xlgen.machine import product_rate
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.settings import Decoding, Hypothesis
 
 NEW_TOKENS, PENALTY, TIE = 64, 0.6, 1e-5
 PEER_ROWS = {1: (32, 64, 128), 4: (8, 16, 32)}

@@ -102,8 +102,8 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
     from transformers import AutoModelForSeq2SeqLM
 
     from xlgen.backbones import loading
+    from xlgen.core.machine import product_rate
     from xlgen.data.tasks import load_task
-    from xlgen.machine import product_rate
 
     if job["engine"] == "generate":  # loaded as its users load it; what is mapped before is not read
         backbone = loading.load(job["model"])
@@ -135,8 +135,8 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def ours(backbone: Any, sources: list[Any], job: dict[str, Any]) -> list[list[int]]:
-    from xlgen.generation.decode import hypotheses
-    from xlgen.generation.decoding import Decoding
+    from xlgen.decoding.decode import hypotheses
+    from xlgen.decoding.settings import Decoding
 
     tokens = job["rows"] * max(job["beams"] * NEW_TOKENS, SOURCE_TOKENS)
     decoding = Decoding(NEW_TOKENS, job["beams"], 1.0, tokens, precision=job["precision"])

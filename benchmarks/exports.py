@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.data.tasks import load_task
-from xlgen.export.run import export
-from xlgen.generation.decode import hypotheses
-from xlgen.generation.decoding import Decoding
-from xlgen.training import checkpoints as store
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.settings import Decoding
+from xlgen.evaluation.export.run import export
 
 TASK, EACH, BEAMS = "pocket-summaries", 17, 4
 SCRIPT = Path(__file__).resolve().parents[1] / "tests" / "export" / "elsewhere.py"

@@ -21,19 +21,19 @@ from pathlib import Path
 
 import torch
 
-from xlgen.analysis.states import means
-from xlgen.analysis.xlrs import similarities
-from xlgen.config import ParallelText
+from xlgen.analysis.open_model import open_model
+from xlgen.core.config import ParallelText
+from xlgen.evaluation.xlrs_tracking import read_parallel
+from xlgen.experiments.choices import checkpoint_choices, rate_choices, searches
+from xlgen.experiments.correlation import spearman
+from xlgen.experiments.criteria import LANGUAGE_RATE
 from xlgen.pocket.world import LANGUAGES
 from xlgen.report.drawing import draw_figure, legend, name_axes, to_svg
-from xlgen.results.files import write_atomically
-from xlgen.results.rows import Results, load, mean
-from xlgen.results.runs import Run, rate_text
-from xlgen.selection.choices import checkpoint_choices, rate_choices, searches
-from xlgen.selection.correlation import spearman
-from xlgen.selection.criteria import LANGUAGE_RATE
-from xlgen.training.comparing import open_model
-from xlgen.training.parallel import read_parallel
+from xlgen.representations.states import means
+from xlgen.representations.xlrs import similarities
+from xlgen.runs.files import write_atomically
+from xlgen.runs.rows import Results, load, mean
+from xlgen.runs.runs import Run, rate_text
 
 INPUTS = ParallelText(corpus={"reader": "pocket", "size": 2000}, field="document", sentences=20, max_tokens=256)
 """What XLRS is measured on in a run of pocket-summaries with 20 examples."""

@@ -12,9 +12,9 @@ import argparse
 import json
 from pathlib import Path
 
+from xlgen.analysis.open_model import open_model
 from xlgen.backbones import loading
-from xlgen.training.comparing import open_model
-from xlgen.training.serving import find_checkpoint
+from xlgen.evaluation.checkpoint_inference import find_checkpoint
 
 
 def main() -> None:

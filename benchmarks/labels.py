@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import load

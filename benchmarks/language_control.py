@@ -17,11 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from xlgen.config import Evaluation
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Evaluation
 from xlgen.data.tasks import load_task
-from xlgen.training import checkpoints as store
-from xlgen.training.evaluation import evaluate, evaluation_examples, score_rows
-from xlgen.training.serving import find_checkpoint
+from xlgen.evaluation.checkpoint_inference import find_checkpoint
+from xlgen.evaluation.evaluate import evaluate, evaluation_examples, score_rows
 
 _POCKET = {"reader": "pocket", "size": 1000}
 CONTROLS = {

@@ -28,13 +28,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load, names
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.short_text import RULE, ShortText, stands_in, verdicts
 from xlgen.metrics.switches import switches
-from xlgen.registry import InputError
 
 COUNTS = (1, 2, 3, 5)
 XQUAD = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")

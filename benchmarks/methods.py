@@ -32,7 +32,7 @@ from typing import Any
 
 import yaml
 
-from xlgen.study.plan import load_study
+from xlgen.experiments.plan import load_study
 
 OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")
 MAIN = {"pocket-summaries": "rougeL", "pocket-qa": "squad_f1"}

@@ -1,8 +1,8 @@
 """What this machine multiplies and reads at: ``python benchmarks/products.py``, the limits behind docs/performance.md.
 
 For the products of a decoding step and of a training step it prints GFLOP/s of PyTorch's own fp32 product (Intel's MKL
-on x86), of oneDNN, through which ``xlgen.backbones.products`` goes on AMD, and of bf16; for training also the products
-of the way back, where oneDNN is not used. Then bytes a second of reading a large tensor. Medians of interleaved runs.
+on x86), of oneDNN (used on AMD by ``xlgen.kernels.onednn_linear``) and of bf16; for training also the products of the
+backward pass, where oneDNN is not used. Then bytes a second of reading a large tensor. Medians of interleaved runs.
 """
 
 from __future__ import annotations

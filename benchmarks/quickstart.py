@@ -83,7 +83,7 @@ def figures(folder: Path, run: str) -> dict[str, float]:
 
 def peer(job: dict[str, Any]) -> None:
     """All runs of the job, one after the other."""
-    from xlgen.study.plan import load_study
+    from xlgen.experiments.plan import load_study
 
     for run in load_study("quickstart").runs:
         started = time.perf_counter()

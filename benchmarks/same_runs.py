@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from xlgen.results.files import read_lines
+from xlgen.runs.files import read_lines
 
 _MEASURED = ("time", "seconds", "steps_per_second", "tokens_per_second", "examples_per_second")
 

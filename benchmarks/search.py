@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from xlgen.experiments.choices import CRITERIA, checkpoint_choices, rate_choices, searches
+from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_sources, over_targets
 from xlgen.report.drawing import Palette
 from xlgen.report.plots import all_plots
-from xlgen.results.files import read_lines
-from xlgen.results.rows import Results, load
-from xlgen.results.runs import Run, rate_text
-from xlgen.selection.choices import CRITERIA, checkpoint_choices, rate_choices, searches
-from xlgen.selection.criteria import LANGUAGE_RATE, best_step, build_criterion, over_sources, over_targets
+from xlgen.runs.files import read_lines
+from xlgen.runs.rows import Results, load
+from xlgen.runs.runs import Run, rate_text
 
 TARGET = build_criterion("target")
 

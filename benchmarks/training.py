@@ -110,7 +110,7 @@ def load(job: dict[str, Any]) -> tuple[Any, Any]:
     import torch
 
     from xlgen.backbones import loading
-    from xlgen.config import load_recipe
+    from xlgen.core.config import load_recipe
     from xlgen.data.tasks import load_task
     from xlgen.training.mixture import labelled
 
@@ -126,9 +126,9 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
     from accelerate import Accelerator
 
     from xlgen.adaptation.base import build_method
-    from xlgen.backbones.training_modules import make_faster
-    from xlgen.config import Training
+    from xlgen.core.config import Training
     from xlgen.data.batches import BatchStream, Part
+    from xlgen.kernels.training_modules import make_faster
     from xlgen.training.loop import train_loop
     from xlgen.training.optimizer import build_optimizer
 
@@ -206,7 +206,7 @@ def figures(times: list[float], tokens: list[int], padding: list[float]) -> dict
     """Useful tokens a second and padding behind the first steps, and the machine's rate in the same process."""
     import torch
 
-    from xlgen.machine import product_rate
+    from xlgen.core.machine import product_rate
 
     return {
         "tokens_per_second": sum(tokens[WARMUP + 1 :]) / (times[-1] - times[WARMUP]),

@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
-from xlgen.results.rows import load, mean
-from xlgen.results.runs import Run
+from xlgen.runs.rows import load, mean
+from xlgen.runs.runs import Run
 from xlgen.scoring.predictions import score_predictions
 
 Tagger: TypeAlias = Callable[[str], str]

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
 from xlgen.training.run import train
 
 EVERY = 2_000

@@ -7,7 +7,7 @@
 # it keeps both matrices, but CTranslate2 asks the config and multiplies the logits by d_model^-0.5. Greedy outputs are
 # equal, so a greedy check passes; log-probabilities, and with them beams and scores, are not.
 # Why it matters here: 114 of 120 outputs with 4 beams differed. xlgen's export takes the factor out
-# (export/to_ctranslate2.py), and compares beams and scores.
+# (evaluation/export/to_ctranslate2.py), and compares beams and scores.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

@@ -7,7 +7,7 @@
 # Each of the two Linux wheels brings a libgomp of its own, so one expects two settings.
 # Why it matters here: after a comparison with CTranslate2, a training in the same process ran with two threads instead of
 # one. Sums in another order changed the last bit of the loss from step 147 of 400 on, and a test that a resumed run is
-# identical failed. xlgen opens translators with PyTorch's own number of threads (export/to_ctranslate2.py).
+# identical failed. xlgen opens translators with PyTorch's own number of threads (evaluation/export/to_ctranslate2.py).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

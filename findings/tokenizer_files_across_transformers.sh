@@ -5,7 +5,7 @@
 # What happens: additional special tokens are saved as a list under "extra_special_tokens", where 4.57 expects a mapping:
 # AttributeError: 'list' object has no attribute 'keys'. The same list under "additional_special_tokens" is read by both.
 # Why it matters here: T5, mBART-50 and NLLB tokenizers all have such tokens, so no exported model opens in production
-# environments on 4.5x. xlgen exports under the older key (export/tokenizer_files.py).
+# environments on 4.5x. xlgen exports under the older key (evaluation/export/tokenizer_files.py).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/new"; python3 -m venv "$folder/old"

@@ -18,7 +18,7 @@ from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
 from xlgen.cli import main
-from xlgen.machine import slowdown
+from xlgen.core.machine import slowdown
 from xlgen.training import loop
 
 torch.set_num_threads(1)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from synthetic import write_run
 from xlgen.cli import app, main
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
 from xlgen.report.heatmaps import Panel, draw
 from xlgen.training.run import train
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from older import forget_digests
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones.loading import load
 from xlgen.cli import main
-from xlgen.config import load_recipe
-from xlgen.training import checkpoints as store
-from xlgen.training.folder import open_run
+from xlgen.core.config import load_recipe
+from xlgen.runs.folder import open_run
 
 # One story in each language: text and title.
 ROWS = {

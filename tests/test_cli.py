@@ -19,13 +19,13 @@ import xlgen
 from xlgen.adaptation.base import build_method, methods, trainable_parameters
 from xlgen.backbones.loading import load
 from xlgen.cli import app, main
-from xlgen.config import load_recipe
+from xlgen.cli.listing import LISTS, methods_on, registries
+from xlgen.core.config import load_recipe
+from xlgen.core.languages import all_languages
+from xlgen.core.registry import InputError, Registry, RunEndedError
+from xlgen.core.shipped import shipped
 from xlgen.data.objectives import objectives
-from xlgen.languages import all_languages
-from xlgen.listing import LISTS, methods_on, registries
 from xlgen.metrics.base import plugins
-from xlgen.registry import InputError, Registry, RunEndedError
-from xlgen.shipped import shipped
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -96,7 +96,7 @@ def test_lists_hold_what_there_is(kind: str, names: Any) -> None:
 def test_every_registry_is_listed() -> None:
     """Those that exist once every module is imported, though no list names them."""
     for module in pkgutil.walk_packages(xlgen.__path__, "xlgen."):
-        if module.name not in ("xlgen.__main__", "xlgen.export.xlgen_adapted"):
+        if module.name not in ("xlgen.__main__", "xlgen.evaluation.export.xlgen_adapted"):
             importlib.import_module(module.name)
     existing = {id(each): each for each in gc.get_objects() if type(each) is Registry}
     of_ours = {key: each for key, each in existing.items() if each._package.startswith("xlgen.")}
@@ -112,7 +112,7 @@ def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.
     (package / "samplers").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "samplers" / "__init__.py").write_text(
-        "from xlgen.registry import Registry\n\nsamplers: Registry[type] = Registry('sampler', 'later.samplers')\n"
+        "from xlgen.core.registry import Registry\n\nsamplers: Registry[type] = Registry('sampler', 'later.samplers')\n"
     )
     (package / "samplers" / "greedy.py").write_text(
         "from later.samplers import samplers\n\n\n@samplers.register('greedy')\n"

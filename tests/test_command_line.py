@@ -11,9 +11,9 @@ from typer.models import OptionInfo
 
 from xlgen.cli import main
 from xlgen.cli.console import app, plain
-from xlgen.config import Evaluation, Recipe, Sampling, Stage, Training, Unlabelled, validate
-from xlgen.overrides import override
-from xlgen.yaml_loader import RecipeError, dump_yaml, parse_yaml, read_yaml
+from xlgen.core.config import Evaluation, Recipe, Sampling, Stage, Training, Unlabelled, validate
+from xlgen.core.yaml_config import override
+from xlgen.core.yaml_loader import RecipeError, dump_yaml, parse_yaml, read_yaml
 
 
 def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
@@ -236,8 +236,8 @@ def test_every_number_of_every_plugin_is_bounded() -> None:
     """Whatever class a config is: no truth value, infinity or huge number passes for a number."""
     from xlgen.adaptation.base import methods
     from xlgen.data.objectives import objectives
-    from xlgen.generation.control import controls
-    from xlgen.selection.policies import policies
+    from xlgen.decoding.control import controls
+    from xlgen.experiments.policies import policies
     from xlgen.training.baselines import baselines
     from xlgen.training.penalties import penalties
 
@@ -332,7 +332,7 @@ def test_query_and_score_print_whole_tables_without_a_terminal(
 
 
 def test_doctor_shows_brackets(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("xlgen.doctor.findings", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
+    monkeypatch.setattr("xlgen.cli.doctor.findings", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
     code, shown, _ = run(monkeypatch, capfd, "doctor")
     assert code == 0 and "pip install 'xlgen[ray]'" in shown
 
@@ -358,7 +358,7 @@ def test_descriptions_are_whole_sentences(monkeypatch: pytest.MonkeyPatch, capfd
     ],
 )
 def test_the_first_sentence(text: str, first: str) -> None:
-    from xlgen.listing import first_sentence
+    from xlgen.cli.listing import first_sentence
 
     assert first_sentence(text) == first
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.config import Recipe, load_recipe, validate
-from xlgen.overrides import RecipeError, override, override_keys, parse_yaml, read_yaml
-from xlgen.shipped import find_recipe, find_task
+from xlgen.core.config import Recipe, load_recipe, validate
+from xlgen.core.shipped import find_recipe, find_task
+from xlgen.core.yaml_config import RecipeError, override, override_keys, parse_yaml, read_yaml
 
 BASE: dict[str, Any] = {"name": "run", "backbone": "pocket-mt5", "task": "pocket-summaries"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from xlgen.delimited import looks_quoted, numbered_lines, read_delimited
-from xlgen.registry import InputError
+from xlgen.core.delimited import looks_quoted, numbered_lines, read_delimited
+from xlgen.core.registry import InputError
 
 TEXTS = [
     *("", "NA", "null", "007", "1e5", "2020-01-01", "true", " x ", ",", "x" * 200_000),

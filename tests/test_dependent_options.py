@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from xlgen.cli import main
 from xlgen.cli.console import app
 from xlgen.cli.dependent import check_options, dependencies_of
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 TRAIN = "train quickstart --out OUT"
 STUDY = "study quickstart --out OUT"

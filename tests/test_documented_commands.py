@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from synthetic import LANGUAGES, write_run
 from xlgen.cli import app
 from xlgen.cli.dependent import check_options
-from xlgen.config import load_recipe
-from xlgen.study.plan import load_study
+from xlgen.core.config import load_recipe
+from xlgen.experiments.plan import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

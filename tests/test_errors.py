@@ -9,14 +9,14 @@ import torch
 
 from xlgen.cli import main
 from xlgen.cli.console import app
-from xlgen.errors import DEBUG, describe, is_out_of_memory, report
-from xlgen.registry import InputError, RunEndedError
-from xlgen.study.auto import UndecidedError
-from xlgen.study.execute import failures
-from xlgen.study.plan import load_study
-from xlgen.study.smoke import run_smoke
-from xlgen.study.worker import train_one
-from xlgen.training.interrupt import InterruptedRunError
+from xlgen.core.errors import DEBUG, describe, is_out_of_memory, report
+from xlgen.core.interrupt import InterruptedRunError
+from xlgen.core.registry import InputError, RunEndedError
+from xlgen.experiments.auto import UndecidedError
+from xlgen.experiments.execute import failures
+from xlgen.experiments.plan import load_study
+from xlgen.experiments.smoke import run_smoke
+from xlgen.experiments.worker import train_one
 from xlgen.training.loop import TrainingDivergedError
 
 MEMORY = [

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES as MBART_CODES
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB_CODES
 
-from xlgen.languages import Language, UnknownLanguageError, all_languages, by_fasttext, by_flores, by_mbart
-from xlgen.registry import InputError
+from xlgen.core.languages import Language, UnknownLanguageError, all_languages, by_fasttext, by_flores, by_mbart
+from xlgen.core.registry import InputError
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TABLE = all_languages()
@@ -240,7 +240,7 @@ def test_unknown_languages_get_the_nearest_name(text, message):
 
 def test_languages_load_without_torch_and_transformers():
     code = (
-        "import sys; from xlgen.languages import Language; assert Language.parse('French').code == 'fr'; "
+        "import sys; from xlgen.core.languages import Language; assert Language.parse('French').code == 'fr'; "
         "sys.exit(bool({'torch', 'transformers', 'pandas', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

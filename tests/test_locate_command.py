@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from older import forget_digests
 from test_analyze_command import analyze, refused, rows, runner, trained
 from xlgen.cli import app
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
 from xlgen.training.run import train
 
 LM = {"objective": {"name": "lm", "max_tokens": 8}, "corpus": {"reader": "pocket", "size": 4}}

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import xlgen
 from xlgen.cli import app
-from xlgen.published import load
+from xlgen.experiments.published import load
 
 ROOT = Path(__file__).resolve().parents[1]
 CITATION: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))

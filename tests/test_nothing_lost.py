@@ -15,14 +15,14 @@ import pytest
 import yaml
 
 from synthetic import write_run
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.core.outputs import replacing
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.outputs import replacing
-from xlgen.registry import InputError
 from xlgen.scoring.run import score_files
-from xlgen.training import checkpoints as store
 from xlgen.training.run import train
 
 ROWS = [

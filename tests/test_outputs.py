@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from synthetic import write_run
-from xlgen.config import Recipe
-from xlgen.outputs import check_no_run, is_run, replacing, undone_after_errors, whole_file
-from xlgen.registry import InputError
-from xlgen.training.evaluation_folder import evaluation_folder
-from xlgen.training.folder import FolderError
-from xlgen.training.progress import NoProgress
+from xlgen.core.config import Recipe
+from xlgen.core.outputs import check_no_run, is_run, replacing, undone_after_errors, whole_file
+from xlgen.core.progress import NoProgress
+from xlgen.core.registry import InputError
+from xlgen.evaluation.evaluation_folder import evaluation_folder
+from xlgen.runs.folder import FolderError
 from xlgen.training.run import train
 
 MANAGED = ("checkpoints", "predictions", "stages", "tables", "evaluations", "analysis")
@@ -154,7 +154,7 @@ def test_a_lock_that_is_a_folder_is_named(recipe: Callable[..., Recipe], tmp_pat
 
 
 def test_the_folder_of_an_evaluation_stays_once_it_holds_results(tmp_path: Path) -> None:
-    from xlgen.config import Evaluation
+    from xlgen.core.config import Evaluation
 
     for name, kept in (("empty", False), ("full", True)):
         with (

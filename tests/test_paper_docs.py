@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.config import Training
-from xlgen.published import load
-from xlgen.shipped import shipped
+from xlgen.core.config import Training
+from xlgen.core.shipped import shipped
+from xlgen.experiments.published import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")

@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 from xlgen.cli import app
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
+from xlgen.core.shipped import shipped
 from xlgen.data.tasks import load_task
+from xlgen.experiments.plan import Study, check_identifiers, load_study
+from xlgen.experiments.published import find, load
+from xlgen.experiments.published.names import family, published_task
+from xlgen.experiments.search import followed_by
+from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers
 from xlgen.metrics.score import choose
-from xlgen.published import find, load
-from xlgen.published.names import family, published_task
-from xlgen.registry import InputError
 from xlgen.report.protocol import same_backbone
-from xlgen.shipped import shipped
-from xlgen.study.plan import Study, check_identifiers, load_study
-from xlgen.study.search import followed_by
-from xlgen.study.smoke import smoke_recipe, stand_in_identifiers
 from xlgen.training.run import stage_key
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"

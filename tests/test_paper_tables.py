@@ -15,14 +15,14 @@ import yaml
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.config import Recipe, Stage, load_recipe
+from xlgen.core.config import Recipe, Stage, load_recipe
+from xlgen.core.shipped import find_recipe, shipped
+from xlgen.core.yaml_config import read_yaml
 from xlgen.data.tasks import load_task
-from xlgen.overrides import read_yaml
+from xlgen.experiments.execute import needs, placed, status
+from xlgen.experiments.plan import PlannedRun, Study, load_study
+from xlgen.experiments.smoke import run_smoke, smoke_study
 from xlgen.report.build import build_report
-from xlgen.shipped import find_recipe, shipped
-from xlgen.study.execute import needs, placed, status
-from xlgen.study.plan import PlannedRun, Study, load_study
-from xlgen.study.smoke import run_smoke, smoke_study
 
 SIZES = ("small", "base", "large", "xl", "xxl")
 TARGETS = ("fr", "ru", "vi", "th")

@@ -43,7 +43,7 @@ def test_the_first_task_trains_predicts_and_exports(place: Path) -> None:
     commands = [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.strip()]
     assert [words[0] for words in commands] == ["train", "train", "train", "evaluate", "predict", "export"]
     for words in commands:
-        if "--auto" in words:  # searches for minutes; tests/study/test_auto.py has it
+        if "--auto" in words:  # searches for minutes; tests/experiments/test_auto.py has it
             continue
         small = SMALL if words[0] == "train" else ()
         done = CliRunner().invoke(app, [*words, *small], catch_exceptions=False)

@@ -7,14 +7,14 @@ import pytest
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import embedded
-from xlgen.config import Recipe, load_recipe, validate
+from xlgen.core.config import Recipe, load_recipe, validate
+from xlgen.core.shipped import shipped
+from xlgen.core.yaml_config import read_yaml
 from xlgen.data.objectives import objectives
 from xlgen.data.readers import build_reader
 from xlgen.data.tasks import load_task
+from xlgen.experiments.plan import load_study
 from xlgen.metrics.score import choose
-from xlgen.overrides import read_yaml
-from xlgen.shipped import shipped
-from xlgen.study.plan import load_study
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "xlgen" / "recipes"
 BENCHMARKS = ROOT.parents[2] / "benchmarks"

@@ -14,7 +14,7 @@ import pytest
 
 import xlgen
 from xlgen.cli import main
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 from xlgen.scoring.figures import KEYS
 from xlgen.scoring.run import score_files
 

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xlgen.config import load_recipe
-from xlgen.data.pieces import pieces_of
+from xlgen.core.config import load_recipe
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import check_name, file_name, parse_json, read_json, safe_join, without_surrogates
 from xlgen.data.readers import DataError
 from xlgen.data.readers.hub import check_format
-from xlgen.registry import InputError
+from xlgen.data.token_cache import pieces_of
+from xlgen.evaluation.evaluate import write_predictions
+from xlgen.experiments.mirror import Mirror
+from xlgen.experiments.plan import load_study
+from xlgen.experiments.worker_pool import Lane, isolated
 from xlgen.report.analyses import read_analyses
 from xlgen.report.svg import read_drawing
-from xlgen.results.rows import write_rows
-from xlgen.study.lanes import Lane, isolated
-from xlgen.study.mirror import Mirror
-from xlgen.study.plan import load_study
-from xlgen.training.evaluation import write_predictions
-from xlgen.training.folder import open_run
-from xlgen.untrusted import check_name, file_name, parse_json, read_json, safe_join, without_surrogates
+from xlgen.runs.folder import open_run
+from xlgen.runs.rows import write_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 ESCAPES = [
@@ -115,7 +115,7 @@ def test_workers_do_not_import_from_the_folder_that_they_are_started_in(
     for path in (os.environ.get("PYTHONPATH", ""), f":{os.environ.get('PYTHONPATH', '')}:", "."):
         monkeypatch.setenv("PYTHONPATH", path)
         environment = {**os.environ, **isolated()}
-        command = [sys.executable, "-m", "xlgen.study.worker"]
+        command = [sys.executable, "-m", "xlgen.experiments.worker"]
         if path == ".":  # without the sources there is nothing to start, but nothing of the folder is imported either
             subprocess.run(command, env=environment, input=b"", capture_output=True, check=False)
         else:
@@ -134,7 +134,7 @@ def test_every_child_process_is_isolated_or_is_not_python() -> None:
                 owner = node.value
                 if isinstance(owner, ast.Name) and owner.id in ("subprocess", "os"):
                     starts.append(path.relative_to(ROOT / "src" / "xlgen").as_posix())
-    assert set(starts) == {"study/lanes.py", "training/folder.py"}
+    assert set(starts) == {"experiments/worker_pool.py", "runs/folder.py"}
 
 
 # -- data
@@ -165,7 +165,7 @@ def test_plain_formats_are_read(name: str) -> None:
 
 def test_nothing_here_unpickles() -> None:
     """No module reads pickled data, and none runs text as code."""
-    allowed = {"study/on_ray.py"}
+    allowed = {"experiments/on_ray.py"}
     for path in sorted((ROOT / "src").rglob("*.py")):
         name = path.relative_to(ROOT / "src" / "xlgen").as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -202,7 +202,7 @@ class Letters:
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XLGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("xlgen.data.pieces._WORTH_KEEPING", 1)
+    monkeypatch.setattr("xlgen.data.token_cache._WORTH_KEEPING", 1)
     pieces_of(["abc", "de"], Letters())
     return next((tmp_path / "cache" / "pieces").glob("*.npy"))
 

@@ -11,5 +11,5 @@ def __getattr__(name: str) -> object:
         # By name: metrics import this module for its version, and may not depend on what is above them.
         return getattr(import_module("xlgen.scoring"), name)
     if name == "query":
-        return import_module("xlgen.study.query").query
+        return import_module("xlgen.experiments.query").query
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

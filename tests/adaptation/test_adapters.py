@@ -12,8 +12,8 @@ from xlgen.adaptation.adapters import BottleneckAdapter
 from xlgen.adaptation.base import build_method, trainable_parameters
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
-from xlgen.generation.decode import generate
-from xlgen.generation.decoding import Decoding
+from xlgen.decoding.decode import generate
+from xlgen.decoding.settings import Decoding
 
 
 def logits(backbone: Backbone) -> torch.Tensor:

@@ -9,8 +9,8 @@ import torch
 from xlgen.adaptation.adapters import Adapters
 from xlgen.adaptation.base import build_method, methods
 from xlgen.backbones.loading import load
-from xlgen.overrides import RecipeError
-from xlgen.registry import UnknownNameError
+from xlgen.core.registry import UnknownNameError
+from xlgen.core.yaml_config import RecipeError
 
 
 def test_a_method_gets_its_options() -> None:

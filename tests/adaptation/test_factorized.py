@@ -12,13 +12,13 @@ from torch import Tensor
 
 from older import forget_digests
 from xlgen.adaptation.base import Method, build_method
-from xlgen.adaptation.halves import halves_of
+from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
+from xlgen.adaptation.language_task_modules import halves_of
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.generation.decode import Decoding, generate
-from xlgen.registry import InputError
-from xlgen.training.checkpoints import checkpoints, load_checkpoint
+from xlgen.decoding.decode import Decoding, generate
 from xlgen.training.run import check, train
 
 SMALL = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr", "ru"], "tasks": ["lm", "prefix_lm"]}

@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from xlgen.adaptation.base import build_method, trainable_parameters
+from xlgen.adaptation.checkpoints import About, save_checkpoint
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
-from xlgen.training.checkpoints import About, save_checkpoint
 
 
 def test_every_weight_trains(any_backbone: Backbone) -> None:

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from xlgen.adaptation.base import Method, build_method
-from xlgen.adaptation.halves import halves_of
+from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
+from xlgen.adaptation.language_task_modules import halves_of
 from xlgen.adaptation.madx import AdapterTable
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import EncodedExample
-from xlgen.generation.decode import Decoding, generate
-from xlgen.training.checkpoints import About, load_checkpoint, save_checkpoint
+from xlgen.decoding.decode import Decoding, generate
 
 LANGUAGES = ["en", "fr", "ru"]
 SMALL: dict[str, Any] = {"languages": LANGUAGES, "language_bottleneck_dim": 5, "task_bottleneck_dim": 4}

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import build_method, trainable_parameters
+from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import Recipe, RecipeError
+from xlgen.core.config import Recipe, RecipeError
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.generation.decode import Decoding, generate
-from xlgen.training.checkpoints import checkpoints, load_checkpoint
+from xlgen.decoding.decode import Decoding, generate
 from xlgen.training.loop import token_loss
 from xlgen.training.run import train
 

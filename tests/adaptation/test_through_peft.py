@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
+from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample
-from xlgen.generation.decode import Decoding, generate
-from xlgen.training.checkpoints import About, load_checkpoint, save_checkpoint
+from xlgen.decoding.decode import Decoding, generate
 
 peft = pytest.importorskip("peft")
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -9,16 +9,16 @@ import pytest
 
 import xlgen.adaptation as package
 from xlgen.adaptation.base import Method, methods
-from xlgen.config import Recipe
-from xlgen.registry import Registry
-from xlgen.training.checkpoints import checkpoints, load_checkpoint
+from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
+from xlgen.core.config import Recipe
+from xlgen.core.registry import Registry
 from xlgen.training.run import train
 
 TOY = '''
 """Train the last normalisation of the encoder."""
 from pydantic import Field
 from xlgen.adaptation.base import Method, methods
-from xlgen.config import Config
+from xlgen.core.config import Config
 
 
 class ToyOptions(Config):

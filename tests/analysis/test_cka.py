@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from xlgen.analysis.cka import cka, hsic, minibatch_cka
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 Array = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import pearsonr
 
 from xlgen.analysis.judgement import AVERAGE, Judged, correlations, pearson, read, table
+from xlgen.core.registry import InputError
 from xlgen.metrics.ascii import Ascii
 from xlgen.metrics.rouge import Rouge
-from xlgen.registry import InputError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "multi_summeval" / "multi_summeval.jsonl"
 

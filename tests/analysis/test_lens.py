@@ -13,8 +13,8 @@ from xlgen.adaptation.base import build_method
 from xlgen.analysis.forced import forced_states, lens
 from xlgen.analysis.lens import CLASSES, Lens, classes_by_script, classes_by_use
 from xlgen.backbones.base import Backbone
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.registry import InputError
 
 PAIRS = {
     "th": ("the ship sinks in the port", "เรือจมที่ท่า"),

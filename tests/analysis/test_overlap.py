@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from xlgen.analysis.overlap import label_overlap, overlap
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

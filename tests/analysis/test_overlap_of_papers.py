@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from xlgen.analysis.numeric import is_mostly_numbers, is_number, numeric_shares
 from xlgen.analysis.overlap import distribution_overlap, label_overlap, word_overlap
 from xlgen.cli import app
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

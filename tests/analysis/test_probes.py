@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, Settings, fit, probe
-from xlgen.analysis.representations import Representations
-from xlgen.registry import InputError
+from xlgen.analysis.similarity import Representations
+from xlgen.core.registry import InputError
 
 CODES = ("en", "th", "ar", "ja")
 

@@ -13,8 +13,8 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics.pairwise import cosine_similarity
 
 from xlgen.analysis.prompts import compare_prompts, contrast, labels_of
-from xlgen.languages import Language
-from xlgen.registry import InputError
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 
 CODES = ("en", "de", "fr", "es", "ru", "uk", "hi", "ar", "he", "th", "zh", "ja")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xlgen.adaptation.base import build_method
 from xlgen.analysis.spectra import Weight, compared, effective_rank, singular_values, spectra, weights_of
 from xlgen.backbones.base import Backbone, families
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 def weight(tensor: torch.Tensor) -> Weight:

@@ -14,7 +14,7 @@ from xlgen.backbones.heads import Head
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, token
-from xlgen.generation.cleanup import clean
+from xlgen.decoding.cleanup import clean
 from xlgen.pocket import world
 
 HEAD, TAIL = "Read this. ", " What did he buy?"

@@ -12,9 +12,9 @@ import hub_layout
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import Head
 from xlgen.backbones.loading import load
-from xlgen.generation.decode import generate
-from xlgen.generation.decoding import Decoding
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
+from xlgen.decoding.decode import generate
+from xlgen.decoding.settings import Decoding
 
 ENCODERS = ("bert", "xlm-roberta")
 

@@ -11,7 +11,7 @@ import hub_layout
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.loading import load
 from xlgen.data.markup import segments, shown, token, tokens_in
-from xlgen.generation.cleanup import clean
+from xlgen.decoding.cleanup import clean
 
 SPECIAL = (
     *("</s>", "<s>", "<pad>", "<unk>", "<mask>", "fr_XX", "fra_Latn", "eng_Latn", "<extra_id_0>", "▁<extra_id_7>"),

@@ -11,8 +11,8 @@ from transformers import AutoTokenizer
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.loading import load
 from xlgen.backbones.mbart import MBart50
-from xlgen.generation.decode import generate
-from xlgen.generation.decoding import Decoding
+from xlgen.decoding.decode import generate
+from xlgen.decoding.settings import Decoding
 
 TEXTS = {"en": "He came.", "ru": "Он пришёл в город.", "ar": "جاء إلى المدينة.", "th": "เขามา", "zh": "他来了。"}
 CODES = {"en": "en_XX", "ru": "ru_RU", "ar": "ar_AR", "th": "th_TH", "zh": "zh_CN"}

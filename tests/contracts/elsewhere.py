@@ -15,11 +15,11 @@ from typing import Any
 
 import peft  # noqa: F401, with nearly all else that a training imports late: seconds, once and not in every fork
 
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.runs.folder import RunFolder
 from xlgen.training import stage as module
-from xlgen.training.folder import RunFolder
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint
 
 # The step after whose log line a run is killed: a checkpoint lies behind it, and its own is not written.
 KILLED_AT = 3

@@ -15,8 +15,8 @@ from xlgen.backbones.base import IGNORED, Backbone, BackboneError, families
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown
-from xlgen.generation.decode import generate
-from xlgen.generation.decoding import Decoding
+from xlgen.decoding.decode import generate
+from xlgen.decoding.settings import Decoding
 from xlgen.training.loop import token_loss
 
 SOURCES = {

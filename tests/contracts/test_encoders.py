@@ -16,9 +16,9 @@ from xlgen.backbones.base import IGNORED, BackboneError, families
 from xlgen.backbones.headed import Headed
 from xlgen.backbones.heads import Head, head_loss
 from xlgen.backbones.loading import load
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
-from xlgen.languages import Language
-from xlgen.registry import InputError
 
 NAMES = ("mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta")
 TAGS = Head("tagging", ("NOUN", "VERB", "PUNCT", "O"))

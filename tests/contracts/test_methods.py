@@ -10,10 +10,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import Method, build_method, methods, trainable_parameters
+from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample
-from xlgen.training.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.training.loop import token_loss
 
 TEXTS = {

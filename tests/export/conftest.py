@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
-from xlgen.training import checkpoints as store
 
 Make = Callable[[str, dict[str, Any]], Path]
 

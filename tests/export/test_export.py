@@ -14,14 +14,14 @@ from transformers import AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
 from older import forget_digests
+from xlgen.adaptation import checkpoints as store
 from xlgen.cli import app
+from xlgen.core.registry import InputError
 from xlgen.data.markup import without_tokens
-from xlgen.export.run import export
-from xlgen.generation.decode import hypotheses
-from xlgen.generation.decoding import Decoding
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.settings import Decoding
+from xlgen.evaluation.export.run import export
 from xlgen.pocket.world import LANGUAGES as CODES
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
 
 Make = Callable[[str, dict[str, Any]], Path]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import LabelledExample
-from xlgen.export.run import export
-from xlgen.generation.decode import hypotheses
-from xlgen.generation.decoding import Decoding
-from xlgen.training import checkpoints as store
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.settings import Decoding
+from xlgen.evaluation.export.run import export
 
 Make = Callable[[str, dict[str, Any]], Path]
 PINNED = ("transformers==4.57.6", "tokenizers==0.22.2", "huggingface_hub==0.36.2")

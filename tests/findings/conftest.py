@@ -16,9 +16,9 @@ import pytest
 import torch
 from filelock import FileLock
 
-from xlgen.results.rows import collect
-from xlgen.study.execute import is_done, placed
-from xlgen.study.plan import Study, load_study
+from xlgen.experiments.execute import is_done, placed
+from xlgen.experiments.plan import Study, load_study
+from xlgen.runs.rows import collect
 from xlgen.training.run import train
 
 OTHERS = ("fr", "es", "de", "vi", "tr", "ru", "hi", "th", "zh")

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.analysis.representations import compare_models
+from xlgen.analysis.open_model import open_model, read_weights, represent
+from xlgen.analysis.similarity import compare_models
 from xlgen.analysis.spectra import Spectrum, Weight, compared, spectra
-from xlgen.config import ParallelText
-from xlgen.results.rows import MEAN, Results, of_runs
-from xlgen.results.runs import Run, read_run
-from xlgen.selection.choices import rate_choices, searches
-from xlgen.selection.correlation import ALL, xlrs_correlations
-from xlgen.training.comparing import open_model, read_weights, represent
-from xlgen.training.parallel import read_parallel
+from xlgen.core.config import ParallelText
+from xlgen.evaluation.xlrs_tracking import read_parallel
+from xlgen.experiments.choices import rate_choices, searches
+from xlgen.experiments.correlation import ALL, xlrs_correlations
+from xlgen.runs.rows import MEAN, Results, of_runs
+from xlgen.runs.runs import Run, read_run
 
 pytestmark = pytest.mark.slow
 Trained = Callable[[str, str], Path]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from xlgen.config import Recipe
-from xlgen.overrides import override_keys, read_yaml
-from xlgen.results.rows import MEAN, collect
-from xlgen.shipped import shipped
+from xlgen.core.config import Recipe
+from xlgen.core.shipped import shipped
+from xlgen.core.yaml_config import override_keys, read_yaml
+from xlgen.runs.rows import MEAN, collect
 from xlgen.training.run import train
 
 # pytest shows these beside a failure

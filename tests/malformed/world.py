@@ -14,13 +14,13 @@ import yaml
 from malformed.mutate import KEYS
 from older import forget_digests
 from synthetic import write_run
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import load
-from xlgen.config import load_recipe
-from xlgen.results.rows import write_rows
-from xlgen.study.plan import load_study
-from xlgen.training import checkpoints as store
-from xlgen.training.folder import open_run
+from xlgen.core.config import load_recipe
+from xlgen.experiments.plan import load_study
+from xlgen.runs.folder import open_run
+from xlgen.runs.rows import write_rows
 
 TEXTS = {"en": "The mayor opened a library.", "th": "นายกเทศมนตรีเปิดห้องสมุด", "fr": "Le maire a ouvert une école."}
 

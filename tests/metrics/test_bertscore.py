@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.bertscore import BertScore
-from xlgen.registry import InputError
 
 bert_score = pytest.importorskip("bert_score", reason="the extra bertscore is not installed")
 TEXTS = ["The children went to school.", "Дети пошли в школу.", "孩子们去学校。", "เด็ก ๆ ไปโรงเรียน"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import xlgen
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.bleu import Bleu
 from xlgen.metrics.score import score
 from xlgen.metrics.significance import paired_bootstrap
-from xlgen.registry import InputError
 
 sacrebleu = pytest.importorskip("sacrebleu", reason="the extra chrf is not installed")
 LANGUAGES = {"en": "eng", "ru": "rus", "ar": "arb", "hi": "hin", "th": "tha", "zh": "zho-CN", "ja": "jpn", "ko": "kor"}

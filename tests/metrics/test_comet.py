@@ -4,9 +4,9 @@ import os
 import numpy as np
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.comet import Comet
-from xlgen.registry import InputError
 
 INSTALLED = importlib.util.find_spec("comet") is not None
 EXAMPLES = [

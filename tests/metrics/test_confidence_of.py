@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from xlgen.languages import all_languages
+from xlgen.core.languages import all_languages
+from xlgen.core.registry import UnknownNameError
 from xlgen.metrics.base import Example
 from xlgen.metrics.confidence_of import ConfidenceOf
 from xlgen.metrics.lid import load
 from xlgen.metrics.options import owner_of
 from xlgen.metrics.score import choose, score
-from xlgen.registry import UnknownNameError
 
 GERMAN = "Der Zug nach Hamburg hatte heute Morgen mehr als eine Stunde Verspätung."
 ENGLISH = "The train to Hamburg was more than an hour late this morning."

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import CANNOT_TELL, RIGHT, WRONG, by_evidence, prepared
 from xlgen.metrics.faults import Faults, find, findings

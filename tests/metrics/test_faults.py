@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlgen.languages import all_languages
+from xlgen.core.languages import all_languages
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import OF_LANGUAGE, Faults, find, findings, without_identification
 from xlgen.metrics.scripts import letters_of

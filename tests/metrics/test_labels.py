@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.data.tasks import load_task
+from xlgen.experiments.published import find
 from xlgen.metrics.accuracy import Accuracy
 from xlgen.metrics.base import Example
 from xlgen.metrics.entities import Entities
 from xlgen.metrics.score import choose, score
 from xlgen.metrics.spans import Spans
 from xlgen.metrics.tags import Tags, tags
-from xlgen.published import find
 
 ENTITIES = st.lists(st.sampled_from(["PER: Ada", "LOC: Paris", "ORG: a b", "PER: x: y", "Ada"]))
 ANSWERS = st.sampled_from(["Yes.", "yes.", "No.", "<extra_id_0>Yes.", "Maybe", ""])

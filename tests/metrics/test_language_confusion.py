@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.language_confusion import FAILS, LINES_PASS, PASSES, LanguageConfusion, harmonic_mean
 from xlgen.metrics.score import score
-from xlgen.registry import InputError
 
 RUSSIAN = "Мэр города открыл в понедельник новую библиотеку для детей."
 ENGLISH = "The mayor of the city opened a new library on Monday."

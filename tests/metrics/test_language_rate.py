@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.language_rate import LanguageRate
 

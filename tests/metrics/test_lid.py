@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.metrics.identifiers.base import Identifier
 from xlgen.metrics.lid import SMALL, load
-from xlgen.registry import InputError
 
 TABLE = [
     ("The weather is lovely today, so we walked to the park.", "en"),

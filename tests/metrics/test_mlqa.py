@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.languages import all_languages
+from xlgen.core.languages import all_languages
 from xlgen.metrics.base import Example
 from xlgen.metrics.mlqa import Mlqa, rules
 from xlgen.metrics.squad import Squad

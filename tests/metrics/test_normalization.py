@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.mlqa import Mlqa
@@ -13,7 +14,6 @@ from xlgen.metrics.normalization import Normalization, canonical, match_key, nmt
 from xlgen.metrics.rouge import Rouge
 from xlgen.metrics.squad import Squad
 from xlgen.metrics.subset import no_digits_in_language
-from xlgen.registry import InputError
 
 # As written by people, and as SentencePiece's nmt_nfkc writes it.
 WRITTEN = [

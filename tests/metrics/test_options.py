@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import xlgen
+from xlgen.core.registry import InputError, UnknownNameError
 from xlgen.metrics.base import Example, plugins
 from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.chrf import Chrf
@@ -18,7 +19,6 @@ from xlgen.metrics.rouge import Rouge
 from xlgen.metrics.score import choose, score, with_standing
 from xlgen.metrics.short_text import ShortText
 from xlgen.metrics.sp_rouge import SpRouge
-from xlgen.registry import InputError, UnknownNameError
 from xlgen.scoring import parse_options
 
 GIVEN: list[tuple[dict[str, Any], Any]] = [

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xlgen
+from xlgen.core.registry import UnknownNameError
 from xlgen.metrics.base import Example
 from xlgen.metrics.rouge import Rouge
 from xlgen.metrics.score import choose, score, signature
 from xlgen.metrics.subset import Subset
-from xlgen.registry import UnknownNameError
 
 EXAMPLES = [
     Example("fr", "un chat noir", ("un chat noir",)),

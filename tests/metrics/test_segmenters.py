@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.words import splitter
-from xlgen.registry import InputError
 
 TABLE = [
     ("zh", "jieba", "孩子们早上去学校，很晚才回家。２０２３年Hello", "孩子 们 早上 去 学校 很晚 才 回家 2023 年 hello"),

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.sentences import SentenceRule, sentences
-from xlgen.registry import InputError
 
 TABLE: list[tuple[SentenceRule, str, str, list[str]]] = [
     ("newline", "en", "One. Two.\nThree", ["One. Two.", "Three"]),

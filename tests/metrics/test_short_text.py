@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import load
 from xlgen.metrics.short_language_rate import ShortLanguageRate

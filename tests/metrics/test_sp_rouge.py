@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from xlgen.backbones.loading import embedded
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.metrics.pieces import pieces
 from xlgen.metrics.sentences import sentences
 from xlgen.metrics.sp_rouge import SpRouge
-from xlgen.registry import InputError
 
 Shared = Callable[[str], Path]
 VARIANTS = ["rouge1", "rouge2", "rougeL", "rougeLsum"]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from xlgen.core.registry import UnknownNameError
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import load
 from xlgen.metrics.subset import has_number, no_digits_in_language, subset
-from xlgen.registry import UnknownNameError
 
 
 @pytest.mark.parametrize("text", ["in 1990", "١٩٩٠", "१९९०", "๑๙", "１９", "Ludwig Ⅳ", "½", "x²", "③", "༣", "௧"])

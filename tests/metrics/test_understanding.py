@@ -13,6 +13,7 @@ from seqeval import metrics as seqeval
 from seqeval.metrics.sequence_labeling import get_entities
 from sklearn import metrics as sklearn
 
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import groups
 from xlgen.metrics.base import Example, Figure, Metric
 from xlgen.metrics.bootstrap import interval
@@ -23,7 +24,6 @@ from xlgen.metrics.ranking import Ndcg, ndcg
 from xlgen.metrics.score import score
 from xlgen.metrics.tags import Tags
 from xlgen.metrics.web_pages import WebPages
-from xlgen.registry import InputError
 from xlgen.scoring.figures import compare
 from xlgen.scoring.stream import BadRows, collect, entries, mapping_records
 

@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.lid import load
 from xlgen.pocket import world
 from xlgen.pocket.world import LANGUAGES, SPLITS, Story, draw_frame, frames, lexicon, render

@@ -18,7 +18,7 @@ from synthetic import write_run
 from xlgen.analysis.lens import Lens
 from xlgen.analysis.probes import probe
 from xlgen.analysis.prompts import compare_prompts
-from xlgen.analysis.representations import (
+from xlgen.analysis.similarity import (
     BetweenLanguages,
     BetweenModels,
     Representations,
@@ -28,11 +28,11 @@ from xlgen.analysis.representations import (
     compare_with_length,
 )
 from xlgen.cli import app
-from xlgen.registry import InputError
-from xlgen.report import clusters, locating, looking
+from xlgen.core.registry import InputError
+from xlgen.report import analysis_tables, clusters, probe_figures
 from xlgen.report.analyses import plain, read_analyses
 from xlgen.report.build import build_report
-from xlgen.results.rows import write_rows
+from xlgen.runs.rows import write_rows
 
 CODES = ("en", "th", "ar", "ja")
 
@@ -59,8 +59,8 @@ def write_all(folder: Path) -> None:
     models, languages = compare_models(states("a"), states("b", 1)), compare_languages(states("a"))
     rows = [*models.rows(), *languages.rows(), *compare_with_length(states("a")).rows()]
     write_rows(rows, folder / "cka.json")
-    looking.draw_models(models, folder / "cka-models.svg")
-    looking.draw_languages(languages, folder / "cka-languages-1.svg")
+    analysis_tables.draw_models(models, folder / "cka-models.svg")
+    analysis_tables.draw_languages(languages, folder / "cka-languages-1.svg")
     weight = {"half": "encoder", "layer": 0, "attention": "self", "weight": "K", "norm": 2.0, "distance": 0.1}
     weight |= {"effective_rank": 3.0, "change": 0.5, "spectrum_change": 0.1, "singular_values": [1.0, 2.0, 3.0]}
     write_rows([{"analysis": "spectra", "model": name, **weight} for name in "ab"], folder / "spectra.json")
@@ -74,10 +74,10 @@ def write_all(folder: Path) -> None:
     clusters.draw_clusters(prompts, folder / "prompts.svg")
     probed = probe(states("a"), "encoder").rows()
     write_rows(probed, folder / "probe.json")
-    locating.draw_probes(probed, folder / "probe.svg")
+    probe_figures.draw_probes(probed, folder / "probe.svg")
     write_rows(lens_rows(), folder / "lens.json")
-    locating.draw_layers(lens_rows(), folder / "lens-layers.svg")
-    locating.draw_lens(lens_rows(), "th", "generated", folder / "lens-th-generated.svg")
+    probe_figures.draw_layers(lens_rows(), folder / "lens-layers.svg")
+    probe_figures.draw_lens(lens_rows(), "th", "generated", folder / "lens-th-generated.svg")
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from synthetic import write_run
-from xlgen.published import find
-from xlgen.published.names import family, method, published_task
-from xlgen.report.beside import beside_table, pairs, parts, protocol_table
+from xlgen.experiments.published import find
+from xlgen.experiments.published.names import family, method, published_task
 from xlgen.report.build import build_report
 from xlgen.report.page import render
-from xlgen.results.rows import load
+from xlgen.report.published_comparison import beside_table, pairs, parts, protocol_table
+from xlgen.runs.rows import load
 
 
 def write(folder: Path, values: dict[str, dict[str, float]], **changes: Any) -> None:

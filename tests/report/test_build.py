@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from synthetic import write_run
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 from xlgen.report.build import build_report, terminal_table
 
 

@@ -6,7 +6,7 @@ import pytest
 from synthetic import figures, write_run
 from xlgen.report.drawing import Palette
 from xlgen.report.groups import MANY, is_large, lines, settings, settle
-from xlgen.results.rows import load
+from xlgen.runs.rows import load
 
 
 def test_a_setting_is_what_differs_in_rate_and_seed_alone(study: Path) -> None:

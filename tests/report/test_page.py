@@ -7,7 +7,7 @@ import pytest
 from synthetic import LANGUAGES, know_the_sentences, write_run, write_study
 from xlgen.report.page import headline, render
 from xlgen.report.tables import language_name
-from xlgen.results.rows import load
+from xlgen.runs.rows import load
 
 VOID = {"meta", "br", "link", "input", "img"}
 

@@ -7,9 +7,9 @@ import pytest
 
 from synthetic import LANGUAGES, write_run
 from xlgen.report import plots
-from xlgen.report.varied import _apart
-from xlgen.results.rows import load
-from xlgen.results.runs import rate_text
+from xlgen.report.ablation_plots import _apart
+from xlgen.runs.rows import load
+from xlgen.runs.runs import rate_text
 
 
 def test_all_plots_of_a_study(study: Path) -> None:

@@ -8,7 +8,7 @@ from synthetic import write_run
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.lid import load as load_identifier
 from xlgen.report import samples
-from xlgen.results.rows import load
+from xlgen.runs.rows import load
 
 
 def test_the_best_and_the_worst_run_are_shown(study: Path) -> None:

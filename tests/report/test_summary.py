@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from synthetic import LANGUAGES, write_run
+from xlgen.experiments.choices import rate_choices, searches
 from xlgen.report.faults import faults_table
 from xlgen.report.summary import methods_table, regret_table
-from xlgen.results.rows import load
-from xlgen.selection.choices import rate_choices, searches
+from xlgen.runs.rows import load
 
 
 def test_methods_stand_at_their_chosen_rates(study: Path) -> None:

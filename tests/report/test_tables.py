@@ -12,7 +12,7 @@ from xlgen.report.tables import (
     verdict_table,
     without_repetition,
 )
-from xlgen.results.rows import load
+from xlgen.runs.rows import load
 
 
 def test_the_verdict_sets_source_beside_the_others(study: Path) -> None:

@@ -7,7 +7,7 @@ import yaml
 from synthetic import write_run
 from xlgen.report.choices import choice_tables
 from xlgen.report.translated import translated_table
-from xlgen.results.rows import MEAN, load
+from xlgen.runs.rows import MEAN, load
 
 
 def translated(study: Path, of: str, strength: float) -> None:

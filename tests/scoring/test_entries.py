@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xlgen
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
-from xlgen.registry import InputError
 from xlgen.scoring.entries import parse_entry
 from xlgen.scoring.stream import BadRows, entries, mapping_records
 

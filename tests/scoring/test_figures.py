@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import xlgen
+from xlgen.core.registry import InputError, UnknownNameError
 from xlgen.metrics.base import Example
 from xlgen.metrics.rouge import Rouge
 from xlgen.metrics.score import score as score_examples
 from xlgen.metrics.subset import subset
-from xlgen.registry import InputError, UnknownNameError
 from xlgen.scoring import stream
 from xlgen.scoring.figures import KEYS, compare, figure_rows
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from xlgen import delimited
-from xlgen.registry import InputError
+from xlgen.core import delimited
+from xlgen.core.registry import InputError
 from xlgen.scoring import files
 from xlgen.scoring.files import check_separator, read_records
 

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from xlgen.cli import app
-from xlgen.config import Evaluation, Recipe, TrackedText
-from xlgen.registry import InputError
+from xlgen.core.config import Evaluation, Recipe, TrackedText
+from xlgen.core.registry import InputError
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.evaluation.scored import evaluate_backbone, is_backbone
 from xlgen.training.run import train
-from xlgen.training.scored import evaluate_backbone, is_backbone
-from xlgen.training.serving import evaluate_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Recipe
-from xlgen.results.rows import load as load_results
-from xlgen.selection.criteria import best_step, build_criterion
-from xlgen.training import checkpoints as store
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Recipe
+from xlgen.experiments.criteria import best_step, build_criterion
+from xlgen.runs.rows import load as load_results
 from xlgen.training.run import train
 
 

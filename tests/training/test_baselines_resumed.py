@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Recipe
-from xlgen.study.execute import is_done
-from xlgen.study.plan import PlannedRun
+from xlgen.core.config import Recipe
+from xlgen.experiments.execute import is_done
+from xlgen.experiments.plan import PlannedRun
 from xlgen.training import baselines
 from xlgen.training.run import train
 

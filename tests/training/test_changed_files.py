@@ -11,18 +11,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from older import forget_digests
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
 from xlgen.cli import main
-from xlgen.config import Recipe
-from xlgen.registry import InputError
-from xlgen.results import digests as module
-from xlgen.results.about import About
-from xlgen.results.digests import digest
-from xlgen.training import checkpoints as store
-from xlgen.training.interpolation import interpolated
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
+from xlgen.evaluation.interpolation import interpolated
+from xlgen.runs import digests as module
+from xlgen.runs.checkpoint_description import About
+from xlgen.runs.digests import digest
 from xlgen.training.run import train
 
 Saved = Callable[..., Path]

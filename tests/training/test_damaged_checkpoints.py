@@ -12,18 +12,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from older import forget_digests
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
+from xlgen.adaptation.training_state import check_reduction, check_stream
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.loading import load
-from xlgen.config import Sampling
-from xlgen.generation.decode import generate
-from xlgen.generation.decoding import Decoding
-from xlgen.registry import InputError
-from xlgen.results.about import About, read_about
-from xlgen.training import checkpoints as store
-from xlgen.training.resuming import check_reduction, check_stream
-from xlgen.training.serving import find_checkpoint
+from xlgen.core.config import Sampling
+from xlgen.core.registry import InputError
+from xlgen.decoding.decode import generate
+from xlgen.decoding.settings import Decoding
+from xlgen.evaluation.checkpoint_inference import find_checkpoint
+from xlgen.runs.checkpoint_description import About, read_about
 
 WRONG = [None, True, "x", -1, 3.5, 10**400, float("nan"), [], ["x"], {}, {"x": 1}, "\ud800", "\0"]
 Make = Callable[..., Path]

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.cli import app
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
+from xlgen.core.registry import InputError
 
 EMPTY = ["", " ", "\n\t", "\u3000\u00a0", "\u200b\ufeff"]
 FULL = ["สวัสดีชาวโลก", "เด็ก ๆ ไปโรงเรียน"]

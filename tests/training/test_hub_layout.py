@@ -14,14 +14,14 @@ import hub_layout
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
 from xlgen.cli import app
-from xlgen.config import Evaluation, Recipe, validate
+from xlgen.core.config import Evaluation, Recipe, validate
+from xlgen.core.registry import InputError
 from xlgen.data.objectives import objectives
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 from xlgen.metrics.base import Example
 from xlgen.metrics.mlqa import Mlqa
 from xlgen.metrics.squad import Squad
-from xlgen.registry import InputError
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint
 
 LANGUAGES = ("en", "fr", "de", "ru", "ar", "hi", "th", "zh", "ja", "ko", "tr", "vi")
 NTREX = ("eng", "fra", "deu", "rus", "arb", "hin", "tha", "zho-CN", "jpn", "kor", "tur", "vie")

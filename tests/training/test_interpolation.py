@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones import loading
-from xlgen.config import Evaluation, Recipe
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
-from xlgen.training.interpolation import interpolated
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.core.registry import InputError
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.evaluation.interpolation import interpolated
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint
 
 
 def run(tiny_mt5: Path, folder: Path, adaptation: Any) -> Path:

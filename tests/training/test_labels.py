@@ -11,15 +11,15 @@ import yaml
 from sklearn.metrics import ndcg_score
 
 from encoders import SENTENCES, tags_of
+from xlgen.adaptation.checkpoints import load_checkpoint
+from xlgen.analysis.open_model import read_weights, represent
 from xlgen.backbones import loading
 from xlgen.backbones.heads import Head
-from xlgen.config import ParallelText, Recipe, validate
+from xlgen.core.config import ParallelText, Recipe, validate
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
-from xlgen.training.checkpoints import load_checkpoint
-from xlgen.training.comparing import read_weights, represent
-from xlgen.training.evaluation import evaluate
-from xlgen.training.labels import tell
+from xlgen.evaluation.evaluate import evaluate
+from xlgen.evaluation.head_inference import tell
 from xlgen.training.run import check, train
 
 LABELS = ["NOUN", "VERB", "PUNCT"]

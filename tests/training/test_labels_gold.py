@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from seqeval import metrics as seqeval
 
-from xlgen.config import Recipe, validate
+from xlgen.core.config import Recipe, validate
 from xlgen.training.run import train
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

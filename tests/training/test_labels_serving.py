@@ -12,18 +12,18 @@ import yaml
 from typer.testing import CliRunner
 
 from encoders import SENTENCES, tags_of
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.heads import Head
 from xlgen.cli import app
-from xlgen.config import Evaluation
+from xlgen.core.config import Evaluation
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample, LabelledExample, Record
 from xlgen.data.tasks import load_task
-from xlgen.export.run import export
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
-from xlgen.training import labels
-from xlgen.training.serving import evaluate_checkpoint
+from xlgen.evaluation import head_inference
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.evaluation.export.run import export
 
 KINDS = {"tagging": ["NOUN", "VERB", "PUNCT"], "classification": ["odd", "even"]}
 CODES = ("en", "ru", "th", "ja", "hi", "ar")
@@ -152,7 +152,7 @@ def test_predicted_classes(trained: Make, family: str) -> None:
 
 def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs without end; and what comes before an error is told first."""
-    monkeypatch.setattr(labels, "_WINDOW", 3)
+    monkeypatch.setattr(head_inference, "_WINDOW", 3)
     backbone, method, about = store.load_checkpoint(trained("bert"))
     task = load_task(str(about.task), Path(about.data_dir))
     read: list[int] = []
@@ -163,7 +163,7 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
             words = SENTENCES["ja"][: 1 + number % 5]
             yield LabelledExample(str(number), "ja", " ".join(words), (), "here", words=words)
 
-    told = labels.tell_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
+    told = head_inference.tell_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
     found = list(islice(told, 7))
     assert [example.id for example, _, _ in found] == [str(number) for number in range(7)]
     assert [len(text.split()) for _, text, _ in found] == [1, 2, 3, 4, 5, 1, 2]
@@ -175,8 +175,8 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
 
     before = []
     with pytest.raises(InputError, match="line 5 is bad"):
-        before += [text for _, text, _ in labels.tell_stream(backbone, method, failing(), task, Evaluation())]  # type: ignore[arg-type]
-    told = labels.tell_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
+        before += [text for _, text, _ in head_inference.tell_stream(backbone, method, failing(), task, Evaluation())]  # type: ignore[arg-type]
+    told = head_inference.tell_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
     assert len(list(told)) == 4
 
 
@@ -244,11 +244,11 @@ def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
     backbone, method, about = store.load_checkpoint(trained("mt5", kind))
     task = load_task(str(about.task), Path(about.data_dir))
     example = task.example(Record({"tokens": ["a", "b"], "text": "a b"}, "here"), "th", 0, labelled=False)
-    assert labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    assert head_inference.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
     with torch.no_grad():
         next(backbone.model.parameters()).fill_(torch.nan)
     with pytest.raises(InputError, match="the head says of inputs in th is not finite"):
-        labels.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+        head_inference.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

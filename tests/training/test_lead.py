@@ -3,7 +3,7 @@
 import pytest
 
 from xlgen.backbones.loading import load
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 from xlgen.training.baselines import build_baseline
 from xlgen.training.baselines.lead import lead, lead_words
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Evaluation, Recipe
-from xlgen.study.plan import load_study
-from xlgen.training import checkpoints as store
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.experiments.plan import load_study
 from xlgen.training.run import check, train
-from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
 
 
 def recipe(task: str, tiny: Path, **changes: Any) -> Recipe:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.backbones import loading
-from xlgen.config import Recipe, RecipeError, load_recipe
+from xlgen.core.config import Recipe, RecipeError, load_recipe
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.data.tasks import load_task
-from xlgen.study.plan import load_study
+from xlgen.experiments.plan import load_study
 from xlgen.training.mixture import build_stream
 
 

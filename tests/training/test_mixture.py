@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.backbones import loading
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
 from xlgen.data.readers import DataError
 from xlgen.training import mixture
 from xlgen.training.mixture import build_stream, temperature_quotas

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones import loading
-from xlgen.config import Recipe
-from xlgen.registry import InputError
-from xlgen.study.plan import load_study
-from xlgen.training import checkpoints as store
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
+from xlgen.experiments.plan import load_study
 from xlgen.training.retention import best_on_source
 from xlgen.training.run import check, train
 

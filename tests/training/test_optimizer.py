@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.backbones import loading
-from xlgen.config import Plateau, Training
+from xlgen.core.config import Plateau, Training
 from xlgen.training.optimizer import Reduction, build_optimizer, learning_rate_factor, set_learning_rate
 
 SCHEDULES = ("inverse_sqrt", "linear", "cosine", "constant")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Recipe, validate
+from xlgen.core.config import Recipe, validate
 from xlgen.training.pace import Pace
 from xlgen.training.run import train
 

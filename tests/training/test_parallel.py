@@ -14,10 +14,10 @@ from transformers import AutoModelForSeq2SeqLM
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import ParallelText, Recipe
+from xlgen.core.config import ParallelText, Recipe
+from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
-from xlgen.registry import InputError
-from xlgen.training.parallel import read_parallel
+from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.training.run import train
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -10,10 +10,10 @@ import torch
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.config import Recipe, Unlabelled
+from xlgen.core.config import Recipe, Unlabelled
+from xlgen.core.registry import InputError, UnknownNameError
+from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import EncodedExample
-from xlgen.overrides import RecipeError
-from xlgen.registry import InputError, UnknownNameError
 from xlgen.training import stage as module
 from xlgen.training.loop import token_loss
 from xlgen.training.mixture import text_examples

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from xlgen.config import Recipe, load_recipe
-from xlgen.machine import faster_precision
-from xlgen.registry import InputError
-from xlgen.shipped import shipped
-from xlgen.study.execute import is_done
-from xlgen.study.plan import PlannedRun, load_study
-from xlgen.study.quickstart import SMALLER, overrides_for
-from xlgen.training.folder import recipe_in
+from xlgen.core.config import Recipe, load_recipe
+from xlgen.core.machine import faster_precision
+from xlgen.core.registry import InputError
+from xlgen.core.shipped import shipped
+from xlgen.experiments.execute import is_done
+from xlgen.experiments.plan import PlannedRun, load_study
+from xlgen.experiments.quickstart import SMALLER, overrides_for
+from xlgen.runs.folder import recipe_in
 from xlgen.training.precision import decide, decide_all
 from xlgen.training.precision import decided as with_precisions
 from xlgen.training.run import train
@@ -34,9 +34,9 @@ WITHOUT = {
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from xlgen.config import Recipe
-from xlgen.machine import faster_precision, rates
-from xlgen.study.quickstart import overrides_for
+from xlgen.core.config import Recipe
+from xlgen.core.machine import faster_precision, rates
+from xlgen.experiments.quickstart import overrides_for
 from xlgen.training.precision import decide, slow_precision
 recipe = Recipe.model_validate(json.loads(sys.argv[1]))
 said = []

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.loading import load
+from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
-from xlgen.training.prediction_files import open_output
-from xlgen.training.serving import predict_file
+from xlgen.evaluation.checkpoint_inference import predict_file
+from xlgen.evaluation.prediction_files import open_output
 
 LINE = '{"input": "Il pleut."}\n'
 

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from xlgen.backbones.base import Backbone
+from xlgen.core.progress import SILENT, TerminalProgress
 from xlgen.training import mixture
-from xlgen.training.progress import SILENT, TerminalProgress
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_much_text_is_announced_before_it_is_tokenized(
 def test_the_time_left_of_training_counts_evaluations() -> None:
     from rich.progress import Progress as Bars
 
-    from xlgen.training.progress import TRAINING, TimeLeft
+    from xlgen.core.progress import TRAINING, TimeLeft
 
     now, evaluated = [0.0], [False]
     column = TimeLeft(lambda: evaluated[0])

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Recipe, RecipeError, load_recipe
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Recipe, RecipeError, load_recipe
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
-from xlgen.results.rows import load as load_results
-from xlgen.selection.as_published import reported
-from xlgen.study.plan import load_study
-from xlgen.training import checkpoints as store
+from xlgen.experiments.as_published import reported
+from xlgen.experiments.plan import load_study
+from xlgen.runs.rows import load as load_results
 from xlgen.training.retention import best_on_source, steps_to_keep
 from xlgen.training.run import train
 

@@ -19,15 +19,15 @@ import pytest
 import torch
 import yaml
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.backbones import loading
-from xlgen.config import Recipe, Resources
-from xlgen.training import checkpoints as store
-from xlgen.training.folder import FolderError
-from xlgen.training.interrupt import InterruptedRunError
+from xlgen.core.config import Recipe, Resources
+from xlgen.core.interrupt import InterruptedRunError
+from xlgen.core.progress import NoProgress
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.runs.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
-from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -209,7 +209,7 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
 
     from xlgen.adaptation.base import build_method
     from xlgen.backbones import loading
-    from xlgen.config import Training
+    from xlgen.core.config import Training
     from xlgen.data.examples import EncodedExample
     from xlgen.training.loop import _optimize
     from xlgen.training.optimizer import build_optimizer

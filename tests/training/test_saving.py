@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.config import Recipe
-from xlgen.study.execute import is_done
-from xlgen.study.plan import PlannedRun
-from xlgen.training import checkpoints as store
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Recipe
+from xlgen.core.interrupt import InterruptedRunError
+from xlgen.core.progress import NoProgress
+from xlgen.experiments.execute import is_done
+from xlgen.experiments.plan import PlannedRun
+from xlgen.runs.folder import RunFolder
 from xlgen.training import stage as module
-from xlgen.training.folder import RunFolder
-from xlgen.training.interrupt import InterruptedRunError
-from xlgen.training.progress import NoProgress
 from xlgen.training.run import train
 
 PLATEAU = {"metric": "correct_language_rate", "patience": 0, "threshold": 100.0}

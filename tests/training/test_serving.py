@@ -10,15 +10,15 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.cli import app
-from xlgen.config import Evaluation, Recipe, validate
-from xlgen.export.run import export
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
+from xlgen.core.config import Evaluation, Recipe, validate
+from xlgen.core.registry import InputError
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, predict_file
+from xlgen.evaluation.export.run import export
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint, predict_file
 
 TEXTS = ["สวัสดีชาวโลก", "नमस्ते दुनिया", "مرحبا بالعالم"] * 100  # more than are written together
 

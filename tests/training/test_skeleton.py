@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from xlgen.backbones.loading import family_of, load
 from xlgen.backbones.skeletons import Shape
 from xlgen.cli import app
-from xlgen.config import Recipe, validate
-from xlgen.registry import InputError
+from xlgen.core.config import Recipe, validate
+from xlgen.core.registry import InputError
 from xlgen.training.run import train
 from xlgen.training.skeleton import write_skeleton
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from synthetic import write_run
-from xlgen.config import Evaluation, Recipe
-from xlgen.report.beside import beside_table
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.report.published_comparison import beside_table
 from xlgen.report.tables import metric_name
-from xlgen.results.rows import load as load_results
-from xlgen.training import checkpoints as store
+from xlgen.runs.rows import load as load_results
 from xlgen.training.run import train
-from xlgen.training.serving import evaluate_checkpoint, find_checkpoint
 
 
 def recipe(task: str, tiny: Path, **changes: Any) -> Recipe:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import Recipe
-from xlgen.training import checkpoints as store
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Recipe
 from xlgen.training import stage as module
 from xlgen.training.run import stage_key, train
 

@@ -12,14 +12,14 @@ import pytest
 
 from synthetic import write_run
 from xlgen.backbones.base import Backbone
-from xlgen.config import TrackedText
+from xlgen.core.config import TrackedText
+from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
+from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
+from xlgen.experiments.correlation import xlrs_correlations
+from xlgen.experiments.plan import load_study
 from xlgen.metrics.xlrs import definition
-from xlgen.registry import InputError
-from xlgen.results.rows import load as load_results
-from xlgen.selection.correlation import xlrs_correlations
-from xlgen.study.plan import load_study
-from xlgen.training.parallel import ParallelTexts, read_parallel
+from xlgen.runs.rows import load as load_results
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.tracking import TensorBoardTracker
 
-from xlgen.config import Recipe
-from xlgen.study.smoke import smoke_recipe
+from xlgen.core.config import Recipe
+from xlgen.experiments.smoke import smoke_recipe
 from xlgen.training.run import train
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import TrackerError, Watch, check_trackers, flat

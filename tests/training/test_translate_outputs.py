@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
-from xlgen.generation.translation import Translator
-from xlgen.registry import InputError
+from xlgen.decoding.translation import Translator
 from xlgen.report.build import build_report
 from xlgen.training.run import train
 

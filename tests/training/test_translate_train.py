@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import Stage, Training
+from xlgen.core.config import Stage, Training
 from xlgen.data.tasks import load_task
-from xlgen.generation.translation import Translator
+from xlgen.decoding.translation import Translator
 from xlgen.training.mixture import labelled
 from xlgen.training.translate_train import translated
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config
+from xlgen.core.config import Config
 
 
 class AdapterOptions(Config):

@@ -15,11 +15,11 @@ from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
 from xlgen.backbones.source_files import check_backbone
-from xlgen.config import Config, validate
+from xlgen.core.config import Config, validate
+from xlgen.core.registry import Registry
 from xlgen.data.examples import EncodedExample
-from xlgen.registry import Registry
-from xlgen.results.about import ABOUT, check_own_files, read_about
-from xlgen.results.files import step_folders
+from xlgen.runs.checkpoint_description import ABOUT, check_own_files, read_about
+from xlgen.runs.files import step_folders
 
 
 class Method(ABC):

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from xlgen.adaptation.base import methods
-from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves, names_of
 from xlgen.adaptation.inserted import Inserted, PromptPlace
+from xlgen.adaptation.language_task_modules import Halves, HalvesOptions, InHalves, names_of
 from xlgen.adaptation.prompt import initial_vectors
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from xlgen.adaptation.base import Method, methods
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import Config
-from xlgen.registry import nearest
+from xlgen.core.config import Config
+from xlgen.core.registry import nearest
 
 _USUALLY = ("decoder", "embeddings", "lm_head")
 

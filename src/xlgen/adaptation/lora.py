@@ -10,7 +10,7 @@ from pydantic import Field
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.through_peft import ThroughPeft
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config
+from xlgen.core.config import Config
 
 
 class LoraOptions(Config):

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from xlgen.adaptation.adapters import put_after
 from xlgen.adaptation.base import methods
-from xlgen.adaptation.halves import Halves, HalvesOptions, InHalves
 from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
+from xlgen.adaptation.language_task_modules import Halves, HalvesOptions, InHalves
 from xlgen.backbones.base import Backbone
 
 

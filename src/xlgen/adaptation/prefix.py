@@ -18,8 +18,8 @@ from pydantic import Field
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.through_peft import ThroughPeft
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.steps import Pair
-from xlgen.config import Config
+from xlgen.core.config import Config
+from xlgen.kernels.decoder_steps import Pair
 
 
 class PrefixOptions(Config):

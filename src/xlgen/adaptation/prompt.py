@@ -17,7 +17,7 @@ from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
-from xlgen.config import Config
+from xlgen.core.config import Config
 
 _FREQUENT = 5_000
 _VECTORS = "encoder.prompt.vectors"

@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 Array: TypeAlias = NDArray[np.float64]
 Estimator: TypeAlias = Literal["unbiased", "biased"]

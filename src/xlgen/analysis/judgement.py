@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Figure, Metric, Scores
 from xlgen.metrics.rouge_counts import Counting
 from xlgen.metrics.score import choose
-from xlgen.registry import InputError
 
 JUDGEMENTS = ("focus", "coverage")
 AVERAGE = "average"

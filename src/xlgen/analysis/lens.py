@@ -15,9 +15,9 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.metrics.scripts import letters_of
-from xlgen.registry import InputError
 
 CLASSES = ("source", "target", "both", "other", "neither")
 """Of a piece: letters of the source language's script, of the target's, of both, of others; or no letters at all."""

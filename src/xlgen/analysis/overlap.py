@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Literal
 
 from xlgen.analysis.numeric import NumericShares, numeric_shares
-from xlgen.analysis.pairing import check_pairing, check_texts
+from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.markup import without_tokens
 from xlgen.data.tasks import Task
 from xlgen.metrics.words import splitter
-from xlgen.registry import InputError
+from xlgen.representations.pairing import check_pairing, check_texts
 
 AVERAGE = "average"
 
@@ -104,7 +104,7 @@ def label_overlap(
     Raises:
         InputError: for a language that the task has not, or one that shares no input with the source.
         DataError: where a language has no examples, or examples that cannot be parallel; see
-            :mod:`xlgen.analysis.pairing`.
+            :mod:`xlgen.representations.pairing`.
     """
     name, pairing = task.config.name, pairing_of(task)
     (pivot,) = task.check_languages((source,))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from xlgen.analysis.representations import Representations
-from xlgen.registry import InputError
+from xlgen.analysis.similarity import Representations
+from xlgen.core.registry import InputError
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

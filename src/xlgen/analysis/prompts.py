@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from xlgen.languages import Language
-from xlgen.registry import InputError
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 
 Array = NDArray[np.float64]
 Pooling = Literal["mean", "tokens"]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 KINDS: Mapping[str, str] = {
     "key": "K",

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xlgen.backbones.steps import (
+from xlgen.kernels.decoder_steps import (
     DecoderStep,
     Memory,
     Pair,

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from xlgen.backbones.cropping import crop
 from xlgen.backbones.padding import pad
-from xlgen.backbones.steps import DecoderStep, Pair
 from xlgen.backbones.text import TextTokenizer, text_tokenizer
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.pieces import Ids, pieces_of
-from xlgen.languages import Language
-from xlgen.registry import InputError, Registry
+from xlgen.data.token_cache import Ids, pieces_of
+from xlgen.kernels.decoder_steps import DecoderStep, Pair
 
 IGNORED = -100
 """The label that the loss skips."""

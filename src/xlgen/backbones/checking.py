@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from xlgen.backbones.base import BackboneError
-from xlgen.untrusted import check_regular
+from xlgen.core.untrusted import check_regular
 
 _LARGEST_WEIGHT = 1e8
 """The weights of published models, and of prompts that were trained at high rates, are below a ten-thousandth of it."""

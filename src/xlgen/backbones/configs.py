@@ -9,8 +9,8 @@ from typing import Any
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.finding import read_config
-from xlgen.languages import Language
-from xlgen.registry import InputError
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 
 OWN_LANGUAGES = "xlgen_languages"
 """The key of config.json under which an embedded backbone names its languages."""

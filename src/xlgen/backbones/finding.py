@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.backbones.base import BackboneError
-from xlgen.registry import InputError
-from xlgen.untrusted import read_object, safe_join
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import read_object, safe_join
 
 _EMBEDDED = Path(str(resources.files("xlgen"))) / "pocket" / "backbones"
 

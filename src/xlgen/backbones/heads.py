@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 HEAD_FILE = "head.json"
 """What tells a saved encoder with a head from a model of its family."""

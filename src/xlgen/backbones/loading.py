@@ -24,8 +24,8 @@ from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, Head, head_of
 from xlgen.backbones.source_files import WEIGHTS, check_no_adapters, source_files, weight_files
 from xlgen.backbones.vocabulary_files import check_vocabulary
-from xlgen.registry import InputError, nearest
-from xlgen.untrusted import read_object
+from xlgen.core.registry import InputError, nearest
+from xlgen.core.untrusted import read_object
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of weights."""

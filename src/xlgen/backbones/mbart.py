@@ -14,7 +14,7 @@ from torch.nn import functional
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
-from xlgen.languages import Language, by_mbart
+from xlgen.core.languages import Language, by_mbart
 
 
 class CodedBackbone(Backbone):

@@ -10,7 +10,7 @@ from torch import nn
 from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
 from xlgen.backbones.t5_steps import T5Step
-from xlgen.languages import all_languages
+from xlgen.core.languages import all_languages
 
 
 @families.register("mt5")

@@ -10,7 +10,7 @@ from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import families
 from xlgen.backbones.mbart import CodedBackbone, coded_config
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_bpe
-from xlgen.languages import by_flores
+from xlgen.core.languages import by_flores
 
 
 @families.register("nllb")

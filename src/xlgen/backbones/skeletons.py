@@ -15,8 +15,8 @@ from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from xlgen.languages import Language
-from xlgen.registry import InputError, Registry
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, Registry
 
 # Longer pieces would weld whole clauses of scripts without spaces into one token.
 _LONGEST_PIECE = 12

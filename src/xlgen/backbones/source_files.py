@@ -9,8 +9,8 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import SENTENCEPIECE
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.heads import HEAD_FILE
-from xlgen.results.about import ABOUT, About
-from xlgen.results.digests import changes, digests
+from xlgen.runs.checkpoint_description import ABOUT, About
+from xlgen.runs.digests import changes, digests
 
 WEIGHTS = "model.safetensors"
 _WEIGHTS_INDEX = "model.safetensors.index.json"

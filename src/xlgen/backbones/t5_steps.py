@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from xlgen.backbones.steps import (
+from xlgen.kernels.decoder_steps import (
     DecoderStep,
     Memory,
     Pair,

@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
+from xlgen.core.registry import InputError
 from xlgen.data.markup import BYTE, token, without_unknown_tokens
-from xlgen.registry import InputError
 
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 _SENTINEL = re.compile(r"▁?(<extra_id_\d+>)")

@@ -25,7 +25,7 @@ from xlgen.cli import looking  # noqa: F401
 
 # isort: on
 from xlgen.cli.console import app, check_arguments, out, print_anything, say
-from xlgen.errors import DEBUG, debugging, describe
+from xlgen.core.errors import DEBUG, debugging, describe
 
 
 def main() -> None:

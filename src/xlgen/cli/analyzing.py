@@ -11,11 +11,11 @@ import typer
 
 from xlgen.cli.console import app, codes_of, err, out, show, status, yaml_option
 from xlgen.cli.dependent import Commands, excludes, needs
-from xlgen.outputs import check_no_run, check_writable
-from xlgen.registry import InputError
+from xlgen.core.outputs import check_no_run, check_writable
+from xlgen.core.registry import InputError
 
 if TYPE_CHECKING:
-    from xlgen.config import ParallelText
+    from xlgen.core.config import ParallelText
 
 TEXTS = (
     "Parallel text: a YAML file or mapping as `evaluation.xlrs` takes it, "
@@ -66,9 +66,9 @@ def cka(
 ) -> None:
     """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased;
     --biased for the plain formula)."""
-    from xlgen.analysis.representations import Settings, compare_languages, compare_models, compare_with_length
-    from xlgen.report import looking
-    from xlgen.training.comparing import represent
+    from xlgen.analysis.open_model import represent
+    from xlgen.analysis.similarity import Settings, compare_languages, compare_models, compare_with_length
+    from xlgen.report import analysis_tables
 
     check_out(folder)
     names = [first, *([second] if second else [])]
@@ -81,22 +81,22 @@ def cka(
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
     if second is None:
         between = between or [compare_languages(states[0], settings)]  # which says that one language is too few
-        show(looking.languages_table(between[0]))
+        show(analysis_tables.languages_table(between[0]))
     rows = [row for each in between for row in each.rows()]
     figures = {f"cka-languages-{number}.svg": each for number, each in enumerate(between, start=1)}
     models = compare_models(states[0], states[1], settings, relative_depth) if second else None
     if models:
-        show(looking.models_table(models))
+        show(analysis_tables.models_table(models))
         rows += models.rows()
     lengths = [compare_with_length(each, settings) for each in states]
-    show(looking.length_table(lengths))
+    show(analysis_tables.length_table(lengths))
     rows += [row for each in lengths for row in each.rows()]
     if folder:
         write(rows, folder / "cka.json")
         for name, each in figures.items():
-            say(looking.draw_languages(each, folder / name))
+            say(analysis_tables.draw_languages(each, folder / name))
         if models:
-            say(looking.draw_models(models, folder / "cka-models.svg"))
+            say(analysis_tables.draw_models(models, folder / "cka-models.svg"))
 
 
 @analyze.command(epilog="Example: xlgen analyze spectra pocket-mbart pocket-nllb --out spectra")
@@ -108,11 +108,11 @@ def spectra(
     ] = None,
 ) -> None:
     """Singular values of every weight: norm, distance, effective rank, and what changed, layer by layer."""
+    from xlgen.analysis.open_model import read_weights
     from xlgen.analysis.spectra import compared, missing_halves, spectra
-    from xlgen.report import looking
+    from xlgen.report import analysis_tables
     from xlgen.report.formats import to_csv, to_markdown
-    from xlgen.results.files import write_atomically
-    from xlgen.training.comparing import read_weights
+    from xlgen.runs.files import write_atomically
 
     check_out(folder)
     names = (base, *(others or ()))
@@ -129,14 +129,14 @@ def spectra(
             found = spectra(weights) if first is None else compared(weights, first)
         first = first or found
         rows += [each.row(name) for each in found]
-    show(looking.norms_table(rows))
-    show(looking.change_table(rows))
+    show(analysis_tables.norms_table(rows))
+    show(analysis_tables.change_table(rows))
     if folder:
         write(rows, folder / "spectra.json")
-        table = looking.spectra_table(rows)
+        table = analysis_tables.spectra_table(rows)
         for suffix, text in (("csv", to_csv(table)), ("md", to_markdown(table))):
             say(write_atomically(folder / f"spectra.{suffix}", text))
-        say(looking.draw_spectra(rows, folder / "spectra.svg"))
+        say(analysis_tables.draw_spectra(rows, folder / "spectra.svg"))
 
 
 @analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
@@ -156,7 +156,7 @@ def overlap(
     """Label overlap: how many parallel inputs have the same label in two languages, or words of it; and numbers."""
     from xlgen.analysis.overlap import label_overlap
     from xlgen.data.tasks import load_task
-    from xlgen.report.looking import overlap_table
+    from xlgen.report.analysis_tables import overlap_table
 
     check_out(folder)
     codes = codes_of(languages)
@@ -175,9 +175,9 @@ def correlation(
     folder: Annotated[Path | None, typer.Option("--out", help="Where correlation.json goes.")] = None,
 ) -> None:
     """Spearman's rank correlation of XLRS with the metric, over checkpoints and languages (* p < 0.05)."""
-    from xlgen.report.looking import correlation_table
-    from xlgen.results.rows import load
-    from xlgen.selection.correlation import xlrs_correlations
+    from xlgen.experiments.correlation import xlrs_correlations
+    from xlgen.report.analysis_tables import correlation_table
+    from xlgen.runs.rows import load
 
     check_out(folder)
     found = xlrs_correlations(load(runs), metric, by_run)
@@ -200,9 +200,9 @@ def prompts(
     folder: Annotated[Path | None, typer.Option("--out", help="Where prompts.json and prompts.svg go.")] = None,
 ) -> None:
     """Cosines of language prompts and their clusters, beside the languages' families and scripts (V, Figure 8)."""
+    from xlgen.analysis.open_model import read_prompts
     from xlgen.analysis.prompts import compare_prompts
     from xlgen.report import clusters
-    from xlgen.training.comparing import read_prompts
 
     check_out(folder)
     name = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
@@ -220,7 +220,7 @@ def prompts(
 
 def parallel_text(texts: str | None, sentences: int | None) -> ParallelText:
     """What --texts names, or the pocket world's validation stories."""
-    from xlgen.config import ParallelText, validate
+    from xlgen.core.config import ParallelText, validate
 
     found: Any = yaml_option(texts, "--texts") if texts else {}
     config = validate(ParallelText, found, "--texts")
@@ -247,7 +247,7 @@ def check_distinct(names: Sequence[str]) -> None:
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Every number, as JSON rows."""
-    from xlgen.results.rows import write_rows
+    from xlgen.runs.rows import write_rows
 
     say(write_rows([dict(row) for row in rows], path))
 

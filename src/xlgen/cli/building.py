@@ -38,8 +38,8 @@ def tokenizer(
 
     `xlgen train` then takes the folder as a backbone, with objectives on the same corpus (recipe pocket-mt5 shows how).
     """
-    from xlgen.overrides import parse_yaml, read_yaml
-    from xlgen.registry import InputError
+    from xlgen.core.registry import InputError
+    from xlgen.core.yaml_config import parse_yaml, read_yaml
 
     found = read_yaml(Path(corpus)) if Path(corpus).suffix in (".yaml", ".yml") else parse_yaml(corpus, "the corpus")
     if not isinstance(found, dict):

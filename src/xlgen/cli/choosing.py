@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xlgen.cli.console import app, out, say, show
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 @app.command(epilog="Example: xlgen choices runs/pocket-search")
@@ -20,7 +20,7 @@ def choices(
     """
     from xlgen.report.formats import to_terminal, write_tables
     from xlgen.report.halves import halves_tables, regret_note
-    from xlgen.results.rows import load
+    from xlgen.runs.rows import load
 
     tables = halves_tables(load(folder))
     if not tables:

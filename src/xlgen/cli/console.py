@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from xlgen.cli.dependent import Commands
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 app = Commands(
     name="xlgen",
@@ -136,6 +136,6 @@ def print_anything() -> None:
 
 def yaml_option(text: str, flag: str) -> Any:
     """The value of an option that takes YAML: a file's, by its ending, or ``text`` itself. Raises RecipeError."""
-    from xlgen.overrides import parse_yaml, read_yaml
+    from xlgen.core.yaml_config import parse_yaml, read_yaml
 
     return read_yaml(Path(text)) if Path(text).suffix in (".yaml", ".yml") else parse_yaml(text, flag)

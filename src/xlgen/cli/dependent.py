@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 Parameters = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])

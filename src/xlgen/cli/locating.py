@@ -22,7 +22,7 @@ from xlgen.cli.analyzing import (
 )
 from xlgen.cli.console import codes_of, finite, show, status
 from xlgen.cli.dependent import excludes, needs
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 _MODELS = f"{MODEL} Several are set side by side: before and after."
 _DEFAULT = "pocket-summaries"
@@ -52,13 +52,13 @@ def probe(
     folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
 ) -> None:
     """How well a linear classifier tells the language from the states of each layer, of encoder and decoder."""
+    from xlgen.analysis.collect_states import Chosen, states_of
+    from xlgen.analysis.open_model import represent
     from xlgen.analysis.probes import Settings
     from xlgen.analysis.probes import probe as probe_states
-    from xlgen.analysis.representations import Representations
+    from xlgen.analysis.similarity import Representations
     from xlgen.data.tasks import load_task
-    from xlgen.report import locating
-    from xlgen.training.comparing import represent
-    from xlgen.training.inside import Chosen, states_of
+    from xlgen.report import probe_figures
 
     check_out(folder)
     check_distinct(models)
@@ -85,10 +85,10 @@ def probe(
                 for part, states in parts.items()
                 for row in probe_states(states, part, Settings(l2, seed=seed)).rows()
             ]
-    show(locating.probe_table(rows))
+    show(probe_figures.probe_table(rows))
     if folder:
         write(rows, folder / "probe.json")
-        say(locating.draw_probes(rows, folder / "probe.svg"))
+        say(probe_figures.draw_probes(rows, folder / "probe.svg"))
 
 
 @analyze.command(epilog="Example: xlgen analyze lens pocket-mt5 --languages th,ar --examples 4 --steps 6 --out lens")
@@ -106,10 +106,10 @@ def lens(
     folder: Annotated[Path | None, typer.Option("--out", help="Where lens.json and the figures go.")] = None,
 ) -> None:
     """The decoder's logit lens: which language each layer is about to write, in its own text and in the reference."""
+    from xlgen.analysis.collect_states import Chosen, lenses
+    from xlgen.core.languages import Language
     from xlgen.data.tasks import load_task
-    from xlgen.languages import Language
-    from xlgen.report import locating
-    from xlgen.training.inside import Chosen, lenses
+    from xlgen.report import probe_figures
 
     check_out(folder)
     check_distinct(models)
@@ -120,16 +120,16 @@ def lens(
         with status(f"looking into {name}"):
             for found in lenses(name, chosen, Language.parse(source).code, steps, text):
                 rows += found.rows()
-    show(locating.lens_table(rows))
+    show(probe_figures.lens_table(rows))
     if folder:
         write(rows, folder / "lens.json")
-        say(locating.draw_layers(rows, folder / "lens.svg"))
+        say(probe_figures.draw_layers(rows, folder / "lens.svg"))
         for language, kind in dict.fromkeys((row["language"], row["text"]) for row in rows):
-            say(locating.draw_lens(rows, language, kind, folder / f"lens-{language}-{kind}.svg"))
+            say(probe_figures.draw_lens(rows, language, kind, folder / f"lens-{language}-{kind}.svg"))
 
 
 def _corpus(corpus: str | None) -> dict[str, Any] | None:
-    from xlgen.overrides import parse_yaml
+    from xlgen.core.yaml_config import parse_yaml
 
     found: Any = parse_yaml(corpus, "--corpus") if corpus else None
     if corpus and not isinstance(found, dict):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from xlgen.cli.console import app, out, plain, show
 from xlgen.cli.dependent import needs
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 @app.command("list", epilog="Example: xlgen list methods --backbone pocket-mt5")
@@ -22,8 +22,8 @@ def list_(
     ] = None,
 ) -> None:
     """What there is, one line each."""
-    from xlgen.listing import LISTS, kinds, methods_on
-    from xlgen.registry import nearest
+    from xlgen.cli.listing import LISTS, kinds, methods_on
+    from xlgen.core.registry import nearest
 
     if kind is not None and kind not in LISTS:
         raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
@@ -42,7 +42,7 @@ def list_(
 @app.command(epilog="Example: xlgen doctor")
 def doctor() -> None:
     """Versions, device, memory, optional parts present or not, and how to get them."""
-    from xlgen.doctor import findings
+    from xlgen.cli.doctor import findings
 
     table = Table("what", "found", "note")
     for row in findings():

@@ -9,8 +9,8 @@ import typer
 
 from xlgen.cli.console import app, say, show
 from xlgen.cli.dependent import needs
-from xlgen.outputs import check_no_run
-from xlgen.registry import InputError, nearest
+from xlgen.core.outputs import check_no_run
+from xlgen.core.registry import InputError, nearest
 
 _EXAMPLE = (
     "select run, avg(value) as score from figures "
@@ -32,8 +32,8 @@ def query(
     ] = None,
 ) -> None:
     """SQL (DuckDB) over the figures, training logs and predictions of runs."""
-    from xlgen.study import formats
-    from xlgen.study.found import find
+    from xlgen.experiments import formats
+    from xlgen.runs.run_discovery import find
 
     kind = format or (file.suffix.removeprefix(".") if file else "table")
     if kind not in formats.FORMATS:
@@ -46,7 +46,7 @@ def query(
         return
     if file is not None:
         check_no_run(file, "--out")
-    from xlgen.study.query import open_query
+    from xlgen.experiments.query import open_query
 
     with open_query(folder, sql, say) as result:
         if kind != "table":
@@ -59,8 +59,8 @@ def query(
 
 
 def _print_views() -> None:
-    from xlgen.study.formats import describe_views
-    from xlgen.study.views import FUNCTIONS, VIEWS
+    from xlgen.experiments.formats import describe_views
+    from xlgen.experiments.views import FUNCTIONS, VIEWS
 
     functions = [(name, "", what) for name, what in FUNCTIONS.items()]
     views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]

@@ -12,7 +12,7 @@ import typer
 
 from xlgen.cli.console import app, codes_of, out, say, show, status
 from xlgen.cli.dependent import excludes, needs
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 def _identifies(values: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from xlgen.cli.console import app, codes_of, err, out, say, show, yaml_option
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
 _LID = "Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file; default: the task's."
@@ -19,7 +19,7 @@ _PRECISION = "fp32 or bf16, which is faster where `xlgen doctor` says so and cha
 
 def _control(text: str | None) -> Any:
     """The control of the command line: YAML."""
-    from xlgen.overrides import parse_yaml
+    from xlgen.core.yaml_config import parse_yaml
 
     found = parse_yaml(text, "--control") if text else None
     if found is not None and not isinstance(found, (str, dict)):
@@ -29,7 +29,7 @@ def _control(text: str | None) -> Any:
 
 def _warn_of_slow(precision: str) -> None:
     """Say what ``precision`` costs where this machine emulates it."""
-    from xlgen.machine import slowdown
+    from xlgen.core.machine import slowdown
 
     if precision == "bf16" and (times := slowdown(precision)):
         err.print(f"--precision bf16: this machine multiplies {times:.0f} times slower in it than in fp32")
@@ -73,7 +73,7 @@ def evaluate(
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint, or predict labels, and score; of a backbone name, with the model as it is."""
-    from xlgen.config import Evaluation, validate
+    from xlgen.core.config import Evaluation, validate
     from xlgen.scoring import parse_options
 
     settings = {
@@ -90,9 +90,9 @@ def evaluate(
     }
     config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
     # Imported when the options are known to be right: PyTorch takes seconds.
-    from xlgen.training.progress import TerminalProgress
-    from xlgen.training.scored import evaluate_backbone, is_backbone
-    from xlgen.training.serving import evaluate_checkpoint
+    from xlgen.core.progress import TerminalProgress
+    from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+    from xlgen.evaluation.scored import evaluate_backbone, is_backbone
 
     _warn_of_slow(config.precision)
     say(f"reading inputs, and {checkpoint}")
@@ -136,12 +136,12 @@ def predict(
     ] = None,
 ) -> None:
     """Generate for one's own inputs, or tell their labels."""
-    from xlgen.config import Sampling, validate
-    from xlgen.overrides import parse_yaml
+    from xlgen.core.config import Sampling, validate
+    from xlgen.core.yaml_config import parse_yaml
 
     sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
     controlled = _control(control)
-    from xlgen.training.serving import predict_file
+    from xlgen.evaluation.checkpoint_inference import predict_file
 
     _warn_of_slow(precision)
     say(f"reading {checkpoint}")
@@ -160,7 +160,7 @@ def export(
     ] = 8,
 ) -> None:
     """Weights for elsewhere, checked for equal outputs."""
-    from xlgen.export.run import export as write
+    from xlgen.evaluation.export.run import export as write
 
     say(f"reading {checkpoint}, exporting and comparing outputs")
     found = write(checkpoint, to, folder, quantization, examples)

@@ -12,11 +12,11 @@ import typer
 
 from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
 from xlgen.cli.dependent import excludes, needs
-from xlgen.outputs import check_no_run, is_run
-from xlgen.registry import InputError
+from xlgen.core.outputs import check_no_run, is_run
+from xlgen.core.registry import InputError
 
 if TYPE_CHECKING:
-    from xlgen.study.mirror import Mirror
+    from xlgen.experiments.mirror import Mirror
 
 
 @app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
@@ -27,7 +27,7 @@ def quickstart(
     ] = 0,
 ) -> None:
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
-    from xlgen.study.quickstart import NAME, overrides_for
+    from xlgen.experiments.quickstart import NAME, overrides_for
 
     overrides = overrides_for(folder, lambda text: err.print(plain(text), highlight=False, soft_wrap=True))
     _study(NAME, folder, workers, overrides)
@@ -90,7 +90,7 @@ def check_study_folder(folder: Path) -> None:
 @contextmanager
 def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
     """The folder to work in, and what keeps it like the URL that was given."""
-    from xlgen.study.mirror import is_url, mirror_of
+    from xlgen.experiments.mirror import is_url, mirror_of
 
     if not is_url(place):
         yield Path(place), None
@@ -106,10 +106,10 @@ def _dry_run(
 ) -> None:
     from rich.table import Table
 
-    from xlgen.study.estimate import estimate
-    from xlgen.study.execute import lanes_for
-    from xlgen.study.lanes import threads_of
-    from xlgen.study.plan import load_study, only
+    from xlgen.experiments.estimate import estimate
+    from xlgen.experiments.execute import lanes_for
+    from xlgen.experiments.plan import load_study, only
+    from xlgen.experiments.worker_pool import threads_of
 
     planned = load_study(name, overrides)
     workers = workers or lanes_for(planned)
@@ -144,10 +144,10 @@ def _study(
     ray: str | None = None,
     mirror: Mirror | None = None,
 ) -> None:
-    from xlgen.study.budget import Budget
-    from xlgen.study.execute import execute, failures, lanes_for
-    from xlgen.study.plan import check_identifiers, load_study, only
-    from xlgen.study.search import search
+    from xlgen.experiments.budget import Budget
+    from xlgen.experiments.execute import execute, failures, lanes_for
+    from xlgen.experiments.plan import check_identifiers, load_study, only
+    from xlgen.experiments.search import search
 
     check_study_folder(folder)
     planned = load_study(name, overrides)
@@ -156,7 +156,7 @@ def _study(
         planned = only(planned, codes_of(runs, "--only"))
     budget = Budget(hours)
     if smoke:
-        from xlgen.study.smoke import run_smoke
+        from xlgen.experiments.smoke import run_smoke
 
         failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
     else:
@@ -164,7 +164,7 @@ def _study(
         if not ray:  # else the file is wanted on other machines
             check_identifiers(planned)
         if ray:
-            from xlgen.study.on_ray import executor
+            from xlgen.experiments.on_ray import executor
 
             run = executor(ray, mirror)
         if planned.search is not None:
@@ -208,7 +208,7 @@ def train(
     ] = 0,
 ) -> None:
     """One run: train, evaluate every target language, report."""
-    from xlgen.config import load_recipe
+    from xlgen.core.config import load_recipe
 
     config = load_recipe(recipe, overrides or ())
     if not smoke:  # which replaces tasks
@@ -221,18 +221,18 @@ def train(
         check_study_folder(folder)
     # What can be refused without PyTorch has been: importing it takes seconds.
     say("loading libraries")
-    from xlgen.training.progress import TerminalProgress
+    from xlgen.core.progress import TerminalProgress
     from xlgen.training.run import train as run
 
     if smoke:
-        from xlgen.study.smoke import smoke_recipe, stand_in_identifiers
+        from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers
 
         for text in stand_in_identifiers([config]):
             err.print(text, highlight=False)
         config = smoke_recipe(config)
     if auto:
+        from xlgen.experiments.auto import auto as decide
         from xlgen.report.decision import write_decision
-        from xlgen.study.auto import auto as decide
 
         decision = decide(config, folder, workers or os.cpu_count() or 1, err, hours)
         _report(folder)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from xlgen.config_texts import rates_fault
+from xlgen.core.config_texts import rates_fault
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
 

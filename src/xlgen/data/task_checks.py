@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlgen.core.registry import InputError, nearest
 from xlgen.data.templates import FIELD, FORMS
 from xlgen.metrics.score import ALWAYS, choose, with_standing
-from xlgen.registry import InputError, nearest
 
 if TYPE_CHECKING:
     from xlgen.data.tasks import TaskConfig

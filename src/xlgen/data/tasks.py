@@ -13,19 +13,19 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xlgen.config import Config, Stage, validate
-from xlgen.config_base import MOST_TOKENS
+from xlgen.core.config import Config, Stage, validate
+from xlgen.core.config_base import MOST_TOKENS
+from xlgen.core.languages import Language, distinct
+from xlgen.core.registry import InputError
+from xlgen.core.shipped import find_task
+from xlgen.core.yaml_config import read_yaml
 from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.readers import DataError, Reader, build_reader
 from xlgen.data.task_checks import check_task
 from xlgen.data.templates import FIELD, field, fill, is_blank_source, labels, written
-from xlgen.languages import Language, distinct
 from xlgen.metrics.options import FILES, located
 from xlgen.metrics.subset import subset
-from xlgen.overrides import read_yaml
-from xlgen.registry import InputError
-from xlgen.shipped import find_task
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 

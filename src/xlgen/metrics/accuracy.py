@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
 from xlgen.metrics.case import has_dotless_i, one_dot
 from xlgen.metrics.normalization import fold_case

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.registry import Registry
+from xlgen.core.registry import Registry
 
 Prepared = TypeVar("Prepared")
 Scores: TypeAlias = NDArray[np.float64]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.bounds import COUNT, Within
-from xlgen.registry import InputError
 
 
 @plugins.register("bertscore")

@@ -7,11 +7,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
-from xlgen.registry import InputError, nearest
 
 # As sacreBLEU chooses where it knows the target language.
 _BY_LANGUAGE = {"zh": "zh", "zh-Hant": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}

@@ -6,7 +6,7 @@ import dataclasses
 from functools import cache
 from typing import Any, get_type_hints
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 @dataclasses.dataclass(frozen=True)

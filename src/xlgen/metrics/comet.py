@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.bounds import COUNT
-from xlgen.registry import InputError
 
 _MISSING = (
     "comet needs the package unbabel-comet. Its release 2.2.7 asks for numpy<2 and transformers<5, older than xlgen can"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xlgen.languages import Language, UnknownLanguageError
+from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.metrics.base import Example, Figure, NamingMetric, Scores, plugins
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Scores
-from xlgen.registry import InputError
 
 # The last statistic of an example is its number of references, which the signature names.
 _REFERENCES = -1

@@ -25,7 +25,7 @@ from functools import cache
 
 import regex
 
-from xlgen.languages import Language, all_languages
+from xlgen.core.languages import Language, all_languages
 from xlgen.metrics.lid import LanguageIdentifier
 from xlgen.metrics.masking import FILLER, mask
 from xlgen.metrics.near_languages import near, of_one_branch

@@ -28,12 +28,12 @@ from typing import ClassVar
 import numpy as np
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.lid import SMALL, load
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.words import Segmenter, Splitter, unicode_chars
-from xlgen.registry import InputError
 
 FAILS, LINES_PASS, PASSES = 0.0, 0.5, 1.0
 """How far an output gets: not by lines, by lines alone, by lines and words."""

@@ -9,10 +9,10 @@ import numpy as np
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cpdist
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.ragged import Flags, Ints, Ragged, positions, starts_of
 from xlgen.metrics.sentence_pairs import SentenceTokens, on_union
 from xlgen.metrics.shared_tokens import Slots
-from xlgen.registry import InputError
 
 # Cells (reference's sentences times predicted tokens) that are compared at once: 8 bytes each, in a few arrays.
 _CELLS = 1_000_000

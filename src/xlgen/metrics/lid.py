@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.identifiers.base import Identifier, Model, identifiers
 from xlgen.metrics.identifiers.fasttext_file import SMALL, from_file
-from xlgen.registry import InputError, nearest
 
 __all__ = ["SMALL", "LanguageIdentifier", "load", "names"]
 

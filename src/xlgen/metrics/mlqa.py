@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
 from xlgen.metrics.case import has_dotless_i, one_dot
 from xlgen.metrics.normalization import Normalization, normalizer, signed

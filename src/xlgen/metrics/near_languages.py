@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 
 # Codes of the table of languages, and labels of lid.176 that are not in it (``sh``). Chosen from human text of 190
 # languages, where lid.176.ftz gives 0.8 or more to the neighbour (docs/language-identification.md).

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias, get_args
 
 import regex
 
-from xlgen.registry import InputError, nearest
+from xlgen.core.registry import InputError, nearest
 
 Normalization: TypeAlias = Literal["none", "nfc", "nfkc", "nmt_nfkc"]
 """Named forms: the text as it is, Unicode's NFC or NFKC, or SentencePiece's ``nmt_nfkc``."""

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from xlgen.core.registry import InputError, UnknownNameError, nearest
 from xlgen.metrics.base import Metric, NamingMetric, plugins
 from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.lid import load
-from xlgen.registry import InputError, UnknownNameError, nearest
 
 MetricSpec: TypeAlias = str | Mapping[str, Any] | Metric
 """``rougeL``, ``{"name": "rouge", "use_stemmer": True}`` or ``Rouge(use_stemmer=True)``."""

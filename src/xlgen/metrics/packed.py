@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Scores
-from xlgen.registry import InputError
 
 COUNTS, _BITS = 3, 17
 LARGEST = 2**_BITS - 1

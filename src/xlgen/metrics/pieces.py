@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
-from xlgen.registry import InputError
 
 # What a folder or a hub repository may keep its vocabulary in, best first.
 _FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")

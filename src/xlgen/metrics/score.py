@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from xlgen import __version__
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.bounds import check_bounds

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.scripts import share_in_script
 

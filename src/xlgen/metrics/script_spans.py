@@ -8,7 +8,7 @@ from itertools import groupby
 
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.function_words import FUNCTION_WORD, IN_TITLE
 from xlgen.metrics.scripts import han_variant, is_unknown_to_japanese, letter_patterns
 from xlgen.metrics.unspaced import UNSPACED

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 
 
 @dataclass(frozen=True)

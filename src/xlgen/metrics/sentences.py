@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias, get_args
 
 import regex
 
-from xlgen.languages import Language
-from xlgen.registry import InputError, nearest
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, nearest
 
 SentenceRule: TypeAlias = Literal["newline", "marks", "t5"]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.base import Example, Figure, Scores, plugins
 from xlgen.metrics.lid import SMALL, load
 from xlgen.metrics.short_text import RULE, ShortText, verdicts

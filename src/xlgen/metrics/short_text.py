@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import regex
 
-from xlgen.languages import Language, all_languages
+from xlgen.core.languages import Language, all_languages
 from xlgen.metrics.acronyms import is_acronym
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import (

@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import UnknownNameError, nearest
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import SMALL, load
-from xlgen.registry import UnknownNameError, nearest
 
 
 @dataclass(frozen=True)

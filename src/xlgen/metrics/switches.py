@@ -27,7 +27,7 @@ from typing import TypeAlias
 
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.function_words import FUNCTION_WORD, ONLY_ENGLISH
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.masking import FILLER, mask

@@ -14,13 +14,13 @@ from typing import Literal, TypeAlias, get_args
 
 import regex
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.case import has_dotless_i, lower_case
 from xlgen.metrics.english import english_numbers, english_words
 from xlgen.metrics.ragged import Ragged, numbered
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.unspaced import UNSPACED
-from xlgen.registry import InputError, nearest
 
 _LETTER = r"[\p{L}\p{N}]"
 # Combining marks are the vowels of Hindi, Thai and Arabic: they belong to the letter before them. A joiner counts only

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.acronyms import is_acronym
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import ENOUGH, ENOUGH_OF_BRANCH, prepared

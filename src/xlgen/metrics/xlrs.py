@@ -23,7 +23,7 @@ def definition(signature: str) -> tuple[str, ...]:
 @plugins.register("xlrs")
 @dataclass(frozen=True)
 class Xlrs:
-    """The cosine that evaluation found (``xlgen.analysis.xlrs``); NaN for an input of which it knows no translation.
+    """The cosine of ``xlgen.representations.xlrs``; NaN for an input without a known translation.
 
     Neither direction is better by itself: it rises with transfer where outputs do not depend on the language, and
     with answers in the wrong language where they do (L, Table 4).

@@ -11,13 +11,13 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from xlgen.analysis.representations import BetweenLanguages, BetweenModels, WithLength
-from xlgen.registry import InputError
-from xlgen.report import clusters, locating, looking
+from xlgen.analysis.similarity import BetweenLanguages, BetweenModels, WithLength
+from xlgen.core.registry import InputError
+from xlgen.report import analysis_tables, clusters, probe_figures
 from xlgen.report.drawing import Plot, within_a_page
 from xlgen.report.svg import read_drawing
 from xlgen.report.tables import Cell, Column, Table
-from xlgen.results.analyses import read_analysis
+from xlgen.runs.analyses import read_analysis
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,16 +32,18 @@ def _by_model(rows: Rows) -> list[Rows]:
 
 
 _TABLES: Mapping[str, Callable[[Rows], Sequence[RichTable]]] = {
-    "cka-models": lambda rows: [looking.models_table(BetweenModels.of(rows))],
-    "cka-languages": lambda rows: [looking.languages_table(BetweenLanguages.of(own)) for own in _by_model(rows)],
-    "cka-length": lambda rows: [looking.length_table([WithLength.of(own) for own in _by_model(rows)])],
-    "spectra": lambda rows: [looking.norms_table(rows), looking.change_table(rows)],
-    "overlap": lambda rows: [looking.overlap_table(rows)],
-    "correlation": lambda rows: [looking.correlation_table(rows)],
+    "cka-models": lambda rows: [analysis_tables.models_table(BetweenModels.of(rows))],
+    "cka-languages": lambda rows: [
+        analysis_tables.languages_table(BetweenLanguages.of(own)) for own in _by_model(rows)
+    ],
+    "cka-length": lambda rows: [analysis_tables.length_table([WithLength.of(own) for own in _by_model(rows)])],
+    "spectra": lambda rows: [analysis_tables.norms_table(rows), analysis_tables.change_table(rows)],
+    "overlap": lambda rows: [analysis_tables.overlap_table(rows)],
+    "correlation": lambda rows: [analysis_tables.correlation_table(rows)],
     "prompts": lambda rows: [clusters.prompts_table(rows)],
     "prompts-contrast": lambda rows: [clusters.contrasts_table(rows)],
-    "probe": lambda rows: [locating.probe_table(rows)],
-    "lens": lambda rows: [locating.lens_table(rows)],
+    "probe": lambda rows: [probe_figures.probe_table(rows)],
+    "lens": lambda rows: [probe_figures.lens_table(rows)],
 }
 """By what a row calls its analysis: the tables of the command line."""
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from rich.table import Table as RichTable
 
 from xlgen.report.analyses import FOLDER, read_analyses
-from xlgen.report.beside import beside_table, protocol_table
 from xlgen.report.choices import choice_tables
 from xlgen.report.faults import faults_table
 from xlgen.report.formats import to_terminal, write_tables
 from xlgen.report.page import render
+from xlgen.report.published_comparison import beside_table, protocol_table
 from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import all_tables, verdict_table, without_repetition
-from xlgen.results import rows
-from xlgen.results.files import write_atomically
-from xlgen.results.runs import NoFigureError
+from xlgen.runs import rows
+from xlgen.runs.files import write_atomically
+from xlgen.runs.runs import NoFigureError
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xlgen.experiments.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
+from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
 from xlgen.report.translated import translated_table
-from xlgen.results.rows import MEAN, Results
-from xlgen.results.runs import Run, labels, rate_text
-from xlgen.selection.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
-from xlgen.selection.criteria import best_step, build_criterion, unlabelled
+from xlgen.runs.rows import MEAN, Results
+from xlgen.runs.runs import Run, labels, rate_text
 
 NAMES = {
     "source": "source language",

@@ -16,10 +16,10 @@ from rich.table import Column, Table
 from scipy.cluster.hierarchy import dendrogram
 
 from xlgen.analysis.prompts import Clusters, labels_of
+from xlgen.report.analysis_tables import narrow_table
 from xlgen.report.heatmaps import STYLE, add_scale, cells, save
-from xlgen.report.looking import narrow_table
 from xlgen.report.tables import language_name
-from xlgen.results.runs import short_backbone
+from xlgen.runs.runs import short_backbone
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
 from xlgen.report.groups import Line, settings, settle
 from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
-from xlgen.results.rows import Results
-from xlgen.results.runs import short_backbone
+from xlgen.runs.rows import Results
+from xlgen.runs.runs import short_backbone
 
 CHOSEN = (
     "Each at the rate and the evaluation that target labels choose, seed by seed: the mean over seeds, with the "

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, to_svg
 from xlgen.report.groups import Line, is_large, lines
 from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
-from xlgen.results.rows import MEAN, Results, mean
+from xlgen.runs.rows import MEAN, Results, mean
 
 Point: TypeAlias = tuple[int, float, float, float]
 """A step, the mean over seeds, the lowest and the highest of them."""

@@ -9,15 +9,15 @@ from typing import Any
 import yaml
 
 from xlgen import __version__
-from xlgen.languages import Language
+from xlgen.core.languages import Language
+from xlgen.experiments.auto import Decision
+from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
 from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
 from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, language_name, metric_name, relative
-from xlgen.results.files import CHOSEN, write_atomically
-from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, rate_text
-from xlgen.selection.criteria import best_step, build_criterion, unlabelled
-from xlgen.study.auto import Decision
+from xlgen.runs.files import CHOSEN, write_atomically
+from xlgen.runs.rows import Results, mean
+from xlgen.runs.runs import Run, rate_text
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
 _RATE = (

@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xlgen.results.runs import Run
+from xlgen.runs.runs import Run
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from xlgen.report.drawing import INK, Plot, draw_figure, latin, or_nan, to_svg
 from xlgen.report.groups import Line, is_large, lines
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name
-from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels
+from xlgen.runs.rows import Results, mean
+from xlgen.runs.runs import Run, labels
 
 WRONG, EMPTY = "wrong_language_rate", "empty_rate"
 NAMES = {

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich import table as rich_table
 from rich.text import Text
 
+from xlgen.core.untrusted import file_name, safe_join
 from xlgen.report.tables import Cell, Column, Table
-from xlgen.results.files import write_atomically
-from xlgen.untrusted import file_name, safe_join
+from xlgen.runs.files import write_atomically
 
 # What a grade looks like without colour, and in the terminal.
 MARKS = {"good": "✓", "fair": "!", "poor": "✗"}

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xlgen.results.files import finite
-from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels, short_backbone
-from xlgen.selection.choices import ORACLE
-from xlgen.selection.criteria import best_step, build_criterion
+from xlgen.experiments.choices import ORACLE
+from xlgen.experiments.criteria import best_step, build_criterion
+from xlgen.runs.files import finite
+from xlgen.runs.rows import Results, mean
+from xlgen.runs.runs import Run, labels, short_backbone
 
 MANY = 12
 """Beyond so many runs a plot shows settings instead of runs."""

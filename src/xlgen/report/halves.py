@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from xlgen.experiments.choices import CRITERIA, Chosen, searches
+from xlgen.experiments.criteria import unlabelled
+from xlgen.experiments.two_fold_selection import Halves, checkpoints_on_halves, halves, rates_on_halves
 from xlgen.report.choices import NAMES, NO_REGRET, chosen_table
 from xlgen.report.tables import Cell, Column, Table
-from xlgen.results.rows import Results, mean
-from xlgen.results.runs import Run, labels
-from xlgen.selection.choices import CRITERIA, Chosen, searches
-from xlgen.selection.criteria import unlabelled
-from xlgen.selection.halves import Halves, checkpoints_on_halves, halves, rates_on_halves
+from xlgen.runs.rows import Results, mean
+from xlgen.runs.runs import Run, labels
 
 
 def halves_tables(results: Results) -> list[Table]:

@@ -16,8 +16,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xlgen.registry import InputError
-from xlgen.results.files import write_atomically
+from xlgen.core.registry import InputError
+from xlgen.runs.files import write_atomically
 
 _CELL = 0.34
 """Inches."""

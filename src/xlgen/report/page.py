@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from xlgen import __version__
 from xlgen.report.analyses import Analysis
-from xlgen.report.beside import beside_table, parts, protocol_table
 from xlgen.report.choices import NO_REGRET, choice_tables
 from xlgen.report.drawing import Palette, Plot
 from xlgen.report.faults import faults_table
 from xlgen.report.formats import MARKS
 from xlgen.report.groups import is_large, settings
 from xlgen.report.plots import all_plots
+from xlgen.report.published_comparison import beside_table, parts, protocol_table
 from xlgen.report.samples import FAULTS, PER_PAGE, RunSamples, best_run, choose_samples, identifier
 from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import (
@@ -33,8 +33,8 @@ from xlgen.report.tables import (
     verdict_table,
     without_repetition,
 )
-from xlgen.results.rows import MEAN, Results
-from xlgen.results.runs import labels
+from xlgen.runs.rows import MEAN, Results
+from xlgen.runs.runs import labels
 
 # How the headline goes on after the best run's score.
 _VERDICTS = {

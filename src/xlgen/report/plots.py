@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from xlgen.report.ablation_plots import by_settings, by_size, learning_rates
 from xlgen.report.comparison import comparisons
 from xlgen.report.curves import ascii_curves, curves, languages_curves, length_curves, rate_curves, xlrs_curves
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
 from xlgen.report.faults import faults
 from xlgen.report.groups import is_large, lines, settle
 from xlgen.report.tables import language_name
-from xlgen.report.varied import by_settings, by_size, learning_rates
-from xlgen.results.rows import Results
+from xlgen.runs.rows import Results
 
 __all__ = ["Palette", "Plot", "all_plots"]
 

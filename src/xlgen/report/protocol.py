@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xlgen.published import Cell, Paper
-from xlgen.published.names import published_task
-from xlgen.published.schema import Fact
-from xlgen.results.files import finite
-from xlgen.results.runs import Run, rate_text
-from xlgen.selection.as_published import Reported, rule_of
+from xlgen.experiments.as_published import Reported, rule_of
+from xlgen.experiments.published import Cell, Paper
+from xlgen.experiments.published.names import published_task
+from xlgen.experiments.published.schema import Fact
+from xlgen.runs.files import finite
+from xlgen.runs.runs import Run, rate_text
 
 NOT_SAID = "not said"
 UNKNOWN = "not known"

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xlgen.languages import Language, UnknownLanguageError
+from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import safe_join
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import UNKNOWN, Findings, find, findings, without_identification
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
 from xlgen.metrics.switches import Span, switches
-from xlgen.registry import InputError
 from xlgen.report.tables import LANGUAGE_RATE, language_name
-from xlgen.results.records import read_predictions
-from xlgen.results.rows import MEAN, Results
-from xlgen.results.runs import Run
-from xlgen.untrusted import safe_join
+from xlgen.runs.records import read_predictions
+from xlgen.runs.rows import MEAN, Results
+from xlgen.runs.runs import Run
 
 PER_LANGUAGE, _LEAST = 20, 5
 """Predictions of one language of one run, at most, and how many there are at least however many runs there are."""

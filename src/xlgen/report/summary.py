@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from xlgen.experiments.choices import Chosen, checkpoint_choices, rate_choices, searches
 from xlgen.report.choices import NAMES, several_checkpoints
 from xlgen.report.groups import Line, settings, settle
 from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, grade, metric_name
-from xlgen.results.rows import Results
-from xlgen.results.runs import rate_text
-from xlgen.selection.choices import Chosen, checkpoint_choices, rate_choices, searches
+from xlgen.runs.rows import Results
+from xlgen.runs.runs import rate_text
 
 
 def methods_table(results: Results) -> Table:

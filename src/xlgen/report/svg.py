@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from xlgen.registry import InputError
-from xlgen.untrusted import read_text
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import read_text
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _ELEMENTS = (

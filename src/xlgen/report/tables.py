@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xlgen.languages import Language, UnknownLanguageError
+from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
-from xlgen.results.files import finite
-from xlgen.results.rows import MEAN, Results, Row
-from xlgen.results.runs import Run, labels, rate_text
+from xlgen.runs.files import finite
+from xlgen.runs.rows import MEAN, Results, Row
+from xlgen.runs.runs import Run, labels, rate_text
 
 LANGUAGE_RATE = "correct_language_rate"
 REFERENCE_RATE = "reference_language_rate"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xlgen.experiments.choices import searches
 from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
-from xlgen.results.rows import MEAN, Results
-from xlgen.results.runs import Run, labels, rate_text
-from xlgen.selection.choices import searches
+from xlgen.runs.rows import MEAN, Results
+from xlgen.runs.runs import Run, labels, rate_text
 
 BASELINE = "translate-outputs"
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from xlgen.core.registry import InputError
+from xlgen.core.yaml_config import parse_yaml
 from xlgen.metrics.lid import SMALL, load
 from xlgen.metrics.options import MetricOptions, MetricSpec
 from xlgen.metrics.subset import subset as subset_called
-from xlgen.overrides import parse_yaml
-from xlgen.registry import InputError
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
 from xlgen.scoring.files import Kind, Record, check_separator

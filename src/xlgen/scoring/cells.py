@@ -6,7 +6,7 @@ import json
 
 import regex
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
 from xlgen.scoring.files import describe
 
 # What lists of texts are made of, as Python, pandas, NumPy and JSON write them: brackets, texts in quotation marks,

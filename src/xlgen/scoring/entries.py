@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from xlgen.languages import Language, UnknownLanguageError
+from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
-from xlgen.registry import InputError
 from xlgen.scoring.cells import optional_text, references_of, text_of
 from xlgen.scoring.files import describe
 from xlgen.scoring.reasons import truncation

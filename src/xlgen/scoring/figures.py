@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Figure, Scores
 from xlgen.metrics.score import signature, summarize
 from xlgen.metrics.significance import Difference, paired_bootstrap
 from xlgen.metrics.subset import Subset
-from xlgen.registry import InputError
 from xlgen.scoring.pairing import Pairs, pair_rows
 from xlgen.scoring.stream import Collected
 

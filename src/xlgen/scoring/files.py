@@ -11,16 +11,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from xlgen.delimited import (
-    LONGEST,
-    NOT_GZIP,
-    looks_quoted,
-    numbered_lines,
-    open_bytes,
-    read_delimited,
-    suffix_of,
-)
-from xlgen.registry import InputError
+from xlgen.core.delimited import LONGEST, NOT_GZIP, looks_quoted, numbered_lines, open_bytes, read_delimited, suffix_of
+from xlgen.core.registry import InputError
 
 Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
 Record: TypeAlias = tuple[str, dict[str, Any] | InputError]

@@ -10,9 +10,9 @@ from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
 
-from xlgen.registry import InputError
+from xlgen.core.registry import InputError
+from xlgen.core.squad_format import Question, questions
 from xlgen.scoring.files import Kind, Record, describe, file_kind, open_file, read_lines, read_records
-from xlgen.squad_format import Question, questions
 
 _END = None
 _SHOWN = 60

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
+from xlgen.core.outputs import check_output, replacing
+from xlgen.core.registry import InputError
 from xlgen.metrics.faults import find, findings
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.options import FILES, MetricOptions
 from xlgen.metrics.subset import subset as subset_called
-from xlgen.outputs import check_output, replacing
-from xlgen.registry import InputError
 from xlgen.scoring import score_records
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.registry import InputError
 from xlgen.metrics.base import Figure, Metric, Scores
 from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
-from xlgen.registry import InputError
 from xlgen.scoring.entries import Entry, language_of, parse_entry
 from xlgen.scoring.files import Record
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.source_files import check_backbone
-from xlgen.config import Recipe, Stage
+from xlgen.core.config import Recipe, Stage
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import Task, build_task
-from xlgen.registry import InputError
-from xlgen.results.about import ABOUT, About
+from xlgen.runs.checkpoint_description import ABOUT, About
 
 _DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
 """What training depends on. Paths may be others: a run or its data may have moved; ``cleanup`` is of evaluation."""

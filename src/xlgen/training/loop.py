@@ -15,13 +15,13 @@ from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import IGNORED, Backbone
-from xlgen.backbones.gradients import clip_norm, direct_gradients, release
 from xlgen.backbones.heads import head_loss
-from xlgen.config import Training
+from xlgen.core.config import Training
+from xlgen.core.registry import RunEndedError
 from xlgen.data.batches import padding_share
 from xlgen.data.examples import EncodedExample
-from xlgen.registry import RunEndedError
-from xlgen.training.cross_entropy import loss_in_the_head
+from xlgen.kernels.cross_entropy import loss_in_the_head
+from xlgen.kernels.embedding_gradients import clip_norm, direct_gradients, release
 from xlgen.training.optimizer import set_learning_rate
 
 

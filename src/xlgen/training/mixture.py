@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Recipe, Stage, Unlabelled, validate
+from xlgen.core.config import Recipe, Stage, Unlabelled, validate
+from xlgen.core.languages import Language
+from xlgen.core.progress import SILENT, Progress
+from xlgen.core.registry import InputError
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample, Record
 from xlgen.data.objectives import Objective, Passage, objectives
 from xlgen.data.readers import UNLABELLED, DataError, Reader, build_reader
 from xlgen.data.tasks import Task, interleave
 from xlgen.data.templates import field
-from xlgen.languages import Language
-from xlgen.registry import InputError
-from xlgen.training.coverage import Coverage, measure, measure_examples
-from xlgen.training.progress import SILENT, Progress
+from xlgen.evaluation.coverage import Coverage, measure, measure_examples
 from xlgen.training.translate_train import translated
 
 log = logging.getLogger(__name__)

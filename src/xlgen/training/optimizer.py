@@ -9,8 +9,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from xlgen.config import Plateau, Training
-from xlgen.registry import InputError
+from xlgen.core.config import Plateau, Training
+from xlgen.core.registry import InputError
 
 
 def learning_rate_factor(step: int, training: Training) -> float:

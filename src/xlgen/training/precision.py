@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlgen.config import Recipe, validate
-from xlgen.machine import faster_precision, slowdown
-from xlgen.registry import InputError
-from xlgen.training.folder import recipe_in
+from xlgen.core.config import Recipe, validate
+from xlgen.core.machine import faster_precision, slowdown
+from xlgen.core.registry import InputError
+from xlgen.runs.folder import recipe_in
 
 
 def is_open(recipe: Recipe) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from xlgen.config import Stage
+from xlgen.adaptation import checkpoints as store
+from xlgen.adaptation.checkpoints import step_of
+from xlgen.core.config import Stage
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import Task
-from xlgen.languages import Language
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
-from xlgen.training.checkpoints import step_of
-from xlgen.training.tracking import read_events
+from xlgen.runs.event_log import read_events
 
 _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 """Language -> step -> value."""
@@ -47,7 +47,7 @@ def best_on_source(run: Path) -> Path:
 def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Path]) -> set[int]:
     """The steps of ``saved`` checkpoints that the stage's ``keep_best`` asks for, by the evaluations in ``log``.
 
-    Ties go to the later step, as in :func:`xlgen.selection.as_published.reported`, which reads the same log.
+    Ties go to the later step, as in :func:`xlgen.experiments.as_published.reported`, which reads the same log.
     """
     steps = {step_of(path) for path in saved}
     keep = {*stage.training.keep_best, *(["source"] if stage.training.next_from == "best" else [])}

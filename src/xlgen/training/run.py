@@ -15,29 +15,29 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
 from xlgen import __version__
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
-from xlgen.config import Recipe, Stage
+from xlgen.core.config import Recipe, Stage
+from xlgen.core.outputs import undone_after_errors
+from xlgen.core.progress import NoProgress, Progress
+from xlgen.core.registry import InputError
 from xlgen.data.tasks import Task, task_of_stage
-from xlgen.outputs import undone_after_errors
-from xlgen.registry import InputError
-from xlgen.training import checkpoints as store
+from xlgen.evaluation.checks import check_plateau, check_scoring
+from xlgen.evaluation.evaluate import control_of
+from xlgen.evaluation.head_inference import check_stages
+from xlgen.evaluation.xlrs_tracking import check_parallel
+from xlgen.runs.event_log import write_atomically
+from xlgen.runs.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
 from xlgen.training.baselines import build_baseline, run_baseline
-from xlgen.training.checking import check_plateau, check_scoring
-from xlgen.training.evaluation import control_of
-from xlgen.training.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
-from xlgen.training.labels import check_stages
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.mixture import chosen
-from xlgen.training.parallel import check_parallel
 from xlgen.training.penalties import build_penalty
 from xlgen.training.precision import decide, slow_precision
-from xlgen.training.progress import NoProgress, Progress
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
 from xlgen.training.trackers import Watch, check_trackers
-from xlgen.training.tracking import write_atomically
 from xlgen.training.translate_train import targets_of
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 
 from xlgen.backbones import loading
 from xlgen.backbones.skeletons import Shape, build
+from xlgen.core.languages import Language
+from xlgen.core.outputs import check_new_folder, new_folder
+from xlgen.core.registry import InputError
 from xlgen.data.readers import UNLABELLED, DataError, build_reader
-from xlgen.languages import Language
-from xlgen.outputs import check_new_folder, new_folder
-from xlgen.registry import InputError
 
 # Texts of each language whose tokens are counted.
 _MEASURED = 1_000

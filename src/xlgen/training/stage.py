@@ -13,36 +13,36 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.optim import Optimizer
 
+from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method, build_method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.heads import head_of
-from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
-from xlgen.config import Recipe, Stage
+from xlgen.core.config import Recipe, Stage
+from xlgen.core.interrupt import stop_signal
+from xlgen.core.languages import Language
+from xlgen.core.progress import TRAINING, Progress
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
 from xlgen.data.prefetch import Prefetched, prefetched
 from xlgen.data.tasks import Task
-from xlgen.languages import Language
+from xlgen.evaluation.coverage import Coverage, measure_examples, report_coverage
+from xlgen.evaluation.evaluate import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
+from xlgen.kernels.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.metrics.score import Row
-from xlgen.training import checkpoints as store
+from xlgen.runs.event_log import Tracker
+from xlgen.runs.folder import RunFolder
 from xlgen.training.agreement import about_of, check_resumable, init_of
-from xlgen.training.coverage import Coverage, measure_examples, report_coverage
-from xlgen.training.evaluation import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
-from xlgen.training.folder import RunFolder
-from xlgen.training.interrupt import stop_signal
 from xlgen.training.loop import StepResult, TrainingDivergedError, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
 from xlgen.training.pace import Pace
-from xlgen.training.parallel import ParallelTexts, read_parallel
 from xlgen.training.penalties import Penalty, build_penalty
-from xlgen.training.progress import TRAINING, Progress
 from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.step_end import StepEnd, until_stopped
 from xlgen.training.trackers import Watch
-from xlgen.training.tracking import Tracker
 
 # Batches that are made ahead for an accelerator: more than a window of examples gives, which is made at once.
 _AHEAD = 256

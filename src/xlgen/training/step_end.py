@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NoReturn
 import torch
 from torch.optim import Optimizer
 
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.interrupt import InterruptedRunError
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import Prefetched
-from xlgen.training import checkpoints as store
-from xlgen.training.interrupt import InterruptedRunError
 from xlgen.training.retention import tidy
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
 
-from xlgen.config import Recipe
-from xlgen.registry import InputError
-from xlgen.training.tracking import Tell, write_atomically
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
+from xlgen.runs.event_log import Tell, write_atomically
 
 PROJECT = "xlgen"
 """The project of Weights & Biases and the experiment of MLflow, where their own variables name none."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
-from xlgen.config import Stage, TranslateTrain
+from xlgen.core.config import Stage, TranslateTrain
+from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, interleave
-from xlgen.generation.translation import Translator
-from xlgen.languages import Language
-from xlgen.training.tracking import write_atomically
+from xlgen.decoding.translation import Translator
+from xlgen.runs.event_log import write_atomically
 
 _FILE = "translated.jsonl"
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
 from xlgen.data.objectives import Passage, objectives
-from xlgen.registry import InputError
-from xlgen.study.plan import load_study
+from xlgen.experiments.plan import load_study
 from xlgen.training.mixture import build_stream
 
 ANY_TOKENS = (

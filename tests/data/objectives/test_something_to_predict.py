@@ -9,7 +9,7 @@ import pytest
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.config import Recipe
+from xlgen.core.config import Recipe
 from xlgen.data.objectives import Passage, objectives
 from xlgen.pocket import world
 from xlgen.training.mixture import build_stream

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from xlgen.core.registry import InputError
 from xlgen.data.objectives import Passage, objectives
-from xlgen.registry import InputError
 
 KIND = objectives.get("translation")
 

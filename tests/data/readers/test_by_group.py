@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
+from xlgen.core.registry import InputError
 from xlgen.data.near_duplicates import near_duplicates
 from xlgen.data.readers import DataError
 from xlgen.data.readers.by_group import ByGroupOptions, ByGroupReader
 from xlgen.data.tasks import load_task
-from xlgen.registry import InputError
 
 SPLITS = ("train", "validation", "test")
 

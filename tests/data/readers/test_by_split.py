@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
+from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
 from xlgen.data.readers.by_split import BySplitOptions, BySplitReader
-from xlgen.registry import InputError
 
 READERS = {
     "train": {"name": "jsonl", "path": "english.jsonl"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import CsvReader, FileOptions, LinesReader
 from xlgen.data.tasks import load_task

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
+from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.readers.hub import HubOptions, HubReader
-from xlgen.overrides import RecipeError
 
 ROWS = [
     {"id": "1", "text": "今天\u2028下雨", "answers": {"text": ["雨", "雨", "今天"], "answer_start": [2, 2, 0]}},

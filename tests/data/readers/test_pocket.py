@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
+from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
-from xlgen.overrides import RecipeError
 from xlgen.pocket.world import LANGUAGES, QUESTIONS, SHORTEST_DOCUMENT, SPLITS, frames, render
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
 from xlgen.data.readers import DataError, Reader, readers
 
 ROWS = [{"text": "ไทย", "label": "a"}, {"text": "हिन्दी", "label": "b"}]

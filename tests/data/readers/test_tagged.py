@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xlgen.config import validate
+from xlgen.core.config import validate
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
 

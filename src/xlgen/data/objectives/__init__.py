@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
-from xlgen.config import Config
+from xlgen.core.config import Config
+from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import EncodedExample
-from xlgen.registry import InputError, Registry
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 from pydantic import Field
 
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
 from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
-from xlgen.registry import InputError
 
 
 class IidDenoisingOptions(Lengths):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
 from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
-from xlgen.registry import InputError
 
 
 @objectives.register("translation")

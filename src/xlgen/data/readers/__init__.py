@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from xlgen.config import Config, validate
+from xlgen.core.config import Config, validate
+from xlgen.core.languages import Language, distinct
+from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import Record
-from xlgen.languages import Language, distinct
-from xlgen.registry import InputError, Registry
 
 TRAIN, UNLABELLED = "train", "unlabelled"
 """The splits of labelled and of unlabelled training text; all others are to be evaluated on."""

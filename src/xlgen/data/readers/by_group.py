@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from xlgen.config import Config
+from xlgen.core.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.near_duplicates import near_duplicates
 from xlgen.data.readers import TRAIN, DataError, Reader, build_reader, readers

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from xlgen.config import Config
+from xlgen.core.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, Reader, build_reader, check_held, readers
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, BinaryIO, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from xlgen.config import Config
+from xlgen.core.config import Config
+from xlgen.core.delimited import LONGEST, NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import NotJsonError, parse_json
 from xlgen.data.examples import Record
 from xlgen.data.readers import TRAIN, DataError, Reader, canonical_codes, check_held, readers
-from xlgen.delimited import LONGEST, NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
-from xlgen.registry import InputError
-from xlgen.untrusted import NotJsonError, parse_json
 
 
 def _check_separator(text: str) -> str:
@@ -45,7 +45,7 @@ class FileOptions(Config):
     """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
     quoting: bool | None = None
     """Whether quotation marks enclose the fields of a CSV file. If None, they do, unless tabs separate the fields and
-    the header has none: see :mod:`xlgen.delimited`."""
+    the header has none: see :mod:`xlgen.core.delimited`."""
 
 
 class FileReader(Reader):
@@ -154,7 +154,7 @@ def not_utf8(path: Path) -> DataError:
 
 def decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     """Numbered lines of UTF-8 text without their ends. Raises DataError with the line for any other, and for one over
-    :data:`xlgen.delimited.LONGEST`."""
+    :data:`xlgen.core.delimited.LONGEST`."""
     lines = numbered_lines(file, name)
     while True:
         try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from xlgen.config import Config
+from xlgen.core.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, Reader, canonical_codes, readers
 from xlgen.data.readers.hub_text import text_rows

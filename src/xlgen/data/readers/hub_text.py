@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, BinaryIO
 
+from xlgen.core.delimited import numbered_lines, read_delimited
+from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
-from xlgen.delimited import numbered_lines, read_delimited
-from xlgen.registry import InputError
 
 
 def text_rows(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, Any]] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from xlgen.config import Config
+from xlgen.core.config import Config
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.pocket import world

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from pydantic import field_validator
 
+from xlgen.core.squad_format import Question, questions
+from xlgen.core.untrusted import NotJsonError, parse_json
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import FileOptions, FileReader
-from xlgen.squad_format import Question, questions
-from xlgen.untrusted import NotJsonError, parse_json
 
 _LARGEST = 2**31
 _BYTE_ORDER_MARK = "\ufeff"

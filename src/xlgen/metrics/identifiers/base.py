@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.languages import Language, by_fasttext
-from xlgen.registry import InputError, Registry
+from xlgen.core.languages import Language, by_fasttext
+from xlgen.core.registry import InputError, Registry
 
 # A chunk of rows is asked for by several metrics, one after another, with its references: two chunks are remembered.
 _REMEMBERED = 6_000

@@ -6,7 +6,7 @@ from functools import cache
 
 import regex
 
-from xlgen.languages import Language, all_languages
+from xlgen.core.languages import Language, all_languages
 from xlgen.metrics.identifiers.base import Model, extra, identifiers, shared_code
 
 # cld3 looks at no more than a few pieces of a text, of which it takes this many bytes.

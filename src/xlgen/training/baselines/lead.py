@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config, Evaluation, Recipe
+from xlgen.core.config import Config, Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.metrics.segmenters import dictionary

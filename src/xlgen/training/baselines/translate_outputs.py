@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from xlgen.config import Beams, Config, Evaluation, Recipe
+from xlgen.core.config import Beams, Config, Evaluation, Recipe
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
-from xlgen.generation.translation import Translator
-from xlgen.languages import Language
+from xlgen.decoding.translation import Translator
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.lid import load as load_identifier
-from xlgen.registry import InputError
-from xlgen.results.files import step_folders
-from xlgen.results.recipes import read_resolved
-from xlgen.results.records import read_predictions
+from xlgen.runs.files import step_folders
+from xlgen.runs.recipes import read_resolved
+from xlgen.runs.records import read_predictions
 from xlgen.training.baselines import Baseline, baselines
 
 

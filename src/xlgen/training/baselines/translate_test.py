@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from xlgen.config import Beams, Config, Evaluation, Recipe
+from xlgen.adaptation import checkpoints as store
+from xlgen.core.config import Beams, Config, Evaluation, Recipe
+from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
-from xlgen.generation.cleanup import clean
-from xlgen.generation.translation import Translator
-from xlgen.languages import Language
-from xlgen.training import checkpoints as store
+from xlgen.decoding.cleanup import clean
+from xlgen.decoding.translation import Translator
+from xlgen.evaluation.checkpoint_inference import find_checkpoint
+from xlgen.evaluation.evaluate import control_of, decoding_of, predict
 from xlgen.training.baselines import Baseline, baselines
-from xlgen.training.evaluation import control_of, decoding_of, predict
 from xlgen.training.retention import best_on_source
-from xlgen.training.serving import find_checkpoint
 
 
 class TranslateTestOptions(Config):

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config, Unlabelled, build
+from xlgen.core.config import Config, Unlabelled, build
+from xlgen.core.registry import Registry
 from xlgen.data.examples import EncodedExample
-from xlgen.registry import Registry
 
 TextExamples = Callable[[Unlabelled, int], Iterable[EncodedExample]]
 """(unlabelled text with its objective, how many) to so many examples, the same at every call."""

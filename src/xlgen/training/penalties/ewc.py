@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config, Unlabelled
+from xlgen.core.config import Config, Unlabelled
 from xlgen.training.loop import token_loss
 from xlgen.training.penalties import Penalty, TextExamples, penalties
 

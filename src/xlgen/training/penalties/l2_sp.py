@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.config import Config
+from xlgen.core.config import Config
 from xlgen.training.penalties import Penalty, TextExamples, penalties
 
 

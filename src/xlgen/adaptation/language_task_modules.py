@@ -1,0 +1,199 @@
+"""Methods in two halves, one that knows a language and one that knows a task, put together anew for every example.
+
+Shared by factorized prompts (V, section 3.1) and MAD-X (Pfeiffer et al. 2020). Stage 1 (``learn: languages``) trains a
+half for every language on unlabelled text. Stage 2 (``learn: task``) trains one new task half on labels, beside the
+frozen half of the source language. To generate in another language, its half takes the source language's place.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from xlgen.adaptation.base import Method, checkpoint_to_start_from
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.checking import read_tensors
+from xlgen.core.config import Config
+from xlgen.core.languages import Language
+from xlgen.core.untrusted import read_object
+from xlgen.data.examples import EncodedExample
+
+_NAMES = "halves.json"
+
+
+class HalvesOptions(Config):
+    """What both methods can be told."""
+
+    learn: Literal["languages", "task"] = "languages"
+    """Stage 1 or stage 2."""
+    languages: tuple[str, ...] = ()
+    """The languages that have a half; empty: all that the backbone knows."""
+    start: str | None = None
+    """Of stage 2: the run or checkpoint of stage 1; None is the stage before in the same recipe."""
+    source_language: str = "en"
+    keep_source_language: bool = False
+    """Generate with the source language's half in every language: V's ablation FP-EN."""
+
+
+class Halves(nn.Module):
+    """Base of the inserted modules: tables with a row a language, and a row a task, and which rows are in use.
+
+    A subclass calls its tables ``language`` and ``task``; each is an ``nn.Embedding``, or a module of some.
+    """
+
+    language_rows: Tensor
+    """Row of each example of the batch, (batch,), or one for all, (1,)."""
+    task_rows: Tensor
+
+
+def halves_of(backbone: Backbone) -> list[tuple[str, Halves]]:
+    """The inserted modules, by name."""
+    return [(name, module) for name, module in backbone.model.named_modules() if isinstance(module, Halves)]
+
+
+def names_of(folder: Path) -> tuple[list[str], list[str]]:
+    """Languages and tasks of the rows in a checkpoint. Raises OSError, ValueError, KeyError or TypeError."""
+    names = read_object(folder / _NAMES)
+    return list(names["languages"]), list(names["tasks"])
+
+
+class InHalves(Method):
+    """A method of two halves; its subclass inserts ``Halves``."""
+
+    Options = HalvesOptions
+    continues: ClassVar[bool] = True
+
+    def task_names(self) -> tuple[str, ...]:
+        """Tasks of stage 1 that have a half each; none where only languages are learned."""
+        return ()
+
+    def first_task(self) -> str | None:
+        """The task of stage 1 from whose half the one of stage 2 starts, if there is one."""
+        return None
+
+    @abstractmethod
+    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+        """Insert the modules, with tables of so many rows."""
+
+    # -- the verbs of a method
+
+    def insert(self, backbone: Backbone) -> None:
+        """Tables for the languages and, in stage 1, its tasks; in stage 2 for the one new task."""
+        named = tuple(Language.parse(text).code for text in self.options.languages)
+        backbone.check_languages(named)
+        self._languages = named or backbone.languages
+        self._tasks = self.task_names() if self.options.learn == "languages" else ("task",)
+        self.insert_halves(backbone, len(self._languages), len(self._tasks))
+        prefixes = tuple(f"{name}." for name, _ in halves_of(backbone))
+        self._names = {name for name, _ in backbone.model.named_parameters() if name.startswith(prefixes)}
+        self._use(backbone, [0], [0])
+
+    def trains(self, name: str, backbone: Backbone) -> bool:
+        """Stage 1 trains all halves, stage 2 the task's."""
+        return name in self._names and (self.options.learn == "languages" or ".task." in name)
+
+    def saves(self, name: str, backbone: Backbone) -> bool:
+        """All halves: the frozen ones are what the other languages need."""
+        return name in self._names
+
+    def save(self, backbone: Backbone, folder: Path) -> None:
+        """Beside the tables, whose rows are whose."""
+        super().save(backbone, folder)
+        text = json.dumps({"languages": self._languages, "tasks": self._tasks}, indent=1)
+        (folder / _NAMES).write_text(text, encoding="utf-8")
+
+    def check_data(self, task: str, languages: Sequence[str]) -> None:
+        """Raise BackboneError for a language or task that has no half."""
+        self._rows(languages)
+        self._task_row(task)
+
+    def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
+        """The halves of each example's language and task; a batch may mix both."""
+        languages = self._rows([example.language for example in examples])
+        self._use(backbone, languages, [self._task_row(example.task) for example in examples])
+
+    def set_language(self, backbone: Backbone, language: str) -> None:
+        """The language's half, or with ``keep_source_language`` the source language's, for any batch."""
+        options = self.options
+        code = Language.parse(options.source_language).code if options.keep_source_language else language
+        self._use(backbone, self._rows([code]), [self._task_row(self.first_task() or "")])
+
+    def begin(self, backbone: Backbone, earlier: Path | None) -> None:
+        """Stage 2 takes over the halves of stage 1. Raises BackboneError where there are none, or others."""
+        if self.options.learn == "languages":
+            return
+        folder = self._stage_1(earlier, backbone)
+        try:
+            learned, tasks = names_of(folder)
+            theirs = read_tensors(folder / self.weights_file)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise BackboneError(f"the checkpoint of stage 1 in {folder} is damaged: {error}") from None
+        missing = [code for code in self._languages if code not in learned]
+        if missing:
+            raise BackboneError(f"stage 1 in {folder} learned no half for {', '.join(missing)}; name fewer `languages`")
+        languages = [learned.index(code) for code in self._languages]
+        first = self.first_task()
+        if first is not None and first not in tasks:
+            raise BackboneError(f"stage 1 in {folder} learned no task {first!r}; it has {', '.join(tasks)}")
+        for name, tensor in self.state(backbone).items():
+            if ".task." in name and first is None:
+                continue
+            rows = [tasks.index(str(first))] if ".task." in name else languages
+            found = theirs[name][rows] if name in theirs else tensor.new_empty(0)
+            if found.shape != tensor.shape:
+                raise BackboneError(f"stage 1 in {folder} had another backbone or other sizes: {name} does not fit")
+            tensor.copy_(found)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The languages that it generates in by halves of their own; none where one half serves all."""
+        return () if self.options.keep_source_language else self._languages
+
+    def rows_in_use(self) -> tuple[list[int], int]:
+        """The rows of the languages that are generated with, one a language of ``spoken`` or one; the task's row."""
+        codes = self.spoken or (Language.parse(self.options.source_language).code,)
+        return self._rows(codes), self._task_row(self.first_task() or "")
+
+    # -- rows
+
+    def _stage_1(self, earlier: Path | None, backbone: Backbone) -> Path:
+        """The folder of the checkpoint to start from."""
+        start = self.options.start
+        if start is None and earlier is None:
+            raise BackboneError(
+                "`learn: task` starts from the halves of a stage with `learn: languages`: put such a stage before this "
+                "one, or name its run or checkpoint with adaptation.start=..."
+            )
+        folder = earlier if start is None else Path(start)
+        assert folder is not None
+        folder = checkpoint_to_start_from(folder, backbone)
+        if not (folder / _NAMES).exists():
+            raise BackboneError(f"no checkpoint of a stage with `learn: languages` in {folder}; train that stage first")
+        return folder
+
+    def _rows(self, languages: Sequence[str]) -> list[int]:
+        missing = sorted({code for code in languages if code not in self._languages})
+        if missing:
+            raise BackboneError(f"no half for {', '.join(missing)}; there are {', '.join(self._languages)}")
+        return [self._languages.index(code) for code in languages]
+
+    def _task_row(self, task: str) -> int:
+        """In stage 2 whatever is trained on is the new task."""
+        if self.options.learn == "task" or not self._tasks:
+            return 0
+        if task not in self._tasks:
+            raise BackboneError(f"no half for the task {task!r}; stage 1 learns {', '.join(self._tasks)}")
+        return self._tasks.index(task)
+
+    def _use(self, backbone: Backbone, languages: Sequence[int], tasks: Sequence[int]) -> None:
+        device: Any = next(backbone.model.parameters()).device
+        for _, module in halves_of(backbone):
+            module.language_rows = torch.tensor(languages, device=device)
+            module.task_rows = torch.tensor(tasks, device=device)

@@ -1,0 +1,146 @@
+"""Models run on a task's parallel examples to be looked into: states for probes, and the decoder's logit lens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xlgen.analysis.forced import forced_states, lens
+from xlgen.analysis.lens import GENERATED, REFERENCE, Lens, classes_by_script, classes_by_use
+from xlgen.analysis.open_model import open_model
+from xlgen.analysis.similarity import Representations
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.registry import InputError
+from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.data.readers import build_reader
+from xlgen.data.tasks import Task
+from xlgen.decoding.control.vocabulary_mask import ids_in_use
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.settings import Decoding
+from xlgen.representations.pairing import check_pairing, check_same_ids, check_texts
+from xlgen.representations.states import layer_means
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which examples of a task a model is run on."""
+
+    task: Task
+    languages: tuple[str, ...] = ()
+    """Empty: all of the task."""
+    split: str = "validation"
+    examples: int = 50
+    """At most so many of each language."""
+    allow_unknown: bool = False
+    """Where the family has no codes of languages, those that the backbone does not know may be there."""
+
+    def read(self, backbone: Backbone) -> dict[str, list[LabelledExample]]:
+        """By language. Raises InputError or BackboneError for a language that task or backbone has not."""
+        codes = self.task.check_languages(self.languages) if self.languages else self.task.languages
+        backbone.check_languages(codes, self.allow_unknown)
+        return {code: self.task.examples(code, self.split, self.examples) for code in codes}
+
+
+def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
+    """What the model ``name`` makes of parallel inputs and their references, by part: means over tokens.
+
+    ``encoder``; and, where it has one, ``decoder``, forced to the reference, and ``decoder start``, where it is about
+    to write the first token that is not forced.
+    Raises DataError where inputs are not parallel, InputError for states that are not finite, else as
+    :func:`open_model`.
+    """
+    backbone, method = open_model(name)
+    if not backbone.decodes and (chosen.task.config.head is None or not backbone.fresh_modules):
+        raise BackboneError(
+            f"{name} cannot be given the references of {chosen.task.config.name}: it has no decoder; probe its encoder "
+            "alone on parallel text with --texts (under a head, on the head's task with --task too)"
+        )
+    examples = chosen.read(backbone)
+    check_pairing(chosen.task, chosen.split, examples)
+    ids = {code: [example.id for example in found] for code, found in examples.items()}
+    check_same_ids(ids, f"task {chosen.task.config.name}: the examples")
+    check_texts(examples, f"task {chosen.task.config.name}, split {chosen.split}")
+    sets: dict[str, dict[str, Any]] = {}
+    lengths: dict[str, dict[str, list[int]]] = {}
+    for code, found in examples.items():
+        method.set_language(backbone, code)
+        encoded = _encoded(backbone, found, chosen.task)
+        parts = {"encoder": layer_means(backbone, encoded)}
+        sizes = {"encoder": [len(each.source) for each in encoded]}
+        if backbone.decodes:
+            forced = forced_states(backbone, encoded)
+            parts["decoder"] = torch.stack([states.mean(1) for states in forced], 1)
+            parts["decoder start"] = torch.stack([states[:, 0] for states in forced], 1)
+            sizes["decoder"] = sizes["decoder start"] = [len(each.target) for each in encoded]
+        for part, states in parts.items():
+            sets.setdefault(part, {})[code] = states.numpy()
+            lengths.setdefault(part, {})[code] = sizes[part]
+    return {part: Representations(name, next(iter(ids.values())), of, lengths[part], part) for part, of in sets.items()}
+
+
+def lenses(
+    name: str, chosen: Chosen, source: str, steps: int, corpus: Mapping[str, Any] | None = None
+) -> Iterator[Lens]:
+    """The lens on the decoder of the model ``name``, for each language but ``source``: generated, then the reference.
+
+    ``corpus``: unlabelled text by which pieces are told apart, where scripts do not.
+    Raises as :func:`states_of`; BackboneError for a model without a decoder, InputError for languages of one script.
+    """
+    backbone, method = open_model(name)
+    if not backbone.decodes:
+        raise BackboneError(f"{name} has no decoder to look into")
+    by_language = chosen.read(backbone)
+    by_language.pop(source, None)
+    if not by_language:
+        raise InputError(f"there is no language but the source, {source}, to look at; name others with --languages")
+    tables = {code: _classes(backbone, source, code, corpus, chosen.task.data_dir) for code in by_language}
+    for code, found in by_language.items():
+        method.set_language(backbone, code)
+        encoded = _encoded(backbone, found, chosen.task)
+        given = {GENERATED: _generated(backbone, encoded, steps), REFERENCE: encoded}
+        for text, forced in given.items():
+            shares, count = lens(backbone, forced, tables[code], steps)
+            if not shares.isfinite().all():
+                raise BackboneError(f"{name}: the states of the decoder in {code} are not finite (NaN or infinite)")
+            signature = f"lens:norm+head|pieces:{'text' if corpus else 'script'}|inputs:{len(forced)}|decoding:greedy"
+            yield Lens(name, code, source, text, shares.numpy(), tuple(count.tolist()), signature)
+
+
+def _encoded(backbone: Backbone, examples: Sequence[LabelledExample], task: Task) -> list[EncodedExample]:
+    backbone.learn(example.source for example in examples)
+    config = task.config
+    found = []
+    for example in examples:
+        encoded, _ = backbone.encode(example, config.max_source_tokens)
+        limit = backbone.target_limit(config.max_target_tokens)
+        found.append(EncodedExample(encoded.source, encoded.target[:limit], encoded.language))
+    return found
+
+
+def _generated(backbone: Backbone, examples: Sequence[EncodedExample], steps: int) -> list[EncodedExample]:
+    """The examples with what the model itself writes in place of their targets."""
+    sources, languages = [each.source for each in examples], [each.language for each in examples]
+    found = hypotheses(backbone, sources, languages, Decoding(max_new_tokens=steps))
+    return [
+        EncodedExample(each.source, (*backbone.target_prefix(each.language), *best[0].tokens), each.language)
+        for each, best in zip(examples, found, strict=True)
+    ]
+
+
+def _classes(backbone: Backbone, source: str, target: str, corpus: Mapping[str, Any] | None, data_dir: Path) -> Tensor:
+    """(vocabulary,): the class of each piece."""
+    tokenizer, size = backbone.tokenizer, backbone.model.config.vocab_size
+    special: Collection[int] = {*backbone.text.special, *tokenizer.get_added_vocab().values()}
+    known = min(size, len(tokenizer))
+    special = {*special, *range(known, size)}
+    if corpus is not None:
+        reader = build_reader(dict(corpus), data_dir, "--corpus")
+        used = [ids_in_use(backbone, reader, code) for code in (source, target)]
+        return torch.tensor(classes_by_use(size, special, *used))
+    pieces = [*tokenizer.convert_ids_to_tokens(range(known)), *[""] * (size - known)]
+    return torch.tensor(classes_by_script(pieces, special, source, target))

@@ -1,0 +1,137 @@
+"""Models opened to be looked at: an embedded backbone, one of the hub, a folder, a run or a checkpoint of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from xlgen.adaptation import checkpoints as store
+from xlgen.adaptation.base import Method, build_method
+from xlgen.analysis.similarity import Representations
+from xlgen.analysis.spectra import Weight, weights_of
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.config import ParallelText, Recipe, validate
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
+from xlgen.data.readers import build_reader
+from xlgen.evaluation.checkpoint_inference import find_checkpoint
+from xlgen.evaluation.xlrs_tracking import read_parallel
+from xlgen.representations.states import layer_means
+from xlgen.runs.checkpoint_description import check_own_files
+from xlgen.runs.folder import recipe_in
+
+
+def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
+    """The backbone ``name``, or the checkpoint (of a run: the newest) in the folder ``name``, with its method.
+
+    A backbone by itself has the method that changes nothing about it. Raises BackboneError.
+    """
+    folder = Path(name)
+    if (folder / "checkpoint.json").exists() or (folder / "checkpoints").is_dir():
+        backbone, method, _ = store.load_checkpoint(find_checkpoint(folder), languages)
+        return backbone, method
+    backbone = loading.load(name, languages=languages, allow_unknown=allow_unknown, encoder_only=True)
+    backbone.model.eval()
+    return backbone, build_method({"method": "full"})
+
+
+def languages_of(texts: ParallelText, languages: Sequence[str], data_dir: Path, backbone: Backbone) -> tuple[str, ...]:
+    """Those that are asked for; else those that the texts name, or the corpus has; else those of the backbone."""
+    asked = tuple(languages) or texts.languages or tuple(texts.corpus.get("codes") or ())
+    if not asked:
+        asked = build_reader(texts.corpus, data_dir, "the corpus").languages() or backbone.languages
+    return tuple(dict.fromkeys(Language.parse(text).code for text in asked))
+
+
+def represent(
+    name: str,
+    texts: ParallelText,
+    languages: Sequence[str] = (),
+    data_dir: Path | None = None,
+    allow_unknown: bool = False,
+) -> Representations:
+    """What the encoder of the model ``name`` makes of parallel sentences, at every layer.
+
+    Raises:
+        BackboneError: for a model that cannot be opened or does not know a language.
+        DataError: where the sentences are not parallel, or a language has none.
+        InputError: for states that are not finite.
+    """
+    data_dir = data_dir or Path()
+    backbone, method = open_model(name)
+    codes = languages_of(texts, languages, data_dir, backbone)
+    texts = texts.model_copy(update={"languages": codes})
+    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where="--texts")
+    states = {}
+    for code, inputs in found.inputs.items():
+        method.set_language(backbone, code)
+        states[code] = layer_means(backbone, inputs).numpy()
+    lengths = {code: [len(each.source) for each in inputs] for code, inputs in found.inputs.items()}
+    return Representations(name, found.ids, states, lengths)
+
+
+def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The language prompts in the runs and checkpoints ``names``, by language: (tokens, width). No backbone is loaded.
+
+    Raises BackboneError where there are none, InputError for two of one language.
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    whose: dict[str, str] = {}
+    for name in names:
+        folder = find_checkpoint(Path(name))
+        about = store.read_about(folder)
+        method = build_method(about.adaptation)
+        try:
+            prompts = method.language_prompts(folder, _languages_of_run(folder))
+        except InputError:
+            raise  # a ValueError too
+        except (OSError, ValueError, KeyError, TypeError, StopIteration, SafetensorError) as error:
+            raise BackboneError(f"the prompts in {folder} are damaged or truncated ({error})") from None
+        check_own_files(folder, about)
+        for code, vectors in prompts.items():
+            if code in found:
+                raise InputError(f"two prompts of {code}: in {whose[code]} and in {name}")
+            found[code], whose[code] = vectors.float().numpy(), name
+    return found
+
+
+def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
+    """The languages of the text that a checkpoint was trained on; none where it had labels, or nobody named them."""
+    stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
+    index = int(stage.name) if stage.parent.name == "stages" and stage.name.isdecimal() else -1
+    run = stage if index < 0 else stage.parent.parent
+    try:
+        recipe = validate(Recipe, recipe_in(run / "recipe.yaml"), str(run / "recipe.yaml"))
+    except (OSError, InputError):
+        return ()
+    if index >= len(recipe.stages):
+        return ()
+    text = recipe.stages[index].unlabelled if recipe.stages[index].task is None else ()
+    return tuple(dict.fromkeys(Language.parse(code).code for part in text for code in part.languages))
+
+
+def read_weights(name: str) -> tuple[list[Weight], bool]:
+    """The named weights of the model ``name``; and whether its method adds parts that are in none of them.
+
+    What a method adds is merged into the weights where that can be (LoRA). Raises BackboneError.
+    """
+    backbone, method = open_model(name)
+    beside = method.adds_modules
+    if beside:
+        try:
+            method.merge(backbone)
+            beside = False
+        except InputError:
+            pass  # adapters and prompts stand beside the weights, which are then the pretrained ones
+    found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if beside else None)
+    if not found:
+        raise InputError(f"{name}: no weight has a name that is known; a family's `projections` say which")
+    for weight in found:
+        if not weight.tensor.isfinite().all():
+            raise InputError(f"{name}: {weight.name} is not finite (NaN or infinite); the checkpoint has diverged")
+    return found, beside

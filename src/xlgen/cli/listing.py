@@ -1,0 +1,182 @@
+"""What ``xlgen list`` prints: every registered thing with the first line of its documentation.
+
+Kinds of plugins are found in the source, so that a new registry is listed without a line here, and listing languages
+does not import PyTorch.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from xlgen.core.registry import Registry
+from xlgen.core.shipped import shipped, shipped_recipes
+
+
+@dataclass(frozen=True)
+class Found:
+    """A registry in the source."""
+
+    kind: str
+    """What one plugin is called, ``search policy``."""
+    module: str
+    variable: str
+
+    @property
+    def registry(self) -> Registry[Any]:
+        """The registry itself; this imports its module."""
+        found: Registry[Any] = getattr(import_module(self.module), self.variable)
+        return found
+
+    def __call__(self) -> Iterator[tuple[str, str]]:
+        """(name, description) of each plugin."""
+        return _plugins(self.registry)
+
+
+def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -> dict[str, Found]:
+    """Every registry that a module of ``package``, whose files are in ``root``, defines, by the name of its list."""
+    found = {}
+    for file in sorted(root.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if "] = Registry(" not in text:
+            continue
+        module = ".".join((package, *file.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+        for node in ast.parse(text).body:
+            value = node.value if isinstance(node, ast.AnnAssign) else None
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry":
+                assert isinstance(node, ast.AnnAssign)
+                kind, variable = ast.literal_eval(value.args[0]), ast.unparse(node.target)
+                # A variable is called what its plugins are, where no argument of every function is called so.
+                found[f"{kind}s" if variable == "plugins" else variable] = Found(kind, module, variable)
+    return found
+
+
+def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
+    for name in registry.names():
+        yield name, (registry.get(name).__doc__ or "").strip().splitlines()[0]
+
+
+def _purpose(path: Path) -> str:
+    """The first sentence of the comment that opens a YAML file says what it is for."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return first_sentence(" ".join(line.lstrip("# ") for line in lines))
+
+
+_ABBREVIATIONS = ("al.", "e.g.", "i.e.", "cf.", "vs.", "etc.", "approx.", "Fig.", "App.", "No.", "pp.")
+
+
+def first_sentence(text: str) -> str:
+    """The text up to the first full stop that ends a sentence: not one in parentheses, nor one of "et al."."""
+    for found in re.finditer(r"[.?!](?=\s|$)", text):
+        sentence = text[: found.end()]
+        inside = sentence.count("(") > sentence.count(")") or sentence.count("[") > sentence.count("]")
+        if not inside and not sentence.endswith(_ABBREVIATIONS):
+            return sentence
+    return text
+
+
+def backbones() -> Iterator[tuple[str, str]]:
+    """Embedded backbones, then the families that load from a folder or the hub."""
+    from xlgen.backbones.base import families
+    from xlgen.backbones.loading import embedded
+
+    for name, path in embedded().items():
+        ready = (path / "model.safetensors").exists()
+        yield name, f"embedded, {path}" if ready else f"tokenizer and config only; `xlgen train {name}` pretrains it"
+    for name, description in _plugins(families):
+        yield f"family {name}", description
+
+
+def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, str]]:
+    """(name, trained parameters, their percentage of the pretrained ones, description) of each method on ``backbone``.
+
+    With each method's default options. No weights are read. Without a number, the description says why it cannot be.
+    Raises BackboneError.
+    """
+    from xlgen.adaptation.base import build_method, methods, trainable_parameters
+    from xlgen.backbones.base import BackboneError
+    from xlgen.backbones.loading import outline
+
+    for name, description in _plugins(methods):
+        model = outline(backbone)
+        whole = sum(p.numel() for p in model.model.parameters())
+        try:
+            build_method({"method": name}).prepare(model)
+        except BackboneError as error:
+            yield name, None, None, f"not on {backbone}: {error}"
+            continue
+        count = trainable_parameters(model.model)
+        yield name, count, 100 * count / whole, description
+
+
+def readers() -> Iterator[tuple[str, str]]:
+    """Readers of data, with their options."""
+    from xlgen.data.readers import readers as registry
+
+    for name, description in _plugins(registry):
+        yield name, f"{description} Options: {', '.join(registry.get(name).Options.model_fields)}"
+
+
+def metrics() -> Iterator[tuple[str, str]]:
+    """Metrics, with the figures and the options of each."""
+    from xlgen.metrics.base import plugins
+    from xlgen.metrics.options import options_of
+
+    for name, description in _plugins(plugins):
+        figures = ", ".join(figure.name for figure in plugins.get(name).figures)
+        options = f" Options: {', '.join(options_of(name))}" if options_of(name) else ""
+        yield name, f"{description} Figures: {figures}.{options}"
+
+
+def languages() -> Iterator[tuple[str, str]]:
+    """The table of languages."""
+    from xlgen.core.languages import all_languages
+
+    for language in all_languages():
+        codes = ", ".join(filter(None, (language.mbart, language.flores)))
+        yield language.code, f"{language.name}, {language.script}, {language.direction}; {codes or 'no codes'}"
+
+
+def tasks() -> Iterable[tuple[str, str]]:
+    """Shipped tasks."""
+    return [(name, _purpose(path)) for name, path in shipped("tasks").items()]
+
+
+def recipes() -> Iterable[tuple[str, str]]:
+    """Shipped recipes."""
+    found = shipped_recipes()
+    return [(name, _purpose(path)) for name, path in found.items()]
+
+
+def published() -> Iterator[tuple[str, str]]:
+    """The published numbers, one line a table; C, V, L and J are the papers."""
+    from xlgen.experiments.published import load
+
+    for paper in load():
+        for table in paper.tables:
+            yield f"{paper.key}, {table.where}", f"{table.title}; numbers: {len(table.cells)} ({paper.about.citation})"
+
+
+LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
+    **registries(),
+    "readers": readers,
+    "metrics": metrics,
+    "backbones": backbones,
+    "tasks": tasks,
+    "languages": languages,
+    "recipes": recipes,
+    "published": published,
+}
+"""By kind: every registry, some with more than names and descriptions, and what is in files."""
+
+
+def kinds() -> Iterator[tuple[str, str]]:
+    """(name, description) of everything that can be listed."""
+    for name, listing in sorted(LISTS.items()):
+        yield name, f"Every {listing.kind}." if isinstance(listing, Found) else str(listing.__doc__).splitlines()[0]

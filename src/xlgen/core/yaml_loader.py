@@ -1,0 +1,218 @@
+"""The one reader and writer of YAML: plain data, with nothing that a recipe never needs.
+
+YAML 1.2's scalars: ``no`` is Norwegian and not false, ``1e-3`` is a number and not text, a date is text. Refused are
+tags, keys that occur twice, aliases inside of what they stand for, more than one document, and anything very large:
+depth, numbers of digits, values after aliases are followed. Aliases and merge keys (``<<``) are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xlgen.core.registry import InputError
+from xlgen.core.untrusted import read_text
+
+DEEPEST = 40
+"""Levels of lists and mappings inside one another."""
+_MOST_VALUES = 1_000_000
+_LARGEST_FILE = 16 * 2**20
+_LONGEST_NUMBER = 100
+_LARGEST_INTEGER = 2**63
+# Where libyaml is there, it is many times as fast.
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULL = ("", "~", "null", "Null", "NULL")
+_BOOL = {**dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False)}
+_INTEGER = re.compile(r"[-+]?(?:\d[\d_]*|0x[\da-fA-F]+|0o[0-7]+|0b[01]+)", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|\.\d+|\d+\.\d*|\.inf)|\.nan", re.ASCII)
+
+
+class RecipeError(InputError):
+    """The recipe, or an override of it, is wrong."""
+
+
+class _RefusedError(Exception):
+    """Valid YAML that is not read here."""
+
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(problem)
+        self.mark = mark
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML. Raises RecipeError that names ``where`` and the line."""
+    try:
+        return _Builder().build(text)
+    except _RefusedError as error:
+        raise RecipeError(f"{where}, line {error.mark.line + 1}: {error}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where} is not valid YAML: {error}") from None
+    except UnicodeError:
+        raise RecipeError(f"{where} is not UTF-8 text") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read the YAML file ``path``. Raises RecipeError where it cannot be read."""
+    try:
+        text = read_text(path, _LARGEST_FILE)
+    except InputError as error:
+        raise RecipeError(str(error)) from None
+    return parse_yaml(text, str(path))
+
+
+@dataclass
+class _Open:
+    """A list or a mapping that is being read."""
+
+    value: Any
+    mark: Any
+    anchor: str | None
+    before: int
+    """How many values had been read when it began."""
+    key: Any = None
+    has_key: bool = False
+    merged: list[Any] = field(default_factory=list)
+
+
+_MERGE = object()
+
+
+class _Builder:
+    """Makes data of the events of a YAML document, without recursion."""
+
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._values = 0
+        self._root: Any = None
+
+    def build(self, text: str) -> Any:
+        """The data in ``text``; None where it is empty."""
+        documents = 0
+        for event in yaml.parse(text, Loader=_PARSER):
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _RefusedError("a second document begins here; one is expected", event.start_mark)
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event)
+            elif isinstance(event, yaml.ScalarEvent):
+                self._check(event)
+                value = self._scalar(event)
+                self._add(value, event.start_mark)
+                self._name(event.anchor, value, 1)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._check(event)
+                if len(self._open) >= DEEPEST:
+                    raise _RefusedError(f"lists and mappings are over {DEEPEST} levels deep", event.start_mark)
+                value = {} if isinstance(event, yaml.MappingStartEvent) else []
+                self._open.append(_Open(value, event.start_mark, event.anchor, self._values))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close()
+        return self._root
+
+    def _check(self, event: Any) -> None:
+        if event.tag is not None:
+            raise _RefusedError(f"the tag {event.tag[:80]!r} is not read: write plain data", event.start_mark)
+
+    def _name(self, anchor: str | None, value: Any, size: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = value, size
+
+    def _alias(self, event: Any) -> None:
+        if any(each.anchor == event.anchor for each in self._open):
+            raise _RefusedError(f"the alias *{event.anchor} is inside of what it stands for", event.start_mark)
+        if event.anchor not in self._anchors:
+            raise _RefusedError(f"the alias *{event.anchor} stands for nothing before it", event.start_mark)
+        value, size = self._anchors[event.anchor]
+        self._values += size - 1
+        self._add(value, event.start_mark)
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if not event.implicit[0]:  # in quotation marks, or a block of text
+            return text
+        if text == "<<":
+            return _MERGE
+        if text in _NULL:
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if text[0] in "-+.0123456789":
+            if _INTEGER.fullmatch(text):
+                return _integer(text, event.start_mark)
+            if _FLOAT.fullmatch(text):
+                return _float(text, event.start_mark)
+        return text
+
+    def _close(self) -> None:
+        done = self._open.pop()
+        value = done.value
+        for each in done.merged:
+            value |= {key: inner for key, inner in each.items() if key not in value}
+        self._add(value, done.mark)
+        self._name(done.anchor, value, self._values - done.before)
+
+    def _add(self, value: Any, mark: Any) -> None:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise _RefusedError(f"it holds over {_MOST_VALUES:,} values", mark)
+        if not self._open:
+            self._root = "<<" if value is _MERGE else value
+            return
+        here = self._open[-1]
+        if isinstance(here.value, list):
+            here.value.append("<<" if value is _MERGE else value)
+        elif not here.has_key:
+            if not isinstance(value, Hashable):
+                raise _RefusedError("a list or a mapping cannot be a key", mark)
+            if value is not _MERGE and value in here.value:
+                raise _RefusedError(f"the key {str(value)[:80]!r} occurs twice in one mapping", mark)
+            here.key, here.has_key = value, True
+        else:
+            self._set(here, "<<" if value is _MERGE else value, mark)
+
+    def _set(self, here: _Open, value: Any, mark: Any) -> None:
+        here.has_key = False
+        if here.key is not _MERGE:
+            here.value[here.key] = value
+            return
+        merged = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, dict) for each in merged):
+            raise _RefusedError("<< takes a mapping, or several in a list", mark)
+        here.merged += merged
+        self._values += sum(map(len, merged))
+
+
+def _integer(text: str, mark: Any) -> int:
+    if len(text) <= _LONGEST_NUMBER:
+        digits = text.replace("_", "")
+        other = re.match(r"[-+]?0[xob]", digits)
+        value = int(digits, 0) if other else int(digits)
+        if -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
+            return value
+    raise _RefusedError(f"the number {text[:20]}… has too many digits; in quotation marks it is text", mark)
+
+
+def _float(text: str, mark: Any) -> float:
+    if len(text) > _LONGEST_NUMBER:
+        raise _RefusedError(f"the number {text[:20]}… has too many digits; in quotation marks it is text", mark)
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotation marks that the reader above would take for something else."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(rf"^(?:{_INTEGER.pattern})$", re.ASCII), None)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^(?:{_FLOAT.pattern})$", re.ASCII), None)
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain data as YAML that :func:`parse_yaml` reads back to the same."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

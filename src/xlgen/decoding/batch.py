@@ -1,0 +1,222 @@
+"""The inputs that are being decoded together: who they are, how far they are, who joins and who leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xlgen.kernels.decoder_steps import CHUNK, Memory, Pair
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Inputs that are ready to be decoded."""
+
+    numbers: list[int]
+    """Which inputs of the caller's they are."""
+    keys: list[int]
+    """What their samples are drawn by: 32 bits of what each of them holds."""
+    states: Tensor
+    """The encoder's output: (inputs, source, width)."""
+    mask: Tensor
+    """1 where there is a token: (inputs, source)."""
+    prompts: Tensor
+    """What the decoder is given first: (inputs, prompt)."""
+    bias: Tensor | None = None
+    """What is added to log-probabilities: (inputs, vocabulary)."""
+
+
+def together(several: Sequence[Encoded]) -> Encoded:
+    """All inputs as if they had been encoded together; the shorter sources are padded."""
+    longest = max(each.mask.shape[1] for each in several)
+
+    def padded(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, (*[0] * (2 * tensor.dim() - 4), 0, longest - tensor.shape[1]))
+
+    biases = [each.bias for each in several if each.bias is not None]
+    return Encoded(
+        [number for each in several for number in each.numbers],
+        [key for each in several for key in each.keys],
+        torch.cat([padded(each.states) for each in several]),
+        torch.cat([padded(each.mask) for each in several]),
+        torch.cat([each.prompts for each in several]),
+        torch.cat(biases) if biases else None,
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Inputs that enter together, when there is room for them."""
+
+    inputs: int
+    encode: Callable[[], Encoded]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hypotheses of one input, best first."""
+
+    number: int
+    tokens: list[list[int]]
+    scores: list[float]
+
+
+@dataclass
+class Batch:
+    """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
+
+    numbers: Tensor  # (R,): -1 of an input that is done and away
+    memory: Memory
+    column: int
+    """Where the next tokens stand."""
+    tokens: Tensor  # (R, K): the last ones
+    bias: Tensor | None  # (R, V)
+    count: Tensor  # (R,): generated so far
+    running: Tensor  # (R, K, longest)
+    scores: Tensor  # (R, K)
+    finished: Tensor  # (R, K, longest)
+    finished_scores: Tensor  # (R, K)
+    finished_count: Tensor  # (R, K): 0 where nothing is finished
+    done: Tensor  # (R,)
+    uniform: Tensor | None = None  # (R, K, longest): what samples are drawn by
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+# What a batch holds for each input beside the decoder's memory and what may be missing.
+_OF_INPUTS = (
+    "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
+)  # fmt: skip
+_OPTIONAL = ("bias", "uniform")
+# Sources are cut when the longest of them reaches no further than this: it takes a copy.
+_REACHED = 0.85
+
+
+def kept(batch: Batch, wanted: Tensor) -> Batch:
+    """The batch with the wanted inputs only: (R,) of truth values."""
+    inputs = wanted.nonzero().flatten()
+    memory = batch.memory
+    batch.memory = Memory(
+        chosen(memory.past, inputs),
+        chosen(memory.source, inputs),
+        memory.source_mask[inputs],
+        memory.first[inputs],
+        memory.slots[inputs],
+    )
+    for name in _OF_INPUTS:
+        setattr(batch, name, getattr(batch, name)[inputs])
+    for name in _OPTIONAL:
+        value = getattr(batch, name)
+        setattr(batch, name, value[inputs] if value is not None else None)
+    settle(batch)
+    return batch
+
+
+def joined(old: Batch, new: Batch) -> Batch:
+    """Both batches as one, which stands where the old one does; the shorter sources are padded."""
+    new = moved(new, old.column, old.memory.columns)
+    longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
+    for batch in (old, new):
+        missing = longest - batch.memory.source_mask.shape[-1]
+        if missing:
+            pad = (0, 0, 0, missing)
+            batch.memory.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in batch.memory.source]
+            batch.memory.source_mask = functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
+    old.memory = Memory(
+        _cat(old.memory.past, new.memory.past),
+        _cat(old.memory.source, new.memory.source),
+        torch.cat([old.memory.source_mask, new.memory.source_mask]),
+        torch.cat([old.memory.first, new.memory.first]),
+        torch.cat([old.memory.slots, new.memory.slots]),
+    )
+    for name in _OF_INPUTS:
+        setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
+    for name in _OPTIONAL:
+        if getattr(old, name) is not None:
+            setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
+    settle(old)
+    return old
+
+
+def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
+    """The batch with new inputs in the places of those ``rows``; the new sources are not longer than the old."""
+    begin, memory = old.column - new.column, old.memory
+    for pair, new_pair in zip(memory.past, new.memory.past, strict=True):
+        for tensor, new_tensor in zip(pair, new_pair, strict=True):
+            if new.column:
+                tensor[rows, begin : old.column] = new_tensor
+    source = new.memory.source_mask.shape[-1]
+    for pair, new_pair in zip(memory.source, new.memory.source, strict=True):
+        for tensor, new_tensor in zip(pair, new_pair, strict=True):
+            tensor[rows, :, :source] = new_tensor
+    memory.source_mask[rows] = -torch.inf
+    memory.source_mask[rows, :, :, :source] = new.memory.source_mask
+    memory.first[rows] = begin
+    memory.slots[rows] = -1
+    memory.slots[rows, :, begin : old.column] = new.memory.slots
+    for name in (*_OF_INPUTS, *_OPTIONAL):
+        if getattr(old, name) is not None:
+            getattr(old, name)[rows] = getattr(new, name)
+    settle(old)
+    return old
+
+
+def moved(batch: Batch, column: int, columns: int) -> Batch:
+    """A batch that has just begun, now standing at ``column`` of so many."""
+    memory, begin = batch.memory, column - batch.column
+    pad = (begin, columns - column)
+
+    def shifted(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, (0, 0, 0, 0, 0, 0, *pad))
+
+    memory.past = [(shifted(keys), shifted(values)) for keys, values in memory.past]
+    memory.slots = functional.pad(memory.slots, pad, value=-1)
+    memory.first = torch.full_like(memory.first, begin)
+    memory.even = begin == 0
+    batch.column = column
+    return batch
+
+
+def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
+    pairs = zip(first, second, strict=True)
+    return [(torch.cat([k, more_k]), torch.cat([v, more_v])) for (k, v), (more_k, more_v) in pairs]
+
+
+def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
+    """Those ``inputs`` of each tensor."""
+    return [(k.index_select(0, inputs), v.index_select(0, inputs)) for k, v in pairs]
+
+
+def settle(batch: Batch) -> None:
+    """Note whether all inputs begin together, and cut off what no input reaches: the longest sources come first."""
+    memory = batch.memory
+    if not len(batch):
+        return
+    memory.even = bool((memory.first == 0).all())
+    reach = int((memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
+    if reach <= _REACHED * memory.source_mask.shape[-1]:
+        memory.source = [(k[:, :, :reach].contiguous(), v[:, :, :reach].contiguous()) for k, v in memory.source]
+        memory.source_mask = memory.source_mask[..., :reach].contiguous()
+
+
+def grow(batch: Batch) -> None:
+    """Room for more columns; those go before which every input has begun that is not done."""
+    memory = batch.memory
+    going = memory.first[~batch.done]
+    begin = int((going if len(going) else memory.first).min())
+    kept = batch.column - begin
+    pad = (0, -kept % CHUNK or CHUNK)
+
+    def longer(tensor: Tensor) -> Tensor:
+        return functional.pad(tensor[:, begin : batch.column], (0, 0, 0, 0, 0, 0, *pad))
+
+    memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad, value=-1)
+    memory.past = [(longer(k), longer(v)) for k, v in memory.past]
+    memory.first = (memory.first - begin).clamp(min=0)
+    memory.even = bool((memory.first == 0).all())
+    batch.column -= begin

@@ -1,0 +1,49 @@
+"""Reranking of the n-best by language identification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from xlgen.core.config import Config
+from xlgen.core.registry import InputError
+from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
+from xlgen.metrics.lid import SMALL
+
+
+class RerankOptions(Config):
+    """How many hypotheses to look at."""
+
+    candidates: int = Field(default=4, ge=2)
+    """At most as many as there are beams."""
+    identifier: str = SMALL
+    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+
+
+@controls.register("rerank")
+class Rerank(LanguageControl):
+    """The best hypothesis that is in the target language; the best of all where none is.
+
+    Costs no decoding beyond the beams that are there anyway. It can only choose among what the beams hold: a model that
+    has forgotten a language has no hypothesis in it.
+    """
+
+    Options = RerankOptions
+
+    def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
+        """Raw text for each request. Raises InputError where there are fewer beams than candidates."""
+        count = self.options.candidates
+        if decode.decoding.num_beams < count:
+            raise InputError(
+                f"rerank looks at {count} candidates, and there are {decode.decoding.num_beams} beams; raise num_beams"
+            )
+        found = decode(requests, count)
+        texts = [each.text for best in found for each in best]
+        languages = [request.language for request in requests for _ in range(count)]
+        right = decode.in_language(texts, languages, self.options.identifier)
+        chosen = []
+        for row, best in enumerate(found):
+            flags = right[row * count : (row + 1) * count]
+            chosen.append(best[flags.index(True) if True in flags else 0].text)
+        return chosen

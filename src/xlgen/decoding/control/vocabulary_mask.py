@@ -1,0 +1,107 @@
+"""A soft mask over the vocabulary, from the target's script and from unlabelled text in the target language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import regex
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from xlgen.backbones.base import Backbone
+from xlgen.core.config import Config
+from xlgen.core.languages import Language
+from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.templates import field
+from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
+from xlgen.metrics.scripts import letters_of
+
+
+class VocabularyMaskOptions(Config):
+    """How strong the mask is, and what it is made of."""
+
+    strength: float = Field(default=6.0, gt=0)
+    """What an unwanted piece loses of its log-probability: 6 makes it 400 times less likely."""
+    script: bool = True
+    """Pieces with a letter of another script than the target's are unwanted."""
+    corpus: dict[str, Any] | None = None
+    """A reader and its options: pieces that never occur in this text of the target language are unwanted too. Without
+    it languages of one script are not told apart."""
+    passages: int = Field(default=2_000, ge=1)
+    """Read at most so many texts of a language."""
+    allow_source: bool = True
+    """Pieces of the input are always allowed: names and numbers are copied from there. An output in the language of
+    the input is not what the mask is against."""
+
+
+@controls.register("vocabulary_mask")
+class VocabularyMask(LanguageControl):
+    """``log p(piece) - strength`` for pieces that the target language does not use.
+
+    Costs one addition a step. Ends, language codes and other special tokens are never masked, except leftovers of
+    pretraining, which are.
+    """
+
+    Options = VocabularyMaskOptions
+
+    def __init__(self, options: Config) -> None:
+        super().__init__(options)
+        # Of one backbone: a control is built for one evaluation.
+        self._masks: dict[str, Tensor] = {}
+
+    def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
+        """Raw text for each request. Raises DataError where the corpus has no text in a language."""
+
+        def bias(language: str, source: Sequence[int]) -> Tensor:
+            mask = self._mask(decode, language)
+            if not self.options.allow_source:
+                return mask
+            kept = torch.tensor(source)
+            # Leftovers stay masked: they stand in no input of a task.
+            return mask.index_fill(0, kept, 0.0)
+
+        return [best[0].text for best in decode(requests, bias=bias)]
+
+    def _mask(self, decode: Decoder, language: str) -> Tensor:
+        """(vocabulary,): 0 for what may be written, minus ``strength`` for the rest."""
+        if language not in self._masks:
+            self._masks[language] = self._make(decode, language)
+        return self._masks[language]
+
+    def _make(self, decode: Decoder, language: str) -> Tensor:
+        tokenizer, size = decode.backbone.tokenizer, decode.backbone.model.config.vocab_size
+        unwanted = torch.zeros(size, dtype=torch.bool)
+        if self.options.script:
+            pieces = tokenizer.convert_ids_to_tokens(range(min(size, len(tokenizer))))
+            unwanted[: len(pieces)] = torch.tensor(foreign(pieces, Language.parse(language).script))
+        if self.options.corpus is not None:
+            used = torch.zeros(size, dtype=torch.bool)
+            reader = build_reader(dict(self.options.corpus), decode.data_dir, "the control's corpus")
+            ids = ids_in_use(decode.backbone, reader, language, self.options.passages)
+            used[torch.tensor(sorted(ids))] = True
+            unwanted |= ~used
+        unwanted[torch.tensor(tokenizer.all_special_ids)] = False
+        unwanted[torch.tensor(sorted(decode.backbone.leftovers), dtype=torch.long)] = True
+        return torch.where(unwanted, -self.options.strength, 0.0)
+
+
+def ids_in_use(backbone: Backbone, reader: Reader, language: str, passages: int = 2_000) -> set[int]:
+    """Ids that occur in the first ``passages`` unlabelled texts of ``language``. Raises DataError for no text."""
+    used: set[int] = set()
+    for record in islice(reader.read(language, "unlabelled"), passages):
+        used.update(backbone.pieces(field(record, "text")))
+    if not used:
+        raise DataError(f"the corpus has no text in {language}")
+    return used
+
+
+def foreign(pieces: Iterable[str], script: str) -> list[bool]:
+    """Whether each piece has a letter of another script. Signs, digits and bare bytes belong to every script."""
+    other = regex.compile(rf"[\p{{L}}--[{letters_of(script)}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]", regex.V1)
+    return [other.search(piece) is not None and not _BYTE.fullmatch(piece) for piece in pieces]
+
+
+_BYTE = regex.compile(r"<0x[0-9A-F]{2}>")

@@ -1,0 +1,85 @@
+"""Several searches side by side, a thread each: on a CPU one core does a small model's step as fast as two together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TypeVar
+
+import torch
+
+from xlgen.kernels.decoder_steps import kernels_for
+
+_FEW = 8
+"""Inputs that a stream has at least: fewer are not worth the steps."""
+_SMALL = 2**24
+"""Parameters of a model that is decoded in several streams."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class _End:
+    """A part has ended, by an error or without one."""
+
+    error: BaseException | None
+
+
+def streams_for(device: torch.device, inputs: int, rows: int, parameters: int) -> int:
+    """How many streams ``inputs`` are worth, of which ``rows`` are decoded at a time, with so many ``parameters``.
+
+    One on a GPU, and where nothing is compiled, for then Python's lock is held for long; and one for a model that no
+    core's cache holds: together they read its weights once, and for twice as many rows.
+    """
+    if device.type != "cpu" or parameters > _SMALL or kernels_for(torch.empty(0)) is None:
+        return 1
+    return max(1, min(torch.get_num_threads(), inputs // _FEW, rows // _FEW))
+
+
+def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
+    """What the iterators of ``parts`` give, as it comes; they share PyTorch's threads.
+
+    The first exception of a part is raised here when the others have stopped, which they do at their next result.
+    """
+    if len(parts) == 1:
+        yield from parts[0]()
+        return
+    threads = torch.get_num_threads()
+    results: SimpleQueue[_Result | _End] = SimpleQueue()
+    stopped = threading.Event()
+
+    def work(part: Callable[[], Iterator[_Result]]) -> None:
+        torch.set_num_threads(max(1, threads // len(parts)))
+        try:
+            for result in part():
+                results.put(result)
+                if stopped.is_set():
+                    break
+            results.put(_End(None))
+        except BaseException as error:  # raised again below
+            results.put(_End(error))
+
+    workers = [threading.Thread(target=work, args=(part,), daemon=True) for part in parts]
+    failure: BaseException | None = None
+    try:
+        for worker in workers:
+            worker.start()
+        running = len(workers)
+        while running:
+            result = results.get()
+            if not isinstance(result, _End):
+                yield result
+                continue
+            running -= 1
+            if result.error is not None:
+                failure = failure or result.error
+                stopped.set()
+    finally:
+        stopped.set()
+        for worker in workers:
+            worker.join()
+        torch.set_num_threads(threads)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,117 @@
+"""Where the results of ``xlgen evaluate`` go: a folder for each way of evaluating, so that none mixes with another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xlgen.core.config import Evaluation
+from xlgen.core.outputs import check_no_run, undone_after_errors
+from xlgen.core.registry import InputError
+from xlgen.data.tasks import Task
+from xlgen.runs.event_log import write_atomically
+from xlgen.runs.folder import difference
+
+FOLDER = "evaluations"
+"""Where the results of a run's evaluations are, in its folder."""
+SETTINGS = "settings.json"
+"""The file that says what a folder holds the evaluation of."""
+_CHECKPOINT = "checkpoint"
+_NAMED = 3
+"""Languages that a folder's name has one by one."""
+
+
+def settings_of(
+    model: Path | str, task: Task, evaluation: Evaluation, shares: Sequence[float] = (1.0,)
+) -> dict[str, Any]:
+    """All that decides the results of an evaluation. ``model`` is the folder of a checkpoint, or a backbone's name."""
+    return {
+        **({_CHECKPOINT: str(model.resolve())} if isinstance(model, Path) else {"backbone": model}),
+        "task": task.config.model_dump(mode="json"),
+        "data_dir": str(task.data_dir.resolve()),
+        "evaluation": evaluation.model_dump(mode="json", exclude={"every", "at_start"}),
+        "shares": list(shares),
+    }
+
+
+@contextmanager
+def evaluation_folder(
+    out: Path | None, run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]
+) -> Iterator[Path]:
+    """The folder to write an evaluation into, with its settings: ``out``, or one of ``run``'s evaluations.
+
+    After an error, nothing is left of a new folder without results. Raises InputError where ``out`` holds anything
+    else, another evaluation too, or where the folder cannot be written.
+    """
+    folder = _within(run, name, evaluation, settings) if out is None else _checked(out, settings)
+    with undone_after_errors(folder, [SETTINGS]):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
+        except OSError as error:
+            raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
+        yield folder
+
+
+def _checked(out: Path, settings: Mapping[str, Any]) -> Path:
+    """``out``. Raises InputError where it holds anything else than this evaluation."""
+    check_no_run(out, "--out", allowed=FOLDER)
+    before = _settings_in(out)
+    if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is there already and holds no evaluation of this version; choose another --out")
+    if before is not None and before != settings:
+        raise InputError(f"{out} holds another evaluation ({difference(before, settings)}); choose another --out")
+    return out
+
+
+def _within(run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]) -> Path:
+    """The folder of this evaluation in ``run``'s evaluations: ``name``, followed by the options that were given.
+
+    One that holds other results, as of a task that has changed since or of an earlier version, is left alone.
+    """
+    digest = hashlib.sha256(json.dumps(_without_place(settings), sort_keys=True).encode()).hexdigest()[:8]
+    options = _options(evaluation, settings["shares"])
+    named = "-".join([name, *options, *([digest] if options else [])])
+    for candidate in (named, f"{name}-{digest}"):
+        folder = run / FOLDER / candidate
+        before = _settings_in(folder)
+        if before is None and not folder.exists():
+            return folder
+        if before is not None and _without_place(before) == _without_place(settings):
+            return folder
+    return run / FOLDER / f"{named}-{digest}"
+
+
+def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
+    """The options other than the defaults, each as a part of a folder's name."""
+    asked, usual = evaluation.model_dump(mode="json"), Evaluation(examples=None).model_dump(mode="json")
+    unnamed = ("split", "cleanup", "every", "at_start")
+    given = {key: value for key, value in asked.items() if value != usual[key] and key not in unnamed}
+    found: list[str] = []
+    if (beams := given.pop("num_beams", None)) is not None:
+        found.append(f"beams-{beams}")
+    if languages := given.pop("languages", None):
+        found.append("+".join(languages) if len(languages) <= _NAMED else f"{len(languages)}-languages")
+    if (examples := given.pop("examples", None)) is not None:
+        found.append(f"examples-{examples}")
+    if list(shares) != [1.0]:
+        found.append("interpolated")
+    return [*found, *(key.replace("_", "-") for key in sorted(given))]
+
+
+def _settings_in(folder: Path) -> dict[str, Any] | None:
+    """What a folder says that it holds; None where it says nothing that can be read."""
+    try:
+        found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _without_place(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that may have been moved."""
+    return {key: value for key, value in settings.items() if key != _CHECKPOINT}

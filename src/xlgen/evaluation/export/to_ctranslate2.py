@@ -1,0 +1,138 @@
+"""Models for CTranslate2, a decoder in C++ with small integers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from xlgen.adaptation.base import Method, methods
+from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.decoding.settings import Decoding
+from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, without_end
+from xlgen.evaluation.export.to_transformers import ToTransformers
+from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
+
+PATIENCE = 2.0
+"""With which beams give the outputs of `xlgen predict`."""
+
+
+def import_ctranslate2() -> ModuleType:
+    """The library. Raises BackboneError where it is not installed."""
+    try:
+        import ctranslate2
+    except ImportError:
+        raise BackboneError("this format needs the ctranslate2 library: pip install 'xlgen[ctranslate2]'") from None
+    return ctranslate2
+
+
+@formats.register("ctranslate2")
+class ToCTranslate2(Format):
+    """A folder for `ctranslate2.Translator`; --quantization int8, int8_float32, int16, float16 or bfloat16."""
+
+    options = ("quantization",)
+
+    def write(self, backbone: Backbone, method: Method, checkpoint: Path, folder: Path) -> None:
+        """See :class:`Format`. Raises BackboneError for a method that cannot be merged, or a wrong quantization."""
+        import_ctranslate2()
+        if not method.can_merge():
+            able = [name for name in methods.names() if methods.get(name).can_merge()]
+            raise BackboneError(
+                f"CTranslate2 holds plain models, and what {checkpoint} adds to one cannot be merged. It takes the "
+                f"methods {', '.join(able)}; export this one with --to transformers, or generate with xlgen predict"
+            )
+        from ctranslate2.converters import TransformersConverter
+        from ctranslate2.specs.model_spec import OPTIONAL
+
+        with tempfile.TemporaryDirectory() as plain:
+            ToTransformers().write(backbone, method, checkpoint, Path(plain))
+            _complete(Path(plain), backbone)
+            untied = backbone.parts()["lm_head"] == ("lm_head.",)
+
+            class Converter(TransformersConverter):
+                """With the logits of a model whose output matrix is its own.
+
+                For mT5, CTranslate2 4.8 multiplies them by d_model^-0.5, which is for tied matrices: transformers 5
+                says in every MT5Config that they are.
+                """
+
+                def _load(self) -> Any:
+                    spec = super()._load()
+                    if untied:
+                        spec.decoder.scale_outputs = OPTIONAL
+                    return spec
+
+            try:
+                Converter(plain).convert(str(folder), quantization=self.quantization, force=True)
+            except ValueError as error:
+                raise BackboneError(f"CTranslate2 cannot convert {backbone.name}: {error}") from None
+        _tell_tokens_apart(folder / "shared_vocabulary.json")
+        save_tokenizer(backbone, folder)
+
+    def open(self, folder: Path, backbone: Backbone) -> Decode:
+        """Through ``Translator.translate_batch`` on the CPU."""
+        # A translator sets the threads of this process, PyTorch's too (findings/ctranslate2_sets_pytorch_threads.sh).
+        threads = torch.get_num_threads()
+        translator = import_ctranslate2().Translator(str(folder), device="cpu", intra_threads=threads)
+        tokenizer = backbone.tokenizer
+
+        def decode(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
+            prefixes = [list(backbone.target_prefix(code)) for _, code in requests]
+            penalty = Decoding(new_tokens).length_penalty
+            found = translator.translate_batch(
+                [tokenizer.convert_ids_to_tokens(list(ids)) for ids, _ in requests],
+                target_prefix=[tokenizer.convert_ids_to_tokens(ids) for ids in prefixes] if any(prefixes) else None,
+                beam_size=beams,
+                length_penalty=penalty,
+                # A search that ends at the first `beams` hypotheses, as by default, misses better ones.
+                patience=PATIENCE,
+                max_decoding_length=new_tokens + len(prefixes[0]),
+                max_input_length=0,
+                return_scores=beams > 1,
+            )
+            ids = [tokenizer.convert_tokens_to_ids(each.hypotheses[0]) for each in found]
+            tokens = [without_end(each[len(prefix) :], backbone) for each, prefix in zip(ids, prefixes, strict=True)]
+            if beams == 1:
+                return list(map(Output, tokens))
+            scores = [
+                _score(each.scores[0], len(own), len(own) < new_tokens, len(prefix), penalty)
+                for each, own, prefix in zip(found, tokens, prefixes, strict=True)
+            ]
+            return [Output(*pair) for pair in zip(tokens, scores, strict=True)]
+
+        return decode
+
+
+def _score(score: float, length: int, ended: bool, prefix: int, penalty: float) -> float:
+    """CTranslate2's score by the length that ours is by: of ``length`` tokens and the end, without the prefix."""
+    own = length + ended
+    return score * ((own + prefix) / own) ** penalty
+
+
+def _tell_tokens_apart(file: Path) -> None:
+    """Rename the rows of a vocabulary that no token has, which the converter calls ``<extra_id_0>`` and so on again."""
+    tokens = json.loads(file.read_text(encoding="utf-8"))
+    known: set[str] = set()
+    for place, token in enumerate(tokens):
+        if token in known:
+            tokens[place] = f"unused_{place}"
+        known.add(token)
+    file.write_text(json.dumps(tokens, ensure_ascii=False, indent=0), encoding="utf-8")
+
+
+def _complete(folder: Path, backbone: Backbone) -> None:
+    """Write into config and tokenizer what CTranslate2's reader looks for."""
+    config = read_json(folder / "config.json")
+    # transformers 5 no longer says where the norms are, and the reader asks; all our families have them before blocks.
+    config["normalize_before"] = True
+    config["normalize_embedding"] = hasattr(backbone.model.get_decoder(), "layernorm_embedding")
+    config["tokenizer_class"] = next(iter(backbone.tokenizer_classes), config.get("tokenizer_class"))
+    write_json(folder / "config.json", config)
+    tokenizer = read_json(folder / "tokenizer_config.json")
+    # It must have a name; sequence-to-sequence models begin with another token.
+    tokenizer.setdefault("bos_token", backbone.tokenizer.bos_token or backbone.tokenizer.eos_token)
+    write_json(folder / "tokenizer_config.json", tokenizer)

@@ -1,0 +1,53 @@
+"""Weights between pretrained and finetuned ones: one number, chosen after training (WiSE-FT; Wortsman et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from xlgen.adaptation import checkpoints as store
+from xlgen.adaptation.base import Method, build_method
+from xlgen.backbones.base import Backbone
+from xlgen.core.registry import InputError
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """Raise InputError for a share outside of [0, 1]."""
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise InputError(f"a share of the finetuned weights must be from 0 to 1, not {share:g}")
+
+
+@torch.no_grad()
+def interpolated(
+    checkpoint: Path, shares: Sequence[float], languages: tuple[str, ...]
+) -> Iterator[tuple[float, Backbone, Method]]:
+    """For each share ``a`` the backbone with ``(1 - a) * pretrained + a * finetuned`` weights, and its method.
+
+    Only what was trained differs: of a method with modules of its own these go from how they began (adapters and LoRA
+    from nothing) to what they became. One backbone is given again and again with other weights. Raises InputError.
+    """
+    check_shares(shares)
+    backbone, method, about = store.load_checkpoint(checkpoint, languages)
+    trained = {name: p.detach().clone() for name, p in _trained(backbone).items()}
+    start = _start(about) if any(share != 1 for share in shares) else trained
+    for share in shares:
+        for name, parameter in _trained(backbone).items():
+            # Written so that shares of 0 and 1 give exactly the one and the other.
+            parameter.copy_(start[name] * (1 - share) + trained[name] * share)
+        yield share, backbone, method
+
+
+def _start(about: store.About) -> dict[str, Tensor]:
+    """The trained parameters as they were before training."""
+    fresh = store.load_start(about)
+    method = build_method(about.adaptation)
+    method.prepare(fresh, about.seed)
+    return {name: p.detach() for name, p in _trained(fresh).items()}
+
+
+def _trained(backbone: Backbone) -> dict[str, torch.nn.Parameter]:
+    return {name: p for name, p in backbone.model.named_parameters() if p.requires_grad}

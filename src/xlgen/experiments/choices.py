@@ -1,0 +1,116 @@
+"""What each criterion would have chosen, and what that costs against choosing by target labels (regret)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xlgen.experiments.criteria import Criterion, best_step, build_criterion, over_targets, unlabelled
+from xlgen.runs.rows import Results, mean
+from xlgen.runs.runs import Run
+
+ORACLE = "target"
+"""The criterion that looks at target labels: the others are measured against it."""
+CRITERIA: Mapping[str, Mapping[str, Any]] = {
+    "source": {"name": "source"},
+    "xlrs": {"name": "xlrs"},
+    "language-rate": {"name": "language-rate"},
+    "label-free": {"name": "label-free"},
+    "label-free, xlrs": {"name": "label-free", "by": "xlrs"},
+    ORACLE: {"name": ORACLE},
+}
+"""What choices are compared by, in the order of tables."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a criterion chose, and what it is worth: the task's main metric in the languages without labels."""
+
+    criterion: str
+    runs: Mapping[str, Run]
+    """By language."""
+    steps: Mapping[str, int]
+    values: Mapping[str, float | None]
+    regret: float | None
+    """How much more, on average, the choice by target labels is worth."""
+
+    @property
+    def mean(self) -> float | None:
+        """Over the languages."""
+        return mean(self.values.values())
+
+
+def searches(results: Results) -> list[list[Run]]:
+    """The runs that differ in nothing but the learning rate, wherever there are several, lowest rate first."""
+    groups: dict[str, list[Run]] = {}
+    for run in results.runs:
+        if run.learning_rate is not None and run.figures:
+            groups.setdefault(_but_for_the_rate(run), []).append(run)
+    several = [group for group in groups.values() if len({run.learning_rate for run in group}) > 1]
+    return [sorted(group, key=lambda run: run.learning_rate or 0.0) for group in several]
+
+
+def _but_for_the_rate(run: Run) -> str:
+    recipe = json.loads(json.dumps(run.recipe))
+    recipe.pop("name", None)
+    recipe["stages"][-1].get("training", {}).pop("learning_rate", None)
+    return json.dumps(recipe, sort_keys=True)
+
+
+def rate_choices(results: Results, group: Sequence[Run], judge: Results | None = None) -> list[Chosen]:
+    """Which run of a search, and which of its checkpoints, each criterion chooses for all languages together.
+
+    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    """
+    chosen = []
+    for name, criterion in _applicable(results, group):
+        best = max(group, key=lambda run: best_step(criterion, results, run).score)
+        step = best_step(criterion, results, best).step
+        codes = unlabelled(results, best)
+        values = {code: (judge or results).value(best, code, best.main_metric, step) for code in codes}
+        chosen.append(Chosen(name, dict.fromkeys(codes, best), dict.fromkeys(codes, step), values, None))
+    return _with_regret(chosen)
+
+
+def checkpoint_choices(results: Results, run: Run, judge: Results | None = None) -> list[Chosen]:
+    """Which checkpoint of ``run`` each criterion chooses for each language by itself (L, Tables 7 and 8).
+
+    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    """
+    codes = unlabelled(results, run)
+    chosen = []
+    for name, criterion in _applicable(results, [run]):
+        overall = best_step(criterion, results, run)
+        by_code = {code: best_step(criterion, results, run, [code]) for code in codes}
+        # What cannot be known of a language by itself is chosen as for all together.
+        steps = {code: (own if math.isfinite(own.score) else overall).step for code, own in by_code.items()}
+        values = {code: (judge or results).value(run, code, run.main_metric, steps[code]) for code in codes}
+        chosen.append(Chosen(name, dict.fromkeys(codes, run), steps, values, None))
+    return _with_regret(chosen)
+
+
+def worth(results: Results, run: Run, step: int) -> float | None:
+    """The mean of the task's main metric over the languages without labels."""
+    found = over_targets(results, run, run.main_metric, step)
+    return None if math.isinf(found) else found
+
+
+def _applicable(results: Results, runs: Sequence[Run]) -> list[tuple[str, Criterion]]:
+    """The criteria of which there is a score in every evaluation of ``runs``."""
+    found = [(name, build_criterion(config)) for name, config in CRITERIA.items()]
+    steps = [(run, step) for run in runs for step in run.checkpoint_steps]
+    return [
+        (name, criterion)
+        for name, criterion in found
+        if all(math.isfinite(criterion.score(results, run, step)) for run, step in steps)
+    ]
+
+
+def _with_regret(chosen: list[Chosen]) -> list[Chosen]:
+    oracle = next((each.mean for each in chosen if each.criterion == ORACLE), None)
+    return [
+        replace(each, regret=None if oracle is None or each.mean is None else oracle - each.mean) for each in chosen
+    ]

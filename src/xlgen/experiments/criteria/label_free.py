@@ -1,0 +1,47 @@
+"""The source languages' metric, subject to answers in the right language; no target label is looked at."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xlgen.core.config import Config
+from xlgen.experiments.criteria import LANGUAGE_RATE, Criterion, Targets, criteria, over_sources, over_targets
+from xlgen.experiments.criteria.xlrs import LowestXlrs
+from xlgen.runs.rows import Results
+from xlgen.runs.runs import Run
+
+_BELOW = 1_000
+"""More than any figure: what fails the threshold is behind all that passes."""
+
+
+class LabelFreeOptions(Config):
+    """``{name: label-free, threshold: 95}``."""
+
+    threshold: float = Field(default=95.0, ge=0, le=100)
+    """The correct-language rate that the languages without labels need on average, in percent."""
+    by: Literal["source", "xlrs"] = "source"
+    """What decides among those that have it: the source languages' metric, or the lowest XLRS."""
+    metric: str | None = None
+    """None: the task's main metric."""
+
+
+@criteria.register("label-free")
+class LabelFree(Criterion):
+    """The source languages' metric where the others' outputs are in the right language; else, how many are.
+
+    A head tells labels, which are in no language: of its runs it is the source languages' metric alone.
+    """
+
+    Options = LabelFreeOptions
+
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
+        """The metric (or less the XLRS), or the rate less 1,000."""
+        if any(figure["metric"] == LANGUAGE_RATE for figure in run.figures):
+            rate = over_targets(results, run, LANGUAGE_RATE, step, targets)
+            if rate < self.options.threshold:
+                return rate - _BELOW
+        if self.options.by == "xlrs":
+            return LowestXlrs(Config()).score(results, run, step, targets)
+        return over_sources(results, run, self.options.metric or run.main_metric, step)

@@ -1,0 +1,27 @@
+"""The task's metric where there are no training labels, which takes labels to know."""
+
+from __future__ import annotations
+
+from xlgen.core.config import Config
+from xlgen.experiments.criteria import Criterion, Targets, criteria, over_targets
+from xlgen.runs.rows import Results
+from xlgen.runs.runs import Run
+
+
+class TargetOptions(Config):
+    """``{name: target, metric: rouge2}``."""
+
+    metric: str | None = None
+    """None: the task's main metric."""
+
+
+@criteria.register("target")
+class Target(Criterion):
+    """The mean of the task's metric over the languages without labels (C, Appendix A)."""
+
+    Options = TargetOptions
+    needs_target_labels = True
+
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
+        """In the metric's unit."""
+        return over_targets(results, run, self.options.metric or run.main_metric, step, targets)

@@ -1,0 +1,17 @@
+"""The encoder's similarity of translations, where less is better."""
+
+from __future__ import annotations
+
+from xlgen.experiments.criteria import Criterion, Targets, criteria, over_targets
+from xlgen.runs.rows import Results
+from xlgen.runs.runs import Run
+
+
+@criteria.register("xlrs")
+class LowestXlrs(Criterion):
+    """The lowest XLRS over the languages without labels (L's cos-sim)."""
+
+    def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
+        """Less the mean cosine."""
+        found = over_targets(results, run, "xlrs", step, targets)
+        return -found if abs(found) <= 1 else found

@@ -1,0 +1,154 @@
+"""What a study would run and how long that would take, from a few measured steps of each kind of run."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlgen.core.config import Recipe, Stage, validate
+from xlgen.core.interrupt import exit_on_signal
+from xlgen.data.tasks import load_task
+from xlgen.experiments.execute import is_done, placed, status
+from xlgen.experiments.plan import PlannedRun, Study
+from xlgen.experiments.search import wanted_runs
+from xlgen.experiments.worker_pool import Lane
+from xlgen.runs.event_log import read_events
+
+_STEPS, _INPUTS = 4, 2
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How long things take, in seconds on one worker."""
+
+    loading: float
+    step: float
+    """Of training, the mean over all stages."""
+    generated: float
+    """An input of an evaluation, scoring included."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One run of a study."""
+
+    run: PlannedRun
+    status: str
+    """``done``, ``missing``, or what the run's folder says of a run that did not come to its end."""
+    seconds: float | None
+    """What is left of it; None where the run cannot be measured."""
+    why: str = ""
+    """The reason for that."""
+
+
+def estimate(
+    study: Study, out: Path, threads: int, say: Callable[[str], None] = lambda text: None, *, measures: bool = True
+) -> list[Estimate]:
+    """Every run that is known to be wanted; a search wants more as it goes on.
+
+    Of each kind of run, those that differ in rate and seed only being one, a few steps are measured in a worker with
+    ``threads`` threads, unless not ``measures``. ``say`` receives a line for each kind before that.
+    """
+    runs = [placed(run, out) for run in (wanted_runs(study, out) if study.search else study.runs)]
+    measured: dict[str, Rates | str] = {}
+    kinds = list(dict.fromkeys(_kind(run.recipe) for run in runs if not is_done(run, out / "runs" / run.name)))
+    lane = Lane(threads)
+
+    def of(run: PlannedRun) -> Estimate:
+        folder = out / "runs" / run.name
+        if is_done(run, folder):
+            return Estimate(run, "done", 0.0)
+        state, kind = status(folder) or "missing", _kind(run.recipe)
+        if not measures:
+            return Estimate(run, state, None, "not measured")
+        if kind not in measured:
+            say(f"measuring {_STEPS} steps of {run.name}, {kinds.index(kind) + 1} of {len(kinds)} kinds of runs")
+            measured[kind] = measure(run, lane)
+        rates = measured[kind]
+        if isinstance(rates, str):
+            return Estimate(run, state, None, rates)
+        return Estimate(run, state, seconds(run.recipe, rates, _steps_done(folder), run.until))
+
+    with exit_on_signal():
+        try:
+            return [of(run) for run in runs]
+        finally:
+            lane.close()
+
+
+def seconds(recipe: Recipe, rates: Rates, done: int = 0, until: int | None = None) -> float:
+    """How long a run takes, to the step ``until`` of its last stage or the end, of which ``done`` steps are done."""
+    if recipe.baseline is not None:
+        return rates.loading + inputs(recipe.stages[-1], recipe) * rates.generated
+    *before, last = recipe.stages
+    left = (until or last.training.steps) - done
+    steps = sum(stage.training.steps for stage in before) * (done == 0) + max(0, left)
+    evaluations = math.ceil(left / (last.evaluation.every or last.training.steps))
+    return rates.loading + steps * rates.step + max(0, evaluations) * inputs(last, recipe) * rates.generated
+
+
+def inputs(stage: Stage, recipe: Recipe) -> int:
+    """How many inputs an evaluation has, at most: data sets may hold fewer."""
+    if stage.task is None:
+        return 0
+    task = load_task(stage.task, Path(recipe.data_dir))
+    return (stage.evaluation.examples or 1_000) * len(stage.evaluation.languages or task.languages)
+
+
+def measure(run: PlannedRun, lane: Lane) -> Rates | str:
+    """The rates of a kind of run, or why it has none: the last line that it said."""
+    short = _shortened(run.recipe)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "run"
+        code = lane.train(PlannedRun("run", short), folder, lambda: None)
+        log = (Path(temporary) / "run.log").read_text(encoding="utf-8", errors="replace")
+        if code:
+            return (log.strip().splitlines() or [f"exit code {code}"])[-1]
+        return _rates(list(read_events(folder / "metrics.jsonl")), short)
+
+
+def _rates(events: Sequence[dict[str, Any]], recipe: Recipe) -> Rates:
+    last = recipe.stages[-1]
+    times = [event["time"] for event in events if event["event"] == "step"]
+    ends = [event["time"] for event in events if event["event"] == "figure"]
+    begun = times[-1] if times else events[0]["time"]
+    whole = inputs(last, recipe)
+    return Rates(
+        loading=times[0] - events[0]["time"] if times else 0.0,
+        step=(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0,
+        generated=(max(ends) - begun) / whole if ends and whole else 0.0,
+    )
+
+
+def _shortened(recipe: Recipe) -> Recipe:
+    """The same work a few times only."""
+    data = recipe.model_dump(mode="json")
+    data |= {"cache_dir": None, "trackers": []}
+    for stage in data["stages"]:
+        stage["training"] |= {"steps": _STEPS, "log_every": 1, "save_every": None}
+        stage["evaluation"] |= {"examples": _INPUTS, "every": None}
+    found: Recipe = validate(Recipe, data, "the recipe")
+    return found
+
+
+def _kind(recipe: Recipe) -> str:
+    """What decides how long a run's parts take."""
+    data = recipe.model_dump(mode="json")
+    for key in ("name", "seed", "report_as", "cache_dir", "trackers"):
+        data.pop(key)
+    for stage in data["stages"]:
+        for key in ("learning_rate", "steps", "warmup_steps", "schedule", "save_every", "log_every"):
+            stage["training"].pop(key)
+        for key in ("every", "examples", "split"):
+            stage["evaluation"].pop(key)
+    return json.dumps(data, sort_keys=True)
+
+
+def _steps_done(folder: Path) -> int:
+    events = read_events(folder / "metrics.jsonl")
+    return max((int(event["step"]) for event in events if event.get("event") == "step"), default=0)

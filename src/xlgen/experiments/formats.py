@@ -1,0 +1,145 @@
+"""A query's result for the terminal and for files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from xlgen.core.outputs import is_stream, replacing, whole_file
+
+if TYPE_CHECKING:
+    from xlgen.experiments.query import Result
+
+
+FORMATS = ("table", "csv", "json", "jsonl", "parquet")
+MOST_ROWS = 1_000
+"""Of a table in the terminal."""
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
+
+
+def write(result: Result, format: str, path: Path | None) -> None:
+    """Write ``result`` as csv, json (``{"rows": [...]}``), jsonl or parquet into ``path``, which appears whole or not
+    at all, or to standard output."""
+    if format == "parquet":
+        _write_parquet(result, path)
+        return
+    lines = {"csv": _csv, "json": _json, "jsonl": _jsonl}[format]
+    if path is None:
+        lines(result, sys.stdout)
+        return
+    with replacing(path) as file:
+        lines(result, file)
+
+
+def table(result: Result) -> tuple[Table, bool]:
+    """The first :data:`MOST_ROWS` rows for the terminal, and whether there are more."""
+    numeric = [kind.startswith(_NUMBERS) for kind in result.types]
+    columns = [
+        Column(Text(name), justify="right" if number else "left")
+        for name, number in zip(result.columns, numeric, strict=True)
+    ]
+    found = Table(*columns)
+    rows = result.rows()
+    for row in islice(rows, MOST_ROWS):
+        found.add_row(*(Text(_cell(value)) for value in row))
+    return found, next(rows, None) is not None
+
+
+def _cell(value: Any) -> str:
+    """A value on one line, without what would move the terminal's cursor or change its colours."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.1f}"
+    text = value if isinstance(value, str) else _text(value)
+    return "".join("↵" if c in "\n\r\u2028\u2029\x85" else c if _visible(c) else "\ufffd" for c in text)
+
+
+def _visible(character: str) -> bool:
+    # Marks of direction (Cf) stay: right-to-left text needs them.
+    return unicodedata.category(character) != "Cc"
+
+
+def _text(value: Any) -> str:
+    plain = _plain(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _csv(result: Result, file: TextIO) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(result.columns)
+    for row in result.rows():
+        writer.writerow(["" if value is None else _text(value) for value in row])
+
+
+def _json(result: Result, file: TextIO) -> None:
+    file.write('{"rows": [')
+    for number, line in enumerate(_objects(result)):
+        file.write((",\n" if number else "\n") + line)
+    file.write("\n]}\n")
+
+
+def _jsonl(result: Result, file: TextIO) -> None:
+    file.writelines(line + "\n" for line in _objects(result))
+
+
+def _objects(result: Result) -> Iterator[str]:
+    for row in result.rows():
+        values = dict(zip(result.columns, map(_plain, row), strict=True))
+        yield json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: null for NaN and infinity, text for times and bytes."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (date, datetime, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _write_parquet(result: Result, path: Path | None) -> None:
+    if path is not None and not is_stream(path):
+        with whole_file(path) as temporary:
+            result.write_parquet(temporary)
+        return
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.parquet"
+        result.write_parquet(file)
+        with file.open("rb") as written, path.open("wb") if path else nullcontext(sys.stdout.buffer) as place:
+            shutil.copyfileobj(written, place)
+
+
+def describe_views(views: Iterable[tuple[str, str, Sequence[tuple[str, str, str]]]]) -> Table:
+    """Views with their columns, for the terminal."""
+    found = Table("view", "column", "type", "what it is")
+    for name, meaning, columns in views:
+        found.add_row(Text(name, style="bold"), "", "", Text(meaning))
+        for column, kind, what in columns:
+            found.add_row("", column, Text(kind), Text(what))
+        found.add_section()
+    return found

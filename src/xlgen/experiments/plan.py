@@ -1,0 +1,203 @@
+"""What runs a study holds: a base recipe and, for each run, the keys in which it differs."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from xlgen.core.config import Config, Recipe, validate
+from xlgen.core.registry import InputError, nearest
+from xlgen.core.shipped import find_recipe
+from xlgen.core.untrusted import check_name
+from xlgen.core.yaml_config import RecipeError, override, override_keys, read_yaml
+from xlgen.experiments.criteria import build_criterion
+from xlgen.experiments.policies import build_policy
+from xlgen.metrics.options import check_identifier, located
+
+Changes = dict[str, Any]
+"""Dotted keys of a recipe and their new values."""
+
+
+class Grid(Config):
+    """Every combination of some axes, but for those that are excluded."""
+
+    axes: dict[str, list[Any] | dict[str, Changes]] = Field(min_length=1)
+    """Either a key of the recipe and its values, ``{seed: [0, 1, 2]}``, or a name and what each of its values changes,
+    ``{method: {full: {adaptation: full}, prompt: {adaptation.method: prompt, training.learning_rate: 0.3}}}``. A later
+    axis changes what an earlier one has left."""
+    base: dict[str, Any] | None = None
+    """A whole recipe to differ from; None: the study's."""
+    exclude: tuple[dict[str, Any], ...] = ()
+    """Combinations to leave out: ``{method: full, seed: [1, 2]}``, a value or several of each axis named."""
+
+    @model_validator(mode="after")
+    def _exclusions_name_what_there_is(self) -> Grid:
+        for pattern in self.exclude:
+            for axis, wanted in pattern.items():
+                if axis not in self.axes:
+                    raise ValueError(f"exclude: no axis {axis!r}: {nearest(axis, self.axes)}")
+                for value in _listed(wanted):
+                    if value not in self.axes[axis]:
+                        raise ValueError(f"exclude: axis {axis} has no value {value!r}")
+        return self
+
+    def runs(self) -> Iterator[tuple[str, Changes]]:
+        """(name, changes) of each run. A name is made of the axes' values, in the order of the file."""
+        for values in product(*(list(axis) for axis in self.axes.values())):
+            chosen = dict(zip(self.axes, values, strict=True))
+            if any(_matches(chosen, pattern) for pattern in self.exclude):
+                continue
+            labels: list[str] = []
+            changes: Changes = {}
+            for key, value in chosen.items():
+                axis = self.axes[key]
+                changes |= axis[value] if isinstance(axis, dict) else {key: value}
+                labels.append(str(value) if isinstance(axis, dict) else f"{key.split('.')[-1]}={_short(value)}")
+            yield "-".join(labels), changes
+
+
+class SearchConfig(Config):
+    """Search the learning rate of each run rather than to take the recipe's."""
+
+    policy: dict[str, Any] = Field(default_factory=lambda: {"name": "chirkova"})
+    """See ``xlgen list policies``."""
+    criterion: dict[str, Any] = Field(default_factory=lambda: {"name": "target"})
+    """What is searched for: see ``xlgen list criteria``."""
+    policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Another policy for runs that have this part in their names: ``{prompt: {name: chirkova, start: [1, 2]}}``."""
+    follow: dict[str, str] = Field(default_factory=dict)
+    """``{mixing: full}``: runs with the part ``mixing`` in their names try the rate that the search of the run with
+    ``full`` in its place has chosen, and ten times that (C, Appendix A)."""
+    repeat: dict[str, list[Any]] = Field(default_factory=dict)
+    """Keys of the recipe and the values with which the run at the best rate is done again: ``{seed: [1, 2]}``."""
+
+    @field_validator("policy", "criterion", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> SearchConfig:
+        build_criterion(self.criterion)
+        for config in (self.policy, *self.policies.values()):
+            build_policy(config)
+        return self
+
+
+class StudyConfig(Config):
+    """The keys of a study file."""
+
+    name: str
+    base: dict[str, Any]
+    """A whole recipe, to differ from."""
+    runs: dict[str, Changes] = Field(default_factory=dict)
+    """By name, the dotted keys of the recipe to change: ``{high: {training.learning_rate: 3e-3}}``."""
+    grids: tuple[Grid, ...] = ()
+    """More runs, as combinations of axes. A study with one grid may write its ``axes`` and ``exclude`` at the top."""
+    search: SearchConfig | None = None
+    """Of the learning rate, for each run but baselines."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_grid_at_top_level(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "axes" not in data:
+            return data
+        grid = {key: data[key] for key in ("axes", "exclude") if key in data}
+        outer = {key: value for key, value in data.items() if key not in grid}
+        return {**outer, "grids": [*outer.get("grids", ()), grid]}
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> StudyConfig:
+        if not self.runs and not self.grids:
+            raise ValueError("a study needs `runs`, `axes` or `grids`")
+        return self
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study."""
+
+    name: str
+    recipe: Recipe
+    until: int | None = None
+    """The step of the last stage to stop at, to go on from another time; None: the end."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with its runs, all of them checked."""
+
+    name: str
+    runs: tuple[PlannedRun, ...]
+    search: SearchConfig | None = None
+    """Where it is given, ``runs`` are what the search makes runs of."""
+
+
+def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
+    """Read the study ``name`` (a path or a shipped one); overrides apply to its base. Raises RecipeError."""
+    path = find_recipe(name)
+    data = read_yaml(path)
+    config = validate(StudyConfig, {"name": path.stem, **(data if isinstance(data, dict) else {})}, str(path))
+    overrides = list(overrides)
+    runs: dict[str, PlannedRun] = {}
+    for data, found in [(config.base, config.runs.items()), *((g.base or config.base, g.runs()) for g in config.grids)]:
+        base = override({"name": config.name, **data}, overrides)
+        for run, changes in found:
+            try:
+                check_name(run, "a run's name")
+            except InputError as error:
+                raise RecipeError(f"{path}: {error}") from None
+            if run in runs:
+                raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
+            recipe = override_keys({**base, "name": run}, changes)
+            runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
+    _check_repeat(config, list(runs.values()), path)
+    return Study(config.name, tuple(runs.values()), config.search)
+
+
+def _check_repeat(config: StudyConfig, runs: list[PlannedRun], path: Path) -> None:
+    """What is to be run again is known when the search has ended, which would be late to find a wrong key."""
+    for key, values in (config.search.repeat if config.search else {}).items():
+        for value in values:
+            changed = override_keys(runs[0].recipe.model_dump(mode="json"), {key: value})
+            validate(Recipe, changed, f"{path}: search.repeat: {key}")
+
+
+def only(study: Study, patterns: Iterable[str]) -> Study:
+    """The runs of ``study`` whose names match one of ``patterns``, such as ``prompt-base-*``. Raises RecipeError for a
+    pattern that none matches."""
+    names = [run.name for run in study.runs]
+    wanted: set[str] = set()
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            raise RecipeError(f"study {study.name} has no run {pattern!r}: {nearest(pattern, names)}")
+        wanted.update(found)
+    return replace(study, runs=tuple(run for run in study.runs if run.name in wanted))
+
+
+def check_identifiers(study: Study) -> None:
+    """Find a language identifier that is not here before anything runs. Raises InputError."""
+    named = {(stage.evaluation.lid, run.recipe.data_dir) for run in study.runs for stage in run.recipe.stages}
+    for lid, folder in sorted((lid, folder) for lid, folder in named if lid is not None):
+        check_identifier(located(lid, Path(folder)))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _matches(chosen: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
+    return all(chosen[axis] in _listed(wanted) for axis, wanted in pattern.items())
+
+
+def _short(value: Any) -> str:
+    """A value as a part of a folder's name."""
+    text = "+".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
+    return str(text).replace("/", "_")

@@ -1,0 +1,29 @@
+"""What enhances a method takes its rate, or ten times that (Chirkova et al. 2023, Appendix A)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xlgen.core.config import Config
+from xlgen.experiments.policies import Tried, WholeRuns, policies
+
+
+class FollowOptions(Config):
+    """A study's search sets ``rate`` to the best one of the run that is followed, once that is known."""
+
+    rate: float | None = None
+    factors: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
+
+
+@policies.register("follow")
+class FollowSearch(WholeRuns):
+    """The rate that another run's search has chosen, and ten times that."""
+
+    Options = FollowOptions
+
+    def proposals(self, tried: Tried, method: str) -> list[float]:
+        """Nothing while the other's rate is not known."""
+        if self.options.rate is None:
+            return []
+        wanted = [float(f"{self.options.rate * factor:.6g}") for factor in self.options.factors]
+        return [rate for rate in dict.fromkeys(wanted) if rate not in tried]

@@ -1,0 +1,57 @@
+"""Successive halving (Jamieson and Talwalkar 2016), with the language rate as an early kill."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field
+
+from xlgen.core.config import Config
+from xlgen.experiments.policies import History, Outcome, SearchPolicy, Trial, policies
+
+
+class HalvingOptions(Config):
+    """``{name: halving, values: [1e-5, 1e-4, 1e-3, 1e-2], eta: 2}``."""
+
+    values: tuple[float, ...] = Field(default=(1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), min_length=1)
+    """The rates to begin with."""
+    eta: float = Field(default=2.0, gt=1)
+    """Of those that are left, one in so many goes on, for so many times the steps."""
+    language_rate: float = Field(default=50.0, ge=0, le=100)
+    """Rates with fewer outputs in the right language, in percent, end where that is seen: it does not come back. Where
+    none has as many, those with the most go on."""
+
+
+@policies.register("halving")
+class HalvingSearch(SearchPolicy):
+    """All rates for a part of the steps, the better half for twice as many, and so on; the wrong language ends one."""
+
+    Options = HalvingOptions
+    stops_early = True
+
+    def trials(self, history: History, method: str) -> list[Trial]:
+        """One rung: those that are left, trained as far as it asks."""
+        left = list(dict.fromkeys(self.options.values))
+        for share in self._shares(len(left)):
+            rung = [Trial(rate, share) for rate in left]
+            if missing := [trial for trial in rung if trial not in history]:
+                return missing
+            keep = max(1, int(len(rung) / self.options.eta))
+            left = [trial.rate for trial in self._ranked(rung, history)[:keep]]
+        return []
+
+    def _shares(self, count: int) -> list[float]:
+        """How far each rung trains; the last one to the end, with at least one rate."""
+        rungs = 1 + int(math.log(count) / math.log(self.options.eta) + 1e-9)
+        return [self.options.eta ** -(rungs - 1 - number) for number in range(rungs)]
+
+    def _ranked(self, rung: list[Trial], history: History) -> list[Trial]:
+        """The best first; without those in the wrong language, where there are others."""
+        alive = [trial for trial in rung if self._speaks(history[trial])]
+        if alive:
+            return sorted(alive, key=lambda trial: (-history[trial].score, trial.rate))
+        return sorted(rung, key=lambda trial: (-(history[trial].language_rate or 0.0), trial.rate))
+
+    def _speaks(self, outcome: Outcome) -> bool:
+        rate = outcome.language_rate
+        return math.isfinite(outcome.score) and (rate is None or rate >= self.options.language_rate)

@@ -1,0 +1,86 @@
+"""Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) over the logarithm of the rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from xlgen.core.config import Config
+from xlgen.core.registry import InputError
+from xlgen.experiments.policies import Tried, WholeRuns, policies
+
+_RATE = "learning_rate"
+_ATTEMPTS = 50
+
+
+class OptunaOptions(Config):
+    """``{name: optuna, trials: 12, at_once: 3}``."""
+
+    trials: int = Field(default=10, ge=1)
+    """How many rates are tried in all."""
+    at_once: int = Field(default=2, ge=1)
+    """How many before the next look at their scores."""
+    lowest: float = Field(default=1e-6, gt=0)
+    highest: float = Field(default=1e-1, gt=0)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _lowest_is_lower(self) -> OptunaOptions:
+        if self.lowest >= self.highest:
+            raise ValueError("lowest must be lower than highest")
+        return self
+
+
+@policies.register("optuna")
+class OptunaSearch(WholeRuns):
+    """Rates that Optuna's sampler proposes, the same ones after any kill."""
+
+    Options = OptunaOptions
+
+    def proposals(self, tried: Tried, method: str) -> list[float]:
+        """As many as are still to be tried, ``at_once`` at most. Raises InputError where Optuna is not installed."""
+        count = min(self.options.at_once, self.options.trials - len(tried))
+        found: list[float] = []
+        if count > 0:
+            study = self._study(tried)
+            for _ in range(_ATTEMPTS):
+                rate = float(f"{study.ask(self._space()).params[_RATE]:.2e}")
+                if rate not in tried and rate not in found:
+                    found.append(rate)
+                if len(found) == count:
+                    break
+        return found
+
+    def _space(self) -> dict[str, Any]:
+        optuna = _optuna()
+        return {_RATE: optuna.distributions.FloatDistribution(self.options.lowest, self.options.highest, log=True)}
+
+    def _study(self, tried: Tried) -> Any:
+        """A study in memory that knows what was tried: nothing is kept beside the runs themselves."""
+        optuna = _optuna()
+        # The seed moves with what was tried, so that one search does not draw the same numbers wave after wave.
+        seed = self.options.seed + len(tried)
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True, n_startup_trials=4)
+        study = optuna.create_study(sampler=sampler, direction="maximize")
+        for rate, score in tried.items():
+            failed = not math.isfinite(score)
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params={_RATE: rate},
+                    distributions=self._space(),
+                    value=None if failed else score,
+                    state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+                )
+            )
+        return study
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise InputError("Optuna is not installed: pip install 'xlgen[optuna]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

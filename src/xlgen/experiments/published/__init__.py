@@ -1,0 +1,161 @@
+"""The numbers that the four papers print, as data: every table, and the statements in their text.
+
+A file a paper, which is keyed as elsewhere: C (Chirkova et al. 2023), V (Vu et al. 2022), L (Li and Murray 2023),
+J (Ji et al. 2024). Figures without printed values are left out, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.registry import nearest
+from xlgen.core.yaml_config import read_yaml
+from xlgen.experiments.published.grid import Grid, Number, read_grid, read_number
+from xlgen.experiments.published.schema import (
+    Cell,
+    Fields,
+    Paper,
+    PaperFile,
+    PublishedError,
+    StatementFile,
+    Table,
+    TableFile,
+)
+
+TEXT = "text"
+"""What :class:`Table` calls the statements in a paper's text; each cell says its section."""
+
+
+@cache
+def load() -> tuple[Paper, ...]:
+    """The four papers. Raises PublishedError where a file is wrong."""
+    root = Path(str(resources.files("xlgen.experiments.published")))
+    return tuple(load_paper(root / f"{name}.yaml") for name in ("chirkova-2023", "vu-2022", "li-2023", "ji-2024"))
+
+
+def find(**wanted: Any) -> list[Cell]:
+    """The cells whose fields have the values ``wanted``; a set stands for any of its members.
+
+    ``find(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for a field that cells have not.
+    """
+    known = {field.name for field in fields(Cell)}
+    for name in wanted:
+        if name not in known:
+            raise PublishedError(f"a published cell has no field {name!r}: {nearest(name, known)}")
+    return [
+        cell for paper in load() for cell in paper.cells if all(_is(getattr(cell, k), v) for k, v in wanted.items())
+    ]
+
+
+def load_paper(path: Path) -> Paper:
+    """Read one file. Raises PublishedError that names the file, the table, the row and the column."""
+    try:
+        about = PaperFile.model_validate(read_yaml(path))
+    except ValidationError as error:
+        faults = "\n".join(f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise PublishedError(f"{path} is not right:\n{faults}") from None
+    tables = [_table(about, table, f"{path.name}, {table.where}") for table in about.tables]
+    if about.statements:
+        cells = tuple(cell for said in about.statements for cell in _statement(about, said, path.name))
+        notes = tuple(note for said in about.statements for note in said.notes)
+        tables.append(Table(TEXT, "Statements in the text", cells, notes))
+    return Paper(about, tuple(tables))
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, set | frozenset) else bool(value == wanted)
+
+
+def _table(about: PaperFile, table: TableFile, where: str) -> Table:
+    grid = read_grid(table.grid, where)
+    count = len(table.rows)
+    if grid.heads[:count] != table.rows:
+        raise PublishedError(f"{where}: the grid must begin with the heads {', '.join(table.rows)}")
+    columns = [_column(table, head, where) for head in grid.heads[count:]]
+    return Table(table.where, table.title, tuple(_cells(about, table, grid, columns, where)), table.notes)
+
+
+def _cells(about: PaperFile, table: TableFile, grid: Grid, columns: list[Fields], where: str) -> Iterator[Cell]:
+    count = len(table.rows)
+    for row in grid.rows:
+        name = " ".join(filter(None, row[:count]))
+        labels = [_label(about, table, *pair, where) for pair in zip(table.rows, row[:count], strict=True)]
+        for head, text, column in zip(grid.heads[count:], row[count:], columns, strict=True):
+            here = f"{where}, row {name!r}, column {head!r}"
+            number = read_number(text, here)
+            if number is not None:
+                meaning = [about.cells, table.cells, *labels, column]
+                yield _cell(about, (table.where, name, head), number, meaning, "", here)
+
+
+def _label(about: PaperFile, table: TableFile, head: str, label: str, where: str) -> Fields:
+    known = {**about.labels.get(head, {}), **table.labels.get(head, {})}
+    if label not in known:
+        raise PublishedError(
+            f"{where}: nothing says what the label {label!r} under {head!r} means: {nearest(label, known)}"
+        )
+    return known[label]
+
+
+def _column(table: TableFile, head: str, where: str) -> Fields:
+    if head in table.columns:
+        return table.columns[head]
+    try:
+        return Fields(language=Language.parse(head).code)
+    except UnknownLanguageError:
+        known = nearest(head, table.columns) if table.columns else "`columns` is empty"
+        raise PublishedError(f"{where}: the column {head!r} is no language, and has no meaning: {known}") from None
+
+
+def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[Cell]:
+    for index, figure in enumerate(said.figures):
+        here = f"{file}, {said.where}, figure {index} of {said.quote[:40]!r}"
+        rest = dict(figure)
+        number = read_number(str(rest.pop("value", "")), here)
+        if number is None:
+            raise PublishedError(f"{here}: a statement needs a value")
+        try:
+            meaning = Fields.model_validate(rest)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise PublishedError(f"{here}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+        yield _cell(about, (said.where, "", ""), number, [about.cells, meaning], said.quote, here)
+
+
+def _cell(
+    about: PaperFile, place: tuple[str, str, str], number: Number, meaning: list[Fields], quote: str, here: str
+) -> Cell:
+    """The cell at ``place`` (where, row, column); later fields win over earlier ones."""
+    merged: dict[str, Any] = {}
+    details: dict[str, str | int | float] = {}
+    for part in meaning:
+        merged.update(part.model_dump(exclude_unset=True, exclude={"details"}))
+        details.update(part.details)
+    for name, known in (("task", about.tasks), ("backbone", about.backbones), ("metric", about.metrics)):
+        value = merged.get(name)
+        if value is not None and value not in known:
+            raise PublishedError(f"{here}: the paper's {name}s have no {value!r}: {nearest(value, known)}")
+    for name in ("metric", "unit"):
+        if merged.get(name) is None:
+            raise PublishedError(f"{here}: nothing says which {name} this is")
+    where, row, column = place
+    return Cell(
+        paper=about.key,
+        where=where,
+        row=row,
+        column=column,
+        printed=number.printed,
+        value=number.value,
+        spread=number.spread,
+        details=tuple(details.items()),
+        quote=quote,
+        **merged,
+    )

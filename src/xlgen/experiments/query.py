@@ -1,0 +1,194 @@
+"""SQL over the files of runs: DuckDB in memory, with views that it reads itself from what the runs have left.
+
+Nothing is written or copied: a query sees the files as they are, those of runs that are still training too, and reads
+only what its views need.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb.func import FunctionNullHandling
+
+from xlgen.core.registry import InputError
+from xlgen.experiments.views import VIEWS, definition, mentioned
+from xlgen.runs.run_discovery import FoundRun, find
+from xlgen.runs.run_files import PREFIX, RunFiles
+
+_BATCH = 2_048
+_COMMENT = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_ZONE = re.compile(r"TIME ZONE|TIMESTAMPTZ|TIMETZ")
+_READING = ("select", "with", "from", "pivot", "unpivot")
+
+
+class QueryError(InputError):
+    """The query is wrong."""
+
+
+class Result:
+    """What a query gives: names and types of its columns, and its rows. Each way to get the rows runs the query."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: Any, scratch: Path) -> None:
+        self._connection, self._statement, self._scratch = connection, statement, scratch
+        self._relation = connection.sql(statement)
+        self.columns = _unique(self._relation.columns)
+        types = [str(kind) for kind in self._relation.types]
+        # Of these Python would want pytz; they are text with their offset: 2026-01-31 12:00:00+00.
+        self._as_text = [_ZONE.search(kind) is not None for kind in types]
+        self.types = tuple("VARCHAR" if text else kind for text, kind in zip(self._as_text, types, strict=True))
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows. Raises QueryError where one cannot be computed."""
+        with _faults():
+            shown = [f"CAST(#{n} AS VARCHAR)" if text else f"#{n}" for n, text in enumerate(self._as_text, 1)]
+            cast = self._relation.project(", ".join(shown)).sql_query() if any(self._as_text) else None
+            cursor = self._connection.execute(cast or self._statement)
+            while batch := cursor.fetchmany(_BATCH):
+                yield from batch
+
+    def write_parquet(self, path: Path) -> None:
+        """Write the rows as Parquet. Raises QueryError as :meth:`rows`."""
+        written = self._scratch / "result.parquet"  # nowhere else DuckDB may write
+        with _faults():
+            names = ", ".join(f"#{place} AS {_identifier(name)}" for place, name in enumerate(self.columns, 1))
+            self._relation.project(names).write_parquet(str(written))
+        shutil.move(written, path)
+
+
+def query(path: str | Path, sql: str) -> list[dict[str, Any]]:
+    """The rows of ``sql`` over the runs at ``path`` or anywhere under it, as ``xlgen query`` gives them.
+
+    Raises:
+        InputError: where there is no run, or the query is wrong.
+    """
+    with open_query(Path(path), sql) as result:
+        return [dict(zip(result.columns, row, strict=True)) for row in result.rows()]
+
+
+@contextmanager
+def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Result]:
+    """The result of one statement that reads, while the context is open; ``say`` is told of damaged runs.
+
+    Raises:
+        InputError: where there is no run, or the query is wrong (QueryError, with DuckDB's message).
+    """
+    runs = find(path, say)
+    with tempfile.TemporaryDirectory(prefix="xlgen-query-") as scratch, _connection(Path(scratch)) as connection:
+        with _faults():
+            statement = _reading(sql)
+            connection.register_filesystem(RunFiles(run.folder for run in runs))
+            _add_runs(connection, runs)
+            for view in ("figures", "steps", "predictions"):
+                # There may be very many files of predictions.
+                asked = view != "predictions" or mentioned(sql, view)
+                connection.execute(definition(view, runs if asked else ()))
+            if mentioned(sql, "language_of") or mentioned(sql, "in_language"):
+                _add_functions(connection)
+            _lock(connection)
+            result = Result(connection, statement, Path(scratch))
+        yield result
+
+
+def _connection(scratch: Path) -> duckdb.DuckDBPyConnection:
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        # What does not fit in memory goes there, and not beside the user's files.
+        "temp_directory": str(scratch),
+        # A table is never a variable of this program.
+        "python_enable_replacements": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "allow_unsigned_extensions": "false",
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB itself refuse every file but those of the runs, which cannot be written, and its scratch folder."""
+    connection.execute(f"SET allowed_directories = ['{PREFIX}']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _reading(sql: str) -> Any:
+    """The one statement of ``sql``. Raises QueryError for one of another kind: that it could write a file is refused by
+    DuckDB (:func:`_lock`), and said better here."""
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryError(f"a query is one statement, not {len(statements)}")
+    kind = statements[0].type
+    # PIVOT is several statements to DuckDB, also within a COPY.
+    first = sql[_COMMENT.match(sql).end() :].split(None, 1)[0].lower()  # type: ignore[union-attr]
+    if kind == duckdb.StatementType.SELECT or (kind == duckdb.StatementType.MULTI and first in _READING):
+        return statements[0]
+    raise QueryError(f"a query only reads: SELECT, WITH, FROM, PIVOT, DESCRIBE or SUMMARIZE, not {first.upper()}")
+
+
+def _add_runs(connection: duckdb.DuckDBPyConnection, runs: list[FoundRun]) -> None:
+    columns = VIEWS["runs"].columns
+    connection.execute(f"CREATE TABLE runs ({', '.join(f'{column.name} {column.type}' for column in columns)})")
+    places = ", ".join("?" for _ in columns)
+    connection.executemany(f"INSERT INTO runs VALUES ({places})", [_values(run) for run in runs])
+
+
+def _values(run: FoundRun) -> list[Any]:
+    return [list(value) if isinstance(value, tuple) else value for value in astuple(run)]
+
+
+def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """The language of a text, as a function of SQL."""
+    from xlgen.core.languages import Language
+    from xlgen.metrics.lid import load
+
+    identifier = load()
+
+    def language_of(text: str | None) -> str | None:
+        return identifier.identify([text])[0][0] or None if text else None
+
+    def in_language(text: str | None, language: str | None) -> bool | None:
+        code = identifier.code(Language.parse(language)) if language else ""
+        return language_of(text) == code if code and text is not None else None
+
+    # DuckDB's own handling of nulls has no function return one.
+    nulls = FunctionNullHandling.SPECIAL
+    connection.create_function("language_of", language_of, ["VARCHAR"], "VARCHAR", null_handling=nulls)
+    connection.create_function("in_language", in_language, ["VARCHAR"] * 2, "BOOLEAN", null_handling=nulls)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """DuckDB's errors as the user's."""
+    try:
+        yield
+    except duckdb.Error as error:
+        # What a file system of Python raises comes with its traceback.
+        text = str(error).strip()
+        raise QueryError(text.splitlines()[-1] if "Traceback" in text else text) from None
+    except (OverflowError, ValueError) as error:  # a time that Python has not, such as one in the year 20000
+        if isinstance(error, InputError):
+            raise
+        raise QueryError(f"a value of the result cannot be shown ({error}); cast it to VARCHAR") from None
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    """Each name once: ``a``, ``a_1``."""
+    found: list[str] = []
+    for name in names:
+        candidate, number = name, 0
+        while candidate in found:
+            number += 1
+            candidate = f"{name}_{number}"
+        found.append(candidate)
+    return tuple(found)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

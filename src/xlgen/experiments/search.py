@@ -1,0 +1,231 @@
+"""The runs of a search, known a wave at a time: what to try next depends on what was found.
+
+Nothing is written down beside the runs themselves. What a search wants next is worked out from their figures, so that
+one that was killed goes on where it was, and one that has ended wants nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+
+from xlgen.core.config import Recipe
+from xlgen.core.registry import InputError
+from xlgen.core.yaml_config import override_keys
+from xlgen.experiments.budget import Budget
+from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_targets
+from xlgen.experiments.execute import execute, is_done, placed, status
+from xlgen.experiments.plan import PlannedRun, Study
+from xlgen.experiments.policies import History, Outcome, Trial, best, build_policy, whole
+from xlgen.runs.rows import Results, load
+from xlgen.runs.runs import rate_text
+
+Executor = Callable[[Study, Path, int, Console, Budget | None], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the search of one run has come."""
+
+    base: PlannedRun
+    made: History
+    wanted: tuple[Trial, ...]
+    """What to try now; nothing when the search has ended."""
+    known: bool
+    """Whether the rates are: what follows another run waits for it, and a trial that failed ends the search."""
+
+    @property
+    def tried(self) -> dict[float, float]:
+        """Rates that were trained with to the last step, and their scores, minus infinity where training failed."""
+        return whole(self.made)
+
+    @property
+    def chosen(self) -> float | None:
+        """The best rate, once the search has ended."""
+        return best(self.tried) if self.known and not self.wanted and self.tried else None
+
+
+def search(
+    study: Study,
+    out: Path,
+    workers: int,
+    console: Console,
+    budget: Budget | None = None,
+    executor: Executor | None = None,
+) -> dict[str, str]:
+    """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does.
+
+    Where a run fails, other than by diverging, nothing is known of its rate: its search ends there, undecided, and
+    continues when the study is run again.
+
+    ``executor`` runs a wave; None: :func:`execute`, on this machine.
+    """
+    executor = executor or execute
+    failed: dict[str, str] = {}
+    budget = budget or Budget()
+    while True:
+        runs = [run for run in wanted_runs(study, out, failed) if run.name not in failed and not ended(run, out)]
+        if not runs or budget.left_out:
+            return failed
+        failed |= executor(replace(study, runs=tuple(runs), search=None), out, workers, console, budget)
+
+
+def ended(run: PlannedRun, out: Path) -> bool:
+    """Whether a run has come as far as it is to come, or cannot."""
+    folder = out / "runs" / run.name
+    return is_done(placed(run, out), folder) or status(folder) == "diverged"
+
+
+def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[PlannedRun]:
+    """The runs that are known to be wanted, done or not; ``failed`` are names of runs that came to nothing."""
+    assert study.search is not None
+    found = {run.name: run for run in study.runs if run.recipe.baseline is not None}
+    for state in progress(study, out, failed):
+        # Of trials that are one run, the one that goes furthest is the last.
+        found |= {run.name: run for run in (at(state.base, trial) for trial in (*state.made, *state.wanted))}
+        if state.chosen is not None:
+            found |= {run.name: run for run in repeats(at(state.base, Trial(state.chosen)), study.search.repeat)}
+    return list(found.values())
+
+
+def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[Progress]:
+    """How far the search of each run has come."""
+    results = _results(out)
+    states: dict[str, Progress] = {}
+
+    def state_of(base: PlannedRun) -> Progress:
+        if base.name not in states:
+            states[base.name] = _state(study, base, out, results, failed, lambda name: state_of(bases[name]))
+        return states[base.name]
+
+    bases = {run.name: run for run in study.runs if run.recipe.baseline is None}
+    _check_labels(study, bases)
+    _check_follow(study, bases)
+    return [state_of(base) for base in bases.values()]
+
+
+def _state(
+    study: Study,
+    base: PlannedRun,
+    out: Path,
+    results: Results | None,
+    failed: Collection[str],
+    other: Callable[[str], Progress],
+) -> Progress:
+    assert study.search is not None
+    followed = followed_by(base.name, study)
+    if followed is None:
+        matching = [config for part, config in study.search.policies.items() if _has(base.name, part)]
+        policy = build_policy(matching[0] if matching else study.search.policy)
+    else:
+        rate = other(followed).chosen
+        if rate is None:
+            return Progress(base, {}, (), known=False)
+        policy = build_policy({"name": "follow", "rate": rate})
+    method = str(base.recipe.stages[-1].adaptation["method"])
+    made: dict[Trial, Outcome] = {}
+    while trials := policy.trials(made, method):
+        outcomes = {trial: _outcome(study, at(base, trial), out, results) for trial in trials}
+        made |= {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
+        if missing := [trial for trial, outcome in outcomes.items() if outcome is None]:
+            lost = any(at(base, trial).name in failed for trial in missing)
+            return Progress(base, made, () if lost else tuple(missing), known=not lost)
+    return Progress(base, made, (), known=True)
+
+
+def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) -> Outcome | None:
+    """What a run gave that has come as far as it is to come, None for another."""
+    assert study.search is not None
+    if not ended(run, out):
+        return None
+    read = [each for each in results.runs if each.name == run.name] if results else []
+    if status(out / "runs" / run.name) == "diverged" or not read:
+        return Outcome(-math.inf)
+    assert results is not None
+    choice = best_step(build_criterion(study.search.criterion), results, read[0], until=run.until)
+    rate = over_targets(results, read[0], LANGUAGE_RATE, choice.step)
+    return Outcome(choice.score, rate if math.isfinite(rate) else None)
+
+
+def at(base: PlannedRun, trial: Trial) -> PlannedRun:
+    """The run at a learning rate of its last stage, as far as the trial goes; its name ends in the rate."""
+    name = f"{base.name}-{rate_text(trial.rate)}"
+    *before, last = base.recipe.stages
+    training = last.training.model_copy(update={"learning_rate": trial.rate})
+    stages = (*before, last.model_copy(update={"training": training}))
+    return PlannedRun(name, base.recipe.model_copy(update={"name": name, "stages": stages}), _until(base, trial.share))
+
+
+def _until(base: PlannedRun, share: float) -> int | None:
+    """The step of an evaluation at which a share of the training is done, None for the end."""
+    stage = base.recipe.stages[-1]
+    every, steps = stage.evaluation.every, stage.training.steps
+    if share >= 1:
+        return None
+    if every is None:
+        raise InputError(f"{base.name}: a search that ends runs early needs `evaluation.every`, to know which")
+    step = max(1, round(share * steps / every)) * every
+    return step if step < steps else None
+
+
+def repeats(run: PlannedRun, keys: dict[str, list[object]]) -> Iterator[PlannedRun]:
+    """The run again with every combination of other values of some keys."""
+    for values in product(*keys.values()):
+        if not values:
+            return
+        changes = dict(zip(keys, values, strict=True))
+        name = "-".join([run.name, *(f"{key.split('.')[-1]}={value}" for key, value in changes.items())])
+        data = override_keys({**run.recipe.model_dump(mode="json"), "name": name}, changes)
+        yield PlannedRun(name, Recipe.model_validate(data))
+
+
+def followed_by(name: str, study: Study) -> str | None:
+    """The name of the run whose rate the run ``name`` takes, None where it has a search of its own."""
+    assert study.search is not None
+    for part, instead in study.search.follow.items():
+        if _has(name, part):
+            return _part(part).sub(rf"\g<1>{instead}\g<2>", name)
+    return None
+
+
+def _check_follow(study: Study, bases: dict[str, PlannedRun]) -> None:
+    for name in bases:
+        followed = followed_by(name, study)
+        if followed is not None and (followed not in bases or followed_by(followed, study) is not None):
+            why = "the study has no such run" if followed not in bases else "that run follows another itself"
+            raise InputError(f"search.follow: {name} is to follow {followed}, and {why}")
+
+
+def _check_labels(study: Study, bases: dict[str, PlannedRun]) -> None:
+    """Without labels a criterion that needs them would find all rates equally bad, and walk to the lowest."""
+    assert study.search is not None
+    name = study.search.criterion["name"]
+    if not build_criterion(study.search.criterion).needs_target_labels:
+        return
+    for run in bases.values():
+        if run.recipe.stages[-1].evaluation.references == "source":
+            raise InputError(
+                f"{run.name}: the criterion {name!r} needs labels in the languages that have none "
+                "(evaluation.references: source); search.criterion: label-free does without"
+            )
+
+
+def _has(name: str, part: str) -> bool:
+    return _part(part).search(name) is not None
+
+
+def _part(part: str) -> re.Pattern[str]:
+    return re.compile(rf"(^|-){re.escape(part)}(-|$)")
+
+
+def _results(out: Path) -> Results | None:
+    try:
+        return load(out)
+    except InputError:  # nothing has evaluated yet
+        return None

@@ -1,0 +1,283 @@
+"""A recipe or a study in miniature: the same methods, stages and baselines, in the pocket world and for two steps.
+
+What is large gives way to what comes with the package: backbones, translators, tasks, text. What a recipe is about
+(adaptation, objectives, optimizer, schedule, prompt lengths) stays, so that a rehearsal finds what is wrong with it
+before anything is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from xlgen.core.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
+from xlgen.core.errors import describe, report
+from xlgen.core.languages import Language
+from xlgen.core.registry import InputError
+from xlgen.core.shipped import find_task
+from xlgen.core.yaml_config import read_yaml
+from xlgen.data.templates import FIELD
+from xlgen.experiments.execute import is_done, needs, placed
+from xlgen.experiments.plan import PlannedRun, Study
+from xlgen.experiments.search import followed_by, search
+from xlgen.metrics.lid import SMALL
+
+STEPS = 2
+EXAMPLES = 4
+"""In training; one a language is evaluated."""
+TEXTS = 8
+"""Unlabelled ones a language."""
+_STANDING_IN = ("fr", "th")
+"""For the first and second language of a recipe beside English."""
+_HEADED = {"tagging": "pocket-roles", "classification": "pocket-asks", "ranking": "pocket-passages"}
+"""By the kind of a task with a head."""
+_ENCODER = "pocket-mbart"
+"""For families without a decoder: its encoder half, under the task's head."""
+_TASKS = {"answers": "pocket-qa", "title": "pocket-titles"}
+"""By the field of a task's target; all others are summaries."""
+_LABELS = ("accuracy", "tag_accuracy", "mean_span_f1", "span_f1")
+"""Main metrics of tasks whose outputs are labels."""
+_SEARCHED = 1
+"""Of a study's runs, and as many of those that follow another one; the rest is run at its own rate."""
+
+
+def smoke_study(study: Study) -> Study:
+    """One run of each kind in miniature: runs that differ in size, seed, rate or target language only are one kind."""
+    kinds: dict[str, PlannedRun] = {}
+    kind_of: dict[str, str] = {}
+    for run in sorted(study.runs, key=lambda run: needs(run) is not None):
+        recipe = smoke_recipe(run.recipe)
+        if (needed := needs(run)) in kind_of:
+            path = "{study}/runs/" + kinds[kind_of[needed]].name
+            recipe = recipe.model_copy(update={"baseline": {**(recipe.baseline or {}), "run": path}})
+        key = json.dumps({**recipe.model_dump(mode="json"), "name": "", "report_as": ""}, sort_keys=True)
+        kind_of[run.name] = key
+        kinds.setdefault(key, PlannedRun(run.name, recipe))
+    return Study(study.name, tuple(kinds.values()))
+
+
+def smoke_search(study: Study) -> Study | None:
+    """The search of ``study`` in miniature: for the first run that has one and the first that follows that one, at no
+    more rates than it takes to go through each wave; None where nothing is searched."""
+    if study.search is None:
+        return None
+    bases = [run for run in study.runs if run.recipe.baseline is None]
+    leading = [run for run in bases if followed_by(run.name, study) is None][:_SEARCHED]
+    names = {run.name for run in leading}
+    following = [run for run in bases if followed_by(run.name, study) in names][:_SEARCHED]
+    search = study.search.model_copy(
+        update={
+            "policy": _policy(study.search.policy),
+            "policies": {part: _policy(policy) for part, policy in study.search.policies.items()},
+            "repeat": {key: values[:1] for key, values in study.search.repeat.items()},
+        }
+    )
+    runs = tuple(PlannedRun(run.name, smoke_recipe(run.recipe)) for run in (*leading, *following))
+    return Study(study.name, runs, search)
+
+
+def _policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Two rates to begin with and none beyond; what else a policy does stays."""
+    if policy["name"] == "grid":
+        return {**policy, "values": list(policy["values"])[:2]}
+    return {**policy, "start": [3, 4], "largest": 3, "smallest": 4} if policy["name"] == "chirkova" else dict(policy)
+
+
+def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
+    """Run the miniature of ``study`` into ``out``, in this process, one after the other; return what failed and why.
+
+    What is done already is not done again.
+    """
+    for text in stand_in_identifiers(run.recipe for run in study.runs):
+        say(text)
+    searched = smoke_search(study)
+    failed = _run_all(smoke_study(study), out, say)
+    if searched is not None:
+        failed |= search(searched, out, 1, Console(quiet=True), executor=lambda wave, *_: _run_all(wave, out, say))
+    return failed
+
+
+def stand_in_identifiers(recipes: Iterable[Recipe]) -> list[str]:
+    """What is said of each language identifier that the packaged one stands in for."""
+    named = {stage.evaluation.lid for recipe in recipes for stage in recipe.stages} - {None, SMALL}
+    return [f"language identification: {SMALL} stands in for {name}" for name in sorted(map(str, named))]
+
+
+def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, str]:
+    from xlgen.core.interrupt import InterruptedRunError
+    from xlgen.training.run import train
+
+    failed: dict[str, str] = {}
+    for run in (placed(run, out) for run in study.runs):
+        folder = out / "runs" / run.name
+        if is_done(run, folder):
+            continue
+        try:
+            train(run.recipe, folder, resume=True, until=run.until)
+        except InterruptedRunError:  # it is the command that was asked to stop
+            raise
+        except Exception as error:  # whatever is wrong with one run, the others are tried too
+            failed[run.name] = report(error)[1]
+            if describe(error) is None:
+                say(failed[run.name])
+        say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
+    return failed
+
+
+def smoke_recipe(recipe: Recipe) -> Recipe:
+    """``recipe`` in miniature."""
+    stand_ins = _stand_ins(recipe)
+    baseline = recipe.baseline
+    if baseline is not None and "translator" in baseline:
+        baseline = {**baseline, "translator": "pocket-nllb"}
+    headed = all(_task(stage.task) in _HEADED.values() for stage in recipe.stages)
+    changes = {
+        "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name, headed)}),
+        "stages": tuple(_stage(stage, stand_ins) for stage in recipe.stages),
+        "baseline": baseline,
+        "seed": 0,
+        "data_dir": ".",
+        "cache_dir": None,
+        "trackers": (),
+    }
+    return recipe.model_copy(update=changes)
+
+
+def _stage(stage: Stage, stand_ins: Mapping[str, str]) -> Stage:
+    translate_train = stage.translate_train
+    if translate_train is not None:
+        translate_train = TranslateTrain(
+            translator="pocket-nllb",
+            languages=_languages(translate_train.languages, stand_ins),
+            keep_source=translate_train.keep_source,
+        )
+    return stage.model_copy(
+        update={
+            "task": _task(stage.task),
+            "source_languages": _languages(stage.source_languages, stand_ins),
+            "translate_train": translate_train,
+            "unlabelled": tuple(_unlabelled(text, stand_ins) for text in stage.unlabelled),
+            "adaptation": _with_languages(stage.adaptation, stand_ins),
+            "penalty": _penalty(stage.penalty, stand_ins),
+            "training": _training(stage.training),
+            "evaluation": _evaluation(stage.evaluation, stand_ins),
+        }
+    )
+
+
+def _training(training: Training) -> Training:
+    changes: dict[str, Any] = {
+        "steps": STEPS,
+        "warmup_steps": 1,
+        "decay_steps": None,
+        "learning_rate": 1e-3,
+        "max_examples": 2,
+        "train_examples": EXAMPLES,
+        "batch_tokens": 2_000,
+        "accumulation": min(training.accumulation, 2),
+        "precision": "auto" if training.precision in ("auto", "bf16") else "fp32",
+        "save_every": None,
+    }
+    return training.model_copy(update=changes)
+
+
+def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluation:
+    changes: dict[str, Any] = {
+        "every": None,
+        "examples": 1,
+        # A task's file may have languages that are not asked for one by one.
+        "languages": _languages(evaluation.languages, stand_ins) or ("en", *_STANDING_IN),
+        "max_new_tokens": 4,
+        "bootstrap": 0,
+        "lid": None,
+        "metric_options": {},
+        "xlrs": evaluation.xlrs and TrackedText(sentences=2),
+    }
+    return evaluation.model_copy(update=changes)
+
+
+def _unlabelled(text: Unlabelled, stand_ins: Mapping[str, str]) -> Unlabelled:
+    parallel = text.objective.get("name") == "translation"
+    changes = {
+        "corpus": {"reader": "pocket-parallel" if parallel else "pocket", "size": TEXTS},
+        "languages": _languages(text.languages, stand_ins) or ("en", *_STANDING_IN),
+        # One batch in a hundred would never come.
+        "rate": text.rate and 0.5,
+    }
+    return text.model_copy(update=changes)
+
+
+def _penalty(penalty: dict[str, Any] | None, stand_ins: Mapping[str, str]) -> dict[str, Any] | None:
+    if penalty is None or "text" not in penalty:
+        return penalty
+    text = _unlabelled(Unlabelled.model_validate(penalty["text"]), stand_ins)
+    return {**penalty, "text": text.model_dump(), "examples": EXAMPLES}
+
+
+def _with_languages(options: dict[str, Any], stand_ins: Mapping[str, str]) -> dict[str, Any]:
+    """Options of a method with a part for each language."""
+    named = options.get("languages")
+    return {**options, "languages": list(_languages(named, stand_ins))} if named else options
+
+
+@cache
+def _task(name: str | None) -> str | None:
+    if name is None or name.startswith("pocket-"):
+        return name
+    fields = read_yaml(find_task(name))
+    if not isinstance(fields, dict):
+        return "pocket-summaries"
+    if fields.get("kind") in _HEADED:
+        return _HEADED[str(fields["kind"])]
+    if fields.get("main_metric") in _LABELS:
+        return "pocket-labels"
+    target = str(fields.get("target", ""))
+    match = FIELD.search(target)
+    return _TASKS.get(match[1] if match else target, "pocket-summaries")
+
+
+def _backbone(name: str, headed: bool) -> str:
+    """The embedded backbone of the same family, by the name where it tells, or else by the checkpoint; under a head
+    an encoder by itself has a stand-in too."""
+    from xlgen.backbones.base import families
+    from xlgen.backbones.loading import embedded, family_of, resolve
+
+    if name in embedded():
+        return name
+    family = next((family for family in families.names() if family in Path(name).name.lower()), None)
+    if family is None:
+        kind = family_of(resolve(name))
+        family = next(known for known in families.names() if families.get(known) is kind)
+    if headed and not families.get(family).decodes:
+        return _ENCODER
+    if f"pocket-{family}" not in embedded():
+        raise InputError(f"no embedded backbone stands in for {name}, of the family {family}")
+    return f"pocket-{family}"
+
+
+def _stand_ins(recipe: Recipe) -> dict[str, str]:
+    """By canonical code, the pocket world's language for each that has one; the others are left out."""
+    named: list[str] = []
+    for stage in recipe.stages:
+        named += [*stage.source_languages, *stage.evaluation.languages]
+        named += [code for text in stage.unlabelled for code in text.languages]
+        named += stage.adaptation.get("languages", ())
+        named += stage.translate_train.languages if stage.translate_train else ()
+    others = dict.fromkeys(code for code in map(_code, named) if code != "en")
+    return {"en": "en", **dict(zip(others, _STANDING_IN, strict=False))}
+
+
+def _languages(named: Iterable[str], stand_ins: Mapping[str, str]) -> tuple[str, ...]:
+    """What stands in for ``named``; of several that all have nothing, the first becomes French."""
+    named = tuple(named)
+    found = tuple(stand_ins[code] for code in map(_code, named) if code in stand_ins)
+    return found or _STANDING_IN[:1] if named else ()
+
+
+def _code(text: str) -> str:
+    return Language.parse(text).code

@@ -1,0 +1,212 @@
+"""The views of ``xlgen query``: their columns, and the SQL that lets DuckDB read them from the files of runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from xlgen.runs.files import step_folders
+from xlgen.runs.run_discovery import FoundRun
+from xlgen.runs.run_files import PREFIX, address
+
+
+class Column(NamedTuple):
+    """A column of a view."""
+
+    name: str
+    type: str
+    """DuckDB's."""
+    meaning: str
+
+
+class View(NamedTuple):
+    """A view."""
+
+    meaning: str
+    columns: tuple[Column, ...]
+
+
+Fields: TypeAlias = Mapping[str, str]
+"""Names and types of what is read from a JSONL file."""
+
+_WHO = (
+    Column("study", "VARCHAR", "the folder of the study"),
+    Column("run", "VARCHAR", "the folder of the run"),
+)
+VIEWS: dict[str, View] = {
+    "figures": View(
+        "one row a figure of every evaluation",
+        (
+            *_WHO,
+            Column("backbone", "VARCHAR", "as in the recipe"),
+            Column("method", "VARCHAR", "the adaptation, or what the recipe reports it as"),
+            Column("learning_rate", "DOUBLE", "null for a baseline"),
+            Column("seed", "BIGINT", ""),
+            Column("step", "BIGINT", "of the evaluation"),
+            Column("task", "VARCHAR", ""),
+            Column("language", "VARCHAR", ""),
+            Column("metric", "VARCHAR", ""),
+            Column("value", "DOUBLE", "rates and scores in percent"),
+            Column("low", "DOUBLE", "of the 95 % interval"),
+            Column("high", "DOUBLE", ""),
+            Column("n", "BIGINT", "examples behind it"),
+            Column("signature", "VARCHAR", "how it was measured"),
+            Column("is_last", "BOOLEAN", "of the run's newest evaluation"),
+            Column("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+        ),
+    ),
+    "steps": View(
+        "the log of training",
+        (
+            *_WHO,
+            Column("step", "BIGINT", ""),
+            Column("loss", "DOUBLE", "mean over target tokens"),
+            Column("learning_rate", "DOUBLE", "as scheduled for this step"),
+            Column("gradient_norm", "DOUBLE", "before clipping"),
+            Column("source_tokens", "BIGINT", "of this step"),
+            Column("target_tokens", "BIGINT", ""),
+            Column("padding", "DOUBLE", "share of the batch, from 0 to 1"),
+            Column("steps_per_second", "DOUBLE", "since the step logged before, evaluations aside"),
+            Column("time", "DOUBLE", "seconds since 1970"),
+        ),
+    ),
+    "predictions": View(
+        "one row an input of every evaluation",
+        (
+            *_WHO,
+            Column("step", "BIGINT", "of the evaluation"),
+            Column("language", "VARCHAR", "that was asked for"),
+            Column("id", "VARCHAR", "of the example"),
+            Column("prediction", "VARCHAR", "cleaned up"),
+            Column("reference", "VARCHAR", "the first of them"),
+            Column("references", "VARCHAR[]", 'all; SQL wants this name in quotes: "references"'),
+            Column("input", "VARCHAR", ""),
+            Column("raw", "VARCHAR", "the prediction before clean-up"),
+            Column("cropped_tokens", "BIGINT", "of the input, over the limit"),
+            Column("similarity", "DOUBLE", "of the encoder's states to the parallel source input; null without one"),
+            Column("is_last", "BOOLEAN", "of the run's newest evaluation with predictions"),
+            Column("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+        ),
+    ),
+    "runs": View(
+        "one row a run",
+        (
+            *_WHO,
+            Column("folder", "VARCHAR", "absolute"),
+            Column("status", "VARCHAR", "running, interrupted, diverged, done; unknown before the first checkpoint"),
+            Column("backbone", "VARCHAR", ""),
+            Column("method", "VARCHAR", ""),
+            Column("learning_rate", "DOUBLE", "null for a baseline"),
+            Column("seed", "BIGINT", ""),
+            Column("task", "VARCHAR", ""),
+            Column("source_languages", "VARCHAR[]", "the languages with labels"),
+            Column("step", "BIGINT", "of the newest checkpoint, or the end"),
+            Column("planned_steps", "BIGINT", "null for a baseline"),
+            Column("recipe", "JSON", "resolved: recipe->>'$.stages[0].training.batch_tokens'"),
+            Column("environment", "JSON", "versions, machine, git revision"),
+        ),
+    ),
+}
+FUNCTIONS: dict[str, str] = {
+    "language_of(text)": "the language that lid.176.ftz takes a text for; null where it cannot tell",
+    "in_language(text, language)": "whether that is the language, as correct_language_rate counts it",
+}
+_LARGEST_LINE = 64 * 2**20
+_NAME = r"/([^/]+)/predictions/step-\d+/[^/]+$"
+_STUDY = r"/([^/]+)/(?:runs/)?[^/]+/predictions/step-\d+/[^/]+$"
+
+
+def mentioned(sql: str, name: str) -> bool:
+    """Whether ``name`` occurs in ``sql``, be it within a text."""
+    return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
+
+
+def definition(view: str, runs: Sequence[FoundRun]) -> str:
+    """The statement that creates ``view``, one of ``figures``, ``steps`` and ``predictions``, over the table runs."""
+    if view == "predictions":
+        return _predictions(runs)
+    logs = [file for run in runs if (file := Path(run.folder) / "metrics.jsonl").is_file()]
+    return _figures(logs) if view == "figures" else _steps(logs)
+
+
+def _figures(logs: Iterable[Path]) -> str:
+    own = {"language": "VARCHAR", "metric": "VARCHAR", "n": "BIGINT", "signature": "VARCHAR"}
+    numbers = dict.fromkeys(("value", "low", "high", "time"), "DOUBLE")
+    # What was logged again after a resume counts once.
+    return f"""CREATE VIEW figures AS
+        SELECT study, run, backbone, method, learning_rate, seed, log.step, task, language, metric,
+            {_finite("value")}, {_finite("low")}, {_finite("high")}, n, signature,
+            log.step = max(log.step) OVER (PARTITION BY filename) AS is_last,
+            list_contains(source_languages, language) AS is_source
+        FROM (
+            SELECT * FROM {_read(logs, {"event": "VARCHAR", "step": "BIGINT", **own, **numbers})}
+            WHERE event = 'figure' AND step IS NOT NULL AND language IS NOT NULL AND metric IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY filename, step, language, metric ORDER BY time DESC) = 1
+        ) AS log JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'"""
+
+
+def _steps(logs: Iterable[Path]) -> str:
+    names = [column.name for column in VIEWS["steps"].columns[len(_WHO) :]]
+    fields = {column.name: column.type for column in VIEWS["steps"].columns[len(_WHO) :]}
+    return f"""CREATE VIEW steps AS
+        SELECT study, run, {", ".join(f"log.{name}" for name in names)}
+        FROM {_read(logs, {"event": "VARCHAR", **fields})} AS log
+            JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'
+        WHERE event = 'step' AND log.step IS NOT NULL"""
+
+
+def _predictions(runs: Sequence[FoundRun]) -> str:
+    """Run, step and whether it is the last follow from the files' names: DuckDB opens none that a filter leaves out."""
+    files: dict[bool, list[Path]] = {True: [], False: []}
+    for run in runs:
+        folders = sorted(_evaluations(Path(run.folder)).items())
+        for step, folder in folders:
+            files[step == folders[-1][0]] += sorted(folder.glob("*.jsonl"))
+    fields = {
+        **dict.fromkeys(("id", "language", "prediction", "input", "raw"), "VARCHAR"),
+        "references": "VARCHAR[]",
+        "cropped_tokens": "BIGINT",
+        "similarity": "DOUBLE",
+    }
+    parts = [
+        f"""SELECT url_decode(regexp_extract(filename, '{_STUDY}', 1)) AS study,
+            url_decode(regexp_extract(filename, '{_NAME}', 1)) AS run,
+            CAST(regexp_extract(filename, '/step-(\\d+)/[^/]+$', 1) AS BIGINT) AS step,
+            regexp_extract(filename, '/([^/]+)\\.jsonl$', 1) AS language,
+            url_decode(regexp_extract(filename, '^{PREFIX}(.*)/predictions/', 1)) AS place,
+            id, prediction, "references", input, raw, cropped_tokens, similarity, {str(last).lower()} AS is_last
+        FROM {_read(found, fields)} WHERE prediction IS NOT NULL"""
+        for last, found in files.items()
+    ]
+    return f"""CREATE VIEW predictions AS
+        SELECT row.study, row.run, row.step, language, id, prediction, "references"[1] AS reference, "references",
+            input, raw, cropped_tokens, similarity, is_last, list_contains(source_languages, language) AS is_source
+        FROM ({" UNION ALL ".join(parts)}) AS row JOIN runs ON place = folder"""
+
+
+def _evaluations(folder: Path) -> dict[int, Path]:
+    return dict(step_folders(folder / "predictions"))
+
+
+def _read(files: Iterable[Path], fields: Fields) -> str:
+    """The rows of JSONL files with the name of each row's file; a line that is no JSON object gives nulls.
+
+    Such is the last line of a run that was killed.
+    """
+    names = ", ".join(_quoted(address(file)) for file in files)
+    if not names:
+        empty = [f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in {**fields, "filename": "VARCHAR"}.items()]
+        return f"(SELECT {', '.join(empty)} WHERE false)"
+    columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in fields.items())
+    return f"""read_json([{names}], columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true,
+        filename = true, maximum_object_size = {_LARGEST_LINE})"""
+
+
+def _finite(name: str) -> str:
+    return f"CASE WHEN isfinite({name}) THEN {name} END AS {name}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

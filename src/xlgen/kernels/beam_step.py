@@ -1,0 +1,170 @@
+"""What a search does with logits, on a CPU, compiled by Numba: the best of a large vocabulary, and a step of beam
+search. Each does what the operations of PyTorch beside its caller do, in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.kernels.beam_rules import NEVER, BeamRules, BeamState
+from xlgen.kernels.numba_parts import array, compiled, exp, f32, largest_of, read
+from xlgen.kernels.thread_pool import share
+
+_PIECE = 64
+
+
+@compiled
+def _take_best(
+    begin: int, end: int, logits: Any, extra: Any, added: bool, normalise: bool, start: int, values: Any, ids: Any,
+    largest: Any, sums: Any
+) -> None:  # fmt: skip
+    size = logits.shape[1]
+    count = values.shape[1]
+    pieces = (size + _PIECE - 1) // _PIECE
+    row, tops = np.empty(size, f32), np.empty(pieces, f32)
+    for r in range(begin, end):
+        stored = logits[r]
+        for c in range(size):
+            row[c] = read(stored[c])
+        for j in range(pieces):
+            tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
+        if normalise:
+            top = max(largest_of(tops), largest[r])
+            total = sums[r] * exp(largest[r] - top) if sums[r] > 0 else f32(0)
+            for c in range(size):
+                total += exp(row[c] - top)
+            largest[r], sums[r] = top, total
+        if added:
+            for c in range(size):
+                row[c] += extra[r, c]
+            for j in range(pieces):
+                tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
+        for j in range(pieces):
+            if tops[j] <= values[r, count - 1]:
+                continue
+            for c in range(j * _PIECE, min((j + 1) * _PIECE, size)):
+                # Behind those that are as large: of equals the first one counts, as with argmax.
+                if row[c] > values[r, count - 1]:
+                    place = count - 1
+                    while place > 0 and row[c] > values[r, place - 1]:
+                        values[r, place], ids[r, place] = values[r, place - 1], ids[r, place - 1]
+                        place -= 1
+                    values[r, place], ids[r, place] = row[c], start + c
+
+
+class Best:
+    """The ``count`` largest logits of each row so far, and all logits' log-sum-exp, as pieces of the vocabulary come.
+
+    Equals the sorted ``topk`` of the whole; of equal logits the first ones.
+    """
+
+    def __init__(self, rows: int, count: int, normalise: bool) -> None:
+        self._normalise = normalise
+        self.values, self.ids = torch.full((rows, count), -torch.inf), torch.zeros((rows, count), dtype=torch.long)
+        self._largest, self._sums = torch.full((rows,), -torch.inf), torch.zeros(rows)
+
+    def take(self, logits: Tensor, extra: Tensor | None, start: int) -> None:
+        """Logits (rows, n) of the tokens from ``start`` on; ``extra``, in fp32, is added behind the log-sum-exp."""
+        added = np.empty((1, 1), f32) if extra is None else extra.numpy()
+        state = (self.values.numpy(), self.ids.numpy(), self._largest.numpy(), self._sums.numpy())
+        given = array(logits), added, extra is not None, self._normalise, start, *state
+        share(len(logits), lambda begin, end, _: _take_best(begin, end, *given))
+
+    @property
+    def normaliser(self) -> Tensor:
+        """The log-sum-exps: (rows,)."""
+        return self._largest + self._sums.log()
+
+
+@compiled
+def _beam(
+    best: Any, ids: Any, normaliser: Any, divisors: Any, hopes: Any, ending: int, limit_ends: bool, end: int,
+    tokens: Any, count: Any, running: Any, scores: Any, finished: Any, finished_scores: Any, finished_count: Any,
+    done: Any, slots: Any
+) -> None:  # fmt: skip
+    inputs, beams, longest = running.shape
+    wide = 2 * beams
+    value, token = np.empty(wide, f32), np.empty(wide, np.int64)
+    parent, going = np.empty(wide, np.int64), np.empty(beams, np.int64)
+    old_running, old_slots = np.empty((beams, longest), np.int64), np.empty((beams, slots.shape[2]), np.int64)
+    for i in range(inputs):
+        # The best 2K of all continuations; those of each beam come sorted.
+        value[:], token[:], parent[:], going[:] = f32(-np.inf), 0, 0, 0
+        for b in range(beams):
+            row = i * beams + b
+            for j in range(wide):
+                score = best[row, j] - normaliser[row] + scores[i, b]
+                if not score > value[wide - 1]:
+                    break
+                place = wide - 1
+                while place > 0 and score > value[place - 1]:
+                    value[place], token[place], parent[place] = value[place - 1], token[place - 1], parent[place - 1]
+                    place -= 1
+                value[place], token[place], parent[place] = score, ids[row, j], b
+        old_running[:] = running[i]
+        old_slots[:] = slots[i]
+        length = count[i] + 1
+        at = min(count[i], longest - 1)
+        at_limit = length >= longest
+        cut = at_limit and limit_ends
+        # Those among the best that end here are finished, after others that are as good.
+        for j in range(ending):
+            if done[i] or not (token[j] == end or cut):
+                continue
+            score = value[j] / divisors[min(length, longest)]
+            if not score > finished_scores[i, beams - 1]:
+                continue
+            place = beams - 1
+            while place > 0 and score > finished_scores[i, place - 1]:
+                finished_scores[i, place] = finished_scores[i, place - 1]
+                finished_count[i, place] = finished_count[i, place - 1]
+                finished[i, place] = finished[i, place - 1]
+                place -= 1
+            finished_scores[i, place], finished_count[i, place] = score, length
+            finished[i, place] = old_running[parent[j]]
+            finished[i, place, at] = token[j]
+        # The best K of the others go on.
+        found = 0
+        for ended in (False, True):
+            for j in range(wide):
+                if found < beams and (token[j] == end or cut) == ended:
+                    going[found] = j
+                    found += 1
+        for b in range(beams):
+            j = going[b]
+            scores[i, b] = value[j]
+            if token[j] == end or cut:
+                scores[i, b] += f32(NEVER)
+            tokens[i, b] = token[j]
+            running[i, b] = old_running[parent[j]]
+            running[i, b, at] = token[j]
+            slots[i, b] = old_slots[parent[j]]
+        if at_limit and not limit_ends and not done[i]:
+            # Open hypotheses take the places that are left, after those that have ended.
+            first = 0
+            while first < beams and finished_count[i, first] > 0:
+                first += 1
+            for b in range(beams - first):
+                finished[i, first + b] = running[i, b]
+                finished_scores[i, first + b] = scores[i, b] + (f32(NEVER) if first > 0 else f32(0))
+                finished_count[i, first + b] = length
+        # No beam that continues can beat the worst finished one.
+        all_finished = finished_count[i].min() > 0
+        hopeless = all_finished and not scores[i, 0] / hopes[min(length, longest)] > finished_scores[i].min()
+        done[i] = done[i] or at_limit or hopeless
+
+
+def beam(
+    best: Tensor, ids: Tensor, normaliser: Tensor, rules: BeamRules, end: int, state: BeamState, slots: Tensor
+) -> None:
+    """A step of beam search by ``rules``, in place.
+
+    ``best``, logits, and ``ids``: (rows, 2 * beams), sorted; ``normaliser``: (rows,). ``slots``: (inputs, beams, n),
+    where each beam's keys and values are; it follows the beams.
+    """
+    tensors = (getattr(state, field).numpy() for field in BeamState.__annotations__)
+    given = (tensor.numpy() for tensor in (best, ids, normaliser, rules.divisors, rules.hopes))
+    _beam(*given, rules.ending, rules.limit_ends, end, *tensors, slots.numpy())

@@ -1,0 +1,211 @@
+"""What a step of decoding does beside products, on a CPU, compiled by Numba: attention of one token a row.
+
+PyTorch's batched products of so few rows wait for memory and write what the next operation reads again; here scores
+never leave the cache, each beam reads its own ancestors' slots only, and columns that hide are not read at all.
+Inputs are shared among PyTorch's threads, of which a search has one where several go on side by side
+(``xlgen.decoding.streams``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.kernels.numba_parts import array, compiled, exp, f32, inlined, largest_of, read, rounded
+from xlgen.kernels.thread_pool import share
+
+# -- attention
+
+_LANES = 32
+"""Numbers that the processor takes at a time, several times over."""
+
+
+@inlined
+def _lanes(size: int) -> int:
+    return (size + _LANES - 1) // _LANES * _LANES
+
+
+@inlined
+def _softmax(scores: Any, rows: int, size: int) -> None:
+    """Of ``rows`` rows of ``size`` scores, one behind another, in place.
+
+    Here and below loops run from 0 over slices: Numba lets an index that may be negative count from the end, and a
+    loop that has to ask goes one by one. Rows are filled up to whole lanes with minus infinity, for what is left over
+    behind whole lanes goes one by one too.
+    """
+    for r in range(rows):
+        row = scores[r * size : (r + 1) * size]
+        top = largest_of(row)
+        for s in range(size):
+            row[s] -= top
+    every = scores[: rows * size]
+    for s in range(rows * size):
+        every[s] = exp(every[s])
+    for r in range(rows):
+        row = scores[r * size : (r + 1) * size]
+        total = f32(0)
+        for s in range(size):
+            total += row[s]
+        total = f32(1) / total
+        for s in range(size):
+            row[s] *= total
+
+
+@compiled
+def _past(
+    start: int, stop: int, query: Any, key: Any, value: Any, keys: Any, values: Any, slots: Any, first: Any, bias: Any,
+    column: int, out: Any
+) -> None:  # fmt: skip
+    _, beams, heads, dim = query.shape
+    scores = np.empty(beams * heads * _lanes(column + 1), f32)
+    own, sums = np.empty((heads, dim), f32), np.empty((heads, dim), f32)
+    for i in range(start, stop):
+        begin = first[i]
+        size = column + 1 - begin
+        wide = _lanes(size)
+        for b in range(beams):
+            for h in range(heads):
+                for d in range(dim):
+                    keys[i, column, b, h, d] = key[i, b, h, d]
+                    values[i, column, b, h, d] = value[i, b, h, d]
+        for b in range(beams):
+            for h in range(heads):
+                for d in range(dim):
+                    own[h, d] = read(query[i, b, h, d])
+            for j in range(size):
+                row = keys[i, begin + j, slots[i, b, begin + j] if beams > 1 else 0]
+                for h in range(heads):
+                    total = f32(0)
+                    for d in range(dim):
+                        total += own[h, d] * read(row[h, d])
+                    scores[(b * heads + h) * wide + j] = total
+            for h in range(heads):
+                at, distances = scores[(b * heads + h) * wide :], bias[h if bias.shape[0] > 1 else 0]
+                for j in range(size):
+                    at[j] += read(distances[begin + j])
+                at[size:wide] = f32(-np.inf)
+        _softmax(scores, heads * beams, wide)
+        for b in range(beams):
+            sums[:] = f32(0)
+            for j in range(size):
+                row = values[i, begin + j, slots[i, b, begin + j] if beams > 1 else 0]
+                for h in range(heads):
+                    weight = scores[(b * heads + h) * wide + j]
+                    for d in range(dim):
+                        sums[h, d] += weight * read(row[h, d])
+            for h in range(heads):
+                for d in range(dim):
+                    out[i, b, h, d] = rounded(sums[h, d], out[i, b, h, d])
+
+
+@compiled
+def _source(start: int, stop: int, query: Any, keys: Any, values: Any, mask: Any, scale: float, out: Any) -> None:
+    _, beams, heads, dim = query.shape
+    scores = np.empty(beams * _lanes(keys.shape[2]), f32)
+    own, sums = np.empty(dim, f32), np.empty(dim, f32)
+    for i in range(start, stop):
+        size = keys.shape[2]
+        while size > 1 and mask[i, size - 1] == -np.inf:
+            size -= 1
+        fours, wide = size // 4 * 4, _lanes(size)
+        for h in range(heads):
+            k, v = keys[i, h], values[i, h]
+            for b in range(beams):
+                for d in range(dim):
+                    own[d] = read(query[i, b, h, d]) * scale
+                at = scores[b * wide :]
+                # Four at a time keep the processor's units for products busy.
+                for s in range(0, fours, 4):
+                    t0 = t1 = t2 = t3 = f32(0)
+                    for d in range(dim):
+                        t0 += own[d] * read(k[s, d])
+                        t1 += own[d] * read(k[s + 1, d])
+                        t2 += own[d] * read(k[s + 2, d])
+                        t3 += own[d] * read(k[s + 3, d])
+                    at[s], at[s + 1], at[s + 2], at[s + 3] = t0, t1, t2, t3
+                for s in range(fours, size):
+                    t0 = f32(0)
+                    for d in range(dim):
+                        t0 += own[d] * read(k[s, d])
+                    at[s] = t0
+                for s in range(size):
+                    at[s] += mask[i, s]
+                at[size:wide] = f32(-np.inf)
+            _softmax(scores, beams, wide)
+            for b in range(beams):
+                at = scores[b * wide :]
+                for d in range(dim):
+                    sums[d] = f32(0)
+                for s in range(0, fours, 4):
+                    p0, p1, p2, p3 = at[s], at[s + 1], at[s + 2], at[s + 3]
+                    for d in range(dim):
+                        total = p0 * read(v[s, d]) + p1 * read(v[s + 1, d])
+                        sums[d] += total + p2 * read(v[s + 2, d]) + p3 * read(v[s + 3, d])
+                for s in range(fours, size):
+                    for d in range(dim):
+                        sums[d] += at[s] * read(v[s, d])
+                for d in range(dim):
+                    out[i, b, h, d] = rounded(sums[d], out[i, b, h, d])
+
+
+def attend_past(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    past: tuple[Tensor, Tensor],
+    slots: Tensor,
+    first: Tensor,
+    bias: Tensor,
+    column: int,
+) -> Tensor:
+    """Write one column of keys and values, and attend to what each beam has behind it, unscaled.
+
+    ``query key value``: (rows, 1, heads * dim); ``past``: (inputs, columns, beams, heads, dim) twice; ``slots``:
+    (inputs, beams, columns); ``first``: (inputs,); ``bias``, what is added for each column: (heads or 1, columns).
+    Returns (rows, 1, heads * dim).
+    """
+    inputs, _, beams, heads, dim = past[0].shape
+    out = torch.empty((inputs * beams, 1, heads * dim), dtype=query.dtype)
+    shape = (inputs, beams, heads, dim)
+    new = (tensor.view(shape) for tensor in (query, key, value))
+    given = *map(array, (*new, *past, slots, first, bias)), column, array(out.view(shape))
+    share(inputs, lambda start, stop, _: _past(start, stop, *given))
+    return out
+
+
+def attend_source(query: Tensor, source: tuple[Tensor, Tensor], mask: Tensor, scale: float) -> Tensor:
+    """Attention to the source. ``query``: (rows, 1, heads * dim); ``source``: (inputs, heads, source, dim) twice;
+    ``mask``, 0 or minus infinity: (inputs, source). Returns (rows, 1, heads * dim)."""
+    inputs, heads, _, dim = source[0].shape
+    shape = (inputs, -1, heads, dim)
+    out = torch.empty(query.shape, dtype=query.dtype)
+    given = *map(array, (query.view(shape), *source, mask.float())), f32(scale), array(out.view(shape))
+    share(inputs, lambda start, stop, _: _source(start, stop, *given))
+    return out
+
+
+# -- norms
+
+
+@compiled
+def _rms_norm(states: Any, weight: Any, epsilon: float, out: Any) -> None:
+    rows, width = states.shape
+    for r in range(rows):
+        total = f32(0)
+        for d in range(width):
+            number = read(states[r, d])
+            total += number * number
+        scale = f32(1) / np.sqrt(total / f32(width) + epsilon)
+        for d in range(width):
+            out[r, d] = rounded(read(states[r, d]) * scale * read(weight[d]), out[r, d])
+
+
+def rms_norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """T5's layer norm, without mean and bias: (..., width) to the same."""
+    out = torch.empty_like(states)
+    width = states.shape[-1]
+    _rms_norm(array(states.view(-1, width)), array(weight), f32(epsilon), array(out.view(-1, width)))
+    return out

@@ -1,0 +1,239 @@
+"""One step of a decoder, written for decoding: a token in, logits out, with keys and values kept in flat buffers.
+
+A backbone's own modules do the arithmetic, hooks included, so that a step is right for every adaptation method; linear
+maps that nobody has wrapped or hooked are multiplied together.
+
+A beam that goes on from another one does not take that one's keys and values along: what is written stays in its slot,
+and each beam knows in which slot its token of each column lies. All beams of an input look at all slots of it together,
+which costs a few products more and no copies.
+
+Shapes: ``rows`` hypotheses (``inputs * beams``), ``columns`` of the self-attention cache in each of ``beams`` slots,
+``source`` tokens, ``heads``, ``dim`` of a head, ``width`` of the model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xlgen.kernels.onednn_linear import product
+
+CHUNK = 16
+"""Columns by which the cache of self-attention grows."""
+
+Pair = tuple[Tensor, Tensor]
+"""Keys and values of one layer."""
+
+COMPILED_FOR = (torch.float32, torch.bfloat16)
+"""Dtypes that compiled code takes."""
+
+
+@dataclass
+class Memory:
+    """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
+
+    past: list[Pair]
+    """Of self-attention, a pair a layer: (inputs, columns, beams, heads, dim). The last columns may still be empty."""
+    source: list[Pair]
+    """Of cross-attention, once an input and not a beam: (inputs, heads, source, dim)."""
+    source_mask: Tensor
+    """0 where there is a token, else minus infinity: (inputs, 1, 1, source)."""
+    first: Tensor
+    """The column where each input begins: (inputs,)."""
+    slots: Tensor
+    """The slot in which each beam's token of each column lies, -1 where there is none: (inputs, beams, columns)."""
+    even: bool = True
+    """Whether all inputs begin at column 0."""
+
+    @property
+    def columns(self) -> int:
+        """How many there are, empty ones included."""
+        return self.past[0][0].shape[1]
+
+    def single(self) -> Memory:
+        """The first slot alone, in the same storage: beams begin alike."""
+        past = [(keys[:, :, :1], values[:, :, :1]) for keys, values in self.past]
+        return Memory(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
+
+
+class DecoderStep(ABC):
+    """A decoder of one family."""
+
+    layers: int
+    heads: int
+    dim: int
+
+    @abstractmethod
+    def source(self, states: Tensor) -> list[Pair]:
+        """Keys and values of cross-attention of encoder states (inputs, source, width); see :class:`Memory`."""
+
+    @abstractmethod
+    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+        """What the head is given after ``tokens`` (rows,), which stand at ``column``: (rows, width).
+
+        Writes their keys and values into ``memory.past``.
+        """
+
+    @abstractmethod
+    def norm(self, hidden: Tensor) -> Tensor:
+        """The decoder's last norm, behind its last layer: (..., width) to the same."""
+
+    @abstractmethod
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Of what ``hidden`` gives: (rows, vocabulary)."""
+
+    plain_head: tuple[Tensor, Tensor | None] | None
+    """The matrix (vocabulary, width) and the bias (vocabulary,) of a head that is nothing but that."""
+
+    def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
+        """An empty cache."""
+        shape = (inputs, columns, beams, self.heads, self.dim)
+        return [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self.layers)]
+
+
+def by_distance(values: Tensor) -> Tensor:
+    """``values`` of the last column towards each, (..., columns), with empty columns behind it, of no weight at all."""
+    return functional.pad(values, (0, CHUNK), value=-torch.inf)
+
+
+class Visible:
+    """What the tokens of one column may see of the columns before, and what is added to their scores."""
+
+    def __init__(self, values: Tensor, memory: Memory, column: int, longest: int) -> None:
+        """``values`` come from :func:`by_distance` of ``longest`` + 1 columns, which ``column`` may not pass."""
+        if column > longest:
+            raise ValueError(f"column {column} of a cache that was made for {longest}")
+        self.memory, self.column = memory, column
+        # (1, heads or 1, 1, columns)
+        self.bias = values[..., longest - column : longest - column + memory.columns]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """What is added to scores: (inputs or 1, heads or 1, beams or 1, columns * beams).
+
+        What stands before an input's first column is hidden from it, and of each column a beam sees its own ancestor's
+        slot.
+        """
+        memory = self.memory
+        beams = memory.slots.shape[1]
+        if beams > 1:
+            slots = torch.arange(beams, device=self.bias.device)
+            seen = memory.slots[..., None] == slots  # (inputs, beams, columns, slots)
+            return torch.where(seen[:, None], self.bias[..., None], -torch.inf).flatten(3)
+        if memory.even:
+            return self.bias
+        columns = torch.arange(memory.columns, device=self.bias.device)
+        hidden = columns[None] < memory.first[:, None]  # (inputs, columns)
+        return self.bias.masked_fill(hidden[:, None, None], -torch.inf)
+
+
+def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: Visible) -> Tensor:
+    """Attention of one token to itself and what was before it, unscaled. ``query key value``: (rows, 1, heads * dim).
+
+    ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
+    """
+    keys, values = past
+    memory, column = visible.memory, visible.column
+    if kernels := kernels_for(query):
+        bias = visible.bias[0, :, 0]
+        return kernels.attend_past(query, key, value, past, memory.slots, memory.first, bias, column)
+    inputs, _, beams, heads, dim = keys.shape
+    query, key, value = (t.view(inputs, beams, heads, dim) for t in (query, key, value))
+    keys[:, column] = key
+    values[:, column] = value
+    seen = (t.flatten(1, 2).transpose(1, 2) for t in (keys, values))  # (inputs, heads, columns * beams, dim)
+    found = _attend(query.transpose(1, 2), next(seen), next(seen), visible.mask)  # (inputs, heads, beams, dim)
+    return found.transpose(1, 2).reshape(inputs * beams, 1, heads * dim)
+
+
+def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> Tensor:
+    """Attention of each beam's token to its input. ``query``: (rows, 1, heads * dim); returns the same.
+
+    The beams of an input read its keys and values together.
+    """
+    keys, values = source
+    if kernels := kernels_for(query):
+        return kernels.attend_source(query, source, mask[:, 0, 0], scale)
+    inputs, heads, _, dim = keys.shape
+    queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
+    found = _attend(queries if scale == 1 else queries * scale, keys, values, mask)
+    return found.transpose(1, 2).reshape(query.shape)
+
+
+def kernels_for(tensor: Tensor) -> ModuleType | None:
+    """``xlgen.kernels.decoder_kernels`` if the tensor is on the CPU, its type is supported and Numba is installed."""
+    return _kernels() if tensor.device.type == "cpu" and tensor.dtype in COMPILED_FOR else None
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        return importlib.import_module("xlgen.kernels.decoder_kernels")
+    except (ImportError, RuntimeError):  # Numba raises the latter where it finds no folder to keep its code in
+        return None
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Of few queries, products are as fast as the fused kernel in fp32 and twice as fast in bf16."""
+    scores = torch.matmul(queries, keys.transpose(2, 3)) + mask  # (inputs, heads, beams, keys)
+    return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(values.dtype), values)
+
+
+def split_heads(states: Tensor, heads: int) -> Tensor:
+    """(inputs, source, heads * dim) to (inputs, heads, source, dim)."""
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether a linear map is nothing but that: no wrapper of a method's, no hook."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks)
+    return type(module) is nn.Linear and not any(hooks)
+
+
+def together(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor]]:
+    """The outputs of several linear maps of one input: in one product where all are plain."""
+    if not all(map(is_plain, modules)):
+        return lambda hidden: [module(hidden) for module in modules]
+    maps: Any = modules
+    weight = torch.cat([each.weight for each in maps])
+    bias = torch.cat([each.bias for each in maps]) if maps[0].bias is not None else None
+    sizes = [each.out_features for each in maps]
+    multiplied = product(weight, bias)
+    return lambda hidden: multiplied(hidden).split(sizes, dim=-1)
+
+
+def head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
+    """See ``DecoderStep.plain_head``; ``bias`` is the model's own beside the module's."""
+    if not is_plain(module) or (bias is not None and module.bias is not None):
+        return None
+    return module.weight, module.bias if bias is None else bias.flatten()
+
+
+def through_hooks(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:
+    """What a module's forward hooks make of its output: methods put their own modules behind blocks in this way."""
+    for key, hook in module._forward_hooks.items():
+        with_kwargs = key in module._forward_hooks_with_kwargs
+        changed = hook(module, (inputs,), {}, output) if with_kwargs else hook(module, (inputs,), output)
+        output = output if changed is None else changed
+    return output
+
+
+def enter(module: nn.Module, inputs: Tensor) -> Tensor:
+    """What a module's forward pre-hooks make of its input, and whatever else they do with it."""
+    for key, hook in module._forward_pre_hooks.items():
+        if key in module._forward_pre_hooks_with_kwargs:
+            changed: Any = hook(module, (inputs,), {})
+            inputs = inputs if changed is None else changed[0][0]
+        else:
+            changed = hook(module, (inputs,))
+            inputs = inputs if changed is None else changed[0] if isinstance(changed, tuple) else changed
+    return inputs

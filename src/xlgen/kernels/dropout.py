@@ -1,0 +1,32 @@
+"""Dropout that keeps no mask, compiled by Numba: what is left out is drawn from a seed and a place, and drawn again on
+the way back. PyTorch's draws one number after another on one core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.kernels.numba_parts import array, compiled, dropped_below, f32, is_kept, key_of, read, rounded
+from xlgen.kernels.thread_pool import share
+
+_ROW = 1024
+
+
+@compiled
+def _drop(begin: int, end: int, states: Any, dropped: int, larger: float, seed: int, out: Any) -> None:
+    for r in range(begin, end):
+        row, to, key = states[r * _ROW : (r + 1) * _ROW], out[r * _ROW : (r + 1) * _ROW], key_of(seed, r)
+        for s in range(len(row)):
+            to[s] = rounded(read(row[s]) * larger if is_kept(key, s, dropped) else f32(0), to[s])
+
+
+def drop(states: Tensor, probability: float, seed: int) -> Tensor:
+    """``states`` with zeros in a share of places, the same for one seed, and the others divided by what is left."""
+    out = torch.empty(states.shape, dtype=states.dtype)
+    given = array(states.contiguous().view(-1)), dropped_below(probability), f32(1 / (1 - probability)), np.int32(seed)
+    found = array(out.view(-1))
+    share(-(-states.numel() // _ROW), lambda first, last, _: _drop(first, last, *given, found))
+    return out

@@ -1,0 +1,263 @@
+"""Attention and its gradients in one pass over blocks of queries, compiled by Numba (Dao et al. 2022, FlashAttention).
+
+Scores exist for one block of queries at a time, in the cache of the core that makes them; on the way back they are made
+again from what each row's were reduced by. Unlike the libraries' fused attention on CPUs it takes a bias that is
+trained, as T5's is, and products are in fp32 even where states are bf16.
+
+Shapes: ``query`` (batch, heads, target, dim), ``key value`` (batch, heads, source, dim), with any strides; ``bias`` and
+``mask``, what is added to scores, fp32: (batch or 1, heads or 1, target or 1, source); outputs and their gradients
+(batch, target, heads, dim).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.kernels.numba_parts import (
+    array,
+    compiled,
+    dropped_below,
+    exp,
+    f32,
+    inlined,
+    is_kept,
+    key_of,
+    largest_of,
+    read,
+    rounded,
+)
+from xlgen.kernels.thread_pool import parts_of, share
+from xlgen.kernels.tiles import COLUMNS, ROWS, matmul
+
+_BLOCK = 64
+"""Queries at a time: their scores towards 1,000 tokens fill a quarter of a megabyte."""
+_HIDDEN = -1e30
+"""What a mask adds to a score that is not to count is below this."""
+
+
+@inlined
+def _filled(size: int, whole: int) -> int:
+    return (size + whole - 1) // whole * whole
+
+
+@compiled
+def _laid_out(states: Any, scale: float, out: Any, row: int) -> None:
+    """(n, dim) into rows of ``row`` numbers, in fp32."""
+    n, dim = states.shape
+    for s in range(n):
+        at = out[s * row : (s + 1) * row]
+        for d in range(dim):
+            at[d] = read(states[s, d]) * scale
+
+
+@compiled
+def _turned(states: Any, out: Any, row: int) -> None:
+    """(n, dim) into columns."""
+    n, dim = states.shape
+    for d in range(dim):
+        at = out[d * row : (d + 1) * row]
+        for s in range(n):
+            at[s] = read(states[s, d])
+
+
+@compiled
+def _stored(states: Any, row: int, scale: float, out: Any) -> None:
+    """Rows of ``row`` numbers to (n, dim)."""
+    n, dim = out.shape
+    for s in range(n):
+        at = states[s * row : (s + 1) * row]
+        for d in range(dim):
+            out[s, d] = rounded(at[d] * scale, out[s, d])
+
+
+@compiled
+def _add_biases(scores: Any, size: int, near: Any, shown: Any) -> None:
+    """To the scores of one query; minus infinity behind the ``size`` that count."""
+    for s in range(size):
+        scores[s] += near[s] + shown[s]
+    scores[size:] = f32(-np.inf)
+
+
+@inlined
+def _row(matrix: Any, t: int) -> Any:
+    """What of a bias or mask is for one query."""
+    return matrix[t if matrix.shape[0] > 1 else 0]
+
+
+@inlined
+def _of(tensor: Any, b: int, h: int) -> Any:
+    """What of a bias or mask is for one item and head."""
+    return tensor[b if tensor.shape[0] > 1 else 0, h if tensor.shape[1] > 1 else 0]
+
+
+@compiled
+def _shown(mask: Any) -> int:
+    """How many keys count, those at the end left out that one row hides for every query."""
+    size = mask.shape[1]
+    while size > 1 and mask.shape[0] == 1 and mask[0, size - 1] < _HIDDEN:
+        size -= 1
+    return size
+
+
+@compiled
+def _forward(
+    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
+    dropped: int, seed: int, out: Any, reduced: Any
+) -> None:  # fmt: skip
+    batch, _, length, dim = query.shape
+    wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
+    q, o = np.zeros(_BLOCK * deep, f32), np.empty(_BLOCK * deep, f32)
+    turned, v = np.zeros(dim * wide, f32), np.zeros(wide * deep, f32)
+    scores = np.empty(_BLOCK * wide, f32)
+    for item in range(begin, end):
+        h, b = item // batch, item % batch
+        near, shown = _of(bias, b, h), _of(mask, b, h)
+        size = _shown(shown)
+        wide = _filled(size, COLUMNS)
+        _turned(key[b, h, :size], turned, wide)
+        _laid_out(value[b, h, :size], f32(1), v, deep)
+        for first in range(0, length, _BLOCK):
+            last = min(first + _BLOCK, length)
+            rows = _filled(last - first, ROWS)
+            _laid_out(query[b, h, first:last], scale, q, deep)
+            matmul(scores, wide, q, deep, 1, turned, wide, rows, wide, dim, True)
+            for t in range(last - first):
+                row, total = scores[t * wide : (t + 1) * wide], f32(0)
+                _add_biases(row, size, _row(near, first + t), _row(shown, first + t))
+                top = largest_of(row)
+                for s in range(wide):
+                    chance = exp(row[s] - top)
+                    row[s] = chance
+                    total += chance
+                reduced[b, h, first + t, 0], reduced[b, h, first + t, 1] = top, f32(1) / total
+                if dropout > 0:
+                    row_key, larger = key_of(seed, item * length + first + t), f32(1) / (f32(1) - dropout)
+                    for s in range(wide):
+                        row[s] *= larger if is_kept(row_key, s, dropped) else f32(0)
+            matmul(o, deep, scores, wide, 1, v, deep, rows, deep, size, True)
+            for t in range(last - first):
+                at = o[t * deep : (t + 1) * deep]
+                _stored(at, deep, reduced[b, h, first + t, 1], out[b, first + t : first + t + 1, h])
+
+
+@compiled
+def _backward(
+    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
+    dropped: int, seed: int, out: Any, reduced: Any, gradient: Any, of_query: Any, of_key: Any, of_value: Any,
+    of_bias: Any
+) -> None:  # fmt: skip
+    batch, _, length, dim = query.shape
+    wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
+    q, g, o = np.zeros(_BLOCK * deep, f32), np.zeros(_BLOCK * deep, f32), np.empty(_BLOCK * deep, f32)
+    k, turned, turned_values = np.zeros(wide * deep, f32), np.zeros(dim * wide, f32), np.zeros(dim * wide, f32)
+    chances, changes = np.zeros(_BLOCK * wide, f32), np.zeros(_BLOCK * wide, f32)
+    of_k, of_v = np.empty(wide * deep, f32), np.empty(wide * deep, f32)
+    for item in range(begin, end):
+        h, b = item // batch, item % batch
+        near, shown = _of(bias, b, h), _of(mask, b, h)
+        size = _shown(shown)
+        wide = _filled(size, COLUMNS)
+        _laid_out(key[b, h, :size], f32(1), k, deep)
+        _turned(key[b, h, :size], turned, wide)
+        _turned(value[b, h, :size], turned_values, wide)
+        for first in range(0, length, _BLOCK):
+            last = min(first + _BLOCK, length)
+            count, rows = last - first, _filled(last - first, ROWS)
+            _laid_out(query[b, h, first:last], scale, q, deep)
+            _laid_out(gradient[b, first:last, h], f32(1), g, deep)
+            # P = softmax(Q K^T + bias) and dP = dO V^T
+            matmul(chances, wide, q, deep, 1, turned, wide, rows, wide, dim, True)
+            for t in range(count):
+                row = chances[t * wide : (t + 1) * wide]
+                _add_biases(row, size, _row(near, first + t), _row(shown, first + t))
+                top, share_of = reduced[b, h, first + t, 0], reduced[b, h, first + t, 1]
+                for s in range(wide):
+                    row[s] = exp(row[s] - top) * share_of
+            matmul(changes, wide, g, deep, 1, turned_values, wide, rows, wide, dim, True)
+            # dS = P * (dP - sum(dO * O)), where of dP and P what dropout has left out is nothing
+            for t in range(count):
+                row, at = chances[t * wide : (t + 1) * wide], changes[t * wide : (t + 1) * wide]
+                upstream, found, total = gradient[b, first + t, h], out[b, first + t, h], f32(0)
+                for d in range(dim):
+                    total += read(upstream[d]) * read(found[d])
+                if dropout > 0:
+                    row_key, larger = key_of(seed, item * length + first + t), f32(1) / (f32(1) - dropout)
+                    for s in range(wide):
+                        kept = larger if is_kept(row_key, s, dropped) else f32(0)
+                        at[s] = row[s] * (at[s] * kept - total)
+                        row[s] *= kept
+                else:
+                    for s in range(wide):
+                        at[s] = row[s] * (at[s] - total)
+                if len(of_bias):
+                    to = of_bias[h, first + t]
+                    for s in range(size):
+                        to[s] += at[s]
+            # dV += P^T dO
+            matmul(of_v, deep, chances, 1, wide, g, deep, wide, deep, count, first == 0)
+            # dQ = dS K and dK += dS^T Q
+            matmul(o, deep, changes, wide, 1, k, deep, rows, deep, size, True)
+            _stored(o, deep, scale, of_query[b, first:last, h])
+            matmul(of_k, deep, changes, 1, wide, q, deep, wide, deep, count, first == 0)
+        for found, to in ((of_k, of_key), (of_v, of_value)):
+            _stored(found, deep, f32(1), to[b, :size, h])
+            to[b, size:, h] = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What attention is told beside states."""
+
+    scale: float
+    """What scores are multiplied by."""
+    dropout: float = 0.0
+    """Of the probabilities."""
+    seed: int = 0
+    """Which of them: 32 bits, with a sign."""
+
+    def numbers(self) -> tuple[Any, ...]:
+        """As compiled code takes them."""
+        return f32(self.scale), f32(self.dropout), dropped_below(self.dropout), np.int32(self.seed)
+
+
+def forward(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, settings: Settings
+) -> tuple[Tensor, Tensor]:
+    """``softmax(query key^T * scale + bias + mask) value``, and by what each row of scores was reduced.
+
+    Returns (batch, target, heads, dim) and, for :func:`backward`, (batch, heads, target, 2).
+    """
+    batch, heads, length, dim = query.shape
+    size = key.shape[2]
+    biases = all(t.shape[-1] == size and t.shape[2] in (1, length) and t.dtype == torch.float32 for t in (bias, mask))
+    if not (key.shape == value.shape == (batch, heads, size, dim) and biases):
+        shapes = [tuple(each.shape) for each in (query, key, value, bias, mask)]
+        raise ValueError(f"query, key, value, bias and mask do not fit: {shapes}")  # compiled code does not ask
+    out, reduced = query.new_empty((batch, length, heads, dim)), torch.empty((batch, heads, length, 2))
+    given = *map(array, (query, key, value, bias, mask)), *settings.numbers(), array(out), array(reduced)
+    share(batch * heads, lambda first, last, _: _forward(first, last, *given))
+    return out, reduced
+
+
+def backward(
+    given: Sequence[Tensor], settings: Settings, out: Tensor, reduced: Tensor, gradient: Tensor, needs_bias: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Gradients of query, key, value, in their shapes, and of a bias (1, heads, target, source) where it is asked for.
+
+    ``given`` are the five tensors that :func:`forward` took; ``gradient``: (batch, target, heads, dim).
+    """
+    query, key = given[:2]
+    batch, heads, length, _ = query.shape
+    found = [torch.empty_like(states.transpose(1, 2)) for states in given[:3]]
+    # A sum for each thread; what it does not touch is no memory.
+    of_bias = torch.zeros((parts_of(batch * heads), heads if needs_bias else 0, length, key.shape[2]))
+    arrays = *map(array, given), *settings.numbers(), *map(array, (out, reduced, gradient, *found))
+    share(batch * heads, lambda first, last, part: _backward(first, last, *arrays, of_bias[part].numpy()))
+    of_query, of_key, of_value = (each.transpose(1, 2) for each in found)
+    return of_query, of_key, of_value, of_bias.sum(0, keepdim=True) if needs_bias else None

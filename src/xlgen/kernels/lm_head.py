@@ -1,0 +1,108 @@
+"""The best tokens of a large vocabulary, without all logits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from xlgen.kernels.decoder_steps import kernels_for
+from xlgen.kernels.onednn_linear import product
+
+CHUNK_ELEMENTS = 2**20
+"""Logits that exist at once: 4 MiB in fp32, which the processor's cache holds."""
+COMPILED_ELEMENTS = 2**20
+"""As many of them where compiled code goes over them, which does so but once."""
+_COLUMNS = 1_024
+
+
+class Head:
+    """A head that is a matrix (vocabulary, width) and a bias (vocabulary,), over which it goes in parts."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight, self._bias = weight, bias
+        self._compiled = kernels_for(weight) is not None
+        self._parts = self._split(_COLUMNS) if self._compiled and weight.numel() <= _COLUMNS * 2**12 else None
+
+    def _split(self, size: int) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
+        """(first token, product) of each part."""
+        bias = self._bias
+        parts = [slice(start, start + size) for start in range(0, len(self._weight), size)]
+        return [(part.start, product(self._weight[part], None if bias is None else bias[part])) for part in parts]
+
+    def best(self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``count`` largest logits of each row, which they are, and each row's log-sum-exp.
+
+        Args:
+            hidden: (rows, width).
+            extra: What is added behind the log-sum-exp: (rows, vocabulary).
+            count: At most the vocabulary.
+            normalise: Whether the log-sum-exp is wanted; zeros without.
+
+        Returns (rows, count), (rows, count) and (rows,).
+        """
+        if not self._compiled:
+            return self._best_of_pieces(hidden, extra, count, normalise)
+        from xlgen.kernels.beam_step import Best
+
+        found = Best(len(hidden), count, normalise)
+        for start, multiplied in self._parts or self._split(max(_COLUMNS, COMPILED_ELEMENTS // len(hidden))):
+            logits = multiplied(hidden)
+            found.take(logits, None if extra is None else extra[:, start : start + logits.shape[1]], start)
+        return found.values, found.ids, found.normaliser
+
+    def _best_of_pieces(
+        self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`best` by PyTorch's operations."""
+        rows = len(hidden)
+        values, ids, sums = [], [], []
+        for start, multiplied in self._split(max(64 * count, CHUNK_ELEMENTS // rows)):
+            logits = multiplied(hidden).float()
+            if normalise and extra is not None:
+                sums.append(logits.logsumexp(-1))
+            if extra is not None:
+                logits += extra[:, start : start + logits.shape[1]]
+            best, place = top(logits, min(count, logits.shape[1]))
+            if normalise and extra is None:
+                largest = best[:, :1]
+                sums.append(largest[:, 0] + logits.sub_(largest).exp_().sum(-1).log())
+            values.append(best)
+            ids.append(place + start)
+        normaliser = torch.stack(sums).logsumexp(0) if normalise else hidden.new_zeros(rows, dtype=torch.float32)
+        if len(values) == 1:
+            return values[0], ids[0], normaliser
+        best, place = _largest(torch.cat(values, dim=1), count)
+        return best, torch.cat(ids, dim=1).gather(1, place), normaliser
+
+
+def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` largest of each row, and where they stand, as ``topk`` gives them: (rows, count) each.
+
+    Of a large vocabulary only those chunks are sorted whose largest element is among the largest: the others cannot
+    hold any of them.
+    """
+    rows, size = logits.shape
+    if count == 1 or size < 4 * count * chunk:
+        return _largest(logits, count)
+    whole = size // chunk * chunk
+    chunks = logits[:, :whole].view(rows, -1, chunk)
+    nearest = chunks.amax(-1).topk(count)[1]  # (rows, count)
+    values = chunks.gather(1, nearest[:, :, None].expand(-1, -1, chunk)).flatten(1)
+    where = (nearest[:, :, None] * chunk + torch.arange(chunk, device=logits.device)).flatten(1)
+    if whole < size:
+        values = torch.cat([values, logits[:, whole:]], dim=1)
+        rest = torch.arange(whole, size, device=logits.device).expand(rows, -1)
+        where = torch.cat([where, rest], dim=1)
+    best, place = values.topk(count)
+    return best, where.gather(1, place)
+
+
+def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``topk``; of one, the first of those that are equal, as ``argmax`` takes it."""
+    if count > 1:
+        best, place = values.topk(count)
+    else:
+        best, place = values.max(-1, keepdim=True)
+    return best, place

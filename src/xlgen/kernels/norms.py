@@ -1,0 +1,67 @@
+"""T5's layer norm with its way back, compiled by Numba: each way reads what it needs once.
+
+Rows are shared among as many threads as PyTorch has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlgen.kernels.numba_parts import array, compiled, f32, read, rounded
+from xlgen.kernels.thread_pool import parts_of, share
+
+
+@compiled
+def _forward(first: int, last: int, states: Any, weight: Any, epsilon: float, out: Any, scales: Any) -> None:
+    width = states.shape[1]
+    for r in range(first, last):
+        row, to = states[r], out[r]
+        total = f32(0)
+        for d in range(width):
+            number = read(row[d])
+            total += number * number
+        scale = f32(1) / np.sqrt(total / f32(width) + epsilon)
+        scales[r] = scale
+        for d in range(width):
+            to[d] = rounded(read(row[d]) * scale * weight[d], to[d])
+
+
+@compiled
+def _backward(
+    first: int, last: int, states: Any, weight: Any, scales: Any, gradient: Any, of_states: Any, of_weight: Any
+) -> None:
+    width = states.shape[1]
+    for r in range(first, last):
+        row, g, to, scale = states[r], gradient[r], of_states[r], scales[r]
+        total = f32(0)
+        for d in range(width):
+            normed = read(row[d]) * scale
+            of_weight[d] += read(g[d]) * normed
+            total += read(g[d]) * weight[d] * normed
+        total /= f32(width)
+        for d in range(width):
+            to[d] = rounded((read(g[d]) * weight[d] - read(row[d]) * scale * total) * scale, to[d])
+
+
+def forward(states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """``states / sqrt(mean(states ** 2) + epsilon) * weight`` of (rows, width), and what rows were multiplied by."""
+    rows = len(states)
+    out, scales = torch.empty(states.shape, dtype=dtype), torch.empty(rows)
+    given = array(states), array(weight)
+    found = array(out), array(scales)
+    share(rows, lambda first, last, _: _forward(first, last, *given, f32(epsilon), *found))
+    return out, scales
+
+
+def backward(states: Tensor, weight: Tensor, scales: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of states and weight."""
+    rows = len(states)
+    of_states = torch.empty_like(states)
+    of_weight = torch.zeros((parts_of(rows), len(weight)))
+    given = [array(each) for each in (states, weight, scales, gradient, of_states)]
+    share(rows, lambda first, last, part: _backward(first, last, *given, of_weight[part].numpy()))
+    return of_states, of_weight.sum(0)

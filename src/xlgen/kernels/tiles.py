@@ -1,0 +1,99 @@
+"""Products of matrices that stay in a core's cache, for compiled code that goes on with them there.
+
+A library's products write their results for the next operation to read again; attention's are a hundred times as large
+as what goes in. Here a tile of the result lies in the processor's registers until it is whole, written in LLVM's own
+vectors, for Numba's loops keep a single row there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from xlgen.kernels.numba_parts import compiled
+
+_WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
+LANES = 16 if _WIDE else 8
+"""Numbers in a vector."""
+ROWS = 8 if _WIDE else 4
+"""Rows of a tile: with two vectors a row, as many accumulators as leave registers for what is multiplied."""
+COLUMNS = 2 * LANES
+"""Columns of a tile."""
+
+
+@intrinsic
+def _tile(
+    typing_context: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any,
+    b_row: Any, depth: Any, fresh: Any
+) -> Any:  # fmt: skip
+    """``C = A B``, or ``C += A B`` where it is not ``fresh``, for (ROWS, depth) and (depth, COLUMNS) of flat arrays."""
+    vector, int64 = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
+    undefined, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
+    first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        c, c_at, c_row, a, a_at, a_row, a_step, b, b_at, b_row, depth, fresh = arguments
+
+        def start(place: int, value: Any, at: Any) -> Any:
+            return builder.gep(context.make_array(signature.args[place])(context, builder, value).data, [at])
+
+        def vectors(row: Any) -> list[Any]:
+            places = (builder.gep(row, [int64(part * LANES)]) for part in range(2))
+            return [builder.bitcast(place, vector.as_pointer()) for place in places]
+
+        def load(place: Any) -> Any:
+            found = builder.load(place)
+            found.align = 4
+            return found
+
+        c, a, b = start(0, c, c_at), start(3, a, a_at), start(7, b, b_at)
+        targets = [place for row in range(ROWS) for place in vectors(builder.gep(c, [builder.mul(c_row, int64(row))]))]
+        sums = [cgutils.alloca_once(builder, vector) for _ in targets]
+        with builder.if_else(fresh) as (new, old):
+            with new:
+                for total in sums:
+                    builder.store(zeros, total)
+            with old:
+                for total, target in zip(sums, targets, strict=True):
+                    builder.store(load(target), total)
+        kind = ir.FunctionType(vector, [vector] * 3)
+        multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+        rows = [builder.mul(a_row, int64(row)) for row in range(ROWS)]
+        with cgutils.for_range(builder, depth) as loop:
+            right = [load(place) for place in vectors(builder.gep(b, [builder.mul(loop.index, b_row)]))]
+            left = builder.gep(a, [builder.mul(loop.index, a_step)])
+            for row, offset in enumerate(rows):
+                one = builder.insert_element(undefined, builder.load(builder.gep(left, [offset])), ir.IntType(32)(0))
+                every = builder.shuffle_vector(one, undefined, first)
+                for part in range(2):
+                    total = sums[2 * row + part]
+                    builder.store(builder.call(multiply_add, [every, right[part], builder.load(total)]), total)
+        for total, target in zip(sums, targets, strict=True):
+            builder.store(builder.load(total), target).align = 4
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(c, i, i, a, i, i, i, b, i, i, i, types.boolean), code
+
+
+@compiled
+def matmul(
+    c: Any, c_row: int, a: Any, a_row: int, a_step: int, b: Any, b_row: int, rows: int, columns: int, depth: int,
+    fresh: bool
+) -> None:  # fmt: skip
+    """``C = A B``, or ``C += A B`` where it is not ``fresh``, of flat fp32 arrays.
+
+    Args:
+        c: (rows, columns), of which a row begins ``c_row`` numbers behind the one before.
+        a: (rows, depth), whose rows are ``a_row`` and whose columns ``a_step`` numbers apart.
+        b: (depth, columns), with rows ``b_row`` numbers apart.
+        rows: A multiple of ROWS; fill up what is missing.
+        columns: A multiple of COLUMNS.
+    """
+    for column in range(0, columns, COLUMNS):
+        for row in range(0, rows, ROWS):
+            _tile(c, row * c_row + column, c_row, a, row * a_row, a_row, a_step, b, column, b_row, depth, fresh)

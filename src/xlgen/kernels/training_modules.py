@@ -1,0 +1,140 @@
+"""Modules that train faster on a CPU than the library's own, with their results: attention, embeddings, linear maps,
+dropout, T5's norm and its GELU."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.activations import NewGELUActivation
+from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
+from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
+
+from xlgen.kernels import attention
+from xlgen.kernels.decoder_steps import kernels_for
+from xlgen.kernels.embedding_gradients import embedding
+from xlgen.kernels.onednn_linear import linear, onednn_is_faster
+
+
+def make_faster(model: Any) -> None:
+    """Change how ``model`` computes, not what. For a model on the CPU; wrappers and hooks that follow stay right."""
+    head = model.get_output_embeddings()  # whose forward pass is the loss's (xlgen.kernels.cross_entropy)
+    table = model.get_input_embeddings().weight
+    if kernels_for(table) is not None:
+        model.set_attn_implementation(attention.NAME)
+    for module in model.modules():
+        if type(module) is nn.Linear and module is not head and onednn_is_faster():
+            vars(module)["forward"] = partial(_linear, module)
+        elif isinstance(module, NewGELUActivation):
+            vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
+        elif type(module) is nn.Embedding and module.weight is table is not head.weight:
+            vars(module)["forward"] = partial(embedding, module=module)
+        elif type(module) is nn.Dropout:
+            vars(module)["forward"] = partial(_dropout, module)
+        elif isinstance(module, (MT5LayerNorm, UMT5LayerNorm)):
+            vars(module)["forward"] = partial(_norm, module)
+
+
+def _linear(module: Any, states: Tensor) -> Tensor:
+    """A linear map of fp32."""
+    plain = states.dtype == module.weight.dtype == torch.float32 and states.device.type == "cpu"
+    if not plain or torch.is_autocast_enabled("cpu"):
+        return functional.linear(states, module.weight, module.bias)
+    return _Linear.apply(states, module.weight, module.bias)
+
+
+class _Linear(torch.autograd.Function):
+    """``x W^T + b``; of the three products, the two that are not towards the weights by :func:`linear`."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(states, weight)
+        return linear(states, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        states, weight = ctx.saved_tensors
+        needs_states, needs_weight, needs_bias = ctx.needs_input_grad
+        gradient = upstream[0].reshape(-1, len(weight))
+        of_states = linear(gradient, weight.t()).view(states.shape) if needs_states else None
+        of_weight = gradient.t() @ states.reshape(-1, weight.shape[1]) if needs_weight else None
+        return of_states, of_weight, gradient.sum(0) if needs_bias else None
+
+
+def _dropout(module: Any, states: Tensor) -> Tensor:
+    """A share ``p`` of zeros, where the module trains."""
+    if not module.training or module.p in (0, 1) or kernels_for(states) is None:
+        return functional.dropout(states, module.p, module.training)
+    return _Dropout.apply(states, module.p, attention.new_seed())
+
+
+class _Dropout(torch.autograd.Function):
+    """What is left out is left out of the gradient too."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, probability: float, seed: int) -> Tensor:
+        from xlgen.kernels.dropout import drop
+
+        ctx.drawn = probability, seed
+        return drop(states, probability, seed)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        from xlgen.kernels.dropout import drop
+
+        return drop(upstream[0], *ctx.drawn), None, None
+
+
+def _norm(module: Any, states: Tensor) -> Tensor:
+    """T5's layer norm. Under autocast the result is in its precision, to which whatever follows would round it."""
+    weight: Tensor = module.weight
+    if weight.dtype != torch.float32 or kernels_for(states) is None:
+        return type(module).forward(module, states)
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else states.dtype
+    return _Norm.apply(states, weight, module.variance_epsilon, dtype)
+
+
+class _Norm(torch.autograd.Function):
+    """``x / sqrt(mean(x ** 2) + epsilon) * weight``."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
+        from xlgen.kernels import norms
+
+        rows = states.detach().reshape(-1, states.shape[-1])
+        out, scales = norms.forward(rows, weight.detach(), epsilon, dtype)
+        ctx.save_for_backward(rows, weight.detach(), scales)
+        return out.view(states.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        from xlgen.kernels import norms
+
+        rows, weight, scales = ctx.saved_tensors
+        gradient = upstream[0].reshape(rows.shape).contiguous()
+        of_states, of_weight = norms.backward(rows, weight, scales, gradient)
+        return of_states.view(upstream[0].shape), of_weight if ctx.needs_input_grad[1] else None, None, None
+
+
+def checkpoint_layers(model: Any) -> None:
+    """Keep a layer's input only, and compute the rest again on the way back."""
+    # transformers 5.17 knows the older name only. The reentrant way gives what is inserted into frozen layers no
+    # gradient.
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Give every dropout of ``model`` the same probability."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        # mBART and M2M-100 call the functional form with these attributes.
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, probability)

@@ -1,0 +1,89 @@
+"""The files that ``xlgen analyze ... --out DIR`` writes, typed: rows of figures by kind of analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from xlgen.core.registry import InputError
+from xlgen.runs.files import check_format
+from xlgen.core.untrusted import read_json, without_surrogates
+
+_MOST = 10_000
+_LONGEST = 4_000
+
+
+def read_analysis(path: Path, kinds: Collection[str]) -> list[dict[str, Any]]:
+    """The rows of an analysis of one of ``kinds``; none of any other file.
+
+    Raises InputError for a file that is damaged: no JSON, or a field of the wrong type.
+    """
+    try:
+        found = read_json(path)
+    except InputError as error:
+        raise InputError(f"{path} is damaged ({error}): analyze again, or remove it") from None
+    rows = found.get("rows") if isinstance(found, dict) else None
+    if not isinstance(rows, list) or not rows or not all(_is_of(row, kinds) for row in rows):
+        return []
+    check_format(found, str(path))
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            check = _number if name.endswith("_share") else _FIELDS.get(name)
+            if check is not None and not check(value):
+                shown = repr(value)[:60]
+                raise InputError(f"{path} is damaged (row {number}, {name}: {shown}): analyze again, or remove it")
+    return [without_surrogates(row) for row in rows]
+
+
+def _is_of(row: Any, kinds: Collection[str]) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("analysis"), str) and row["analysis"] in kinds
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST
+
+
+def _number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _place(value: Any) -> bool:
+    """A layer or a step: tables and drawings have a cell for each."""
+    return _whole(value) and value <= _MOST
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _spectrum(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_number(each) and each is not None for each in value)
+
+
+def _side(value: Any) -> bool:
+    """What is compared: the name of a model, or the number of a cluster."""
+    return _text(value) or _whole(value)
+
+
+_TEXTS = (
+    *("analysis", "model", "language", "other_language", "task", "backbone", "run", "metric", "split", "source"),
+    *("text", "part", "given", "kind", "signature", "half", "attention", "weight"),
+)
+_NUMBERS = (
+    *("value", "rho", "p", "norm", "distance", "effective_rank", "change", "spectrum_change", "within", "between"),
+    "bits",
+)
+_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_NUMBERS, _number),
+    **dict.fromkeys(("layer", "first_layer", "second_layer", "step"), _place),
+    **dict.fromkeys(("first", "second"), _side),
+    "n": _whole,
+    "matched": _truth,
+    "singular_values": _spectrum,
+}

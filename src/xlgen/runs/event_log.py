@@ -1,0 +1,55 @@
+"""The run's log: one JSON object a line, append-only, cut back to the checkpoint on resume."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from xlgen.runs.files import naming, write_atomically
+from xlgen.runs.records import read_log
+
+__all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a log; lines that are damaged, as by a kill or a full disk, are skipped."""
+    yield from read_log(path).events
+
+
+EVALUATION = ("evaluated", "figure", "xlrs")
+"""Events that an evaluation leaves."""
+
+Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
+"""Is told an event, its step and its fields."""
+
+
+class Tracker:
+    """Writes events to ``metrics.jsonl``, and tells others of them."""
+
+    def __init__(self, path: Path, enabled: bool = True, tell: Tell = lambda event, step, fields: None) -> None:
+        self.path = path
+        self._enabled = enabled
+        self._tell = tell
+
+    def log(self, event: str, step: int, **fields: Any) -> None:
+        """Append one event."""
+        if self._enabled:
+            line = json.dumps(
+                {"event": event, "step": step, **fields, "time": round(time.time(), 3)}, ensure_ascii=False
+            )
+            with naming(self.path), self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+            self._tell(event, step, fields)
+
+    def cut_after(self, step: int, evaluates: bool = False) -> None:
+        """Forget what happened after ``step``: it will happen again, as will its evaluation where it ``evaluates``."""
+        if self._enabled and self.path.exists():
+            kept = [
+                event
+                for event in read_events(self.path)
+                if event["step"] <= step and not (evaluates and event["step"] == step and event["event"] in EVALUATION)
+            ]
+            write_atomically(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -1,0 +1,159 @@
+"""The resolved recipe of a run folder, typed: what tables and views read of it, whatever version wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.registry import InputError
+from xlgen.runs.files import check_format
+from xlgen.runs.records import LARGEST
+from xlgen.core.yaml_loader import read_yaml
+
+_Count = Annotated[int, Field(ge=0, lt=LARGEST)]
+_Text = Annotated[str, Field(max_length=10_000)]
+
+
+class _Read(BaseModel):
+    """Some keys of a mapping; it may have more, of later or earlier versions."""
+
+    model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())
+
+
+class _Named(_Read):
+    name: _Text | None = None
+
+
+class _Adaptation(_Read):
+    method: _Text | None = None
+
+
+class _Training(_Read):
+    steps: _Count | None = None
+    learning_rate: float | None = Field(default=None, allow_inf_nan=False)
+    optimizer: _Text | None = None
+    schedule: _Text | None = None
+    warmup_steps: _Count | None = None
+    train_examples: _Count | None = None
+    batch_tokens: _Count | None = None
+    max_examples: _Count | None = None
+    accumulation: _Count | None = None
+
+
+class _Evaluation(_Read):
+    split: _Text | None = None
+    examples: _Count | None = None
+    num_beams: _Count | None = None
+    length_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    lid: _Text | None = None
+    metric_options: dict[str, dict[str, Any]] | None = None
+
+
+class _Stage(_Read):
+    task: _Text | None = None
+    source_languages: list[_Text] | None = None
+    adaptation: _Adaptation | None = None
+    training: _Training | None = None
+    evaluation: _Evaluation | None = None
+
+
+class _Baseline(_Named):
+    run: _Text | None = None
+
+
+class _Recipe(_Read):
+    name: _Text | None = None
+    backbone: _Named | None = None
+    stages: list[_Stage] = Field(min_length=1, max_length=1_000)
+    seed: Annotated[int, Field(gt=-LARGEST, lt=LARGEST)] | None = None
+    data_dir: _Text | None = None
+    report_as: _Text | None = None
+    baseline: _Baseline | None = None
+
+
+def _plain(value: Any) -> Any:
+    """Keys are text, so that a recipe can be written as JSON and sorted."""
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("a key is no text")
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _spell_out(recipe: Any) -> None:
+    """A name alone stands for the mapping that holds it."""
+    if isinstance(recipe, dict):
+        for key in ("backbone", "baseline"):
+            if isinstance(recipe.get(key), str):
+                recipe[key] = {"name": recipe[key]}
+
+
+class _File(_Read):
+    recipe: _Recipe
+    environment: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a run's ``recipe.yaml`` holds."""
+
+    recipe: Mapping[str, Any] = field(repr=False)
+    """As it is in the file; what is read of it has the type that it has in a :class:`xlgen.core.config.Recipe`."""
+    environment: Mapping[str, Any] | None = field(repr=False, default=None)
+
+    @property
+    def stage(self) -> Mapping[str, Any]:
+        """The last stage."""
+        found: Mapping[str, Any] = self.recipe["stages"][-1]
+        return found
+
+    @property
+    def method(self) -> str:
+        """The name by which tables know the method: ``report_as``, or a baseline's own name, or the adaptation's."""
+        baseline, adaptation = self.recipe.get("baseline") or {}, self.stage.get("adaptation") or {}
+        return str(self.recipe.get("report_as") or baseline.get("name") or adaptation.get("method") or "")
+
+    @property
+    def backbone(self) -> str:
+        """The name of what training starts from; empty where the recipe does not say."""
+        return str((self.recipe.get("backbone") or {}).get("name") or "")
+
+
+def canonical(code: str) -> str:
+    """The canonical code of a language; an unknown one stays as it is."""
+    try:
+        return Language.parse(code).code
+    except UnknownLanguageError:
+        return code
+
+
+def read_resolved(folder: Path) -> Resolved:
+    """What a run's ``recipe.yaml`` holds.
+
+    Raises InputError where the file is no resolved recipe, or is damaged.
+    """
+    file = folder / "recipe.yaml"
+    needed = f"{file} is not the resolved recipe of a run, or is damaged"
+    try:
+        data = read_yaml(file)
+    except InputError as error:
+        raise InputError(f"{needed}: {error}") from None
+    if not isinstance(data, dict) or "recipe" not in data:
+        raise InputError(f"{needed}: it needs the key `recipe` with `stages`")
+    check_format(data, str(file))
+    try:
+        plain = _plain(data)
+        _spell_out(plain["recipe"])
+        _File.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{needed}: {place}: {first['msg']}") from None
+    except ValueError as error:
+        raise InputError(f"{needed}: {error}") from None
+    return Resolved(plain["recipe"], plain.get("environment"))

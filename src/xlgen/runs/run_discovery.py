@@ -1,0 +1,100 @@
+"""The runs anywhere under a folder, and what each says of itself without its log or its predictions being read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlgen.core.registry import InputError
+from xlgen.runs.recipes import Resolved, canonical, read_resolved
+from xlgen.runs.records import read_state
+from xlgen.core.untrusted import check_utf8
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """One run: the columns of the view ``runs``, in their order."""
+
+    study: str
+    """The folder that holds the run, or the one above where that is called ``runs``."""
+    run: str
+    folder: str
+    """Absolute."""
+    status: str
+    backbone: str
+    method: str
+    learning_rate: float | None
+    """None for a baseline, which does not train."""
+    seed: int | None
+    task: str | None
+    source_languages: tuple[str, ...]
+    """Canonical codes."""
+    step: int | None
+    """How far the newest checkpoint or the end has come."""
+    planned_steps: int | None
+    """None for a baseline."""
+    recipe: str
+    """The resolved recipe, as JSON."""
+    environment: str
+    """Versions, machine and git revision, as JSON."""
+
+
+def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
+    """The runs at ``path`` or anywhere under it, by folder; ``say`` is told of each folder that is left out.
+
+    A folder is a run where its ``recipe.yaml`` is a resolved recipe. Links to folders are not followed.
+
+    Raises:
+        InputError: where there is no run.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder; give the folder of a run, of a study, or one of studies")
+    runs: list[FoundRun] = []
+    faults: list[str] = []
+    for name, folders, files in os.walk(path):
+        folders.sort()
+        if "recipe.yaml" not in files:
+            continue
+        try:
+            runs.append(_read(Path(name)))
+            folders.clear()  # what is in a run's folder is the run's
+        except InputError as error:
+            faults.append(str(error))
+    if not runs:
+        reason = f"; {faults[0]}" if faults else ": no folder in it has a recipe.yaml"
+        raise InputError(f"{path} holds no run{reason}")
+    for fault in faults:
+        say(f"left out: {fault}")
+    return runs
+
+
+def _read(folder: Path) -> FoundRun:
+    """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
+    check_utf8(folder)
+    return _described(folder, read_resolved(folder))
+
+
+def _described(folder: Path, resolved: Resolved) -> FoundRun:
+    place, recipe, stage = folder.resolve(), resolved.recipe, resolved.stage
+    state = read_state(folder)
+    training = {} if recipe.get("baseline") else stage.get("training") or {}
+    rate = training.get("learning_rate")
+    return FoundRun(
+        study=place.parent.parent.name if place.parent.name == "runs" else place.parent.name,
+        run=place.name,
+        folder=str(place),
+        status=state.status or "unknown",
+        backbone=resolved.backbone,
+        method=resolved.method,
+        learning_rate=None if rate is None else float(rate),
+        seed=recipe.get("seed"),
+        task=Path(stage["task"]).stem if stage.get("task") else None,
+        source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
+        step=state.step,
+        planned_steps=training.get("steps"),
+        recipe=json.dumps(recipe, ensure_ascii=False),
+        environment=json.dumps(resolved.environment, ensure_ascii=False),
+    )

@@ -1,0 +1,270 @@
+"""The runs in a folder, as the report needs them: who they are, how they trained, what they scored."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
+from xlgen.core.registry import InputError
+from xlgen.runs.files import finite
+from xlgen.runs.recipes import canonical, read_resolved
+from xlgen.runs.records import read_log, read_state
+from xlgen.core.shipped import find_task
+from xlgen.core.untrusted import check_utf8
+from xlgen.core.yaml_loader import read_yaml
+
+log = logging.getLogger(__name__)
+
+# Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
+STANDING = (
+    "correct_language_rate",
+    "reference_language_rate",
+    "lid_confidence",
+    "prediction_length",
+    "reference_length",
+    "empty_rate",
+    "leftover_rate",
+    "xlrs",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read."""
+
+    name: str
+    """The folder's name."""
+    folder: Path
+    recipe: Mapping[str, Any] = field(repr=False)
+    """As it stands in recipe.yaml."""
+    backbone: str
+    method: str
+    learning_rate: float | None
+    """None for a baseline that does not train."""
+    seed: int | None
+    task: str | None
+    source_languages: tuple[str, ...]
+    """Canonical codes."""
+    metrics: tuple[str, ...]
+    """The task's own metrics, the main one first; empty without figures."""
+    status: str
+    planned_steps: int | None
+    start: Mapping[str, Any] = field(repr=False)
+    """The log's first event: parameters, trained parameters, what happened to the data."""
+    steps: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The log of training, step by step."""
+    figures: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The figures of every evaluation, each once."""
+    evaluations: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+    """How many inputs of each language were evaluated, and how many of them cropped."""
+
+    @property
+    def stage(self) -> Mapping[str, Any]:
+        """The last stage of the recipe."""
+        found: Mapping[str, Any] = self.recipe["stages"][-1]
+        return found
+
+    @property
+    def last_step(self) -> int:
+        """The step of the newest evaluation: the figures that tables show."""
+        return max((figure["step"] for figure in self.figures), default=0)
+
+    @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """The steps of the evaluations that a checkpoint can be selected from, in order.
+
+        An evaluation at step 0 is one only where the run has no other, as a baseline's.
+        """
+        steps = sorted({figure["step"] for figure in self.figures})
+        return tuple(step for step in steps if step) or tuple(steps)
+
+    @property
+    def cropped_evaluation(self) -> int:
+        """How many inputs of the newest evaluation were over the length limit and lost a part."""
+        newest = [event for event in self.evaluations if event.get("step") == self.last_step]
+        return sum(int(event.get("cropped_sources") or 0) for event in newest)
+
+    @property
+    def main_metric(self) -> str:
+        """What the task is judged by."""
+        return self.metrics[0] if self.metrics else ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long training took, from the logged rates, evaluations aside; None where nothing trained."""
+        total, done = 0.0, 0
+        for step in self.steps:
+            rate = finite(step.get("steps_per_second"))
+            total += (step["step"] - done) / rate if rate else 0.0
+            done = step["step"]
+        return finite(total) or None
+
+    @property
+    def padding(self) -> float | None:
+        """Mean share of padding in the logged batches, in [0, 1]."""
+        shares = [share for share in (finite(step.get("padding")) for step in self.steps) if share is not None]
+        return sum(shares) / len(shares) if shares else None
+
+
+class NoFigureError(InputError):
+    """There is no run in a folder, or none that has evaluated."""
+
+
+def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]:
+    """The run in ``path``, or the runs of the study in ``path``, by name.
+
+    A damaged run of a study is left out, and ``say`` receives its folder and what is wrong.
+
+    Raises:
+        NoFigureError: where there is no run, or none has a figure yet.
+        InputError: for a path that is no folder, or a recipe that cannot be read.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder; give the folder of a run or of a study")
+    folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
+    others = [] if folders == [path] else _studies_in(path)
+    if not folders and others:
+        raise NoFigureError(f"{path} holds no run itself; give one of its folders with runs: {_listed(others)}")
+    if not folders:
+        raise NoFigureError(
+            f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
+        )
+    if others:
+        say(f"left out: {_listed(others)}, with runs of their own; report these folders by themselves")
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder, say))
+        except InputError as error:
+            if len(folders) == 1:
+                raise
+            say(f"left out: {error}")
+    if not runs:
+        raise InputError(f"{path}: all of its {len(folders)} runs are damaged; see above")
+    if not any(run.figures for run in runs):
+        raise NoFigureError(
+            f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it; "
+            "without a task there is a page of what `xlgen analyze ... --out FOLDER/analysis` has left"
+        )
+    return runs
+
+
+def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
+    """Read one run folder; ``say`` learns how many lines of its log are damaged and left out.
+
+    Raises InputError where its recipe.yaml is not a run's.
+    """
+    check_utf8(folder)
+    resolved = read_resolved(folder)
+    recipe, stage = resolved.recipe, resolved.stage
+    found = read_log(folder / "metrics.jsonl")
+    if found.damaged:
+        say(f"{folder / 'metrics.jsonl'}: {found.damaged} lines are damaged and left out")
+    events = found.events
+    figures = _figures(events)
+    steps = tuple(event for event in events if event["event"] == "step")
+    training = stage.get("training") or {}
+    task = stage.get("task")
+    # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
+    # So far a run may have evaluated only at step 0, before training.
+    begun = (stage.get("evaluation") or {}).get("at_start") and not recipe.get("baseline")
+    trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(begun)
+    return Run(
+        name=folder.resolve().name,
+        folder=folder,
+        recipe=recipe,
+        backbone=resolved.backbone,
+        method=resolved.method,
+        learning_rate=finite(training.get("learning_rate")) if trained else None,
+        seed=recipe.get("seed"),
+        task=Path(task).stem if task else None,
+        source_languages=tuple(map(canonical, stage.get("source_languages") or ())),
+        metrics=_task_metrics(task, figures),
+        status=read_state(folder).status or "unknown",
+        planned_steps=training.get("steps") if trained else None,
+        start=next((event for event in events if event["event"] == "start"), {}),
+        steps=steps,
+        figures=figures,
+        evaluations=tuple(event for event in events if event["event"] == "evaluated"),
+    )
+
+
+def labels(runs: Iterable[Run]) -> dict[str, str]:
+    """A short name for each run: its method, and beside it only what tells the runs apart."""
+    runs = list(runs)
+    parts = {run.name: (_rate(run), short_backbone(run.backbone), run.task or "") for run in runs}
+    differing = [i for i in range(3) if len({found[i] for found in parts.values()}) > 1]
+    short = {run.name: " ".join(filter(None, [run.method, *(parts[run.name][i] for i in differing)])) for run in runs}
+    # Seeds, and at last the folders, are named only where runs would go by one name without them.
+    short.update({run.name: f"{short[run.name]} seed {run.seed}" for run in _alike(runs, short)})
+    short.update({run.name: f"{short[run.name]} ({run.name})" for run in _alike(runs, short)})
+    return short
+
+
+def short_backbone(name: str) -> str:
+    """A backbone's name without the folder, or the organisation, that it comes from."""
+    return Path(name).name
+
+
+def _alike(runs: list[Run], names: dict[str, str]) -> list[Run]:
+    counts = Counter(names.values())
+    return [run for run in runs if counts[names[run.name]] > 1]
+
+
+def _rate(run: Run) -> str:
+    return "" if run.learning_rate is None else f"lr {rate_text(run.learning_rate)}"
+
+
+def rate_text(rate: float) -> str:
+    """A learning rate as people write it: ``1e-4``, ``3.5e-4``."""
+    mantissa, exponent = f"{rate:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def _inside(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    found = [child for child in path.iterdir() if (child / "recipe.yaml").is_file()]
+    # lr-2 comes before lr-10.
+    return sorted(
+        found, key=lambda child: [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", child.name)]
+    )
+
+
+def _studies_in(path: Path) -> list[Path]:
+    """The folders in ``path`` that hold runs of their own, such as those of studies and of ``xlgen train --auto``."""
+    return sorted(child for child in path.iterdir() if child.name != "runs" and _inside(child / "runs"))
+
+
+def _listed(folders: list[Path]) -> str:
+    return ", ".join(map(str, folders))
+
+
+def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The figures of a log. Where one was logged again, after a resume, the newer one stands."""
+    found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
+    for event in events:
+        if event["event"] == "figure":
+            found[event["step"], event["language"], event["metric"]] = event
+    return tuple(found.values())
+
+
+def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
+    """The task's own metrics that were measured, the main one first."""
+    seen = list(dict.fromkeys(figure["metric"] for figure in figures))
+    config: Any = {}
+    with suppress(InputError):  # where the task's file has gone since, its figures still stand
+        config = read_yaml(find_task(task)) if task else {}
+    config = config if isinstance(config, dict) else {}
+    own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
+    main = config.get("main_metric")
+    named = config.get("metrics")
+    asked = [each for each in (main, *(named if isinstance(named, list) else ())) if isinstance(each, str)]
+    return tuple(dict.fromkeys([*(m for m in asked if m in own), *own])) or tuple(seen[:1])

@@ -1,0 +1,135 @@
+"""Inputs without end: results in their order, as they come, and the same as of a list."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+
+from xlgen.backbones import loading
+from xlgen.backbones.base import Backbone
+from xlgen.data.examples import EncodedExample
+from xlgen.data.readers import DataError
+from xlgen.decoding import decode
+from xlgen.decoding.decode import hypotheses, stream
+from xlgen.decoding.inputs import Inputs
+from xlgen.decoding.settings import Decoding, Hypothesis
+from xlgen.pocket import world
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return loading.load("pocket-mt5")
+
+
+def examples(backbone: Backbone, count: int) -> list[EncodedExample]:
+    found = []
+    for number, frame in enumerate(world.frames("validation", count)):
+        code = ("en", "th", "ar", "zh")[number % 4]
+        ids = backbone.pieces(world.render(frame, code).document)[: 5 + number * 7 % 40]
+        found.append(EncodedExample(backbone.source(ids, code), (0,), code))
+    return found
+
+
+def tokens(found: Sequence[Sequence[Hypothesis]]) -> list[list[tuple[int, ...]]]:
+    return [[each.tokens for each in best] for best in found]
+
+
+@pytest.mark.parametrize("window", [1, 7, 16, 1_000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_results_of_a_list(backbone: Backbone, window: int, threads: int) -> None:
+    asked = examples(backbone, 60)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for decoding in (
+            Decoding(10, 1, batch_tokens=200),
+            Decoding(10, 3, batch_tokens=600),
+            Decoding(10, 2, engine="transformers"),
+        ):
+            wanted = hypotheses(backbone, [e.source for e in asked], [e.language for e in asked], decoding, 1)
+            found = list(stream(backbone, iter(asked), decoding, window=window))
+            assert tokens(found) == tokens(wanted)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("engine", ["xlgen", "transformers"])
+def test_no_more_is_read_than_is_needed(backbone: Backbone, engine: str) -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[EncodedExample]:
+        whole = examples(backbone, 20)
+        while True:
+            read.append(1)
+            yield whole[len(read) % 20]
+
+    decoding = Decoding(8, batch_tokens=8 * 16, engine=engine)  # type: ignore[arg-type]
+    results = stream(backbone, endless(), decoding, window=16)
+    backbone.model.train()
+    for done in range(1, 101):
+        next(results)
+        assert len(read) <= done + 16 * 8
+    assert not backbone.model.training
+    results.close()  # type: ignore[attr-defined]
+    assert backbone.model.training
+    backbone.model.eval()
+
+
+def test_nothing_asked_is_nothing_found(backbone: Backbone) -> None:
+    assert list(stream(backbone, iter([]), Decoding(8))) == []
+    assert hypotheses(backbone, [], [], Decoding(8)) == []
+
+
+@pytest.mark.parametrize("good", [0, 1, 37])
+def test_what_comes_before_an_error_is_given_first(backbone: Backbone, good: int) -> None:
+    def failing() -> Iterator[EncodedExample]:
+        yield from examples(backbone, good)
+        raise DataError("in.jsonl, line 38: not an object")
+
+    found = []
+    with pytest.raises(DataError, match="line 38"):
+        for best in stream(backbone, failing(), Decoding(8, batch_tokens=100), window=10):
+            found.append(best)
+    assert len(found) == good
+
+
+def test_smaller_batches_after_memory_ran_out(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = examples(backbone, 40)
+    wanted = list(stream(backbone, asked, Decoding(8, batch_tokens=400)))
+    encode, calls = decode._encode, []
+
+    def scarce(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 9:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decode, "_encode", scarce)
+    assert tokens(list(stream(backbone, iter(asked), Decoding(8, batch_tokens=400), window=16))) == tokens(wanted)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2] * 20, [2] * 30 + [1] * 20 + [0] * 30])
+def test_batches_go_round_whoever_asks(order: list[int]) -> None:
+    def pairs(window: Sequence[EncodedExample]) -> list[list[int]]:
+        return [list(range(place, min(place + 2, len(window)))) for place in range(0, len(window), 2)]
+
+    source = [(number, EncodedExample((number,), (0,), "en")) for number in range(50)]
+    inputs = Inputs(source, 9, pairs, 3)
+    parts = [inputs.of(number) for number in range(3)]
+    taken: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for number in order:
+        taken[number] += [index for index, _ in next(parts[number], [])]
+    alone = Inputs(source, 9, pairs, 1)
+    batches = [[index for index, _ in batch] for batch in alone.of(0)]
+    assert taken == {number: [index for batch in batches[number::3] for index in batch] for number in range(3)}
+
+
+def test_two_threads_may_tokenize_and_decode_at_once(backbone: Backbone) -> None:
+    """Texts are encoded in the searches' threads while others become text again."""
+    frames = list(world.frames("validation", 300))
+
+    def lazily() -> Iterator[EncodedExample]:
+        for frame in frames:
+            yield EncodedExample(backbone.source(backbone.pieces(world.render(frame, "th").title), "th"), (0,), "th")
+
+    assert len(list(stream(backbone, lazily(), Decoding(3, batch_tokens=200), window=8))) == 300
