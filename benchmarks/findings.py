@@ -32,7 +32,7 @@ from xlgen.report.drawing import draw_figure, legend, name_axes, to_svg
 from xlgen.representations.states import means
 from xlgen.representations.xlrs import similarities
 from xlgen.runs.files import write_atomically
-from xlgen.runs.rows import Results, load, mean
+from xlgen.runs.rows import Results, load_results, mean
 from xlgen.runs.runs import Run, rate_text
 
 INPUTS = ParallelText(corpus={"reader": "pocket", "size": 2000}, field="document", sentences=20, max_tokens=256)
@@ -52,7 +52,7 @@ def main() -> None:
     if chosen.what == "parts":
         print(parts([str(folder) for folder in chosen.folders]))
         return
-    results = load(chosen.folders[0])
+    results = load_results(chosen.folders[0])
     codes = unlabelled(results)
     points = checkpoints(results, codes, chosen.learned)
     print(raised(points, codes), correlations(points), choices(results), within(results), sep="\n\n")

@@ -26,8 +26,8 @@ import numpy as np
 
 from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import find, findings
-from xlgen.metrics.lid import load
+from xlgen.metrics.faults import find, label_rows
+from xlgen.metrics.lid import load_identifier
 from xlgen.metrics.repeats import repetitions
 from xlgen.metrics.short_text import RULE, verdicts
 
@@ -43,7 +43,7 @@ def table(rows: dict[str, list[Example]], shown: Sequence[str] = SHOWN) -> None:
     """The share of each label, a row a set of texts."""
     print(f"| | texts | {' | '.join(shown)} |\n|---|--:|{'--:|' * len(shown)}")
     for name, examples in rows.items():
-        counts = Counter(label for found in findings(find(examples)) for label in found.labels)
+        counts = Counter(label for found in label_rows(find(examples)) for label in found.labels)
         shares = (f"{100 * counts[label] / len(examples):.1f}" for label in shown)
         print(f"| {name} | {len(examples)} | {' | '.join(shares)} |", flush=True)
 
@@ -101,7 +101,7 @@ def neighbours(data: Path) -> None:
     for name, target in NEIGHBOURS:
         for words in (3, 5, 8):
             examples = [Example(target, " ".join(line.split()[:words])) for line in ntrex(data, name, 7)]
-            found = np.array(verdicts(examples, load(), RULE))
+            found = np.array(verdicts(examples, load_identifier(), RULE))
             shares = [np.mean(found == 1), np.mean(found == 0), np.mean(np.isnan(found))]
             print(
                 f"| {name} | {target} | {words} | {' | '.join(f'{100 * share:.1f}' for share in shares)} |", flush=True

@@ -31,7 +31,7 @@ import numpy as np
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load, names
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier, names
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.short_text import RULE, ShortText, stands_in, verdicts
 from xlgen.metrics.switches import switches
@@ -85,7 +85,7 @@ def share_right(identifier: LanguageIdentifier, texts: Sequence[str], language: 
 
 def installed(lid: str) -> LanguageIdentifier | None:
     try:
-        return load(lid)
+        return load_identifier(lid)
     except InputError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
@@ -106,7 +106,7 @@ def by_top_label(examples: Sequence[Example], identifier: LanguageIdentifier) ->
 
 def answers(data: Path, lid: str) -> bool:
     """The comparison of must-show: rates for each language in percent, with the input unknown and known."""
-    identifier = load(lid)
+    identifier = load_identifier(lid)
     questions = {code: xquad(data, code) for code in XQUAD}
     judges: dict[str, Callable[[list[Example]], list[float]]] = {
         "top label": lambda examples: by_top_label(examples, identifier),
@@ -173,7 +173,7 @@ def row_of(name: str, row: Sequence[float]) -> str:
 
 def calibrate(data: Path, lid: str, lines: int) -> None:
     """What each threshold would do to first words of news: its own language called wrong, English called wrong."""
-    identifier = load(lid)
+    identifier = load_identifier(lid)
     sentences = ntrex(data, lines)
     latin = [language for language in sentences if language.script == "Latn" and language.code != "en"]
     own, foreign = list(pairs(sentences, latin, own=True)), list(pairs(sentences, latin, own=False))
@@ -245,7 +245,7 @@ def declarations(folder: Path) -> dict[Language, list[str]]:
 
 def human(data: Path, lid: str, lines: int, udhr: Path | None) -> bool:
     """Wrong, unknown and right shares of human text and of English in its place; the claim is on NTREX-128."""
-    identifier = load(lid)
+    identifier = load_identifier(lid)
     news = ntrex(data, lines)
     english_lines = news[Language.parse("en")][:: max(1, lines // 500)]
     more = declarations(udhr) if udhr else {}

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from xlgen.metrics.base import Example, Scores, plugins
+from xlgen.metrics.base import Example, Scores, metrics
 from xlgen.metrics.significance import paired_bootstrap
 
 
@@ -50,7 +50,7 @@ def by_language(run: Path) -> dict[str, Scores]:
     for file in sorted(last.glob("*.jsonl")):
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         examples = [Example(file.stem, row["prediction"], tuple(row["references"])) for row in rows]
-        found[file.stem] = plugins.get("rouge")().per_example(examples)["rougeL"]
+        found[file.stem] = metrics.get("rouge")().per_example(examples)["rougeL"]
     del found["en"]
     return found
 

@@ -19,7 +19,7 @@ from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion
 from xlgen.report.drawing import Palette
 from xlgen.report.plots import all_plots
 from xlgen.runs.files import read_lines
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run, rate_text
 
 TARGET = build_criterion("target")
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--figures", type=Path, help="write the report's figures into this folder, as SVG files")
     chosen = parser.parse_args()
-    results = load(chosen.folder)
+    results = load_results(chosen.folder)
     cells = by_cell(results)
     print(rates(results, cells), at_their_best(results, cells), regrets(results), times(results), sep="\n\n")
     if chosen.figures:

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
-from xlgen.runs.rows import load, mean
+from xlgen.runs.rows import load_results, mean
 from xlgen.runs.runs import Run
 from xlgen.scoring.predictions import score_predictions
 
@@ -91,7 +91,7 @@ def _text(value: float | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
-    results = load(parser.parse_args().study)
+    results = load_results(parser.parse_args().study)
     parts = [part.runs for part in results.by_task()]
     print("| task | languages | labelled sentences | scored sentences per language | words per language | metric |")
     print("|---|---:|---:|---:|---:|---|")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 
 LANGUAGES = {
     "en": "The boat <b>sinks</b> & the crew is saved",
@@ -136,12 +136,12 @@ class _Known:
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         return [
-            found if found[1] > 0.5 else load().identify([text])[0]
+            found if found[1] > 0.5 else load_identifier().identify([text])[0]
             for text, found in zip(texts, identify(texts), strict=True)
         ]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(load(), name)
+        return getattr(load_identifier(), name)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from xlgen.core.languages import all_languages
 from xlgen.core.registry import InputError, Registry, RunEndedError
 from xlgen.core.shipped import shipped
 from xlgen.data.objectives import objectives
-from xlgen.metrics.base import plugins
+from xlgen.metrics.base import metrics
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -81,7 +81,7 @@ def test_list_gives_one_line_each_with_a_description(kind: str) -> None:
     [
         ("languages", [language.code for language in all_languages()]),
         ("methods", methods.names()),
-        ("metrics", plugins.names()),
+        ("metrics", metrics.names()),
         ("objectives", objectives.names()),
         ("tasks", shipped("tasks")),
         ("recipes", ["quickstart", "squad-xquad", "pocket-mt5"]),

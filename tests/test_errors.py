@@ -9,7 +9,7 @@ import torch
 
 from xlgen.cli import main
 from xlgen.cli.console import app
-from xlgen.core.errors import DEBUG, describe, is_out_of_memory, report
+from xlgen.core.errors import DEBUG, describe_error, is_out_of_memory, report
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.core.registry import InputError, RunEndedError
 from xlgen.experiments.auto import UndecidedError
@@ -43,24 +43,24 @@ MISTAKES = [
 def test_an_allocation_that_pytorch_refuses_is_recognized() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value) and describe(caught.value) is not None
+    assert is_out_of_memory(caught.value) and describe_error(caught.value) is not None
 
 
 @pytest.mark.parametrize("error", [*MEMORY, *MACHINE], ids=str)
 def test_what_the_user_can_fix_about_the_machine_is_one_line_and_2(error: Exception) -> None:
-    found = describe(error)
+    found = describe_error(error)
     assert found is not None and found[0] == 2 and "\n" not in found[1]
     assert "lower" in found[1] or "GPU" in found[1]
 
 
 @pytest.mark.parametrize("kind", [TrainingDivergedError, InterruptedRunError, UndecidedError])
 def test_a_run_that_ended_for_a_known_reason_is_one_line_and_1(kind: type[RunEndedError]) -> None:
-    assert describe(kind("the loss is nan")) == (1, "the loss is nan")
+    assert describe_error(kind("the loss is nan")) == (1, "the loss is nan")
 
 
 @pytest.mark.parametrize("error", MISTAKES, ids=repr)
 def test_a_mistake_in_the_program_keeps_its_traceback(error: Exception) -> None:
-    assert describe(error) is None
+    assert describe_error(error) is None
     assert report(error) == (1, f"{type(error).__name__}: {error}")
 
 

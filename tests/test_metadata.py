@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import xlgen
 from xlgen.cli import app
-from xlgen.experiments.published import load
+from xlgen.experiments.published import load_papers
 
 ROOT = Path(__file__).resolve().parents[1]
 CITATION: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def test_the_wheel_describes_the_package(wheel: zipfile.ZipFile) -> None:
     assert "\nClassifier: Typing :: Typed\n" in text and "\nKeywords: " in text
 
 
-@pytest.mark.parametrize("paper", load(), ids=lambda paper: paper.key)
+@pytest.mark.parametrize("paper", load_papers(), ids=lambda paper: paper.key)
 def test_each_paper_is_cited_as_its_text_prints_it(paper: Any) -> None:
     about = paper.about
     found = [each for each in CITATION["references"] if each["url"] == f"https://arxiv.org/abs/{about.arxiv}"]
@@ -85,4 +85,4 @@ def test_each_paper_is_cited_as_its_text_prints_it(paper: Any) -> None:
 
 
 def test_there_are_four_papers() -> None:
-    assert len(CITATION["references"]) == len(AUTHORS) == len(load())
+    assert len(CITATION["references"]) == len(AUTHORS) == len(load_papers())

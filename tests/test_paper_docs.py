@@ -9,7 +9,7 @@ import pytest
 
 from xlgen.core.config import Training
 from xlgen.core.shipped import shipped
-from xlgen.experiments.published import load
+from xlgen.experiments.published import load_papers
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
@@ -80,19 +80,19 @@ def test_what_needs_two_recipes_says_so() -> None:
 
 
 def test_no_paper_says_how_gradients_are_clipped() -> None:
-    for paper in load():
+    for paper in load_papers():
         for point in ("clip_norm", "weight_decay"):
             fact = paper.fact(point)
             assert fact is not None and fact.value is None, (paper.key, point)
     assert Training().clip_norm == 1.0 and Training().weight_decay == 0.0
-    (ji,) = [paper for paper in load() if paper.key == "J"]
+    (ji,) = [paper for paper in load_papers() if paper.key == "J"]
     assert ji.fact("head_input").value is None  # type: ignore[union-attr]
     for point in ("gradient clipping", "weight decay", "input of a classification head"):
         assert point in PAPERS
 
 
 def test_repeated_endings_are_vu_et_al_s_alone() -> None:
-    facts = {paper.key: str(fact.value) + fact.note for paper in load() if (fact := paper.fact("cleanup"))}
+    facts = {paper.key: str(fact.value) + fact.note for paper in load_papers() if (fact := paper.fact("cleanup"))}
     assert "repeated" in facts["V"] and "no repeated endings" in facts["C"]
     for line in RECIPES.splitlines():
         if "Chirkova et al. (2023), appendix A" in line:

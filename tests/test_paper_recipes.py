@@ -15,7 +15,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.shipped import shipped
 from xlgen.data.tasks import load_task
 from xlgen.experiments.plan import Study, check_identifiers, load_study
-from xlgen.experiments.published import find, load
+from xlgen.experiments.published import find_cells, load_papers
 from xlgen.experiments.published.names import family, published_task
 from xlgen.experiments.search import followed_by
 from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers
@@ -48,7 +48,7 @@ def test_the_page_lists_every_recipe_and_how_many_runs_it_has() -> None:
 def test_rates_of_table_1() -> None:
     """As printed: the translated run's rate, and the rate of the run beside it."""
     tasks = {"xlsum": "xlsum", "squad-xquad": "squad-xquad-hub"}
-    printed = find(paper="C", where="Table 1")
+    printed = find_cells(paper="C", where="Table 1")
     assert len(printed) == 12
     for cell in printed:
         at_rate = [
@@ -130,17 +130,17 @@ def test_li_and_murray(name: str) -> None:
 def test_sources_of_li_and_murray() -> None:
     sources = {tuple(sorted(recipe.stages[0].source_languages)) for recipe in runs("l-generation").values()}
     printed = {
-        tuple(sorted(cell.source_languages or ())) for cell in find(paper="L", task="mtg-titles", where="Table 5")
+        tuple(sorted(cell.source_languages or ())) for cell in find_cells(paper="L", task="mtg-titles", where="Table 5")
     }
     assert sources == {each for each in printed if each}
 
 
 def test_every_figure_of_ji_et_al_has_a_run() -> None:
     """Table 4, and with it Table 1: its backbone, task, language and metric, at section 2.3's rate and length."""
-    (paper,) = (paper for paper in load() if paper.key == "J")
+    (paper,) = (paper for paper in load_papers() if paper.key == "J")
     found = {(recipe.stages[0].task, recipe.backbone.name): recipe for recipe in runs("j-xglue").values()}
     assert len(found) == 8 * 7
-    printed = [cell for cell in find(paper="J", where="Table 4") if cell.language != "mean"]
+    printed = [cell for cell in find_cells(paper="J", where="Table 4") if cell.language != "mean"]
     assert len(printed) == 7 * 59
     missing = set(printed)
     for (name, backbone), recipe in found.items():
@@ -167,7 +167,9 @@ def test_every_figure_of_ji_et_al_has_a_run() -> None:
 
 def test_epochs_of_ji_et_al() -> None:
     """Table 3 rounds the size of each task's training data; NER's and XNLI's are XGLUE's own, which are smaller."""
-    printed = {cell.task: cell.value for cell in find(paper="J", where="Table 3", metric="examples", split="train")}
+    printed = {
+        cell.task: cell.value for cell in find_cells(paper="J", where="Table 3", metric="examples", split="train")
+    }
     for recipe in runs("j-xglue").values():
         examples = recipe.stages[0].training.steps / 10 * 32
         size = printed[published_task(str(recipe.stages[0].task))]

@@ -19,7 +19,7 @@ from xlgen.core.config import Recipe, Stage, load_recipe
 from xlgen.core.shipped import find_recipe, shipped
 from xlgen.core.yaml_config import read_yaml
 from xlgen.data.tasks import load_task
-from xlgen.experiments.execute import needs, placed, status
+from xlgen.experiments.execute import needs, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study, load_study
 from xlgen.experiments.smoke import run_smoke, smoke_study
 from xlgen.report.build import build_report
@@ -261,7 +261,7 @@ def take_over(study: Study, out: Path) -> None:
             folder = out / "runs" / run.name
             shutil.copytree(known, folder, ignore=shutil.ignore_patterns("checkpoints", "stages"))
             saved = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
-            saved["recipe"] = placed(run, out).recipe.model_dump(mode="json")
+            saved["recipe"] = resolve_run_paths(run, out).recipe.model_dump(mode="json")
             (folder / "recipe.yaml").write_text(yaml.safe_dump(saved, allow_unicode=True), encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ from xlgen.data.token_cache import pieces_of
 from xlgen.evaluation.evaluate import write_predictions
 from xlgen.experiments.mirror import Mirror
 from xlgen.experiments.plan import load_study
-from xlgen.experiments.worker_pool import Lane, isolated
+from xlgen.experiments.worker_pool import Worker, isolated
 from xlgen.report.analyses import read_analyses
 from xlgen.report.svg import read_drawing
 from xlgen.runs.folder import open_run
@@ -122,7 +122,7 @@ def test_workers_do_not_import_from_the_folder_that_they_are_started_in(
             done = subprocess.run(command, env=environment, input=b"", capture_output=True, check=False)
             assert done.returncode == 0, done.stderr
         assert not mark.exists()
-    assert Lane(1).environment["PYTHONSAFEPATH"] == "1"
+    assert Worker(1).environment["PYTHONSAFEPATH"] == "1"
 
 
 def test_every_child_process_is_isolated_or_is_not_python() -> None:

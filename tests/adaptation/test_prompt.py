@@ -161,7 +161,7 @@ def test_more_vectors_than_first_ids_are_refused(backbone_of: Callable[[str], Ba
 
 @pytest.mark.parametrize("text", ["Summarize the text: ", "สรุปข้อความ", "لخص النص", "总结"])
 def test_from_text_again_and_again(any_backbone: Backbone, text: str) -> None:
-    pieces = any_backbone.pieces(text)
+    pieces = any_backbone.tokenize(text)
     ids = rows_of(any_backbone, prompted(any_backbone, 50, init="text", init_text=text))
     assert ids == [pieces[i % len(pieces)] for i in range(50)]
 

@@ -47,7 +47,7 @@ def logits(model: Any, backbone: Backbone) -> Tensor:
 
 def by_hand(name: str, backbone: Backbone) -> Any:
     """peft's own config on the plain model, module names written out."""
-    mt5 = not backbone.has_codes
+    mt5 = not backbone.has_language_codes
     if name == "lora":
         targets = ["q", "v", "wo"] if mt5 else ["q_proj", "v_proj", "fc2"]
         config: Any = peft.LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, lora_alpha=12, target_modules=targets)
@@ -155,7 +155,7 @@ def test_biases_and_norms(any_backbone: Backbone) -> None:
     norms = {f"{n}." for n, m in any_backbone.model.named_modules() if type(m).__name__.endswith("Norm")}
     assert trained == {n for n in names if n.startswith(tuple(norms))} and trained
     method = build_method({"method": "bitfit"})
-    if any_backbone.has_codes:
+    if any_backbone.has_language_codes:
         method.prepare(any_backbone)
         trained = {n for n, p in any_backbone.model.named_parameters() if p.requires_grad}
         assert trained == {n for n in names if n.endswith("bias")}

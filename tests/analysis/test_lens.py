@@ -25,7 +25,7 @@ PAIRS = {
 
 def examples(backbone: Backbone) -> list[EncodedExample]:
     return [
-        EncodedExample(backbone.source(backbone.pieces(a), code), backbone.target(backbone.pieces(b), code), code)
+        EncodedExample(backbone.source(backbone.tokenize(a), code), backbone.target(backbone.tokenize(b), code), code)
         for code, (a, b) in PAIRS.items()
     ]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, Settings, fit, probe
-from xlgen.analysis.similarity import Representations
+from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, ProbeSettings, fit, probe
+from xlgen.analysis.similarity import LayerStates
 from xlgen.core.registry import InputError
 
 CODES = ("en", "th", "ar", "ja")
 
 
-def made(spread: float, n: int = 60, seed: int = 0, sizes: dict[str, int] | None = None) -> Representations:
+def made(spread: float, n: int = 60, seed: int = 0, sizes: dict[str, int] | None = None) -> LayerStates:
     """Layer 0 tells nothing of the language, layer 1 as much as ``spread``; parallel texts are alike."""
     rng = np.random.default_rng(seed)
     meaning = rng.normal(size=(n, 8))
@@ -22,7 +22,7 @@ def made(spread: float, n: int = 60, seed: int = 0, sizes: dict[str, int] | None
         centre = spread * rng.normal(size=8)
         of[code] = np.stack([meaning, meaning + centre + rng.normal(size=(n, 8))]).astype(np.float32)
     lengths = {code: rng.poisson((sizes or {}).get(code, 20), size=n) + 1 for code in CODES}
-    return Representations("a", [str(i) for i in range(n)], of, lengths)
+    return LayerStates("a", [str(i) for i in range(n)], of, lengths)
 
 
 @pytest.mark.parametrize("l2", [1e-4, 0.01, 0.1, 1.0, 10.0])
@@ -72,7 +72,7 @@ def test_length_alone_is_found_out_and_a_middle_one_too() -> None:
 
 def test_the_split_is_by_id_and_by_seed() -> None:
     # Were translations of a text on both sides, its meaning would say which text it is, and nothing of the language.
-    one, same, other = (probe(made(0.3), "encoder", Settings(seed=seed)) for seed in (0, 0, 1))
+    one, same, other = (probe(made(0.3), "encoder", ProbeSettings(seed=seed)) for seed in (0, 0, 1))
     assert np.array_equal(one.states, same.states) and not np.array_equal(one.states, other.states)
     assert "train:42|test:18" in one.signature
 
@@ -90,9 +90,9 @@ def test_bad_input() -> None:
     good = made(1.0)
     one = {"en": good.of["en"]}
     with pytest.raises(InputError, match="at least two, not 1"):
-        probe(Representations("a", good.ids, one, {"en": good.lengths["en"]}), "encoder")
+        probe(LayerStates("a", good.ids, one, {"en": good.lengths["en"]}), "encoder")
     with pytest.raises(InputError, match="lengths of the texts are not known"):
-        probe(Representations("a", good.ids, good.of), "encoder")
+        probe(LayerStates("a", good.ids, good.of), "encoder")
     with pytest.raises(InputError, match="1 texts cannot be split"):
         single = {code: states[:, :1] for code, states in good.of.items()}
-        probe(Representations("a", ["0"], single, {code: [3] for code in CODES}), "encoder")
+        probe(LayerStates("a", ["0"], single, {code: [3] for code in CODES}), "encoder")

@@ -6,21 +6,27 @@ import numpy as np
 import pytest
 
 from xlgen.analysis.cka import cka, minibatch_cka
-from xlgen.analysis.similarity import Representations, Settings, compare_languages, compare_models, compare_with_length
+from xlgen.analysis.similarity import (
+    LayerStates,
+    SimilaritySettings,
+    compare_languages,
+    compare_models,
+    compare_with_length,
+)
 from xlgen.core.registry import InputError
 
 
 def states(
     model: str, layers: int = 3, n: int = 20, codes: tuple[str, ...] = ("en", "th"), seed: int = 0
-) -> Representations:
+) -> LayerStates:
     generator = np.random.default_rng(seed)
     of = {code: generator.normal(size=(layers + 1, n, 6)).astype(np.float32) for code in codes}
-    return Representations(model, [str(number) for number in range(n)], of)
+    return LayerStates(model, [str(number) for number in range(n)], of)
 
 
 def test_each_cell_is_the_cka_of_its_sets() -> None:
     first, second = states("a"), states("b", seed=1)
-    found = compare_models(first, second, Settings(8, 2, 5))
+    found = compare_models(first, second, SimilaritySettings(8, 2, 5))
     assert found.layers == ((0, 0), (1, 1), (2, 2), (3, 3)) and found.values.shape == (4, 2)
     # Each call deals the same batches, so that a pair by itself is the same number.
     one = minibatch_cka([first.of["th"][2], second.of["th"][2]], 8, 2, 5)[0, 1]
@@ -55,11 +61,11 @@ def test_bad_input() -> None:
         compare_languages(states("a", codes=("en",)))
     good = states("a")
     with pytest.raises(InputError, match="a: 20 sentences in en and 19 ids"):
-        Representations("a", good.ids[:19], good.of)
+        LayerStates("a", good.ids[:19], good.of)
     broken = good.of["th"].copy()
     broken[2, 3, 1] = np.nan
     with pytest.raises(InputError, match=r"a: the states of layer 2 in th are not finite"):
-        Representations("a", good.ids, {**good.of, "th": broken})
+        LayerStates("a", good.ids, {**good.of, "th": broken})
 
 
 def test_states_that_are_about_length_are_found_out() -> None:
@@ -67,7 +73,7 @@ def test_states_that_are_about_length_are_found_out() -> None:
     sizes = list(range(2, 22))
     of = {code: layers.copy() for code, layers in words.of.items()}
     of["th"][1] = np.log(sizes)[:, None] * np.arange(1, 7)
-    found = compare_with_length(Representations("a", words.ids, of, dict.fromkeys(of, sizes)))
+    found = compare_with_length(LayerStates("a", words.ids, of, dict.fromkeys(of, sizes)))
     assert found.values[1, 1] == pytest.approx(1, abs=1e-6) and abs(found.values[0]).max() < 0.5
     one = cka([np.log(sizes)[:, None], of["en"][2]])[0, 1]
     assert found.values[2, 0] == pytest.approx(one, abs=1e-5) and len(found.rows()) == 8
@@ -79,4 +85,4 @@ def test_states_that_are_not_finite_are_refused() -> None:
     broken = np.zeros((4, 2, 6), dtype=np.float32)
     broken[2, 1, 0] = np.inf
     with pytest.raises(InputError, match=r"m: the states of layer 2 in th are not finite .* in its encoder"):
-        Representations("m", ["0", "1"], {"en": np.zeros_like(broken), "th": broken})
+        LayerStates("m", ["0", "1"], {"en": np.zeros_like(broken), "th": broken})

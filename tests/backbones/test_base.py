@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
-from xlgen.backbones.headed import Headed
-from xlgen.backbones.heads import Head
+from xlgen.backbones.headed import EncoderClassifier
+from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, token
@@ -36,9 +36,9 @@ def question(language: str) -> LabelledExample:
 def test_cropping_keeps_what_is_outside(any_backbone: Backbone, language: str) -> None:
     example = question(language)
     specials = len(any_backbone.source([], language))
-    whole = len(any_backbone.pieces(example.source))
-    head, tail = any_backbone.decode(any_backbone.pieces(HEAD)), any_backbone.decode(any_backbone.pieces(TAIL))
-    text = any_backbone.decode(any_backbone.pieces(document(language)))
+    whole = len(any_backbone.tokenize(example.source))
+    head, tail = any_backbone.decode(any_backbone.tokenize(HEAD)), any_backbone.decode(any_backbone.tokenize(TAIL))
+    text = any_backbone.decode(any_backbone.tokenize(document(language)))
     longest = min(whole + specials - 1, any_backbone.positions or 10**6)
     for limit in range(28, longest + 1):
         source, cropped = any_backbone.encode_source(example, limit)
@@ -53,7 +53,7 @@ def test_cropping_keeps_what_is_outside(any_backbone: Backbone, language: str) -
 def test_nothing_is_cropped_that_fits(backbone_of: Callable[[str], Backbone]) -> None:
     backbone = backbone_of("mt5")
     example = question("en")
-    pieces = backbone.pieces(example.source)
+    pieces = backbone.tokenize(example.source)
     assert backbone.encode_source(example, len(pieces) + 1) == (backbone.source(pieces, "en"), 0)
 
 
@@ -122,7 +122,7 @@ def test_a_padding_id_inside_the_source_is_no_padding(any_backbone: Backbone) ->
 @pytest.mark.parametrize("language", ["en", "fr", "ru", "ar", "hi", "th", "zh", "ja"])
 def test_decode_hides_codes_padding_and_ends(any_backbone: Backbone, language: str) -> None:
     text = document(language)
-    ids = any_backbone.target(any_backbone.pieces(text), language)
+    ids = any_backbone.target(any_backbone.tokenize(text), language)
     pad = any_backbone.tokenizer.pad_token_id
     # T5's tokenizer makes a space of the no-break spaces in French.
     assert any_backbone.decode([*ids, pad, pad]).split() == text.split()
@@ -134,7 +134,7 @@ def test_decode_hides_codes_padding_and_ends(any_backbone: Backbone, language: s
 )
 def test_decode_shows_leftovers(backbone_of: Callable[[str], Backbone], name: str, leftover: str) -> None:
     backbone = backbone_of(name)
-    ids = backbone.pieces(f"{token(leftover)} He came.")
+    ids = backbone.tokenize(f"{token(leftover)} He came.")
     assert backbone.tokenizer.convert_tokens_to_ids(leftover) in ids
     text = backbone.decode(backbone.target(ids, "en"))
     assert leftover in shown(text) and "He came." in text
@@ -146,7 +146,7 @@ def test_labels_of_an_example(any_backbone: Backbone) -> None:
     encoded, cropped = any_backbone.encode(example, 40)
     assert (encoded.language, cropped) == ("fr", 0)
     assert any_backbone.decode(encoded.source) == "He came."
-    assert any_backbone.decode(encoded.target) == any_backbone.decode(any_backbone.pieces("Il est venu."))
+    assert any_backbone.decode(encoded.target) == any_backbone.decode(any_backbone.tokenize("Il est venu."))
 
 
 def test_objectives_that_need_other_tokens_are_refused(backbone_of: Callable[[str], Backbone]) -> None:
@@ -180,15 +180,15 @@ def test_no_special_token_comes_from_text(checkpoint: Callable[[str], Path], nam
     backbone = load(str(checkpoint(name)), encoder_only=True)
     special = set(backbone.text.special) - {backbone.text.unknown_id}
     assert len(special) >= 3
-    assert special.isdisjoint(backbone.pieces(text))
-    backbone.learn([text, "other"])
-    assert special.isdisjoint(backbone.pieces(text))
+    assert special.isdisjoint(backbone.tokenize(text))
+    backbone.cache_tokens([text, "other"])
+    assert special.isdisjoint(backbone.tokenize(text))
     example = LabelledExample("", "en", text, (text,), "here")
     ids, _ = backbone.encode_source(example, 64)
     assert [index for index in ids if index in special] == [i for i in backbone.source([], "en") if i in special]
     if not backbone.decodes or name == "mt5":
-        headed = load(str(checkpoint(name)), head=Head("tagging", ("A", "B")))
-        assert isinstance(headed, Headed)
+        headed = load(str(checkpoint(name)), head=HeadSpec("tagging", ("A", "B")))
+        assert isinstance(headed, EncoderClassifier)
         assert special.isdisjoint(headed._word(text.split()[-1]))
 
 
@@ -196,4 +196,4 @@ def test_what_the_librarys_tokenizer_was_last_asked_for_does_not_matter(checkpoi
     """It keeps the truncation of its last call."""
     backbone = load(str(checkpoint("mbart")))
     backbone.tokenizer("He came and went.", truncation=True, max_length=4, padding="max_length")
-    assert backbone.decode(backbone.pieces("He came and went.")) == "He came and went."
+    assert backbone.decode(backbone.tokenize("He came and went.")) == "He came and went."

@@ -10,7 +10,7 @@ import pytest
 
 import hub_layout
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.heads import Head
+from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
 from xlgen.core.registry import InputError
 from xlgen.decoding.decode import generate
@@ -31,10 +31,10 @@ def put(file: Path, **values: Any) -> None:
 
 def answers(folder: Path) -> Sequence[Any]:
     """What the model in a folder makes of a text, by both searches, or under a fresh head."""
-    head = Head("tagging", ("A", "B")) if folder.name in ENCODERS else None
+    head = HeadSpec("tagging", ("A", "B")) if folder.name in ENCODERS else None
     backbone: Backbone = load(str(folder), languages=("en", "fr"), head=head)
     backbone.check_languages(("th",), allow_unknown=True)
-    ids = backbone.source(backbone.pieces("The mayor opened it."), "en")
+    ids = backbone.source(backbone.tokenize("The mayor opened it."), "en")
     if folder.name in ENCODERS:
         return backbone.logits([ids], 100)[0].tolist()  # type: ignore[attr-defined]
     engines = ("xlgen", "transformers")

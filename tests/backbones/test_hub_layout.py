@@ -63,7 +63,7 @@ def judge(folder: Path, name: str) -> Callable[[str], list[int]]:
 def test_real_text_is_cut_as_sentencepiece_cuts_it(backbone: Backbone, folder: Path, name: str) -> None:
     theirs = judge(folder, name)
     for language, rows in hub_layout.texts(slice(150, 400)).items():
-        wrong = [text for text in rows if backbone.pieces(text) != theirs(text)]
+        wrong = [text for text in rows if backbone.tokenize(text) != theirs(text)]
         assert wrong == [], f"{language}: {len(wrong)} of {len(rows)}"
 
 
@@ -74,7 +74,7 @@ def test_what_text_spells_is_no_special_token(backbone: Backbone, folder: Path, 
     special = set(backbone.text.special) - {backbone.tokenizer.unk_token_id}
     for sentence in SENTENCES.values():
         for said in (text, f"{sentence} {text}", f"{text}{sentence}{text}", f"{sentence}{text} 80"):
-            ids = backbone.pieces(said)
+            ids = backbone.tokenize(said)
             assert special.isdisjoint(ids)
             if "extra_id" not in text:
                 assert ids == theirs(said)
@@ -86,10 +86,10 @@ def test_text_comes_back(backbone: Backbone, folder: Path, name: str, language: 
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / hub_layout.FILES[name]))
     for text in (*SPECIAL, "《𠮷野家》 😀🏽 ﷽ ½", "two\nlines\tand\u3000more", "NFD: e\u0301 \u0e4d\u0e32"):
         said = f"{SENTENCES[language]} {text}!"
-        back = backbone.decode(backbone.target(backbone.pieces(said), language))
+        back = backbone.decode(backbone.target(backbone.tokenize(said), language))
         # "▁" itself is a space to SentencePiece.
         normal = " ".join(processor.normalize(said).replace("▁", " ").split())
-        lost = backbone.text.pieces(said).unknown
+        lost = backbone.text.tokenize_with_spans(said).unknown
         if name == "mt5":
             assert (back, lost) == (normal, [])
             continue
@@ -102,8 +102,10 @@ def test_sentinels_are_those_of_the_published_vocabulary(hub_checkpoint: Callabl
     backbone = load(str(hub_checkpoint("mt5")))
     ids = backbone.sentinels(100)
     assert ids == list(range(hub_layout.PIECES + 99, hub_layout.PIECES - 1, -1))
-    assert backbone.pieces(f"a {token('<extra_id_3>')} b")[1] == ids[3]
-    assert clean(backbone.decode([ids[0], *backbone.pieces("Er kam <extra_id_0>."), ids[1]]), backbone.leftover_pattern)
+    assert backbone.tokenize(f"a {token('<extra_id_3>')} b")[1] == ids[3]
+    assert clean(
+        backbone.decode([ids[0], *backbone.tokenize("Er kam <extra_id_0>."), ids[1]]), backbone.leftover_pattern
+    )
     assert set(ids) <= backbone.leftovers
 
 
@@ -118,7 +120,7 @@ def test_nllb_has_its_codes_and_mask_where_it_was_trained_with_them(hub_checkpoi
 
 def test_sentinels_in_a_template_and_in_data_are_told_apart(hub_checkpoint: Callable[[str], Path]) -> None:
     backbone = load(str(hub_checkpoint("mt5")))
-    marked, spelled = (backbone.pieces(f"{text} Paris") for text in (token("<extra_id_0>"), "<extra_id_0>"))
+    marked, spelled = (backbone.tokenize(f"{text} Paris") for text in (token("<extra_id_0>"), "<extra_id_0>"))
     assert marked[0] == backbone.sentinels(1)[0] and spelled[0] != marked[0]
     assert backbone.decode(spelled) == "<extra_id_0> Paris" and shown(backbone.decode(marked)) == "<extra_id_0> Paris"
 

@@ -14,7 +14,7 @@ import torch
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.heads import Head
+from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import embedded, family_of, load, resolve
 
 Checkpoint = Callable[[str], Path]
@@ -252,7 +252,7 @@ def test_weights_are_in_the_precision_that_is_asked_for(
     assert json.loads((folder / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
     for weights, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         assert {p.dtype for p in load(str(folder), weights=weights).model.parameters()} == {wanted}
-    trained = load(str(folder), head=Head("classification", ("a", "b")))
+    trained = load(str(folder), head=HeadSpec("classification", ("a", "b")))
     assert {p.dtype for p in trained.model.parameters()} == {torch.float32}
 
 

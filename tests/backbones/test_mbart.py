@@ -32,8 +32,8 @@ def test_source_and_target_are_the_tokenizers_own(
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint("mbart"), src_lang=CODES[source], tgt_lang=CODES[target])
     expected = tokenizer(TEXTS[source], text_target=TEXTS[target])
-    assert list(backbone.source(backbone.pieces(TEXTS[source]), source)) == expected["input_ids"]
-    assert list(backbone.target(backbone.pieces(TEXTS[target]), target)) == expected["labels"]
+    assert list(backbone.source(backbone.tokenize(TEXTS[source]), source)) == expected["input_ids"]
+    assert list(backbone.target(backbone.tokenize(TEXTS[target]), target)) == expected["labels"]
 
 
 def test_decoding_starts_with_the_end_and_the_code(backbone: MBart50) -> None:
@@ -76,7 +76,7 @@ def test_a_config_that_leaves_the_decoder_start_open(
     backbone = load(str(tmp_path / "open"))
     assert backbone.model.config.decoder_start_token_id is None
     assert backbone.decoder_start(["fr"])[0, 0] == backbone.tokenizer.eos_token_id
-    source = backbone.source(backbone.pieces("He came."), "en")
+    source = backbone.source(backbone.tokenize("He came."), "en")
     told = backbone_of("mbart")
     found, expected = (generate(each, [source] * 2, ["fr", "th"], Decoding(8)) for each in (backbone, told))
     assert found == expected

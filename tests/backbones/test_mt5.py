@@ -126,7 +126,7 @@ def test_the_published_shape_of_mt5_small_has_300_million_parameters() -> None:
 
 @pytest.mark.parametrize("text", ["He came to the city.", "Он пришёл.", "เขามา", ""])
 def test_source_and_target_are_the_tokenizers_own(backbone: Backbone, text: str) -> None:
-    ids = backbone.pieces(text)
+    ids = backbone.tokenize(text)
     expected = backbone.tokenizer(text, text_target=text)
     assert list(backbone.source(ids, "ru")) == expected["input_ids"]
     assert list(backbone.target(ids, "ru")) == expected["labels"]

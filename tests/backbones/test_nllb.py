@@ -32,8 +32,8 @@ def test_source_and_target_are_the_tokenizers_own(
         checkpoint("nllb"), src_lang=CODES[source], tgt_lang=CODES[target], legacy_behaviour=False
     )
     expected = tokenizer(TEXTS[source], text_target=TEXTS[target])
-    assert list(backbone.source(backbone.pieces(TEXTS[source]), source)) == expected["input_ids"]
-    assert list(backbone.target(backbone.pieces(TEXTS[target]), target)) == expected["labels"]
+    assert list(backbone.source(backbone.tokenize(TEXTS[source]), source)) == expected["input_ids"]
+    assert list(backbone.target(backbone.tokenize(TEXTS[target]), target)) == expected["labels"]
 
 
 def test_the_code_stays_first_where_a_tokenizer_puts_it_last(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_the_code_stays_first_where_a_tokenizer_puts_it_last(checkpoint: Callabl
     path.write_text(json.dumps({**settings, "legacy_behaviour": True}), encoding="utf-8")
     backbone = load(str(tmp_path / "legacy"))
     code, end = backbone.tokenizer.convert_tokens_to_ids(["fra_Latn", "</s>"])
-    pieces = backbone.pieces("He came.")
+    pieces = backbone.tokenize("He came.")
     assert backbone.source(pieces, "fr") == backbone.target(pieces, "fr") == (code, *pieces, end)
 
 

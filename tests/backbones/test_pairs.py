@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from encoders import SENTENCES
 from xlgen.backbones.base import BackboneError
-from xlgen.backbones.headed import Headed, fitted
-from xlgen.backbones.heads import Head
+from xlgen.backbones.headed import EncoderClassifier, fitted
+from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
 from xlgen.data.examples import LabelledExample
 
-CLASSES = Head("classification", ("no", "yes"))
-Load = Callable[[str], Headed]
+CLASSES = HeadSpec("classification", ("no", "yes"))
+Load = Callable[[str], EncoderClassifier]
 TEXTS = st.sampled_from(sorted(SENTENCES)).flatmap(
     lambda code: st.lists(st.sampled_from(SENTENCES[code]), min_size=1, max_size=12).map(" ".join)
 )
@@ -38,12 +38,12 @@ def library_tokenizer(kind: str, plain: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def headed(checkpoint: Callable[[str], Path]) -> Load:
-    kept: dict[str, Headed] = {}
+    kept: dict[str, EncoderClassifier] = {}
 
-    def find(name: str) -> Headed:
+    def find(name: str) -> EncoderClassifier:
         if name not in kept:
             found = load(str(checkpoint(name)), head=CLASSES)
-            assert isinstance(found, Headed)
+            assert isinstance(found, EncoderClassifier)
             if name in ("bert", "xlm-roberta"):
                 found = type(found)(found.model, library_tokenizer(name, found.tokenizer), name)
             kept[name] = found

@@ -135,7 +135,7 @@ def test_the_loss_is_the_librarys_own(any_backbone: Backbone) -> None:
 
 def test_the_decoder_does_not_see_what_comes_later(any_backbone: Backbone) -> None:
     """Also without padding in the batch, when the library leaves the mask out."""
-    source = any_backbone.source(any_backbone.pieces(SOURCES["en"]), "en")
+    source = any_backbone.source(any_backbone.tokenize(SOURCES["en"]), "en")
     batches = [any_backbone.collate([EncodedExample(source, (7, 8, last, 9), "en")]) for last in (10, 11)]
     first, second = (logits(any_backbone, batch)[0] for batch in batches)
     assert torch.equal(first[:3], second[:3])
@@ -154,7 +154,7 @@ def test_padding_changes_nothing(any_backbone: Backbone) -> None:
 def test_a_mixed_batch_generates_what_each_generates_alone(any_backbone: Backbone, beams: int) -> None:
     """One source of English goes into every language beside the others' own."""
     own = encoded(any_backbone)
-    pieces = any_backbone.pieces(SOURCES["en"])
+    pieces = any_backbone.tokenize(SOURCES["en"])
     examples = [*own, *(EncodedExample(any_backbone.source(pieces, "en"), (), code) for code in SOURCES)]
     together = generated(any_backbone, examples, num_beams=beams)
     assert together == [generated(any_backbone, [example], num_beams=beams)[0] for example in examples]
@@ -168,7 +168,7 @@ def test_the_target_code_is_forced_per_example(
     name = Path(any_backbone.name).name
     calls = spied(any_backbone, monkeypatch)
     languages = ["fr", "th", "fr", "ar", "en"]
-    source = any_backbone.source(any_backbone.pieces(SOURCES["en"]), "en")
+    source = any_backbone.source(any_backbone.tokenize(SOURCES["en"]), "en")
     texts = generate(any_backbone, [source] * 5, languages, Decoding(8, num_beams=beams, engine="transformers"))
     assert len(calls) == 1  # one batch
     assert generate(any_backbone, [source] * 5, languages, Decoding(8, num_beams=beams)) == texts
@@ -218,7 +218,7 @@ def test_what_a_checkpoint_ships_for_generation_decides_nothing(
     """mbart-large-50 ships 5 beams and a forced end, its many-to-one sister a forced language."""
     folder = Path(shutil.copytree(any_backbone.name, tmp_path / "shipped"))
     path = folder / "generation_config.json"
-    other = any_backbone.pieces("school")[0]
+    other = any_backbone.tokenize("school")[0]
     shipped = {
         "num_beams": 5,
         "max_length": 7,

@@ -13,19 +13,19 @@ from torch.nn import functional
 from encoders import SENTENCES, tags_of
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import IGNORED, BackboneError, families
-from xlgen.backbones.headed import Headed
-from xlgen.backbones.heads import Head, head_loss
+from xlgen.backbones.headed import EncoderClassifier
+from xlgen.backbones.heads import HeadSpec, head_loss
 from xlgen.backbones.loading import load
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 
 NAMES = ("mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta")
-TAGS = Head("tagging", ("NOUN", "VERB", "PUNCT", "O"))
-CLASSES = Head("classification", ("no", "yes", "maybe"))
+TAGS = HeadSpec("tagging", ("NOUN", "VERB", "PUNCT", "O"))
+CLASSES = HeadSpec("classification", ("no", "yes", "maybe"))
 # Those that every tiny checkpoint's language table has.
 CODES = ("en", "ru", "ar", "hi", "th", "zh", "ja", "ko")
-Make = Callable[[Head], Headed]
+Make = Callable[[HeadSpec], EncoderClassifier]
 
 
 @pytest.fixture(params=NAMES)
@@ -35,9 +35,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def make(name: str, checkpoint: Callable[[str], Path]) -> Make:
-    def loaded(head: Head) -> Headed:
+    def loaded(head: HeadSpec) -> EncoderClassifier:
         found = load(str(checkpoint(name)), head=head)
-        assert isinstance(found, Headed)
+        assert isinstance(found, EncoderClassifier)
         return found
 
     return loaded
@@ -52,12 +52,12 @@ def classed(code: str) -> LabelledExample:
     return LabelledExample(code, code, " ".join(SENTENCES[code]), (CLASSES.labels[len(code[0]) % 3],), "here")
 
 
-def batch(backbone: Headed, codes: tuple[str, ...] = CODES) -> dict[str, Tensor]:
+def batch(backbone: EncoderClassifier, codes: tuple[str, ...] = CODES) -> dict[str, Tensor]:
     example = tagged if backbone.head.by_word else classed
     return backbone.collate([backbone.encode(example(code), 64)[0] for code in codes])
 
 
-def loss(backbone: Headed, inputs: dict[str, Tensor]) -> Tensor:
+def loss(backbone: EncoderClassifier, inputs: dict[str, Tensor]) -> Tensor:
     backbone.model.eval()
     return head_loss(backbone.model(inputs["input_ids"], inputs["attention_mask"]), inputs["labels"], IGNORED)
 
@@ -109,7 +109,7 @@ def test_a_label_that_the_head_does_not_tell_is_an_error(make: Make) -> None:
 
 
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
-def test_padding_changes_nothing(make: Make, head: Head) -> None:
+def test_padding_changes_nothing(make: Make, head: HeadSpec) -> None:
     backbone = make(head)
     alone = [loss(backbone, batch(backbone, (code,))) for code in CODES]
     torch.testing.assert_close(loss(backbone, batch(backbone)), torch.stack(alone).sum(), rtol=1e-4, atol=1e-4)
@@ -122,12 +122,12 @@ def test_padding_changes_nothing(make: Make, head: Head) -> None:
 
 
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
-def test_logits_survive_save_and_load(make: Make, head: Head, tmp_path: Path) -> None:
+def test_logits_survive_save_and_load(make: Make, head: HeadSpec, tmp_path: Path) -> None:
     backbone = make(head)
     backbone.model.save_pretrained(tmp_path)
     backbone.tokenizer.save_pretrained(tmp_path)
     again = load(str(tmp_path))
-    assert isinstance(again, Headed)
+    assert isinstance(again, EncoderClassifier)
     assert again.head == head
     inputs = batch(backbone)
     assert torch.equal(loss(again, inputs), loss(backbone, inputs))

@@ -28,8 +28,8 @@ STEPS = 2
 def examples_of(backbone: Backbone) -> list[EncodedExample]:
     return [
         EncodedExample(
-            backbone.source(backbone.pieces(source), language),
-            backbone.target(backbone.pieces(target), language),
+            backbone.source(backbone.tokenize(source), language),
+            backbone.target(backbone.tokenize(target), language),
             language,
             "span_corruption",
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xlgen.backbones.loading import embedded
-from xlgen.metrics.base import Example, Metric, Scores, plugins
+from xlgen.metrics.base import Example, Metric, Scores, metrics
 from xlgen.metrics.bleu import Bleu
 from xlgen.metrics.score import score
 from xlgen.metrics.sp_rouge import SpRouge
@@ -58,11 +58,11 @@ EMPTY = [
 LOCAL: dict[str, Metric] = {"sp_rouge": SpRouge(str(embedded()["pocket-mt5"])), "bleu": Bleu(tokenize="char")}
 # Learned metrics need a checkpoint, and their scores are only about the same in another batch: tests of their own.
 LEARNED = {"bertscore", "comet"}
-METRICS = [name for name in plugins.names() if name not in LEARNED]
+METRICS = [name for name in metrics.names() if name not in LEARNED]
 
 
 def one(name: str) -> Metric:
-    return LOCAL.get(name) or plugins.get(name)()
+    return LOCAL.get(name) or metrics.get(name)()
 
 
 @pytest.fixture(params=METRICS)
@@ -82,7 +82,7 @@ def in_bounds(metric: Metric, scores: dict[str, Scores]) -> bool:
 
 
 def test_every_figure_has_one_metric_and_a_name_from_the_design() -> None:
-    counts = Counter(figure.name for name in plugins.names() for figure in plugins.get(name).figures)
+    counts = Counter(figure.name for name in metrics.names() for figure in metrics.get(name).figures)
     assert set(counts) <= FIGURES
     assert set(counts.values()) == {1}
 
@@ -149,7 +149,7 @@ def test_options_have_defaults_and_metrics_are_frozen(metric: Metric) -> None:
 
 def test_rows_of_every_metric_fit_one_table() -> None:
     rows = score([identical("th")] * 3, [one(name) for name in METRICS], "th", bootstrap=10)
-    names = [figure.name for name in METRICS for figure in plugins.get(name).figures]
+    names = [figure.name for name in METRICS for figure in metrics.get(name).figures]
     assert [row.metric for row in rows] == names
     assert all(row.n == 3 or row.metric in CONDITIONAL for row in rows)
     assert all(row.signature.startswith(f"{row.metric}|") for row in rows)

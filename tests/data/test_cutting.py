@@ -90,7 +90,7 @@ def test_a_line_of_20_mb_takes_seconds_and_little_memory(
     backbone, started = backbone_of("mt5"), time.monotonic()
     (found,) = task.examples("en", "test")
     tracemalloc.start()
-    backbone.learn([found.source])
+    backbone.cache_tokens([found.source])
     ids, cropped = backbone.encode_source(found, 256)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -141,10 +141,10 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backbone_knows_what_it_learned(any_backbone: Backbone) -> None:
-    wanted = {text: any_backbone.pieces(text) for text in TEXTS}
-    any_backbone.learn([*wanted, *wanted])
-    any_backbone.learn(wanted)
+    wanted = {text: any_backbone.tokenize(text) for text in TEXTS}
+    any_backbone.cache_tokens([*wanted, *wanted])
+    any_backbone.cache_tokens(wanted)
     whole, any_backbone.tokenizer = any_backbone.tokenizer, None
-    assert {text: any_backbone.pieces(text) for text in wanted} == wanted
+    assert {text: any_backbone.tokenize(text) for text in wanted} == wanted
     any_backbone.tokenizer = whole
-    assert any_backbone.pieces("something else") == whole("something else", add_special_tokens=False)["input_ids"]
+    assert any_backbone.tokenize("something else") == whole("something else", add_special_tokens=False)["input_ids"]

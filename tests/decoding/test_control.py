@@ -113,8 +113,8 @@ def test_the_source_is_allowed_by_default(backbone: Backbone) -> None:
     assert set(bias[list(asked.source)].tolist()) == {0.0}
     tokenizer = backbone.tokenizer
     assert bias[tokenizer.eos_token_id] == 0
-    elsewhere = [i for i in backbone.pieces(STORIES["en"].title + " the and with") if i not in asked.source]
-    assert set(bias[backbone.pieces(STORIES["ru"].summary)].tolist()) == {0.0}
+    elsewhere = [i for i in backbone.tokenize(STORIES["en"].title + " the and with") if i not in asked.source]
+    assert set(bias[backbone.tokenize(STORIES["ru"].summary)].tolist()) == {0.0}
     assert set(bias[backbone.sentinels(5)].tolist()) == {-3.0}
     assert set(bias.tolist()) == {0.0, -3.0}
     assert all(bias[i] == -3 for i in elsewhere if foreign(tokenizer.convert_ids_to_tokens([i]), "Cyrl")[0])
@@ -126,7 +126,7 @@ def test_text_of_the_target_tells_languages_of_one_script_apart(backbone: Backbo
     decode = Decoder(backbone, Decoding(4))
     masks = {code: control._mask(decode, code) for code in ("fr", "es")}
     share = {
-        (mask, text): float((masks[mask][backbone.pieces(STORIES[text].summary)] < 0).float().mean())
+        (mask, text): float((masks[mask][backbone.tokenize(STORIES[text].summary)] < 0).float().mean())
         for mask in masks
         for text in masks
     }

@@ -38,7 +38,7 @@ def requests(backbone: Backbone) -> list[Request]:
 def theirs(backbone: Backbone, request: Request, beams: int, longest: int, labels: Sequence[str]) -> str:
     """The library's search of one input: a list of labels' ids, and what follows the ids written so far in any."""
     start = backbone.decoder_start([request.language])
-    ids = [[*backbone.pieces(text), backbone.tokenizer.eos_token_id] for text in labels]
+    ids = [[*backbone.tokenize(text), backbone.tokenizer.eos_token_id] for text in labels]
 
     def allowed(_: int, sequence: Any) -> list[int]:
         done = sequence[start.shape[1] :].tolist()
@@ -74,14 +74,14 @@ def test_labels_are_those_of_the_librarys_search(any_backbone: Backbone, beams: 
     assert build_control("labels").generate(decode, asked[1:2]) == expected[1:2]
     other = Decoder(any_backbone, Decoding(longest, num_beams=beams, engine="transformers"), outputs=LABELS)
     assert build_control("labels").generate(other, asked) == expected
-    assert set(expected) <= {any_backbone.decode(any_backbone.pieces(label)) for label in LABELS}
+    assert set(expected) <= {any_backbone.decode(any_backbone.tokenize(label)) for label in LABELS}
 
 
 def test_the_set_may_be_given_and_smaller_than_the_beams(any_backbone: Backbone) -> None:
     asked = requests(any_backbone)[:2]
     control = build_control({"name": "labels", "labels": ["да"]})
     found = control.generate(Decoder(any_backbone, Decoding(12, num_beams=4), outputs=LABELS), asked)
-    assert set(found) == {any_backbone.decode(any_backbone.pieces("да"))}
+    assert set(found) == {any_backbone.decode(any_backbone.tokenize("да"))}
 
 
 def test_labels_nobody_names_are_an_error(any_backbone: Backbone) -> None:
@@ -137,7 +137,7 @@ def test_a_tree_of_tags_is_the_tree_of_all_their_sequences(any_backbone: Backbon
     every = PrefixTree(any_backbone, [sentinels(sequence) for sequence in product(TAGS, repeat=words)])
     tree = TagTree(any_backbone, items_of(any_backbone, TAGS, words))
     for sequence in product(TAGS, repeat=words):
-        ids = any_backbone.pieces(sentinels(sequence))
+        ids = any_backbone.tokenize(sentinels(sequence))
         for place in range(len(ids) + 1):
             assert tree.following(ids[:place]) == every.following(ids[:place])
 

@@ -16,7 +16,7 @@ from xlgen.pocket import world
 
 def documents(backbone: Backbone, code: str, count: int) -> list[tuple[int, ...]]:
     frames = world.frames("validation", count)
-    return [backbone.source(backbone.pieces(world.render(frame, code).document)[:30], code) for frame in frames]
+    return [backbone.source(backbone.tokenize(world.render(frame, code).document)[:30], code) for frame in frames]
 
 
 @pytest.mark.parametrize("name", ["adapters", "full", "lora", "prefix", "prompt"])

@@ -29,7 +29,7 @@ def sources(backbone: Backbone, count: int, longest: int = 38) -> tuple[list[lis
     languages = [codes[i % len(codes)] for i in range(count)]
     found = []
     for number, (frame, code) in enumerate(zip(world.frames("validation", count), languages, strict=True)):
-        ids = backbone.pieces(world.render(frame, code).document)[: 5 + number * 7 % longest]
+        ids = backbone.tokenize(world.render(frame, code).document)[: 5 + number * 7 % longest]
         found.append(list(backbone.source(ids, code)))
     return found, languages
 
@@ -239,7 +239,7 @@ def test_the_best_of_a_head_are_those_of_all_its_logits(
     extra = torch.randn(rows, vocabulary) if added else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lm_head, "CHUNK_ELEMENTS", elements)
-        values, ids, sums = lm_head.Head(weight, bias).best(hidden, extra, count, True)
+        values, ids, sums = lm_head.ChunkedLMHead(weight, bias).best(hidden, extra, count, True)
     logits = (hidden @ weight.T + bias).float()
     wanted, where = (logits if extra is None else logits + extra).topk(count)
     torch.testing.assert_close(values, wanted)

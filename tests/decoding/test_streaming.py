@@ -25,7 +25,7 @@ def examples(backbone: Backbone, count: int) -> list[EncodedExample]:
     found = []
     for number, frame in enumerate(world.frames("validation", count)):
         code = ("en", "th", "ar", "zh")[number % 4]
-        ids = backbone.pieces(world.render(frame, code).document)[: 5 + number * 7 % 40]
+        ids = backbone.tokenize(world.render(frame, code).document)[: 5 + number * 7 % 40]
         found.append(EncodedExample(backbone.source(ids, code), (0,), code))
     return found
 
@@ -130,6 +130,6 @@ def test_two_threads_may_tokenize_and_decode_at_once(backbone: Backbone) -> None
 
     def lazily() -> Iterator[EncodedExample]:
         for frame in frames:
-            yield EncodedExample(backbone.source(backbone.pieces(world.render(frame, "th").title), "th"), (0,), "th")
+            yield EncodedExample(backbone.source(backbone.tokenize(world.render(frame, "th").title), "th"), (0,), "th")
 
     assert len(list(stream(backbone, lazily(), Decoding(3, batch_tokens=200), window=8))) == 300

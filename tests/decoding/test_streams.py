@@ -11,7 +11,7 @@ from xlgen.core.config import Sampling
 from xlgen.decoding import streams
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
-from xlgen.decoding.streams import side_by_side, streams_for
+from xlgen.decoding.streams import run_in_threads, streams_for
 from xlgen.pocket import world
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ def documents(backbone: Backbone, count: int) -> tuple[list[Sequence[int]], list
     languages = [("en", "th", "ar", "ru")[i % 4] for i in range(count)]
     frames = zip(world.frames("validation", count), languages, strict=True)
     return [
-        backbone.source(backbone.pieces(world.render(f, code).document)[:60], code) for f, code in frames
+        backbone.source(backbone.tokenize(world.render(f, code).document)[:60], code) for f, code in frames
     ], languages
 
 
@@ -72,7 +72,7 @@ def test_threads_are_shared_and_come_back(threads: Callable[[int], None]) -> Non
     def part(number: int) -> Iterator[tuple[int, int]]:
         yield number, torch.get_num_threads()
 
-    assert sorted(side_by_side([lambda: part(1), lambda: part(2)])) == [(1, 2), (2, 2)]
+    assert sorted(run_in_threads([lambda: part(1), lambda: part(2)])) == [(1, 2), (2, 2)]
     assert torch.get_num_threads() == 4
 
 
@@ -90,7 +90,7 @@ def test_an_error_of_one_ends_all(threads: Callable[[int], None]) -> None:
         raise torch.OutOfMemoryError("of one part")
 
     with pytest.raises(torch.OutOfMemoryError, match="of one part"):
-        for _ in side_by_side([endless, failing]):
+        for _ in run_in_threads([endless, failing]):
             pass
     assert torch.get_num_threads() == 2
     assert len(given) < 10**9  # who would not stop would be waited for
@@ -102,7 +102,7 @@ def test_whoever_asks_may_stop(threads: Callable[[int], None]) -> None:
     def endless() -> Iterator[int]:
         yield from range(10**9)
 
-    results = side_by_side([endless, endless])
+    results = run_in_threads([endless, endless])
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     assert torch.get_num_threads() == 2

@@ -22,7 +22,7 @@ def test_unknown_characters_are_counted_and_named(backbone_of: Callable[[str], B
     backbone = backbone_of("nllb")
     found = measure({"zh": ["《书》", "书"], "en": ["A book.\nTwo."]}, backbone)
     assert (found["zh"].unknown, found["zh"].characters.keys()) == (2, {"《", "》"})
-    assert found["zh"].tokens == sum(len(backbone.pieces(text)) for text in ("《书》", "书"))
+    assert found["zh"].tokens == sum(len(backbone.tokenize(text)) for text in ("《书》", "书"))
     assert (found["en"].share, found["en"].with_newlines, found["en"].texts) == (0.0, 1, 1)
 
 

@@ -23,7 +23,7 @@ from xlgen.cli import main
 from xlgen.experiments.execute import execute
 from xlgen.experiments.plan import PlannedRun, load_study
 from xlgen.experiments.worker import train_one
-from xlgen.experiments.worker_pool import Lane
+from xlgen.experiments.worker_pool import Worker
 from xlgen.runs.folder import lock_run
 from xlgen.training.run import train
 
@@ -207,12 +207,12 @@ def test_what_another_finished_while_one_waited_is_left_alone(study: Callable[..
 def test_a_launcher_that_cannot_write_goes_on_with_the_next_run(
     study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train_on(self: Lane, run: PlannedRun, folder: Path, watch: object) -> int:
+    def train_on(self: Worker, run: PlannedRun, folder: Path, watch: object) -> int:
         if run.name == "lead2":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return 0
 
-    monkeypatch.setattr(Lane, "train", train_on)
+    monkeypatch.setattr(Worker, "train", train_on)
     failed = execute(load_study(str(study(runs=LEADS))), tmp_path / "out", 1, Console(quiet=True))
     assert list(failed) == ["lead2"] and "No space left on device" in failed["lead2"]
 

@@ -7,9 +7,9 @@ import pytest
 
 from synthetic import write_run
 from xlgen.experiments.as_published import reported, rule_of
-from xlgen.experiments.published import find, load
+from xlgen.experiments.published import find_cells, load_papers
 from xlgen.report.published_comparison import beside_table, protocol_table
-from xlgen.runs.rows import load as load_results
+from xlgen.runs.rows import load_results as load_results
 
 # Scores by step: English is best at 2, French at 1, Thai at 3; XLRS of French is lowest at 2, of Thai at 1.
 SCORES = {1: {"en": 20, "fr": 30, "th": 5}, 2: {"en": 40, "fr": 10, "th": 6}, 3: {"en": 30, "fr": 20, "th": 9}}
@@ -72,10 +72,12 @@ def test_a_run_without_xlrs_reports_the_last_and_says_so(tmp_path: Path) -> None
 
 
 def test_every_paper_that_says_how_it_selects_has_a_rule() -> None:
-    rules = {paper.key: fact.rule for paper in load() if (fact := paper.fact("checkpoint")) and fact.value is not None}
+    rules = {
+        paper.key: fact.rule for paper in load_papers() if (fact := paper.fact("checkpoint")) and fact.value is not None
+    }
     assert rules == {"C": "last", "V": "target", "L": "source"}
-    (li,) = [paper for paper in load() if paper.key == "L"]
-    rows = {cell.row: rule_of(cell, li) for cell in find(paper="L", where="Table 7")}
+    (li,) = [paper for paper in load_papers() if paper.key == "L"]
+    rows = {cell.row: rule_of(cell, li) for cell in find_cells(paper="L", where="Table 7")}
     assert rows == {"en-dev": "source", "cos-sim": "xlrs", "tgt-dev": "target"}
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from synthetic import write_run
 from xlgen.cli import app
 from xlgen.core.config import Evaluation, Recipe
-from xlgen.core.errors import describe
+from xlgen.core.errors import describe_error
 from xlgen.core.registry import InputError
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
@@ -24,10 +24,10 @@ from xlgen.data.tasks import Task, load_task
 from xlgen.evaluation.evaluate import evaluation_examples
 from xlgen.experiments.auto import METHODS, Decision, UndecidedError, auto, choose, plan
 from xlgen.experiments.plan import PlannedRun
-from xlgen.experiments.worker_pool import Lane
+from xlgen.experiments.worker_pool import Worker
 from xlgen.pocket import world
 from xlgen.report.decision import decision_page
-from xlgen.runs.rows import load, of_runs
+from xlgen.runs.rows import load_results, of_runs
 
 CONSOLE = Console(stderr=True, quiet=True)
 LANGUAGES = ("en", "th", "ar")
@@ -82,7 +82,7 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     decision = json.loads((out / "decision.json").read_text(encoding="utf-8"))
-    results = load(out)
+    results = load_results(out)
     assert {run.name.rsplit("-", 2)[0] for run in results.runs} == {"full", "adapters"}
     assert len(results.runs) >= 7
     run, choice = choose(results, decision["criterion"])
@@ -112,7 +112,7 @@ def test_a_lost_worker_is_no_reason_for_another_decision(
 ) -> None:
     """Where a worker dies each time, as for want of memory, there is no decision and the exit code says so."""
 
-    class Dying(Lane):
+    class Dying(Worker):
         def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
             def kill() -> None:
                 if self.process and run.name == "adapters-1e-4":
@@ -124,7 +124,7 @@ def test_a_lost_worker_is_no_reason_for_another_decision(
     monkeypatch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["train", str(recipe), "--auto", "--out", str(out), "--workers", "1"])
-    assert isinstance(done.exception, UndecidedError) and describe(done.exception) is not None
+    assert isinstance(done.exception, UndecidedError) and describe_error(done.exception) is not None
     assert "adapters-1e-4: its worker was lost 4 times (SIGKILL" in str(done.exception)
     assert not (out / "decision.json").exists() and not (out / "chosen").exists()
 
@@ -202,7 +202,7 @@ def test_a_decision_between_heads_speaks_of_no_language(tmp_path: Path) -> None:
     """Labels are in none: the better run at the source language wins, and not the lowest rate."""
     for name, strength, rate in (("runs/low", 10, 1e-5), ("runs/high", 24, 1e-3)):
         write_run(tmp_path / name, strength=strength, learning_rate=rate)
-    runs = load(tmp_path).runs
+    runs = load_results(tmp_path).runs
     heads = of_runs(
         replace(run, figures=tuple(each for each in run.figures if each["metric"] != "correct_language_rate"))
         for run in runs
@@ -219,7 +219,7 @@ def test_the_page_says_how_sure_the_choice_is(tmp_path: Path) -> None:
     """Each score is of 40 examples, and its interval is 2.5 points wide."""
     for name, strength, rate in (("best", 20, 1e-3), ("rival", 19.5, 1e-4), ("other", 12, 1e-5)):
         write_run(tmp_path / "runs" / name, strength=strength, learning_rate=rate, wrong=0)
-    results, criterion = load(tmp_path), {"name": "label-free", "threshold": 50.0}
+    results, criterion = load_results(tmp_path), {"name": "label-free", "threshold": 50.0}
     run, choice = choose(results, criterion)
     assert run.name == "best"
     page = decision_page(Decision(run, choice, criterion, results, (), ()))

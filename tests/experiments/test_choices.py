@@ -9,7 +9,7 @@ import yaml
 
 from synthetic import recipe, write_run
 from xlgen.experiments.choices import checkpoint_choices, rate_choices, searches
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 
 CODES = ("fr", "zh")
 
@@ -43,14 +43,14 @@ def results(tmp_path: Path) -> Results:
     write(tmp_path / "runs" / "low", low, learning_rate=1e-4)
     write(tmp_path / "runs" / "high", high, learning_rate=1e-3)
     write_run(tmp_path / "runs" / "other", method="adapters")
-    return load(tmp_path)
+    return load_results(tmp_path)
 
 
 def test_a_search_is_what_differs_in_the_rate_alone(results: Results, tmp_path: Path) -> None:
     assert [[run.name for run in group] for group in searches(results)] == [["low", "high"]]
     write(tmp_path / "runs" / "seed", {1: {"en": (1.0, 1.0, None)}}, learning_rate=1e-5, seed=1)
     write(tmp_path / "runs" / "task", {1: {"en": (1.0, 1.0, None)}}, learning_rate=1e-5, task="pocket-titles")
-    assert len(searches(load(tmp_path))) == 1
+    assert len(searches(load_results(tmp_path))) == 1
 
 
 def test_checkpoints_by_language(results: Results) -> None:
@@ -77,7 +77,7 @@ def test_a_language_of_which_a_criterion_knows_nothing_gets_the_choice_for_all(t
         200: {"en": (25.0, 100.0, None), "fr": (19.0, 97.0, 0.6), "zh": (11.0, 80.0, None)},
     }
     write(tmp_path / "run", values)
-    results = load(tmp_path / "run")
+    results = load_results(tmp_path / "run")
     (xlrs,) = (each for each in checkpoint_choices(results, results.runs[0]) if each.criterion == "xlrs")
     assert xlrs.steps == {"fr": 100, "zh": 100}
 

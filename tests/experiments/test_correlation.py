@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from synthetic import LANGUAGES, write_run
 from xlgen.core.registry import InputError
 from xlgen.experiments.correlation import spearman, xlrs_correlations
-from xlgen.runs.rows import MEAN, load
+from xlgen.runs.rows import MEAN, load_results
 
 
 def track(folder: Path, steps: tuple[int, ...], sign: float) -> None:
@@ -31,7 +31,7 @@ def test_rank_correlation_over_checkpoints_and_languages(tmp_path: Path) -> None
     for name, sign in (("down", -1.0), ("up", 1.0)):
         write_run(tmp_path / name, 20, 1, steps, method=name)
         track(tmp_path / name, steps, sign)
-    results = load(tmp_path)
+    results = load_results(tmp_path)
     found = {(each.run, each.language): each for each in xlrs_correlations(results, by_run=True)}
     assert found["up", "fr"].rho == pytest.approx(1) and found["up", "fr"].n == 4
     assert found["down", MEAN].rho == pytest.approx(-1) and found["down", MEAN].metric == "rougeL"
@@ -55,4 +55,4 @@ def test_where_it_is_not_defined() -> None:
 
 def test_runs_without_xlrs(study: Path) -> None:
     with pytest.raises(InputError, match=r"no evaluation has both XLRS and its main metric .*evaluation\.xlrs"):
-        xlrs_correlations(load(study))
+        xlrs_correlations(load_results(study))

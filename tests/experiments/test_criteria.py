@@ -7,14 +7,14 @@ import pytest
 
 from synthetic import write_run
 from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, criteria
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     """One run that answers in the wrong language in part: 70, 71, ... 81 percent of eleven languages."""
     write_run(tmp_path / "run", strength=24, wrong=30)
-    return load(tmp_path / "run")
+    return load_results(tmp_path / "run")
 
 
 OTHERS = range(1, 12)

@@ -22,7 +22,7 @@ from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
 from xlgen.experiments.execute import execute
 from xlgen.experiments.plan import PlannedRun, load_study
-from xlgen.experiments.worker_pool import Lane
+from xlgen.experiments.worker_pool import Worker
 from xlgen.runs.folder import FolderError, RunFolder, lock_run
 from xlgen.training.run import train
 
@@ -177,7 +177,7 @@ def weights(folder: Path) -> bytes:
 
 def test_a_worker_ends_with_its_input_before_training(base: dict[str, Any], tmp_path: Path) -> None:
     """While it loads there is nothing to save; a job that it has not begun is left."""
-    lane = Lane(threads=1)
+    lane = Worker(threads=1)
     recipe = Recipe.model_validate({"name": "one", **base})
     lane.stop()
     assert lane.train(PlannedRun("one", recipe), tmp_path / "runs" / "one", lambda: None) != 0
@@ -188,9 +188,9 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
     """As when memory runs out: the study ends as if nothing had been, and says what happened."""
     found = load_study(str(study), ["training.save_every=50"])
     killed: list[int] = []
-    start = Lane.train
+    start = Worker.train
 
-    class Killing(Lane):
+    class Killing(Worker):
         def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
             def kill() -> None:
                 if self.process and run.name not in names and len(steps(folder)) > 60:
@@ -216,7 +216,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
 
 
 def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -> None:
-    class Killing(Lane):
+    class Killing(Worker):
         def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
             def kill() -> None:
                 if self.process:

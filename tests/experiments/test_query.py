@@ -23,7 +23,7 @@ from xlgen.experiments.formats import MOST_ROWS
 from xlgen.experiments.query import QueryError, open_query, query
 from xlgen.experiments.views import VIEWS, definition
 from xlgen.runs.rows import MEAN, collect
-from xlgen.runs.run_discovery import find
+from xlgen.runs.run_discovery import discover_runs
 
 # Among them what splits a line for some, and changes the terminal's colours.
 TEXTS = {
@@ -183,7 +183,7 @@ def test_runs(study: Path) -> None:
 
 def test_only_what_is_asked_for_is_read(study: Path) -> None:
     """DuckDB says itself which files it has read; a query that names no predictions does not even look for them."""
-    runs = find(study)
+    runs = discover_runs(study)
     with open_query(study, "select 1") as result:
         connection = result._connection
         connection.execute("drop view predictions")

@@ -16,7 +16,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import RecipeError
 from xlgen.experiments.execute import execute, failures, lanes_for
 from xlgen.experiments.plan import PlannedRun, Study, load_study, only
-from xlgen.experiments.worker_pool import Lane, threads_of
+from xlgen.experiments.worker_pool import Worker, threads_of
 from xlgen.runs.rows import collect
 
 
@@ -84,13 +84,13 @@ def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
 ) -> None:
     """Two threads add up in another order than one: what is left of a study must not get the cores of all."""
     given: list[str] = []
-    start = Lane.train
+    start = Worker.train
 
-    def train(lane: Lane, *arguments: Any) -> int:
+    def train(lane: Worker, *arguments: Any) -> int:
         given.append(lane.environment["OMP_NUM_THREADS"])
         return start(lane, *arguments)
 
-    monkeypatch.setattr(Lane, "train", train)
+    monkeypatch.setattr(Worker, "train", train)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     console = Console(stderr=True, quiet=True)
@@ -109,7 +109,7 @@ def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
 def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:
     # The first has more steps than it will live for.
     first, second = study(first={"training.steps": 100_000}, second={}).runs
-    lane = Lane(threads=1)
+    lane = Worker(threads=1)
 
     def kill() -> None:
         if (tmp_path / "runs" / "first" / "recipe.yaml").exists():
@@ -181,7 +181,7 @@ def test_a_run_waits_for_the_one_it_needs(
 ) -> None:
     events: list[str] = []
 
-    def train(self: Lane, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+    def train(self: Worker, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
         events.append(f"start {run.name}")
         if run.recipe.baseline:
             assert run.recipe.baseline["run"] == str(tmp_path / "out" / "runs" / "full")
@@ -189,7 +189,7 @@ def test_a_run_waits_for_the_one_it_needs(
         events.append(f"end {run.name}")
         return 0
 
-    monkeypatch.setattr(Lane, "train", train)
+    monkeypatch.setattr(Worker, "train", train)
     baseline = {"name": "translate-test", "run": "{study}/runs/full", "translator": "pocket-nllb"}
     found = study(late={"baseline": baseline}, full={})
     for workers in (1, 2):

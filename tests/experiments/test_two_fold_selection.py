@@ -12,7 +12,7 @@ from synthetic import LANGUAGES, recipe
 from xlgen.cli.console import app
 from xlgen.core.registry import InputError
 from xlgen.experiments.two_fold_selection import checkpoints_on_halves, halves, rates_on_halves
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 
 CODES = ("en", "fr", "th", "ar")
 GOOD, BAD = "right", "wrong"
@@ -47,7 +47,7 @@ def write(folder: Path, steps: dict[int, str], count: int = 8, **changes: Any) -
 
 def test_a_half_s_figures_are_those_of_its_examples(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "even", 2: "all", 3: "none"})
-    even, odd = halves(load(tmp_path / "run"))
+    even, odd = halves(load_results(tmp_path / "run"))
     for half, first in ((even, 100.0), (odd, 0.0)):
         (run,) = half.runs
         values = {
@@ -62,7 +62,7 @@ def test_a_half_s_figures_are_those_of_its_examples(tmp_path: Path) -> None:
 
 def test_what_looks_best_on_one_half_need_not_be_on_the_other(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "even", 2: "odd", 3: "none"})
-    both = halves(load(tmp_path / "run"))
+    both = halves(load_results(tmp_path / "run"))
     found = {choice.criterion: choice for choice in checkpoints_on_halves(both, "run")}
     # Target labels take step 1 by the even ones, where the odd ones are all wrong, and the other way round.
     assert found["target"].values == dict.fromkeys(("ar", "fr", "th"), 0.0)
@@ -75,7 +75,7 @@ def test_rates(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "low", {1: "none", 2: "all"}, learning_rate=1e-4)
     write(tmp_path / "runs" / "high", {1: "none", 2: "none"}, learning_rate=1e-2)
     write(tmp_path / "runs" / "bare", {1: "all"}, count=1)
-    results = load(tmp_path)
+    results = load_results(tmp_path)
     both = halves(results)
     assert [run.name for run in both[0].runs] == ["high", "low"], "one example makes no two halves"
     found = {choice.criterion: choice.mean for choice in rates_on_halves(both, ["low", "high"])}
@@ -106,7 +106,7 @@ def test_one_evaluation_is_no_choice(tmp_path: Path) -> None:
 
 def test_without_predictions(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "all"}, count=1)
-    results: Results = load(tmp_path)
+    results: Results = load_results(tmp_path)
     with pytest.raises(InputError, match="no run has predictions"):
         halves(results)
 
@@ -125,7 +125,7 @@ def test_documents_of_a_query_are_in_one_half(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     log = tmp_path / "run" / "metrics.jsonl"
     log.write_text(log.read_text(encoding="utf-8").replace('"rougeL"', '"xglue_ndcg"'), encoding="utf-8")
-    even, odd = halves(load(tmp_path / "run"))
+    even, odd = halves(load_results(tmp_path / "run"))
     assert even.value(even.runs[0], "th", "xglue_ndcg", 1) == 100
     assert (odd.value(odd.runs[0], "th", "xglue_ndcg", 1) or 0) < 80
 

@@ -79,7 +79,7 @@ def test_the_module_needs_nothing_of_ours_and_mixes_languages(trained: Make, tmp
     texts, codes = ("Il pleut.", "ฝนตก", "It rains."), ("fr", "th", "en")
     for text, code in zip(texts, codes, strict=True):
         method.set_language(backbone, code)
-        source = backbone.source(backbone.pieces(text), code)
+        source = backbone.source(backbone.tokenize(text), code)
         wanted.append(hypotheses(backbone, [source], [code], Decoding(9, 3))[0][0].text)
     script = tmp_path / "use.py"
     script.write_text(
@@ -118,7 +118,7 @@ def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, t
     export(folder, "transformers", tmp_path / "out", examples=1)
     model = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out").eval()
     backbone, _, _ = store.load_checkpoint(folder)
-    ids = torch.tensor([backbone.source(backbone.pieces("สวัสดีชาวโลก"), "th")])
+    ids = torch.tensor([backbone.source(backbone.tokenize("สวัสดีชาวโลก"), "th")])
     start = backbone.decoder_start(["th"])
     with torch.no_grad():
         theirs = model(input_ids=ids, decoder_input_ids=start).logits

@@ -96,4 +96,4 @@ def test_mt5_from_the_hub_reads_bytes_there_too(
     for interpreter in (python, sys.executable):
         command = [interpreter, "-c", code, str(tmp_path / "out"), text]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert json.loads(done.stdout.splitlines()[-1]) == [backbone.pieces(text), text]
+        assert json.loads(done.stdout.splitlines()[-1]) == [backbone.tokenize(text), text]

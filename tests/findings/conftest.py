@@ -16,7 +16,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from xlgen.experiments.execute import is_done, placed
+from xlgen.experiments.execute import is_done, resolve_run_paths
 from xlgen.experiments.plan import Study, load_study
 from xlgen.runs.rows import collect
 from xlgen.training.run import train
@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Trained
     def of(study: str, name: str) -> Path:
         root = folder / study
         (root / "runs").mkdir(parents=True, exist_ok=True)
-        run = next(placed(run, root) for run in plan(study).runs if run.name == name)
+        run = next(resolve_run_paths(run, root) for run in plan(study).runs if run.name == name)
         found = root / "runs" / name
         with FileLock(root / f"{name}.lock"):
             if not is_done(run, found):

@@ -72,7 +72,7 @@ def inputs(backbone: Backbone, count: int) -> list[tuple[list[int], str]]:
     found = []
     for number, frame in enumerate(islice(world.frames("validation", count), count)):
         code = codes[number % len(codes)]
-        ids = backbone.pieces(world.render(frame, code).document)[: 6 + number * 5 % 23]
+        ids = backbone.tokenize(world.render(frame, code).document)[: 6 + number * 5 % 23]
         found.append((list(backbone.source(ids, code)), code))
     return found
 

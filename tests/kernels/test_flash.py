@@ -79,7 +79,7 @@ def test_outputs_and_gradients(
         assert float((mine.detach().float() - theirs.detach()).norm()) <= TOLERANCE[dtype] * (1 + size)
 
 
-def kept_by(settings: flash.Settings, batch: int, heads: int, target: int, source: int) -> Tensor:
+def kept_by(settings: flash.FlashSettings, batch: int, heads: int, target: int, source: int) -> Tensor:
     """What each probability is multiplied by: all keys are attended to alike, and each has a value of its own."""
     zeros = torch.zeros(batch, heads, target, source)
     values = torch.eye(source).expand(batch, heads, source, source)
@@ -92,13 +92,13 @@ def kept_by(settings: flash.Settings, batch: int, heads: int, target: int, sourc
 def test_dropout_leaves_out_a_share_and_the_gradients_know_which() -> None:
     torch.manual_seed(0)
     batch, heads, target, source = 2, 3, 70, 90
-    drawn = flash.Settings(1.0, 0.3, 12345)
+    drawn = flash.FlashSettings(1.0, 0.3, 12345)
     kept = kept_by(drawn, batch, heads, target, source)
     share = float((kept == 0).float().mean())
     assert share == pytest.approx(0.3, abs=0.01)
     torch.testing.assert_close(kept[kept > 0], torch.full_like(kept[kept > 0], 1 / 0.7))
     assert torch.equal(kept, kept_by(drawn, batch, heads, target, source))
-    assert not torch.equal(kept, kept_by(flash.Settings(1.0, 0.3, 12346), batch, heads, target, source))
+    assert not torch.equal(kept, kept_by(flash.FlashSettings(1.0, 0.3, 12346), batch, heads, target, source))
     states = [torch.randn(batch, n, heads, 8).transpose(1, 2).requires_grad_() for n in (target, source, source)]
     bias, mask = torch.randn(1, heads, target, source).requires_grad_(), torch.zeros(1, 1, 1, source)
     out, reduced = flash.forward(*(t.detach() for t in (*states, bias, mask)), drawn)  # type: ignore[call-arg]
@@ -115,7 +115,7 @@ def test_dropout_leaves_out_a_share_and_the_gradients_know_which() -> None:
 
 
 def test_rows_and_heads_are_left_out_independently() -> None:
-    kept = kept_by(flash.Settings(1.0, 0.5, 7), 2, 2, 64, 512) > 0
+    kept = kept_by(flash.FlashSettings(1.0, 0.5, 7), 2, 2, 64, 512) > 0
     rows = kept.flatten(0, 2).float() - 0.5
     agreement = rows @ rows.T / (0.25 * rows.shape[1])
     agreement.fill_diagonal_(0)
@@ -148,7 +148,7 @@ def test_states_of_other_sizes_are_refused() -> None:
     query, key, nothing = torch.zeros(1, 2, 3, 4), torch.zeros(1, 2, 5, 4), torch.zeros(1, 1, 1, 5)
     for value in (torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 6, 4), torch.zeros(1, 1, 5, 4)):
         with pytest.raises(ValueError, match="fit"):
-            flash.forward(query, key, value, nothing, nothing, flash.Settings(1.0))
+            flash.forward(query, key, value, nothing, nothing, flash.FlashSettings(1.0))
 
 
 @pytest.mark.parametrize("asked", range(4))

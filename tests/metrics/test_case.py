@@ -1,7 +1,7 @@
 import pytest
 
 from xlgen.metrics.accuracy import Accuracy
-from xlgen.metrics.base import Example, Figure
+from xlgen.metrics.base import Example, MetricSpec
 from xlgen.metrics.case import has_dotless_i, lower_case
 from xlgen.metrics.label_f1 import LabelF1
 from xlgen.metrics.macro_f1 import MacroF1
@@ -58,7 +58,7 @@ def test_a_dot_written_apart_is_no_difference_in_any_metric_of_words(code: str, 
         assert choose_one("macro_f1").of(MacroF1().per_example(example)["macro_f1"]) == 100
 
 
-def choose_one(name: str) -> Figure:
+def choose_one(name: str) -> MetricSpec:
     [(_, [figure])] = choose([name])
     return figure
 

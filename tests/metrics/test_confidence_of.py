@@ -8,7 +8,7 @@ from xlgen.core.languages import all_languages
 from xlgen.core.registry import UnknownNameError
 from xlgen.metrics.base import Example
 from xlgen.metrics.confidence_of import ConfidenceOf
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 from xlgen.metrics.options import owner_of
 from xlgen.metrics.score import choose, score
 
@@ -26,7 +26,7 @@ def test_the_mean_probability_of_the_named_language() -> None:
     texts = [GERMAN, ENGLISH, FRENCH, ""]
     for code in ("de", "en", "fr"):
         (row,) = score(examples(*texts), [f"lid_confidence_{code}"], "fr", bootstrap=0)
-        expected = math.fsum(load().confidence(texts, [code] * 4)) / 4 * 100
+        expected = math.fsum(load_identifier().confidence(texts, [code] * 4)) / 4 * 100
         assert row.metric == f"lid_confidence_{code}"
         assert row.value == pytest.approx(expected, abs=1e-9)
         assert 20 < row.value < 30  # one text in four
@@ -58,6 +58,6 @@ def test_a_name_that_is_no_language_is_refused(name: str) -> None:
 
 
 def test_a_language_without_a_label_is_undefined() -> None:
-    unlabelled = next(language.code for language in all_languages() if not load().code(language))
+    unlabelled = next(language.code for language in all_languages() if not load_identifier().code(language))
     (row,) = score(examples(GERMAN), [ConfidenceOf((unlabelled,))], "fr", bootstrap=0)
     assert row.value is None

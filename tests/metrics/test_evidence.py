@@ -9,8 +9,8 @@ import pytest
 from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
 from xlgen.metrics.evidence import CANNOT_TELL, RIGHT, WRONG, by_evidence, prepared
-from xlgen.metrics.faults import Faults, find, findings
-from xlgen.metrics.lid import load
+from xlgen.metrics.faults import Faults, find, label_rows
+from xlgen.metrics.lid import load_identifier
 from xlgen.metrics.near_languages import near
 from xlgen.metrics.short_text import RULE, verdicts
 
@@ -42,7 +42,7 @@ UNLABELLED = ("zu", "xh", "ig", "ha", "sn", "rw", "mi", "fo")
 
 
 def labels(example: Example) -> tuple[str, ...]:
-    return findings(find([example]))[0].labels
+    return label_rows(find([example]))[0].labels
 
 
 @pytest.mark.parametrize("code", HUMAN)
@@ -54,7 +54,7 @@ def test_human_text_is_not_wrong_and_english_for_it_is(code: str) -> None:
 
 @pytest.mark.parametrize("code", UNLABELLED)
 def test_english_for_a_language_without_a_label_is_wrong_and_never_ok(code: str) -> None:
-    assert load().code(Language.parse(code)) == ""
+    assert load_identifier().code(Language.parse(code)) == ""
     for text in ENGLISH:
         assert labels(Example(code, text)) == ("wrong-language",)
     french = "Le gouvernement a annoncé que les nouvelles mesures entreraient en vigueur au début de l'année prochaine."
@@ -131,9 +131,9 @@ def test_capitals_are_identified_in_lower_case(code: str, text: str) -> None:
 
 def test_labels_of_another_script_are_no_evidence() -> None:
     amharic = "የከተማው ከንቲባ ሰኞ ዕለት አዲሱን ቤተ መጻሕፍት ከፈቱ ልጆቹም በጣም ተደሰቱ እና ወደ ቤት ተመለሱ ዛሬ"
-    assert by_evidence(amharic, Language.parse("am"), [Language.parse("en")], load()) != WRONG
+    assert by_evidence(amharic, Language.parse("am"), [Language.parse("en")], load_identifier()) != WRONG
     chinese = "人人有權享有適當的保護，以對抗任何歧視。"
-    assert by_evidence(chinese * 2, Language.parse("zh-Hant"), [], load()) == RIGHT
+    assert by_evidence(chinese * 2, Language.parse("zh-Hant"), [], load_identifier()) == RIGHT
 
 
 def test_addresses_and_codes_are_left_out_of_what_is_identified() -> None:
@@ -146,8 +146,8 @@ def test_human_news_is_wrong_in_at_most_2_percent(shared: Callable[[str], Path],
     code = {"swa": "sw", "zho-CN": "zh", "arb": "ar"}.get(name, name)
     lines = [line for line in shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n") if line.strip()]
     english = shared("ntrex128/eng.txt").read_text(encoding="utf-8").split("\n")[::10]
-    own = np.array(verdicts([Example(code, line) for line in lines[::2]], load(), RULE))
-    foreign = np.array(verdicts([Example(code, line) for line in english if line.strip()], load(), RULE))
+    own = np.array(verdicts([Example(code, line) for line in lines[::2]], load_identifier(), RULE))
+    foreign = np.array(verdicts([Example(code, line) for line in english if line.strip()], load_identifier(), RULE))
     assert (own == WRONG).mean() <= 0.02
     assert (foreign == WRONG).mean() >= 0.98
     assert not (foreign == RIGHT).any()

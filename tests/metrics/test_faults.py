@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xlgen.core.languages import all_languages
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import OF_LANGUAGE, Faults, find, findings, without_identification
+from xlgen.metrics.faults import OF_LANGUAGE, Faults, find, label_rows, without_identification
 from xlgen.metrics.scripts import letters_of
 
 FRENCH = "Les enfants sont allés à l'école le matin et sont rentrés tard à la maison."
@@ -21,7 +21,7 @@ DOCUMENT = f"В начале года об этом никто не знал. {S
 
 
 def labels(example: Example) -> tuple[str, ...]:
-    return findings(find([example]))[0].labels
+    return label_rows(find([example]))[0].labels
 
 
 TABLE = [
@@ -90,7 +90,7 @@ def test_table(example: Example, expected: tuple[str, ...]) -> None:
     ],
 )
 def test_what_cannot_be_known_is_said(example: Example, unknown: tuple[str, ...]) -> None:
-    [found] = findings(find([example]))
+    [found] = label_rows(find([example]))
     assert found.unknown == unknown
     assert not set(found.unknown) & set(found.labels)
 
@@ -121,14 +121,14 @@ def test_real_sentences_are_ok_in_their_languages(shared: Callable[[str], Path])
 def test_every_script_of_the_table_is_known() -> None:
     for language in all_languages():
         assert letters_of(language.script)
-        [found] = findings(find([Example(language.code, "x y z")]))
+        [found] = label_rows(find([Example(language.code, "x y z")]))
         assert found.labels
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(["fr", "th", "zh", "ar", "ja", "ko"]))
 @settings(max_examples=200, deadline=None)
 def test_any_text_has_labels(prediction: str, whole: str, code: str) -> None:
-    [found] = findings(find([Example(code, prediction, (whole,), whole, prediction)]))
+    [found] = label_rows(find([Example(code, prediction, (whole,), whole, prediction)]))
     assert found.labels
     assert ("ok" in found.labels) == (len(found.labels) == 1 and found.labels[0] == "ok")
     assert ("empty" in found.labels) == (not prediction.strip())

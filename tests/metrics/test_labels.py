@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlgen.data.tasks import load_task
-from xlgen.experiments.published import find
+from xlgen.experiments.published import find_cells
 from xlgen.metrics.accuracy import Accuracy
 from xlgen.metrics.base import Example
 from xlgen.metrics.entities import Entities
 from xlgen.metrics.score import choose, score
 from xlgen.metrics.spans import Spans
-from xlgen.metrics.tags import Tags, tags
+from xlgen.metrics.tags import TagAccuracy, tags
 
 ENTITIES = st.lists(st.sampled_from(["PER: Ada", "LOC: Paris", "ORG: a b", "PER: x: y", "Ada"]))
 ANSWERS = st.sampled_from(["Yes.", "yes.", "No.", "<extra_id_0>Yes.", "Maybe", ""])
@@ -58,8 +58,8 @@ def test_tag_accuracy_is_of_outputs_before_clean_up() -> None:
         Example("fr", "", ("DET",)),
         Example("fr", "DET"),
     ]
-    assert Tags().per_example(examples)["tag_accuracy"].tolist()[:3] == [1.0, 0.5, 0.0]
-    assert np.isnan(Tags().per_example(examples)["tag_accuracy"][3])
+    assert TagAccuracy().per_example(examples)["tag_accuracy"].tolist()[:3] == [1.0, 0.5, 0.0]
+    assert np.isnan(TagAccuracy().per_example(examples)["tag_accuracy"][3])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_entity_repeated_at_the_end_counts_as_often_as_it_is_written() -> Non
 def test_the_span_f1_of_wikiann_is_the_published_one() -> None:
     config = load_task("wikiann", Path()).config
     assert config.main_metric == "span_f1"
-    assert {cell.metric for cell in find(paper="V", task="wikiann")} == {"span_f1"}
+    assert {cell.metric for cell in find_cells(paper="V", task="wikiann")} == {"span_f1"}
     (metric, _), *_ = choose(config.metrics)
     assert metric == Entities("spans")
 

@@ -6,7 +6,7 @@ import pytest
 
 from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
-from xlgen.metrics.language_rate import LanguageRate
+from xlgen.metrics.language_rate import LanguageRateMetric
 
 FRENCH = "Le gouvernement a annoncé de nouvelles mesures pour les écoles."
 REAL = [("en", "eng"), ("fr", "fra"), ("de", "deu"), ("es", "spa"), ("ru", "rus"), ("ar", "arb"), ("hi", "hin")]
@@ -25,7 +25,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("prediction", "language", "correct"), TABLE)
 def test_table(prediction: str, language: str, correct: int) -> None:
-    found = LanguageRate().per_example([Example(language, prediction)])
+    found = LanguageRateMetric().per_example([Example(language, prediction)])
     assert found["correct_language_rate"].tolist() == [correct]
     assert (found["lid_confidence"][0] > 0.5) == bool(correct)
 
@@ -33,7 +33,7 @@ def test_table(prediction: str, language: str, correct: int) -> None:
 @pytest.mark.parametrize(("code", "name"), REAL)
 def test_real_lines_are_in_their_language(shared: Callable[[str], Path], code: str, name: str) -> None:
     lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")[:1000]
-    found = LanguageRate().per_example([Example(code, line) for line in lines])
+    found = LanguageRateMetric().per_example([Example(code, line) for line in lines])
     assert found["correct_language_rate"].mean() > 0.95
     assert found["lid_confidence"].mean() > 0.8
 
@@ -42,15 +42,16 @@ def test_english_lines_are_in_no_other_language(shared: Callable[[str], Path]) -
     lines = shared("ntrex128/eng.txt").read_text(encoding="utf-8").split("\n")[:1000]
     for code in ("fr", "ru", "th"):
         assert (
-            LanguageRate().per_example([Example(code, line) for line in lines])["correct_language_rate"].mean() < 0.02
+            LanguageRateMetric().per_example([Example(code, line) for line in lines])["correct_language_rate"].mean()
+            < 0.02
         )
 
 
 def test_a_language_without_a_label_is_undefined() -> None:
-    found = LanguageRate().per_example([Example("pcm", "How you dey?"), Example("fr", FRENCH)])
+    found = LanguageRateMetric().per_example([Example("pcm", "How you dey?"), Example("fr", FRENCH)])
     assert np.isnan(found["correct_language_rate"]).tolist() == [True, False]
     assert np.isnan(found["lid_confidence"]).tolist() == [True, False]
-    assert "label:none" in LanguageRate().signature("pcm")
+    assert "label:none" in LanguageRateMetric().signature("pcm")
 
 
 class Parrot:
@@ -69,7 +70,7 @@ class Parrot:
 
 
 def test_any_identifier_will_do() -> None:
-    metric = LanguageRate(Parrot())
+    metric = LanguageRateMetric(Parrot())
     found = metric.per_example([Example("sw", "x"), Example("fr", "x"), Example("sw", "")])
     assert found["correct_language_rate"].tolist() == [1, 0, 0]
     assert found["lid_confidence"].tolist() == [0.75, 0, 0]

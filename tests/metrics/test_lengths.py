@@ -3,7 +3,7 @@ import math
 import pytest
 
 from xlgen.metrics.base import Example
-from xlgen.metrics.lengths import Lengths
+from xlgen.metrics.lengths import LengthMetric
 
 # language, prediction, references, (words predicted, words in references)
 TABLE = [
@@ -17,6 +17,6 @@ TABLE = [
 
 @pytest.mark.parametrize(("language", "prediction", "references", "expected"), TABLE)
 def test_table(language: str, prediction: str, references: tuple[str, ...], expected: tuple[float, float]) -> None:
-    found = Lengths().per_example([Example(language, prediction, references)])
+    found = LengthMetric().per_example([Example(language, prediction, references)])
     pair = (found["prediction_length"][0], found["reference_length"][0])
     assert pair == pytest.approx(expected, nan_ok=True)

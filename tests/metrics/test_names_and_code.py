@@ -4,11 +4,11 @@ import pytest
 
 from xlgen.metrics.base import Example
 from xlgen.metrics.copies import is_copy
-from xlgen.metrics.faults import find, findings
+from xlgen.metrics.faults import find, label_rows
 
 
 def labels(language: str, text: str, **more: str) -> tuple[str, ...]:
-    (found,) = findings(find([Example(language, text, (), **more)]))
+    (found,) = label_rows(find([Example(language, text, (), **more)]))
     return found.labels
 
 

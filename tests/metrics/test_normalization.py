@@ -8,7 +8,7 @@ import pytest
 
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import find, findings
+from xlgen.metrics.faults import find, label_rows
 from xlgen.metrics.mlqa import Mlqa
 from xlgen.metrics.normalization import Normalization, canonical, match_key, nmt_nfkc
 from xlgen.metrics.rouge import Rouge
@@ -106,12 +106,12 @@ def test_bengali_yya_is_two_code_points_in_every_form() -> None:
 )
 def test_a_copy_in_another_form_is_copied(code: str, document: str) -> None:
     for output in (nmt_nfkc(document), unicodedata.normalize("NFD", document)):
-        assert "copied" in findings(find([Example(code, output, input=document)]))[0].labels
+        assert "copied" in label_rows(find([Example(code, output, input=document)]))[0].labels
 
 
 def test_a_quotation_in_another_form_is_quoted() -> None:
     document = "東京の放送局ＮＨＫは月曜日の夜、町の新しい図書館について長い番組を放送したと発表した。"
-    [found] = findings(find([Example("ja", "NHK", input=document)]))
+    [found] = label_rows(find([Example("ja", "NHK", input=document)]))
     assert "wrong-language" not in found.labels
 
 

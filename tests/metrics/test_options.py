@@ -9,7 +9,7 @@ import pytest
 
 import xlgen
 from xlgen.core.registry import InputError, UnknownNameError
-from xlgen.metrics.base import Example, plugins
+from xlgen.metrics.base import Example, metrics
 from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.chrf import Chrf
 from xlgen.metrics.faults import Faults
@@ -34,7 +34,7 @@ GIVEN: list[tuple[dict[str, Any], Any]] = [
         {"name": "language_confusion", "words": "words.txt", "segmenter": "characters"},
         LanguageConfusion(words="words.txt", segmenter="characters"),
     ),
-    ({"name": "language_rate", "identifier": "cld3"}, plugins.get("language_rate")(identifier="cld3")),  # type: ignore[call-arg]
+    ({"name": "language_rate", "identifier": "cld3"}, metrics.get("language_rate")(identifier="cld3")),  # type: ignore[call-arg]
     ({"name": "faults", "rule": {"others": ["en", "fr"]}}, Faults(rule=ShortText(others=("en", "fr")))),
 ]
 
@@ -44,12 +44,12 @@ def test_a_mapping_is_the_metric_with_its_options(spec: dict[str, Any], metric: 
     [(found, figures)] = choose([spec])
     assert found == metric
     whole = [figure.name for figure in metric.figures]
-    assert [figure.name for figure in figures] == (whole if spec["name"] in plugins.names() else [spec["name"]])
+    assert [figure.name for figure in figures] == (whole if spec["name"] in metrics.names() else [spec["name"]])
 
 
-@pytest.mark.parametrize("name", plugins.names())
+@pytest.mark.parametrize("name", metrics.names())
 def test_every_option_can_be_given_by_name(name: str) -> None:
-    kind: Any = plugins.get(name)
+    kind: Any = metrics.get(name)
     for field in dataclasses.fields(kind):
         value = getattr(kind(), field.name)
         given = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
@@ -111,9 +111,9 @@ def test_a_metric_made_in_python_keeps_its_bounds(metric: Any) -> None:
         xlgen.score([{"language": "fr", "prediction": "x", "references": ["x"]}], [metric], bootstrap=0)
 
 
-@pytest.mark.parametrize("name", plugins.names())
+@pytest.mark.parametrize("name", metrics.names())
 def test_every_option_that_is_a_number_has_bounds(name: str) -> None:
-    kind: Any = plugins.get(name)
+    kind: Any = metrics.get(name)
     for options, where in ((kind(), ""), *((value, "rule") for value in vars(kind()).values())):
         if not dataclasses.is_dataclass(options):
             continue

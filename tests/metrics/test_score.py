@@ -59,7 +59,7 @@ def test_names_of_metrics_and_of_figures_can_be_mixed() -> None:
     chosen = [(type(metric).__name__, [figure.name for figure in figures]) for metric, figures in choose(asked)]
     assert chosen == [
         ("Rouge", ["rougeL", "rouge1"]),
-        ("Lengths", ["prediction_length", "reference_length"]),
+        ("LengthMetric", ["prediction_length", "reference_length"]),
         ("Rouge", [figure.name for figure in Rouge.figures]),
     ]
 

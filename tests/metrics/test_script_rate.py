@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import find, findings
+from xlgen.metrics.faults import find, label_rows
 from xlgen.metrics.script_rate import ScriptRate
 from xlgen.metrics.scripts import share_in_script
 
@@ -32,19 +32,19 @@ WRONG = [
 @pytest.mark.parametrize(("code", "text"), RIGHT)
 def test_text_in_the_script_of_its_language(code: str, text: str) -> None:
     assert ScriptRate().per_example([Example(code, text)])["script_rate"].tolist() == [1]
-    assert "wrong-script" not in findings(find([Example(code, text)]))[0].labels
+    assert "wrong-script" not in label_rows(find([Example(code, text)]))[0].labels
 
 
 @pytest.mark.parametrize(("code", "text"), WRONG)
 def test_text_in_another_script_of_its_language_is_a_fault_of_its_own(code: str, text: str) -> None:
     assert ScriptRate().per_example([Example(code, text)])["script_rate"].tolist() == [0]
-    labels = findings(find([Example(code, text)]))[0].labels
+    labels = label_rows(find([Example(code, text)]))[0].labels
     assert "wrong-script" in labels
     assert "ok" not in labels
 
 
 def test_a_reference_may_be_in_another_script() -> None:
-    found = findings(find([Example("hi", "NASA", ("NASA",)), Example("th", "YouTube", ("youtube",))]))
+    found = label_rows(find([Example("hi", "NASA", ("NASA",)), Example("th", "YouTube", ("youtube",))]))
     assert [each.labels for each in found] == [("ok",), ("ok",)]
 
 
@@ -66,7 +66,7 @@ def test_a_reference_may_be_in_another_script() -> None:
     ],
 )
 def test_romanised_text_is_in_the_wrong_script_whatever_identification_takes_it_for(code: str, text: str) -> None:
-    assert "wrong-script" in findings(find([Example(code, text)]))[0].labels
+    assert "wrong-script" in label_rows(find([Example(code, text)]))[0].labels
 
 
 @pytest.mark.parametrize("code", ["ru", "th", "hi", "zh", "ar", "ja", "ko"])
@@ -74,7 +74,7 @@ def test_romanised_text_is_in_the_wrong_script_whatever_identification_takes_it_
     "text", ["This is English text.", "the fire", "The house burned down.", "He was elected president of the country"]
 )
 def test_short_english_in_another_script_is_wrong_in_language_only(code: str, text: str) -> None:
-    assert findings(find([Example(code, text)]))[0].labels == ("wrong-language",)
+    assert label_rows(find([Example(code, text)]))[0].labels == ("wrong-language",)
 
 
 def test_chinese_characters_are_korean_next_to_hangul_only() -> None:
@@ -86,11 +86,11 @@ def test_chinese_characters_are_korean_next_to_hangul_only() -> None:
 def test_english_in_another_script_is_wrong_in_language_only() -> None:
     english = "The mayor opened the new library of the town on Monday and the children were happy about it."
     for code in ("ru", "th", "hi", "zh", "ar"):
-        assert findings(find([Example(code, english)]))[0].labels == ("wrong-language",)
+        assert label_rows(find([Example(code, english)]))[0].labels == ("wrong-language",)
 
 
 def test_a_short_text_in_the_other_script_of_a_language_is_in_the_language() -> None:
-    labels = findings(find([Example("sr", "gradonačelnik je otvorio biblioteku")]))[0].labels
+    labels = label_rows(find([Example("sr", "gradonačelnik je otvorio biblioteku")]))[0].labels
     assert "wrong-script" in labels
     assert "wrong-language" not in labels
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xlgen.core.languages import Language
 from xlgen.metrics.base import Example
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 from xlgen.metrics.short_language_rate import ShortLanguageRate
 from xlgen.metrics.short_text import CANNOT_TELL, RIGHT, RULE, WRONG, ShortText, is_short, stands_in, verdicts
 
@@ -34,15 +34,15 @@ TABLE = [
 
 @pytest.mark.parametrize(("text", "code", "expected"), TABLE)
 def test_table(text: str, code: str, expected: float) -> None:
-    found = RULE.verdict(text, Language.parse(code), load())
+    found = RULE.verdict(text, Language.parse(code), load_identifier())
     assert found == expected or (math.isnan(found) and math.isnan(expected))
 
 
 def test_candidates_decide() -> None:
     rule = ShortText(others=("ja", "en"))
-    assert rule.verdict("東京タワー", Language.parse("zh"), load()) == WRONG
-    assert RULE.verdict("東京タワー", Language.parse("zh"), load()) == WRONG, "kana are no Chinese"
-    assert math.isnan(RULE.verdict("東 qwrt zxcv", Language.parse("zh"), load()))
+    assert rule.verdict("東京タワー", Language.parse("zh"), load_identifier()) == WRONG
+    assert RULE.verdict("東京タワー", Language.parse("zh"), load_identifier()) == WRONG, "kana are no Chinese"
+    assert math.isnan(RULE.verdict("東 qwrt zxcv", Language.parse("zh"), load_identifier()))
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_how_long_is_short(text: str, short: bool) -> None:
 def test_quotations_of_the_input_are_right() -> None:
     whole = "Die Denver Broncos besiegten im Finale die Carolina Panthers und gewannen damit ihren dritten Titel."
     examples = [Example("de", "Denver Broncos", input=text) for text in (whole, whole.replace("Broncos", "Bronco"))]
-    assert verdicts(examples, load(), RULE)[0] == RIGHT
-    assert verdicts(examples, load(), RULE)[1] != RIGHT
+    assert verdicts(examples, load_identifier(), RULE)[0] == RIGHT
+    assert verdicts(examples, load_identifier(), RULE)[1] != RIGHT
     english = "The Denver Broncos defeated the Carolina Panthers in the final and so won their third title that year."
-    assert verdicts([Example("de", "third title", input=english)], load(), RULE) == [WRONG]
+    assert verdicts([Example("de", "third title", input=english)], load_identifier(), RULE) == [WRONG]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_first_words_of_news(shared: Callable[[str], Path]) -> None:
     }
     cut = {name: [" ".join(line.split()[:3]) for line in text] for name, text in lines.items()}
     for name, code in (("deu", "de"), ("spa", "es")):
-        own = np.array(verdicts([Example(code, text) for text in cut[name]], load(), RULE))
-        foreign = np.array(verdicts([Example(code, text) for text in cut["eng"]], load(), RULE))
-        assert (own == 0).mean() <= np.mean([top != code for top, _ in load().identify(cut[name])]) + 0.01
+        own = np.array(verdicts([Example(code, text) for text in cut[name]], load_identifier(), RULE))
+        foreign = np.array(verdicts([Example(code, text) for text in cut["eng"]], load_identifier(), RULE))
+        assert (own == 0).mean() <= np.mean([top != code for top, _ in load_identifier().identify(cut[name])]) + 0.01
         assert (foreign == 1).mean() <= 0.01
 
 
 @given(st.text(max_size=30), st.sampled_from(["fr", "th", "zh", "ar", "en", "pcm"]))
 @settings(max_examples=100, deadline=None)
 def test_any_text_has_a_verdict(text: str, code: str) -> None:
-    found = RULE.verdict(text, Language.parse(code), load())
+    found = RULE.verdict(text, Language.parse(code), load_identifier())
     assert found in (RIGHT, WRONG) or math.isnan(found)

@@ -13,7 +13,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from xlgen.backbones.loading import embedded
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
-from xlgen.metrics.pieces import pieces
+from xlgen.metrics.pieces import subword_splitter
 from xlgen.metrics.sentences import sentences
 from xlgen.metrics.sp_rouge import SpRouge
 
@@ -130,11 +130,11 @@ def test_a_tokenizer_goes_by_file_folder_and_digest(vocabulary: Path, tmp_path: 
     folder = tmp_path / "my mt5"
     folder.mkdir()
     (folder / "spiece.model").write_bytes(vocabulary.read_bytes())
-    assert pieces(str(folder)).split("Hello кот") == pieces(str(vocabulary)).split("Hello кот")
-    digest = pieces(str(vocabulary)).name.removeprefix("ntrex.model@")
+    assert subword_splitter(str(folder)).split("Hello кот") == subword_splitter(str(vocabulary)).split("Hello кот")
+    digest = subword_splitter(str(vocabulary)).name.removeprefix("ntrex.model@")
     assert SpRouge(str(folder)).signature("th") == f"tok:my_mt5@{digest}|sent:newline"
     file = Path(POCKET) / "tokenizer.json"
-    assert pieces(str(file)).name == pieces(POCKET).name.replace("pocket-mt5", "tokenizer.json")
+    assert subword_splitter(str(file)).name == subword_splitter(POCKET).name.replace("pocket-mt5", "tokenizer.json")
 
 
 def test_wrong_tokenizers_say_what_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +145,8 @@ def test_wrong_tokenizers_say_what_to_give(tmp_path: Path, monkeypatch: pytest.M
         (str(tmp_path), "it has none of tokenizer.json, spiece.model"),
     ]:
         with pytest.raises(InputError, match=message):
-            pieces(name)
+            subword_splitter(name)
     for name in ("broken.model", "tokenizer.json"):
         (tmp_path / name).write_text("{}")
         with pytest.raises(InputError, match="is not a"):
-            pieces(str(tmp_path / name))
+            subword_splitter(str(tmp_path / name))

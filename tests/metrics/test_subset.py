@@ -6,7 +6,7 @@ import pytest
 
 from xlgen.core.registry import UnknownNameError
 from xlgen.metrics.base import Example
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 from xlgen.metrics.subset import has_number, no_digits_in_language, subset
 
 
@@ -47,7 +47,7 @@ def test_xquad_equals_the_rule_said_plainly(shared: Callable[[str], Path], code:
     data = json.loads(shared(f"xquad/xquad.{code}.json").read_text(encoding="utf-8"))["data"]
     gold = [qa["answers"][0]["text"] for d in data for p in d["paragraphs"] for qa in p["qas"]]
     kept = no_digits_in_language([Example(code, "", (text,)) for text in gold])
-    labels = [load().identify([text])[0][0] for text in gold]
+    labels = [load_identifier().identify([text])[0][0] for text in gold]
     # str.isnumeric knows the same characters, and the Chinese numerals, which are letters here.
     plain = [
         label == code and not any(char.isnumeric() and not char.isalpha() for char in text)

@@ -15,14 +15,14 @@ from sklearn import metrics as sklearn
 
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import groups
-from xlgen.metrics.base import Example, Figure, Metric
+from xlgen.metrics.base import Example, Metric, MetricSpec
 from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.entities import Entities, span_f1, spans
 from xlgen.metrics.macro_f1 import MacroF1, macro_f1
 from xlgen.metrics.packed import LARGEST, pack, sums
 from xlgen.metrics.ranking import Ndcg, ndcg
 from xlgen.metrics.score import score
-from xlgen.metrics.tags import Tags
+from xlgen.metrics.tags import TagAccuracy
 from xlgen.metrics.web_pages import WebPages
 from xlgen.scoring.figures import compare
 from xlgen.scoring.stream import BadRows, collect, entries, mapping_records
@@ -91,7 +91,7 @@ def test_words_without_a_predicted_tag_are_outside() -> None:
 def test_word_accuracy_is_of_all_words_together(rows: list[list[tuple[str, str]]]) -> None:
     flat = [pair for row in rows for pair in row]
     expected = sklearn.accuracy_score([wanted for _, wanted in flat], [found for found, _ in flat])
-    found = value(Tags(), "word_accuracy", text([([a for a, _ in row], [b for _, b in row]) for row in rows]))
+    found = value(TagAccuracy(), "word_accuracy", text([([a for a, _ in row], [b for _, b in row]) for row in rows]))
     assert found == pytest.approx(100 * expected)
 
 
@@ -228,7 +228,7 @@ def test_more_than_can_be_packed_is_an_error() -> None:
         pack(LARGEST + 1)
 
 
-@pytest.mark.parametrize("metric", [Entities(), MacroF1(), Tags(), Ndcg()])
+@pytest.mark.parametrize("metric", [Entities(), MacroF1(), TagAccuracy(), Ndcg()])
 def test_intervals_hold_the_figure(metric: Metric) -> None:
     examples = [
         Example("th", "B-PER O", ("B-PER O",)),
@@ -241,4 +241,4 @@ def test_intervals_hold_the_figure(metric: Metric) -> None:
         assert row.low is not None
         assert row.high is not None
         assert row.low <= row.value <= row.high
-        assert isinstance(metric.figures[0], Figure)
+        assert isinstance(metric.figures[0], MetricSpec)

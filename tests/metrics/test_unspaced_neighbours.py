@@ -3,13 +3,13 @@
 import pytest
 
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import find, findings
+from xlgen.metrics.faults import find, label_rows
 from xlgen.metrics.masking import mask
 from xlgen.metrics.normalization import fold_case
 
 
 def labels(language: str, text: str, *references: str) -> tuple[str, ...]:
-    (found,) = findings(find([Example(language, text, references)]))
+    (found,) = label_rows(find([Example(language, text, references)]))
     return found.labels
 
 

@@ -10,7 +10,7 @@ import pytest
 import regex
 
 from xlgen.core.languages import Language
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 from xlgen.pocket import world
 from xlgen.pocket.world import LANGUAGES, SPLITS, Story, draw_frame, frames, lexicon, render
 
@@ -113,7 +113,7 @@ def test_sentences_begin_with_a_capital(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_summaries_are_identified_as_their_language(language: str) -> None:
-    labels = [label for label, _ in load().identify([story.summary for story in stories(language)])]
+    labels = [label for label, _ in load_identifier().identify([story.summary for story in stories(language)])]
     share = labels.count(Language.parse(language).fasttext) / len(labels)
     assert share >= 0.97, {label: labels.count(label) for label in set(labels)}
 

@@ -21,7 +21,7 @@ from xlgen.analysis.prompts import compare_prompts
 from xlgen.analysis.similarity import (
     BetweenLanguages,
     BetweenModels,
-    Representations,
+    LayerStates,
     WithLength,
     compare_languages,
     compare_models,
@@ -37,10 +37,10 @@ from xlgen.runs.rows import write_rows
 CODES = ("en", "th", "ar", "ja")
 
 
-def states(model: str, seed: int = 0) -> Representations:
+def states(model: str, seed: int = 0) -> LayerStates:
     rng = np.random.default_rng(seed)
     of = {code: rng.normal(size=(3, 12, 6)).astype(np.float32) for code in CODES}
-    return Representations(model, [str(i) for i in range(12)], of, {c: list(range(3, 15)) for c in CODES})
+    return LayerStates(model, [str(i) for i in range(12)], of, {c: list(range(3, 15)) for c in CODES})
 
 
 def lens_rows() -> list[dict[str, Any]]:

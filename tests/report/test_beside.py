@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from synthetic import write_run
-from xlgen.experiments.published import find
+from xlgen.experiments.published import find_cells
 from xlgen.experiments.published.names import family, method, published_task
 from xlgen.report.build import build_report
 from xlgen.report.page import render
 from xlgen.report.published_comparison import beside_table, pairs, parts, protocol_table
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 
 
 def write(folder: Path, values: dict[str, dict[str, float]], **changes: Any) -> None:
@@ -38,13 +38,13 @@ def write(folder: Path, values: dict[str, dict[str, float]], **changes: Any) -> 
 
 def lines(folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The rows of the table by run, published row and language."""
-    table = beside_table(load(folder))
+    table = beside_table(load_results(folder))
     keys = ("run", "paper", "name")
     return {tuple(row[k].value for k in keys): {k: c.value for k, c in row.items()} for row in table.rows}  # type: ignore[misc]
 
 
 def points(folder: Path) -> dict[str, tuple[str, str]]:
-    table = protocol_table(load(folder))
+    table = protocol_table(load_results(folder))
     return {row["point"].value: (row["ours"].value, row["theirs"].value) for row in table.rows}
 
 
@@ -85,7 +85,7 @@ def test_seeds_are_averaged_and_a_single_one_keeps_its_interval(tmp_path: Path) 
     assert (row["ours"], row["seeds"], row["theirs"], row["spread"]) == (11.5, 2, 84.9, 0.7)
     assert {run for run, _, _ in found} == {"full"}  # no paper has LoRA
     (tmp_path / "runs" / "full-1" / "metrics.jsonl").unlink()
-    shown = [row["ours"] for row in beside_table(load(tmp_path)).rows if row["language"].value == "es"]
+    shown = [row["ours"] for row in beside_table(load_results(tmp_path)).rows if row["language"].value == "es"]
     assert (shown[0].value, shown[0].low, shown[0].high) == (10.0, 9.0, 11.0)
 
 
@@ -130,7 +130,7 @@ def test_tasks_with_a_head_stand_beside_their_own_rows(task: str, metric: str, r
     ours = {"en": 70.0, "de": 60.0, "fr": 50.0, "es": 40.0}
     write(tmp_path / "run", {metric: ours}, task=task, backbone="facebook/nllb-200-distilled-600M", method="full")
     found = {(place, row["language"]): row for (_, place, _), row in lines(tmp_path).items() if place.startswith("J, ")}
-    cells = find(paper="J", where="Table 4", row=row, metric=metric, language=set(ours))
+    cells = find_cells(paper="J", where="Table 4", row=row, metric=metric, language=set(ours))
     assert cells
     for cell in cells:
         line = found[f"J, Table 4, {row}", cell.language]
@@ -150,7 +150,7 @@ def test_source_languages_must_be_theirs(tmp_path: Path) -> None:
     assert lines(tmp_path) == {}  # reported under names that no paper has
     for name, sources in (("a", ["en"]), ("b", ["en", "zh"]), ("c", ["en", "ja", "ar"])):
         write(tmp_path / "full" / "runs" / name, values, task="pocket-titles", source_languages=sources)
-    rows = {theirs.first.row: ours.runs[0].name for ours, theirs in pairs(load(tmp_path / "full"))}
+    rows = {theirs.first.row: ours.runs[0].name for ours, theirs in pairs(load_results(tmp_path / "full"))}
     assert rows == {"EN": "a", "EN+ZH": "b"}
 
 
@@ -159,7 +159,7 @@ def test_only_seeds_are_averaged(tmp_path: Path) -> None:
         stage = {"training": {"warmup_steps": steps}}
         values = {"rouge2": {"fr": float(steps)}}
         write(tmp_path / "runs" / name, values, task="xlsum", backbone="google/mt5-base", stage=stage)
-    rows = beside_table(load(tmp_path)).rows
+    rows = beside_table(load_results(tmp_path)).rows
     assert [(row["ours"].value, row["seeds"].value) for row in rows] == [(400, 1), (200, 1)]
     assert len({row["run"].value for row in rows}) == 2
 
@@ -167,7 +167,7 @@ def test_only_seeds_are_averaged(tmp_path: Path) -> None:
 def test_rows_of_selection_say_how_they_chose(tmp_path: Path) -> None:
     values = {"sp_rougeL": {"es": 20.0, "zh": 20.0}}
     write(tmp_path / "run", values, task="wikilingua", backbone="google/mt5-base")
-    table = protocol_table(load(tmp_path))
+    table = protocol_table(load_results(tmp_path))
     chosen = {row["paper"].value: row["theirs"].value for row in table.rows if row["point"].value == "checkpoint"}
     assert chosen["L, Table 7, cos-sim"] == "chosen by cos-sim"
     assert chosen["L, Table 3, EN"] == "the best on the source language's development set"
@@ -210,7 +210,7 @@ def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
     assert found["optimizer"] == ("not known", "not said")
     assert found["seeds"] == ("1", "3")
     assert found["checkpoint"][1].startswith("the best of 20 for each target language")
-    where = {row["point"].value: row["where"].value for row in protocol_table(load(tmp_path)).rows}
+    where = {row["point"].value: row["where"].value for row in protocol_table(load_results(tmp_path)).rows}
     assert (where["steps"], where["num beams"]) == ("section 2.2.2", "section 2.2.2, footnote 12")
 
 
@@ -235,10 +235,10 @@ def test_the_page_and_the_files_have_it_only_where_there_is_something(tmp_path: 
 
 def test_averages_and_single_languages_are_apart_on_the_page(tmp_path: Path) -> None:
     write(tmp_path / "run", {"sp_rougeLsum": {"fr": 4.0, "ru": 5.0}}, task="wikilingua")
-    averages, single = parts(beside_table(load(tmp_path)))
+    averages, single = parts(beside_table(load_results(tmp_path)))
     assert [row["name"].value for row in averages.rows] == ["mean of 2 others"]
     assert [row["language"].value for row in single.rows] == ["fr", "ru"]
-    page = render(load(tmp_path), "x")
+    page = render(load_results(tmp_path), "x")
     assert page.index("mean of 2 others") < page.index("What differs from the published protocols")
 
 
@@ -265,7 +265,7 @@ def test_methods_by_their_published_name(name: str, expected: str) -> None:
 
 
 def test_every_method_that_a_name_leads_to_is_published() -> None:
-    published = {cell.method for cell in find()}
+    published = {cell.method for cell in find_cells()}
     names = ("model", "prompt-100", "lead-64", "fp", "fp-en", "model-trans-train", "prompt-sup", "mix-unsup-all")
     assert {method(name) for name in names} <= published
 

@@ -4,15 +4,15 @@ import io
 from rich.console import Console
 
 from xlgen.report.formats import to_csv, to_latex, to_markdown, to_terminal
-from xlgen.report.tables import Cell, Column, Table
+from xlgen.report.tables import Column, Table, TableCell
 
 TABLE = Table(
     "odd",
     "Odd & ends",
     (Column("run", "Run", number=False), Column("score", "Score (%)", lambda v: f"{v:.1f}", interval=True)),
     (
-        {"run": Cell("a|b_c [bold]x"), "score": Cell(12.3456789, 11.0, 13.5, "poor")},
-        {"run": Cell("50 % & more"), "score": Cell()},
+        {"run": TableCell("a|b_c [bold]x"), "score": TableCell(12.3456789, 11.0, 13.5, "poor")},
+        {"run": TableCell("50 % & more"), "score": TableCell()},
     ),
 )
 

@@ -7,7 +7,7 @@ import pytest
 from synthetic import LANGUAGES, know_the_sentences, write_run, write_study
 from xlgen.report.page import headline, render
 from xlgen.report.tables import language_name
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 
 VOID = {"meta", "br", "link", "input", "img"}
 
@@ -37,7 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Drawn once: plots take seconds."""
     with pytest.MonkeyPatch.context() as patch:
         know_the_sentences(patch)
-        return render(load(write_study(tmp_path_factory.mktemp("page") / "my & study")), "my & study")
+        return render(load_results(write_study(tmp_path_factory.mktemp("page") / "my & study")), "my & study")
 
 
 def outline(page: str) -> Outline:
@@ -125,7 +125,7 @@ def test_rates_are_coloured(page: str) -> None:
 
 
 def test_the_headline_names_the_best_run_and_its_language(study: Path) -> None:
-    text = headline(load(study))
+    text = headline(load_results(study))
     assert "adapters lr 1e-3, ROUGE-L 28.2 (source language 39.0)" in text
     assert "strays into another language" in text
 
@@ -133,10 +133,14 @@ def test_the_headline_names_the_best_run_and_its_language(study: Path) -> None:
 def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
     write_run(tmp_path / "a", task="pocket-summaries")
     write_run(tmp_path / "b", task="pocket-titles")
-    found = [attributes.get("id") for tag, attributes in outline(render(load(tmp_path), "x")).found if tag == "section"]
+    found = [
+        attributes.get("id")
+        for tag, attributes in outline(render(load_results(tmp_path), "x")).found
+        if tag == "section"
+    ]
     assert {"verdict-1", "verdict-2", "runs"} <= set(found)
 
 
 def test_a_run_in_its_source_language_alone(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
-    assert "in its source language" in render(load(tmp_path), "x")
+    assert "in its source language" in render(load_results(tmp_path), "x")

@@ -8,14 +8,14 @@ import pytest
 from synthetic import LANGUAGES, write_run
 from xlgen.report import plots
 from xlgen.report.ablation_plots import _apart
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 from xlgen.runs.runs import rate_text
 
 
 def test_all_plots_of_a_study(study: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # missing glyphs, clashing layouts
-        found = plots.all_plots(load(study))
+        found = plots.all_plots(load_results(study))
     assert [plot.title for plot in found] == [
         "Methods compared",
         "Methods compared, language by language",
@@ -34,7 +34,7 @@ def test_all_plots_of_a_study(study: Path) -> None:
 
 
 def test_axes_say_what_they_show_and_in_which_unit(study: Path) -> None:
-    found = {plot.title: plot.svg for plot in plots.all_plots(load(study))}
+    found = {plot.title: plot.svg for plot in plots.all_plots(load_results(study))}
     for label in ("training steps", "ROUGE-L (%)", "Right language (%)", "adapters lr 1e-3", "lead"):
         assert label in found["While training"]
     for label in ("learning rate (log scale)", "1e-4", "adapters, other languages", "full, source"):
@@ -56,7 +56,7 @@ def test_ascii_and_lengths_while_training(tmp_path: Path) -> None:
     ]
     whole = log.read_text(encoding="utf-8").rsplit("\n", 1)[0] + "\n"
     log.write_text(whole + "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    found = {plot.title: plot.svg for plot in plots.all_plots(load(tmp_path))}
+    found = {plot.title: plot.svg for plot in plots.all_plots(load_results(tmp_path))}
     ascii_plot = found["ASCII characters while training, language by language"]
     lengths = found["Lengths of outputs while training, language by language"]
     for label in ("Russian", "Thai", "training steps", "ASCII characters (%)"):
@@ -67,17 +67,17 @@ def test_ascii_and_lengths_while_training(tmp_path: Path) -> None:
 
 
 def test_ids_differ_between_plots(study: Path) -> None:
-    ids = [set(_ids(plot.svg)) for plot in plots.all_plots(load(study))]
+    ids = [set(_ids(plot.svg)) for plot in plots.all_plots(load_results(study))]
     assert sum(map(len, ids)) == len(set().union(*ids))
 
 
 def test_the_same_figures_give_the_same_plot(study: Path) -> None:
-    assert plots.all_plots(load(study)) == plots.all_plots(load(study))
+    assert plots.all_plots(load_results(study)) == plots.all_plots(load_results(study))
 
 
 def test_one_evaluation_gives_no_curves_by_language(tmp_path: Path) -> None:
     write_run(tmp_path / "run", steps=(600,))
-    results = load(tmp_path)
+    results = load_results(tmp_path)
     assert [plot.title for plot in plots.all_plots(results)] == ["While training", "Faults by language", "Lengths"]
 
 
@@ -87,14 +87,14 @@ def test_any_name_of_a_folder_can_be_drawn(tmp_path: Path, name: str) -> None:
     write_run(tmp_path / "other")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = plots.all_plots(load(tmp_path))
+        found = plots.all_plots(load_results(tmp_path))
     for plot in found:
         ElementTree.fromstring(plot.svg.replace("xlink:", ""))
 
 
 def test_only_the_source_language_can_be_drawn(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
-    assert "While training" not in [plot.title for plot in plots.all_plots(load(tmp_path))]
+    assert "While training" not in [plot.title for plot in plots.all_plots(load_results(tmp_path))]
 
 
 def _ids(svg: str) -> list[str]:
@@ -103,7 +103,7 @@ def _ids(svg: str) -> list[str]:
 
 
 def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
-    assert not [plot for plot in plots.all_plots(load(study)) if "XLRS" in plot.title]
+    assert not [plot for plot in plots.all_plots(load_results(study)) if "XLRS" in plot.title]
     for run in (study / "runs").iterdir():
         found = [
             {"event": "figure", "step": step, "language": code, "metric": "xlrs", "value": 0.3 + step / 2_000}
@@ -113,7 +113,7 @@ def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
         ]
         log = run / "metrics.jsonl"
         log.write_text(log.read_text() + "\n" + "".join(json.dumps(event) + "\n" for event in found))
-    (plot,) = [plot for plot in plots.all_plots(load(study)) if "XLRS" in plot.title]
+    (plot,) = [plot for plot in plots.all_plots(load_results(study)) if "XLRS" in plot.title]
     assert "XLRS" in plot.svg and "(%)" not in plot.svg
 
 
@@ -123,7 +123,7 @@ def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
             changes = {"backbone": f"google/mt5-{size}", "start": {"parameters": strength * 1_000_000}}
             prompt = {"method": "prompt", "adaptation": {"num_virtual_tokens": length}}
             write_run(tmp_path / f"{size}-{length}", strength + length / 50, steps=(600,), **prompt, **changes)
-    found = {plot.title: plot for plot in plots.all_plots(load(tmp_path))}
+    found = {plot.title: plot for plot in plots.all_plots(load_results(tmp_path))}
     assert {"By num virtual tokens", "By parameters", "Models compared, language by language"} <= found.keys()
     assert "mt5-small" in found["By parameters"].svg
     assert "prompt num_virtual_tokens=10, other languages" in found["By parameters"].svg
@@ -134,7 +134,7 @@ def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
 def test_many_runs_are_drawn_by_setting(study: Path) -> None:
     for seed in range(8):
         write_run(study / "runs" / f"more-{seed}", 20 + seed, seed=seed, learning_rate=1e-4, method="full")
-    results = load(study)
+    results = load_results(study)
     plot = next(plot for plot in plots.all_plots(results) if plot.title == "While training")
     assert "Too many runs" in plot.note
     assert "1e-4" not in plot.svg

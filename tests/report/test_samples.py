@@ -6,19 +6,19 @@ import pytest
 
 from synthetic import write_run
 from xlgen.metrics.lid import SMALL
-from xlgen.metrics.lid import load as load_identifier
+from xlgen.metrics.lid import load_identifier as load_identifier
 from xlgen.report import samples
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 
 
 def test_the_best_and_the_worst_run_are_shown(study: Path) -> None:
-    chosen = samples.choose_samples(load(study))
+    chosen = samples.choose_samples(load_results(study))
     assert [shown.run.name for shown in chosen] == ["adapters-1e-3", "full-1e-3"]
 
 
 def test_one_run_is_shown_once(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
-    assert len(samples.choose_samples(load(tmp_path))) == 1
+    assert len(samples.choose_samples(load_results(tmp_path))) == 1
 
 
 def test_twenty_are_picked_evenly(study: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_run_is_judged_by_the_identifier_of_its_evaluation(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    run = load(study).runs[0]
+    run = load_results(study).runs[0]
 
     def chosen(lid: str) -> str:
         stages = [{**run.stage, "evaluation": {"lid": lid}}]
@@ -71,11 +71,11 @@ def test_predictions_may_be_missing(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     for file in (tmp_path / "run" / "predictions" / "step-600").iterdir():
         file.unlink()
-    assert samples.choose_samples(load(tmp_path)) == []
+    assert samples.choose_samples(load_results(tmp_path)) == []
 
 
 def _language(study: Path, number: int, code: str) -> samples.LanguageSamples:
-    return next(found for found in samples.choose_samples(load(study))[number].languages if found.code == code)
+    return next(found for found in samples.choose_samples(load_results(study))[number].languages if found.code == code)
 
 
 def test_faults_are_those_of_the_metrics() -> None:
@@ -106,12 +106,12 @@ def test_a_switch_is_a_fault_where_it_is_marked() -> None:
 
 
 def test_many_runs_show_fewer_predictions_each(study: Path) -> None:
-    few = samples.choose_samples(load(study), budget=2 * 12 * 7)
+    few = samples.choose_samples(load_results(study), budget=2 * 12 * 7)
     assert {len(found.samples) for shown in few for found in shown.languages} == {7}
-    least = samples.choose_samples(load(study), budget=1)
+    least = samples.choose_samples(load_results(study), budget=1)
     assert {len(found.samples) for shown in least for found in shown.languages} == {5}
 
 
 def test_each_method_has_a_run_to_read(study: Path) -> None:
     write_run(study / "runs" / "prompts", 15, 30, method="prompt")
-    assert [shown.why for shown in samples.choose_samples(load(study))][2:] == ["the best run of prompt"]
+    assert [shown.why for shown in samples.choose_samples(load_results(study))][2:] == ["the best run of prompt"]

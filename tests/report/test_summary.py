@@ -7,11 +7,11 @@ from synthetic import LANGUAGES, write_run
 from xlgen.experiments.choices import rate_choices, searches
 from xlgen.report.faults import faults_table
 from xlgen.report.summary import methods_table, regret_table
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 
 
 def test_methods_stand_at_their_chosen_rates(study: Path) -> None:
-    rows = {row["run"].value: row for row in methods_table(load(study)).rows}
+    rows = {row["run"].value: row for row in methods_table(load_results(study)).rows}
     adapters = rows["adapters"]
     assert (adapters["runs"].value, adapters["seeds"].value, adapters["rates"].value) == (3, 2, "1e-4, 1e-3")
     others = 0.37 * 6
@@ -23,7 +23,7 @@ def test_methods_stand_at_their_chosen_rates(study: Path) -> None:
 
 
 def test_regret_is_summed_up_by_criterion(study: Path) -> None:
-    results = load(study)
+    results = load_results(study)
     regrets = [
         choice.regret
         for group in searches(results)
@@ -40,7 +40,7 @@ def test_regret_is_summed_up_by_criterion(study: Path) -> None:
 
 
 def test_target_labels_have_no_regret(study: Path) -> None:
-    row = regret_table(load(study)).rows[-1]
+    row = regret_table(load_results(study)).rows[-1]
     assert row["run"].value == "target labels"
     assert (row["rate_largest"].value, row["checkpoint_largest"].value) == (0, 0)
 
@@ -48,11 +48,14 @@ def test_target_labels_have_no_regret(study: Path) -> None:
 def test_tasks_are_apart(tmp_path: Path) -> None:
     for task in ("pocket-summaries", "pocket-titles"):
         write_run(tmp_path / task, task=task)
-    assert [row["task"].value for row in methods_table(load(tmp_path)).rows] == ["pocket-summaries", "pocket-titles"]
+    assert [row["task"].value for row in methods_table(load_results(tmp_path)).rows] == [
+        "pocket-summaries",
+        "pocket-titles",
+    ]
 
 
 def test_faults_by_language(study: Path) -> None:
-    table = faults_table(load(study))
+    table = faults_table(load_results(study))
     assert [column.key for column in table.columns] == [
         "run", "language", "name", "wrong_language_rate", "empty_rate", "leftover_rate",
     ]  # fmt: skip
@@ -73,7 +76,7 @@ def test_recorded_faults_are_shown_as_they_are(tmp_path: Path) -> None:
         for metric, value in (("wrong_language_rate", 3.0), ("loop_rate", 4.0))
     ]
     log.write_text(log.read_text() + "\n" + "".join(json.dumps(event) + "\n" for event in found))
-    table = faults_table(load(tmp_path))
+    table = faults_table(load_results(tmp_path))
     assert table.columns[3].title == "Wrong language (%)"
     row = table.rows[0]
     assert (row["wrong_language_rate"].value, row["loop_rate"].value) == (3, 4)

@@ -12,11 +12,11 @@ from xlgen.report.tables import (
     verdict_table,
     without_repetition,
 )
-from xlgen.runs.rows import load
+from xlgen.runs.rows import load_results
 
 
 def test_the_verdict_sets_source_beside_the_others(study: Path) -> None:
-    rows = {row["run"].value: row for row in verdict_table(load(study)).rows}
+    rows = {row["run"].value: row for row in verdict_table(load_results(study)).rows}
     wrong = rows["full lr 1e-3"]
     assert wrong["source"].value == pytest.approx(36)
     assert wrong["others"].value == pytest.approx(24 + 0.37 * 6)
@@ -27,7 +27,7 @@ def test_the_verdict_sets_source_beside_the_others(study: Path) -> None:
 
 
 def test_languages_have_intervals_and_lengths(study: Path) -> None:
-    table = languages_table(load(study))
+    table = languages_table(load_results(study))
     assert len(table.rows) == 6 * len(LANGUAGES)
     thai = next(row for row in table.rows if row["language"].value == "th" and row["run"].value == "full lr 1e-3")
     score = next(column for column in table.columns if column.key == "score")
@@ -38,7 +38,7 @@ def test_languages_have_intervals_and_lengths(study: Path) -> None:
 
 
 def test_runs_tell_of_their_data(study: Path) -> None:
-    table = runs_table(load(study))
+    table = runs_table(load_results(study))
     row = table.rows[0]
     shown = {column.key: column.text(row[column.key]) for column in table.columns}
     assert shown["learning_rate"] == "1e-3"
@@ -51,11 +51,11 @@ def test_a_log_without_its_start_is_no_obstacle(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     log = tmp_path / "run" / "metrics.jsonl"
     log.write_text("\n".join(line for line in log.read_text().splitlines() if '"start"' not in line))
-    assert runs_table(load(tmp_path)).rows[0]["trainable"].value is None
+    assert runs_table(load_results(tmp_path)).rows[0]["trainable"].value is None
 
 
 def test_what_all_rows_share_goes_into_the_title(study: Path) -> None:
-    table = without_repetition(verdict_table(load(study)))
+    table = without_repetition(verdict_table(load_results(study)))
     assert table.title == "Verdict: pocket-summaries, ROUGE-L"
     assert not {"task", "metric"} & {column.key for column in table.columns}
 

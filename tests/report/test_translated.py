@@ -7,7 +7,7 @@ import yaml
 from synthetic import write_run
 from xlgen.report.choices import choice_tables
 from xlgen.report.translated import translated_table
-from xlgen.runs.rows import MEAN, load
+from xlgen.runs.rows import MEAN, load_results
 
 
 def translated(study: Path, of: str, strength: float) -> None:
@@ -21,7 +21,7 @@ def translated(study: Path, of: str, strength: float) -> None:
 
 def test_a_row_a_run_beside_the_best_rate(study: Path) -> None:
     translated(study, "full-1e-3", 15)
-    results = load(study)
+    results = load_results(study)
     (row,) = translated_table(results).rows
     runs = {run.name: run for run in results.runs}
     high, low = runs["full-1e-3"], runs["full-1e-4"]
@@ -38,4 +38,4 @@ def test_a_row_a_run_beside_the_best_rate(study: Path) -> None:
 
 
 def test_nothing_was_translated(study: Path) -> None:
-    assert "translated" not in [table.name for table in choice_tables(load(study))]
+    assert "translated" not in [table.name for table in choice_tables(load_results(study))]

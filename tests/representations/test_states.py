@@ -10,7 +10,7 @@ import torch
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.heads import Head
+from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.representations.states import layer_means, means
@@ -23,7 +23,8 @@ def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone,
     method = build_method({"method": "prompt", "num_virtual_tokens": virtual} if virtual else {"method": "full"})
     method.prepare(any_backbone)
     inputs = [
-        EncodedExample(any_backbone.source(any_backbone.pieces(text), code), (0,), code) for code, text in TEXTS.items()
+        EncodedExample(any_backbone.source(any_backbone.tokenize(text), code), (0,), code)
+        for code, text in TEXTS.items()
     ]
     found = layer_means(any_backbone, inputs)
     assert found.shape == (3, len(inputs), 32)  # embeddings and two layers
@@ -40,7 +41,7 @@ def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone,
 
 def test_pairs_have_their_segments(checkpoint: Callable[[str], Path]) -> None:
     """BERT tells the second text from the first by them, in training as here."""
-    backbone = load(str(checkpoint("bert")), head=Head("classification", ("no", "yes")))
+    backbone = load(str(checkpoint("bert")), head=HeadSpec("classification", ("no", "yes")))
     example = LabelledExample("1", "en", "The children went", ("no",), "here", pair="to school .")
     encoded, _ = backbone.encode(example, 64)
     model, ids = backbone.encoder.eval(), torch.tensor([encoded.source])
@@ -53,5 +54,5 @@ def test_pairs_have_their_segments(checkpoint: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize("name", ["mt5", "mbart", "nllb"])
 def test_half_a_model_under_a_head_has_no_decoder(checkpoint: Callable[[str], Path], name: str) -> None:
-    backbone = load(str(checkpoint(name)), head=Head("classification", ("no", "yes")))
+    backbone = load(str(checkpoint(name)), head=HeadSpec("classification", ("no", "yes")))
     assert not backbone.decodes

@@ -33,7 +33,7 @@ def test_padding_does_not_count() -> None:
 
 def alone(backbone: Backbone, text: str, language: str, limit: int) -> Any:
     """What one input is to the encoder."""
-    ids = backbone.source(backbone.pieces(text), language)
+    ids = backbone.source(backbone.tokenize(text), language)
     with torch.inference_mode():
         states = backbone.model.get_encoder()(
             input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids))

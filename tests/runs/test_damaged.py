@@ -17,8 +17,8 @@ from xlgen.report.build import build_report
 from xlgen.report.samples import choose_samples
 from xlgen.runs.recipes import read_resolved
 from xlgen.runs.records import State, is_event, last_event, read_log, read_predictions, read_state
-from xlgen.runs.rows import load
-from xlgen.runs.run_discovery import find
+from xlgen.runs.rows import load_results
+from xlgen.runs.run_discovery import discover_runs
 from xlgen.runs.runs import find_runs
 
 WRONG = [None, True, "x", -1, 3.5, 10**400, float("nan"), [], ["x"], {}, {"x": 1}, "\ud800", "x" * 100_000]
@@ -50,7 +50,7 @@ def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path,
     for line in kinds.values():
         for bad in changed(line, wrong):
             file.write_text("".join(json.dumps(each) + "\n" for each in [bad, *lines]))
-            results = load(tmp_path / "run", lambda text: None)
+            results = load_results(tmp_path / "run", lambda text: None)
             assert results.rows
             json.dumps([run.cropped_evaluation for run in results.runs], allow_nan=False)
 
@@ -67,7 +67,7 @@ def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_pat
         runs = find_runs(tmp_path, faults.append)
         assert len(runs) + len(faults) == 2
         assert all(str(file) in fault for fault in faults)
-        assert {run.run for run in find(tmp_path)} >= {"good"}
+        assert {run.run for run in discover_runs(tmp_path)} >= {"good"}
 
 
 def test_a_damaged_run_is_left_out_of_the_report_and_named(study: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_study_of_damaged_runs_only_is_an_error(study: Path) -> None:
     for run in (study / "runs").iterdir():
         (run / "recipe.yaml").write_text("recipe: {stages: 3}")
     with pytest.raises(InputError, match="all of its 6 runs are damaged"):
-        load(study, lambda text: None)
+        load_results(study, lambda text: None)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_any_wrong_type_in_predictions_leaves_out_its_row_or_is_shown(tmp_path: 
     file.write_text("".join(json.dumps(each) + "\n" for each in [*bad, *lines]), encoding="utf-8")
     found = read_predictions(file)
     assert len(lines) <= len(found) < len(lines) + len(bad)
-    assert choose_samples(load(tmp_path / "run"), 10**6)
+    assert choose_samples(load_results(tmp_path / "run"), 10**6)
 
 
 def test_a_later_format_is_refused_by_name(tmp_path: Path) -> None:

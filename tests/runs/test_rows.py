@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from synthetic import LANGUAGES, STEPS, write_run
-from xlgen.runs.rows import MEAN, collect, load, write_summary
+from xlgen.runs.rows import MEAN, collect, load_results, write_summary
 
 ABOUT = {"backbone", "method", "learning_rate", "seed", "step", "task", "language", "metric", "signature", "run"}
 
@@ -28,7 +28,7 @@ def test_every_figure_has_its_row(study: Path) -> None:
 
 def test_the_mean_leaves_out_the_source_languages(tmp_path: Path) -> None:
     write_run(tmp_path / "run", strength=20, source_languages=["en", "fr"])
-    results = load(tmp_path / "run")
+    results = load_results(tmp_path / "run")
     row = results.at(results.runs[0], MEAN, "rougeL")
     others = [results.value(results.runs[0], code, "rougeL") for code in LANGUAGES if code not in ("en", "fr")]
     assert row is not None
@@ -44,7 +44,7 @@ def test_a_figure_that_is_not_defined_stays_out_of_the_mean(tmp_path: Path) -> N
     event = {"event": "figure", "step": 200, "metric": "mlqa_f1", "low": None, "high": float("inf"), "n": 3}
     lines = [json.dumps({**event, "language": code, "value": v}) for code, v in [("fr", float("nan")), ("es", 40.0)]]
     log.write_text(log.read_text() + "\n" + "\n".join(lines))
-    results = load(tmp_path / "run")
+    results = load_results(tmp_path / "run")
     run = results.runs[0]
     assert results.value(run, MEAN, "mlqa_f1") == 40
     assert results.at(run, "fr", "mlqa_f1") is not None
@@ -64,4 +64,4 @@ def test_a_run_in_its_source_language_alone_has_no_mean(tmp_path: Path) -> None:
 
 def test_source_languages_come_first(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=["fra_Latn"])
-    assert load(tmp_path).languages()[:3] == ["fr", "en", "es"]
+    assert load_results(tmp_path).languages()[:3] == ["fr", "en", "es"]

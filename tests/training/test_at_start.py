@@ -12,7 +12,7 @@ import pytest
 from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
 from xlgen.experiments.criteria import best_step, build_criterion
-from xlgen.runs.rows import load as load_results
+from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
 
 

@@ -204,7 +204,7 @@ def test_states_that_no_token_is_chosen_by(
 ) -> None:
     """Of weights that look like a model's one by one."""
     backbone = backbone_of("mt5")
-    sources = [backbone.source(backbone.pieces("The mayor."), "en")]
+    sources = [backbone.source(backbone.tokenize("The mayor."), "en")]
     generate(backbone, sources, ["en"], Decoding(max_new_tokens=2, **decoding))
     norms = [p for name, p in backbone.model.named_parameters() if name.endswith("layer_norm.weight")]
     for norm in norms:

@@ -92,7 +92,7 @@ def spelled(name: str, folder: Path, tmp_path: Path) -> tuple[dict[str, Any], di
     sentences, reader = hub_layout.texts(slice(150)), load(str(folder)).text
     found = {}
     for code, file in zip(LANGUAGES, NTREX, strict=True):
-        known = next(text for text in sentences[file] if not reader.pieces(text).unknown)
+        known = next(text for text in sentences[file] if not reader.tokenize(text).unknown)
         found[code] = [f"{text} {known}" for text in SPELLED]
         found[code].append(f"{known}\nis <s>two</s> lines")
         rows = [{"input": label, "label": label} for label in found[code]]
@@ -183,7 +183,7 @@ def test_gold_answers_as_the_tokenizer_writes_them_score_100(name: str, folder: 
     examples = []
     for question in questions:
         gold = tuple(answer["text"] for answer in question["answers"])
-        pieces = reader.pieces(gold[0])
+        pieces = reader.tokenize(gold[0])
         assert name != "mt5" or not pieces.unknown
         normal = processor.normalize(gold[0]).replace("▁", " ").strip()
         examples.append(Example(code, normal if pieces.unknown else reader.text(pieces.ids).strip(), gold))

@@ -14,12 +14,12 @@ from encoders import SENTENCES, tags_of
 from xlgen.adaptation.checkpoints import load_checkpoint
 from xlgen.analysis.open_model import read_weights, represent
 from xlgen.backbones import loading
-from xlgen.backbones.heads import Head
+from xlgen.backbones.heads import HeadSpec
 from xlgen.core.config import ParallelText, Recipe, validate
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
 from xlgen.evaluation.evaluate import evaluate
-from xlgen.evaluation.head_inference import tell
+from xlgen.evaluation.head_inference import predict_labels
 from xlgen.training.run import check, train
 
 LABELS = ["NOUN", "VERB", "PUNCT"]
@@ -184,7 +184,7 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
     short = type(task)(task.config.model_copy(update={"max_source_tokens": 6}), task.reader)
     (example,) = task.examples("ja", "test")[-1:]
     stage = recipe(TAGGING).stages[0]
-    ((text, cropped),) = tell(backbone, method, [example], short, stage.evaluation)  # type: ignore[arg-type]
+    ((text, cropped),) = predict_labels(backbone, method, [example], short, stage.evaluation)  # type: ignore[arg-type]
     assert cropped > 0
     assert len(text.split()) == len(example.words)
     assert text.endswith(" O O")
@@ -246,7 +246,7 @@ def test_a_stage_of_labels_behind_another(
     assert about.head == {"kind": second["kind"], "labels": second["labels"]}
     assert about.backbone == str(tmp_path / "run/stages/0/model")
     before = loading.load(about.backbone)
-    start = loading.load(about.backbone, head=Head(second["kind"], tuple(second["labels"])))
+    start = loading.load(about.backbone, head=HeadSpec(second["kind"], tuple(second["labels"])))
     ours, theirs = (dict(found.model.named_parameters()) for found in (start, before))
     same = {name for name in ours if name in theirs and ours[name].equal(theirs[name])}
     assert {name for name in ours if name.startswith("encoder.")} <= same
@@ -274,7 +274,7 @@ def test_text_is_not_written_under_a_head(recipe: Make, changes: dict[str, Any],
 
 def test_random_weights_are_not_those_of_a_saved_head(recipe: Make, tmp_path: Path) -> None:
     train(recipe(TAGGING, "mt5"), tmp_path / "run")
-    folder, head = str(tmp_path / "run/checkpoints/step-6"), Head(TAGGING["kind"], tuple(TAGGING["labels"]))
+    folder, head = str(tmp_path / "run/checkpoints/step-6"), HeadSpec(TAGGING["kind"], tuple(TAGGING["labels"]))
     saved, drawn = (loading.load(folder, head=head, init=init) for init in ("pretrained", "random"))
     ours, theirs = (dict(found.model.named_parameters()) for found in (saved, drawn))
     assert ours.keys() == theirs.keys()

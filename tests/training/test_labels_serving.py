@@ -15,7 +15,7 @@ from encoders import SENTENCES, tags_of
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
-from xlgen.backbones.heads import Head
+from xlgen.backbones.heads import HeadSpec
 from xlgen.cli import app
 from xlgen.core.config import Evaluation
 from xlgen.core.registry import InputError
@@ -57,7 +57,7 @@ def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
     """A checkpoint of a run of labels, whose weights have moved."""
 
     def make(family: str, kind: str = "tagging", method: str = "full") -> Path:
-        name, config, head = str(checkpoint(family)), {"method": method}, Head(kind, tuple(KINDS[kind]))  # type: ignore[arg-type]
+        name, config, head = str(checkpoint(family)), {"method": method}, HeadSpec(kind, tuple(KINDS[kind]))  # type: ignore[arg-type]
         backbone, how = loading.load(name, head=head, allow_unknown=True), build_method(config)
         how.prepare(backbone)
         torch.manual_seed(0)
@@ -109,7 +109,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
     assert not parity.searched
     theirs, _ = librarys(tmp_path / "out", kind)
     backbone, _, _ = store.load_checkpoint(folder)
-    sources = [backbone.source(backbone.pieces(" ".join(SENTENCES[code])), code) for code in CODES]
+    sources = [backbone.source(backbone.tokenize(" ".join(SENTENCES[code])), code) for code in CODES]
     ours = backbone.logits(sources, 10_000)  # type: ignore[attr-defined]
     rows = backbone.collate_sources([EncodedExample(source, (), "") for source in sources])
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
             words = SENTENCES["ja"][: 1 + number % 5]
             yield LabelledExample(str(number), "ja", " ".join(words), (), "here", words=words)
 
-    told = head_inference.tell_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
+    told = head_inference.predict_labels_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
     found = list(islice(told, 7))
     assert [example.id for example, _, _ in found] == [str(number) for number in range(7)]
     assert [len(text.split()) for _, text, _ in found] == [1, 2, 3, 4, 5, 1, 2]
@@ -175,8 +175,10 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
 
     before = []
     with pytest.raises(InputError, match="line 5 is bad"):
-        before += [text for _, text, _ in head_inference.tell_stream(backbone, method, failing(), task, Evaluation())]  # type: ignore[arg-type]
-    told = head_inference.tell_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
+        before += [
+            text for _, text, _ in head_inference.predict_labels_stream(backbone, method, failing(), task, Evaluation())
+        ]  # type: ignore[arg-type]
+    told = head_inference.predict_labels_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
     assert len(list(told)) == 4
 
 
@@ -244,11 +246,11 @@ def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
     backbone, method, about = store.load_checkpoint(trained("mt5", kind))
     task = load_task(str(about.task), Path(about.data_dir))
     example = task.example(Record({"tokens": ["a", "b"], "text": "a b"}, "here"), "th", 0, labelled=False)
-    assert head_inference.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    assert head_inference.predict_labels(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
     with torch.no_grad():
         next(backbone.model.parameters()).fill_(torch.nan)
     with pytest.raises(InputError, match="the head says of inputs in th is not finite"):
-        head_inference.tell(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+        head_inference.predict_labels(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_tokens_are_64_unless_asked_otherwise() -> None:
     for options, count in (({}, 64), ({"tokens": 8}, 8)):
         baseline = build_baseline({"name": "lead", **options})
         assert (baseline.options.tokens or 64) == count
-        assert len(backbone.pieces(lead(text, backbone, count))) == count
+        assert len(backbone.tokenize(lead(text, backbone, count))) == count
 
 
 def test_tokens_and_words_exclude_one_another() -> None:

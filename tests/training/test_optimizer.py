@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xlgen.backbones import loading
 from xlgen.core.config import Plateau, Training
-from xlgen.training.optimizer import Reduction, build_optimizer, learning_rate_factor, set_learning_rate
+from xlgen.training.optimizer import PlateauScheduler, build_optimizer, learning_rate_factor, set_learning_rate
 
 SCHEDULES = ("inverse_sqrt", "linear", "cosine", "constant")
 
@@ -140,12 +140,12 @@ def test_a_plateau_lowers_the_rate_as_torchs_own_does() -> None:
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, mode="max", factor=0.5, patience=1, threshold=1.0, threshold_mode="abs"
     )
-    ours, resumed = Reduction(config), Reduction(config)
+    ours, resumed = PlateauScheduler(config), PlateauScheduler(config)
     for value in values:
         theirs.step(value)
         ours.observe(value)
         # A run that is killed and resumed between any two evaluations goes on alike.
-        fresh = Reduction(config)
+        fresh = PlateauScheduler(config)
         fresh.restore(resumed.state())
         fresh.observe(value)
         resumed = fresh
@@ -154,7 +154,7 @@ def test_a_plateau_lowers_the_rate_as_torchs_own_does() -> None:
 
 
 def test_without_a_plateau_nothing_is_lowered() -> None:
-    reduction = Reduction(None)
+    reduction = PlateauScheduler(None)
     reduction.observe(0.0)
     reduction.observe(0.0)
     assert reduction.factor == 1.0

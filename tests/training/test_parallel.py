@@ -39,7 +39,7 @@ def test_it_is_the_cosine_of_the_library_s_own_encoder() -> None:
     encoder = encoder.get_encoder().eval()
 
     def alone(code: str, line: str) -> Any:
-        ids = backbone.source(backbone.pieces(line), code)
+        ids = backbone.source(backbone.tokenize(line), code)
         with torch.inference_mode():
             return encoder(input_ids=torch.tensor([ids])).last_hidden_state[0].mean(0)
 

@@ -13,7 +13,7 @@ from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
 from xlgen.experiments.as_published import reported
 from xlgen.experiments.plan import load_study
-from xlgen.runs.rows import load as load_results
+from xlgen.runs.rows import load_results as load_results
 from xlgen.training.retention import best_on_source, steps_to_keep
 from xlgen.training.run import train
 

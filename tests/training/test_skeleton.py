@@ -42,7 +42,7 @@ def test_it_is_a_backbone_that_trains(family: str, corpus: dict[str, Any], tmp_p
     assert made.parameters == sum(parameter.numel() for parameter in backbone.model.parameters())
     for texts in TEXTS.values():
         for text in texts:
-            assert backbone.decode(backbone.pieces(text)) == text
+            assert backbone.decode(backbone.tokenize(text)) == text
     unlabelled = {"objective": {"name": "prefix_lm", "max_tokens": 32}, "corpus": corpus, "languages": list(TEXTS)}
     stage = {"unlabelled": [unlabelled], "training": {"steps": 2, "log_every": 1, "precision": "fp32"}}
     recipe = {"name": "r", "backbone": str(made.folder), "data_dir": str(tmp_path), "stages": [stage]}

@@ -11,7 +11,7 @@ from xlgen.core.config import Evaluation, Recipe
 from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
 from xlgen.report.published_comparison import beside_table
 from xlgen.report.tables import metric_name
-from xlgen.runs.rows import load as load_results
+from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
 
 

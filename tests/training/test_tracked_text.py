@@ -19,7 +19,7 @@ from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
 from xlgen.experiments.correlation import xlrs_correlations
 from xlgen.experiments.plan import load_study
 from xlgen.metrics.xlrs import definition
-from xlgen.runs.rows import load as load_results
+from xlgen.runs.rows import load_results as load_results
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_random_test_texts_the_same_in_every_language(corpus: Path, tiny: Backbo
     places = sorted(random.Random(0).sample(range(40), 10))
     assert found.ids == [f"test-{place}" for place in places] != [f"test-{n}" for n in range(10)]
     for code, word in (("en", "story"), ("fr", "histoire")):
-        plain = [tiny.source(tiny.pieces(f"{word} {place} of test"), code) for place in places]
+        plain = [tiny.source(tiny.tokenize(f"{word} {place} of test"), code) for place in places]
         assert [list(each.source) for each in found.inputs[code]] == [list(ids) for ids in plain]
 
 

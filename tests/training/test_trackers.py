@@ -19,7 +19,7 @@ from xlgen.core.config import Recipe
 from xlgen.experiments.smoke import smoke_recipe
 from xlgen.training.run import train
 from xlgen.training.stage import StageRun
-from xlgen.training.trackers import TrackerError, Watch, check_trackers, flat
+from xlgen.training.trackers import TrackerError, TrackerLogger, check_trackers, flat
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -200,7 +200,7 @@ def test_other_processes_tell_nothing(recipe: Callable[..., Recipe], tmp_path: P
     class Other(Accelerator):
         is_main_process = False  # type: ignore[assignment]
 
-    watch = Watch(Other(cpu=True), recipe("tensorboard"), tmp_path)
+    watch = TrackerLogger(Other(cpu=True), recipe("tensorboard"), tmp_path)
     watch.stage(0, 0)("step", 1, {"loss": 1.0})
     watch.close()
     assert not list(tmp_path.iterdir())

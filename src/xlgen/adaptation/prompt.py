@@ -74,7 +74,7 @@ def initial_vectors(backbone: Backbone, count: int, init: str, text: str | None 
             )
         ids = torch.randperm(min(_FREQUENT, size))[:count]
     else:
-        pieces = backbone.pieces(text or "")
+        pieces = backbone.tokenize(text or "")
         if not pieces:
             raise BackboneError(f"prompt: init_text {text!r} has no tokens in {backbone.name}")
         ids = torch.tensor(list(islice(cycle(pieces), count)))

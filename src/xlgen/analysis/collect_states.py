@@ -13,7 +13,7 @@ from torch import Tensor
 from xlgen.analysis.forced import forced_states, lens
 from xlgen.analysis.lens import GENERATED, REFERENCE, Lens, classes_by_script, classes_by_use
 from xlgen.analysis.open_model import open_model
-from xlgen.analysis.similarity import Representations
+from xlgen.analysis.similarity import LayerStates
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -27,7 +27,7 @@ from xlgen.representations.states import layer_means
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenTexts:
     """Which examples of a task a model is run on."""
 
     task: Task
@@ -46,7 +46,7 @@ class Chosen:
         return {code: self.task.examples(code, self.split, self.examples) for code in codes}
 
 
-def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
+def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
     """What the model ``name`` makes of parallel inputs and their references, by part: means over tokens.
 
     ``encoder``; and, where it has one, ``decoder``, forced to the reference, and ``decoder start``, where it is about
@@ -80,11 +80,11 @@ def states_of(name: str, chosen: Chosen) -> dict[str, Representations]:
         for part, states in parts.items():
             sets.setdefault(part, {})[code] = states.numpy()
             lengths.setdefault(part, {})[code] = sizes[part]
-    return {part: Representations(name, next(iter(ids.values())), of, lengths[part], part) for part, of in sets.items()}
+    return {part: LayerStates(name, next(iter(ids.values())), of, lengths[part], part) for part, of in sets.items()}
 
 
 def lenses(
-    name: str, chosen: Chosen, source: str, steps: int, corpus: Mapping[str, Any] | None = None
+    name: str, chosen: ChosenTexts, source: str, steps: int, corpus: Mapping[str, Any] | None = None
 ) -> Iterator[Lens]:
     """The lens on the decoder of the model ``name``, for each language but ``source``: generated, then the reference.
 
@@ -112,7 +112,7 @@ def lenses(
 
 
 def _encoded(backbone: Backbone, examples: Sequence[LabelledExample], task: Task) -> list[EncodedExample]:
-    backbone.learn(example.source for example in examples)
+    backbone.cache_tokens(example.source for example in examples)
     config = task.config
     found = []
     for example in examples:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Example, Figure, Metric, Scores
+from xlgen.metrics.base import Example, Metric, MetricSpec, Scores
 from xlgen.metrics.rouge_counts import Counting
 from xlgen.metrics.score import choose
 
@@ -100,7 +100,9 @@ def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> l
     return rows
 
 
-def _scores(metric: Metric, figures: Sequence[Figure], judged: Sequence[Judged], language: str) -> dict[str, Scores]:
+def _scores(
+    metric: Metric, figures: Sequence[MetricSpec], judged: Sequence[Judged], language: str
+) -> dict[str, Scores]:
     """One score an example for each figure, and for its precision and recall where the metric tells them."""
     predictions, references = [each.prediction for each in judged], [each.reference for each in judged]
     examples = [

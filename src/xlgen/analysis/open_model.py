@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method, build_method
-from xlgen.analysis.similarity import Representations
+from xlgen.analysis.similarity import LayerStates
 from xlgen.analysis.spectra import Weight, weights_of
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
@@ -54,7 +54,7 @@ def represent(
     languages: Sequence[str] = (),
     data_dir: Path | None = None,
     allow_unknown: bool = False,
-) -> Representations:
+) -> LayerStates:
     """What the encoder of the model ``name`` makes of parallel sentences, at every layer.
 
     Raises:
@@ -72,7 +72,7 @@ def represent(
         method.set_language(backbone, code)
         states[code] = layer_means(backbone, inputs).numpy()
     lengths = {code: [len(each.source) for each in inputs] for code, inputs in found.inputs.items()}
-    return Representations(name, found.ids, states, lengths)
+    return LayerStates(name, found.ids, states, lengths)
 
 
 def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:

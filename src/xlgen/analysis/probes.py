@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from xlgen.analysis.similarity import Representations
+from xlgen.analysis.similarity import LayerStates
 from xlgen.core.registry import InputError
 
 Array = NDArray[np.float64]
@@ -34,7 +34,7 @@ _MOST_STEPS = 2_000
 
 
 @dataclass(frozen=True)
-class Settings:
+class ProbeSettings:
     """How a probe is trained."""
 
     l2: float = 1.0
@@ -82,12 +82,12 @@ class Probed:
         return found
 
 
-def probe(states: Representations, part: str, settings: Settings | None = None) -> Probed:
+def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None) -> Probed:
     """Probe every layer of ``states``.
 
     Raises InputError for fewer than two languages, too few texts to split, or states without lengths.
     """
-    settings = settings or Settings()
+    settings = settings or ProbeSettings()
     codes = states.languages
     if len(codes) < 2:
         raise InputError(f"{states.model}: a probe tells languages apart and needs at least two, not {len(codes)}")

@@ -15,7 +15,7 @@ from xlgen.core.registry import InputError
 
 
 @dataclass(frozen=True)
-class Representations:
+class LayerStates:
     """What one encoder, or another part of a model, makes of parallel sentences. Layer 0 are the embeddings."""
 
     model: str
@@ -54,7 +54,7 @@ class Representations:
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimilaritySettings:
     """How CKA is estimated; see :func:`xlgen.analysis.cka.minibatch_cka`."""
 
     batch_size: int = 256
@@ -195,9 +195,9 @@ class WithLength:
         return cls(rows[0]["model"], codes, values, rows[0]["n"], rows[0]["signature"])
 
 
-def compare_with_length(states: Representations, settings: Settings | None = None) -> WithLength:
+def compare_with_length(states: LayerStates, settings: SimilaritySettings | None = None) -> WithLength:
     """CKA of every layer and language with the sentences' lengths. Raises InputError where nobody counted these."""
-    settings = settings or Settings()
+    settings = settings or SimilaritySettings()
     if set(states.lengths) != set(states.of):
         raise InputError(f"{states.model}: the lengths of the sentences are not known")
     found = []
@@ -209,7 +209,7 @@ def compare_with_length(states: Representations, settings: Settings | None = Non
 
 
 def compare_models(
-    first: Representations, second: Representations, settings: Settings | None = None, relative_depth: bool = False
+    first: LayerStates, second: LayerStates, settings: SimilaritySettings | None = None, relative_depth: bool = False
 ) -> BetweenModels:
     """CKA of two models' representations of the same sentences.
 
@@ -223,7 +223,7 @@ def compare_models(
     Raises:
         InputError: where sentences or languages differ, or the depths do and ``relative_depth`` is not set.
     """
-    settings = settings or Settings()
+    settings = settings or SimilaritySettings()
     if list(first.ids) != list(second.ids):
         raise InputError(f"{first.model} and {second.model} were given different sentences; CKA needs the same ones")
     if set(first.languages) != set(second.languages):
@@ -243,9 +243,9 @@ def compare_models(
     return BetweenModels(first.model, second.model, first.languages, layers, every, n, settings.signature(n))
 
 
-def compare_languages(states: Representations, settings: Settings | None = None) -> BetweenLanguages:
+def compare_languages(states: LayerStates, settings: SimilaritySettings | None = None) -> BetweenLanguages:
     """CKA of every two languages at every layer. Raises InputError for fewer than two languages."""
-    settings = settings or Settings()
+    settings = settings or SimilaritySettings()
     if len(states.languages) < 2:
         raise InputError(f"{states.model}: CKA of languages needs at least two, not {len(states.languages)}")
     values = [
@@ -255,7 +255,7 @@ def compare_languages(states: Representations, settings: Settings | None = None)
     return BetweenLanguages(states.model, states.languages, np.stack(values), n, settings.signature(n))
 
 
-def _cka(sets: Sequence[NDArray[np.float32]], settings: Settings) -> Array:
+def _cka(sets: Sequence[NDArray[np.float32]], settings: SimilaritySettings) -> Array:
     if settings.estimator == "biased":
         return cka(sets, "biased")
     return minibatch_cka(sets, settings.batch_size, settings.epochs, settings.seed)

@@ -8,18 +8,18 @@ from typing import Any
 from torch import Tensor
 
 from xlgen.kernels.decoder_steps import (
+    AttentionMask,
     DecoderStep,
-    Memory,
+    KVCache,
     Pair,
-    Visible,
     by_distance,
     cross_attention,
     enter,
-    head_of,
+    joined_linear,
+    plain_head_of,
     self_attention,
     split_heads,
     through_hooks,
-    together,
 )
 
 
@@ -31,7 +31,7 @@ class BartStep(DecoderStep):
         self._embed, self._head, self._positions = decoder.embed_tokens, model.get_output_embeddings(), positions
         self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
         self._bias = getattr(model, "final_logits_bias", None)
-        self.plain_head = head_of(self._head, self._bias)
+        self.plain_head = plain_head_of(self._head, self._bias)
         self._layers = [_Layer(layer) for layer in decoder.layers]
         attention = self._layers[0].attention
         self._longest = longest
@@ -43,13 +43,13 @@ class BartStep(DecoderStep):
         found = [layer.source(states) for layer in self._layers]
         return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
-    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+    def hidden(self, tokens: Tensor, memory: KVCache, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         # (rows, 1, width), as hooks expect it
         positions = self._positions(column - memory.first).repeat_interleave(len(tokens) // len(memory.first), 0)
         hidden = self._embed(tokens[:, None]) + positions[:, None]
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
-        visible = Visible(self._mask, memory, column, self._longest)
+        visible = AttentionMask(self._mask, memory, column, self._longest)
         for index, layer in enumerate(self._layers):
             normed = enter(layer.attention, layer.self_norm(hidden))
             query, key, value = layer.query_key_value(normed)
@@ -84,5 +84,5 @@ class _Layer:
         self.first, self.second, self.feed_norm = layer.fc1, layer.fc2, layer.final_layer_norm
         self.activation = layer.activation_fn
         own, cross = self.attention, self.cross
-        self.query_key_value = together([own.q_proj, own.k_proj, own.v_proj])
-        self.source = together([cross.k_proj, cross.v_proj])
+        self.query_key_value = joined_linear([own.q_proj, own.k_proj, own.v_proj])
+        self.source = joined_linear([cross.k_proj, cross.v_proj])

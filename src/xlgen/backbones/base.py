@@ -42,7 +42,7 @@ class Backbone(ABC):
     """``tokenizer_class`` of tokenizer_config.json, where one model type serves several families."""
     decodes: ClassVar[bool] = True
     """Whether there is a decoder; an encoder alone is for tasks with a head."""
-    has_codes: ClassVar[bool] = True
+    has_language_codes: ClassVar[bool] = True
     """Whether targets begin with a language code, without which a language cannot be generated at all."""
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
     unsafe_precisions: ClassVar[Mapping[str, str]] = {}
@@ -97,12 +97,12 @@ class Backbone(ABC):
     def check_languages(self, languages: Iterable[str], allow_unknown: bool = False) -> None:
         """Raise BackboneError for a language that it does not know, with the list of those it knows; in families
         without language codes ``allow_unknown`` lets others through."""
-        if allow_unknown and not self.has_codes:
+        if allow_unknown and not self.has_language_codes:
             return
         for code in languages:
             if code not in self.languages:
                 language = Language.parse(code)
-                known, hint = ", ".join(self.languages), "" if self.has_codes else _ALLOW
+                known, hint = ", ".join(self.languages), "" if self.has_language_codes else _ALLOW
                 raise BackboneError(f"{self.name} does not know {language.name} ({code}); it knows {known}{hint}")
 
     def check_precision(self, precision: str) -> None:
@@ -133,13 +133,13 @@ class Backbone(ABC):
         """Text to ids and back. Only what a template marks is a special token (:mod:`xlgen.data.markup`)."""
         return text_tokenizer(self.tokenizer)
 
-    def pieces(self, text: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         """Token ids of ``text``, nothing added."""
         known = self._learned.get(text)
         return known.tolist() if known is not None else self.text.tokenize([text])[0]
 
-    def learn(self, texts: Iterable[str]) -> None:
-        """Tokenize ``texts`` together, so that :meth:`pieces` knows them from now on."""
+    def cache_tokens(self, texts: Iterable[str]) -> None:
+        """Tokenize ``texts`` together, so that :meth:`tokenize` knows them from now on."""
         new = list(dict.fromkeys(text for text in texts if text not in self._learned))
         self._learned.update(zip(new, pieces_of(new, self.text), strict=True))
 
@@ -156,17 +156,19 @@ class Backbone(ABC):
     def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
         """The example's input and first label as ids, and how many source tokens were cropped away."""
         source, cropped = self.encode_source(example, max_source_tokens)
-        target = self.target(self.pieces(example.targets[0]), example.language)
+        target = self.target(self.tokenize(example.targets[0]), example.language)
         return EncodedExample(source, target, example.language), cropped
 
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
         """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
         limit = self.source_limit(max_tokens) - len(self.source([], example.language))
-        text, pieces = example.source, self.pieces(example.source)
+        text, pieces = example.source, self.tokenize(example.source)
         beyond = example.cut * len(pieces) // max(1, len(text))  # about: nobody has tokenized it
         if len(pieces) <= limit:
             return self.source(pieces, example.language), beyond
-        shorter = crop(text, example.croppable or (0, len(text)), self.text.pieces(text), limit, self.pieces)
+        shorter = crop(
+            text, example.croppable or (0, len(text)), self.text.tokenize_with_spans(text), limit, self.tokenize
+        )
         if shorter:
             return self.source(shorter, example.language), len(pieces) - len(shorter) + beyond
         cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from xlgen.backbones.text import Pieces
+from xlgen.backbones.text import Tokenized
 
 
 def crop(
-    text: str, croppable: tuple[int, int], whole: Pieces, limit: int, pieces: Callable[[str], list[int]]
+    text: str, croppable: tuple[int, int], whole: Tokenized, limit: int, pieces: Callable[[str], list[int]]
 ) -> list[int]:
     """The ids of ``text``, shortened at the end of its ``croppable`` part to at most ``limit``; none where what must
     stay is longer by itself.

@@ -24,7 +24,7 @@ class EncoderOnly(Backbone):
     """A family in BERT's layout: ``[CLS] X [SEP]``, blocks called as in BERT, and nothing that generates."""
 
     decodes = False
-    has_codes = False
+    has_language_codes = False
     leading_codes = 1
     attention_modules = ("attention.output.dense",)
     feed_forward_modules = ("output.dense",)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
-from xlgen.backbones.heads import EncoderWithHead, Head
+from xlgen.backbones.heads import EncoderWithHead, HeadSpec
 from xlgen.backbones.padding import pad
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -21,7 +21,7 @@ _WORDS = 200_000
 """Whose pieces are kept at most."""
 
 
-class Headed(Backbone):
+class EncoderClassifier(Backbone):
     """What any family is with its encoder under a head.
 
     Of a tagging task the tag of a word stands at its first piece (Devlin et al. 2019, section 5.3). Words are cut into
@@ -31,13 +31,13 @@ class Headed(Backbone):
 
     model: EncoderWithHead
     decodes = False
-    has_codes = False  # there are no targets to begin with one
+    has_language_codes = False  # there are no targets to begin with one
     fresh_modules = ("head",)
 
     @property
-    def head(self) -> Head:
+    def head(self) -> HeadSpec:
         """What it tells."""
-        about: Head = self.model.about
+        about: HeadSpec = self.model.about
         return about
 
     # -- text to ids
@@ -73,7 +73,7 @@ class Headed(Backbone):
         they are of one length (``longest_first`` of the library's tokenizers)."""
         if example.pair is None:
             return super().encode_source(example, max_tokens)
-        first, second = self.pieces(example.source), self.pieces(example.pair)
+        first, second = self.tokenize(example.source), self.tokenize(example.pair)
         room = self.source_limit(max_tokens) - len(self.pair([], [], example.language))
         if room < 1:
             raise BackboneError(f"{example.where}: no piece of a pair fits into {max_tokens} tokens")
@@ -106,7 +106,7 @@ class Headed(Backbone):
         if word not in self._words:
             if len(self._words) >= _WORDS:
                 self._words.clear()
-            self._words[word] = self.pieces(word) or [self.tokenizer.unk_token_id]
+            self._words[word] = self.tokenize(word) or [self.tokenizer.unk_token_id]
         return self._words[word]
 
     @cached_property
@@ -188,12 +188,12 @@ def fitted(first: int, second: int, room: int) -> tuple[int, int]:
 
 
 @cache
-def headed(family: type[Backbone]) -> type[Headed]:
+def headed(family: type[Backbone]) -> type[EncoderClassifier]:
     """``family`` with its encoder under a head."""
-    return type(f"{family.__name__}WithHead", (Headed, family), {"__doc__": Headed.__doc__})
+    return type(f"{family.__name__}WithHead", (EncoderClassifier, family), {"__doc__": EncoderClassifier.__doc__})
 
 
-def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str, head: Head) -> Headed:
+def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str, head: HeadSpec) -> EncoderClassifier:
     """The encoder of a pretrained ``model`` of ``family``, or the one under another head, under a fresh head."""
     encoder = model.encoder if isinstance(model, EncoderWithHead) else model.get_encoder() if family.decodes else model
     return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)

@@ -25,7 +25,7 @@ _KINDS = ("tagging", "classification", "ranking")
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadSpec:
     """What a head tells."""
 
     kind: Literal["tagging", "classification", "ranking"]
@@ -40,7 +40,7 @@ class Head:
         return self.kind == "tagging"
 
 
-def head_of(about: Mapping[str, Any] | None) -> Head | None:
+def head_of(about: Mapping[str, Any] | None) -> HeadSpec | None:
     """The head in ``{kind, labels}``, as JSON keeps it; None of None. Raises InputError for anything else."""
     if about is None:
         return None
@@ -48,7 +48,7 @@ def head_of(about: Mapping[str, Any] | None) -> Head | None:
     texts = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
     if kind not in _KINDS or not texts or not labels or len(set(labels)) != len(labels):
         raise InputError(f"a head has a kind of {', '.join(_KINDS)} and labels, each once; not {str(about)[:80]}")
-    return Head(kind, tuple(labels))
+    return HeadSpec(kind, tuple(labels))
 
 
 class EncoderWithHead(nn.Module):
@@ -66,7 +66,7 @@ class EncoderWithHead(nn.Module):
         first_state: Whether the first state stands for the input.
     """
 
-    def __init__(self, encoder: nn.Module, config: Any, head: Head, first_state: bool) -> None:
+    def __init__(self, encoder: nn.Module, config: Any, head: HeadSpec, first_state: bool) -> None:
         super().__init__()
         self.config, self.about, self.first_state = config, head, first_state
         self.encoder = encoder

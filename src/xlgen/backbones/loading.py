@@ -21,7 +21,7 @@ from xlgen.backbones.checking import (
 from xlgen.backbones.configs import check_special_tokens, check_tokenizer_files, load_config
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
-from xlgen.backbones.heads import HEAD_FILE, Head, head_of
+from xlgen.backbones.heads import HEAD_FILE, HeadSpec, head_of
 from xlgen.backbones.source_files import WEIGHTS, check_no_adapters, source_files, weight_files
 from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.core.registry import InputError, nearest
@@ -74,7 +74,7 @@ def load(
     init: str = "pretrained",
     seed: int = 0,
     weights: str = "fp32",
-    head: Head | None = None,
+    head: HeadSpec | None = None,
     encoder_only: bool = False,
 ) -> Backbone:
     """Load a backbone on the CPU, refusing first what it cannot do.
@@ -126,7 +126,7 @@ def _with_files(backbone: Backbone, folder: str, weights: bool = True) -> Backbo
     return backbone
 
 
-def saved_head(folder: str) -> Head | None:
+def saved_head(folder: str) -> HeadSpec | None:
     """The head that a checkpoint of ours in ``folder`` was saved with; None of any other. Raises BackboneError."""
     path = Path(folder) / HEAD_FILE
     if not path.is_file():
@@ -138,7 +138,7 @@ def saved_head(folder: str) -> Head | None:
 
 
 def _with_saved_head(
-    folder: str, config: Any, family: type[Backbone], tokenizer: Any, name: str, head: Head
+    folder: str, config: Any, family: type[Backbone], tokenizer: Any, name: str, head: HeadSpec
 ) -> Backbone:
     """An encoder with its trained head. Raises BackboneError."""
     from safetensors import SafetensorError

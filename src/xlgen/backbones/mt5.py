@@ -18,7 +18,7 @@ class MT5(Backbone):
     """mT5/umT5 (Xue et al. 2021), LM-adapted ones included."""
 
     model_types = ("mt5", "umt5")
-    has_codes = False
+    has_language_codes = False
     precisions = ("fp32", "bf16")
     unsafe_precisions: ClassVar[Mapping[str, str]] = {
         "fp16": "activations overflow in fp16 and the loss becomes NaN; use bf16 or fp32"

@@ -8,19 +8,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from xlgen.kernels.decoder_steps import (
+    AttentionMask,
     DecoderStep,
-    Memory,
+    KVCache,
     Pair,
-    Visible,
     by_distance,
     cross_attention,
     enter,
-    head_of,
+    joined_linear,
     kernels_for,
+    plain_head_of,
     self_attention,
     split_heads,
     through_hooks,
-    together,
 )
 
 
@@ -34,7 +34,7 @@ class T5Step(DecoderStep):
             model.get_output_embeddings(),
             decoder.final_layer_norm,
         )
-        self.plain_head = head_of(self._head, None)
+        self.plain_head = plain_head_of(self._head, None)
         self._blocks = [_Block(block) for block in decoder.block]
         first = self._blocks[0].attention
         self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim
@@ -48,10 +48,10 @@ class T5Step(DecoderStep):
         found = [block.source(states) for block in self._blocks]
         return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
 
-    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+    def hidden(self, tokens: Tensor, memory: KVCache, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
         hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
-        visible = [Visible(bias, memory, column, self._longest) for bias in self._biases]
+        visible = [AttentionMask(bias, memory, column, self._longest) for bias in self._biases]
         for layer, block in enumerate(self._blocks):
             normed = enter(block.attention, rms_norm(hidden, block.self_norm))
             query, key, value = block.query_key_value(normed)
@@ -81,10 +81,10 @@ class _Block:
         self.attention, self.self_norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
         self.cross, self.cross_norm = block.layer[1].EncDecAttention, block.layer[1].layer_norm
         self.feed, self.feed_norm = block.layer[2].DenseReluDense, block.layer[2].layer_norm
-        self.query_key_value = together([self.attention.q, self.attention.k, self.attention.v])
-        self.source = together([self.cross.k, self.cross.v])
+        self.query_key_value = joined_linear([self.attention.q, self.attention.k, self.attention.v])
+        self.source = joined_linear([self.cross.k, self.cross.v])
         gated = hasattr(self.feed, "wi_0")
-        self._inner = together([self.feed.wi_0, self.feed.wi_1] if gated else [self.feed.wi])
+        self._inner = joined_linear([self.feed.wi_0, self.feed.wi_1] if gated else [self.feed.wi])
 
     def feed_forward(self, hidden: Tensor) -> Tensor:
         """(rows, 1, width) to the same."""

@@ -31,7 +31,7 @@ _SPACE = re.compile(r"[\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029]")
 _VERSION = b"text tokenizer 2"
 
 
-class Pieces(NamedTuple):
+class Tokenized(NamedTuple):
     """A text in pieces."""
 
     ids: list[int]
@@ -74,7 +74,7 @@ class TextTokenizer:
         found = self._backend.encode_batch(list(map(self.readable, texts)), add_special_tokens=False)
         return [self._spelled(each).ids if self._rare(each.ids) else each.ids for each in found]
 
-    def pieces(self, text: str) -> Pieces:
+    def tokenize_with_spans(self, text: str) -> Tokenized:
         """The ids of one text, with what each stands for."""
         return self._spelled(self._backend.encode(self.readable(text), add_special_tokens=False), text)
 
@@ -94,9 +94,9 @@ class TextTokenizer:
     def _rare(self, ids: Sequence[int]) -> bool:
         return bool(self._bytes) and self.unknown_id in ids
 
-    def _spelled(self, encoding: Any, text: str = "") -> Pieces:
+    def _spelled(self, encoding: Any, text: str = "") -> Tokenized:
         """An encoding whose unknown characters are bytes, where there are byte pieces."""
-        found = Pieces([], [], [])
+        found = Tokenized([], [], [])
         for index, piece, span in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             if index != self.unknown_id:
                 found.ids.append(index)

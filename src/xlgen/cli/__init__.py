@@ -25,7 +25,7 @@ from xlgen.cli import looking  # noqa: F401
 
 # isort: on
 from xlgen.cli.console import app, check_arguments, out, print_anything, say
-from xlgen.core.errors import DEBUG, debugging, describe
+from xlgen.core.errors import DEBUG, debugging, describe_error
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         check_arguments(sys.argv[1:])
         app()
     except Exception as error:
-        found = describe(error)
+        found = describe_error(error)
         if found is None:
             raise
         if debugging():

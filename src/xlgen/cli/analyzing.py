@@ -67,7 +67,7 @@ def cka(
     """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased;
     --biased for the plain formula)."""
     from xlgen.analysis.open_model import represent
-    from xlgen.analysis.similarity import Settings, compare_languages, compare_models, compare_with_length
+    from xlgen.analysis.similarity import SimilaritySettings, compare_languages, compare_models, compare_with_length
     from xlgen.report import analysis_tables
 
     check_out(folder)
@@ -75,13 +75,13 @@ def cka(
     check_distinct(names)
     config = parallel_text(texts, sentences)
     codes = codes_of(languages)
-    settings = Settings(batch_size, epochs, seed, "biased" if biased else "unbiased")
+    settings = SimilaritySettings(batch_size, epochs, seed, "biased" if biased else "unbiased")
     with status("reading states"):
         states = [represent(name, config, codes, data_dir, unknown_languages) for name in names]
     between = [compare_languages(each, settings) for each in states] if len(states[0].languages) > 1 else []
     if second is None:
         between = between or [compare_languages(states[0], settings)]  # which says that one language is too few
-        show(analysis_tables.languages_table(between[0]))
+        show(analysis_tables.similarity_table(between[0]))
     rows = [row for each in between for row in each.rows()]
     figures = {f"cka-languages-{number}.svg": each for number, each in enumerate(between, start=1)}
     models = compare_models(states[0], states[1], settings, relative_depth) if second else None
@@ -177,10 +177,10 @@ def correlation(
     """Spearman's rank correlation of XLRS with the metric, over checkpoints and languages (* p < 0.05)."""
     from xlgen.experiments.correlation import xlrs_correlations
     from xlgen.report.analysis_tables import correlation_table
-    from xlgen.runs.rows import load
+    from xlgen.runs.rows import load_results
 
     check_out(folder)
-    found = xlrs_correlations(load(runs), metric, by_run)
+    found = xlrs_correlations(load_results(runs), metric, by_run)
     rows = [{"analysis": "correlation", **asdict(each)} for each in found]
     show(correlation_table(rows))
     if folder:

@@ -20,9 +20,9 @@ def choices(
     """
     from xlgen.report.formats import to_terminal, write_tables
     from xlgen.report.halves import halves_tables, regret_note
-    from xlgen.runs.rows import load
+    from xlgen.runs.rows import load_results
 
-    tables = halves_tables(load(folder))
+    tables = halves_tables(load_results(folder))
     if not tables:
         raise InputError(
             f"{folder}: there is nothing to choose among. No run was evaluated more than once in a language without "

@@ -30,7 +30,7 @@ _OPTIONAL = {
 }
 
 
-def findings() -> Iterator[tuple[str, str, str]]:
+def machine_facts() -> Iterator[tuple[str, str, str]]:
     """(what, found, note), a row each."""
     yield (
         "python",

@@ -125,11 +125,11 @@ def readers() -> Iterator[tuple[str, str]]:
 
 def metrics() -> Iterator[tuple[str, str]]:
     """Metrics, with the figures and the options of each."""
-    from xlgen.metrics.base import plugins
+    from xlgen.metrics.base import metrics
     from xlgen.metrics.options import options_of
 
-    for name, description in _plugins(plugins):
-        figures = ", ".join(figure.name for figure in plugins.get(name).figures)
+    for name, description in _plugins(metrics):
+        figures = ", ".join(figure.name for figure in metrics.get(name).figures)
         options = f" Options: {', '.join(options_of(name))}" if options_of(name) else ""
         yield name, f"{description} Figures: {figures}.{options}"
 
@@ -156,9 +156,9 @@ def recipes() -> Iterable[tuple[str, str]]:
 
 def published() -> Iterator[tuple[str, str]]:
     """The published numbers, one line a table; C, V, L and J are the papers."""
-    from xlgen.experiments.published import load
+    from xlgen.experiments.published import load_papers
 
-    for paper in load():
+    for paper in load_papers():
         for table in paper.tables:
             yield f"{paper.key}, {table.where}", f"{table.title}; numbers: {len(table.cells)} ({paper.about.citation})"
 

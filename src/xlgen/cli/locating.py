@@ -52,11 +52,11 @@ def probe(
     folder: Annotated[Path | None, typer.Option("--out", help="Where probe.json and probe.svg go.")] = None,
 ) -> None:
     """How well a linear classifier tells the language from the states of each layer, of encoder and decoder."""
-    from xlgen.analysis.collect_states import Chosen, states_of
+    from xlgen.analysis.collect_states import ChosenTexts, states_of
     from xlgen.analysis.open_model import represent
-    from xlgen.analysis.probes import Settings
+    from xlgen.analysis.probes import ProbeSettings
     from xlgen.analysis.probes import probe as probe_states
-    from xlgen.analysis.similarity import Representations
+    from xlgen.analysis.similarity import LayerStates
     from xlgen.data.tasks import load_task
     from xlgen.report import probe_figures
 
@@ -66,13 +66,13 @@ def probe(
     if texts:
         corpus = parallel_text(texts, examples)
 
-        def read(name: str) -> dict[str, Representations]:
+        def read(name: str) -> dict[str, LayerStates]:
             return {"encoder": represent(name, corpus, codes, data_dir, unknown_languages)}
 
     else:
-        chosen = Chosen(load_task(task or _DEFAULT, data_dir), codes, split, examples, unknown_languages)
+        chosen = ChosenTexts(load_task(task or _DEFAULT, data_dir), codes, split, examples, unknown_languages)
 
-        def read(name: str) -> dict[str, Representations]:
+        def read(name: str) -> dict[str, LayerStates]:
             return states_of(name, chosen)
 
     rows: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ def probe(
             rows += [
                 row
                 for part, states in parts.items()
-                for row in probe_states(states, part, Settings(l2, seed=seed)).rows()
+                for row in probe_states(states, part, ProbeSettings(l2, seed=seed)).rows()
             ]
     show(probe_figures.probe_table(rows))
     if folder:
@@ -106,14 +106,14 @@ def lens(
     folder: Annotated[Path | None, typer.Option("--out", help="Where lens.json and the figures go.")] = None,
 ) -> None:
     """The decoder's logit lens: which language each layer is about to write, in its own text and in the reference."""
-    from xlgen.analysis.collect_states import Chosen, lenses
+    from xlgen.analysis.collect_states import ChosenTexts, lenses
     from xlgen.core.languages import Language
     from xlgen.data.tasks import load_task
     from xlgen.report import probe_figures
 
     check_out(folder)
     check_distinct(models)
-    chosen = Chosen(load_task(task, data_dir), codes_of(languages), split, examples)
+    chosen = ChosenTexts(load_task(task, data_dir), codes_of(languages), split, examples)
     text = _corpus(corpus)
     rows: list[dict[str, Any]] = []
     for name in models:

@@ -42,9 +42,9 @@ def list_(
 @app.command(epilog="Example: xlgen doctor")
 def doctor() -> None:
     """Versions, device, memory, optional parts present or not, and how to get them."""
-    from xlgen.cli.doctor import findings
+    from xlgen.cli.doctor import machine_facts
 
     table = Table("what", "found", "note")
-    for row in findings():
+    for row in machine_facts():
         table.add_row(*row)
     show(table)

@@ -33,7 +33,7 @@ def query(
 ) -> None:
     """SQL (DuckDB) over the figures, training logs and predictions of runs."""
     from xlgen.experiments import formats
-    from xlgen.runs.run_discovery import find
+    from xlgen.runs.run_discovery import discover_runs
 
     kind = format or (file.suffix.removeprefix(".") if file else "table")
     if kind not in formats.FORMATS:
@@ -41,7 +41,7 @@ def query(
     if file and kind == "table":
         raise InputError("--out needs --format csv, json, jsonl or parquet")
     if sql is None:
-        find(folder, say)
+        discover_runs(folder, say)
         _print_views()
         return
     if file is not None:

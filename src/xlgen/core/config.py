@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xlgen.core.config_base import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS
 from xlgen.core.config_base import Config as Config
-from xlgen.core.config_errors import describe
+from xlgen.core.config_errors import describe_config_errors
 from xlgen.core.config_texts import ParallelText as ParallelText
 from xlgen.core.config_texts import TrackedText as TrackedText
 from xlgen.core.config_texts import Unlabelled as Unlabelled
@@ -291,7 +291,7 @@ def validate(model: type[Config], data: Any, where: str, named_by: str | None = 
     except ValidationError as error:
         flat = isinstance(data, Mapping) and "stages" not in data
         # The stage of a flat recipe has no name: its keys stand at the top level.
-        faults = describe(error, model, (Recipe, Stage), flat, named_by)
+        faults = describe_config_errors(error, model, (Recipe, Stage), flat, named_by)
         raise RecipeError(f"{where} is not right:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
 
 

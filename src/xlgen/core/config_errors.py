@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from xlgen.core.registry import nearest
 
 
-def describe(
+def describe_config_errors(
     error: ValidationError,
     model: type[BaseModel],
     staged: tuple[type[BaseModel], type[BaseModel]],

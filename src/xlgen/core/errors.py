@@ -33,7 +33,7 @@ _LIMITS = {
 """Parts of what PyTorch and Python say of a GPU or a system that cannot be used, and what to do."""
 
 
-def describe(error: BaseException) -> tuple[int, str] | None:
+def describe_error(error: BaseException) -> tuple[int, str] | None:
     """The exit code and the one line of a failure that needs no traceback, or None.
 
     2: the input, the recipe or the machine is in the way, and the user can fix it. 1: a run ended early for a known
@@ -71,8 +71,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def report(error: BaseException) -> tuple[int, str]:
-    """The exit code and all that is printed: the line of :func:`describe`, or the traceback; under --debug both."""
-    found = describe(error)
+    """The exit code and the text: the line of :func:`describe_error`, or the traceback; --debug prints both."""
+    found = describe_error(error)
     whole = "".join(traceback.format_exception(error)).rstrip()
     if found is None:
         return 1, whole

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xlgen.kernels.decoder_steps import CHUNK, Memory, Pair
+from xlgen.kernels.decoder_steps import CHUNK, KVCache, Pair
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Encoded:
     """What is added to log-probabilities: (inputs, vocabulary)."""
 
 
-def together(several: Sequence[Encoded]) -> Encoded:
+def concatenated(several: Sequence[Encoded]) -> Encoded:
     """All inputs as if they had been encoded together; the shorter sources are padded."""
     longest = max(each.mask.shape[1] for each in several)
 
@@ -70,7 +70,7 @@ class Batch:
     """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
 
     numbers: Tensor  # (R,): -1 of an input that is done and away
-    memory: Memory
+    memory: KVCache
     column: int
     """Where the next tokens stand."""
     tokens: Tensor  # (R, K): the last ones
@@ -101,7 +101,7 @@ def kept(batch: Batch, wanted: Tensor) -> Batch:
     """The batch with the wanted inputs only: (R,) of truth values."""
     inputs = wanted.nonzero().flatten()
     memory = batch.memory
-    batch.memory = Memory(
+    batch.memory = KVCache(
         chosen(memory.past, inputs),
         chosen(memory.source, inputs),
         memory.source_mask[inputs],
@@ -113,7 +113,7 @@ def kept(batch: Batch, wanted: Tensor) -> Batch:
     for name in _OPTIONAL:
         value = getattr(batch, name)
         setattr(batch, name, value[inputs] if value is not None else None)
-    settle(batch)
+    compact_cache(batch)
     return batch
 
 
@@ -127,7 +127,7 @@ def joined(old: Batch, new: Batch) -> Batch:
             pad = (0, 0, 0, missing)
             batch.memory.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in batch.memory.source]
             batch.memory.source_mask = functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
-    old.memory = Memory(
+    old.memory = KVCache(
         _cat(old.memory.past, new.memory.past),
         _cat(old.memory.source, new.memory.source),
         torch.cat([old.memory.source_mask, new.memory.source_mask]),
@@ -139,7 +139,7 @@ def joined(old: Batch, new: Batch) -> Batch:
     for name in _OPTIONAL:
         if getattr(old, name) is not None:
             setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
-    settle(old)
+    compact_cache(old)
     return old
 
 
@@ -162,7 +162,7 @@ def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
     for name in (*_OF_INPUTS, *_OPTIONAL):
         if getattr(old, name) is not None:
             getattr(old, name)[rows] = getattr(new, name)
-    settle(old)
+    compact_cache(old)
     return old
 
 
@@ -192,7 +192,7 @@ def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
     return [(k.index_select(0, inputs), v.index_select(0, inputs)) for k, v in pairs]
 
 
-def settle(batch: Batch) -> None:
+def compact_cache(batch: Batch) -> None:
     """Note whether all inputs begin together, and cut off what no input reaches: the longest sources come first."""
     memory = batch.memory
     if not len(batch):

@@ -24,7 +24,7 @@ from xlgen.decoding.inputs import Deferred, Inputs, Numbered
 from xlgen.decoding.precision import weights_in
 from xlgen.decoding.search import Search, cache_columns
 from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
-from xlgen.decoding.streams import side_by_side, streams_for
+from xlgen.decoding.streams import run_in_threads, streams_for
 from xlgen.kernels.attention import fast_encoder
 from xlgen.kernels.onednn_linear import fast_modules
 
@@ -70,7 +70,7 @@ def hypotheses(
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
     found: list[list[Hypothesis]] = [[] for _ in examples]
     asked = _Asked(decoding, count, bias, observe, allowed)
-    for index, best in _as_they_come(backbone, examples, asked, max(1, len(examples))):
+    for index, best in iter_completed(backbone, examples, asked, max(1, len(examples))):
         found[index] = best
         progress(1)
     return found
@@ -92,7 +92,7 @@ def stream(
     """
     waiting: dict[int, list[Hypothesis]] = {}
     following = 0
-    for number, best in _as_they_come(backbone, examples, _Asked(decoding, count, bias), window):
+    for number, best in iter_completed(backbone, examples, _Asked(decoding, count, bias), window):
         waiting[number] = best
         while following in waiting:
             yield waiting.pop(following)
@@ -111,7 +111,7 @@ class _Asked:
 
 
 @torch.inference_mode()
-def _as_they_come(backbone: Backbone, examples: Iterable[EncodedExample], asked: _Asked, window: int) -> _Results:
+def iter_completed(backbone: Backbone, examples: Iterable[EncodedExample], asked: _Asked, window: int) -> _Results:
     """(number, hypotheses) of each input; smaller batches after memory ran out, of what has no result yet."""
     pending: dict[int, EncodedExample] = {}
     given = Deferred(examples)
@@ -202,7 +202,7 @@ def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, wi
         entering = inputs.of(number)
         return search.run(Waiting(len(b), partial(_encode, backbone, b, asked, device)) for b in entering)
 
-    for found in side_by_side([partial(results, number) for number in range(streams)]):
+    for found in run_in_threads([partial(results, number) for number in range(streams)]):
         ranked = zip(found.tokens, found.scores, strict=True)
         yield found.number, [Hypothesis(backbone.decode(ids), score, tuple(ids)) for ids, score in ranked]
 

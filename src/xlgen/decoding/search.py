@@ -14,12 +14,12 @@ from torch import Tensor
 
 from xlgen.backbones.checking import check_states
 from xlgen.core.config import BeamSearch, Sampling
-from xlgen.decoding.batch import Batch, Encoded, Found, Waiting, grow, joined, kept, moved, replaced, together
+from xlgen.decoding.batch import Batch, Encoded, Found, Waiting, concatenated, grow, joined, kept, moved, replaced
 from xlgen.decoding.sampling import draw, uniforms, warp
 from xlgen.decoding.settings import Allowed
 from xlgen.kernels.beam_rules import NEVER, BeamRules, beam_rules
-from xlgen.kernels.decoder_steps import CHUNK, DecoderStep, Memory, Pair, kernels_for
-from xlgen.kernels.lm_head import Head, top
+from xlgen.kernels.decoder_steps import CHUNK, DecoderStep, KVCache, Pair, kernels_for
+from xlgen.kernels.lm_head import ChunkedLMHead, top
 
 # A batch is put together anew when so large a share of its inputs is done.
 _DONE_SHARE = 0.125
@@ -49,11 +49,11 @@ class Search:
     """What may follow what was written so far."""
     beam_search: BeamSearch = "transformers"
     """Whose rules beams follow."""
-    _head: Head | None = field(init=False)
+    _head: ChunkedLMHead | None = field(init=False)
     _rules: BeamRules = field(init=False)
 
     def __post_init__(self) -> None:
-        self._head = Head(*self.step.plain_head) if self.step.plain_head is not None else None
+        self._head = ChunkedLMHead(*self.step.plain_head) if self.step.plain_head is not None else None
         self._rules = beam_rules(self.beam_search, self.beams, self.longest, self.length_penalty)
 
     @torch.inference_mode()
@@ -67,7 +67,7 @@ class Search:
                 entering.append(following.encode())
                 following = next(waiting, None)
             if entering:
-                batch = self._admit(batch, self._fresh(together(entering)))
+                batch = self._admit(batch, self._fresh(concatenated(entering)))
             if batch is not None and following is None:
                 batch = kept(batch, ~batch.done)
             if not batch:
@@ -108,7 +108,7 @@ class Search:
             scores[:, 1:] = NEVER  # the beams begin alike, and only one of them counts
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
-        memory = Memory(
+        memory = KVCache(
             self.step.new_past(inputs, self.beams, columns, new.states),
             self.step.source(new.states),
             mask[:, None, None],
@@ -133,7 +133,7 @@ class Search:
             uniform=uniforms(drawn.seed, new.keys, self.beams, self.longest).to(device) if drawn else None,
         )
 
-    def _begin(self, prompts: Tensor, memory: Memory, before: int) -> None:
+    def _begin(self, prompts: Tensor, memory: KVCache, before: int) -> None:
         """Fill the cache with what stands before, and with all of the prompts but their last tokens."""
         single = memory.single()
         for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):

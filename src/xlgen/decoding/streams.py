@@ -38,7 +38,7 @@ def streams_for(device: torch.device, inputs: int, rows: int, parameters: int) -
     return max(1, min(torch.get_num_threads(), inputs // _FEW, rows // _FEW))
 
 
-def side_by_side(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
+def run_in_threads(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
     """What the iterators of ``parts`` give, as it comes; they share PyTorch's threads.
 
     The first exception of a part is raised here when the others have stopped, which they do at their next result.

@@ -36,7 +36,7 @@ class Translator:
     def load(cls, name: str, languages: tuple[str, ...], num_beams: int = 1) -> Translator:
         """The translator ``name``. Raises BackboneError for a language it lacks, and for a family without codes."""
         backbone = loading.load(name, languages=languages)
-        if not backbone.has_codes:
+        if not backbone.has_language_codes:
             raise BackboneError(f"{name} cannot be told which language to write; a translator needs language codes")
         return cls(backbone, num_beams)
 
@@ -87,7 +87,7 @@ class Translator:
         packed: list[str] = []
         for phrase in phrases:
             longer = f"{packed[-1]} {phrase}" if packed else phrase
-            if packed and len(self.backbone.pieces(longer)) <= _PACKED:
+            if packed and len(self.backbone.tokenize(longer)) <= _PACKED:
                 packed[-1] = longer
             else:
                 packed.append(phrase)

@@ -12,7 +12,7 @@ from typing import Any
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import Headed
+from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import head_of
 from xlgen.core.config import Evaluation, Sampling, validate
 from xlgen.core.languages import Language
@@ -31,7 +31,7 @@ from xlgen.evaluation.checks import check_scoring
 from xlgen.evaluation.coverage import Coverage, warn
 from xlgen.evaluation.evaluate import control_of, decoding_of, evaluation_examples, predict_stream
 from xlgen.evaluation.evaluation_folder import evaluation_folder, settings_of
-from xlgen.evaluation.head_inference import check_evaluation, check_head, tell_stream
+from xlgen.evaluation.head_inference import check_evaluation, check_head, predict_labels_stream
 from xlgen.evaluation.interpolation import check_shares, interpolated
 from xlgen.evaluation.prediction_files import STANDARD, check_apart, open_lines, open_output
 from xlgen.evaluation.scored import Scored
@@ -157,8 +157,8 @@ def _way(
     backbone: Backbone, method: Method, task: Task, evaluation: Evaluation
 ) -> Callable[[Iterable[LabelledExample]], _Told]:
     """From examples to labels or texts. Raises InputError for a wrong control."""
-    if isinstance(backbone, Headed):
-        return partial(tell_stream, backbone, method, task=task, evaluation=evaluation)
+    if isinstance(backbone, EncoderClassifier):
+        return partial(predict_labels_stream, backbone, method, task=task, evaluation=evaluation)
     decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
 
     def texts(examples: Iterable[LabelledExample]) -> _Told:

@@ -25,7 +25,7 @@ _NAMED = 8
 def unknown_tokens(texts: Iterable[str], backbone: Backbone) -> int:
     """How many tokens of ``texts`` stand for characters that the vocabulary does not have."""
     unknown_id = backbone.text.unknown_id
-    return 0 if unknown_id is None else sum(backbone.pieces(text).count(unknown_id) for text in texts)
+    return 0 if unknown_id is None else sum(backbone.tokenize(text).count(unknown_id) for text in texts)
 
 
 @dataclass
@@ -43,13 +43,13 @@ class Coverage:
 
     def add(self, text: str, backbone: Backbone) -> int:
         """Count one text; returns the number of its unknown tokens."""
-        ids, unknown = backbone.pieces(text), unknown_tokens([text], backbone)
+        ids, unknown = backbone.tokenize(text), unknown_tokens([text], backbone)
         self.texts += 1
         self.with_newlines += "\n" in text
         self.tokens += len(ids)
         self.unknown += unknown
         if unknown:
-            self.characters.update(backbone.text.pieces(text).unknown)
+            self.characters.update(backbone.text.tokenize_with_spans(text).unknown)
         return unknown
 
     @property
@@ -81,7 +81,7 @@ def measure(texts: Mapping[str, Iterable[str]], backbone: Backbone) -> dict[str,
     found = {code: Coverage() for code in texts}
     for code, some in texts.items():
         chosen = list(some)
-        backbone.learn(chosen)
+        backbone.cache_tokens(chosen)
         for text in chosen:
             found[code].add(text, backbone)
     return found

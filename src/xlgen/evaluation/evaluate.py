@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import Headed
+from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.config import Cleanup, Evaluation
 from xlgen.core.languages import Language
 from xlgen.core.untrusted import safe_join
@@ -28,12 +28,12 @@ from xlgen.decoding.decode import stream
 from xlgen.decoding.inputs import Deferred
 from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.coverage import unknown_tokens
-from xlgen.evaluation.head_inference import check_evaluation, tell
+from xlgen.evaluation.head_inference import check_evaluation, predict_labels
 from xlgen.metrics.confidence_of import PREFIX
-from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
+from xlgen.metrics.options import MetricChoice, MetricOptions, with_options
 from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
-from xlgen.representations.xlrs import Representations, similarities
+from xlgen.representations.xlrs import EncoderStateCollector, similarities
 from xlgen.runs.event_log import write_atomically
 from xlgen.scoring.predictions import score_predictions
 
@@ -91,7 +91,7 @@ def predict(
     decoding: Decoding,
     control: LanguageControl | None = None,
     progress: Callable[[int], None] = lambda count: None,
-    seen: Representations | None = None,
+    seen: EncoderStateCollector | None = None,
 ) -> list[Predicted]:
     """What is generated for examples of any languages, in order; ``seen`` tells what inputs are to the encoder.
 
@@ -103,7 +103,7 @@ def predict(
         progress(len(examples) - len(full))
         return [Predicted("", 0, None) if example.is_empty else next(found) for example in examples]
     decode = Decoder(backbone, decoding, task.data_dir, progress, seen, task.outputs)
-    backbone.learn(example.source for example in examples)
+    backbone.cache_tokens(example.source for example in examples)
     encoded = [backbone.encode_source(example, task.config.max_source_tokens) for example in examples]
     texts: dict[int, str] = {}
     for language, chosen in method.together([example.language for example in examples]):
@@ -194,14 +194,14 @@ def evaluate(
     mine = list(range(rank, len(whole), world))
     pivot = "en" if source_language is None else source_language
     seen = (
-        Representations()
+        EncoderStateCollector()
         if task.config.parallel and not task.config.head and pivot in examples and evaluation.xlrs is None
         else None
     )
     share = [whole[i] for i in mine]
-    if isinstance(backbone, Headed):
-        backbone.learn(text for example in share for text in example.texts)
-        told = tell(backbone, method, share, task, evaluation, progress)
+    if isinstance(backbone, EncoderClassifier):
+        backbone.cache_tokens(text for example in share for text in example.texts)
+        told = predict_labels(backbone, method, share, task, evaluation, progress)
         found = [Predicted(text, cropped, None) for text, cropped in told]
     else:
         found = predict(backbone, method, share, task, decoding, control, progress, seen)
@@ -264,7 +264,7 @@ def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
     return sum(row.get("empty_input", False) for row in rows)
 
 
-def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterable[str] = ()) -> list[MetricSpec]:
+def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterable[str] = ()) -> list[MetricChoice]:
     """The metrics of a task, and the standing ones: among them the confidence in each of the languages ``sources``."""
     standing = (*ALWAYS, *(f"{PREFIX}{code}" for code in sources))
     # Labels are in no language.

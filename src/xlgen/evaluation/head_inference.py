@@ -10,8 +10,8 @@ from torch import Tensor
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.checking import WeightsError
-from xlgen.backbones.headed import Headed
-from xlgen.backbones.heads import Head, head_of
+from xlgen.backbones.headed import EncoderClassifier
+from xlgen.backbones.heads import HeadSpec, head_of
 from xlgen.backbones.loading import saved_head
 from xlgen.core.config import Evaluation, Recipe
 from xlgen.core.registry import InputError
@@ -25,7 +25,7 @@ OUTSIDE = "O"
 
 
 _WINDOW = 1_024
-"""Inputs that :func:`tell_stream` has at a time."""
+"""Inputs that :func:`predict_labels_stream` has at a time."""
 
 
 def check_evaluation(task: Task, evaluation: Evaluation) -> None:
@@ -61,7 +61,7 @@ def check_stages(recipe: Recipe, tasks: Sequence[Task | None]) -> None:
         before = f"stage {index} leaves an encoder under a head for {task.config.kind}"
 
 
-def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
+def check_head(checkpoint: str, head: HeadSpec | None, task: Task) -> None:
     """Raise BackboneError where ``task`` asks for other labels than the ``head`` of a checkpoint tells, or for text."""
     asked, name = head_of(task.config.head), task.config.name
     if head == asked:
@@ -83,8 +83,8 @@ def check_head(checkpoint: str, head: Head | None, task: Task) -> None:
     )
 
 
-def tell(
-    backbone: Headed,
+def predict_labels(
+    backbone: EncoderClassifier,
     method: Method,
     examples: Sequence[LabelledExample],
     task: Task,
@@ -124,7 +124,7 @@ def tell(
     return [found[i] for i in range(len(examples))]
 
 
-def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> None:
+def _check_finite(backbone: EncoderClassifier, language: str, logits: Iterable[Tensor]) -> None:
     """Raise WeightsError if logits are not finite: the first label would win."""
     if not all(rows.isfinite().all() for rows in logits):
         raise WeightsError(
@@ -133,16 +133,18 @@ def _check_finite(backbone: Headed, language: str, logits: Iterable[Tensor]) -> 
         )
 
 
-def tell_stream(
-    backbone: Headed, method: Method, examples: Iterable[LabelledExample], task: Task, evaluation: Evaluation
+def predict_labels_stream(
+    backbone: EncoderClassifier, method: Method, examples: Iterable[LabelledExample], task: Task, evaluation: Evaluation
 ) -> Iterator[tuple[LabelledExample, str, int]]:
-    """:func:`tell` for inputs that need not fit in memory: (example, labels, tokens that were cut off) of each.
+    """:func:`predict_labels` for inputs that need not fit in memory: (example, labels, cropped tokens) of each.
 
     An exception of ``examples`` is raised behind the results of all that came before it.
     """
     asked = Deferred(examples)
     while window := list(islice(asked, _WINDOW)):
         # No text is learned before, which would keep all that is read.
-        for example, (text, cropped) in zip(window, tell(backbone, method, window, task, evaluation), strict=True):
+        for example, (text, cropped) in zip(
+            window, predict_labels(backbone, method, window, task, evaluation), strict=True
+        ):
             yield example, text, cropped
     asked.finish()

@@ -93,7 +93,7 @@ def read_parallel(
     check_same_ids(ids, f"{where}: the texts")
     check_texts({code: found.values() for code, found in texts.items()}, where)
     for found in texts.values():
-        backbone.learn(example.source for example in found.values())
+        backbone.cache_tokens(example.source for example in found.values())
     inputs = {
         code: [EncodedExample(backbone.encode_source(e, config.max_tokens)[0], (0,), code) for e in found.values()]
         for code, found in texts.items()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xlgen.experiments.criteria import best_step, build_criterion
-from xlgen.experiments.published import Cell, Paper
+from xlgen.experiments.published import Paper, PublishedCell
 from xlgen.experiments.published.schema import CheckpointRule
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import Run
@@ -40,7 +40,7 @@ class Reported:
         }[self.rule]
 
 
-def rule_of(cell: Cell, paper: Paper) -> CheckpointRule:
+def rule_of(cell: PublishedCell, paper: Paper) -> CheckpointRule:
     """How the checkpoint of a published number was selected; ``last`` where the paper does not say."""
     chosen = _SELECTIONS.get(str(dict(cell.details).get("selection")))
     fact = paper.fact("checkpoint", cell.task)

@@ -26,7 +26,7 @@ from xlgen.experiments.plan import PlannedRun, SearchConfig, Study
 from xlgen.experiments.search import search
 from xlgen.runs.event_log import write_atomically
 from xlgen.runs.files import CHOSEN
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
@@ -78,7 +78,7 @@ def auto(
             + "\n  ".join(failures(lost))
             + "\nThe same command tries them again; what is done stays done"
         )
-    results = load(out)
+    results = load_results(out)
     assert study.search is not None
     run, choice = choose(results, study.search.criterion)
     decision = Decision(run, choice, study.search.criterion, results, tuple(budget.left_out), tuple(failures(failed)))

@@ -13,10 +13,10 @@ from typing import Any
 from xlgen.core.config import Recipe, Stage, validate
 from xlgen.core.interrupt import exit_on_signal
 from xlgen.data.tasks import load_task
-from xlgen.experiments.execute import is_done, placed, status
+from xlgen.experiments.execute import is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.search import wanted_runs
-from xlgen.experiments.worker_pool import Lane
+from xlgen.experiments.worker_pool import Worker
 from xlgen.runs.event_log import read_events
 
 _STEPS, _INPUTS = 4, 2
@@ -54,10 +54,10 @@ def estimate(
     Of each kind of run, those that differ in rate and seed only being one, a few steps are measured in a worker with
     ``threads`` threads, unless not ``measures``. ``say`` receives a line for each kind before that.
     """
-    runs = [placed(run, out) for run in (wanted_runs(study, out) if study.search else study.runs)]
+    runs = [resolve_run_paths(run, out) for run in (wanted_runs(study, out) if study.search else study.runs)]
     measured: dict[str, Rates | str] = {}
     kinds = list(dict.fromkeys(_kind(run.recipe) for run in runs if not is_done(run, out / "runs" / run.name)))
-    lane = Lane(threads)
+    lane = Worker(threads)
 
     def of(run: PlannedRun) -> Estimate:
         folder = out / "runs" / run.name
@@ -100,7 +100,7 @@ def inputs(stage: Stage, recipe: Recipe) -> int:
     return (stage.evaluation.examples or 1_000) * len(stage.evaluation.languages or task.languages)
 
 
-def measure(run: PlannedRun, lane: Lane) -> Rates | str:
+def measure(run: PlannedRun, lane: Worker) -> Rates | str:
     """The rates of a kind of run, or why it has none: the last line that it said."""
     short = _shortened(run.recipe)
     with tempfile.TemporaryDirectory() as temporary:

@@ -23,7 +23,7 @@ from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.time_left import TimeLeft
-from xlgen.experiments.worker_pool import INTERRUPTED, Lane, log_of, threads_of
+from xlgen.experiments.worker_pool import INTERRUPTED, Worker, log_of, threads_of
 from xlgen.runs.files import finite
 from xlgen.runs.folder import RunFolder, recipe_in
 from xlgen.runs.records import last_event
@@ -53,7 +53,7 @@ def progress_of(folder: Path) -> tuple[int, str]:
     return event["step"], "training" if loss is None else f"loss {loss:.2f}"
 
 
-def placed(run: PlannedRun, out: Path) -> PlannedRun:
+def resolve_run_paths(run: PlannedRun, out: Path) -> PlannedRun:
     """The run as it is in the study's folder ``out``: with a place for stages that others of the study share, where it
     has any and names none itself, and with ``{study}`` in a baseline's ``run`` standing for the folder."""
     changes: dict[str, Any] = {}
@@ -116,13 +116,13 @@ class _Execution:
     """The runs of one study on their way through the lanes."""
 
     def __init__(self, study: Study, out: Path, workers: int, console: Console, budget: Budget) -> None:
-        self._runs = _decided([placed(run, out) for run in study.runs], out)
+        self._runs = _decided([resolve_run_paths(run, out) for run in study.runs], out)
         self._first = {run.name: needs(run) for run in study.runs}
         self._waiting = [run for run in self._runs if not is_done(run, out / "runs" / run.name)]
         self._out, self._console, self._budget = out, console, budget
         count = max(1, min(workers, len(self._waiting)))
-        self._every = [Lane(threads_of(workers)) for _ in range(count)]
-        self._free: Queue[Lane] = Queue()
+        self._every = [Worker(threads_of(workers)) for _ in range(count)]
+        self._free: Queue[Worker] = Queue()
         for lane in self._every:
             self._free.put(lane)
         self._left = TimeLeft(
@@ -192,7 +192,7 @@ class _Execution:
             self._said = time.monotonic()
             _say(self._console, f"{self._left.share:.0%} of the steps are done; {self._left}")
 
-    def _train(self, run: PlannedRun, lane: Lane) -> int:
+    def _train(self, run: PlannedRun, lane: Worker) -> int:
         """Train on ``lane``, again where its worker is lost; returns the exit code, and notes a failure."""
         folder = self._out / "runs" / run.name
         bar = self._bars.add_task(f"  {run.name}", total=_steps(run), note="loading")

@@ -23,7 +23,7 @@ from rich.console import Console
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
-from xlgen.experiments.execute import is_done, needs, placed
+from xlgen.experiments.execute import is_done, needs, resolve_run_paths
 from xlgen.experiments.mirror import Mirror, is_url
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.worker_pool import log_of
@@ -75,7 +75,7 @@ class _Cluster:
         self, ray: Any, study: Study, out: Path, console: Console, budget: Budget, mirror: Mirror | None
     ) -> None:
         self._ray, self._out, self._console, self._budget, self._mirror = ray, out, console, budget, mirror
-        runs = [placed(run, out) for run in study.runs]
+        runs = [resolve_run_paths(run, out) for run in study.runs]
         self._waiting = [run for run in runs if not is_done(run, self._folder(run))]
         self._needs = {run.name: needs(run) for run in study.runs}
         self._going: dict[Any, tuple[PlannedRun, float]] = {}

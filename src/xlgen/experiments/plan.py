@@ -24,7 +24,7 @@ Changes = dict[str, Any]
 """Dotted keys of a recipe and their new values."""
 
 
-class Grid(Config):
+class StudyGrid(Config):
     """Every combination of some axes, but for those that are excluded."""
 
     axes: dict[str, list[Any] | dict[str, Changes]] = Field(min_length=1)
@@ -37,7 +37,7 @@ class Grid(Config):
     """Combinations to leave out: ``{method: full, seed: [1, 2]}``, a value or several of each axis named."""
 
     @model_validator(mode="after")
-    def _exclusions_name_what_there_is(self) -> Grid:
+    def _exclusions_name_what_there_is(self) -> StudyGrid:
         for pattern in self.exclude:
             for axis, wanted in pattern.items():
                 if axis not in self.axes:
@@ -98,7 +98,7 @@ class StudyConfig(Config):
     """A whole recipe, to differ from."""
     runs: dict[str, Changes] = Field(default_factory=dict)
     """By name, the dotted keys of the recipe to change: ``{high: {training.learning_rate: 3e-3}}``."""
-    grids: tuple[Grid, ...] = ()
+    grids: tuple[StudyGrid, ...] = ()
     """More runs, as combinations of axes. A study with one grid may write its ``axes`` and ``exclude`` at the top."""
     search: SearchConfig | None = None
     """Of the learning rate, for each run but baselines."""

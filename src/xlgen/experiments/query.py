@@ -20,7 +20,7 @@ from duckdb.func import FunctionNullHandling
 
 from xlgen.core.registry import InputError
 from xlgen.experiments.views import VIEWS, definition, mentioned
-from xlgen.runs.run_discovery import FoundRun, find
+from xlgen.runs.run_discovery import FoundRun, discover_runs
 from xlgen.runs.run_files import PREFIX, RunFiles
 
 _BATCH = 2_048
@@ -80,7 +80,7 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
     Raises:
         InputError: where there is no run, or the query is wrong (QueryError, with DuckDB's message).
     """
-    runs = find(path, say)
+    runs = discover_runs(path, say)
     with tempfile.TemporaryDirectory(prefix="xlgen-query-") as scratch, _connection(Path(scratch)) as connection:
         with _faults():
             statement = _reading(sql)
@@ -146,9 +146,9 @@ def _values(run: FoundRun) -> list[Any]:
 def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """The language of a text, as a function of SQL."""
     from xlgen.core.languages import Language
-    from xlgen.metrics.lid import load
+    from xlgen.metrics.lid import load_identifier
 
-    identifier = load()
+    identifier = load_identifier()
 
     def language_of(text: str | None) -> str | None:
         return identifier.identify([text])[0][0] or None if text else None

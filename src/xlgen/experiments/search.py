@@ -20,17 +20,17 @@ from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import override_keys
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_targets
-from xlgen.experiments.execute import execute, is_done, placed, status
+from xlgen.experiments.execute import execute, is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.policies import History, Outcome, Trial, best, build_policy, whole
-from xlgen.runs.rows import Results, load
+from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import rate_text
 
 Executor = Callable[[Study, Path, int, Console, Budget | None], dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchProgress:
     """How far the search of one run has come."""
 
     base: PlannedRun
@@ -79,7 +79,7 @@ def search(
 def ended(run: PlannedRun, out: Path) -> bool:
     """Whether a run has come as far as it is to come, or cannot."""
     folder = out / "runs" / run.name
-    return is_done(placed(run, out), folder) or status(folder) == "diverged"
+    return is_done(resolve_run_paths(run, out), folder) or status(folder) == "diverged"
 
 
 def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[PlannedRun]:
@@ -94,12 +94,12 @@ def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[P
     return list(found.values())
 
 
-def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[Progress]:
+def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[SearchProgress]:
     """How far the search of each run has come."""
     results = _results(out)
-    states: dict[str, Progress] = {}
+    states: dict[str, SearchProgress] = {}
 
-    def state_of(base: PlannedRun) -> Progress:
+    def state_of(base: PlannedRun) -> SearchProgress:
         if base.name not in states:
             states[base.name] = _state(study, base, out, results, failed, lambda name: state_of(bases[name]))
         return states[base.name]
@@ -116,8 +116,8 @@ def _state(
     out: Path,
     results: Results | None,
     failed: Collection[str],
-    other: Callable[[str], Progress],
-) -> Progress:
+    other: Callable[[str], SearchProgress],
+) -> SearchProgress:
     assert study.search is not None
     followed = followed_by(base.name, study)
     if followed is None:
@@ -126,7 +126,7 @@ def _state(
     else:
         rate = other(followed).chosen
         if rate is None:
-            return Progress(base, {}, (), known=False)
+            return SearchProgress(base, {}, (), known=False)
         policy = build_policy({"name": "follow", "rate": rate})
     method = str(base.recipe.stages[-1].adaptation["method"])
     made: dict[Trial, Outcome] = {}
@@ -135,8 +135,8 @@ def _state(
         made |= {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
         if missing := [trial for trial, outcome in outcomes.items() if outcome is None]:
             lost = any(at(base, trial).name in failed for trial in missing)
-            return Progress(base, made, () if lost else tuple(missing), known=not lost)
-    return Progress(base, made, (), known=True)
+            return SearchProgress(base, made, () if lost else tuple(missing), known=not lost)
+    return SearchProgress(base, made, (), known=True)
 
 
 def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) -> Outcome | None:
@@ -226,6 +226,6 @@ def _part(part: str) -> re.Pattern[str]:
 
 def _results(out: Path) -> Results | None:
     try:
-        return load(out)
+        return load_results(out)
     except InputError:  # nothing has evaluated yet
         return None

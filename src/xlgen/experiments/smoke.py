@@ -16,13 +16,13 @@ from typing import Any
 from rich.console import Console
 
 from xlgen.core.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
-from xlgen.core.errors import describe, report
+from xlgen.core.errors import describe_error, report
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.core.shipped import find_task
 from xlgen.core.yaml_config import read_yaml
 from xlgen.data.templates import FIELD
-from xlgen.experiments.execute import is_done, needs, placed
+from xlgen.experiments.execute import is_done, needs, resolve_run_paths
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.search import followed_by, search
 from xlgen.metrics.lid import SMALL
@@ -113,7 +113,7 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
     from xlgen.training.run import train
 
     failed: dict[str, str] = {}
-    for run in (placed(run, out) for run in study.runs):
+    for run in (resolve_run_paths(run, out) for run in study.runs):
         folder = out / "runs" / run.name
         if is_done(run, folder):
             continue
@@ -123,7 +123,7 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
             raise
         except Exception as error:  # whatever is wrong with one run, the others are tried too
             failed[run.name] = report(error)[1]
-            if describe(error) is None:
+            if describe_error(error) is None:
                 say(failed[run.name])
         say(f"{run.name}: {'failed' if run.name in failed else 'done'}")
     return failed

@@ -12,7 +12,7 @@ from xlgen.runs.run_discovery import FoundRun
 from xlgen.runs.run_files import PREFIX, address
 
 
-class Column(NamedTuple):
+class ViewColumn(NamedTuple):
     """A column of a view."""
 
     name: str
@@ -25,87 +25,91 @@ class View(NamedTuple):
     """A view."""
 
     meaning: str
-    columns: tuple[Column, ...]
+    columns: tuple[ViewColumn, ...]
 
 
 Fields: TypeAlias = Mapping[str, str]
 """Names and types of what is read from a JSONL file."""
 
 _WHO = (
-    Column("study", "VARCHAR", "the folder of the study"),
-    Column("run", "VARCHAR", "the folder of the run"),
+    ViewColumn("study", "VARCHAR", "the folder of the study"),
+    ViewColumn("run", "VARCHAR", "the folder of the run"),
 )
 VIEWS: dict[str, View] = {
     "figures": View(
         "one row a figure of every evaluation",
         (
             *_WHO,
-            Column("backbone", "VARCHAR", "as in the recipe"),
-            Column("method", "VARCHAR", "the adaptation, or what the recipe reports it as"),
-            Column("learning_rate", "DOUBLE", "null for a baseline"),
-            Column("seed", "BIGINT", ""),
-            Column("step", "BIGINT", "of the evaluation"),
-            Column("task", "VARCHAR", ""),
-            Column("language", "VARCHAR", ""),
-            Column("metric", "VARCHAR", ""),
-            Column("value", "DOUBLE", "rates and scores in percent"),
-            Column("low", "DOUBLE", "of the 95 % interval"),
-            Column("high", "DOUBLE", ""),
-            Column("n", "BIGINT", "examples behind it"),
-            Column("signature", "VARCHAR", "how it was measured"),
-            Column("is_last", "BOOLEAN", "of the run's newest evaluation"),
-            Column("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+            ViewColumn("backbone", "VARCHAR", "as in the recipe"),
+            ViewColumn("method", "VARCHAR", "the adaptation, or what the recipe reports it as"),
+            ViewColumn("learning_rate", "DOUBLE", "null for a baseline"),
+            ViewColumn("seed", "BIGINT", ""),
+            ViewColumn("step", "BIGINT", "of the evaluation"),
+            ViewColumn("task", "VARCHAR", ""),
+            ViewColumn("language", "VARCHAR", ""),
+            ViewColumn("metric", "VARCHAR", ""),
+            ViewColumn("value", "DOUBLE", "rates and scores in percent"),
+            ViewColumn("low", "DOUBLE", "of the 95 % interval"),
+            ViewColumn("high", "DOUBLE", ""),
+            ViewColumn("n", "BIGINT", "examples behind it"),
+            ViewColumn("signature", "VARCHAR", "how it was measured"),
+            ViewColumn("is_last", "BOOLEAN", "of the run's newest evaluation"),
+            ViewColumn("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
         ),
     ),
     "steps": View(
         "the log of training",
         (
             *_WHO,
-            Column("step", "BIGINT", ""),
-            Column("loss", "DOUBLE", "mean over target tokens"),
-            Column("learning_rate", "DOUBLE", "as scheduled for this step"),
-            Column("gradient_norm", "DOUBLE", "before clipping"),
-            Column("source_tokens", "BIGINT", "of this step"),
-            Column("target_tokens", "BIGINT", ""),
-            Column("padding", "DOUBLE", "share of the batch, from 0 to 1"),
-            Column("steps_per_second", "DOUBLE", "since the step logged before, evaluations aside"),
-            Column("time", "DOUBLE", "seconds since 1970"),
+            ViewColumn("step", "BIGINT", ""),
+            ViewColumn("loss", "DOUBLE", "mean over target tokens"),
+            ViewColumn("learning_rate", "DOUBLE", "as scheduled for this step"),
+            ViewColumn("gradient_norm", "DOUBLE", "before clipping"),
+            ViewColumn("source_tokens", "BIGINT", "of this step"),
+            ViewColumn("target_tokens", "BIGINT", ""),
+            ViewColumn("padding", "DOUBLE", "share of the batch, from 0 to 1"),
+            ViewColumn("steps_per_second", "DOUBLE", "since the step logged before, evaluations aside"),
+            ViewColumn("time", "DOUBLE", "seconds since 1970"),
         ),
     ),
     "predictions": View(
         "one row an input of every evaluation",
         (
             *_WHO,
-            Column("step", "BIGINT", "of the evaluation"),
-            Column("language", "VARCHAR", "that was asked for"),
-            Column("id", "VARCHAR", "of the example"),
-            Column("prediction", "VARCHAR", "cleaned up"),
-            Column("reference", "VARCHAR", "the first of them"),
-            Column("references", "VARCHAR[]", 'all; SQL wants this name in quotes: "references"'),
-            Column("input", "VARCHAR", ""),
-            Column("raw", "VARCHAR", "the prediction before clean-up"),
-            Column("cropped_tokens", "BIGINT", "of the input, over the limit"),
-            Column("similarity", "DOUBLE", "of the encoder's states to the parallel source input; null without one"),
-            Column("is_last", "BOOLEAN", "of the run's newest evaluation with predictions"),
-            Column("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+            ViewColumn("step", "BIGINT", "of the evaluation"),
+            ViewColumn("language", "VARCHAR", "that was asked for"),
+            ViewColumn("id", "VARCHAR", "of the example"),
+            ViewColumn("prediction", "VARCHAR", "cleaned up"),
+            ViewColumn("reference", "VARCHAR", "the first of them"),
+            ViewColumn("references", "VARCHAR[]", 'all; SQL wants this name in quotes: "references"'),
+            ViewColumn("input", "VARCHAR", ""),
+            ViewColumn("raw", "VARCHAR", "the prediction before clean-up"),
+            ViewColumn("cropped_tokens", "BIGINT", "of the input, over the limit"),
+            ViewColumn(
+                "similarity", "DOUBLE", "of the encoder's states to the parallel source input; null without one"
+            ),
+            ViewColumn("is_last", "BOOLEAN", "of the run's newest evaluation with predictions"),
+            ViewColumn("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
         ),
     ),
     "runs": View(
         "one row a run",
         (
             *_WHO,
-            Column("folder", "VARCHAR", "absolute"),
-            Column("status", "VARCHAR", "running, interrupted, diverged, done; unknown before the first checkpoint"),
-            Column("backbone", "VARCHAR", ""),
-            Column("method", "VARCHAR", ""),
-            Column("learning_rate", "DOUBLE", "null for a baseline"),
-            Column("seed", "BIGINT", ""),
-            Column("task", "VARCHAR", ""),
-            Column("source_languages", "VARCHAR[]", "the languages with labels"),
-            Column("step", "BIGINT", "of the newest checkpoint, or the end"),
-            Column("planned_steps", "BIGINT", "null for a baseline"),
-            Column("recipe", "JSON", "resolved: recipe->>'$.stages[0].training.batch_tokens'"),
-            Column("environment", "JSON", "versions, machine, git revision"),
+            ViewColumn("folder", "VARCHAR", "absolute"),
+            ViewColumn(
+                "status", "VARCHAR", "running, interrupted, diverged, done; unknown before the first checkpoint"
+            ),
+            ViewColumn("backbone", "VARCHAR", ""),
+            ViewColumn("method", "VARCHAR", ""),
+            ViewColumn("learning_rate", "DOUBLE", "null for a baseline"),
+            ViewColumn("seed", "BIGINT", ""),
+            ViewColumn("task", "VARCHAR", ""),
+            ViewColumn("source_languages", "VARCHAR[]", "the languages with labels"),
+            ViewColumn("step", "BIGINT", "of the newest checkpoint, or the end"),
+            ViewColumn("planned_steps", "BIGINT", "null for a baseline"),
+            ViewColumn("recipe", "JSON", "resolved: recipe->>'$.stages[0].training.batch_tokens'"),
+            ViewColumn("environment", "JSON", "versions, machine, git revision"),
         ),
     ),
 }

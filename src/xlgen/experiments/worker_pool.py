@@ -24,7 +24,7 @@ def isolated() -> dict[str, str]:
     return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
 
 
-class Lane:
+class Worker:
     """A worker process that trains one run after another; a new one takes the place of one that died.
 
     It ends with this process, however that ends: its standard input is closed then.

@@ -43,7 +43,7 @@ class _Attention(torch.autograd.Function):
         # One behind another, as compiled code is made for one layout at a time.
         near, shown = (nothing if part is None else part.float().contiguous() for part in (bias, mask))
         given = (query, key, value, near, shown)
-        ctx.settings = flash.Settings(scale, dropout, new_seed() if dropout else 0)
+        ctx.settings = flash.FlashSettings(scale, dropout, new_seed() if dropout else 0)
         out, reduced = flash.forward(*given, ctx.settings)
         ctx.save_for_backward(*given, out, reduced)
         ctx.bias_dtype = None if bias is None else bias.dtype

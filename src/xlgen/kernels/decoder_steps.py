@@ -38,7 +38,7 @@ COMPILED_FOR = (torch.float32, torch.bfloat16)
 
 
 @dataclass
-class Memory:
+class KVCache:
     """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
 
     past: list[Pair]
@@ -59,10 +59,10 @@ class Memory:
         """How many there are, empty ones included."""
         return self.past[0][0].shape[1]
 
-    def single(self) -> Memory:
+    def single(self) -> KVCache:
         """The first slot alone, in the same storage: beams begin alike."""
         past = [(keys[:, :, :1], values[:, :, :1]) for keys, values in self.past]
-        return Memory(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
+        return KVCache(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
 
 
 class DecoderStep(ABC):
@@ -77,7 +77,7 @@ class DecoderStep(ABC):
         """Keys and values of cross-attention of encoder states (inputs, source, width); see :class:`Memory`."""
 
     @abstractmethod
-    def hidden(self, tokens: Tensor, memory: Memory, column: int) -> Tensor:
+    def hidden(self, tokens: Tensor, memory: KVCache, column: int) -> Tensor:
         """What the head is given after ``tokens`` (rows,), which stand at ``column``: (rows, width).
 
         Writes their keys and values into ``memory.past``.
@@ -105,10 +105,10 @@ def by_distance(values: Tensor) -> Tensor:
     return functional.pad(values, (0, CHUNK), value=-torch.inf)
 
 
-class Visible:
+class AttentionMask:
     """What the tokens of one column may see of the columns before, and what is added to their scores."""
 
-    def __init__(self, values: Tensor, memory: Memory, column: int, longest: int) -> None:
+    def __init__(self, values: Tensor, memory: KVCache, column: int, longest: int) -> None:
         """``values`` come from :func:`by_distance` of ``longest`` + 1 columns, which ``column`` may not pass."""
         if column > longest:
             raise ValueError(f"column {column} of a cache that was made for {longest}")
@@ -136,7 +136,7 @@ class Visible:
         return self.bias.masked_fill(hidden[:, None, None], -torch.inf)
 
 
-def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: Visible) -> Tensor:
+def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: AttentionMask) -> Tensor:
     """Attention of one token to itself and what was before it, unscaled. ``query key value``: (rows, 1, heads * dim).
 
     ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
@@ -199,7 +199,7 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) is nn.Linear and not any(hooks)
 
 
-def together(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor]]:
+def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor]]:
     """The outputs of several linear maps of one input: in one product where all are plain."""
     if not all(map(is_plain, modules)):
         return lambda hidden: [module(hidden) for module in modules]
@@ -211,7 +211,7 @@ def together(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor
     return lambda hidden: multiplied(hidden).split(sizes, dim=-1)
 
 
-def head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
+def plain_head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
     """See ``DecoderStep.plain_head``; ``bias`` is the model's own beside the module's."""
     if not is_plain(module) or (bias is not None and module.bias is not None):
         return None

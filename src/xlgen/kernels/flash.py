@@ -211,7 +211,7 @@ def _backward(
 
 
 @dataclass(frozen=True)
-class Settings:
+class FlashSettings:
     """What attention is told beside states."""
 
     scale: float
@@ -227,7 +227,7 @@ class Settings:
 
 
 def forward(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, settings: Settings
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, settings: FlashSettings
 ) -> tuple[Tensor, Tensor]:
     """``softmax(query key^T * scale + bias + mask) value``, and by what each row of scores was reduced.
 
@@ -246,7 +246,7 @@ def forward(
 
 
 def backward(
-    given: Sequence[Tensor], settings: Settings, out: Tensor, reduced: Tensor, gradient: Tensor, needs_bias: bool
+    given: Sequence[Tensor], settings: FlashSettings, out: Tensor, reduced: Tensor, gradient: Tensor, needs_bias: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Gradients of query, key, value, in their shapes, and of a bias (1, heads, target, source) where it is asked for.
 

@@ -17,7 +17,7 @@ COMPILED_ELEMENTS = 2**20
 _COLUMNS = 1_024
 
 
-class Head:
+class ChunkedLMHead:
     """A head that is a matrix (vocabulary, width) and a bias (vocabulary,), over which it goes in parts."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:

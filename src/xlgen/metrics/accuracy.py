@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, best_over_references, metrics
 from xlgen.metrics.case import has_dotless_i, one_dot
 from xlgen.metrics.normalization import fold_case
 
@@ -26,12 +26,12 @@ def compared(text: str, language: str) -> str:
     return fold_case(one_dot(label)) if has_dotless_i(Language.parse(language).code) else label.casefold()
 
 
-@plugins.register("accuracy")
+@metrics.register("accuracy")
 @dataclass(frozen=True)
 class Accuracy:
     """Share of outputs that are the label to the letter, in percent; case, spaces and sentinels do not count."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("accuracy", best=100.0),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("accuracy", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0; NaN without a reference."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 
 def ascii_share(text: str) -> float:
@@ -16,7 +16,7 @@ def ascii_share(text: str) -> float:
     return sum(map(str.isascii, text)) / len(text) if text else float("nan")
 
 
-@plugins.register("ascii")
+@metrics.register("ascii")
 @dataclass(frozen=True)
 class Ascii:
     """The mean over predictions of the percentage of ASCII characters (Vu et al. 2022, section 2.3).
@@ -25,7 +25,7 @@ class Ascii:
     are left out, for as 0 they would pass for text without English; ``empty_rate`` counts them.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("ascii_rate", higher_is_better=None),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ascii_rate", higher_is_better=None),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Shares in [0, 1]; NaN for an empty prediction."""

@@ -44,7 +44,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricSpec:
     """One number that a metric gives, and how to read it."""
 
     name: str
@@ -81,7 +81,7 @@ class Figure:
 class Metric(Protocol):
     """A metric: a frozen dataclass whose fields are its options, each with a default."""
 
-    figures: ClassVar[tuple[Figure, ...]]
+    figures: ClassVar[tuple[MetricSpec, ...]]
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """The scores of every figure, by its name, in the order of ``examples``."""
@@ -120,12 +120,12 @@ def is_defined(scores: Scores) -> NDArray[np.bool_]:
     return np.logical_not(missing if scores.ndim == 1 else missing.any(axis=1))
 
 
-plugins: Registry[type[Metric]] = Registry("metric", "xlgen.metrics")
+metrics: Registry[type[Metric]] = Registry("metric", "xlgen.metrics")
 
 
 def best_over_references(
     examples: Sequence[Example],
-    figures: Sequence[Figure],
+    figures: Sequence[MetricSpec],
     prepare: Callable[[str, str], Prepared],
     compare: Callable[[Prepared, Prepared], Sequence[float]],
 ) -> dict[str, Scores]:

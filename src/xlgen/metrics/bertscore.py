@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT, Within
 
 
-@plugins.register("bertscore")
+@metrics.register("bertscore")
 @dataclass(frozen=True)
 class BertScore:
     """BERTScore F1 in percent against the best reference; needs the extra ``bertscore``, and imports torch.
@@ -31,7 +31,7 @@ class BertScore:
     """Which layer's embeddings; by default the library's choice for the model, or the last layer of another model."""
     batch_size: Annotated[int, COUNT] = 64
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("bertscore_f1", best=100.0),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bertscore_f1", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1; NaN without references. It can fall below 0, where embeddings point away from each other.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError, nearest
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
 
@@ -22,7 +22,7 @@ def _of_sums(sums: Scores) -> float:
     return Bleu().of_sums("bleu", sums)
 
 
-@plugins.register("bleu")
+@metrics.register("bleu")
 @dataclass(frozen=True)
 class Bleu:
     """Corpus BLEU in percent over all examples together; needs the extra ``chrf``, which installs sacreBLEU.
@@ -41,7 +41,7 @@ class Bleu:
     max_ngram_order: Annotated[int, ORDER] = 4
     effective_order: bool = False
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("bleu", of_sums=_of_sums),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bleu", of_sums=_of_sums),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Lengths and counts of n-grams, a row an example; NaN without references.

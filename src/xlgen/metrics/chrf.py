@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, sacrebleu_version, score_of, statistics
 
@@ -19,7 +19,7 @@ def _of_sums(sums: Scores) -> float:
     return Chrf().of_sums(_CORPUS, sums)
 
 
-@plugins.register("chrf")
+@metrics.register("chrf")
 @dataclass(frozen=True)
 class Chrf:
     """chrF in percent against the best reference; needs the extra ``chrf``, which installs sacreBLEU.
@@ -38,9 +38,9 @@ class Chrf:
     whitespace: bool = False
     """Whether n-grams hold spaces."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("chrf", best=100.0),
-        Figure(_CORPUS, best=100.0, of_sums=_of_sums),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("chrf", best=100.0),
+        MetricSpec(_CORPUS, best=100.0, of_sums=_of_sums),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT
 
 _MISSING = (
@@ -21,7 +21,7 @@ _MISSING = (
 )
 
 
-@plugins.register("comet")
+@metrics.register("comet")
 @dataclass(frozen=True)
 class Comet:
     """COMET against the best reference, times 100; needs unbabel-comet, and imports torch.
@@ -34,7 +34,7 @@ class Comet:
     """A name of the hub, or the path of a checkpoint (``.ckpt``)."""
     batch_size: Annotated[int, COUNT] = 16
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("comet"),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("comet"),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """The model's scores, about 0 to 1 for those of 2022; NaN without an input or without references.

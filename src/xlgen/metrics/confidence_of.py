@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xlgen.core.languages import Language, UnknownLanguageError
-from xlgen.metrics.base import Example, Figure, NamingMetric, Scores, plugins
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+from xlgen.metrics.base import Example, MetricSpec, NamingMetric, Scores, metrics
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 
 PREFIX = "lid_confidence_"
 """What the scores' names begin with; the canonical code of a language follows."""
 
 
-@plugins.register("confidence_of")
+@metrics.register("confidence_of")
 @dataclass(frozen=True)
 class ConfidenceOf(NamingMetric):
     """The mean probability that outputs are in each of ``languages``, in percent, whatever language was asked for.
@@ -29,14 +29,14 @@ class ConfidenceOf(NamingMetric):
 
     languages: tuple[str, ...] = ("en",)
     identifier: str | LanguageIdentifier = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load`, or an identifier."""
+    """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure(f"{PREFIX}en", higher_is_better=None),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec(f"{PREFIX}en", higher_is_better=None),)
     """Of an instance, those of its languages."""
 
     def __post_init__(self) -> None:
         codes = dict.fromkeys(Language.parse(language).code for language in self.languages)
-        figures = tuple(Figure(f"{PREFIX}{code}", higher_is_better=None) for code in codes)
+        figures = tuple(MetricSpec(f"{PREFIX}{code}", higher_is_better=None) for code in codes)
         object.__setattr__(self, "figures", figures)
 
     @classmethod
@@ -63,4 +63,4 @@ class ConfidenceOf(NamingMetric):
         return f"lid:{self._load().name}"
 
     def _load(self) -> LanguageIdentifier:
-        return load(self.identifier) if isinstance(self.identifier, str) else self.identifier
+        return load_identifier(self.identifier) if isinstance(self.identifier, str) else self.identifier

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 
 from xlgen.metrics.accuracy import bare
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.packed import pack, sums
 from xlgen.metrics.tags import tags
 
@@ -71,7 +71,7 @@ def _recall(scores: Scores) -> float:
     return ratio(right, wanted)
 
 
-@plugins.register("entities")
+@metrics.register("entities")
 @dataclass(frozen=True)
 class Entities:
     """F1, precision and recall of entities in tags with spaces between them, all inputs together, in percent.
@@ -84,10 +84,10 @@ class Entities:
     """``spans``: entities written as ``PER: Ada Lovelace $$ LOC: London``. Equal to mT5's ``span_f1``, which Vu et al.
     (2022, Tables 6 and 7) report for WikiANN: what has no colon, or several, is no entity."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("span_f1", corpus=_f1),
-        Figure("span_precision", corpus=_precision),
-        Figure("span_recall", corpus=_recall),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("span_f1", corpus=_f1),
+        MetricSpec("span_precision", corpus=_precision),
+        MetricSpec("span_recall", corpus=_recall),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

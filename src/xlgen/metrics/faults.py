@@ -10,10 +10,10 @@ import numpy as np
 import regex
 
 from xlgen.metrics import leftovers
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.copies import COPY_ORDER, COPY_SHARE, copied
 from xlgen.metrics.endings import truncated
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 from xlgen.metrics.repeats import repetitions
 from xlgen.metrics.short_text import RULE, ShortText, equals_reference, is_quoted, verdicts
 from xlgen.metrics.switches import PRICE, switches
@@ -62,7 +62,7 @@ def find(
     found = _of_text(examples)
     # What is left over from pretraining is in no language.
     full = [row for row, example in enumerate(examples) if _without_leftovers(example.prediction).strip()]
-    identifies = load(identifier) if isinstance(identifier, str) else identifier
+    identifies = load_identifier(identifier) if isinstance(identifier, str) else identifier
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
     for row in full:
         example, wrong = examples[row], bool(found["wrong-language"][row] == 1)
@@ -97,7 +97,7 @@ def _without_leftovers(text: str) -> str:
     return leftovers.pattern().sub(" ", text)
 
 
-def findings(found: dict[str, Scores]) -> list[Findings]:
+def label_rows(found: dict[str, Scores]) -> list[Findings]:
     """The labels of each example, from what :func:`find` gives."""
     names = list(found)
     return [_labelled(dict(zip(names, row, strict=True))) for row in np.stack(list(found.values()), axis=1)]
@@ -110,7 +110,7 @@ def _labelled(scores: dict[str, float]) -> Findings:
     return Findings(tuple(labels) or (OK,), unknown)
 
 
-@plugins.register("faults")
+@metrics.register("faults")
 @dataclass(frozen=True)
 class Faults:
     """Shares of outputs with each fault, of those whose language cannot be told, and of those with neither; in percent.
@@ -124,31 +124,31 @@ class Faults:
     """
 
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+    """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
     rule: ShortText = RULE
     """For short outputs; its languages are those that an output may switch to, too."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("ok_rate", best=100.0),
-        Figure("wrong_language_rate", higher_is_better=False, best=0.0),
-        Figure("unknown_rate", higher_is_better=None),
-        Figure("reference_wrong_language_rate", higher_is_better=None),
-        Figure("reference_unknown_rate", higher_is_better=None),
-        Figure("wrong_script_rate", higher_is_better=False, best=0.0),
-        Figure("code_switched_rate", higher_is_better=False, best=0.0),
-        Figure("repeated_ending_rate", higher_is_better=False, best=0.0),
-        Figure("loop_rate", higher_is_better=False, best=0.0),
-        Figure("copied_rate", higher_is_better=False, best=0.0),
-        Figure("truncated_rate", higher_is_better=False, best=0.0),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("ok_rate", best=100.0),
+        MetricSpec("wrong_language_rate", higher_is_better=False, best=0.0),
+        MetricSpec("unknown_rate", higher_is_better=None),
+        MetricSpec("reference_wrong_language_rate", higher_is_better=None),
+        MetricSpec("reference_unknown_rate", higher_is_better=None),
+        MetricSpec("wrong_script_rate", higher_is_better=False, best=0.0),
+        MetricSpec("code_switched_rate", higher_is_better=False, best=0.0),
+        MetricSpec("repeated_ending_rate", higher_is_better=False, best=0.0),
+        MetricSpec("loop_rate", higher_is_better=False, best=0.0),
+        MetricSpec("copied_rate", higher_is_better=False, best=0.0),
+        MetricSpec("truncated_rate", higher_is_better=False, best=0.0),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0, NaN where it cannot be known."""
         found = find(examples, self.identifier, self.rule)
         rates = {f"{name.replace('-', '_')}_rate": scores for name, scores in found.items()}
-        rates["ok_rate"] = np.array([each.labels == (OK,) for each in findings(found)], dtype=float)
+        rates["ok_rate"] = np.array([each.labels == (OK,) for each in label_rows(found)], dtype=float)
         rates["unknown_rate"] = np.isnan(found["wrong-language"]).astype(float)
-        judged = of_references(examples, load(self.identifier), self.rule)
+        judged = of_references(examples, load_identifier(self.identifier), self.rule)
         rates["reference_wrong_language_rate"] = 1 - judged
         known = np.array([has_reference(example) for example in examples], dtype=bool)
         rates["reference_unknown_rate"] = np.where(known, np.isnan(judged), np.nan)
@@ -158,7 +158,9 @@ class Faults:
         """Identification, and the rules for short text, copies and switches."""
         copies = f"copy:{COPY_ORDER}-grams,{COPY_SHARE:g}"
         switch = f"switch:script+words,{PRICE:g}"
-        return f"lid:{load(self.identifier).name}|{self.rule.name}|{copies}|{switch}|regex:{regex.__version__}"
+        return (
+            f"lid:{load_identifier(self.identifier).name}|{self.rule.name}|{copies}|{switch}|regex:{regex.__version__}"
+        )
 
 
 def has_reference(example: Example) -> bool:

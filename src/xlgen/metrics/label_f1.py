@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from xlgen.metrics.accuracy import compared
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.packed import pack, sums
 
 
@@ -18,7 +18,7 @@ def _f1(scores: Scores) -> float:
     return 2 * right / (found + wanted) if found + wanted else 0.0
 
 
-@plugins.register("label_f1")
+@metrics.register("label_f1")
 @dataclass(frozen=True)
 class LabelF1:
     """F1 of ``label`` over all outputs together, in percent; case, spaces and sentinels do not count.
@@ -29,7 +29,7 @@ class LabelF1:
 
     label: str = "yes"
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("label_f1", corpus=_f1),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("label_f1", corpus=_f1),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Whether it was right, found and wanted, packed; NaN without a reference."""

@@ -30,8 +30,8 @@ import regex
 
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
+from xlgen.metrics.lid import SMALL, load_identifier
 from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.words import Segmenter, Splitter, unicode_chars
 
@@ -51,7 +51,7 @@ def harmonic_mean(levels: Scores) -> float:
     return 2 * lines * words / (lines + words) if lines + words else 0.0
 
 
-@plugins.register("language_confusion")
+@metrics.register("language_confusion")
 @dataclass(frozen=True)
 class LanguageConfusion:
     """Line-level, word-level and language-confusion pass rate, in percent.
@@ -63,16 +63,16 @@ class LanguageConfusion:
     """
 
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+    """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
     words: str | None = None
     """The path of a list of English words, one a line, which may end in ``.gz``."""
     segmenter: Segmenter = "dictionary"
     """How to split Chinese, Japanese and Thai, where ``characters`` needs no extra."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("line_pass_rate", best=100.0),
-        Figure("word_pass_rate"),
-        Figure("language_confusion_pass_rate", corpus=harmonic_mean),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("line_pass_rate", best=100.0),
+        MetricSpec("word_pass_rate"),
+        MetricSpec("language_confusion_pass_rate", corpus=harmonic_mean),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
@@ -88,11 +88,13 @@ class LanguageConfusion:
         """Identification, the word list and the segmenter."""
         known = Language.parse(language)
         words = _word_list(self.words).name if self.words else f"a-z{{{_SHORTEST_WORD},}}"
-        return f"lid:{load(self.identifier).name}|words:{words}|tok:{_tokens(known.code, self.segmenter).name}"
+        return (
+            f"lid:{load_identifier(self.identifier).name}|words:{words}|tok:{_tokens(known.code, self.segmenter).name}"
+        )
 
     def _level(self, example: Example) -> float:
         """How far an output gets; NaN where no line is long enough, or the identifier has no label for the target."""
-        target, identifier = Language.parse(example.language), load(self.identifier)
+        target, identifier = Language.parse(example.language), load_identifier(self.identifier)
         code = identifier.code(target)
         if not code:
             return np.nan

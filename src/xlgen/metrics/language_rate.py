@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 
 
-@plugins.register("language_rate")
+@metrics.register("language_rate")
 @dataclass(frozen=True)
-class LanguageRate:
+class LanguageRateMetric:
     """Correct-language rate and confidence of language identification, both in percent.
 
     - ``correct_language_rate``: the share of predictions whose top label is the target language (Chirkova et al. 2023,
@@ -32,12 +32,12 @@ class LanguageRate:
     """
 
     identifier: str | LanguageIdentifier = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load`, or an identifier."""
+    """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("correct_language_rate", best=100.0),
-        Figure("lid_confidence"),
-        Figure("reference_language_rate", higher_is_better=None),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("correct_language_rate", best=100.0),
+        MetricSpec("lid_confidence"),
+        MetricSpec("reference_language_rate", higher_is_better=None),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
@@ -78,4 +78,4 @@ class LanguageRate:
         return f"lid:{identifier.name}|label:{identifier.code(Language.parse(language)) or 'none'}"
 
     def _load(self) -> LanguageIdentifier:
-        return load(self.identifier) if isinstance(self.identifier, str) else self.identifier
+        return load_identifier(self.identifier) if isinstance(self.identifier, str) else self.identifier

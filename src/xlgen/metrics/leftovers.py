@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import regex
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 # Sentinels of span corruption, of which there are a hundred; the names of byte pieces, which tokenizers without byte
 # fallback write out; pieces that a vocabulary has to spare.
@@ -62,7 +62,7 @@ def left_over(example: Example, tokens: Sequence[str] = TOKENS) -> bool:
     return any(not any(found in text for text in known) for found in pattern(tokens).findall(raw))
 
 
-@plugins.register("leftovers")
+@metrics.register("leftovers")
 @dataclass(frozen=True)
 class Leftovers:
     """Shares of outputs with pretraining leftovers, and of empty outputs, both in percent.
@@ -79,9 +79,9 @@ class Leftovers:
     tokens: tuple[str, ...] = TOKENS
     """Leftovers, to the letter, besides ``<extra_id_N>``, ``<0xNN>``, tokens of chats and codes of languages."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("leftover_rate", higher_is_better=False, best=0.0),
-        Figure("empty_rate", higher_is_better=False, best=0.0),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("leftover_rate", higher_is_better=False, best=0.0),
+        MetricSpec("empty_rate", higher_is_better=False, best=0.0),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

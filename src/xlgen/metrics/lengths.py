@@ -8,21 +8,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.words import splitter
 
 
-@plugins.register("lengths")
+@metrics.register("lengths")
 @dataclass(frozen=True)
-class Lengths:
+class LengthMetric:
     """Words a prediction and words a reference, split by :func:`xlgen.metrics.words.splitter`.
 
     Several references count with their mean length; none at all is NaN.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("prediction_length", unit="count", higher_is_better=None),
-        Figure("reference_length", unit="count", higher_is_better=None),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("prediction_length", unit="count", higher_is_better=None),
+        MetricSpec("reference_length", unit="count", higher_is_better=None),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

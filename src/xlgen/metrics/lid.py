@@ -12,7 +12,7 @@ from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.identifiers.base import Identifier, Model, identifiers
 from xlgen.metrics.identifiers.fasttext_file import SMALL, from_file
 
-__all__ = ["SMALL", "LanguageIdentifier", "load", "names"]
+__all__ = ["SMALL", "LanguageIdentifier", "load_identifier", "names"]
 
 
 class LanguageIdentifier(Protocol):
@@ -42,7 +42,7 @@ class LanguageIdentifier(Protocol):
     def __hash__(self) -> int: ...
 
 
-def load(model: str = SMALL) -> LanguageIdentifier:
+def load_identifier(model: str = SMALL) -> LanguageIdentifier:
     """The identifier called ``model``: a name of :func:`names`, or the path of a fastText model file.
 
     ``lid.176.ftz`` is always there; ``lingua``, ``lingua-low`` and ``cld3`` are extras. A file's labels may be those of

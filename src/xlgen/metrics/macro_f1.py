@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from xlgen.metrics.accuracy import compared
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 # Two labels go into one score: so many bits of a hash each.
 _BITS = 26
@@ -35,7 +35,7 @@ def _corpus(scores: Scores) -> float:
     return macro_f1((whole & (2**_BITS - 1)).tolist(), (whole >> _BITS).tolist())
 
 
-@plugins.register("macro_f1")
+@metrics.register("macro_f1")
 @dataclass(frozen=True)
 class MacroF1:
     """F1 of each label against the first reference, averaged over labels, in percent; case and spaces do not count.
@@ -43,7 +43,7 @@ class MacroF1:
     Labels are told apart by 26 bits of a hash: of 100 labels, the chance that any two are taken for one is 0.00007.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("macro_f1", best=100.0, corpus=_corpus),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("macro_f1", best=100.0, corpus=_corpus),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Both labels of each input, packed; NaN without a reference."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 import regex
 
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, best_over_references, metrics
 from xlgen.metrics.case import has_dotless_i, one_dot
 from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.squad import f1
@@ -122,7 +122,7 @@ def rules(language: str) -> Rules:
     return Rules(source, "whitespace" if known.spaced else unspaced, article, elided, has_dotless_i(code))
 
 
-@plugins.register("mlqa")
+@metrics.register("mlqa")
 @dataclass(frozen=True)
 class Mlqa:
     """MLQA's F1 and exact match in percent, each against its best reference.
@@ -135,7 +135,7 @@ class Mlqa:
     """Unicode normalisation before MLQA's own (:mod:`xlgen.metrics.normalization`). The official script has none;
     ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("mlqa_f1", best=100.0), Figure("mlqa_em", best=100.0))
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("mlqa_f1", best=100.0), MetricSpec("mlqa_em", best=100.0))
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1], and 1 for an exact match, else 0; NaN without references."""

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from xlgen.core.registry import InputError, UnknownNameError, nearest
-from xlgen.metrics.base import Metric, NamingMetric, plugins
+from xlgen.metrics.base import Metric, NamingMetric, metrics
 from xlgen.metrics.bounds import check_bounds
-from xlgen.metrics.lid import load
+from xlgen.metrics.lid import load_identifier
 
-MetricSpec: TypeAlias = str | Mapping[str, Any] | Metric
+MetricChoice: TypeAlias = str | Mapping[str, Any] | Metric
 """``rougeL``, ``{"name": "rouge", "use_stemmer": True}`` or ``Rouge(use_stemmer=True)``."""
 
 MetricOptions: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -35,7 +35,7 @@ def build_metric(name: str, options: Mapping[str, Any], identifier: str | None =
         UnknownNameError: for a name or an option that does not exist.
         InputError: for a value that the option cannot take.
     """
-    kind: Any = plugins.get(name)
+    kind: Any = metrics.get(name)
     values = _values(kind, options, f"metric {name}")
     if identifier is not None and _IDENTIFIER in _types(kind):
         values = {_IDENTIFIER: identifier, **values}
@@ -61,7 +61,7 @@ def implied_options(name: str) -> Mapping[str, Any]:
 
 def options_of(name: str) -> tuple[str, ...]:
     """The options of the metric called ``name``. Raises UnknownNameError."""
-    return tuple(_types(plugins.get(name)))
+    return tuple(_types(metrics.get(name)))
 
 
 def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -75,12 +75,12 @@ def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def with_options(metrics: Iterable[MetricSpec], options: MetricOptions) -> list[MetricSpec]:
+def with_options(metrics: Iterable[MetricChoice], options: MetricOptions) -> list[MetricChoice]:
     """``metrics``, of which those that are given by name have ``options`` too, which go over their own.
 
     Raises InputError for options of a metric that is not among them.
     """
-    found, unused = list[MetricSpec](), {owner_of(name): name for name in options}
+    found, unused = list[MetricChoice](), {owner_of(name): name for name in options}
     of_metric: dict[str, dict[str, Any]] = {}
     for name, values in options.items():
         of_metric.setdefault(owner_of(name), {}).update(values)
@@ -95,10 +95,10 @@ def with_options(metrics: Iterable[MetricSpec], options: MetricOptions) -> list[
     return found
 
 
-def only_figures(metrics: Iterable[MetricSpec], names: Iterable[str]) -> list[MetricSpec]:
+def only_figures(metrics: Iterable[MetricChoice], names: Iterable[str]) -> list[MetricChoice]:
     """The figures called ``names``, with the options that ``metrics`` have for them."""
     with_own = [spec for spec in metrics if isinstance(spec, Mapping)]
-    found: list[MetricSpec] = []
+    found: list[MetricChoice] = []
     for name in names:
         spec = next((each for each in with_own if parse_spec(each)[0] in (name, owner_of(name))), {})
         found.append({**spec, NAME: name})
@@ -107,14 +107,14 @@ def only_figures(metrics: Iterable[MetricSpec], names: Iterable[str]) -> list[Me
 
 def _naming() -> list[tuple[str, type[NamingMetric]]]:
     """The metrics whose scores' names say their options."""
-    kinds = [(name, plugins.get(name)) for name in plugins.names()]
+    kinds = [(name, metrics.get(name)) for name in metrics.names()]
     return [(name, kind) for name, kind in kinds if issubclass(kind, NamingMetric)]
 
 
 @cache
 def _owners() -> dict[str, str]:
-    figures = {figure.name: name for name in plugins.names() for figure in plugins.get(name).figures}
-    return {**figures, **{name: name for name in plugins.names()}}
+    figures = {figure.name: name for name in metrics.names() for figure in metrics.get(name).figures}
+    return {**figures, **{name: name for name in metrics.names()}}
 
 
 @cache
@@ -149,7 +149,7 @@ def located(name: str, folder: Path) -> str:
 def check_identifier(name: str) -> None:
     """Find a language identifier that cannot be loaded before it is needed. Raises InputError."""
     try:
-        load(name)
+        load_identifier(name)
     except InputError as error:
         raise InputError(
             f"{error}. A file is looked for in the current folder and in data_dir; another identifier is "

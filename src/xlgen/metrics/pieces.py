@@ -16,7 +16,7 @@ _FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenize
 
 
 @cache
-def pieces(tokenizer: str) -> Splitter:
+def subword_splitter(tokenizer: str) -> Splitter:
     """The splitter into the pieces of a tokenizer; a vocabulary is read once a process.
 
     Pieces are compared as they are written, so a character outside the vocabulary equals itself only. No special

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 
 def ndcg(scores: ArrayLike, gains: ArrayLike) -> float:
@@ -51,7 +51,7 @@ def queries_ndcg(queries: ArrayLike, scores: ArrayLike, gains: ArrayLike) -> NDA
     return np.array([ndcg(one, other) for one, other in parts if len(one) > 1], dtype=float)
 
 
-@plugins.register("ndcg")
+@metrics.register("ndcg")
 @dataclass(frozen=True)
 class Ndcg:
     """nDCG of each query, in percent: an output is the scores of its documents, a reference their gains.
@@ -59,7 +59,7 @@ class Ndcg:
     Queries with one document have no figure (XGLUE's rule); scores that cannot be read, or too few, are worth 0.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("ndcg"),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ndcg"),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """A number in [0, 1]; NaN without a reference of two or more gains."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.rouge_counts import Counts, best_f1, rouge_counts
 from xlgen.metrics.sentences import SentenceRule, sentences
@@ -22,7 +22,7 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-@plugins.register("rouge")
+@metrics.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
     """ROUGE-1/2/L/Lsum F1 in percent against the best reference: for each figure its own, as in ``score_multi``.
@@ -49,11 +49,11 @@ class Rouge:
     English are in NFKC anyway; ``nmt_nfkc`` also compares invisible characters as mT5, mBART-50 and NLLB-200 write
     them."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("rouge1", best=100.0),
-        Figure("rouge2", best=100.0),
-        Figure("rougeL", best=100.0),
-        Figure("rougeLsum", best=100.0),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("rouge1", best=100.0),
+        MetricSpec("rouge2", best=100.0),
+        MetricSpec("rougeL", best=100.0),
+        MetricSpec("rougeLsum", best=100.0),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

@@ -8,10 +8,10 @@ from functools import partial
 
 from xlgen import __version__
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Metric, Scores, SumsMetric, is_defined
+from xlgen.metrics.base import Example, Metric, MetricSpec, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.bounds import check_bounds
-from xlgen.metrics.options import MetricSpec, build_metric, implied_options, owner_of, parse_spec
+from xlgen.metrics.options import MetricChoice, build_metric, implied_options, owner_of, parse_spec
 from xlgen.metrics.subset import Subset
 
 ALWAYS = (
@@ -39,7 +39,7 @@ class Row:
 
 def score(
     examples: Sequence[Example],
-    metrics: Sequence[MetricSpec],
+    metrics: Sequence[MetricChoice],
     language: str,
     bootstrap: int = 1000,
     seed: int = 0,
@@ -75,7 +75,7 @@ def score(
     return rows
 
 
-def summarize(scores: Scores, figure: Figure, language: str, signature: str, bootstrap: int, seed: int) -> Row:
+def summarize(scores: Scores, figure: MetricSpec, language: str, signature: str, bootstrap: int, seed: int) -> Row:
     """One figure from the scores of its examples, of which NaN are left out."""
     defined = scores[is_defined(scores)]
     defined = figure.units(defined) if figure.units else defined
@@ -84,7 +84,7 @@ def summarize(scores: Scores, figure: Figure, language: str, signature: str, boo
     return Row(language, figure.name, value, low, high, len(defined), signature)
 
 
-def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iterator[tuple[Metric, list[Figure]]]:
+def choose(metrics: Iterable[MetricChoice], identifier: str | None = None) -> Iterator[tuple[Metric, list[MetricSpec]]]:
     """Each metric that is asked for, once, with the figures wanted of it.
 
     Args:
@@ -95,7 +95,7 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
         UnknownNameError: for a name that is neither a metric's nor a figure's, or an option that the metric lacks.
         InputError: for a value that an option cannot take.
     """
-    wanted: dict[Metric, dict[str, Figure]] = {}
+    wanted: dict[Metric, dict[str, MetricSpec]] = {}
     for asked in metrics:
         if isinstance(asked, str | Mapping):
             name, options = parse_spec(asked)
@@ -109,14 +109,14 @@ def choose(metrics: Iterable[MetricSpec], identifier: str | None = None) -> Iter
         yield metric, list(chosen.values())
 
 
-def _bound(figure: Figure, metric: Metric) -> Figure:
+def _bound(figure: MetricSpec, metric: Metric) -> MetricSpec:
     """The figure as the options of ``metric`` have it."""
     if figure.of_sums is None or not isinstance(metric, SumsMetric):
         return figure
     return replace(figure, of_sums=partial(metric.of_sums, figure.name))
 
 
-def with_standing(metrics: Iterable[MetricSpec], standing: Iterable[str]) -> list[MetricSpec]:
+def with_standing(metrics: Iterable[MetricChoice], standing: Iterable[str]) -> list[MetricChoice]:
     """``metrics``, and those of the ``standing`` figures that they do not give already, with other options or without.
 
     Raises as :func:`choose`.
@@ -126,7 +126,7 @@ def with_standing(metrics: Iterable[MetricSpec], standing: Iterable[str]) -> lis
     return metrics + [figure.name for _, figures in choose(standing) for figure in figures if figure.name not in given]
 
 
-def check_metrics(metrics: Iterable[MetricSpec], languages: Iterable[str], identifier: str | None = None) -> None:
+def check_metrics(metrics: Iterable[MetricChoice], languages: Iterable[str], identifier: str | None = None) -> None:
     """Find what a metric lacks before anything is generated: a package, a tokenizer, a language identifier.
 
     Raises InputError.
@@ -139,7 +139,7 @@ def check_metrics(metrics: Iterable[MetricSpec], languages: Iterable[str], ident
 
 def signature(
     metric: Metric,
-    figure: Figure,
+    figure: MetricSpec,
     languages: Sequence[str],
     bootstrap: int = 0,
     seed: int = 0,

@@ -11,11 +11,11 @@ import numpy as np
 import regex
 
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.scripts import share_in_script
 
 
-@plugins.register("script_rate")
+@metrics.register("script_rate")
 @dataclass(frozen=True)
 class ScriptRate:
     """Share of outputs of whose letters at least half are in the script of the target language, in percent.
@@ -26,7 +26,7 @@ class ScriptRate:
     empty one counts 0. Language is not looked at: French is in the script of German.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("script_rate", best=100.0),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("script_rate", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0; NaN without letters."""

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from xlgen.core.languages import Language
-from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
+from xlgen.metrics.lid import SMALL, load_identifier
 from xlgen.metrics.short_text import RULE, ShortText, verdicts
 
 
-@plugins.register("short_language_rate")
+@metrics.register("short_language_rate")
 @dataclass(frozen=True)
 class ShortLanguageRate:
     """Correct-language rate by the rule for short text (:mod:`xlgen.metrics.short_text`), in percent.
@@ -25,23 +25,23 @@ class ShortLanguageRate:
     """
 
     identifier: str = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load`."""
+    """A name or path for :func:`xlgen.metrics.lid.load_identifier`."""
     rule: ShortText = RULE
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("short_language_rate", best=100.0),
-        Figure("cannot_tell_rate", higher_is_better=None),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("short_language_rate", best=100.0),
+        MetricSpec("cannot_tell_rate", higher_is_better=None),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """1 or 0, and NaN in ``short_language_rate`` for what cannot be told."""
         right = np.zeros(len(examples))
         full = [row for row, example in enumerate(examples) if example.prediction.strip()]
-        right[full] = verdicts([examples[row] for row in full], load(self.identifier), self.rule)
+        right[full] = verdicts([examples[row] for row in full], load_identifier(self.identifier), self.rule)
         return {"short_language_rate": right, "cannot_tell_rate": np.isnan(right).astype(float)}
 
     def signature(self, language: str) -> str:
         """Identification, the candidates and the thresholds."""
-        identifier = load(self.identifier)
+        identifier = load_identifier(self.identifier)
         code = identifier.code(Language.parse(language)) or "none"
         return f"lid:{identifier.name}|label:{code}|{self.rule.name}"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
-from xlgen.metrics.pieces import pieces
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
+from xlgen.metrics.pieces import subword_splitter
 from xlgen.metrics.rouge_counts import Counts, best_f1, rouge_counts
 from xlgen.metrics.sentences import SentenceRule, sentences
 from xlgen.metrics.words import Splitter
 
 
-@plugins.register("sp_rouge")
+@metrics.register("sp_rouge")
 @dataclass(frozen=True)
 class SpRouge:
     """SP-ROUGE-1/2/L/Lsum F1 in percent against the best reference; ``sp_rougeLsum`` is what the paper reports.
@@ -27,11 +27,11 @@ class SpRouge:
     sentences: SentenceRule = "newline"
     """What ends a sentence for ``sp_rougeLsum``: see :func:`xlgen.metrics.sentences.sentences`."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("sp_rouge1", best=100.0),
-        Figure("sp_rouge2", best=100.0),
-        Figure("sp_rougeL", best=100.0),
-        Figure("sp_rougeLsum", best=100.0),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("sp_rouge1", best=100.0),
+        MetricSpec("sp_rouge2", best=100.0),
+        MetricSpec("sp_rougeL", best=100.0),
+        MetricSpec("sp_rougeLsum", best=100.0),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
@@ -46,8 +46,8 @@ class SpRouge:
 
     def signature(self, language: str) -> str:
         """Vocabulary and sentence rule."""
-        return f"tok:{pieces(self.tokenizer).name}|sent:{self.sentences}"
+        return f"tok:{subword_splitter(self.tokenizer).name}|sent:{self.sentences}"
 
     def splitter(self, language: str) -> Splitter:
         """The pieces that are compared, the same for every language."""
-        return pieces(self.tokenizer)
+        return subword_splitter(self.tokenizer)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xlgen.metrics.accuracy import bare
-from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, best_over_references, metrics
 from xlgen.metrics.rouge import f_measure
 
 
-@plugins.register("spans")
+@metrics.register("spans")
 @dataclass(frozen=True)
 class Spans:
     """F1 of spans with their types, in percent, averaged over inputs; a span counts as often as it is written.
@@ -21,7 +21,7 @@ class Spans:
     ``form: spans``.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("mean_span_f1", best=100.0),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("mean_span_f1", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1], 1 where there is no span to find and none was found; NaN without a reference."""

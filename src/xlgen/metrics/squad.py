@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xlgen.metrics.base import Example, Figure, Scores, best_over_references, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, best_over_references, metrics
 from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.rouge import f_measure
 
@@ -29,7 +29,7 @@ def f1(prediction: str, reference: str) -> float:
     return f_measure(hits, len(predicted), len(wanted))
 
 
-@plugins.register("squad")
+@metrics.register("squad")
 @dataclass(frozen=True)
 class Squad:
     """SQuAD 1.1 F1 and exact match in percent, each against its best reference.
@@ -42,7 +42,7 @@ class Squad:
     """Unicode normalisation before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
     ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("squad_f1", best=100.0), Figure("squad_em", best=100.0))
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("squad_f1", best=100.0), MetricSpec("squad_em", best=100.0))
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """F1 in [0, 1], and 1 for an exact match, else 0; NaN without references."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xlgen.core.languages import Language
 from xlgen.core.registry import UnknownNameError, nearest
 from xlgen.metrics.base import Example
-from xlgen.metrics.lid import SMALL, load
+from xlgen.metrics.lid import SMALL, load_identifier
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def no_digits_in_language(examples: Sequence[Example], identifier: str = SMALL) 
     identification errs on them; about half of XQuAD is left. The predictions are not looked at. An example without
     references, or in a language without a label, is out.
     """
-    identifies = load(identifier)
+    identifies = load_identifier(identifier)
     labels = [identifies.code(Language.parse(example.language)) for example in examples]
     asked = [
         i
@@ -65,7 +65,7 @@ def subset(name: str, identifier: str = SMALL) -> Subset:
 
 SUBSETS: dict[str, Callable[[str], Subset]] = {
     "no-digits-in-language": lambda identifier: Subset(
-        f"no-digits-in-language@{load(identifier).name.partition('|')[0]}",
+        f"no-digits-in-language@{load_identifier(identifier).name.partition('|')[0]}",
         lambda examples: no_digits_in_language(examples, identifier),
     )
 }

@@ -29,7 +29,7 @@ import regex
 
 from xlgen.core.languages import Language
 from xlgen.metrics.function_words import FUNCTION_WORD, ONLY_ENGLISH
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 from xlgen.metrics.masking import FILLER, mask
 from xlgen.metrics.script_spans import Span, by_script
 
@@ -78,7 +78,7 @@ def switches(
     found = by_script(text, language, known)
     rivals = [other for other in known if other.script == language.script]
     if rivals and language.spaced:
-        identifies = load(identifier) if isinstance(identifier, str) else identifier
+        identifies = load_identifier(identifier) if isinstance(identifier, str) else identifier
         found += [span for rival in rivals for span in by_words(text, language, rival, identifies)]
     return _apart(sorted(found))
 

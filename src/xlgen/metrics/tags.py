@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from xlgen.metrics.accuracy import SENTINEL, bare
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.packed import pack, sums
 
 
@@ -29,9 +29,9 @@ def _of_all_words(scores: Scores) -> float:
     return right / words if words else 0.0
 
 
-@plugins.register("tags")
+@metrics.register("tags")
 @dataclass(frozen=True)
-class Tags:
+class TagAccuracy:
     """Share of words whose tag is right, in percent.
 
     - ``tag_accuracy``: of each input's words, averaged over inputs.
@@ -40,9 +40,9 @@ class Tags:
     Outputs are taken before clean-up, which would keep a tag repeated at the end only once.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("tag_accuracy", best=100.0),
-        Figure("word_accuracy", best=100.0, corpus=_of_all_words),
+    figures: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("tag_accuracy", best=100.0),
+        MetricSpec("word_accuracy", best=100.0, corpus=_of_all_words),
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:

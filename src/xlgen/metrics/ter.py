@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
 
 
@@ -14,7 +14,7 @@ def _of_sums(sums: Scores) -> float:
     return Ter().of_sums("ter", sums)
 
 
-@plugins.register("ter")
+@metrics.register("ter")
 @dataclass(frozen=True)
 class Ter:
     """Corpus TER in percent, edits per word of the references; lower is better, and it may exceed 100.
@@ -29,7 +29,7 @@ class Ter:
     """Chinese and Japanese characters one by one, where text is ``normalized``."""
     case_sensitive: bool = False
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("ter", higher_is_better=False, best=0.0, of_sums=_of_sums),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ter", higher_is_better=False, best=0.0, of_sums=_of_sums),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Edits and length of the references, a row an example; NaN without references."""

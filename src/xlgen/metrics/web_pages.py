@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.ranking import queries_ndcg
 
 # Query, gain and score of a document go into one score, of which a double holds 53 bits: so many of a hash of the
@@ -26,7 +26,7 @@ def _of_queries(scores: Scores) -> Scores:
     return queries_ndcg(whole >> 2 * _GRADE, whole & grades, whole >> _GRADE & grades)
 
 
-@plugins.register("xglue_ndcg")
+@metrics.register("xglue_ndcg")
 @dataclass(frozen=True)
 class WebPages:
     """nDCG of the documents of each query, averaged over queries, in percent: outputs and references are grades.
@@ -36,7 +36,7 @@ class WebPages:
     neither does a row without a group or a grade as its reference. An output that is no grade stands behind all others.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("xglue_ndcg", units=_of_queries),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("xglue_ndcg", units=_of_queries),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Query, gain and score of each document, packed; NaN where it does not count."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xlgen.metrics.base import Example, Figure, Scores, plugins
+from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 DEFINING = ("texts", "split", "sample", "cut")
 """The parts of a signature that say what XLRS is measured on, in whatever languages; scores are comparable where all of
@@ -20,7 +20,7 @@ def definition(signature: str) -> tuple[str, ...]:
     return tuple(part for part in signature.split("|") if part.partition(":")[0] in DEFINING)
 
 
-@plugins.register("xlrs")
+@metrics.register("xlrs")
 @dataclass(frozen=True)
 class Xlrs:
     """The cosine of ``xlgen.representations.xlrs``; NaN for an input without a known translation.
@@ -32,7 +32,7 @@ class Xlrs:
     texts: str = ""
     """Which texts the cosines are of, as parts of the signature: ``texts:...|split:test|sentences:512|cut:128``."""
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("xlrs", unit="count", higher_is_better=None),)
+    figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("xlrs", unit="count", higher_is_better=None),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Cosines, from -1 to 1."""

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from xlgen.report.comparison import CHOSEN, RATE_LIMITS
 from xlgen.report.drawing import Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
-from xlgen.report.groups import Line, settings, settle, told
+from xlgen.report.groups import Line, mean_and_deviation, settings, told
 from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.files import finite
 from xlgen.runs.rows import MEAN, Results, mean
@@ -110,7 +110,7 @@ def _of_lines(results: Results, points: Sequence[tuple[float, Line]], name: str)
     points = sorted(points, key=lambda point: point[0])
     others = [code for code in results.languages() if code not in results.sources]
     found = [
-        {m: [settle(line.values(results, codes, m)) for _, line in points] for m in _metrics(results)}
+        {m: [mean_and_deviation(line.values(results, codes, m)) for _, line in points] for m in _metrics(results)}
         for codes in (others, list(results.sources))
     ]
     first = points[0][1]

@@ -16,7 +16,7 @@ from xlgen.core.registry import InputError
 from xlgen.report import analysis_tables, clusters, probe_figures
 from xlgen.report.drawing import Plot, within_a_page
 from xlgen.report.svg import read_drawing
-from xlgen.report.tables import Cell, Column, Table
+from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.analyses import read_analysis
 
 Rows = Sequence[Mapping[str, Any]]
@@ -34,7 +34,7 @@ def _by_model(rows: Rows) -> list[Rows]:
 _TABLES: Mapping[str, Callable[[Rows], Sequence[RichTable]]] = {
     "cka-models": lambda rows: [analysis_tables.models_table(BetweenModels.of(rows))],
     "cka-languages": lambda rows: [
-        analysis_tables.languages_table(BetweenLanguages.of(own)) for own in _by_model(rows)
+        analysis_tables.similarity_table(BetweenLanguages.of(own)) for own in _by_model(rows)
     ],
     "cka-length": lambda rows: [analysis_tables.length_table([WithLength.of(own) for own in _by_model(rows)])],
     "spectra": lambda rows: [analysis_tables.norms_table(rows), analysis_tables.change_table(rows)],
@@ -116,7 +116,7 @@ def plain(table: RichTable, name: str) -> Table:
     )
     cells = [list(column.cells) for column in table.columns]
     rows = tuple(
-        {column.key: Cell(str(texts[place]) or None) for column, texts in zip(columns, cells, strict=True)}
+        {column.key: TableCell(str(texts[place]) or None) for column, texts in zip(columns, cells, strict=True)}
         for place in range(table.row_count)
     )
     return Table(name, re.sub(r"\s+", " ", str(table.title or name)), columns, rows)

@@ -30,7 +30,7 @@ def models_table(found: BetweenModels) -> Table:
     return table
 
 
-def languages_table(found: BetweenLanguages) -> Table:
+def similarity_table(found: BetweenLanguages) -> Table:
     """A line a layer: the mean over pairs, the pair that is most and the one that is least alike."""
     table = narrow_table("layer", Column("mean", justify="right"), "most alike", "least alike")
     table.title = f"CKA of the languages of {found.model}"
@@ -88,11 +88,11 @@ def spectra_table(rows: Rows) -> tables.Table:
         ]
     lines = []
     for place, model, cells in _lines(rows):
-        line = dict.fromkeys((column.key for column in columns), tables.Cell())
-        line |= {"layer": tables.Cell(place), "run": tables.Cell(short_backbone(model))}
+        line = dict.fromkeys((column.key for column in columns), tables.TableCell())
+        line |= {"layer": tables.TableCell(place), "run": tables.TableCell(short_backbone(model))}
         for kind, cell in cells.items():
             key = kind.replace(" ", "_")
-            line |= {f"{key}_norm": tables.Cell(cell["norm"]), f"{key}_d": tables.Cell(cell["distance"])}
+            line |= {f"{key}_norm": tables.TableCell(cell["norm"]), f"{key}_d": tables.TableCell(cell["distance"])}
         lines.append(line)
     title = "Norm of the singular values of each weight, and their distance to those of the first model"
     return tables.Table("spectra", title, tuple(columns), tuple(lines))

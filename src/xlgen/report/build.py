@@ -37,7 +37,7 @@ def build_report(path: Path) -> Path:
     for fault in faults:
         log.warning(fault)
     try:
-        results = rows.load(path)
+        results = rows.load_results(path)
     except NoFigureError:
         if not analyses:
             raise
@@ -56,6 +56,6 @@ def build_report(path: Path) -> Path:
 def terminal_table(path: Path) -> RichTable | str:
     """The verdict on each run of a folder, for the command line; a word where there is none."""
     try:
-        return to_terminal(without_repetition(verdict_table(rows.load(path, lambda text: None))))
+        return to_terminal(without_repetition(verdict_table(rows.load_results(path, lambda text: None))))
     except NoFigureError:
         return "no run has evaluated: the page shows the analyses alone"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from xlgen.experiments.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
 from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
-from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, metric_name
 from xlgen.report.translated import translated_table
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run, labels, rate_text
@@ -50,21 +50,21 @@ def searches_table(results: Results) -> Table:
     rows, names = [], labels(results.runs)
     for group in searches(results):
         choices = rate_choices(results, group)
-        rows += [{"run": Cell(names[run.name]), **_rate_row(results, run, choices)} for run in group]
+        rows += [{"run": TableCell(names[run.name]), **_rate_row(results, run, choices)} for run in group]
     return Table("searches", "Learning rates", columns, tuple(rows))
 
 
-def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, Cell]:
+def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, TableCell]:
     step = best_step(build_criterion(ORACLE), results, run).step
     chosen = [choice for choice in choices if run in choice.runs.values()]
     return {
-        "learning_rate": Cell(run.learning_rate),
-        "step": Cell(step),
-        "source": Cell(results.value(run, run.source_languages[0], run.main_metric, step)),
-        "target": Cell(worth(results, run, step)),
-        "rate": Cell(results.value(run, MEAN, LANGUAGE_RATE, step)),
-        "chosen_by": Cell("; ".join(NAMES[choice.criterion] for choice in chosen) or None),
-        "regret": Cell("; ".join("–" if c.regret is None else _one_digit(c.regret) for c in chosen) or None),
+        "learning_rate": TableCell(run.learning_rate),
+        "step": TableCell(step),
+        "source": TableCell(results.value(run, run.source_languages[0], run.main_metric, step)),
+        "target": TableCell(worth(results, run, step)),
+        "rate": TableCell(results.value(run, MEAN, LANGUAGE_RATE, step)),
+        "chosen_by": TableCell("; ".join(NAMES[choice.criterion] for choice in chosen) or None),
+        "regret": TableCell("; ".join("–" if c.regret is None else _one_digit(c.regret) for c in chosen) or None),
     }
 
 
@@ -93,12 +93,12 @@ def chosen_table(name: str, title: str, found: Sequence[tuple[str, str | None, C
     )
     rows = [
         {
-            "run": Cell(run),
-            "metric": Cell(metric),
-            "criterion": Cell(NAMES[choice.criterion]),
-            **{code: Cell(choice.values.get(code)) for code in codes},
-            "mean": Cell(choice.mean),
-            "regret": Cell(choice.regret),
+            "run": TableCell(run),
+            "metric": TableCell(metric),
+            "criterion": TableCell(NAMES[choice.criterion]),
+            **{code: TableCell(choice.values.get(code)) for code in codes},
+            "mean": TableCell(choice.mean),
+            "regret": TableCell(choice.regret),
         }
         for run, metric, choice in found
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
-from xlgen.report.groups import Line, settings, settle
+from xlgen.report.groups import Line, mean_and_deviation, settings
 from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import short_backbone
@@ -50,7 +50,7 @@ def methods(results: Results, compared: Sequence[Line], palette: Palette) -> Plo
     places = _places(compared)
     with draw_figure(1, 3, (8.2, 0.95 + 0.24 * (places[-1] + 1))) as (figure, axes):
         for axis, (title, name, codes) in zip(axes, panels, strict=True):
-            values = [settle(line.values(results, codes, name)) for line in compared]
+            values = [mean_and_deviation(line.values(results, codes, name)) for line in compared]
             for at, line, (value, spread) in zip(places, compared, values, strict=True):
                 axis.barh(
                     at, or_nan(value), height=0.75, color=palette.colour(line.method, line.number),
@@ -77,7 +77,7 @@ def by_language(results: Results, compared: Sequence[Line], palette: Palette) ->
         for axis, metric in zip(axes, (results.runs[0].main_metric, LANGUAGE_RATE), strict=True):
             for number, line in enumerate(compared):
                 at = [i + 0.3 - 0.6 * (number + 0.5) / len(compared) for i in range(len(codes))]
-                found = [settle(line.values(results, [code], metric)) for code in codes]
+                found = [mean_and_deviation(line.values(results, [code], metric)) for code in codes]
                 axis.errorbar(
                     [or_nan(value) for value, _ in found], at, xerr=[spread for _, spread in found], linestyle="",
                     marker=palette.marker(line.method, line.number), color=palette.colour(line.method, line.number),
@@ -129,7 +129,7 @@ def _cluster(
     """The bars of one backbone."""
     width = 0.8 / len(members)
     for number, line in enumerate(members):
-        value, spread = settle(line.values(results, [code], metric))
+        value, spread = mean_and_deviation(line.values(results, [code], metric))
         axis.bar(
             place - 0.4 + width * (number + 0.5), or_nan(value), width=0.92 * width, yerr=spread or None,
             color=palette.colour(line.method), hatch=palette.hatch(line.method), error_kw=_ERRORS,

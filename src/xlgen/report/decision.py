@@ -14,7 +14,16 @@ from xlgen.experiments.auto import Decision
 from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
 from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
-from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, language_name, metric_name, relative
+from xlgen.report.tables import (
+    LANGUAGE_RATE,
+    REFERENCE_RATE,
+    Column,
+    Table,
+    TableCell,
+    language_name,
+    metric_name,
+    relative,
+)
 from xlgen.runs.files import CHOSEN, write_atomically
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, rate_text
@@ -53,7 +62,7 @@ def decision_page(decision: Decision) -> str:
         "## What to expect in each language",
         f"{metric_name(run.main_metric)} is measured where there are labels. Elsewhere it is not known; it is seldom "
         f"above the source language's.{'' if _mean(decision.results, run, LANGUAGE_RATE, step) is None else _RATE}",
-        _markdown(languages_table(decision.results, run, step)),
+        _markdown(decision_table(decision.results, run, step)),
         "## What to watch",
         _bullets([*doubts(decision), *warnings(decision.results, run, step, threshold)]),
     ]
@@ -95,20 +104,20 @@ def tried_table(decision: Decision) -> Table:
         source = results.at(run, run.source_languages[0], run.main_metric, step)
         rows.append(
             {
-                "run": Cell(run.name),
-                "rate": Cell(run.learning_rate),
-                "step": Cell(step or None),
+                "run": TableCell(run.name),
+                "rate": TableCell(run.learning_rate),
+                "step": TableCell(step or None),
                 "source": _cell(source),
-                "n": Cell(source["n"] if source else None),
-                "language": Cell(_mean(results, run, LANGUAGE_RATE, step)),
-                "lowest": Cell(min((rate for rate in rates if rate is not None), default=None)),
-                "chosen": Cell("chosen" if run == decision.run else None),
+                "n": TableCell(source["n"] if source else None),
+                "language": TableCell(_mean(results, run, LANGUAGE_RATE, step)),
+                "lowest": TableCell(min((rate for rate in rates if rate is not None), default=None)),
+                "chosen": TableCell("chosen" if run == decision.run else None),
             }
         )
     return Table("tried", "Runs", columns, tuple(rows))
 
 
-def languages_table(results: Results, run: Run, step: int) -> Table:
+def decision_table(results: Results, run: Run, step: int) -> Table:
     """A row a language."""
     columns = (
         Column("run", "Language", number=False),
@@ -123,19 +132,19 @@ def languages_table(results: Results, run: Run, step: int) -> Table:
         metric, rate = results.at(run, code, run.main_metric, step), results.at(run, code, LANGUAGE_RATE, step)
         rows.append(
             {
-                "run": Cell(f"{language_name(code)} ({code})"),
+                "run": TableCell(f"{language_name(code)} ({code})"),
                 "metric": _cell(metric),
                 "rate": _cell(rate),
-                "n": Cell(max((each["n"] or 0 for each in (metric, rate) if each), default=None)),
-                "length": Cell(results.value(run, code, "prediction_length", step)),
-                "xlrs": Cell(results.value(run, code, "xlrs", step)),
+                "n": TableCell(max((each["n"] or 0 for each in (metric, rate) if each), default=None)),
+                "length": TableCell(results.value(run, code, "prediction_length", step)),
+                "xlrs": TableCell(results.value(run, code, "xlrs", step)),
             }
         )
     return Table("expected", "Languages", columns, tuple(rows))
 
 
-def _cell(row: Mapping[str, Any] | None) -> Cell:
-    return Cell(row["value"], row["low"], row["high"]) if row else Cell()
+def _cell(row: Mapping[str, Any] | None) -> TableCell:
+    return TableCell(row["value"], row["low"], row["high"]) if row else TableCell()
 
 
 def doubts(decision: Decision) -> list[str]:
@@ -232,7 +241,7 @@ def model_card(decision: Decision) -> str:
                 "The method, the rate and the checkpoint were chosen without labels in other languages.",
                 "Use: `xlgen predict FOLDER --language fr --input in.jsonl --output out.jsonl`.",
                 "## Evaluation",
-                _markdown(languages_table(results, run, step)),
+                _markdown(decision_table(results, run, step)),
                 "## Limits",
                 _bullets(warnings(results, run, step, decision.criterion["threshold"])),
             ]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from xlgen.report.drawing import INK, Plot, draw_figure, latin, or_nan, to_svg
 from xlgen.report.groups import Line, is_large, lines
-from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, language_name
+from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, language_name
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels
 
@@ -49,10 +49,10 @@ def faults_table(results: Results) -> Table:
     short = labels(results.runs)
     rows = tuple(
         {
-            "run": Cell(short[run.name]),
-            "language": Cell(code),
-            "name": Cell(language_name(code)),
-            **{metric: Cell(fault_rate(results, run, code, metric, run.last_step)) for metric in SHOWN},
+            "run": TableCell(short[run.name]),
+            "language": TableCell(code),
+            "name": TableCell(language_name(code)),
+            **{metric: TableCell(fault_rate(results, run, code, metric, run.last_step)) for metric in SHOWN},
         }
         for run in results.runs
         for code in results.languages([run])

@@ -11,7 +11,7 @@ from rich import table as rich_table
 from rich.text import Text
 
 from xlgen.core.untrusted import file_name, safe_join
-from xlgen.report.tables import Cell, Column, Table
+from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.files import write_atomically
 
 # What a grade looks like without colour, and in the terminal.
@@ -93,17 +93,17 @@ def to_terminal(table: Table) -> rich_table.Table:
     return found
 
 
-def _terminal_cell(column: Column, cell: Cell) -> Text:
+def _terminal_cell(column: Column, cell: TableCell) -> Text:
     mark = f" {MARKS[cell.grade]}" if cell.grade else ""
     return Text(column.text(cell) + mark, style=_STYLES.get(cell.grade, ""))
 
 
-def _bare(column: Column, cell: Cell) -> list[object]:
+def _bare(column: Column, cell: TableCell) -> list[object]:
     values = [cell.value, cell.low, cell.high] if column.interval else [cell.value]
     return ["" if value is None else value for value in values]
 
 
-def _with_bounds(column: Column, cell: Cell) -> str:
+def _with_bounds(column: Column, cell: TableCell) -> str:
     bounds = column.bounds(cell)
     return f"{column.text(cell)} [{bounds}]" if bounds else column.text(cell)
 
@@ -116,7 +116,7 @@ def _tex(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in text)
 
 
-def _tex_cell(column: Column, cell: Cell) -> str:
+def _tex_cell(column: Column, cell: TableCell) -> str:
     bounds = column.bounds(cell)
     text = _tex(column.text(cell))
     return rf"{text} {{\scriptsize [{_tex(bounds)}]}}" if bounds else text

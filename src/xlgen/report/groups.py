@@ -55,7 +55,7 @@ class Line:
         return [value for value in found if value is not None]
 
 
-def settle(values: Sequence[float]) -> tuple[float | None, float]:
+def mean_and_deviation(values: Sequence[float]) -> tuple[float | None, float]:
     """The mean, and the standard deviation over seeds; 0 for a single one."""
     return mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 

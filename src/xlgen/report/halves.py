@@ -8,7 +8,7 @@ from xlgen.experiments.choices import CRITERIA, Chosen, searches
 from xlgen.experiments.criteria import unlabelled
 from xlgen.experiments.two_fold_selection import Halves, checkpoints_on_halves, halves, rates_on_halves
 from xlgen.report.choices import NAMES, NO_REGRET, chosen_table
-from xlgen.report.tables import Cell, Column, Table
+from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels
 
@@ -50,14 +50,14 @@ def summary_table(choices: Mapping[str, Mapping[str, Sequence[Chosen]]]) -> Tabl
         ]
     rows = []
     for name in CRITERIA:
-        row = {"criterion": Cell(NAMES[name])}
+        row = {"criterion": TableCell(NAMES[name])}
         for kind, found in choices.items():
             chosen = [choice for each in found.values() for choice in each if choice.criterion == name]
             regrets = [choice.regret for choice in chosen if choice.regret is not None]
-            row[f"{kind}_cases"] = Cell(len(chosen) or None)
-            row[f"{kind}_mean"] = Cell(mean(choice.mean for choice in chosen))
-            row[f"{kind}_regret"] = Cell(mean(regrets))
-            row[f"{kind}_largest"] = Cell(max(regrets, default=None))
+            row[f"{kind}_cases"] = TableCell(len(chosen) or None)
+            row[f"{kind}_mean"] = TableCell(mean(choice.mean for choice in chosen))
+            row[f"{kind}_regret"] = TableCell(mean(regrets))
+            row[f"{kind}_largest"] = TableCell(max(regrets, default=None))
         if any(row[f"{kind}_cases"].value for kind in choices):
             rows.append(row)
     used = tuple(column for column in columns if any(row[column.key].value is not None for row in rows))

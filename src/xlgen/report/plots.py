@@ -9,7 +9,7 @@ from xlgen.report.comparison import comparisons
 from xlgen.report.curves import ascii_curves, curves, languages_curves, length_curves, rate_curves, xlrs_curves
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
 from xlgen.report.faults import faults
-from xlgen.report.groups import is_large, lines, settle
+from xlgen.report.groups import is_large, lines, mean_and_deviation
 from xlgen.report.tables import language_name
 from xlgen.runs.rows import Results
 
@@ -49,14 +49,18 @@ def lengths(results: Results, palette: Palette) -> Plot | None:
         axis = axes[0]
         for number, line in enumerate(shown):
             at = [i + 0.22 - 0.44 * (number + 0.5) / len(shown) for i in range(len(languages))]
-            values = [or_nan(settle(line.values(results, [code], "prediction_length"))[0]) for code in languages]
+            values = [
+                or_nan(mean_and_deviation(line.values(results, [code], "prediction_length"))[0]) for code in languages
+            ]
             look: dict[str, Any] = {
                 "marker": palette.marker(line.method, line.number),
                 "color": palette.colour(line.method, line.number),
             }
             axis.plot(values, at, linestyle="", **look, label=latin(line.label))
         references = [
-            or_nan(settle([v for line in shown for v in line.values(results, [code], "reference_length")])[0])
+            or_nan(
+                mean_and_deviation([v for line in shown for v in line.values(results, [code], "reference_length")])[0]
+            )
             for code in languages
         ]
         rows = range(len(languages))

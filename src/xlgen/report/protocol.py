@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.experiments.as_published import Reported, rule_of
-from xlgen.experiments.published import Cell, Paper
+from xlgen.experiments.published import Paper, PublishedCell
 from xlgen.experiments.published.names import published_task
 from xlgen.experiments.published.schema import Fact
 from xlgen.runs.files import finite
@@ -30,7 +30,9 @@ class Point:
     """Where the paper says so."""
 
 
-def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper, selected: Reported | None = None) -> list[Point]:
+def differences(
+    runs: tuple[Run, ...], cell: PublishedCell, paper: Paper, selected: Reported | None = None
+) -> list[Point]:
     """The points in which ``runs``, which differ in their seed alone, differ from the run behind ``cell``.
 
     ``selected`` says how the checkpoint of ``runs`` was selected; if None, it is the last.
@@ -45,14 +47,14 @@ def differences(runs: tuple[Run, ...], cell: Cell, paper: Paper, selected: Repor
     return [point for point in found if point.ours != point.theirs]
 
 
-def same_backbone(name: str, cell: Cell, paper: Paper) -> bool:
+def same_backbone(name: str, cell: PublishedCell, paper: Paper) -> bool:
     """Whether ``name`` is the backbone of ``cell``, under this or another id."""
     if cell.backbone is None:
         return False
     return name == cell.backbone or name in paper.about.backbones[cell.backbone].names
 
 
-def _setting(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+def _setting(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
     """Backbone, data and metric."""
     if cell.backbone is not None and not same_backbone(run.backbone, cell, paper):
         parameters = paper.about.backbones[cell.backbone].parameters
@@ -67,7 +69,7 @@ def _setting(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
     yield Point("metric", str(next(measured, None) or cell.metric), paper.about.metrics[cell.metric])
 
 
-def _protocol(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
+def _protocol(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
     """How the run trained and decoded; of a baseline, which trains nothing, only the latter."""
     for key, value in _settings(run, cell).items():
         fact = paper.fact(key, cell.task)
@@ -81,7 +83,7 @@ def _protocol(run: Run, cell: Cell, paper: Paper) -> Iterator[Point]:
             yield _point("epochs", "counted in steps", epochs)
 
 
-def _settings(run: Run, cell: Cell) -> dict[str, Any]:
+def _settings(run: Run, cell: PublishedCell) -> dict[str, Any]:
     """The keys of a paper's protocol with the run's values, None where its recipe does not say."""
     training, evaluation = run.stage.get("training") or {}, run.stage.get("evaluation") or {}
     ours: dict[str, Any] = {"evaluation_examples": evaluation.get("examples", UNKNOWN) or "all"}
@@ -107,7 +109,7 @@ def _mixed(stage: Mapping[str, Any]) -> Any:
     return (share if by_examples else f"{share:g} of the batches") if rates else None
 
 
-def _batch(training: Any, cell: Cell, paper: Paper) -> Point:
+def _batch(training: Any, cell: PublishedCell, paper: Paper) -> Point:
     """The size of a batch, in tokens or in examples as the paper counts."""
     tokens = training.get("batch_tokens")
     ours = [UNKNOWN if tokens is None else f"{tokens:,} tokens"]
@@ -129,7 +131,7 @@ def _point(name: str, ours: str, fact: Fact) -> Point:
     return Point(name, ours, theirs + remark, fact.where)
 
 
-def _selection(seeds: int, run: Run, cell: Cell, paper: Paper, selected: Reported | None) -> Iterator[Point]:
+def _selection(seeds: int, run: Run, cell: PublishedCell, paper: Paper, selected: Reported | None) -> Iterator[Point]:
     """How many seeds there are, and which checkpoint is reported."""
     if cell.method == "lead":
         return

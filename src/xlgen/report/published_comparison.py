@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from xlgen.experiments.as_published import Reported, reported, rule_of
-from xlgen.experiments.published import TEXT, Cell, Paper, load
+from xlgen.experiments.published import TEXT, Paper, PublishedCell, load_papers
 from xlgen.experiments.published.names import family, method, published_task
 from xlgen.experiments.published.schema import MEAN_NON_SOURCE
 from xlgen.report.protocol import NOT_SAID, Point, differences, same_backbone
-from xlgen.report.tables import Cell as Shown
 from xlgen.report.tables import Column, Table, language_name, metric_name
+from xlgen.report.tables import TableCell as Shown
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, canonical, labels
 
@@ -34,10 +34,10 @@ class Theirs:
     """A row of a published table: its figures of one metric, in all its languages."""
 
     paper: Paper
-    cells: tuple[Cell, ...]
+    cells: tuple[PublishedCell, ...]
 
     @property
-    def first(self) -> Cell:
+    def first(self) -> PublishedCell:
         """Any of the cells: they share everything but the language and the value."""
         return self.cells[0]
 
@@ -123,12 +123,12 @@ def _groups(results: Results) -> list[Ours]:
 
 @cache
 def _published() -> tuple[Theirs, ...]:
-    return tuple(row for paper in load() for row in _rows(paper))
+    return tuple(row for paper in load_papers() for row in _rows(paper))
 
 
 def _rows(paper: Paper) -> list[Theirs]:
     """The rows of a paper's tables, metric by metric; a row that a later table repeats is not there again."""
-    found: dict[tuple[object, ...], list[Cell]] = {}
+    found: dict[tuple[object, ...], list[PublishedCell]] = {}
     for table in paper.tables:
         for cell in table.cells if table.where != TEXT else ():
             again = "repeats" in dict(cell.details)  # another paper's figures
@@ -144,7 +144,7 @@ def _rows(paper: Paper) -> list[Theirs]:
     return rows
 
 
-def _figure(cell: Cell) -> tuple[object, ...]:
+def _figure(cell: PublishedCell) -> tuple[object, ...]:
     names = ("task", "backbone", "method", "adaptation", "source_languages", "language", "metric", "value")
     return tuple(getattr(cell, name) for name in names)
 
@@ -163,13 +163,13 @@ def _alike(run: Run, theirs: Theirs, measured: set[str]) -> bool:
     )
 
 
-def _has_text_of(run: Run, cell: Cell) -> bool:
+def _has_text_of(run: Run, cell: PublishedCell) -> bool:
     """Whether the unlabelled text of ``run`` is in the languages that the row says: one, or all."""
     said, count = _text_of(cell), len(_unlabelled(run))
     return said is None or (count == 1 if said == ONE_LANGUAGE else count > 1)
 
 
-def _text_of(cell: Cell) -> str | None:
+def _text_of(cell: PublishedCell) -> str | None:
     """Which languages' text the row mixes in, or is tuned on before; None where it says nothing."""
     details = dict(cell.details)
     said = details.get("mixed") or details.get("tuned")
@@ -233,7 +233,13 @@ def _lines(results: Results, ours: Ours, theirs: Theirs) -> Iterator[dict[str, S
 
 
 def _line(
-    ours: Ours, theirs: Theirs, cell: Cell | None, code: str, name: str, own: Shown, average: Shown | None = None
+    ours: Ours,
+    theirs: Theirs,
+    cell: PublishedCell | None,
+    code: str,
+    name: str,
+    own: Shown,
+    average: Shown | None = None,
 ) -> dict[str, Shown]:
     value = cell.value if cell else average.value if average else None
     return {

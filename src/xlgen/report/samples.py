@@ -10,8 +10,8 @@ from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import safe_join
 from xlgen.metrics.base import Example
-from xlgen.metrics.faults import UNKNOWN, Findings, find, findings, without_identification
-from xlgen.metrics.lid import SMALL, LanguageIdentifier, load
+from xlgen.metrics.faults import UNKNOWN, Findings, find, label_rows, without_identification
+from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 from xlgen.metrics.switches import Span, switches
 from xlgen.report.tables import LANGUAGE_RATE, language_name
 from xlgen.runs.records import read_predictions
@@ -139,7 +139,7 @@ def identifier(run: Run) -> LanguageIdentifier | None:
     """The language identification of a run's evaluation, or the default one where that is not installed here."""
     for name in ((run.stage.get("evaluation") or {}).get("lid"), SMALL):
         try:
-            return load(str(name or SMALL))
+            return load_identifier(str(name or SMALL))
         except InputError:
             continue
     return None
@@ -179,9 +179,9 @@ def _of_language(
         spans = [
             switches(_short(text, _LONGEST_OUTPUT), code, identifier=identifies) if known else [] for text in texts
         ]
-        faults = findings(find(examples, identifies))
+        faults = label_rows(find(examples, identifies))
     else:
-        spans, faults = [[] for _ in texts], findings(without_identification(examples))
+        spans, faults = [[] for _ in texts], label_rows(without_identification(examples))
     samples = tuple(
         _sample(
             example, str(row.get("id", "")), _verdict(example.prediction, found, label[0]), label, away, found.labels

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from xlgen.experiments.choices import Chosen, checkpoint_choices, rate_choices, searches
 from xlgen.report.choices import NAMES, several_checkpoints
-from xlgen.report.groups import Line, settings, settle
-from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Cell, Column, Table, grade, metric_name
+from xlgen.report.groups import Line, mean_and_deviation, settings
+from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Column, Table, TableCell, grade, metric_name
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import rate_text
 
@@ -36,26 +36,28 @@ def methods_table(results: Results) -> Table:
 _FIGURES = {"source": "Source language", "others": "Other languages", "language_rate": "Right language (%)"}
 
 
-def _methods_row(results: Results, line: Line) -> dict[str, Cell]:
+def _methods_row(results: Results, line: Line) -> dict[str, TableCell]:
     metric = line.picks[0].run.main_metric
     others = [code for code in results.languages(line.runs) if code not in results.sources]
     found = {
-        "source": settle(line.values(results, results.sources, metric)),
-        "others": settle(line.values(results, others, metric)),
-        "language_rate": settle(line.values(results, others, LANGUAGE_RATE)),
+        "source": mean_and_deviation(line.values(results, results.sources, metric)),
+        "others": mean_and_deviation(line.values(results, others, metric)),
+        "language_rate": mean_and_deviation(line.values(results, others, LANGUAGE_RATE)),
     }
     rates = sorted({run.learning_rate for run in line.runs if run.learning_rate is not None})
     several = len(line.picks) > 1
     return {
-        "run": Cell(line.label),
-        "task": Cell(line.picks[0].run.task),
-        "metric": Cell(metric),
-        "runs": Cell(len(line.tried)),
-        "seeds": Cell(len(line.picks)),
-        "rates": Cell(", ".join(map(rate_text, rates)) or None),
-        **{f"{key}_spread": Cell(spread if several else None) for key, (_, spread) in found.items()},
-        **{key: Cell(value) for key, (value, _) in found.items()},
-        "language_rate": _graded(found["language_rate"][0], settle(line.values(results, others, REFERENCE_RATE))[0]),
+        "run": TableCell(line.label),
+        "task": TableCell(line.picks[0].run.task),
+        "metric": TableCell(metric),
+        "runs": TableCell(len(line.tried)),
+        "seeds": TableCell(len(line.picks)),
+        "rates": TableCell(", ".join(map(rate_text, rates)) or None),
+        **{f"{key}_spread": TableCell(spread if several else None) for key, (_, spread) in found.items()},
+        **{key: TableCell(value) for key, (value, _) in found.items()},
+        "language_rate": _graded(
+            found["language_rate"][0], mean_and_deviation(line.values(results, others, REFERENCE_RATE))[0]
+        ),
     }
 
 
@@ -75,7 +77,7 @@ def regret_table(results: Results) -> Table:
     return Table("regret", "Regret of each criterion", columns, rows)
 
 
-def _regret_rows(results: Results) -> list[dict[str, Cell]]:
+def _regret_rows(results: Results) -> list[dict[str, TableCell]]:
     rates = _regrets(choice for group in searches(results) for choice in rate_choices(results, group))
     checkpoints = _regrets(
         choice for run in several_checkpoints(results) for choice in checkpoint_choices(results, run)
@@ -86,14 +88,14 @@ def _regret_rows(results: Results) -> list[dict[str, Cell]]:
         if by_rate or by_step:
             rows.append(
                 {
-                    "run": Cell(name),
-                    "task": Cell(results.runs[0].task),
-                    "searches": Cell(len(by_rate) or None),
-                    "rate_regret": Cell(settle(by_rate)[0]),
-                    "rate_largest": Cell(max(by_rate, default=None)),
-                    "runs": Cell(len(by_step) or None),
-                    "checkpoint_regret": Cell(settle(by_step)[0]),
-                    "checkpoint_largest": Cell(max(by_step, default=None)),
+                    "run": TableCell(name),
+                    "task": TableCell(results.runs[0].task),
+                    "searches": TableCell(len(by_rate) or None),
+                    "rate_regret": TableCell(mean_and_deviation(by_rate)[0]),
+                    "rate_largest": TableCell(max(by_rate, default=None)),
+                    "runs": TableCell(len(by_step) or None),
+                    "checkpoint_regret": TableCell(mean_and_deviation(by_step)[0]),
+                    "checkpoint_largest": TableCell(max(by_step, default=None)),
                 }
             )
     return rows
@@ -108,8 +110,8 @@ def _regrets(choices: Iterable[Chosen]) -> dict[str, list[float]]:
     return found
 
 
-def _graded(value: float | None, ceiling: float | None) -> Cell:
-    return Cell(value, grade=grade(value, ceiling)) if value is not None else Cell()
+def _graded(value: float | None, ceiling: float | None) -> TableCell:
+    return TableCell(value, grade=grade(value, ceiling)) if value is not None else TableCell()
 
 
 def _one_digit(value: float) -> str:

@@ -36,7 +36,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A value, with its 95 % interval where it has one."""
 
     value: Any = None
@@ -57,11 +57,11 @@ class Column:
     interval: bool = False
     """Whether the values have intervals."""
 
-    def text(self, cell: Cell) -> str:
+    def text(self, cell: TableCell) -> str:
         """The value for a reader, without its interval; a dash where there is none."""
         return "–" if cell.value is None else self.show(cell.value)
 
-    def bounds(self, cell: Cell) -> str:
+    def bounds(self, cell: TableCell) -> str:
         """The interval for a reader, empty where there is none."""
         return (
             ""
@@ -77,7 +77,7 @@ class Table:
     name: str
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[dict[str, Cell], ...]
+    rows: tuple[dict[str, TableCell], ...]
 
 
 def all_tables(results: Results) -> list[Table]:
@@ -112,7 +112,7 @@ def runs_table(results: Results) -> Table:
     )
     short = labels(results.runs)
     values = ({"run": short[run.name], **_about(run)} for run in results.runs)
-    return Table("runs", "What was run", columns, tuple({k: Cell(v) for k, v in row.items()} for row in values))
+    return Table("runs", "What was run", columns, tuple({k: TableCell(v) for k, v in row.items()} for row in values))
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -159,28 +159,28 @@ def verdict_table(results: Results) -> Table:
         Column("empty", "Empty (%)", _one_digit),
     )
     short = labels(results.runs)
-    rows = tuple({"run": Cell(short[run.name]), **_verdict(results, run)} for run in results.runs if run.figures)
+    rows = tuple({"run": TableCell(short[run.name]), **_verdict(results, run)} for run in results.runs if run.figures)
     return Table("verdict", "Verdict", columns, rows)
 
 
-def _verdict(results: Results, run: Run) -> dict[str, Cell]:
+def _verdict(results: Results, run: Run) -> dict[str, TableCell]:
     rates = {code: results.value(run, code, LANGUAGE_RATE) for code in others(results, run)}
     worst = (
         min((rate, code) for code, rate in rates.items() if rate is not None) if any_number(rates.values()) else None
     )
     ceiling = results.value(run, worst[1], REFERENCE_RATE) if worst else None
     return {
-        "task": Cell(run.task),
-        "metric": Cell(run.main_metric),
-        "step": Cell(run.last_step),
-        "source": Cell(results.source_value(run, run.main_metric)),
-        "others": Cell(results.value(run, MEAN, run.main_metric)),
+        "task": TableCell(run.task),
+        "metric": TableCell(run.main_metric),
+        "step": TableCell(run.last_step),
+        "source": TableCell(results.source_value(run, run.main_metric)),
+        "others": TableCell(results.value(run, MEAN, run.main_metric)),
         "language_rate": _graded(results, run, MEAN),
-        REFERENCE_RATE: Cell(results.value(run, MEAN, REFERENCE_RATE)),
-        "worst_rate": Cell(worst[0], grade=grade(worst[0], ceiling)) if worst else Cell(),
-        "worst_language": Cell(language_name(worst[1]) if worst else None),
-        "leftovers": Cell(results.value(run, MEAN, "leftover_rate")),
-        "empty": Cell(results.value(run, MEAN, "empty_rate")),
+        REFERENCE_RATE: TableCell(results.value(run, MEAN, REFERENCE_RATE)),
+        "worst_rate": TableCell(worst[0], grade=grade(worst[0], ceiling)) if worst else TableCell(),
+        "worst_language": TableCell(language_name(worst[1]) if worst else None),
+        "leftovers": TableCell(results.value(run, MEAN, "leftover_rate")),
+        "empty": TableCell(results.value(run, MEAN, "empty_rate")),
     }
 
 
@@ -206,27 +206,27 @@ def languages_table(results: Results) -> Table:
     )
     short = labels(results.runs)
     rows = tuple(
-        {"run": Cell(short[run.name]), **_language(results, run, code, further)}
+        {"run": TableCell(short[run.name]), **_language(results, run, code, further)}
         for run in results.runs
         for code in results.languages([run])
     )
     return Table("languages", "Language by language", columns, rows)
 
 
-def _language(results: Results, run: Run, code: str, further: list[str]) -> dict[str, Cell]:
+def _language(results: Results, run: Run, code: str, further: list[str]) -> dict[str, TableCell]:
     score = results.at(run, code, run.main_metric)
     predicted, reference = (results.value(run, code, f"{text}_length") for text in ("prediction", "reference"))
     plain = ("prediction_length", "reference_length", "leftover_rate", "empty_rate", *further)
     return {
-        "language": Cell(code),
-        "name": Cell(language_name(code)),
-        "labels": Cell("source" if code in run.source_languages else ""),
-        "n": Cell(score["n"] if score else None),
-        "metric": Cell(run.main_metric),
+        "language": TableCell(code),
+        "name": TableCell(language_name(code)),
+        "labels": TableCell("source" if code in run.source_languages else ""),
+        "n": TableCell(score["n"] if score else None),
+        "metric": TableCell(run.main_metric),
         "score": _cell(score),
         LANGUAGE_RATE: _graded(results, run, code),
         REFERENCE_RATE: _cell(results.at(run, code, REFERENCE_RATE)),
-        "length_ratio": Cell(predicted / reference if predicted is not None and reference else None),
+        "length_ratio": TableCell(predicted / reference if predicted is not None and reference else None),
         **{metric: _cell(results.at(run, code, metric)) for metric in plain},
     }
 
@@ -284,16 +284,16 @@ def any_number(values: Iterable[float | None]) -> bool:
     return any(value is not None for value in values)
 
 
-def _cell(row: Row | None) -> Cell:
-    return Cell(row["value"], row["low"], row["high"]) if row else Cell()
+def _cell(row: Row | None) -> TableCell:
+    return TableCell(row["value"], row["low"], row["high"]) if row else TableCell()
 
 
-def _graded(results: Results, run: Run, code: str) -> Cell:
+def _graded(results: Results, run: Run, code: str) -> TableCell:
     row = results.at(run, code, LANGUAGE_RATE)
     if row is None or row["value"] is None:
-        return Cell()
+        return TableCell()
     mark = grade(row["value"], results.value(run, code, REFERENCE_RATE))
-    return Cell(row["value"], row["low"], row["high"], mark)
+    return TableCell(row["value"], row["low"], row["high"], mark)
 
 
 def _percent(share: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xlgen.experiments.choices import searches
-from xlgen.report.tables import LANGUAGE_RATE, Cell, Column, Table, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, metric_name
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run, labels, rate_text
 
@@ -38,21 +38,21 @@ def translated_table(results: Results) -> Table:
     return Table("translated", "Right content in the wrong language?", columns, tuple(rows))
 
 
-def _row(results: Results, run: Run, of: Run) -> dict[str, Cell]:
+def _row(results: Results, run: Run, of: Run) -> dict[str, TableCell]:
     metric = of.main_metric
     best = _best_for_others(results, of)
     return {
-        "run": Cell(labels(results.runs)[of.name]),
-        "backbone": Cell(of.backbone),
-        "metric": Cell(metric),
-        "learning_rate": Cell(of.learning_rate),
-        "source": Cell(results.source_value(of, metric)),
-        "language_rate": Cell(results.value(of, MEAN, LANGUAGE_RATE)),
-        "direct": Cell(results.value(of, MEAN, metric)),
-        "translated": Cell(results.value(run, MEAN, metric)),
-        "translated_rate": Cell(results.value(run, MEAN, LANGUAGE_RATE)),
-        "best_rate": Cell(best.learning_rate),
-        "best": Cell(results.value(best, MEAN, metric)),
+        "run": TableCell(labels(results.runs)[of.name]),
+        "backbone": TableCell(of.backbone),
+        "metric": TableCell(metric),
+        "learning_rate": TableCell(of.learning_rate),
+        "source": TableCell(results.source_value(of, metric)),
+        "language_rate": TableCell(results.value(of, MEAN, LANGUAGE_RATE)),
+        "direct": TableCell(results.value(of, MEAN, metric)),
+        "translated": TableCell(results.value(run, MEAN, metric)),
+        "translated_rate": TableCell(results.value(run, MEAN, LANGUAGE_RATE)),
+        "best_rate": TableCell(best.learning_rate),
+        "best": TableCell(results.value(best, MEAN, metric)),
     }
 
 

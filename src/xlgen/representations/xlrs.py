@@ -29,7 +29,7 @@ def similarities(first: Tensor, second: Tensor) -> Tensor:
     return torch.cosine_similarity(first.float(), second.float(), dim=1)
 
 
-class Representations:
+class EncoderStateCollector:
     """Collects what inputs are to the encoder while they are decoded, which costs no pass of their own."""
 
     def __init__(self) -> None:

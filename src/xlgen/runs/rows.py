@@ -71,7 +71,7 @@ class Results:
         ]
 
 
-def load(path: Path, say: Callable[[str], None] = log.warning) -> Results:
+def load_results(path: Path, say: Callable[[str], None] = log.warning) -> Results:
     """Runs and rows of a run's or a study's folder; damaged runs of a study are left out, and ``say`` learns of them.
 
     Raises InputError where there is no figure.
@@ -106,7 +106,7 @@ def collect(path: Path) -> list[Row]:
     Raises:
         InputError: where the folder holds no run, or no figure yet.
     """
-    return list(load(path).rows)
+    return list(load_results(path).rows)
 
 
 def write_summary(path: Path) -> Path:

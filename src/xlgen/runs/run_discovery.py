@@ -42,7 +42,7 @@ class FoundRun:
     """Versions, machine and git revision, as JSON."""
 
 
-def find(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
+def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
     """The runs at ``path`` or anywhere under it, by folder; ``say`` is told of each folder that is left out.
 
     A folder is a run where its ``recipe.yaml`` is a resolved recipe. Links to folders are not followed.

@@ -9,8 +9,8 @@ from typing import Any, cast, get_args
 
 from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import parse_yaml
-from xlgen.metrics.lid import SMALL, load
-from xlgen.metrics.options import MetricOptions, MetricSpec
+from xlgen.metrics.lid import SMALL, load_identifier
+from xlgen.metrics.options import MetricChoice, MetricOptions
 from xlgen.metrics.subset import subset as subset_called
 from xlgen.scoring.entries import FIELDS, Entry
 from xlgen.scoring.figures import FigureRow, figure_rows
@@ -26,7 +26,7 @@ __all__ = ["BadRows", "Collected", "FigureRow", "check_separator", "figure_rows"
 
 def score(
     rows: str | Path | Iterable[Mapping[str, Any]],
-    metrics: Sequence[MetricSpec] | None = None,
+    metrics: Sequence[MetricChoice] | None = None,
     by: Sequence[str] = ("language",),
     language: str | None = None,
     bootstrap: int = 1000,
@@ -51,7 +51,7 @@ def score(
         seed: Of the resamples.
         subset: The name of a subset that alone counts: ``no-digits-in-language``.
         strict: Whether a bad row is an error; otherwise it is left out.
-        lid: A name or path for :func:`xlgen.metrics.lid.load`: the language identifier of the subset and of metrics
+        lid: A name or path for :func:`xlgen.metrics.lid.load_identifier`: the identifier of the subset and of metrics
             given by name. None is lid.176.ftz.
         references: Where ``rows`` is a file, files with a reference for each of its rows, a line each; or of a file
             with answers by id, one file with the questions in SQuAD's format.
@@ -86,7 +86,7 @@ def score_records(
     by: Sequence[str] = ("language",),
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
-    metrics: Sequence[MetricSpec] | None = None,
+    metrics: Sequence[MetricChoice] | None = None,
     subset: str | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
@@ -112,7 +112,7 @@ def score_records(
             yield entry
 
     if lid is not None:
-        load(lid)  # its errors come before any row is read
+        load_identifier(lid)  # its errors come before any row is read
     chosen = subset_called(subset, lid or SMALL) if subset else None
     collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid, options or {})
     if not good:

@@ -7,7 +7,7 @@ import json
 import regex
 
 from xlgen.core.registry import InputError
-from xlgen.scoring.files import describe
+from xlgen.scoring.files import describe_value
 
 # What lists of texts are made of, as Python, pandas, NumPy and JSON write them: brackets, texts in quotation marks,
 # numbers, and the names of what is missing. Text that merely begins with a bracket has words besides.
@@ -29,7 +29,7 @@ def text_of(value: object, name: str) -> str:
     if isinstance(value, str):
         return value
     hint = '; an empty output is ""' if value is None else ""
-    raise InputError(f"{name} must be text, not {describe(value)}{hint}")
+    raise InputError(f"{name} must be text, not {describe_value(value)}{hint}")
 
 
 def optional_text(value: object, name: str) -> str | None:
@@ -48,7 +48,7 @@ def references_of(several: object, one: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return _of_cell(value)
     if not isinstance(value, list):
-        raise InputError(f"references must be a list of texts, not {describe(value)}")
+        raise InputError(f"references must be a list of texts, not {describe_value(value)}")
     return tuple(text_of(text, "each of references") for text in value)
 
 

@@ -12,7 +12,7 @@ from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
 from xlgen.scoring.cells import optional_text, references_of, text_of
-from xlgen.scoring.files import describe
+from xlgen.scoring.files import describe_value
 from xlgen.scoring.reasons import truncation
 
 FIELDS = (
@@ -106,7 +106,7 @@ def _id(value: object) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(f"id must be text or a whole number, not {describe(value)}")
+        raise InputError(f"id must be text or a whole number, not {describe_value(value)}")
     return _mend(str(value))
 
 
@@ -114,7 +114,7 @@ def _language(value: object, name: str) -> str:
     if value is None or value == "":
         raise InputError(f"it has no {name}; give one for all rows with --language")
     if not isinstance(value, str):
-        raise InputError(f"{name} must be text, not {describe(value)}")
+        raise InputError(f"{name} must be text, not {describe_value(value)}")
     found = _parse_language(value)
     if isinstance(found, UnknownLanguageError):
         raise found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Figure, Scores
+from xlgen.metrics.base import MetricSpec, Scores
 from xlgen.metrics.score import signature, summarize
 from xlgen.metrics.significance import Difference, paired_bootstrap
 from xlgen.metrics.subset import Subset
@@ -68,7 +68,7 @@ def compare(
     return rows + _means(rows, first, ("first", "second", "difference")), _unpaired(first, second, pairs)
 
 
-def _units(figure: Figure, ours: Scores, theirs: Scores) -> tuple[Scores, Scores]:
+def _units(figure: MetricSpec, ours: Scores, theirs: Scores) -> tuple[Scores, Scores]:
     """What is paired: examples, or what they belong to, from the examples that both have."""
     if figure.units is None:
         return ours, theirs

@@ -171,10 +171,10 @@ def _object(line: bytes) -> dict[str, Any] | InputError:
         return InputError(f"it is not valid JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError) as error:
         return InputError(f"it is JSON that cannot be read: {error}")
-    return fields if isinstance(fields, dict) else InputError(f"it must be a JSON object, not {describe(fields)}")
+    return fields if isinstance(fields, dict) else InputError(f"it must be a JSON object, not {describe_value(fields)}")
 
 
-def describe(value: object) -> str:
+def describe_value(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from xlgen.core.registry import InputError
 from xlgen.core.squad_format import Question, questions
-from xlgen.scoring.files import Kind, Record, describe, file_kind, open_file, read_lines, read_records
+from xlgen.scoring.files import Kind, Record, describe_value, file_kind, open_file, read_lines, read_records
 
 _END = None
 _SHOWN = 60
@@ -103,7 +103,7 @@ def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterato
         raise InputError("answers by id need one file with the questions in SQuAD's format: --references gold.json")
     predictions = _json(source, _once)
     if not isinstance(predictions, dict):
-        raise InputError(f"{source} must be one JSON object of ids and answers, not {describe(predictions)}")
+        raise InputError(f"{source} must be one JSON object of ids and answers, not {describe_value(predictions)}")
     [gold] = sources.references
     try:
         asked = _by_id(questions(_json(gold)), gold)

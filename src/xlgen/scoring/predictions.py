@@ -7,14 +7,14 @@ from typing import Any
 
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import SMALL
-from xlgen.metrics.options import MetricSpec
+from xlgen.metrics.options import MetricChoice
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset
 
 
 def score_predictions(
     rows: Sequence[Mapping[str, Any]],
-    metrics: Sequence[MetricSpec],
+    metrics: Sequence[MetricChoice],
     language: str,
     bootstrap: int = 0,
     only: str | None = None,

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from xlgen.core.outputs import check_output, replacing
 from xlgen.core.registry import InputError
-from xlgen.metrics.faults import find, findings
+from xlgen.metrics.faults import find, label_rows
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.options import FILES, MetricOptions
 from xlgen.metrics.subset import subset as subset_called
@@ -119,7 +119,7 @@ def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Cal
     def seen(chunk: list[Entry]) -> None:
         nonlocal done
         if file is not None:
-            for entry, found in zip(chunk, findings(find([each.example for each in chunk], lid)), strict=True):
+            for entry, found in zip(chunk, label_rows(find([each.example for each in chunk], lid)), strict=True):
                 about: dict[str, Any] = {"row": entry.number, "id": entry.id, "language": entry.example.language}
                 about["prediction"] = entry.example.prediction
                 labels = {"labels": found.labels, "unknown": found.unknown}

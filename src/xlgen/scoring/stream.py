@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.core.registry import InputError
-from xlgen.metrics.base import Figure, Metric, Scores
-from xlgen.metrics.options import MetricOptions, MetricSpec, with_options
+from xlgen.metrics.base import Metric, MetricSpec, Scores
+from xlgen.metrics.options import MetricChoice, MetricOptions, with_options
 from xlgen.metrics.score import choose
 from xlgen.metrics.subset import Subset
 from xlgen.scoring.entries import Entry, language_of, parse_entry
@@ -78,7 +78,7 @@ class Collected:
     """The scores of all rows, in the order of the rows."""
 
     by: tuple[str, ...]
-    figures: list[tuple[Metric, Figure]]
+    figures: list[tuple[Metric, MetricSpec]]
     scores: list[Scores]
     """One array a figure, in the order of ``figures``."""
     groups: list[tuple[str, ...]]
@@ -145,7 +145,7 @@ def entries(
 def collect(
     rows: Iterable[Entry],
     by: Sequence[str] = ("language",),
-    metrics: Sequence[MetricSpec] | None = None,
+    metrics: Sequence[MetricChoice] | None = None,
     subset: Subset | None = None,
     keep_ids: bool = False,
     seen: Callable[[list[Entry]], None] = lambda chunk: None,
@@ -165,7 +165,7 @@ def collect(
         options: Those of metrics given by name, or chosen.
     """
 
-    def chosen_of(specs: Sequence[MetricSpec]) -> list[tuple[Metric, list[Figure]]]:
+    def chosen_of(specs: Sequence[MetricChoice]) -> list[tuple[Metric, list[MetricSpec]]]:
         return list(choose(with_options(specs, options or {}), lid))
 
     chosen = None if metrics is None else chosen_of(metrics)

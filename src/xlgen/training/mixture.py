@@ -158,18 +158,18 @@ def labelled(
 def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Progress) -> None:
     """Tokenize ``texts`` together; many of them take a while, and are announced."""
     done = (progress if len(texts) >= _MANY else SILENT).task(f"tokenizing {name}", len(texts), 0)
-    backbone.learn(texts)
+    backbone.cache_tokens(texts)
     done(len(texts))
 
 
 def check_separator(separator: str | None, backbone: Backbone) -> None:
     """Raise InputError for a ``line_separator`` that the backbone cannot write."""
-    if separator is not None and (unknown := backbone.text.pieces(separator).unknown):
+    if separator is not None and (unknown := backbone.text.tokenize_with_spans(separator).unknown):
         raise InputError(
             f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
             "choose characters that it can write"
         )
-    if separator is not None and (written := backbone.decode(backbone.pieces(separator))) != separator.strip():
+    if separator is not None and (written := backbone.decode(backbone.tokenize(separator))) != separator.strip():
         raise InputError(
             f"{backbone.name} writes the task's line_separator {separator!r} as {written!r}; choose one that its "
             "normalisation leaves as it is"

@@ -66,7 +66,7 @@ def set_learning_rate(optimizer: Optimizer, step: int, training: Training, reduc
     return rate
 
 
-class Reduction:
+class PlateauScheduler:
     """What a plateau has left of the learning rate: torch's ``ReduceLROnPlateau`` over a rate of 1."""
 
     def __init__(self, config: Plateau | None) -> None:

@@ -37,7 +37,7 @@ from xlgen.training.penalties import build_penalty
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
-from xlgen.training.trackers import Watch, check_trackers
+from xlgen.training.trackers import TrackerLogger, check_trackers
 from xlgen.training.translate_train import targets_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def train(
                 "training.steps in another --out"
             )
             return folder
-        with closing(Watch(accelerator, recipe, out)) as watch:
+        with closing(TrackerLogger(accelerator, recipe, out)) as watch:
             if recipe.baseline is not None:
                 return run_baseline(recipe, tasks[-1], folder, progress, watch)
             _train_stages(recipe, tasks, folder, accelerator, progress, watch, until)
@@ -94,7 +94,7 @@ def _train_stages(
     folder: RunFolder,
     accelerator: Accelerator,
     progress: Progress,
-    watch: Watch,
+    watch: TrackerLogger,
     until: int | None,
 ) -> None:
     name, earlier = recipe.backbone.name, None

@@ -79,5 +79,5 @@ def write_skeleton(
     rates = {}
     for code in codes:
         found = list(texts(code))[:_MEASURED]
-        rates[code] = sum(len(backbone.pieces(text)) for text in found) / max(1, sum(map(len, found)))
+        rates[code] = sum(len(backbone.tokenize(text)) for text in found) / max(1, sum(map(len, found)))
     return Written(folder, config.vocab_size, parameters, rates)

@@ -37,12 +37,12 @@ from xlgen.runs.folder import RunFolder
 from xlgen.training.agreement import about_of, check_resumable, init_of
 from xlgen.training.loop import StepResult, TrainingDivergedError, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
-from xlgen.training.optimizer import Reduction, build_optimizer, mean_of
+from xlgen.training.optimizer import PlateauScheduler, build_optimizer, mean_of
 from xlgen.training.pace import Pace
 from xlgen.training.penalties import Penalty, build_penalty
 from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.step_end import StepEnd, until_stopped
-from xlgen.training.trackers import Watch
+from xlgen.training.trackers import TrackerLogger
 
 # Batches that are made ahead for an accelerator: more than a window of examples gives, which is made at once.
 _AHEAD = 256
@@ -61,14 +61,14 @@ class StageRun:
     folder: RunFolder
     accelerator: Accelerator
     progress: Progress
-    watch: Watch
+    watch: TrackerLogger
     earlier: Path | None = None
     until: int | None = None
     """The step to pause after; None: the last one."""
     backbone: Backbone = field(init=False)
     method: Method = field(init=False)
     tracker: Tracker = field(init=False)
-    reduction: Reduction = field(init=False)
+    reduction: PlateauScheduler = field(init=False)
     examples: dict[str, list[LabelledExample]] = field(init=False, default_factory=dict)
     parallel: ParallelTexts | None = field(init=False, default=None)
 
@@ -104,7 +104,7 @@ class StageRun:
         if found:
             store.restore(found[-1], self.backbone, self.method)
         # 5. Hand model and optimizer to the device and the processes.
-        self.reduction = Reduction(training.plateau)
+        self.reduction = PlateauScheduler(training.plateau)
         optimizer = build_optimizer(self.backbone.model.named_parameters(), training, self.backbone.depth)
         model, optimizer = self.accelerator.prepare(self.backbone.model, optimizer)
         torch.manual_seed(self.recipe.seed)

@@ -52,7 +52,7 @@ def check_trackers(names: Iterable[str]) -> None:
             )
 
 
-class Watch:
+class TrackerLogger:
     """Tells the trackers of a recipe about its run. Without trackers, and beside the main process, it does nothing."""
 
     def __init__(self, accelerator: Accelerator, recipe: Recipe, folder: Path) -> None:

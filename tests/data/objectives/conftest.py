@@ -12,7 +12,7 @@ SENTINEL, MASK, END = 2_000_000, 3_000_000, 4_000_000
 class Letters:
     """A codec whose ids can be read: ``[language] X </s>``, with one number a language."""
 
-    def pieces(self, text: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         return [ord(char) for char in text]
 
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ def test_a_stage_trains_on_all_chunks(tmp_path: Path, backbone_of: Callable[[str
     backbone = backbone_of("mt5")
     text = " ".join(f"word{n}" for n in range(200))
     (tmp_path / "en.jsonl").write_text(json.dumps({"text": text}), encoding="utf-8")
-    count = len(backbone.pieces(text))
+    count = len(backbone.tokenize(text))
     sizes = {}
     for chunks in ("first", "all"):
         unlabelled = {
@@ -134,7 +134,7 @@ def test_a_stage_trains_on_all_chunks(tmp_path: Path, backbone_of: Callable[[str
         (part,) = build_stream(recipe, recipe.stages[0], None, backbone).stream.parts
         sizes[chunks] = part.size
         examples = [part.make(i, 0).target for i in range(part.size)]
-        assert [token for example in examples for token in example[:-1]] == backbone.pieces(text)[: part.size * 16]
+        assert [token for example in examples for token in example[:-1]] == backbone.tokenize(text)[: part.size * 16]
     assert sizes == {"first": 1, "all": -(-count // 16) if count % 16 >= 4 or count % 16 == 0 else count // 16}
 
 

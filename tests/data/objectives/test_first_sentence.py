@@ -29,7 +29,7 @@ PARAGRAPHS = [
 def test_sentences_by_their_marks(language: str, text: str, expected: list[str], letters: Any) -> None:
     passage = Passage(text, language)
     assert list(sentences_of(passage)) == expected
-    ends = sentence_ends(passage, letters.pieces(text), letters)
+    ends = sentence_ends(passage, letters.tokenize(text), letters)
     assert [text[start:end].strip() for start, end in zip([0, *ends], ends, strict=False)] == expected
 
 

@@ -170,7 +170,7 @@ def test_principal_sentences_tell_what_others_tell() -> None:
 @pytest.mark.parametrize("language", ["en", "th", "zh", "hi"])
 def test_principal_sentences_of_the_pocket_world_are_its_news(language: str) -> None:
     found = Counter[str]()
-    pieces = loading.load("pocket-mt5", languages=(language,)).pieces
+    pieces = loading.load("pocket-mt5", languages=(language,)).tokenize
     for frame in world.frames("unlabelled", 40):
         sentences = [pieces(text) for text in world.render(frame, language).sentences]
         layout = world._LAYOUTS[frame.layout]

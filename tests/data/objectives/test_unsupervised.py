@@ -132,7 +132,7 @@ def test_long_passages_lose_their_end(name: str, letters: Any) -> None:
 def test_on_every_family(name: str, any_backbone: Backbone) -> None:
     """Without sentinels where there are none; the ids are laid out as the backbone lays out any text."""
     kind = objectives.get(name)
-    options = {"sentinels": False} if name == "iid_denoising" and any_backbone.has_codes else {}
+    options = {"sentinels": False} if name == "iid_denoising" and any_backbone.has_language_codes else {}
     text = "Мэр открыл новую школу в городе."
     example = kind(kind.Options(**options)).make(Passage(text, "ru"), random.Random(1), any_backbone)
     frame = any_backbone.source([], "ru"), any_backbone.target([], "ru")

@@ -8,7 +8,7 @@ import yaml
 
 from xlgen.core.registry import InputError
 from xlgen.core.shipped import find_task
-from xlgen.experiments.published import PublishedError, find, load, load_paper
+from xlgen.experiments.published import PublishedError, find_cells, load_paper, load_papers
 from xlgen.experiments.published.grid import read_grid, read_number
 
 GRID = "| Size | en | fr |\n| BIG | 1.5 ± 0.2 | – |\n| SMALL | ? | -3 |\n"
@@ -149,23 +149,23 @@ def test_blank_lines_of_a_grid_do_not_count() -> None:
 
 
 def test_finding_by_fields() -> None:
-    found = find(paper="V", where="Table 8", row="BASE PROMPT", language={"ru", "th"})
+    found = find_cells(paper="V", where="Table 8", row="BASE PROMPT", language={"ru", "th"})
     assert [(cell.language, cell.value) for cell in found] == [("ru", 14.3), ("th", 17.3)]
-    assert find(paper="V", where="Table 99") == []
+    assert find_cells(paper="V", where="Table 99") == []
     with pytest.raises(PublishedError, match="no field 'langauge': did you mean 'language'"):
-        find(langauge="fr")
+        find_cells(langauge="fr")
 
 
 def test_papers_say_how_they_worked() -> None:
     keys = {"steps", "optimizer", "learning_rate", "schedule", "checkpoint", "seeds"}
-    for paper in load():
+    for paper in load_papers():
         assert keys <= set(paper.about.protocol)
         for name, fact in paper.about.protocol.items():
             assert fact.value is None or fact.where, (paper.key, name)
-    assert [paper.key for paper in load()] == ["C", "V", "L", "J"]
+    assert [paper.key for paper in load_papers()] == ["C", "V", "L", "J"]
 
 
 def test_tasks_that_are_ours_have_our_names() -> None:
     ours = {"xlsum", "squad-xquad", "wikilingua"}
-    assert ours <= {name for paper in load() for name in paper.about.tasks}
+    assert ours <= {name for paper in load_papers() for name in paper.about.tasks}
     assert all(find_task(name).is_file() for name in ours)

@@ -8,8 +8,8 @@ import pytest
 
 from xlgen.core.languages import Language
 from xlgen.core.registry import UnknownNameError
-from xlgen.experiments.published import TEXT, Cell, Paper, Table, find, load
-from xlgen.metrics.base import plugins
+from xlgen.experiments.published import TEXT, Paper, PublishedCell, PublishedTable, find_cells, load_papers
+from xlgen.metrics.base import metrics
 from xlgen.metrics.options import owner_of
 
 # Cells with a number, counted in the papers: rows x columns, less what is left empty.
@@ -105,26 +105,26 @@ BY_HAND = [
 
 
 def paper(key: str) -> Paper:
-    return next(found for found in load() if found.key == key)
+    return next(found for found in load_papers() if found.key == key)
 
 
-def table(key: str, where: str) -> Table:
+def table(key: str, where: str) -> PublishedTable:
     return next(found for found in paper(key).tables if found.where == where)
 
 
-def rows(key: str, where: str) -> dict[str, list[Cell]]:
-    found: dict[str, list[Cell]] = {}
+def rows(key: str, where: str) -> dict[str, list[PublishedCell]]:
+    found: dict[str, list[PublishedCell]] = {}
     for cell in table(key, where).cells:
         found.setdefault(cell.row, []).append(cell)
     return found
 
 
-def half(cell: Cell) -> float:
+def half(cell: PublishedCell) -> float:
     """Half of the last printed digit: how far rounding can have moved the number."""
     return 0.5 * 10.0**-cell.decimals + 1e-9
 
 
-def assert_mean(printed: Cell, cells: list[Cell]) -> None:
+def assert_mean(printed: PublishedCell, cells: list[PublishedCell]) -> None:
     """``printed`` is the mean of ``cells``, as far as both are rounded."""
     mean = sum(cell.value for cell in cells) / len(cells)
     assert abs(printed.value - mean) <= half(printed) + max(map(half, cells)), (printed, mean)
@@ -136,7 +136,7 @@ def test_every_table_has_all_its_cells(key: str, where: str) -> None:
 
 
 def test_no_table_is_uncounted() -> None:
-    assert {(found.key, t.where) for found in load() for t in found.tables if t.where != TEXT} == set(COUNTS)
+    assert {(found.key, t.where) for found in load_papers() for t in found.tables if t.where != TEXT} == set(COUNTS)
 
 
 @pytest.mark.parametrize("key", EXTENT)
@@ -151,21 +151,21 @@ def test_every_table_and_figure_is_there_or_left_out_with_a_reason(key: str) -> 
 
 @pytest.mark.parametrize(("key", "where", "row", "column", "value", "spread"), BY_HAND)
 def test_cells_by_hand(key: str, where: str, row: str, column: str, value: float, spread: float | None) -> None:
-    found = find(paper=key, where=where, row=row, column=column)
+    found = find_cells(paper=key, where=where, row=row, column=column)
     assert found, f"no cell {row}, {column}"
     assert {(cell.value, cell.spread) for cell in found} == {(value, spread)}
 
 
 def test_every_cell_is_named_in_canonical_codes() -> None:
-    languages = {cell.language for found in load() for cell in found.cells} - {None, "mean", "mean-non-source"}
+    languages = {cell.language for found in load_papers() for cell in found.cells} - {None, "mean", "mean-non-source"}
     assert all(Language.parse(code).code == code for code in languages if code)
-    sources = {cell.source_languages for found in load() for cell in found.cells}
+    sources = {cell.source_languages for found in load_papers() for cell in found.cells}
     assert {None, ("en",), ("de",), ("zh",), ("en", "zh"), ("de", "zh"), ("en", "de")} == sources
 
 
 def test_metrics_of_ours_are_called_as_ours() -> None:
-    ours = {figure.name for name in plugins.names() for figure in plugins.get(name).figures}
-    named = {cell.metric for found in load() for cell in found.cells}
+    ours = {figure.name for name in metrics.names() for figure in metrics.get(name).figures}
+    named = {cell.metric for found in load_papers() for cell in found.cells}
     assert named & ours == {
         "lid_confidence_en",
         "accuracy",
@@ -262,7 +262,7 @@ def test_norms_of_ji_differ_by_no_more_than_their_distance(where: str) -> None:
 
 
 def test_li_repeats_a_row_of_vu() -> None:
-    theirs = {cell.language: cell.value for cell in find(paper="V", where="Table 8", row="BASE MODEL")}
+    theirs = {cell.language: cell.value for cell in find_cells(paper="V", where="Table 8", row="BASE MODEL")}
     assert {cell.language: cell.value for cell in rows("L", "Table 3")["EN*"]} == {
         code: value for code, value in theirs.items() if code != "de"
     }
@@ -302,11 +302,11 @@ def test_statements_of_vu_are_in_its_tables() -> None:
     keys = ("task", "backbone", "method", "adaptation", "language", "metric")
     for cell in stated:
         same = {name: getattr(cell, name) for name in keys}
-        assert cell.value in {found.value for found in find(paper="V", **same) if not found.quote}, cell
+        assert cell.value in {found.value for found in find_cells(paper="V", **same) if not found.quote}, cell
 
 
 def test_statements_have_a_quote_and_a_place() -> None:
-    said = [cell for found in load() for cell in table(found.key, TEXT).cells]
+    said = [cell for found in load_papers() for cell in table(found.key, TEXT).cells]
     assert len(said) == 4 + 22 + 12 + 1
     assert all(cell.quote and cell.where for cell in said)
 
@@ -334,7 +334,7 @@ def test_every_published_metric_can_be_measured() -> None:
         "directions": "counted in a table",
     }
     left = set()
-    for cell in find():
+    for cell in find_cells():
         try:
             owner_of(cell.metric)
         except UnknownNameError:

@@ -32,7 +32,7 @@ class Passage:
 class Codec(Protocol):
     """What objectives and tasks need of a backbone: text to ids, and where its special tokens go."""
 
-    def pieces(self, text: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         """Token ids of ``text`` alone."""
 
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
@@ -52,7 +52,7 @@ _FEWEST = 4
 """Tokens of a chunk after the first."""
 
 
-class Lengths(Config):
+class ObjectiveLengths(Config):
     """What every objective can be told."""
 
     max_tokens: int = Field(default=512, ge=4)
@@ -67,7 +67,7 @@ class Lengths(Config):
 class Objective(ABC):
     """Base of all objectives: ``Options`` is the config that a recipe gives under the objective's name."""
 
-    Options: ClassVar[type[Lengths]]
+    Options: ClassVar[type[ObjectiveLengths]]
     least_tokens: ClassVar[int] = 1
     """Of a passage, so that the target is not empty: 2 where a part of it is shown."""
 
@@ -86,13 +86,13 @@ class Objective(ABC):
         yield passage
         if self.options.chunks == "all":
             size = self.options.max_tokens
-            for start in range(size, len(codec.pieces(passage.text)) - _FEWEST + 1, size):
+            for start in range(size, len(codec.tokenize(passage.text)) - _FEWEST + 1, size):
                 yield replace(passage, chunk=start // size)
 
     def tokens(self, passage: Passage, codec: Codec) -> list[int]:
         """The ids of the passage's chunk."""
         start = passage.chunk * self.options.max_tokens
-        return codec.pieces(passage.text)[start : start + self.options.max_tokens]
+        return codec.tokenize(passage.text)[start : start + self.options.max_tokens]
 
     def encoded(self, codec: Codec, source: Sequence[int], target: Sequence[int], language: str) -> EncodedExample:
         """What is shown and what is asked for, both in ``language``, laid out as the backbone wants it."""
@@ -101,7 +101,7 @@ class Objective(ABC):
     def fits(self, passage: Passage, codec: Codec) -> bool:
         """Whether an example can be made of ``passage`` as :meth:`make` cuts it, with something to predict; passages
         of which none can are left out."""
-        return len(codec.pieces(passage.text)) >= self.least_tokens
+        return len(codec.tokenize(passage.text)) >= self.least_tokens
 
     @abstractmethod
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:

@@ -9,12 +9,12 @@ from itertools import pairwise
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.sentences import sentence_ends
 from xlgen.data.objectives.spans import noise_spans
 
 
-class DenoisingOptions(Lengths):
+class DenoisingOptions(ObjectiveLengths):
     """mBART masked 35 % in spans of 3.5 (Poisson)."""
 
     noise_density: float = Field(default=0.35, gt=0, lt=1)

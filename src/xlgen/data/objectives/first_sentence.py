@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.sentences import sentences_of
 
 
@@ -20,7 +20,7 @@ def first_and_rest(passage: Passage) -> tuple[str, str]:
 class FirstSentence(Objective):
     """Predict the first sentence of a passage from all the following ones."""
 
-    Options = Lengths
+    Options = ObjectiveLengths
 
     @property
     def takes_any_tokens(self) -> bool:
@@ -31,9 +31,9 @@ class FirstSentence(Objective):
         """Two sentences at least, each of which has a token."""
         if len(sentences_of(passage)) < 2:
             return False
-        return all(codec.pieces(text) for text in first_and_rest(passage))
+        return all(codec.tokenize(text) for text in first_and_rest(passage))
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """The rest and the first sentence, as they would be tokenized by themselves; nothing is drawn."""
-        first, rest = (codec.pieces(text)[: self.options.max_tokens] for text in first_and_rest(passage))
+        first, rest = (codec.tokenize(text)[: self.options.max_tokens] for text in first_and_rest(passage))
         return self.encoded(codec, rest, first, passage.language)

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
 
 
-class IidDenoisingOptions(Lengths):
+class IidDenoisingOptions(ObjectiveLengths):
     """T5 hid 15 %."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)

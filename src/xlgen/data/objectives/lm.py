@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 
 
 @objectives.register("lm")
 class LM(Objective):
     """Predict a passage from nothing."""
 
-    Options = Lengths
+    Options = ObjectiveLengths
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage; nothing is drawn."""

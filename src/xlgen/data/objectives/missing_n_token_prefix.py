@@ -7,11 +7,11 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.splits import first_tokens
 
 
-class MissingNTokenPrefixOptions(Lengths):
+class MissingNTokenPrefixOptions(ObjectiveLengths):
     """V gives no n."""
 
     num_tokens: int = Field(default=32, ge=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
@@ -13,7 +13,7 @@ from xlgen.data.objectives.splits import random_split
 class MissingPrefix(Objective):
     """Predict the missing first part of a passage from the rest."""
 
-    Options = Lengths
+    Options = ObjectiveLengths
     least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:

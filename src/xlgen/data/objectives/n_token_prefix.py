@@ -7,10 +7,10 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 
 
-class NTokenPrefixOptions(Lengths):
+class NTokenPrefixOptions(ObjectiveLengths):
     """V gives no n."""
 
     num_tokens: int = Field(default=32, ge=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
@@ -16,7 +16,7 @@ from xlgen.data.objectives.splits import random_split
 class PrefixLM(Objective):
     """Predict the rest of a passage from its first part."""
 
-    Options = Lengths
+    Options = ObjectiveLengths
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage, cut at a random point."""

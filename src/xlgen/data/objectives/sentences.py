@@ -25,7 +25,7 @@ def iter_sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> It
     position, last = 0, 0
     for sentence in sentences_of(passage):
         position = passage.text.index(sentence, position) + len(sentence)
-        before = codec.pieces(passage.text[:position])
+        before = codec.tokenize(passage.text[:position])
         if last < len(before) and list(ids[: len(before)]) == before:
             last = len(before)
             yield last

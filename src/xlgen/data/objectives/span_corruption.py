@@ -10,12 +10,12 @@ from typing import Literal
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 from xlgen.data.objectives.sentences import iter_sentence_ends, sentence_ends
 from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
 
 
-class SpanCorruptionOptions(Lengths):
+class SpanCorruptionOptions(ObjectiveLengths):
     """mT5 used 15 % in spans of 3."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
@@ -73,7 +73,7 @@ class SpanCorruption(Objective):
         """Of two tokens, or two sentences that are whole once the passage is cut, one is left to show."""
         if self.options.unit == "tokens":
             return super().fits(passage, codec)
-        ids = codec.pieces(passage.text)[: self.options.max_tokens]
+        ids = codec.tokenize(passage.text)[: self.options.max_tokens]
         return len(list(islice(iter_sentence_ends(passage, ids, codec), 2))) == 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:

@@ -6,14 +6,14 @@ import random
 
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Lengths, Objective, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
 
 
 @objectives.register("translation")
 class Translation(Objective):
     """Predict the translation of a passage; the corpus must be parallel."""
 
-    Options = Lengths
+    Options = ObjectiveLengths
 
     @property
     def takes_any_tokens(self) -> bool:
@@ -22,13 +22,15 @@ class Translation(Objective):
 
     def fits(self, passage: Passage, codec: Codec) -> bool:
         """A translation that is there must hold text; that there is none is said when an example is made."""
-        return super().fits(passage, codec) and (passage.translation is None or bool(codec.pieces(passage.translation)))
+        return super().fits(passage, codec) and (
+            passage.translation is None or bool(codec.tokenize(passage.translation))
+        )
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text that has no translation."""
         if passage.translation is None or passage.translation_language is None:
             raise InputError("the objective 'translation' needs a parallel corpus, such as {reader: pocket-parallel}")
-        source = codec.pieces(passage.text)[: self.options.max_tokens]
-        target = codec.pieces(passage.translation)[: self.options.max_tokens]
+        source = codec.tokenize(passage.text)[: self.options.max_tokens]
+        target = codec.tokenize(passage.translation)[: self.options.max_tokens]
         language = passage.translation_language
         return EncodedExample(codec.source(source, passage.language), codec.target(target, language), language)

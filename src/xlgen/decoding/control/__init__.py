@@ -58,7 +58,7 @@ class Decoder:
         """Whether each raw text, once cleaned, is identified as its language; a language without a label always is."""
         cleaned = [clean(text, self.backbone.leftover_pattern) for text in texts]
         labels = [Language.parse(code).fasttext for code in languages]
-        found = lid.load(identifier).identify(cleaned)
+        found = lid.load_identifier(identifier).identify(cleaned)
         rows = zip(cleaned, labels, found, strict=True)
         return [not label or (bool(text) and top == label) for text, label, (top, _) in rows]
 

@@ -23,7 +23,7 @@ class LabelsOptions(Config):
 
 
 @controls.register("labels")
-class Labels(LanguageControl):
+class LabelControl(LanguageControl):
     """The best label of a set, written token by token: what begins no label cannot be written.
 
     For classification as text (L, Table 10). The search stays what it is, greedy or by beams, and looks at no label as
@@ -56,7 +56,7 @@ class PrefixTree:
     def __init__(self, backbone: Backbone, texts: Sequence[str]) -> None:
         """The ids of ``texts`` as a target's, without what is forced before them."""
         self._end, self._size = backbone.tokenizer.eos_token_id, backbone.model.config.vocab_size
-        labels = {(*backbone.pieces(text), self._end) for text in texts}
+        labels = {(*backbone.tokenize(text), self._end) for text in texts}
         self.longest = max(map(len, labels))
         """Tokens of the longest label, its end included."""
         self._following: dict[tuple[int, ...], set[int]] = {}

@@ -23,7 +23,7 @@ class TagsOptions(Config):
 
 
 @controls.register("tags")
-class Tags(LanguageControl):
+class TagControl(LanguageControl):
     """One tag of a set behind each sentinel of the input, in its order, and nothing else: ``<extra_id_0>ADP ...``.
 
     Inputs of as many words are decoded together. What begins no tag cannot be written, and no word is left out.
@@ -112,8 +112,8 @@ def items_of(backbone: Backbone, labels: Sequence[str], words: int) -> list[Item
     """
     found: list[Items] = []
     for place in range(words):
-        start = backbone.pieces(sentinels([labels[0]] * place)) if place else []
-        texts = [backbone.pieces(sentinels([*[labels[0]] * place, label])) for label in labels]
+        start = backbone.tokenize(sentinels([labels[0]] * place)) if place else []
+        texts = [backbone.tokenize(sentinels([*[labels[0]] * place, label])) for label in labels]
         if any(ids[: len(start)] != start for ids in texts):
             raise InputError(f"{backbone.name} cuts a tag otherwise where another follows; leave out the control tags")
         found.append({tuple(ids[len(start) :]) for ids in texts})

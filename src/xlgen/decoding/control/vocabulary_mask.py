@@ -92,7 +92,7 @@ def ids_in_use(backbone: Backbone, reader: Reader, language: str, passages: int 
     """Ids that occur in the first ``passages`` unlabelled texts of ``language``. Raises DataError for no text."""
     used: set[int] = set()
     for record in islice(reader.read(language, "unlabelled"), passages):
-        used.update(backbone.pieces(field(record, "text")))
+        used.update(backbone.tokenize(field(record, "text")))
     if not used:
         raise DataError(f"the corpus has no text in {language}")
     return used

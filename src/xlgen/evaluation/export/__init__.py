@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import Headed
+from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.registry import Registry
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
@@ -69,7 +69,7 @@ def generator(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xl
 
 def outputs(backbone: Backbone) -> Decode:
     """What a backbone generates, or what its head predicts."""
-    if not isinstance(backbone, Headed):
+    if not isinstance(backbone, EncoderClassifier):
         return generator(backbone)
 
     def predicted(requests: Requests, new_tokens: int, beams: int) -> list[Output]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import Headed
+from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
@@ -70,7 +70,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     ]
     equal = [[(a, b) for a, b in each if a.tokens == b.tokens] for each in pairs]
     difference = max((abs(a.score - b.score) for a, b in equal[1]), default=0.0)
-    return Parity(len(requests), len(equal[0]), len(equal[1]), difference, not isinstance(backbone, Headed))
+    return Parity(len(requests), len(equal[0]), len(equal[1]), difference, not isinstance(backbone, EncoderClassifier))
 
 
 def _wanted(backbone: Backbone, method: Method, requests: Requests, limit: int, beams: int) -> list[Output]:
@@ -101,7 +101,7 @@ def _requests(checkpoint: Path, about: store.About, backbone: Backbone, examples
 
 
 def _ids(row: LabelledExample, backbone: Backbone, limit: int) -> tuple[int, ...]:
-    if isinstance(backbone, Headed) and backbone.head.by_word:
+    if isinstance(backbone, EncoderClassifier) and backbone.head.by_word:
         return backbone.encode_words(row, limit)[0]
     return backbone.encode_source(row, limit)[0]
 

@@ -14,7 +14,7 @@ from xlgen.adaptation.checkpoints import About, load_start, read_about
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.headed import Headed
+from xlgen.backbones.headed import EncoderClassifier
 from xlgen.data.examples import EncodedExample
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, generator, labels_in, xlgen_adapted
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
@@ -29,7 +29,7 @@ class ToTransformers(Format):
     def write(self, backbone: Backbone, method: Method, checkpoint: Path, folder: Path) -> None:
         """See :class:`Format`. Raises BackboneError for a method that cannot be merged, or a head that the library
         has no class for."""
-        if isinstance(backbone, Headed):
+        if isinstance(backbone, EncoderClassifier):
             _check_head(backbone)
             method.merge(backbone)
             under_librarys_head(backbone).save_pretrained(folder)
@@ -45,7 +45,7 @@ class ToTransformers(Format):
         """As any other checkpoint, or by the folder's own module; an encoder under a head by the library alone."""
         if (folder / "base").is_dir():
             return _adapted_generator(folder, backbone)
-        if not isinstance(backbone, Headed):
+        if not isinstance(backbone, EncoderClassifier):
             return generator(loading.load(str(folder), allow_unknown=True))
         model = _librarys_class(backbone).from_pretrained(folder).eval()
 
@@ -94,7 +94,7 @@ def save_plain(backbone: Backbone, folder: Path) -> None:
     write_json(folder / "config.json", {**config, "decoder_start_token_id": backbone.start_token})
 
 
-def under_librarys_head(backbone: Headed) -> Any:
+def under_librarys_head(backbone: EncoderClassifier) -> Any:
     """A model of the library with the weights of ``backbone``. Raises BackboneError where it has none that fits."""
     _check_head(backbone)
     ours, names = backbone.model, backbone.library_names[_form(backbone)]
@@ -115,7 +115,7 @@ def under_librarys_head(backbone: Headed) -> Any:
     return theirs
 
 
-def _check_head(backbone: Headed) -> None:
+def _check_head(backbone: EncoderClassifier) -> None:
     if _form(backbone) not in backbone.library_names:
         raise BackboneError(
             f"transformers has no class for the encoder of {backbone.name} under a head for {backbone.head.kind}; "
@@ -123,12 +123,12 @@ def _check_head(backbone: Headed) -> None:
         )
 
 
-def _form(backbone: Headed) -> str:
+def _form(backbone: EncoderClassifier) -> str:
     """The library has no class for ranking: a grade is a class there too."""
     return "tagging" if backbone.head.by_word else "classification"
 
 
-def _librarys_class(backbone: Headed) -> Any:
+def _librarys_class(backbone: EncoderClassifier) -> Any:
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     return AutoModelForTokenClassification if backbone.head.by_word else AutoModelForSequenceClassification

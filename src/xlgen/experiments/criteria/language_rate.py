@@ -8,7 +8,7 @@ from xlgen.runs.runs import Run
 
 
 @criteria.register("language-rate")
-class LanguageRate(Criterion):
+class ByLanguageRate(Criterion):
     """The mean correct-language rate of the languages without labels."""
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:

@@ -18,40 +18,43 @@ from pydantic import ValidationError
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import nearest
 from xlgen.core.yaml_config import read_yaml
-from xlgen.experiments.published.grid import Grid, Number, read_grid, read_number
+from xlgen.experiments.published.grid import Number, TextGrid, read_grid, read_number
 from xlgen.experiments.published.schema import (
-    Cell,
-    Fields,
     Paper,
     PaperFile,
+    PublishedCell,
     PublishedError,
+    PublishedFields,
+    PublishedTable,
     StatementFile,
-    Table,
     TableFile,
 )
 
 TEXT = "text"
-"""What :class:`Table` calls the statements in a paper's text; each cell says its section."""
+"""What :class:`PublishedTable` calls the statements in a paper's text; each cell says its section."""
 
 
 @cache
-def load() -> tuple[Paper, ...]:
+def load_papers() -> tuple[Paper, ...]:
     """The four papers. Raises PublishedError where a file is wrong."""
     root = Path(str(resources.files("xlgen.experiments.published")))
     return tuple(load_paper(root / f"{name}.yaml") for name in ("chirkova-2023", "vu-2022", "li-2023", "ji-2024"))
 
 
-def find(**wanted: Any) -> list[Cell]:
+def find_cells(**wanted: Any) -> list[PublishedCell]:
     """The cells whose fields have the values ``wanted``; a set stands for any of its members.
 
-    ``find(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for a field that cells have not.
+    ``find_cells(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown field.
     """
-    known = {field.name for field in fields(Cell)}
+    known = {field.name for field in fields(PublishedCell)}
     for name in wanted:
         if name not in known:
             raise PublishedError(f"a published cell has no field {name!r}: {nearest(name, known)}")
     return [
-        cell for paper in load() for cell in paper.cells if all(_is(getattr(cell, k), v) for k, v in wanted.items())
+        cell
+        for paper in load_papers()
+        for cell in paper.cells
+        if all(_is(getattr(cell, k), v) for k, v in wanted.items())
     ]
 
 
@@ -66,7 +69,7 @@ def load_paper(path: Path) -> Paper:
     if about.statements:
         cells = tuple(cell for said in about.statements for cell in _statement(about, said, path.name))
         notes = tuple(note for said in about.statements for note in said.notes)
-        tables.append(Table(TEXT, "Statements in the text", cells, notes))
+        tables.append(PublishedTable(TEXT, "Statements in the text", cells, notes))
     return Paper(about, tuple(tables))
 
 
@@ -74,16 +77,18 @@ def _is(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, set | frozenset) else bool(value == wanted)
 
 
-def _table(about: PaperFile, table: TableFile, where: str) -> Table:
+def _table(about: PaperFile, table: TableFile, where: str) -> PublishedTable:
     grid = read_grid(table.grid, where)
     count = len(table.rows)
     if grid.heads[:count] != table.rows:
         raise PublishedError(f"{where}: the grid must begin with the heads {', '.join(table.rows)}")
     columns = [_column(table, head, where) for head in grid.heads[count:]]
-    return Table(table.where, table.title, tuple(_cells(about, table, grid, columns, where)), table.notes)
+    return PublishedTable(table.where, table.title, tuple(_cells(about, table, grid, columns, where)), table.notes)
 
 
-def _cells(about: PaperFile, table: TableFile, grid: Grid, columns: list[Fields], where: str) -> Iterator[Cell]:
+def _cells(
+    about: PaperFile, table: TableFile, grid: TextGrid, columns: list[PublishedFields], where: str
+) -> Iterator[PublishedCell]:
     count = len(table.rows)
     for row in grid.rows:
         name = " ".join(filter(None, row[:count]))
@@ -96,7 +101,7 @@ def _cells(about: PaperFile, table: TableFile, grid: Grid, columns: list[Fields]
                 yield _cell(about, (table.where, name, head), number, meaning, "", here)
 
 
-def _label(about: PaperFile, table: TableFile, head: str, label: str, where: str) -> Fields:
+def _label(about: PaperFile, table: TableFile, head: str, label: str, where: str) -> PublishedFields:
     known = {**about.labels.get(head, {}), **table.labels.get(head, {})}
     if label not in known:
         raise PublishedError(
@@ -105,17 +110,17 @@ def _label(about: PaperFile, table: TableFile, head: str, label: str, where: str
     return known[label]
 
 
-def _column(table: TableFile, head: str, where: str) -> Fields:
+def _column(table: TableFile, head: str, where: str) -> PublishedFields:
     if head in table.columns:
         return table.columns[head]
     try:
-        return Fields(language=Language.parse(head).code)
+        return PublishedFields(language=Language.parse(head).code)
     except UnknownLanguageError:
         known = nearest(head, table.columns) if table.columns else "`columns` is empty"
         raise PublishedError(f"{where}: the column {head!r} is no language, and has no meaning: {known}") from None
 
 
-def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[Cell]:
+def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[PublishedCell]:
     for index, figure in enumerate(said.figures):
         here = f"{file}, {said.where}, figure {index} of {said.quote[:40]!r}"
         rest = dict(figure)
@@ -123,7 +128,7 @@ def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[Cel
         if number is None:
             raise PublishedError(f"{here}: a statement needs a value")
         try:
-            meaning = Fields.model_validate(rest)
+            meaning = PublishedFields.model_validate(rest)
         except ValidationError as error:
             fault = error.errors()[0]
             raise PublishedError(f"{here}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
@@ -131,8 +136,8 @@ def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[Cel
 
 
 def _cell(
-    about: PaperFile, place: tuple[str, str, str], number: Number, meaning: list[Fields], quote: str, here: str
-) -> Cell:
+    about: PaperFile, place: tuple[str, str, str], number: Number, meaning: list[PublishedFields], quote: str, here: str
+) -> PublishedCell:
     """The cell at ``place`` (where, row, column); later fields win over earlier ones."""
     merged: dict[str, Any] = {}
     details: dict[str, str | int | float] = {}
@@ -147,7 +152,7 @@ def _cell(
         if merged.get(name) is None:
             raise PublishedError(f"{here}: nothing says which {name} this is")
     where, row, column = place
-    return Cell(
+    return PublishedCell(
         paper=about.key,
         where=where,
         row=row,

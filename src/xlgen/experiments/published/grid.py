@@ -23,14 +23,14 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextGrid:
     """Heads, and rows of as many cells."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def read_grid(text: str, where: str) -> Grid:
+def read_grid(text: str, where: str) -> TextGrid:
     """Split ``text`` into cells. Raises PublishedError that names the line of the grid."""
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
@@ -41,7 +41,7 @@ def read_grid(text: str, where: str) -> Grid:
     for number, row in enumerate(rows, 2):
         if len(row) != len(heads):
             raise PublishedError(f"{where}, line {number} of the grid has {len(row)} cells, and {len(heads)} heads")
-    return Grid(heads, tuple(rows))
+    return TextGrid(heads, tuple(rows))
 
 
 def read_number(text: str, where: str) -> Number | None:

@@ -39,7 +39,7 @@ def _canonical(code: str) -> str:
 Code = Annotated[str, AfterValidator(_canonical)]
 
 
-class Fields(Config):
+class PublishedFields(Config):
     """What is known of a cell. A cell's fields come from the paper, its table, its row's labels and its column."""
 
     kind: Literal["value", "difference"] | None = None
@@ -105,10 +105,10 @@ class TableFile(Config):
     title: str
     rows: tuple[str, ...] = Field(min_length=1)
     """The heads of the columns that hold labels, from the left."""
-    cells: Fields = Fields()
-    labels: Mapping[str, Mapping[str, Fields]] = {}
+    cells: PublishedFields = PublishedFields()
+    labels: Mapping[str, Mapping[str, PublishedFields]] = {}
     """Head of a label column -> label -> what it means; what is missing here is looked up in the paper's."""
-    columns: Mapping[str, Fields] = {}
+    columns: Mapping[str, PublishedFields] = {}
     """Head of a column of figures -> what it means; a head that is missing here must be a language."""
     grid: str
     notes: tuple[str, ...] = ()
@@ -146,15 +146,15 @@ class PaperFile(Config):
     tasks: dict[str, TaskFacts]
     metrics: dict[str, str]
     """Metric -> how the paper defines it. A name of xlgen's stands where it is the same metric."""
-    cells: Fields = Fields()
-    labels: Mapping[str, Mapping[str, Fields]] = {}
+    cells: PublishedFields = PublishedFields()
+    labels: Mapping[str, Mapping[str, PublishedFields]] = {}
     tables: tuple[TableFile, ...]
     statements: tuple[StatementFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PublishedCell:
     """One published number."""
 
     paper: str
@@ -189,12 +189,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class PublishedTable:
     """The cells of one table or figure, or of all statements in a paper's text."""
 
     where: str
     title: str
-    cells: tuple[Cell, ...] = field(repr=False)
+    cells: tuple[PublishedCell, ...] = field(repr=False)
     notes: tuple[str, ...] = field(repr=False, default=())
 
 
@@ -203,7 +203,7 @@ class Paper:
     """A paper with all its numbers, and how it came by them."""
 
     about: PaperFile = field(repr=False)
-    tables: tuple[Table, ...] = field(repr=False)
+    tables: tuple[PublishedTable, ...] = field(repr=False)
 
     @property
     def key(self) -> str:
@@ -216,6 +216,6 @@ class Paper:
         return own.get(name) or self.about.protocol.get(name)
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[PublishedCell, ...]:
         """Every number, table by table."""
         return tuple(cell for table in self.tables for cell in table.cells)

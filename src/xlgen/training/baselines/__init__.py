@@ -16,7 +16,7 @@ from xlgen.data.tasks import Task
 from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows, write_predictions
 from xlgen.runs.event_log import Tracker
 from xlgen.runs.folder import RunFolder
-from xlgen.training.trackers import Watch
+from xlgen.training.trackers import TrackerLogger
 
 
 class Baseline(ABC):
@@ -45,7 +45,11 @@ def build_baseline(config: Mapping[str, Any]) -> Baseline:
 
 
 def run_baseline(
-    recipe: Recipe, task: Task | None, folder: RunFolder, progress: Progress | None = None, watch: Watch | None = None
+    recipe: Recipe,
+    task: Task | None,
+    folder: RunFolder,
+    progress: Progress | None = None,
+    watch: TrackerLogger | None = None,
 ) -> RunFolder:
     """Predict for every language, score, and write the run's folder, unless that is done. Raises InputError without a
     task."""

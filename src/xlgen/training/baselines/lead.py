@@ -35,7 +35,7 @@ class LeadOptions(Config):
 
 def lead(text: str, backbone: Backbone, tokens: int) -> str:
     """The first ``tokens`` tokens of ``text``."""
-    return backbone.decode(backbone.pieces(text)[:tokens])
+    return backbone.decode(backbone.tokenize(text)[:tokens])
 
 
 def lead_words(text: str, language: str, words: int) -> str:

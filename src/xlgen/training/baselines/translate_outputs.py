@@ -17,7 +17,7 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.decoding.translation import Translator
 from xlgen.metrics.lid import SMALL
-from xlgen.metrics.lid import load as load_identifier
+from xlgen.metrics.lid import load_identifier as load_identifier
 from xlgen.runs.files import step_folders
 from xlgen.runs.recipes import read_resolved
 from xlgen.runs.records import read_predictions
