@@ -209,7 +209,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         (Training, "learning_rate", False),
         (Training, "weight_decay", float("inf")),
         (Training, "warmup_steps", 2**60),
-        (Training, "clip_norm", float("nan")),
+        (Training, "max_grad_norm", float("nan")),
         (Evaluation, "num_beams", 1_000_000),
         (Evaluation, "max_new_tokens", 10_000_000),
         (Evaluation, "length_penalty", float("nan")),
@@ -332,7 +332,7 @@ def test_query_and_score_print_whole_tables_without_a_terminal(
 
 
 def test_doctor_shows_brackets(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("xlgen.cli.doctor.findings", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
+    monkeypatch.setattr("xlgen.cli.doctor.machine_facts", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
     code, shown, _ = run(monkeypatch, capfd, "doctor")
     assert code == 0 and "pip install 'xlgen[ray]'" in shown
 

@@ -202,3 +202,55 @@ def test_a_recipe_must_hold_keys(tmp_path: Path, text: str) -> None:
         load_recipe(str(path))
     with pytest.raises(RecipeError):
         load_recipe(str(path), ["seed=1"])
+
+
+# -- old spellings, and names that stand for mappings
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"), [("accumulation", "gradient_accumulation_steps", 4), ("clip_norm", "max_grad_norm", 0.5)]
+)
+def test_old_keys_still_work(old: str, new: str, value: float, tmp_path: Path) -> None:
+    """In a file, in an override over either spelling, and in Python."""
+    for written in (old, new):
+        path = tmp_path / f"{written}.yaml"
+        path.write_text(f"backbone: pocket-mt5\ntask: pocket-summaries\ntraining: {{{written}: {value}}}\n")
+        assert getattr(load_recipe(str(path)).stages[0].training, new) == value
+        for overriding in (old, new):
+            recipe = load_recipe(str(path), [f"training.{overriding}=2"])
+            assert getattr(recipe.stages[0].training, new) == 2
+    stages = [{"task": "pocket-summaries", "training": {old: value}}]
+    recipe = validate(Recipe, {"name": "run", "backbone": "pocket-mt5", "stages": stages}, "here")
+    assert getattr(recipe.stages[0].training, new) == value
+    assert new in recipe.stages[0].training.model_dump()
+    changed = override_keys({"stages": stages}, {f"stages.0.training.{old}": 3})
+    assert changed["stages"][0]["training"] == {new: 3}
+
+
+def test_both_spellings_of_a_key_are_an_error() -> None:
+    with pytest.raises(RecipeError, match="'clip_norm' is the old name of 'max_grad_norm'"):
+        validate(Recipe, {**BASE, "training": {"clip_norm": 1.0, "max_grad_norm": 1.0}}, "here")
+
+
+@pytest.mark.parametrize(
+    ("given", "assignment", "wanted"),
+    [
+        ({"baseline": "lead"}, "baseline.tokens=32", {"name": "lead", "tokens": 32}),
+        ({"penalty": "l2_sp"}, "penalty.weight=0.1", {"name": "l2_sp", "weight": 0.1}),
+        ({"adaptation": "adapters"}, "adaptation.bottleneck_dim=8", {"method": "adapters", "bottleneck_dim": 8}),
+        ({"evaluation": {"control": "tags"}}, "evaluation.control.labels=[a]", {"name": "tags", "labels": ["a"]}),
+    ],
+)
+def test_overrides_reach_into_a_plugin_given_by_its_name(given: Any, assignment: str, wanted: Any) -> None:
+    recipe = validate(Recipe, override({**BASE, **given}, [assignment]), "here")
+    stage = recipe.stages[0]
+    (key,) = given
+    found = stage.evaluation.control if key == "evaluation" else getattr(recipe if key == "baseline" else stage, key)
+    assert found == wanted
+    assert override({"search": {"policy": "grid"}}, ["search.policy.rates=[1]"])["search"]["policy"]["name"] == "grid"
+
+
+def test_an_adaptation_can_be_given_by_name_too() -> None:
+    recipe = validate(Recipe, {**BASE, "adaptation": {"name": "adapters", "bottleneck_dim": 8}}, "here")
+    assert recipe.stages[0].adaptation == {"method": "adapters", "bottleneck_dim": 8}
+    assert validate(Recipe, {**BASE, "penalty": "l2_sp"}, "here").stages[0].penalty == {"name": "l2_sp"}

@@ -81,10 +81,10 @@ def test_what_needs_two_recipes_says_so() -> None:
 
 def test_no_paper_says_how_gradients_are_clipped() -> None:
     for paper in load_papers():
-        for point in ("clip_norm", "weight_decay"):
+        for point in ("max_grad_norm", "weight_decay"):
             fact = paper.fact(point)
             assert fact is not None and fact.value is None, (paper.key, point)
-    assert Training().clip_norm == 1.0 and Training().weight_decay == 0.0
+    assert Training().max_grad_norm == 1.0 and Training().weight_decay == 0.0
     (ji,) = [paper for paper in load_papers() if paper.key == "J"]
     assert ji.fact("head_input").value is None  # type: ignore[union-attr]
     for point in ("gradient clipping", "weight decay", "input of a classification head"):

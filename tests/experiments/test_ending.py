@@ -205,7 +205,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
     said = Console(stderr=True, record=True, force_terminal=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", ENVIRONMENT["OMP_NUM_THREADS"])  # as here: two threads add up otherwise
-        patch.setattr("xlgen.experiments.execute.Lane", Killing)
+        patch.setattr("xlgen.experiments.execute.Worker", Killing)
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         assert execute(found, tmp_path / "out", 1, said) == {}
     assert len(killed) == 2
@@ -225,7 +225,7 @@ def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -
             return super().train(run, folder, kill)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xlgen.experiments.execute.Lane", Killing)
+        patch.setattr("xlgen.experiments.execute.Worker", Killing)
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         failed = execute(load_study(str(study)), tmp_path / "out", 1, Console(quiet=True))
     assert set(failed) == set(SEED)

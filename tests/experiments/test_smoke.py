@@ -69,7 +69,7 @@ def test_what_stays() -> None:
         "constant",
         "auto",
     )
-    assert stage.training.accumulation == 2
+    assert stage.training.gradient_accumulation_steps == 2
     assert stage.evaluation.num_beams == 4
     assert stage.unlabelled[0].objective == text["objective"]
     assert stage.unlabelled[0].rate == 0.5

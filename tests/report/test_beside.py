@@ -193,7 +193,8 @@ def test_the_same_is_no_difference(tmp_path: Path) -> None:
 
 
 def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
-    stage = {"training": {"batch_tokens": 2_000, "max_examples": 8, "accumulation": 2}, "evaluation": {"num_beams": 2}}
+    training = {"batch_tokens": 2_000, "max_examples": 8, "gradient_accumulation_steps": 2}
+    stage = {"training": training, "evaluation": {"num_beams": 2}}
     write(
         tmp_path / "run",
         {"sp_rougeLsum": {"fr": 4.0}},

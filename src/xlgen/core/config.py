@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from xlgen.core.config_base import LARGEST_SEED, MOST_BEAMS, MOST_TOKENS
 from xlgen.core.config_base import Config as Config
@@ -21,7 +21,7 @@ from xlgen.core.config_texts import Unlabelled as Unlabelled
 from xlgen.core.config_texts import rates_fault
 from xlgen.core.registry import Registry
 from xlgen.core.shipped import find_recipe
-from xlgen.core.yaml_config import RecipeError, override, read_yaml
+from xlgen.core.yaml_config import RecipeError, by_name, override, read_yaml, with_current_keys
 
 __all__ = ["Config", "Recipe", "Stage", "build", "load_recipe", "validate"]
 
@@ -91,9 +91,10 @@ class Training(Config):
     mix_by: Literal["batches", "examples"] = "batches"
     """What rates and weights of the parts of a mixture are shares of. A batch holds more short texts than long ones, so
     that 15 % of the batches may be half of the examples; the papers count examples."""
-    accumulation: int = Field(default=1, ge=1, le=10**6)
-    """Batches whose gradients make one step."""
-    clip_norm: float | None = Field(default=1.0, gt=0)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, le=10**6)
+    """Number of batches whose gradients are added up for one step."""
+    max_grad_norm: float | None = Field(default=1.0, gt=0)
+    """Gradients with a larger norm are scaled down to it. If None, they are not clipped."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """None keeps what the backbone was pretrained with."""
@@ -118,6 +119,11 @@ class Training(Config):
     next_from: Literal["last", "best"] = "last"
     """What the next stage starts from: the last step, or the checkpoint with the best main metric on the source
     languages (Vu et al. 2022, footnote 20, of intermediate tuning)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_keys(cls, data: Any) -> Any:
+        return with_current_keys("training", data)
 
 
 class Sampling(Config):
@@ -183,7 +189,7 @@ class Evaluation(Config):
     @field_validator("control", mode="before")
     @classmethod
     def _control_by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        return by_name("control", value)
 
 
 class Stage(Config):
@@ -211,10 +217,10 @@ class Stage(Config):
         asked = {"max_source_tokens": self.max_source_tokens, "max_target_tokens": self.max_target_tokens}
         return {key: value for key, value in asked.items() if value is not None}
 
-    @field_validator("adaptation", mode="before")
+    @field_validator("adaptation", "penalty", mode="before")
     @classmethod
-    def _method_by_name(cls, value: Any) -> Any:
-        return {"method": value} if isinstance(value, str) else value
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        return by_name(str(info.field_name), value)
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> Stage:
@@ -262,15 +268,10 @@ class Recipe(Config):
         """What decides the run; where it runs and who is told of it may change on the way."""
         return self.model_dump(mode="json", exclude={"resources", "trackers"})
 
-    @field_validator("baseline", mode="before")
+    @field_validator("backbone", "baseline", mode="before")
     @classmethod
-    def _baseline_by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("backbone", mode="before")
-    @classmethod
-    def _backbone_by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        return by_name(str(info.field_name), value)
 
     @model_validator(mode="before")
     @classmethod

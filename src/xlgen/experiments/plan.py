@@ -9,13 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from xlgen.core.config import Config, Recipe, validate
 from xlgen.core.registry import InputError, nearest
 from xlgen.core.shipped import find_recipe
 from xlgen.core.untrusted import check_name
-from xlgen.core.yaml_config import RecipeError, override, override_keys, read_yaml
+from xlgen.core.yaml_config import RecipeError, by_name, override, override_keys, read_yaml
 from xlgen.experiments.criteria import build_criterion
 from xlgen.experiments.policies import build_policy
 from xlgen.metrics.options import check_identifier, located
@@ -79,8 +79,8 @@ class SearchConfig(Config):
 
     @field_validator("policy", "criterion", mode="before")
     @classmethod
-    def _by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        return by_name(str(info.field_name), value)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> SearchConfig:

@@ -179,7 +179,7 @@ def _training(training: Training) -> Training:
         "max_examples": 2,
         "train_examples": EXAMPLES,
         "batch_tokens": 2_000,
-        "accumulation": min(training.accumulation, 2),
+        "gradient_accumulation_steps": min(training.gradient_accumulation_steps, 2),
         "precision": "auto" if training.precision in ("auto", "bf16") else "fp32",
         "save_every": None,
     }

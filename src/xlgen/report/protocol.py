@@ -115,8 +115,8 @@ def _batch(training: Any, cell: PublishedCell, paper: Paper) -> Point:
     ours = [UNKNOWN if tokens is None else f"{tokens:,} tokens"]
     if training.get("max_examples"):
         ours.append(f"at most {training['max_examples']:,} examples")
-    if (training.get("accumulation") or 1) > 1:
-        ours.append(f"{training['accumulation']} of them a step")
+    if (batches := training.get("gradient_accumulation_steps") or 1) > 1:
+        ours.append(f"{batches} of them a step")
     for unit in ("tokens", "examples"):
         fact = paper.fact(f"batch_{unit}", cell.task)
         if fact is not None and fact.value is not None:

@@ -13,6 +13,7 @@ from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
 from xlgen.runs.files import check_format
 from xlgen.runs.records import LARGEST
+from xlgen.core.yaml_config import override_keys
 from xlgen.core.yaml_loader import read_yaml
 
 _Count = Annotated[int, Field(ge=0, lt=LARGEST)]
@@ -42,7 +43,7 @@ class _Training(_Read):
     train_examples: _Count | None = None
     batch_tokens: _Count | None = None
     max_examples: _Count | None = None
-    accumulation: _Count | None = None
+    gradient_accumulation_steps: _Count | None = None
 
 
 class _Evaluation(_Read):
@@ -147,7 +148,7 @@ def read_resolved(folder: Path) -> Resolved:
         raise InputError(f"{needed}: it needs the key `recipe` with `stages`")
     check_format(data, str(file))
     try:
-        plain = _plain(data)
+        plain = override_keys(_plain(data), {})
         _spell_out(plain["recipe"])
         _File.model_validate(plain)
     except ValidationError as error:

@@ -69,7 +69,7 @@ def train_loop(
     model.train()
     for step in steps:
         rate = set_learning_rate(optimizer, step, training, reduction())
-        batches = [next(stream) for _ in range(training.accumulation)]
+        batches = [next(stream) for _ in range(training.gradient_accumulation_steps)]
         of_batches, counts, norm = _optimize(
             backbone, method, model, optimizer, batches, training, accelerator, penalty
         )
@@ -124,7 +124,7 @@ def _optimize(
             accelerator.backward(whole + penalty() if penalty and last else whole)
         losses[index] = loss.detach()
     clip = clip_norm if direct and accelerator.device.type == "cpu" else accelerator.clip_grad_norm_
-    norm = clip(model.parameters(), training.clip_norm or math.inf)
+    norm = clip(model.parameters(), training.max_grad_norm or math.inf)
     optimizer.step()
     optimizer.zero_grad()
     return accelerator.reduce(losses, "sum"), counts, float(norm)
