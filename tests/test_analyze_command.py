@@ -26,8 +26,8 @@ from xlgen.training.run import train
 
 runner = CliRunner()
 GROUP: Any = typer.main.get_command(app)
-COMMANDS = sorted(GROUP.commands["analyze"].commands)
-WORLD = ["--languages", "en,th,ar", "--sentences", "12"]
+COMMANDS = sorted(name for name in GROUP.commands["analyze"].commands if name != "selection")  # has no --out
+WORLD = ["--languages", "en,th,ar", "--max-examples", "12"]
 
 
 def analyze(*arguments: object) -> str:
@@ -114,7 +114,7 @@ def test_languages_of_one_model_overlap_and_correlation(
     text = analyze("cka", checkpoint("nllb"), *WORLD, "--batch-size", 6, "--out", tmp_path / "cka")
     assert "most alike" in text and "–" in text
     assert {row["signature"].split("|")[-3] for row in rows(tmp_path / "cka" / "cka.json")} == {"batch:6"}
-    analyze("overlap", "pocket-labels", "--limit", 20, "--out", tmp_path / "overlap")
+    analyze("overlap", "pocket-labels", "--max-examples", 20, "--out", tmp_path / "overlap")
     assert all(row["value"] > 0 for row in rows(tmp_path / "overlap" / "overlap.json"))
     write_run(tmp_path / "run")
     lines = "".join(
@@ -128,7 +128,7 @@ def test_languages_of_one_model_overlap_and_correlation(
 
 
 def test_a_wide_table_is_not_cut_where_the_terminal_is_narrow(checkpoint: Callable[[str], Path]) -> None:
-    arguments = ["analyze", "cka", str(checkpoint("nllb")), str(checkpoint("mbart")), "--sentences", "5"]
+    arguments = ["analyze", "cka", str(checkpoint("nllb")), str(checkpoint("mbart")), "--max-examples", "5"]
     done = runner.invoke(app, arguments, env={"COLUMNS": "30"})
     assert done.exit_code == 0, done.output
     assert "…" not in done.stdout and "mean" in done.stdout
@@ -227,7 +227,7 @@ def test_the_biased_cka_of_ji_et_al(
     found = {}
     for flags in ((), ("--biased",)):
         folder = tmp_path / f"cka{len(flags)}"
-        analyze("cka", first, second, "--languages", "en,fr", "--sentences", 80, *flags, "--out", folder)
+        analyze("cka", first, second, "--languages", "en,fr", "--max-examples", 80, *flags, "--out", folder)
         found[flags] = rows(folder / "cka.json")
     unbiased, biased = found[()], found["--biased",]
     assert {row["signature"] for row in biased} == {"hsic:biased|states:encoder-mean|sentences:80"}

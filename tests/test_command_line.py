@@ -9,8 +9,10 @@ import pytest
 import typer
 from typer.models import OptionInfo
 
+from synthetic import write_run
 from xlgen.cli import main
 from xlgen.cli.console import app, plain
+from xlgen.cli.old_spellings import RENAMED, current
 from xlgen.core.config import Evaluation, Recipe, Sampling, Stage, Training, Unlabelled, validate
 from xlgen.core.yaml_config import override
 from xlgen.core.yaml_loader import RecipeError, dump_yaml, parse_yaml, read_yaml
@@ -90,7 +92,7 @@ def test_brackets_in_names_are_text(
 ) -> None:
     for arguments in (
         ["report"],
-        ["choices"],
+        ["analyze", "selection"],
         ["query"],
         ["score"],
         ["analyze", "correlation"],
@@ -379,3 +381,31 @@ def test_an_unknown_language_names_the_way_out() -> None:
     with pytest.raises(BackboneError) as caught:  # which has codes: nothing lets another one through
         load("pocket-mbart", languages=("ko",))
     assert "allow" not in str(caught.value)
+
+
+def test_old_names_of_options_and_commands_work_with_a_note(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = []
+    for option in ("--limit=3", "--max-examples=3"):
+        code, shown, message = run(monkeypatch, capfd, "analyze", "overlap", "pocket-summaries", option)
+        assert code == 0, message
+        assert ("note: --limit is now called --max-examples" in message) == ("limit" in option)
+        found.append(shown)
+    assert found[0] == found[1] != ""
+    write_run(tmp_path / "runs" / "a", method="full", learning_rate=1e-3)
+    write_run(tmp_path / "runs" / "b", method="full", learning_rate=1e-4)
+    old, new = (run(monkeypatch, capfd, *words, str(tmp_path)) for words in (["choices"], ["analyze", "selection"]))
+    assert old[0] == new[0] == 0 and old[1] == new[1] != ""
+    assert "xlgen choices is now called xlgen analyze selection" in old[2] and "now called" not in new[2]
+
+
+@pytest.mark.parametrize("old", sorted(RENAMED))
+def test_every_old_option_is_replaced_where_the_command_has_the_new_one(old: str) -> None:
+    new = RENAMED[old]
+    assert current([old, "3", f"{old}=4", "--", old], {new}) == (
+        [new, "3", f"{new}=4", "--", old],
+        [f"{old} is now called {new}"] * 2,
+    )
+    assert current([old, "3"], {"--other"}) == ([old, "3"], [])
+    assert current([old, "3"], {old, new}) == ([old, "3"], [])

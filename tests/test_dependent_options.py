@@ -40,7 +40,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("score FILE --metrics rougeL --lid lingua", "--lid has no effect without a metric"),
         ("score FILE --separator ;", "--separator is for CSV and TSV"),
     ],
-    "choices": [],
+    "analyze selection": [],
     "query": [
         ("query OUT --format csv", "--format has no effect without a SELECT"),
         ("query OUT --out a.csv", "--out has no effect without a SELECT"),
@@ -94,7 +94,8 @@ def subcommands(group: Any, path: str = "") -> dict[str, Any]:
     found = {}
     for name, command in group.commands.items():
         inner = f"{path} {name}".strip()
-        found |= subcommands(command, inner) if hasattr(command, "commands") else {inner: command}
+        if not command.hidden:
+            found |= subcommands(command, inner) if hasattr(command, "commands") else {inner: command}
     return found
 
 

@@ -64,7 +64,7 @@ def test_probe_and_lens_before_and_after(
 ) -> None:
     base, task = checkpoint("mbart"), tiny_task(["en", "fr", "th", "ar"])
     run = trained(tmp_path / "full", base, task, "full")
-    given = ["--task", task, "--languages", "en,th,ar", "--examples", 8, "--split", "test"]
+    given = ["--task", task, "--languages", "en,th,ar", "--max-examples", 8, "--split", "test"]
     text = analyze("probe", base, run, *given, "--out", tmp_path / "out")
     assert "decoder start" in text and "encoder" in text
     found = rows(tmp_path / "out" / "probe.json")
@@ -102,7 +102,7 @@ def test_under_a_head_the_encoder_alone_is_probed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = headed(tmp_path / "asks", checkpoint("mbart"))
-    given = ["--task", "pocket-asks", "--languages", "en,th", "--examples", 4]
+    given = ["--task", "pocket-asks", "--languages", "en,th", "--max-examples", 4]
     analyze("probe", run, *given, "--out", tmp_path / "out")
     done = runner.invoke(
         app, ["analyze", "spectra", str(checkpoint("mbart")), str(run), "--out", str(tmp_path / "out")]
@@ -123,7 +123,7 @@ def test_encoders_are_probed_on_texts_of_their_own(
         lines = [words.format(number) for number in range(20)]
         (tmp_path / f"{code}.txt").write_text("\n".join(lines), encoding="utf-8")
     texts = {"corpus": {"reader": "lines", "path": "{language}.txt", "codes": {"en": "eng", "th": "tha", "ar": "arb"}}}
-    given = ["--texts", json.dumps(texts), "--data-dir", tmp_path, "--unknown-languages", "--examples", 16]
+    given = ["--texts", json.dumps(texts), "--data-dir", tmp_path, "--unknown-languages", "--max-examples", 16]
     analyze("probe", checkpoint(family), *given, "--out", tmp_path / "out")
     found = rows(tmp_path / "out" / "probe.json")
     assert {row["part"] for row in found} == {"encoder"}
@@ -137,7 +137,7 @@ def test_text_tells_languages_of_one_script_apart(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
     task = tiny_task(["en", "fr"])
-    given = ["--task", task, "--examples", 2, "--steps", 2, "--split", "test"]
+    given = ["--task", task, "--max-examples", 2, "--steps", 2, "--split", "test"]
     analyze("lens", checkpoint("nllb"), *given, "--corpus", "{reader: pocket, size: 20}", "--out", tmp_path)
     found = rows(tmp_path / "lens.json")
     assert {row["language"] for row in found} == {"fr"} and all("pieces:text" in row["signature"] for row in found)
@@ -155,7 +155,7 @@ def test_bad_input_is_2(
         return refused(monkeypatch, capsys, *arguments)
 
     tiny, task = checkpoint("mt5"), tiny_task(["en", "fr", "th"])
-    short = ["--task", task, "--examples", 4, "--split", "test"]
+    short = ["--task", task, "--max-examples", 4, "--split", "test"]
     full = trained(tmp_path / "full", tiny, task, "full")
     assert "trains no prompt for each language" in say("prompts", full)
     assert "neither a checkpoint nor a run" in say("prompts", tmp_path)
@@ -196,7 +196,7 @@ def test_bad_input_is_2(
     for code in ("en", "th"):
         rows_of = [json.dumps({"text": f"{code} b", "label": "c"})] * (12 if code == "en" else 9)
         (tmp_path / f"{code}.test.jsonl").write_text("\n".join(rows_of), encoding="utf-8")
-    assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--examples", 8)
+    assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--max-examples", 8)
     assert "--texts" in say("probe", checkpoint("bert"), *short)
     for corpus in ("pocket", "[1, 2]", "null"):
         assert "a reader with its options, {reader: pocket}" in say("lens", tiny, *short, "--corpus", corpus)

@@ -97,7 +97,7 @@ def test_a_study_takes_no_run_s_folder(run: Path, tmp_path: Path, refused: Calla
     [
         ("evaluate", "pocket-mt5", "--task", "pocket-titles", "--interpolate", "nan", "--out", "{new}"),
         ("evaluate", "pocket-mt5", "--task", "pocket-titles", "--control", "nothing", "--out", "{new}"),
-        ("evaluate", "{damaged}", "--task", "pocket-titles", "--languages", "fr", "--examples", "1", "--out", "{new}"),
+        ("evaluate", "{damaged}", "--task", "pocket-titles", "--max-examples", "1", "--out", "{new}"),
         ("analyze", "cka", "pocket-mt5", "--languages", "fr,xx", "--out", "{new}"),
         ("analyze", "overlap", "absent-task", "--out", "{new}"),
         ("query", "{run}", "select cast(language as int) from figures", "--out", "{new}/x.csv"),

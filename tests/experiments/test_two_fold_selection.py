@@ -86,7 +86,7 @@ def test_rates(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "low", {1: "even", 2: "all"}, learning_rate=1e-4)
     write(tmp_path / "runs" / "high", {1: "none", 2: "odd"}, learning_rate=1e-2)
-    done = CliRunner().invoke(app, ["choices", str(tmp_path)])
+    done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path)])
     assert done.exit_code == 0, done.output
     tables = {path.name for path in (tmp_path / "tables").iterdir()}
     assert {
@@ -99,7 +99,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 def test_one_evaluation_is_no_choice(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "one", {1: "all"}, learning_rate=1e-4)
-    done = CliRunner().invoke(app, ["choices", str(tmp_path)])
+    done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path)])
     assert isinstance(done.exception, InputError)
     assert "there is nothing to choose among" in str(done.exception)
 
@@ -132,7 +132,7 @@ def test_documents_of_a_query_are_in_one_half(tmp_path: Path) -> None:
 
 def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "even", 2: "all"})
-    done = CliRunner().invoke(app, ["choices", str(tmp_path / "run")])
+    done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path / "run")])
     assert done.exit_code == 0 and "mean regret" in done.output and "not known" not in done.output
     log = tmp_path / "run" / "metrics.jsonl"
     events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -143,7 +143,7 @@ def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
         if file.stem != "en":
             rows = [{**row, "references": []} for row in rows]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    done = CliRunner().invoke(app, ["choices", str(tmp_path / "run")])
+    done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     assert "mean regret" not in done.output
     assert "Checkpoints: regret is not known: it is against what target labels would choose" in done.output

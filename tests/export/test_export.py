@@ -188,7 +188,7 @@ def test_a_folder_that_is_there_is_left_alone(trained: Make, tmp_path: Path) -> 
 
 def test_the_command(trained: Make, tmp_path: Path) -> None:
     folder = trained("nllb", {"method": "full"})
-    words = ["export", str(folder), "--to", "transformers", "--out", str(tmp_path / "out"), "--examples", "1"]
+    words = ["export", str(folder), "--to", "transformers", "--out", str(tmp_path / "out"), "--max-examples", "1"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
     assert "12 of 12 outputs are equal greedily, 12 of 12 with 4 beams" in done.stdout

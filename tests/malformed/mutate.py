@@ -93,12 +93,12 @@ OVERRIDES = (
     ),
 )
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "predict": ("--beams", "--control", "--precision", "--sample", "--language", "--output"),
+    "predict": ("--num-beams", "--control", "--precision", "--sample", "--language", "--output"),
     "evaluate": (
-        *("--task", "--languages", "--split", "--examples", "--beams", "--data-dir", "--control", "--precision"),
-        *("--cleanup", "--interpolate", "--lid", "--metric-option"),
+        *("--task", "--languages", "--split", "--max-examples", "--num-beams", "--data-dir", "--control"),
+        *("--precision", "--cleanup", "--interpolate", "--lid", "--metric-option"),
     ),
-    "export": ("--to", "--quantization", "--examples"),
+    "export": ("--to", "--quantization", "--max-examples"),
     "score": (
         *("--metrics", "--format", "--by", "--compare", "--references", "--input", "--language", "--subset", "--lid"),
         *("--metric-option", "--field", "--input-format", "--bootstrap", "--seed"),
@@ -107,11 +107,11 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "study": ("--workers", "--only", "--hours"),
     "tokenizer": ("--data-dir", "--seed", "--languages", "--family"),
     "list": ("--backbone",),
-    "cka": ("--texts", "--languages", "--sentences", "--data-dir", "--batch-size", "--epochs", "--seed"),
-    "probe": ("--task", "--texts", "--languages", "--split", "--examples", "--l2", "--seed", "--data-dir"),
-    "lens": ("--task", "--source", "--languages", "--split", "--examples", "--steps", "--corpus", "--data-dir"),
+    "cka": ("--texts", "--languages", "--max-examples", "--data-dir", "--batch-size", "--epochs", "--seed"),
+    "probe": ("--task", "--texts", "--languages", "--split", "--max-examples", "--l2", "--seed", "--data-dir"),
+    "lens": ("--task", "--source", "--languages", "--split", "--max-examples", "--steps", "--corpus", "--data-dir"),
     "prompts": ("--pooling", "--linkage"),
-    "overlap": ("--source", "--languages", "--split", "--limit", "--data-dir"),
+    "overlap": ("--source", "--languages", "--split", "--max-examples", "--data-dir"),
     "correlation": ("--metric",),
 }
 """Of each command, those that take a value; it is spoiled."""

@@ -29,7 +29,7 @@ SEED = os.environ.get("XLGEN_MALFORMED_SEED", "")
 # Reports draw plots, which takes seconds; the others are cheap.
 _WEIGHTS = {
     "report": 0.5,
-    "choices": 0.5,
+    "selection": 0.5,
     "export": 0.5,
     "list": 0.3,
     "cka": 0.6,
@@ -179,13 +179,14 @@ def test_there_are_two_thousand_and_every_command_is_tried() -> None:
         "evaluate",
         "export",
         "report",
-        "choices",
         "query",
         "score",
         "list",
         "tokenizer",
     }
-    assert commands >= {f"analyze {name}" for name in ("spectra", "overlap", "correlation", "cka", "probe", "lens")}
+    assert commands >= {
+        f"analyze {name}" for name in ("spectra", "overlap", "correlation", "cka", "probe", "lens", "selection")
+    }
 
 
 @pytest.mark.parametrize("number", range(SUBPROCESSES))

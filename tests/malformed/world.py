@@ -221,7 +221,7 @@ def _targets() -> Iterator[Target]:
         )
         yield Target(
             f"evaluate {name}",
-            ("evaluate", name, "--languages", "th", "--examples", "1", "--out", "out/e"),
+            ("evaluate", name, "--languages", "th", "--max-examples", "1", "--out", "out/e"),
             (*files[:2], "th.test.jsonl"),
             options=("th", "1"),
         )
@@ -229,7 +229,7 @@ def _targets() -> Iterator[Target]:
     yield Target("predict stdin", ("predict", "adapters", "--language", "th", "--input", "-"), stdin="in.jsonl")
     yield Target(
         "export",
-        ("export", "adapters", "--to", "transformers", "--out", "out/x", "--examples", "1"),
+        ("export", "adapters", "--to", "transformers", "--out", "out/x", "--max-examples", "1"),
         ("adapters/checkpoints/step-1/checkpoint.json",),
         options=("transformers", "1"),
     )
@@ -239,7 +239,7 @@ def _targets() -> Iterator[Target]:
     predictions = ("study/runs/two/predictions/step-400/th.jsonl", "study/runs/one/predictions/step-200/en.jsonl")
     for name, argv in (
         ("report", ("report", "study")),
-        ("choices", ("choices", "study")),
+        ("selection", ("analyze", "selection", "study")),
         ("query", ("query", "study", "select count(*) from figures, steps, predictions")),
         ("correlation", ("analyze", "correlation", "study")),
     ):
@@ -280,7 +280,7 @@ def _targets() -> Iterator[Target]:
     ):
         yield Target(
             f"overlap {task}",
-            ("analyze", "overlap", f"{task}.yaml", "--limit", "2"),
+            ("analyze", "overlap", f"{task}.yaml", "--max-examples", "2"),
             (f"{task}.yaml", data),
             options=("2",),
         )
@@ -305,9 +305,9 @@ def _targets() -> Iterator[Target]:
         ("study.yaml", "titles.yaml", *(f"plan/runs/low/{name}" for name in ("recipe.yaml", "state.json"))),
     )
     few = ("--languages", "en,th")
-    yield Target("cka", ("analyze", "cka", "full", "--sentences", "4", *few), options=("full", "4", "en,th"))
-    yield Target("probe", ("analyze", "probe", "full", "--examples", "4", *few), options=("full", "4", "en,th"))
+    yield Target("cka", ("analyze", "cka", "full", "--max-examples", "4", *few), options=("full", "4", "en,th"))
+    yield Target("probe", ("analyze", "probe", "full", "--max-examples", "4", *few), options=("full", "4", "en,th"))
     yield Target(
-        "lens", ("analyze", "lens", "full", "--examples", "1", "--steps", "2", *few), options=("full", "2", "en,th")
+        "lens", ("analyze", "lens", "full", "--max-examples", "1", "--steps", "2", *few), options=("full", "2", "en,th")
     )
     yield Target("prompts", ("analyze", "prompts", "adapters"), options=("adapters",))

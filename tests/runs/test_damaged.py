@@ -129,7 +129,7 @@ def test_a_later_format_is_refused_by_name(tmp_path: Path) -> None:
         read_resolved(tmp_path / "run")
 
 
-@pytest.mark.parametrize("command", [["report"], ["choices"], ["query"], ["analyze", "correlation"]])
+@pytest.mark.parametrize("command", [["report"], ["analyze", "selection"], ["query"], ["analyze", "correlation"]])
 def test_commands_survive_a_damaged_run_among_others(study: Path, command: list[str]) -> None:
     run = study / "runs" / "full-1e-4"
     (run / "metrics.jsonl").write_bytes(b'{"event": "figure", "step": "x"}\n\xe0\xb8')

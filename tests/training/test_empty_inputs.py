@@ -57,7 +57,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("field", ["input", "text"])
 @pytest.mark.parametrize(
-    "options", [(), ("--beams", "2"), ("--beams", "2", "--control", "{name: rerank, candidates: 2}")]
+    "options", [(), ("--num-beams", "2"), ("--num-beams", "2", "--control", "{name: rerank, candidates: 2}")]
 )
 def test_predict_writes_nothing_for_nothing(
     trained: Path, tmp_path: Path, field: str, options: tuple[str, ...]

@@ -189,7 +189,7 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
         ({"tokens": []}, [], "line 1: 0 words"),
         ({"tokens": ["a", 1]}, [], "field 'tokens' must be a list of texts"),
         ({"text": "a"}, [], "no field 'tokens'"),
-        ({"tokens": ["a"]}, ["--beams", "4"], "asks for labels, and no text is searched for: leave out num_beams"),
+        ({"tokens": ["a"]}, ["--num-beams", "4"], "asks for labels, and no text is searched for: leave out num_beams"),
         ({"tokens": ["a"]}, ["--sample", "{top_p: 0.5}"], "leave out sampling"),
         ({"tokens": ["a"]}, ["--control", "rerank"], "leave out control"),
     ],
@@ -210,7 +210,7 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
         (told,) = predicted(folder, code, [{"tokens": list(SENTENCES[code])}])
         assert json.loads(row)["prediction"] == told["prediction"]
     with pytest.raises(InputError, match="leave out num_beams"):
-        CliRunner().invoke(app, ["evaluate", str(folder), "--beams", "2"], catch_exceptions=False)
+        CliRunner().invoke(app, ["evaluate", str(folder), "--num-beams", "2"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

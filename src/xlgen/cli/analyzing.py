@@ -46,8 +46,8 @@ def cka(
     second: Annotated[str | None, typer.Argument(help="Another one; without it, the languages of the first.")] = None,
     texts: Annotated[str | None, typer.Option(help=f"{TEXTS} Default: the pocket world.")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
-    sentences: Annotated[
-        int | None, typer.Option(min=1, max=100_000, help="Number of sentences to use; default: all.")
+    max_examples: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Maximum number of sentences; default: all.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     relative_depth: Annotated[
@@ -73,7 +73,7 @@ def cka(
     check_out(folder)
     names = [first, *([second] if second else [])]
     check_distinct(names)
-    config = parallel_text(texts, sentences)
+    config = parallel_text(texts, max_examples)
     codes = codes_of(languages)
     settings = SimilaritySettings(batch_size, epochs, seed, "biased" if biased else "unbiased")
     with status("reading states"):
@@ -139,7 +139,7 @@ def spectra(
         say(analysis_tables.draw_spectra(rows, folder / "spectra.svg"))
 
 
-@analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --limit 100")
+@analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --max-examples 100")
 def overlap(
     task: Annotated[
         str, typer.Argument(help="A task, by name or as a YAML file; d needs `parallel: true` or `pairs_by` in it.")
@@ -147,7 +147,7 @@ def overlap(
     source: Annotated[str, typer.Option(help="The language that the others are compared with.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    limit: Annotated[
+    max_examples: Annotated[
         int | None, typer.Option(min=1, max=10**9, help="Maximum number of examples of each language.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
@@ -160,7 +160,7 @@ def overlap(
 
     check_out(folder)
     codes = codes_of(languages)
-    found = label_overlap(load_task(task, data_dir), source, codes, split, limit)
+    found = label_overlap(load_task(task, data_dir), source, codes, split, max_examples)
     rows = [{"analysis": "overlap", **asdict(each)} for each in found]
     show(overlap_table(rows))
     if folder:

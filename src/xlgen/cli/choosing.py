@@ -1,4 +1,4 @@
-"""The command that tells what each criterion would have chosen."""
+"""``xlgen analyze selection``: the cost of selecting without target labels; ``xlgen choices`` is its old name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from typing import Annotated
 
 import typer
 
+from xlgen.cli.analyzing import analyze
 from xlgen.cli.console import app, out, say, show
 from xlgen.core.registry import InputError
 
+FOLDER = "A run's or a study's folder, with its predictions."
 
-@app.command(epilog="Example: xlgen choices runs/pocket-search")
-def choices(
-    folder: Annotated[Path, typer.Argument(help="A run's or a study's folder, with its predictions.")],
-) -> None:
-    """What choosing rates and checkpoints costs without target labels: chosen on one half of the examples, judged on
-    the other. Tables of every run and search go to tables/.
+
+@app.command(hidden=True, deprecated=True, epilog="Example: xlgen choices runs/pocket-search")
+def choices(folder: Annotated[Path, typer.Argument(help=FOLDER)]) -> None:
+    """The old name of `xlgen analyze selection`."""
+    say("note: xlgen choices is now called xlgen analyze selection")
+    selection(folder)
+
+
+@analyze.command(epilog="Example: xlgen analyze selection runs/pocket-search")
+def selection(folder: Annotated[Path, typer.Argument(help=FOLDER)]) -> None:
+    """The cost of selecting rates and checkpoints without target labels: selected on one half of the examples,
+    evaluated on the other. Tables of every run and search go to tables/.
     """
     from xlgen.report.formats import to_terminal, write_tables
     from xlgen.report.halves import halves_tables, regret_note

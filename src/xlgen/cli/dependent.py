@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand
 
+from xlgen.cli.old_spellings import current
 from xlgen.core.registry import InputError
 
 Parameters = Mapping[str, Any]
@@ -64,7 +65,14 @@ def _add(found: Dependency) -> Callable[[F], F]:
 
 
 class _Command(TyperCommand):
-    """A command that refuses options without effect before it begins."""
+    """A command that accepts old names of options, and refuses options without effect before it begins."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse ``args``, which may have options by their old names."""
+        found, notes = current(args, {name for parameter in self.params for name in parameter.opts})
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
+        return super().parse_args(ctx, found)
 
     def invoke(self, ctx: Any) -> Any:
         """Check, then run. Raises InputError."""

@@ -33,7 +33,7 @@ _CORPUS = (
 )
 
 
-@analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --examples 20")
+@analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --max-examples 20")
 @excludes("--texts", "task", "split", why="is what is read")
 @needs("--task or --texts", "data_dir", holds=lambda values: values["task"] or values["texts"])
 def probe(
@@ -42,7 +42,9 @@ def probe(
     texts: Annotated[str | None, typer.Option(help=f"Instead of a task, for the encoder alone. {TEXTS}")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=4, max=10**9, help="Maximum number of inputs of each language.")] = 100,
+    max_examples: Annotated[
+        int, typer.Option(min=4, max=10**9, help="Maximum number of inputs of each language.")
+    ] = 100,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     l2: Annotated[
         float, typer.Option(min=1e-6, max=1e6, callback=finite, help="The penalty's weight; 1 / C of scikit-learn.")
@@ -64,13 +66,13 @@ def probe(
     check_distinct(models)
     codes = codes_of(languages)
     if texts:
-        corpus = parallel_text(texts, examples)
+        corpus = parallel_text(texts, max_examples)
 
         def read(name: str) -> dict[str, LayerStates]:
             return {"encoder": represent(name, corpus, codes, data_dir, unknown_languages)}
 
     else:
-        chosen = ChosenTexts(load_task(task or _DEFAULT, data_dir), codes, split, examples, unknown_languages)
+        chosen = ChosenTexts(load_task(task or _DEFAULT, data_dir), codes, split, max_examples, unknown_languages)
 
         def read(name: str) -> dict[str, LayerStates]:
             return states_of(name, chosen)
@@ -91,7 +93,7 @@ def probe(
         say(probe_figures.draw_probes(rows, folder / "probe.svg"))
 
 
-@analyze.command(epilog="Example: xlgen analyze lens pocket-mt5 --languages th,ar --examples 4 --steps 6 --out lens")
+@analyze.command(epilog="Example: xlgen analyze lens pocket-mt5 --languages th --max-examples 4 --steps 6 --out lens")
 @needs("--task or --corpus", "data_dir", holds=lambda values: values["task"] != _DEFAULT or values["corpus"])
 def lens(
     models: Annotated[list[str], typer.Argument(help=_MODELS)],
@@ -99,7 +101,7 @@ def lens(
     source: Annotated[str, typer.Option(help="The language of the labels.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "validation",
-    examples: Annotated[int, typer.Option(min=1, max=10**9, help="Maximum number of inputs of each language.")] = 20,
+    max_examples: Annotated[int, typer.Option(min=1, max=10**9, help="Maximum number of inputs per language.")] = 20,
     steps: Annotated[int, typer.Option(min=1, max=65_536, help="Number of tokens of each text, from the start.")] = 12,
     corpus: Annotated[str | None, typer.Option(help=_CORPUS)] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
@@ -113,7 +115,7 @@ def lens(
 
     check_out(folder)
     check_distinct(models)
-    chosen = ChosenTexts(load_task(task, data_dir), codes_of(languages), split, examples)
+    chosen = ChosenTexts(load_task(task, data_dir), codes_of(languages), split, max_examples)
     text = _corpus(corpus)
     rows: list[dict[str, Any]] = []
     for name in models:

@@ -52,8 +52,8 @@ def evaluate(
     task: Annotated[str | None, typer.Option(help="Another task than the one it was trained on.")] = None,
     languages: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the task.")] = None,
     split: Annotated[str, typer.Option(help="Which part of the task's data.")] = "test",
-    examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="Maximum number of inputs a language.")] = None,
-    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
+    max_examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="Maximum inputs per language.")] = None,
+    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Where the task's files are.")] = None,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
@@ -78,8 +78,8 @@ def evaluate(
 
     settings = {
         "split": split,
-        "examples": examples,
-        "num_beams": beams,
+        "examples": max_examples,
+        "num_beams": num_beams,
         "languages": codes_of(languages),
         "control": _control(control),
         "precision": precision,
@@ -128,11 +128,11 @@ def predict(
     output: Annotated[
         str, typer.Option(help="JSONL, which replaces an older file at the end; - is standard output.")
     ] = "-",
-    beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
+    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
     control: Annotated[str | None, typer.Option(help=_CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=_PRECISION)] = "fp32",
     sample: Annotated[
-        str | None, typer.Option(help="Draw --beams samples, write the best: {temperature: 0.8, top_p: 0.95}.")
+        str | None, typer.Option(help="Draw --num-beams samples, write the best: {temperature: 0.8, top_p: 0.95}.")
     ] = None,
 ) -> None:
     """Generate for one's own inputs, or tell their labels."""
@@ -145,7 +145,7 @@ def predict(
 
     _warn_of_slow(precision)
     say(f"reading {checkpoint}")
-    count = predict_file(checkpoint, language, input, output, beams, controlled, sampling, precision, say)
+    count = predict_file(checkpoint, language, input, output, num_beams, controlled, sampling, precision, say)
     err.print(f"{count} predictions", highlight=False)
 
 
@@ -155,7 +155,7 @@ def export(
     to: Annotated[str, typer.Option(help="A name of `xlgen list formats`.")],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
     quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16 and others.")] = None,
-    examples: Annotated[
+    max_examples: Annotated[
         int, typer.Option(min=1, max=10**6, help="Validation inputs per language to compare outputs on.")
     ] = 8,
 ) -> None:
@@ -163,7 +163,7 @@ def export(
     from xlgen.evaluation.export.run import export as write
 
     say(f"reading {checkpoint}, exporting and comparing outputs")
-    found = write(checkpoint, to, folder, quantization, examples)
+    found = write(checkpoint, to, folder, quantization, max_examples)
     equal = f"{found.equal} of {found.asked} outputs are equal"
     if found.searched:
         beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"

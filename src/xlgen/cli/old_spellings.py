@@ -1,0 +1,29 @@
+"""Options that have been renamed: their old names still work, with a note on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+RENAMED = {
+    "--beams": "--num-beams",
+    "--examples": "--max-examples",
+    "--limit": "--max-examples",
+    "--sentences": "--max-examples",
+}
+
+
+def current(arguments: Sequence[str], options: Collection[str]) -> tuple[list[str], list[str]]:
+    """The arguments of a command that has ``options``, with old names replaced, and a note for each of these."""
+    found: list[str] = []
+    notes: list[str] = []
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            found.extend(arguments[place:])
+            break
+        name, equals, value = argument.partition("=")
+        new = RENAMED.get(name)
+        if new is not None and name not in options and new in options:
+            notes.append(f"{name} is now called {new}")
+            argument = f"{new}{equals}{value}"
+        found.append(argument)
+    return found, notes
