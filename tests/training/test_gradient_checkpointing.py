@@ -47,7 +47,9 @@ def test_gradients_are_the_same(any_backbone: Backbone, method: str) -> None:
         found.append(gradients(backbone))
     assert found[0].keys() == found[1].keys() and found[0]
     for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=1e-6)
+        # Sums of what comes from several layers are rounded in another order.
+        rounding = 1e-5 * float(gradient.abs().max())
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=rounding)
 
 
 def test_less_is_kept_for_the_way_back(any_backbone: Backbone) -> None:

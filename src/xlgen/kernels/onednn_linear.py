@@ -36,6 +36,19 @@ def _onednn_is_there() -> bool:
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
+@cache
+def packs_bf16() -> bool:
+    """Whether oneDNN takes packed weights in bf16 here. Without AVX-512 or AVX-NE-CONVERT it raises an error, while
+    ``torch.nn.functional.linear`` computes the same product slowly."""
+    if not _onednn_is_there():
+        return False
+    try:
+        torch.ops.mkldnn._reorder_linear_weight(torch.zeros(16, 16, dtype=torch.bfloat16), _USUAL_ROWS)
+    except RuntimeError:
+        return False
+    return True
+
+
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``torch.nn.functional.linear``. Shapes are its own; where gradients are asked for, it is it."""
     plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
@@ -52,7 +65,7 @@ PACKED_ELEMENTS = 2**18
 def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """:func:`linear` with one weight, for many inputs."""
     dtype = weight.dtype
-    faster = _onednn_is_there() if dtype == torch.bfloat16 else dtype == torch.float32 and onednn_is_faster()
+    faster = packs_bf16() if dtype == torch.bfloat16 else dtype == torch.float32 and onednn_is_faster()
     if weight.device.type != "cpu" or not faster or weight.numel() > PACKED_ELEMENTS:
         return lambda inputs: linear(inputs, weight, bias)
     with torch.no_grad():
