@@ -14,6 +14,7 @@ import yaml
 from hypothesis import settings
 
 import hub_layout
+import tiers
 from encoders import make_encoder
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.loading import embedded, load
@@ -69,6 +70,12 @@ def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> 
         families.get(family).repair(model, fresh=True)
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` takes its choice."""
+    tiers.mark(items)
 
 
 @pytest.hookimpl(tryfirst=True)

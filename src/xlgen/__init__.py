@@ -1,15 +1,76 @@
-"""xlgen: zero-shot cross-lingual generation. Labels in one language, output in the right language in all others."""
+"""Zero-shot cross-lingual generation: labels in one language, good output in the right language in all the others.
+
+    import xlgen
+
+    run = xlgen.train("squad-xquad", {"data_dir": "data"}, out="runs/squad")
+    run.metrics.where(metric="f1")
+    model = xlgen.load(run)
+    model.generate(["Who wrote Faust? Goethe wrote Faust."], language="de", num_beams=4)
+
+Names are imported when they are used: ``import xlgen`` takes milliseconds and does not import PyTorch.
+"""
+
+from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from xlgen.core.version import VERSION
+
+if TYPE_CHECKING:
+    from xlgen.api.comparing import Comparison, compare
+    from xlgen.api.model import Model, load
+    from xlgen.api.rows import Rows
+    from xlgen.api.studies import Study, study
+    from xlgen.api.training import Evaluated, Run, evaluate, export, predict, report, train
+    from xlgen.core.registry import InputError
+    from xlgen.experiments.query import query
+    from xlgen.scoring import score
+
+__all__ = [
+    "Comparison",
+    "Evaluated",
+    "InputError",
+    "Model",
+    "Rows",
+    "Run",
+    "Study",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "load",
+    "predict",
+    "query",
+    "report",
+    "score",
+    "study",
+    "train",
+]
+
+__version__ = VERSION
+
+_MODULES = {
+    "xlgen.api.comparing": ("Comparison", "compare"),
+    "xlgen.api.model": ("Model", "load"),
+    "xlgen.api.rows": ("Rows",),
+    "xlgen.api.studies": ("Study", "study"),
+    "xlgen.api.training": ("Evaluated", "Run", "evaluate", "export", "predict", "report", "train"),
+    "xlgen.core.registry": ("InputError",),
+    "xlgen.experiments.query": ("query",),
+    "xlgen.scoring": ("score",),
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """``xlgen.score`` and ``xlgen.query``, imported when asked for: most of the package needs none of them."""
-    if name == "score":
-        # By name: metrics import this module for its version, and may not depend on what is above them.
-        return getattr(import_module("xlgen.scoring"), name)
-    if name == "query":
-        return import_module("xlgen.experiments.query").query
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """A public name, imported when it is first used."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -106,6 +106,7 @@ def test_step_0_equals_the_pretrained_model(
     assert torch.equal(logits(any_backbone.model, any_backbone), logits(plain.model, plain))
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_generation_is_the_forward_repeated(name: str, any_backbone: Backbone, beams: int) -> None:
     """With a cache or without, alone or in a batch."""
@@ -164,6 +165,7 @@ def test_biases_and_norms(any_backbone: Backbone) -> None:
             method.prepare(any_backbone)
 
 
+@pytest.mark.keep("lora")
 @pytest.mark.parametrize("method", ["lora", "ia3"])
 def test_a_checkpoint_is_the_same_in_every_process(
     method: str, tmp_path: Path, checkpoint: Callable[[str], Path]

@@ -66,6 +66,7 @@ def test_every_family_is_tried_here() -> None:
     assert set(families.names()) <= set(NAMES)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("code", CODES)
 def test_the_first_piece_of_each_word_carries_its_tag(make: Make, code: str) -> None:
     """Where the library's own alignment, ``word_ids``, has the words' first pieces."""
@@ -207,6 +208,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name: str, tmp_path: Path) -> None:
     """A step lowers the loss and changes nothing else; what is saved, loaded anew, gives the same."""

@@ -192,6 +192,7 @@ def used_by_peft(backbone: Backbone) -> Tensor:
     return slots.repeat_interleave(heads * head_dim)
 
 
+@pytest.mark.covering(1)
 def test_every_trainable_element_receives_a_gradient(backbone: Backbone) -> None:
     """But for rows of tables (tokens, positions, distances) that the batch does not use, and for what peft does not.
 
@@ -209,6 +210,7 @@ def test_every_trainable_element_receives_a_gradient(backbone: Backbone) -> None
         assert len(rows) and rows.all(), f"{name}: {int((~rows).sum())} of {rows.numel()} elements have no gradient"
 
 
+@pytest.mark.covering(1)
 def test_tokens_of_the_batch_receive_a_gradient(method: Method, backbone: Backbone) -> None:
     """The rows that the test above lets pass are not those of tokens that are there."""
     table = backbone.model.get_input_embeddings().weight
@@ -233,11 +235,13 @@ def test_a_step_lowers_the_loss_by_what_its_gradient_says(backbone: Backbone) ->
         assert (loss - loss_of(backbone)).item() == pytest.approx(1e-3 * loss.item(), rel=0.03)
 
 
+@pytest.mark.covering(1)
 def test_each_of_a_few_steps_lowers_the_loss(backbone: Backbone) -> None:
     losses = train(backbone, 8)
     assert all(after < before for before, after in pairwise(losses))
 
 
+@pytest.mark.covering(1)
 def test_the_pretrained_weights_can_be_recovered(method: Method, any_backbone: Backbone) -> None:
     """What is not trained stays as it was to the bit, and what was inserted stands beside it."""
     before = tensors(any_backbone)
@@ -255,6 +259,7 @@ def test_the_pretrained_weights_can_be_recovered(method: Method, any_backbone: B
     assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(original).items())
 
 
+@pytest.mark.covering(1)
 def test_save_and_load_give_equal_outputs(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
     untrained = logits(backbone)
     train(backbone, STEPS)
@@ -316,6 +321,7 @@ def test_state_of_another_backbone_or_method_is_refused(
         method.load_state(other, state)
 
 
+@pytest.mark.covering(1)
 def test_a_truncated_checkpoint_is_refused(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "step-3", backbone, method, about)
     weights = weights_in(tmp_path / "step-3")

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ RUNS = {
     for method in methods.names()
     for variant, stages in VARIANTS.get(method, {"": [{}]}).items()
 }
+FEW = pytest.mark.keep("full", "adapters-houlsby", "lora", "prompt", "factorized-source", "madx")
 STEPS = 4
 # A rate at which a few steps change what is generated, and dropout, which draws random numbers.
 ROUGH = {"learning_rate": 0.3, "dropout": 0.1}
@@ -116,16 +117,29 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs_of(
-    checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    checkpoint: Callable[[str], Path],
+    tiny_task: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Runs]:
     """On mBART, which has all that any method trains (mT5 has no biases)."""
     task, backbone = tiny_task(LANGUAGES), checkpoint("mbart")
 
+    # Those whose cases are run: see tiers.py.
+    wanted = {item.callspec.params["name"] for item in _cases(request)}
+
     def make(folder: str, evaluated: Sequence[str] = LANGUAGES, **training: Any) -> Runs:
-        recipes = {name: recipe(name, task, backbone, evaluated, **training) for name in RUNS}
+        recipes = {name: recipe(name, task, backbone, evaluated, **training) for name in RUNS if name in wanted}
         return Runs(recipes, tmp_path_factory.mktemp(folder))
 
     return make
+
+
+def _cases(request: pytest.FixtureRequest) -> Iterator[pytest.Function]:
+    """The selected tests of this file."""
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.path == Path(__file__) and "name" in item.callspec.params:
+            yield item
 
 
 @dataclass
@@ -201,6 +215,7 @@ def steps(place: Path) -> list[dict[str, Any]]:
     ]
 
 
+@FEW
 @pytest.mark.parametrize("name", RUNS)
 def test_what_is_frozen_stays_to_the_bit(name: str, whole: Runs, watched: dict[Path, Watched]) -> None:
     for place in whole.places(name):
@@ -214,6 +229,7 @@ def loaded(whole: Runs) -> Runs:
     return whole
 
 
+@FEW
 @pytest.mark.parametrize("name", RUNS)
 def test_a_new_process_generates_the_same_in_every_language(
     name: str, loaded: Runs, watched: dict[Path, Watched]
@@ -228,6 +244,7 @@ def test_a_new_process_generates_the_same_in_every_language(
         assert predictions(loaded.folder(name) / "again" / str(index) / "predictions") == expected
 
 
+@FEW
 @pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_goes_on_exactly(name: str, whole: Runs, killed: Runs) -> None:
     """kill -9 in each stage, between two checkpoints; the last time it is this process that goes on."""
@@ -259,6 +276,7 @@ def two_processes(runs_of: Callable[..., Runs]) -> Runs:
     return runs
 
 
+@FEW
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_get_the_losses_of_one(name: str, one_process: Runs, two_processes: Runs) -> None:
     for one, two in zip(one_process.places(name), two_processes.places(name), strict=True):

@@ -60,6 +60,7 @@ METHODS: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("beams", [1, 2, 4])
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: "-".join(map(str, config.values())))
 def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict[str, Any], beams: int) -> None:
@@ -83,6 +84,7 @@ def test_the_pretrained_pocket_backbone(penalty: float) -> None:
     assert_equal(ours, theirs)
 
 
+@pytest.mark.keep("2", "5")
 @pytest.mark.parametrize("rows", [1, 2, 5, 100])
 def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
     backbone = loading.load("pocket-mt5")
@@ -93,6 +95,7 @@ def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
         assert_equal(found, alone)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
 @pytest.mark.parametrize("longest", [2, 3, 6])
 @pytest.mark.parametrize("beams", [1, 2])
@@ -195,6 +198,7 @@ def test_a_bias_is_added_to_the_log_probabilities() -> None:
         assert found[0] != hypotheses(backbone, asked, languages, Decoding(10, beams))
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 2, 4])
 def test_without_compiled_code_the_outputs_are_the_same(
     any_backbone: Backbone, beams: int, monkeypatch: pytest.MonkeyPatch

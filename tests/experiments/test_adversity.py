@@ -111,6 +111,7 @@ os.fsync = fsync
 """
 
 
+@pytest.mark.exhaustive
 def test_a_full_disk_fails_the_runs_it_meets_and_no_other(
     study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_full_disk_fails_the_runs_it_meets_and_no_other(
     assert _contents(runs / "lead3") == before
 
 
+@pytest.mark.exhaustive
 def test_half_written_folders(study: Callable[..., Path], tmp_path: Path) -> None:
     """What a kill, or a disk, left in the middle is made again; what is damaged beyond that is named, and kept."""
     path, out = study(runs=LEADS), tmp_path / "out"
@@ -152,6 +154,7 @@ def test_half_written_folders(study: Callable[..., Path], tmp_path: Path) -> Non
     json.loads((out / "summary.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("year", [1970, 2099])
 def test_a_wrong_clock_makes_nothing_again(study: Callable[..., Path], tmp_path: Path, year: int) -> None:
     """Files from the past or the future, and a log in which time runs backwards."""

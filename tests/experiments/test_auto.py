@@ -107,6 +107,7 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/metrics.jsonl")} == before
 
 
+@pytest.mark.exhaustive
 def test_a_lost_worker_is_no_reason_for_another_decision(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

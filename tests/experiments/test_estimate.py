@@ -38,6 +38,7 @@ def file(checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_p
     return path
 
 
+@pytest.mark.exhaustive
 def test_states_and_kinds(file: Path, tmp_path: Path) -> None:
     study, measured = load_study(str(file)), []
     found = {each.run.name: each for each in estimate(study, tmp_path / "out", 1, measured.append)}

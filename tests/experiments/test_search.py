@@ -225,6 +225,7 @@ def test_a_run_at_a_rate_is_the_recipe_with_that_rate() -> None:
     assert base.recipe.stages[0].training.learning_rate == 1e-4
 
 
+@pytest.mark.exhaustive
 def test_really(
     study: Callable[..., Study], checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -247,6 +248,7 @@ def test_target_labels_that_are_not_read_cannot_be_searched_for(study: Callable[
     assert wanted_runs(study(base, search={"criterion": "label-free"}), tmp_path / "out")
 
 
+@pytest.mark.exhaustive
 def test_halving_really_stops_runs_and_goes_on_with_the_better_ones(
     study: Callable[..., Study], checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

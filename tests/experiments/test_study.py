@@ -68,6 +68,7 @@ def test_runs_that_fail_stop_no_other_and_done_ones_are_skipped(study: Callable[
     assert log.stat().st_mtime_ns == before
 
 
+@pytest.mark.exhaustive
 def test_a_lane_trains_one_run_after_another_as_if_each_were_alone(study: Callable[..., Study], tmp_path: Path) -> None:
     console = Console(stderr=True, quiet=True)
     prompt = {"adaptation.method": "prompt", "training.learning_rate": 0.3}
@@ -79,6 +80,7 @@ def test_a_lane_trains_one_run_after_another_as_if_each_were_alone(study: Callab
         assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.exhaustive
 def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
     study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from xlgen.pocket.world import LANGUAGES as CODES
 Make = Callable[[str, dict[str, Any]], Path]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("family", ["mt5", "mbart", "nllb"])
 @pytest.mark.parametrize("to", ["transformers", "ctranslate2"])
@@ -55,6 +56,7 @@ ADAPTED = {
 }
 
 
+@pytest.mark.keep("houlsby-mbart", "parallel-mt5", "bapna-nllb", "prompt-mbart")
 @pytest.mark.parametrize(
     ("name", "family"),
     [
@@ -70,6 +72,7 @@ def test_what_cannot_be_merged_comes_with_a_module(trained: Make, tmp_path: Path
         AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
 
 
+@pytest.mark.exhaustive
 def test_the_module_needs_nothing_of_ours_and_mixes_languages(trained: Make, tmp_path: Path) -> None:
     """Beams of a batch in three languages, each with its own half, in a process where xlgen cannot be imported."""
     checkpoint = trained("mbart", ADAPTED["factorized"])
@@ -128,6 +131,7 @@ def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, t
     assert json.loads((tmp_path / "out" / "config.json").read_text())["decoder_start_token_id"] is not None
 
 
+@pytest.mark.keep("config0")
 @pytest.mark.parametrize(
     "config", [{"method": "lora"}, {"method": "ia3"}, {"method": "prefix", "num_virtual_tokens": 3}]
 )

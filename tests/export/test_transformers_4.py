@@ -18,6 +18,8 @@ from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.export.run import export
 
+pytestmark = pytest.mark.exhaustive
+
 Make = Callable[[str, dict[str, Any]], Path]
 PINNED = ("transformers==4.57.6", "tokenizers==0.22.2", "huggingface_hub==0.36.2")
 TEXTS = {

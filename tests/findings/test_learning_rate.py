@@ -17,6 +17,8 @@ from xlgen.core.yaml_config import override_keys, read_yaml
 from xlgen.runs.rows import MEAN, collect
 from xlgen.training.run import train
 
+pytestmark = pytest.mark.exhaustive
+
 # pytest shows these beside a failure
 SMALLER = {
     "training.steps": 100,

@@ -50,6 +50,7 @@ def masks(kind: str, batch: int, target: int, source: int) -> Tensor:
     return found.masked_fill(hidden, torch.finfo(torch.float32).min if kind == "lowest" else -torch.inf)
 
 
+@pytest.mark.keep("dtype0")
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @given(
     st.integers(0, 2**31), st.integers(1, 3), st.integers(1, 3), st.integers(1, 150), st.integers(1, 70),

@@ -78,6 +78,7 @@ def kill(*_: Any) -> None:
     raise Killed
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("save_every", [None, 4])
 @pytest.mark.parametrize("failing", ["write_predictions", "score_rows"])
 @pytest.mark.parametrize("last", [False, True])
@@ -105,6 +106,7 @@ def test_an_evaluation_that_fails_costs_no_training(
     assert not store.evaluation_due(store.checkpoints(tmp_path / "run" / "checkpoints")[-1])
 
 
+@pytest.mark.keep("3-score_rows", "9-write_predictions", "3-after")
 @pytest.mark.parametrize("where", ["write_predictions", "score_rows", "after"])
 @pytest.mark.parametrize("step", [3, 9])
 def test_a_kill_during_an_evaluation(

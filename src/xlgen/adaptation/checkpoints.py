@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from xlgen import __version__
 from xlgen.adaptation.base import Method, build_method
 from xlgen.adaptation.training_state import check_optimizer, check_reduction, check_stream
 from xlgen.backbones import loading
@@ -28,6 +27,7 @@ from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import read_object
+from xlgen.core.version import VERSION
 from xlgen.data.tasks import Task, build_task, load_task
 from xlgen.runs.checkpoint_description import ABOUT, RESUME, About, check_own_files
 from xlgen.runs.checkpoint_description import read_about as _read_about
@@ -100,7 +100,7 @@ def _save_about(folder: Path, backbone: Backbone, about: About) -> None:
         files=digests(folder, files),
         backbone_files=backbone.files or None,
     )
-    text = {**whole.as_json(), "xlgen": __version__}
+    text = {**whole.as_json(), "xlgen": VERSION}
     (folder / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -166,9 +166,7 @@ class Backbone(ABC):
         beyond = example.cut * len(pieces) // max(1, len(text))  # about: nobody has tokenized it
         if len(pieces) <= limit:
             return self.source(pieces, example.language), beyond
-        shorter = crop(
-            text, example.croppable or (0, len(text)), self.text.tokenize_with_spans(text), limit, self.tokenize
-        )
+        shorter = crop(text, example.croppable or (0, len(text)), self.text.with_spans(text), limit, self.tokenize)
         if shorter:
             return self.source(shorter, example.language), len(pieces) - len(shorter) + beyond
         cause = f" ({self.reserved_source} positions are the prompt's)" if self.reserved_source else ""

@@ -74,7 +74,7 @@ class TextTokenizer:
         found = self._backend.encode_batch(list(map(self.readable, texts)), add_special_tokens=False)
         return [self._spelled(each).ids if self._rare(each.ids) else each.ids for each in found]
 
-    def tokenize_with_spans(self, text: str) -> Tokenized:
+    def with_spans(self, text: str) -> Tokenized:
         """The ids of one text, with what each stands for."""
         return self._spelled(self._backend.encode(self.readable(text), add_special_tokens=False), text)
 

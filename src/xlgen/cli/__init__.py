@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xlgen import __version__
+from xlgen.core.version import VERSION
 
 # Imported to register their commands, in the order of `xlgen --help`.
 # isort: off
@@ -56,5 +56,5 @@ def about(
     if debug:  # for the processes that the command starts too
         os.environ[DEBUG] = "1"
     if version:
-        out.print(__version__, highlight=False)
+        out.print(VERSION, highlight=False)
         raise typer.Exit

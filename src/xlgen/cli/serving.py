@@ -9,7 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from xlgen.api.training import evaluate as evaluate_model
+from xlgen.api.training import export as write
+from xlgen.api.training import predict as predict_file
 from xlgen.cli.console import app, codes_of, err, out, say, show, yaml_option
+from xlgen.core.progress import TerminalProgress
 from xlgen.core.registry import InputError
 
 _CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
@@ -73,36 +77,30 @@ def evaluate(
     folder: Annotated[Path | None, typer.Option("--out", help="Default: evaluations/ in the run's folder.")] = None,
 ) -> None:
     """Generate with a checkpoint, or predict labels, and score; of a backbone name, with the model as it is."""
-    from xlgen.core.config import Evaluation, validate
     from xlgen.scoring import parse_options
 
-    settings = {
-        "split": split,
-        "examples": max_examples,
-        "num_beams": num_beams,
-        "languages": codes_of(languages),
-        "control": _control(control),
-        "precision": precision,
-        "lid": lid,
-        "metric_options": parse_options(metric_option or ()),
-        **({"cleanup": cleanup} if cleanup else {}),
-        **({"xlrs": yaml_option(xlrs, "--xlrs")} if xlrs else {}),
-    }
-    config, shares = validate(Evaluation, settings, "the options"), _shares(interpolate)
-    # Imported when the options are known to be right: PyTorch takes seconds.
-    from xlgen.core.progress import TerminalProgress
-    from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
-    from xlgen.evaluation.scored import evaluate_backbone, is_backbone
-
-    _warn_of_slow(config.precision)
-    say(f"reading inputs, and {checkpoint}")
+    _warn_of_slow(precision)
     with TerminalProgress() as progress:
-        if is_backbone(checkpoint):
-            if shares != [1.0]:
-                raise InputError("--interpolate is between pretrained and finetuned weights; a backbone has no others")
-            rows, written = evaluate_backbone(str(checkpoint), config, task, data_dir, folder, progress)
-        else:
-            rows, written = evaluate_checkpoint(checkpoint, config, task, data_dir, folder, progress, shares)
+        found = evaluate_model(
+            checkpoint,
+            task=task,
+            languages=codes_of(languages),
+            split=split,
+            max_examples=max_examples,
+            num_beams=num_beams,
+            data_dir=data_dir,
+            control=_control(control),
+            precision=precision,
+            cleanup=cleanup,
+            interpolate=_shares(interpolate),
+            lid=lid,
+            metric_options=parse_options(metric_option or ()),
+            xlrs=yaml_option(xlrs, "--xlrs") if xlrs else None,
+            out=folder,
+            progress=progress,
+            say=say,
+        )
+    rows, written = found.metrics, found.folder
     table = Table("method", "language", "metric", "value", "95 % interval", "n")
     for row in rows:
         value = "-" if row["value"] is None else f"{row['value']:.1f}"
@@ -136,16 +134,21 @@ def predict(
     ] = None,
 ) -> None:
     """Generate for one's own inputs, or tell their labels."""
-    from xlgen.core.config import Sampling, validate
     from xlgen.core.yaml_config import parse_yaml
 
-    sampling = validate(Sampling, parse_yaml(sample, "--sample"), "--sample") if sample else None
-    controlled = _control(control)
-    from xlgen.evaluation.checkpoint_inference import predict_file
-
     _warn_of_slow(precision)
-    say(f"reading {checkpoint}")
-    count = predict_file(checkpoint, language, input, output, num_beams, controlled, sampling, precision, say)
+    sampling = parse_yaml(sample, "--sample") if sample else None
+    count = predict_file(
+        checkpoint,
+        input,
+        output,
+        language=language,
+        num_beams=num_beams,
+        control=_control(control),
+        precision=precision,
+        sampling=sampling,
+        say=say,
+    )
     err.print(f"{count} predictions", highlight=False)
 
 
@@ -160,10 +163,8 @@ def export(
     ] = 8,
 ) -> None:
     """Weights for elsewhere, checked for equal outputs."""
-    from xlgen.evaluation.export.run import export as write
-
     say(f"reading {checkpoint}, exporting and comparing outputs")
-    found = write(checkpoint, to, folder, quantization, max_examples)
+    found = write(checkpoint, to, folder, quantization=quantization, max_examples=max_examples)
     equal = f"{found.equal} of {found.asked} outputs are equal"
     if found.searched:
         beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from xlgen.api.studies import Study, place_of
+from xlgen.api.studies import run_study as run_in_folder
+from xlgen.api.studies import study as run_study
+from xlgen.api.training import train as train_run
 from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
 from xlgen.cli.dependent import excludes, needs
-from xlgen.core.outputs import check_no_run, is_run
-from xlgen.core.registry import InputError
+from xlgen.core.progress import TerminalProgress
 
-if TYPE_CHECKING:
-    from xlgen.experiments.mirror import Mirror
+
+def _say(text: str) -> None:
+    """A line on standard error."""
+    err.print(plain(text), highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen quickstart --out runs/quickstart")
@@ -29,8 +34,8 @@ def quickstart(
     """The main job on the embedded default: finetune on English, generate in 12 languages, report."""
     from xlgen.experiments.quickstart import NAME, overrides_for
 
-    overrides = overrides_for(folder, lambda text: err.print(plain(text), highlight=False, soft_wrap=True))
-    _study(NAME, folder, workers, overrides)
+    overrides = overrides_for(folder, _say)
+    _finish(run_study(NAME, overrides, out=folder, workers=workers, console=err, say=_say))
 
 
 @app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
@@ -73,32 +78,13 @@ def study(
     ] = None,
 ) -> None:
     """Several runs that differ in a few keys, or a search; running it again does what is missing."""
-    with _place(place) as (folder, mirror):
-        if dry_run:
+    if dry_run:
+        with place_of(place, say) as (folder, _):
             _dry_run(name, folder, workers, overrides or (), runs=only, measures=not no_measure)
-        else:
-            _study(name, folder, workers, overrides or (), only, smoke, hours, ray, mirror)
-
-
-def check_study_folder(folder: Path) -> None:
-    """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
-    check_no_run(folder, "--out")
-    if is_run(folder):
-        raise InputError(f"{folder} holds a run, and a study's report would replace its report; choose another --out")
-
-
-@contextmanager
-def _place(place: str) -> Iterator[tuple[Path, Mirror | None]]:
-    """The folder to work in, and what keeps it like the URL that was given."""
-    from xlgen.experiments.mirror import is_url, mirror_of
-
-    if not is_url(place):
-        yield Path(place), None
         return
-    mirror = mirror_of(place)
-    say(f"working in {mirror.folder}, which is copied to {place}")
-    with mirror.kept() as folder:
-        yield folder, mirror
+    with place_of(place, say) as (folder, mirror):
+        names = codes_of(only, "--only") if only else ()
+        _finish(run_in_folder(name, folder, overrides or (), workers, names, smoke, hours, ray, mirror, err, _say))
 
 
 def _dry_run(
@@ -133,54 +119,20 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
 
-def _study(
-    name: str,
-    folder: Path,
-    workers: int,
-    overrides: Sequence[str] = (),
-    runs: str | None = None,
-    smoke: bool = False,
-    hours: float | None = None,
-    ray: str | None = None,
-    mirror: Mirror | None = None,
-) -> None:
-    from xlgen.experiments.budget import Budget
-    from xlgen.experiments.execute import execute, failures, lanes_for
-    from xlgen.experiments.plan import check_identifiers, load_study, only
-    from xlgen.experiments.search import search
+def _finish(done: Study) -> None:
+    """Print what failed and where the results are. Exits with 1 if a run failed."""
+    from xlgen.experiments.execute import failures
 
-    check_study_folder(folder)
-    planned = load_study(name, overrides)
-    workers = workers or lanes_for(planned)
-    if runs:
-        planned = only(planned, codes_of(runs, "--only"))
-    budget = Budget(hours)
-    if smoke:
-        from xlgen.experiments.smoke import run_smoke
-
-        failed = run_smoke(planned, folder, lambda text: err.print(plain(text), highlight=False))
-    else:
-        run = execute
-        if not ray:  # else the file is wanted on other machines
-            check_identifiers(planned)
-        if ray:
-            from xlgen.experiments.on_ray import executor
-
-            run = executor(ray, mirror)
-        if planned.search is not None:
-            failed = search(planned, folder, workers, err, budget, run)
-        else:
-            failed = run(planned, folder, workers, err, budget)
-    if budget.left_out:
-        err.print(f"no time for {len(budget.left_out)} runs: {', '.join(budget.left_out)}", highlight=False)
-    for line in failures(failed):
+    if done.left_out:
+        err.print(f"no time for {len(done.left_out)} runs: {', '.join(done.left_out)}", highlight=False)
+    for line in failures(dict(done.failed)):
         say(line, "failed:")
-    if failed:
+    if done.failed:
         raise typer.Exit(1)
-    if all(run.recipe.stages[-1].task is None for run in planned.runs):
-        out.print(f"runs     {folder / 'runs'}", highlight=False, soft_wrap=True)
+    if done.generates:
+        _report(done.folder)
     else:
-        _report(folder)
+        out.print(f"runs     {done.folder / 'runs'}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: xlgen train squad-xquad data_dir=../shared/data training.steps=300 --out runs/squad")
@@ -208,39 +160,24 @@ def train(
     ] = 0,
 ) -> None:
     """One run: train, evaluate every target language, report."""
-    from xlgen.core.config import load_recipe
-
-    config = load_recipe(recipe, overrides or ())
-    if not smoke:  # which replaces tasks
-        from xlgen.data.tasks import task_of_stage
-
-        for stage in config.stages:
-            task_of_stage(stage, Path(config.data_dir))
-    check_no_run(folder, "--out")
+    with ExitStack() as opened:
+        run = train_run(
+            recipe,
+            overrides or (),
+            out=folder,
+            resume=resume,
+            smoke=smoke,
+            auto=auto,
+            hours=hours,
+            workers=workers,
+            progress=None if auto else opened.enter_context(TerminalProgress()),
+            console=err,
+            say=_say,
+        )
     if auto:
-        check_study_folder(folder)
-    # What can be refused without PyTorch has been: importing it takes seconds.
-    say("loading libraries")
-    from xlgen.core.progress import TerminalProgress
-    from xlgen.training.run import train as run
-
-    if smoke:
-        from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers
-
-        for text in stand_in_identifiers([config]):
-            err.print(text, highlight=False)
-        config = smoke_recipe(config)
-    if auto:
-        from xlgen.experiments.auto import auto as decide
-        from xlgen.report.decision import write_decision
-
-        decision = decide(config, folder, workers or os.cpu_count() or 1, err, hours)
         _report(folder)
-        out.print(f"decision {write_decision(decision, folder)}", highlight=False, soft_wrap=True)
-        return
-    with TerminalProgress() as progress:
-        run(config, folder, resume, progress)
-    if config.stages[-1].task is None:
+        out.print(f"decision {run.decision}", highlight=False, soft_wrap=True)
+    elif run.recipe["stages"][-1]["task"] is None:
         out.print(f"run      {folder}", highlight=False, soft_wrap=True)
     elif os.environ.get("RANK", "0") == "0":
         _report(folder)

@@ -129,9 +129,9 @@ def predict_file(
     count, empty, coverage = 0, 0, Coverage()
     with open_lines(source) as lines, ExitStack() as opened:
         backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-        outputs_of = _way(backbone, method, task, evaluation)
+        outputs_of = generate_rows(backbone, method, task, evaluation)
         written = opened.enter_context(open_output(target))
-        examples = (_example(record, number, code, task) for number, record in _rows(lines, source))
+        examples = (example_of_input(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in outputs_of(examples):
             row: dict[str, Any] = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
             if example.is_empty:
@@ -149,26 +149,28 @@ def predict_file(
     return count
 
 
-_Told = Iterator[tuple[LabelledExample, str, int]]
-"""(example, what is written of it, tokens that were cut off) of each."""
+Outputs = Iterator[tuple[LabelledExample, str, int]]
+"""(example, cleaned output or labels, cropped tokens) of each input."""
 
 
-def _way(
+def generate_rows(
     backbone: Backbone, method: Method, task: Task, evaluation: Evaluation
-) -> Callable[[Iterable[LabelledExample]], _Told]:
-    """From examples to labels or texts. Raises InputError for a wrong control."""
+) -> Callable[[Iterable[LabelledExample]], Outputs]:
+    """A function from examples of one language to their outputs or labels. Raises InputError for a wrong control."""
     if isinstance(backbone, EncoderClassifier):
         return partial(predict_labels_stream, backbone, method, task=task, evaluation=evaluation)
     decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
 
-    def texts(examples: Iterable[LabelledExample]) -> _Told:
+    def texts(examples: Iterable[LabelledExample]) -> Outputs:
         for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
             yield example, clean(text, backbone.leftover_pattern, evaluation.cleanup), cropped
 
     return texts
 
 
-def _example(record: Record, number: int, language: str, task: Task) -> LabelledExample:
+def example_of_input(record: Record, number: int, language: str, task: Task) -> LabelledExample:
+    """The example of an input without labels: the fields of the task's template, or ``input`` with the whole text (for
+    tagging, the list of words). Raises DataError if a field is missing or has the wrong type."""
     whole = record.fields.get("input")
     if task.config.kind == "tagging":
         if isinstance(whole, str):

@@ -49,7 +49,7 @@ class Coverage:
         self.tokens += len(ids)
         self.unknown += unknown
         if unknown:
-            self.characters.update(backbone.text.tokenize_with_spans(text).unknown)
+            self.characters.update(backbone.text.with_spans(text).unknown)
         return unknown
 
     @property

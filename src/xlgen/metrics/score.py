@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from xlgen import __version__
 from xlgen.core.languages import Language
+from xlgen.core.version import VERSION
 from xlgen.metrics.base import Example, Metric, MetricSpec, Scores, SumsMetric, is_defined
 from xlgen.metrics.bootstrap import interval
 from xlgen.metrics.bounds import check_bounds
@@ -159,7 +159,7 @@ def signature(
     parts = [figure.name, *_together(signatures)]
     parts += [f"subset:{subset.name}"] if subset else []
     parts += [f"bs:{bootstrap}", f"seed:{seed}"] if bootstrap else []
-    return "|".join([*filter(None, parts), f"xlgen:{__version__}"])
+    return "|".join([*filter(None, parts), f"xlgen:{VERSION}"])
 
 
 def _together(signatures: Sequence[str]) -> list[str]:

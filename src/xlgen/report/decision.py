@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from xlgen import __version__
 from xlgen.core.languages import Language
+from xlgen.core.version import VERSION
 from xlgen.experiments.auto import Decision
 from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
 from xlgen.report.choices import searches_table
@@ -237,7 +237,7 @@ def model_card(decision: Decision) -> str:
                 "---\n" + yaml.safe_dump(head, sort_keys=False, allow_unicode=True) + "---",
                 f"# {run.task}, {run.method} on {run.backbone}",
                 f"Finetuned with labels in {', '.join(map(language_name, run.source_languages))} only, by xlgen "
-                f"{__version__}: learning rate {rate_text(run.learning_rate or 0.0)}, {step} steps, seed {run.seed}. "
+                f"{VERSION}: learning rate {rate_text(run.learning_rate or 0.0)}, {step} steps, seed {run.seed}. "
                 "The method, the rate and the checkpoint were chosen without labels in other languages.",
                 "Use: `xlgen predict FOLDER --language fr --input in.jsonl --output out.jsonl`.",
                 "## Evaluation",

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from xlgen import __version__
+from xlgen.core.version import VERSION
 from xlgen.report.analyses import Analysis
 from xlgen.report.choices import NO_REGRET, choice_tables
 from xlgen.report.drawing import Palette, Plot
@@ -95,7 +95,7 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
     environment.filters["svg"] = Markup  # the plots are our own markup; everything else is escaped
     return environment.get_template("page.html").render(
         title=title,
-        version=__version__,
+        version=VERSION,
         runs=runs_table(results),
         damaged=results.faults,
         many=is_large(results),

@@ -164,7 +164,7 @@ def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Prog
 
 def check_separator(separator: str | None, backbone: Backbone) -> None:
     """Raise InputError for a ``line_separator`` that the backbone cannot write."""
-    if separator is not None and (unknown := backbone.text.tokenize_with_spans(separator).unknown):
+    if separator is not None and (unknown := backbone.text.with_spans(separator).unknown):
         raise InputError(
             f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
             "choose characters that it can write"

@@ -14,7 +14,6 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
-from xlgen import __version__
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import BackboneError
@@ -23,6 +22,7 @@ from xlgen.core.config import Recipe, Stage
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.progress import NoProgress, Progress
 from xlgen.core.registry import InputError
+from xlgen.core.version import VERSION
 from xlgen.data.tasks import Task, task_of_stage
 from xlgen.evaluation.checks import check_plateau, check_scoring
 from xlgen.evaluation.evaluate import control_of
@@ -143,7 +143,7 @@ def stage_key(recipe: Recipe, index: int) -> str:
     deciding["stages"] = [
         {k: v for k, v in stage.items() if k != "evaluation"} for stage in whole["stages"][: index + 1]
     ]
-    text = json.dumps({**deciding, "xlgen": __version__}, sort_keys=True)
+    text = json.dumps({**deciding, "xlgen": VERSION}, sort_keys=True)
     return f"{index}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

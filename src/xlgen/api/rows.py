@@ -1,0 +1,27 @@
+"""Rows of results, as lists of dictionaries that can become a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Rows(list[dict[str, Any]]):
+    """Scores, one dictionary each: ``backbone, method, learning_rate, seed, step, task, language, metric, value, low,
+    high, n, signature``. Rates and scores are in percent."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        super().__init__(map(dict, rows))
+
+    def where(self, **wanted: Any) -> Rows:
+        """The rows whose fields have the given values: ``rows.where(metric="rougeL", language="th")``."""
+        return Rows(row for row in self if all(row.get(name) == value for name, value in wanted.items()))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows as a data frame. Raises ImportError if pandas is not installed."""
+        import pandas
+
+        return pandas.DataFrame(list(self))
