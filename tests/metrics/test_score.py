@@ -98,8 +98,8 @@ def test_a_signature_over_several_languages_joins_what_differs() -> None:
 
 def test_scoring_imports_neither_torch_nor_transformers() -> None:
     script = (
-        "import sys; from xlgen.metrics.base import Example, plugins; from xlgen.metrics.score import score;"
-        "local = sorted(set(plugins.names()) - {'sp_rouge', 'bertscore', 'comet'});"
+        "import sys; from xlgen.metrics.base import Example, metrics; from xlgen.metrics.score import score;"
+        "local = sorted(set(metrics.names()) - {'sp_rouge', 'bertscore', 'comet'});"
         "score([Example('fr', 'un chat', ('un chat',))], local, 'fr');"
         "sys.exit(','.join({'torch', 'transformers'} & sys.modules.keys()) or None)"
     )

@@ -290,7 +290,7 @@ def predict(
     """
     from xlgen.core.config import Sampling, validate
 
-    draw: Sampling | None = validate(Sampling, dict(sampling), "--sample") if sampling is not None else None
+    draw: Sampling | None = validate(Sampling, sampling, "--sample") if sampling is not None else None
     chosen = dict(control) if isinstance(control, Mapping) else control
     from xlgen.evaluation.checkpoint_inference import predict_file
 
