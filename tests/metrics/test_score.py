@@ -72,7 +72,7 @@ def test_wrong_names_are_answered_with_the_nearest() -> None:
 
 
 def test_an_example_in_another_language_is_refused() -> None:
-    with pytest.raises(ValueError, match="'de' where all must be in 'fr'"):
+    with pytest.raises(ValueError, match="'de', but all must be in 'fr'"):
         score([*EXAMPLES, Example("de", "eine Katze")], ["rougeL"], "fr")
 
 

@@ -51,7 +51,7 @@ def test_what_is_not_defined_in_both_is_left_out() -> None:
     assert found is not None
     assert (found.n, found.first, found.second, found.difference) == (2, 1, 0.5, 0.5)
     assert paired_bootstrap(np.array([nan]), np.array([1.0])) is None
-    with pytest.raises(ValueError, match="pairs are needed, not 2 scores and 1"):
+    with pytest.raises(ValueError, match="systems must have the same number of scores, not 2 and 1"):
         paired_bootstrap(np.zeros(2), np.zeros(1))
 
 
@@ -96,7 +96,7 @@ def test_seeds_are_averaged_figure_by_figure() -> None:
 
 
 def test_a_seed_that_comes_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="seed 1 has the figure"):
+    with pytest.raises(ValueError, match="seed 1 has the value"):
         over_seeds([row(1, 1.0), row(1, 2.0)])
 
 

@@ -141,8 +141,8 @@ def test_a_tokenizer_goes_by_file_folder_and_digest(vocabulary: Path, tmp_path: 
 def test_wrong_tokenizers_say_what_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for name, message in [
-        ("nobody/nothing-here", r"no tokenizer 'nobody/nothing-here'.*Give the path of a SentencePiece"),
-        ("/no/such/file.model", "no tokenizer '/no/such/file.model'.*Give the path"),
+        ("nobody/nothing-here", r"no tokenizer 'nobody/nothing-here'.*Pass the path of a SentencePiece"),
+        ("/no/such/file.model", "no tokenizer '/no/such/file.model'.*Pass the path"),
         (str(tmp_path), "it has none of tokenizer.json, spiece.model"),
     ]:
         with pytest.raises(InputError, match=message):

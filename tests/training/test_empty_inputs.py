@@ -117,5 +117,5 @@ def test_evaluate_takes_options_of_metrics(trained: Path, tmp_path: Path) -> Non
     signs = {row["metric"]: row["signature"] for row in rows}
     assert "tok:newmm" in signs["rouge1"]
     assert "lid:lingua-low" in signs["lid_confidence"] and "lid:lingua-low" in signs["correct_language_rate"]
-    with pytest.raises(InputError, match="options are given of chrf, which is not among the metrics"):
+    with pytest.raises(InputError, match="options are given for chrf, which is not among the metrics"):
         run("evaluate", str(trained), "--split", "test", "--metric-option", "chrf.word_order=2")

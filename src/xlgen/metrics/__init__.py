@@ -1,4 +1,4 @@
-"""Metrics: pure functions from text to numbers. Nothing here knows of torch.
+"""Metrics: pure functions from text to numbers. Nothing here imports torch by itself.
 
-A metric is one file that ends in a registration; :func:`xlgen.metrics.score.score` turns metrics into figures.
+A metric is one file that ends in a registration; :func:`xlgen.metrics.score.score` computes their values.
 """

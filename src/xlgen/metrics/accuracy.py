@@ -1,4 +1,4 @@
-"""Whether a classification's label, written as text, is the right one."""
+"""Accuracy of classification labels that are generated as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bare(text: str) -> str:
 
 
 def compared(text: str, language: str) -> str:
-    """``text`` as labels of a language are compared: without sentinels and case. In Turkish I, İ, i and ı are one."""
+    """``text`` in the form to compare: without sentinels and case. In Turkish, I, İ, i and ı are equal."""
     label = bare(text)
     return fold_case(one_dot(label)) if has_dotless_i(Language.parse(language).code) else label.casefold()
 
@@ -29,7 +29,7 @@ def compared(text: str, language: str) -> str:
 @metrics.register("accuracy")
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of outputs that are the label to the letter, in percent; case, spaces and sentinels do not count."""
+    """Share of outputs that equal the label, in percent; case, spaces and sentinels do not count."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("accuracy", best=100.0),)
 

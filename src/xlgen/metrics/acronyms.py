@@ -6,7 +6,8 @@ import regex
 
 from xlgen.metrics.function_words import FUNCTION_WORD
 
-# One word of up to eight capitals, or up to three of five; digits and joining marks may be inside (COVID-19, AT&T).
+# One word of up to eight capitals, or up to three words of up to five capitals each. Digits and joining marks may be
+# inside (COVID-19, AT&T).
 _CAPITAL = r"[\p{Latin}&&\p{Lu}]"
 _MORE = rf"(?:[\p{{N}}.&+\-/]*{_CAPITAL})"
 _APART = r"[^\p{L}]+"
@@ -17,7 +18,10 @@ _SYMBOLS = regex.compile(r"[^\p{L}]*(?:[\p{Latin}\p{Greek}](?!\p{L})[^\p{L}]*){1
 
 
 def is_acronym(text: str) -> bool:
-    """Whether all of ``text`` is one acronym or up to three: ``COVID-19``, ``NASA, ESA``, but not ``THE TIMES``; or
-    single letters of Latin or Greek, as of a formula or a choice: ``B``, ``x = 5``, ``π``."""
+    """Whether all of ``text`` is one to three acronyms or one to four single letters.
+
+    Acronyms are ``COVID-19`` or ``NASA, ESA``, but not ``THE TIMES``. Single letters are Latin or Greek, as in a
+    formula or a multiple choice: ``B``, ``x = 5``, ``π``.
+    """
     found = _ACRONYMS.fullmatch(text) or _SYMBOLS.fullmatch(text)
     return found is not None and FUNCTION_WORD.search(text) is None

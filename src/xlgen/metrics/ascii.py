@@ -1,4 +1,4 @@
-"""How much of the output is ASCII: where the target's script is not Latin, a sign of unwanted English (V)."""
+"""Share of ASCII characters, which shows unwanted English if the target's script is not Latin (Vu et al. 2022)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def ascii_share(text: str) -> float:
 class Ascii:
     """The mean over predictions of the percentage of ASCII characters (Vu et al. 2022, section 2.3).
 
-    Neither direction is better by itself: it is to be read beside the same figure of the references. Empty predictions
-    are left out, for as 0 they would pass for text without English; ``empty_rate`` counts them.
+    Neither direction is better by itself: compare the value with that of the references. Empty predictions are left
+    out, since a 0 would count them as text without English; ``empty_rate`` counts them.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ascii_rate", higher_is_better=None),)

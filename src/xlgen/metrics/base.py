@@ -1,4 +1,4 @@
-"""What a metric is: it looks at examples one by one and says which figures it gives."""
+"""The metric interface: a metric scores examples one by one and lists the values that it reports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from xlgen.core.registry import Registry
 
 Prepared = TypeVar("Prepared")
 Scores: TypeAlias = NDArray[np.float64]
-"""One score an example, NaN where the figure is not defined for it; of a figure ``of_sums`` a row an example."""
+"""One score per example, NaN if undefined; for a metric with ``of_sums``, one row of statistics per example."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One output and what it is judged by."""
+    """One output and the data that it is scored against."""
 
     language: str
     """The target language, in any spelling that ``Language.parse`` knows."""
@@ -29,13 +29,13 @@ class Example:
     references: tuple[str, ...] = ()
     input: str | None = None
     raw_prediction: str | None = None
-    """The output before clean-up, where it is known."""
+    """The output before clean-up, if known."""
     truncated: bool | None = None
-    """Whether generation ended at the length limit; None where nobody says."""
+    """Whether generation ended at the length limit; None if unknown."""
     similarity: float | None = None
-    """The cosine of the encoder's states of the input and of its translation in the source language, where known."""
+    """Cosine of the encoder states of the input and of its translation in the source language, if known."""
     group: str | None = None
-    """What it is ranked with, such as the query that it is a document of."""
+    """Id of the examples that are ranked together, such as the query of a document."""
 
     def __post_init__(self) -> None:
         # A bare string is a sequence too: each of its characters would pass for a reference.
@@ -45,34 +45,34 @@ class Example:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """One number that a metric gives, and how to read it."""
+    """One value that a metric reports, and how to read it."""
 
     name: str
     unit: Literal["percent", "count"] = "percent"
-    """Scores of a ``percent`` figure are shares in [0, 1] for each example; the figure itself is times 100."""
+    """For ``percent``, the scores of examples are shares in [0, 1] and the value is their mean times 100."""
     higher_is_better: bool | None = True
-    """None where neither direction is better, as for a length."""
+    """None if neither direction is better, as for a length."""
     best: float | None = None
-    """The figure of a prediction that is its own reference; None where that tells nothing."""
+    """The value of a prediction that equals its reference; None if that value has no meaning."""
     corpus: Callable[[Scores], float] | None = None
-    """The figure from the scores of at least one example, without NaN and not yet scaled, where it is not their mean.
-    It must not mind their order."""
+    """Computes the unscaled value from the scores of at least one example, without NaN. None for their mean. The result
+    must not depend on the order of the scores."""
     units: Callable[[Scores], Scores] | None = None
-    """What is averaged, counted and drawn again in place of the examples, where they belong together: from their scores
-    without NaN a score for each query. The order of what it gives does not depend on the examples'."""
+    """Maps the scores of examples, without NaN, to the scores of groups such as queries. The groups are then averaged,
+    counted and resampled in place of the examples. Their order must not depend on the order of the examples."""
 
     of_sums: Callable[[Scores], float] | None = None
-    """The figure, not yet scaled, from the sums over all examples of what ``per_example`` then gives: not a score an
-    example but a row of statistics, (examples, statistics). :meth:`SumsMetric.of_sums` knows the metric's options."""
+    """Computes the unscaled value from statistics summed over all examples. ``per_example`` then returns rows of
+    statistics, (examples, statistics), in place of scores. :meth:`SumsMetric.of_sums` has the metric's options."""
 
     @property
     def scale(self) -> float:
-        """What a mean of scores is multiplied by."""
+        """The factor from a mean of scores to the reported value."""
         return 100.0 if self.unit == "percent" else 1.0
 
     def of(self, scores: Scores) -> float:
-        """The figure from the scores of at least one example (or unit), which hold no NaN."""
-        # fsum rounds once, so that the order of the scores does not show in the last digit.
+        """The value from the scores of at least one example (or unit), without NaN."""
+        # fsum rounds once, so that the last digit does not depend on the order of the scores.
         if self.of_sums:
             return self.of_sums(np.array([math.fsum(column) for column in scores.T])) * self.scale
         return (self.corpus(scores) if self.corpus else math.fsum(scores) / len(scores)) * self.scale
@@ -84,38 +84,38 @@ class Metric(Protocol):
     figures: ClassVar[tuple[MetricSpec, ...]]
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """The scores of every figure, by its name, in the order of ``examples``."""
+        """The scores by the name of each reported value, in the order of ``examples``."""
         ...
 
     def signature(self, language: str) -> str:
-        """What else decides the figures, as ``key:value`` joined by ``|``: word splitter, normaliser, models."""
+        """What else affects the values, as ``key:value`` joined by ``|``: word splitter, normaliser, models."""
         ...
 
 
 @runtime_checkable
 class SumsMetric(Metric, Protocol):
-    """A metric whose figures come from sums of statistics, by options of its own."""
+    """A metric whose values are computed from sums of statistics with the metric's own options."""
 
     def of_sums(self, figure: str, sums: Scores) -> float:
-        """The value of ``figure``, not yet scaled, from the sums of all rows of statistics."""
+        """The unscaled value called ``figure``, from the sums of all rows of statistics."""
         ...
 
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
-        """:meth:`Metric.signature` for one figure of these examples."""
+        """:meth:`Metric.signature` for the value called ``figure`` of these examples."""
         ...
 
 
 class NamingMetric(ABC):
-    """Base of metrics with a score for each value of an option: the name of the score says the value."""
+    """Base of metrics with one score per value of an option, where the score's name contains that value."""
 
     @classmethod
     @abstractmethod
     def options_of(cls, figure: str) -> Mapping[str, Any] | None:
-        """The options that the name of a score implies; None for a name of another kind."""
+        """The options that a score's name implies; None if the name is not of this metric."""
 
 
 def is_defined(scores: Scores) -> NDArray[np.bool_]:
-    """Which examples define a figure."""
+    """Whether each example has a defined score (no NaN)."""
     missing: NDArray[np.bool_] = np.isnan(scores)
     return np.logical_not(missing if scores.ndim == 1 else missing.any(axis=1))
 
@@ -129,13 +129,13 @@ def best_over_references(
     prepare: Callable[[str, str], Prepared],
     compare: Callable[[Prepared, Prepared], Sequence[float]],
 ) -> dict[str, Scores]:
-    """Score each prediction against its best reference, figure by figure.
+    """Score each prediction against its best reference, for each value separately.
 
     Args:
         examples: An example without references scores NaN.
-        figures: What ``compare`` gives, in its order.
-        prepare: Text and language to whatever is compared; called once a text.
-        compare: Prediction and reference to one score a figure.
+        figures: The values that ``compare`` returns, in its order.
+        prepare: Turns a text and its language into the form to compare; called once per text.
+        compare: Turns a prediction and a reference into one score per entry of ``figures``.
     """
     scores = np.full((len(examples), len(figures)), np.nan)
     for row, example in zip(scores, examples, strict=True):

@@ -21,23 +21,23 @@ from xlgen.metrics.bounds import COUNT, Within
 class BertScore:
     """BERTScore F1 in percent against the best reference; needs the extra ``bertscore``, and imports torch.
 
-    Neither rescaled with a baseline nor weighted by inverse document frequency, whose weights would depend on the
-    other examples. Scores vary in the last digits with the batch. Empty text scores 0.
+    Scores are not rescaled with a baseline. They are not weighted by inverse document frequency either, since these
+    weights would depend on the other examples. The last digits vary with the batch. Empty text scores 0.
     """
 
     model: str = "bert-base-multilingual-cased"
-    """The library's choice for languages other than English: a name of the hub, or the folder of a checkpoint."""
+    """Name on the hub, or the folder of a checkpoint. The default is the library's choice for non-English text."""
     num_layers: Annotated[int | None, Within(1, 1_000)] = None
-    """Which layer's embeddings; by default the library's choice for the model, or the last layer of another model."""
+    """Layer of the embeddings. If None, the library's choice for the model, or the last layer of an unknown model."""
     batch_size: Annotated[int, COUNT] = 64
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bertscore_f1", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """F1; NaN without references. It can fall below 0, where embeddings point away from each other.
+        """F1; NaN without references. It is negative if the embeddings point away from each other.
 
         Raises:
-            InputError: where the library or the model is missing.
+            InputError: if the library or the model is missing.
         """
         scores = np.array([0.0 if example.references else np.nan for example in examples])
         pairs = [

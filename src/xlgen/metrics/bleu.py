@@ -13,7 +13,7 @@ from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import ORDER, Within
 from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
 
-# As sacreBLEU chooses where it knows the target language.
+# sacreBLEU's choice of tokenizer for known target languages.
 _BY_LANGUAGE = {"zh": "zh", "zh-Hant": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 _DEFAULT = "13a"
 
@@ -27,14 +27,14 @@ def _of_sums(sums: Scores) -> float:
 class Bleu:
     """Corpus BLEU in percent over all examples together; needs the extra ``chrf``, which installs sacreBLEU.
 
-    sacreBLEU's ``corpus_score``. The interval draws examples, as there. Texts of fewer than four tokens have no
-    4-grams: a corpus of nothing else scores 0, unless ``effective_order`` is set.
+    This is sacreBLEU's ``corpus_score``. The interval resamples examples, as in sacreBLEU. Texts of fewer than four
+    tokens have no 4-grams: a corpus of only such texts scores 0, unless ``effective_order`` is set.
     """
 
     tokenize: str | None = None
     """sacreBLEU's name of a tokenizer: ``13a``, ``intl``, ``char``, ``zh``, ``ja-mecab``, ``ko-mecab``, ``flores200``
-    and others. If None, sacreBLEU's choice for the language: ``zh``, ``ja-mecab``, ``ko-mecab``, else ``13a``, which
-    does not split scripts without spaces, such as Thai."""
+    and others. If None, sacreBLEU's choice for the language: ``zh``, ``ja-mecab``, ``ko-mecab``, else ``13a``. Note
+    that ``13a`` does not split scripts without spaces, such as Thai."""
     lowercase: bool = False
     smooth_method: Literal["exp", "floor", "add-k", "none"] = "exp"
     smooth_value: Annotated[float | None, Within(0, 100)] = None
@@ -44,10 +44,10 @@ class Bleu:
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bleu", of_sums=_of_sums),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Lengths and counts of n-grams, a row an example; NaN without references.
+        """Lengths and n-gram counts, one row per example; NaN without references.
 
         Raises:
-            InputError: where sacreBLEU, or what a tokenizer needs, is missing.
+            InputError: if sacreBLEU or a requirement of the tokenizer is missing.
         """
         return {"bleu": statistics(examples, self._scorer, 2 + 2 * self.max_ngram_order)}
 
@@ -56,11 +56,11 @@ class Bleu:
         return score_of(once(_scorer, *astuple(self), _DEFAULT), sums)
 
     def signature(self, language: str) -> str:
-        """sacreBLEU's, without the number of references."""
+        """sacreBLEU's signature without the number of references."""
         return corpus_signature(self._scorer(language), None)
 
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
-        """sacreBLEU's."""
+        """sacreBLEU's signature."""
         return corpus_signature(self._scorer(language), scores)
 
     def _scorer(self, language: str) -> Any:
@@ -100,7 +100,7 @@ def _scorer(
 
 
 def _check_tokenizer(tokenizer: str, known: Sequence[str]) -> None:
-    """Raise InputError for a tokenizer that does not exist, or whose model would have to be downloaded."""
+    """Raise InputError for an unknown tokenizer, or one whose model is not on this machine."""
     if tokenizer not in known:
         raise InputError(f"unknown tokenizer {tokenizer!r} of bleu: {nearest(tokenizer, known)}")
     from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
@@ -111,6 +111,6 @@ def _check_tokenizer(tokenizer: str, known: Sequence[str]) -> None:
         model = Path(SACREBLEU_DIR) / "models" / Path(url).name
         if not model.exists():
             raise InputError(
-                f"bleu's tokenizer {tokenizer!r} needs its model at {model}, and nothing is downloaded: fetch {url} "
-                "there, or set the option tokenize to another, for instance char"
+                f"bleu's tokenizer {tokenizer!r} needs its model at {model}, and xlgen does not download it: fetch "
+                f"{url} to that path, or set the option tokenize to another one, for instance char"
             )

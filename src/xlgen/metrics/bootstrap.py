@@ -1,4 +1,4 @@
-"""The bootstrap of a mean, quick for a million scores (Efron 1979)."""
+"""Bootstrap intervals of a mean, fast for a million scores (Efron 1979)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from xlgen.metrics.base import Scores
 
-# Counts are drawn in blocks of about this many (32 MB).
+# Number of counts drawn at once (32 MB).
 _BLOCK = 4_000_000
-# So many scores are told apart; of more, so many at each end.
+# Up to 1,000 distinct scores are kept apart. With more, only the 250 lowest and the 250 highest are.
 _DISTINCT, _ENDS = 1_000, 250
 
 
@@ -22,10 +22,20 @@ def interval(
     corpus: Callable[[Scores], float] | None = None,
     of_sums: Callable[[Scores], float] | None = None,
 ) -> tuple[float | None, float | None]:
-    """The 95 % percentile bootstrap interval of the mean of ``scores``, of ``corpus(scores)``, or of what ``of_sums``
-    gives for the sums of rows of statistics; ``scores`` hold no NaN.
+    """The 95 % percentile bootstrap interval of a value; it does not depend on the order of the scores.
 
-    The order of the scores does not show in it. (None, None) without resamples or scores.
+    The value is the mean of ``scores``, ``corpus(scores)``, or ``of_sums`` of the summed rows of statistics.
+
+    Args:
+        scores: Scores of examples, or rows of statistics for ``of_sums``; without NaN.
+        resamples: Number of resamples; 0 for no interval.
+        seed: Resampling seed.
+        scale: Factor of both bounds.
+        corpus: Computes the value from all scores, if it is not their mean.
+        of_sums: Computes the value from the sums of statistics.
+
+    Returns:
+        The lower and the upper bound; (None, None) without resamples or scores.
     """
     if not resamples or not len(scores):
         return None, None
@@ -33,7 +43,7 @@ def interval(
         drawn = resampled_sums(scores[np.lexsort(scores.T)], resamples, seed)
         low, high = np.percentile([of_sums(sums) for sums in drawn], [2.5, 97.5])
         return float(low * scale), float(high * scale)
-    if scores.min() == scores.max():  # every resample is the same; saves the work and its rounding
+    if scores.min() == scores.max():  # all resamples are equal: skip the work and its rounding
         value = corpus(scores) if corpus else scores[0]
         return float(value * scale), float(value * scale)
     values = resampled(scores, resamples, seed, corpus) if corpus else resampled_means(scores, resamples, seed)
@@ -42,7 +52,7 @@ def interval(
 
 
 def resampled(scores: Scores, resamples: int, seed: int, corpus: Callable[[Scores], float]) -> Scores:
-    """A figure of all scores together, on resamples with replacement. Slow, for the figure is asked for each."""
+    """``corpus`` of resamples of ``scores`` with replacement. Slow, since ``corpus`` is called for each resample."""
     random = np.random.default_rng(seed)
     ordered = np.sort(scores)
     return np.array([corpus(random.choice(ordered, len(ordered))) for _ in range(resamples)])
@@ -58,15 +68,16 @@ def resampled_sums(rows: Scores, resamples: int, seed: int) -> Scores:
 def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:
     """The means of resamples of ``scores`` with replacement.
 
-    A resample is a count for each distinct score, from the multinomial distribution: the same as drawing scores one by
-    one, and quick where many are alike. Of more than 1,000 distinct scores, those between the 250 lowest and the 250
-    highest are taken together with their neighbours in 500 groups; how many scores come from each is drawn exactly, and
-    their mean as normal, with the group's mean and variance. Mean and variance stay those of drawing one by one.
+    A resample is drawn as a count for each distinct score, from the multinomial distribution. This equals drawing
+    scores one by one, and is fast if many scores are equal. With more than 1,000 distinct scores, those between the 250
+    lowest and the 250 highest are merged into 500 groups of neighbours. The count of each group is then drawn exactly,
+    and the mean of its scores from a normal distribution with the group's mean and variance. This keeps the mean and
+    variance of drawing one by one.
     """
     if not len(scores):
         return np.empty(0)
     means, variances, sizes = _groups(scores)
-    # Two streams, so that the size of the blocks does not show.
+    # Two random streams, so that the result does not depend on the block size.
     random, gauss = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
     rows = max(1, _BLOCK // len(sizes))
     found = []
@@ -78,7 +89,7 @@ def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:
 
 
 def _groups(scores: Scores) -> tuple[Scores, Scores, Scores]:
-    """Mean, variance and size of each group: the distinct scores, or neighbours taken together."""
+    """Mean, variance and size of each group: a distinct score, or several neighbouring scores."""
     values, counts = np.unique(scores, return_counts=True)
     if len(values) <= _DISTINCT:
         return values, np.zeros(len(values)), counts.astype(float)

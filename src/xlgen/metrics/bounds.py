@@ -1,4 +1,4 @@
-"""Values that the options of metrics can take: ``beta: Annotated[int, Within(0, 1_000)]``."""
+"""Bounds for the options of metrics: ``beta: Annotated[int, Within(0, 1_000)]``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from xlgen.core.registry import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Within:
-    """From ``least`` to ``most``, both included."""
+    """A range from ``least`` to ``most``, both included."""
 
     least: float
     most: float
 
     def holds(self, value: float) -> bool:
-        """Whether an option may have ``value``."""
+        """Whether ``value`` is in the range."""
         return self.least <= value <= self.most
 
     def __str__(self) -> str:
@@ -27,17 +27,17 @@ class Within:
 SHARE = Within(0, 1)
 COUNT = Within(1, 100_000)
 ORDER = Within(1, 100)
-"""Of n-grams."""
-# Thresholds of the rule for short text, which are shares of a probability.
+"""Range of n-gram orders."""
+# Thresholds of the rule for short text, which are shares in [0, 1].
 _SHARES = ("wrong_below", "wrong_below_on_top", "right_from", "least")
 
 
 def check_bounds(options: Any, where: str) -> None:
-    """Raise InputError where an option of a metric, or of a rule that is one, is out of its bounds.
+    """Raise InputError if an option of a metric, or of a rule that is an option, is out of bounds.
 
     Args:
-        options: A metric; what is no dataclass has no options.
-        where: Its name for errors, such as ``metric chrf``.
+        options: A metric; an object that is not a dataclass has no options.
+        where: The name for error messages, such as ``metric chrf``.
     """
     if not dataclasses.is_dataclass(options) or isinstance(options, type):
         return

@@ -25,18 +25,18 @@ class Chrf:
     """chrF in percent against the best reference; needs the extra ``chrf``, which installs sacreBLEU.
 
     - ``chrf``: sacreBLEU's ``sentence_score``, averaged over examples.
-    - ``chrf_corpus``: its ``corpus_score``, from the n-grams of all examples together, with its signature. This is the
-      figure that papers on machine translation report.
+    - ``chrf_corpus``: sacreBLEU's ``corpus_score``, from the n-grams of all examples together, with its signature. This
+      is the score that papers on machine translation report.
     """
 
     char_order: Annotated[int, ORDER] = 6
     word_order: Annotated[int, Within(0, 100)] = 0
     """2 is chrF++ (Popović 2017)."""
     beta: Annotated[int, Within(0, 1_000)] = 2
-    """How much more recall counts than precision."""
+    """Weight of recall relative to precision."""
     lowercase: bool = False
     whitespace: bool = False
-    """Whether n-grams hold spaces."""
+    """Whether n-grams include spaces."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("chrf", best=100.0),
@@ -44,7 +44,7 @@ class Chrf:
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Scores in [0, 1], and rows of counts of n-grams; NaN without references."""
+        """Scores in [0, 1], and rows of n-gram counts; NaN without references."""
         rows = statistics(examples, self._scorer, 3 * (self.char_order + self.word_order))
         scores = [np.nan if np.isnan(row[0]) else self.of_sums(_CORPUS, row) for row in rows]
         return {"chrf": np.array(scores, dtype=float), _CORPUS: rows}
@@ -54,7 +54,7 @@ class Chrf:
         return score_of(self._scorer(), sums)
 
     def signature(self, language: str) -> str:
-        """The orders of the n-grams, and sacreBLEU's version: of ``chrf``, averaged over examples."""
+        """The signature of ``chrf``, averaged over examples: orders of the n-grams and sacreBLEU's version."""
         self._scorer()
         parts = [f"nc:{self.char_order}|nw:{self.word_order}|beta:{self.beta}"]
         parts += ["case:lc"] if self.lowercase else []
@@ -62,7 +62,7 @@ class Chrf:
         return "|".join([*parts, "level:sentence", f"sacrebleu:{sacrebleu_version()}"])
 
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
-        """sacreBLEU's own for ``chrf_corpus``, which does not name ``beta``."""
+        """For ``chrf_corpus``, sacreBLEU's signature, with ``beta`` added, which it lacks."""
         if figure != _CORPUS:
             return self.signature(language)
         beta = "" if self.beta == 2 else f"|beta:{self.beta}"

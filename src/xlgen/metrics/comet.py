@@ -16,8 +16,8 @@ from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT
 
 _MISSING = (
-    "comet needs the package unbabel-comet. Its release 2.2.7 asks for numpy<2 and transformers<5, older than xlgen can"
-    " run with, so that pip will not install both; a later release may: pip install unbabel-comet"
+    "comet needs the package unbabel-comet. Its release 2.2.7 requires numpy<2 and transformers<5, which are too old"
+    " for xlgen, so pip cannot install both; a later release may work: pip install unbabel-comet"
 )
 
 
@@ -26,21 +26,21 @@ _MISSING = (
 class Comet:
     """COMET against the best reference, times 100; needs unbabel-comet, and imports torch.
 
-    Judges a prediction by the input that it renders and by a reference. A checkpoint of COMET is a pickle, which can
-    run code when it is loaded: give only one that you trust.
+    The model scores a prediction given its input and a reference. A COMET checkpoint is a pickle, which can run code
+    when it is loaded: use only one that you trust.
     """
 
     model: str = "Unbabel/wmt22-comet-da"
-    """A name of the hub, or the path of a checkpoint (``.ckpt``)."""
+    """Name on the hub, or the path of a checkpoint (``.ckpt``)."""
     batch_size: Annotated[int, COUNT] = 16
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("comet"),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """The model's scores, about 0 to 1 for those of 2022; NaN without an input or without references.
+        """The model's scores, about 0 to 1 for the models of 2022; NaN without an input or references.
 
         Raises:
-            InputError: where the library or the model is missing.
+            InputError: if the library or the model is missing.
         """
         scores = np.full(len(examples), np.nan)
         pairs = [

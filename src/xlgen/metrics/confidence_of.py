@@ -1,4 +1,4 @@
-"""How much of another language do outputs look like? The confidence of identification in languages given by name."""
+"""Confidence of language identification in given languages, such as the source language, for all outputs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from xlgen.metrics.base import Example, MetricSpec, NamingMetric, Scores, metric
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 
 PREFIX = "lid_confidence_"
-"""What the scores' names begin with; the canonical code of a language follows."""
+"""Prefix of the scores' names; the canonical code of a language follows."""
 
 
 @metrics.register("confidence_of")
 @dataclass(frozen=True)
 class ConfidenceOf(NamingMetric):
-    """The mean probability that outputs are in each of ``languages``, in percent, whatever language was asked for.
+    """The mean probability that outputs are in each of ``languages``, in percent, whatever the target language.
 
-    The columns LID_EN of Vu et al. (2022, Tables 10 and 11) and LID_DE of Li and Murray (2023, Table 9): how much of
-    the source language is in the outputs of the others. Every evaluation has ``lid_confidence_XX`` of each source
-    language XX. An empty prediction has 0; NaN where the identifier has no label for XX. The confidence in the language
-    that was asked for is ``lid_confidence``.
+    These are the columns LID_EN of Vu et al. (2022, Tables 10 and 11) and LID_DE of Li and Murray (2023, Table 9): how
+    much of the source language is in outputs for other languages. Every evaluation reports ``lid_confidence_XX`` for
+    each source language XX. An empty prediction scores 0; the score is NaN if the identifier has no label for XX. The
+    confidence in the target language is ``lid_confidence``.
     """
 
     languages: tuple[str, ...] = ("en",)
@@ -32,7 +32,7 @@ class ConfidenceOf(NamingMetric):
     """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec(f"{PREFIX}en", higher_is_better=None),)
-    """Of an instance, those of its languages."""
+    """An instance has one entry for each of its languages."""
 
     def __post_init__(self) -> None:
         codes = dict.fromkeys(Language.parse(language).code for language in self.languages)
@@ -41,7 +41,7 @@ class ConfidenceOf(NamingMetric):
 
     @classmethod
     def options_of(cls, figure: str) -> Mapping[str, Any] | None:
-        """``{"languages": ("de",)}`` of ``lid_confidence_de``; None for a name of another kind."""
+        """``{"languages": ("de",)}`` for ``lid_confidence_de``; None for another kind of name."""
         try:
             code = Language.parse(figure.removeprefix(PREFIX)).code
         except UnknownLanguageError:

@@ -1,4 +1,4 @@
-"""Whether an output is a copy of its input, in any normal form."""
+"""Detection of outputs that copy their input, in any Unicode normal form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlgen.metrics.base import Example
 from xlgen.metrics.normalization import canonical
 from xlgen.metrics.repeats import split_units
 
-# A prediction is a copy if so large a share of its n-grams is in the input; shorter ones may well be names.
+# A prediction is a copy if this share of its n-grams is in the input. Shorter predictions may well be names.
 COPY_ORDER, COPY_SHARE, _SHORTEST_COPY = 5, 0.9, 15
 UNKNOWN = math.nan
 _CHARACTER = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{M}]", regex.V1)
@@ -19,11 +19,11 @@ _ALPHABETIC = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{M}]", reg
 
 
 def copied(example: Example) -> float:
-    """Whether the prediction is the input or a copy of parts of it, while no reference is.
+    """1 if the prediction copies the input and no reference does, else 0; NaN without an input.
 
-    A copy has at least 15 words (where no spaces separate words, a character is half a word, and a quarter of one in
-    Thai, Lao, Khmer and Burmese), and 90 % of its 5-grams are in the input.
-    Both are compared in the form that tokenizers write (:func:`xlgen.metrics.normalization.canonical`).
+    A copy equals the input, or has at least 15 words and 90 % of its 5-grams in the input. In scripts without spaces, a
+    character counts as half a word, and as a quarter in Thai, Lao, Khmer and Burmese. Both texts are compared in the
+    form that tokenizers write (:func:`xlgen.metrics.normalization.canonical`).
     """
     if example.input is None:
         return UNKNOWN
@@ -34,7 +34,7 @@ def copied(example: Example) -> float:
 
 
 def is_copy(text: str, whole: str) -> bool:
-    """Whether ``text`` is all of ``whole``, or nearly all n-grams of a long ``text`` are in it."""
+    """Whether ``text`` equals ``whole``, or is long and has nearly all of its n-grams in ``whole``."""
     text, whole = canonical(text), canonical(whole)
     if text.replace(" ", "") == whole.replace(" ", ""):
         return True

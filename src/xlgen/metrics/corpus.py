@@ -1,4 +1,4 @@
-"""Figures of sacreBLEU: statistics of each example, whose sums over all examples give the figure (Post 2018)."""
+"""sacreBLEU's corpus scores, computed from statistics of each example summed over all examples (Post 2018)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Scores
 
-# The last statistic of an example is its number of references, which the signature names.
+# The last statistic of an example is its number of references, which is part of the signature.
 _REFERENCES = -1
 
 
 def sacrebleu(metric: str) -> ModuleType:
-    """The package's module of metrics. Raises InputError where it is missing, naming ``metric``."""
+    """sacreBLEU's module of metrics. Raises InputError, naming ``metric``, if sacreBLEU is missing."""
     try:
         from sacrebleu import metrics
     except ImportError as error:
@@ -28,20 +28,20 @@ def sacrebleu(metric: str) -> ModuleType:
 
 
 def sacrebleu_version() -> str:
-    """For signatures."""
+    """The installed version, for signatures."""
     return version("sacrebleu")
 
 
 def statistics(examples: Sequence[Example], scorer_of: Callable[[str], Any], width: int) -> Scores:
     """sacreBLEU's statistics of each example against all its references, (examples, ``width`` + 1).
 
-    A row of NaN for an example without references; the last column is their number. ``scorer_of`` gives the scorer of
-    a language.
+    The last column is the number of references. An example without references has a row of NaN. ``scorer_of`` returns
+    the scorer of a language.
     """
     rows = np.full((len(examples), width + 1), np.nan)
     for row, example in zip(rows, examples, strict=True):
         if example.references:
-            # What corpus_score() adds up; sacreBLEU has no public name for it.
+            # The statistics that corpus_score() adds up; sacreBLEU has no public function for them.
             streams = [[reference] for reference in example.references]
             [found] = scorer_of(example.language)._extract_corpus_statistics([example.prediction], streams)
             row[:_REFERENCES], row[_REFERENCES] = found, len(example.references)
@@ -55,7 +55,7 @@ def score_of(scorer: Any, sums: Scores) -> float:
 
 
 def corpus_signature(scorer: Any, scores: Scores | None) -> str:
-    """sacreBLEU's own signature, with the number of references where ``scores``, as :func:`statistics`, are given."""
+    """sacreBLEU's signature, with the number of references if ``scores`` from :func:`statistics` are given."""
     counts = set() if scores is None else {int(count) for count in scores[:, _REFERENCES] if not math.isnan(count)}
     scorer.num_refs = counts.pop() if len(counts) == 1 else -1
     signature = str(scorer.get_signature().format())
@@ -64,5 +64,5 @@ def corpus_signature(scorer: Any, scores: Scores | None) -> str:
 
 @cache
 def once(make: Callable[..., Any], *options: Any) -> Any:
-    """The scorer that ``make`` gives for ``options``, made once a process."""
+    """The scorer ``make(*options)``, created once per process."""
     return make(*options)

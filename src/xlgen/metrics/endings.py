@@ -1,4 +1,4 @@
-"""Whether an output was cut: by the limit of generation, or by how it ends."""
+"""Detection of truncated outputs, from the length limit of generation or from how the text ends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import regex
 from xlgen.metrics.base import Example
 
 UNKNOWN = math.nan
-# After the last mark quotation marks and brackets are closed. “, ‘ and « close a quotation in German, Czech, Icelandic,
-# Slovenian and Danish, although Unicode calls them initial. Invisible characters may follow anywhere; so may footnotes
-# (¹, [1], [citation needed]) and emoji. The Greek question mark is a semicolon to Unicode's normal forms.
-# What a keyboard without the marks of a script writes for them, shortly after its letters: | for the danda of India, ::
-# for the full stop of Ethiopia, : for that of Armenia.
+# Closing quotation marks and brackets may follow the last mark. “, ‘ and « close a quotation in German, Czech,
+# Icelandic, Slovenian and Danish, although Unicode classifies them as initial. Invisible characters, footnotes (¹, [1],
+# [citation needed]) and emoji may follow too. Unicode's normal forms turn the Greek question mark into a semicolon.
+# Keyboards without a script's own marks write others shortly after its letters: | for the Indian danda, :: for the
+# Ethiopic full stop, : for the Armenian one.
 _INDIC = "".join(
     rf"\p{{{script}}}"
     for script in (
@@ -58,10 +58,10 @@ _LOOKED_AT = 60
 
 
 def truncated(example: Example) -> float:
-    """Whether generation ended at the length limit.
+    """1 if generation ended at the length limit, else 0.
 
-    Where the example does not say so: whether it ends as no sentence ends although all references do. Nobody knows
-    where references end like that too, or there are none; an ending alone would find only what is whole.
+    If the example does not record this, the score is 1 if the prediction does not end like a sentence although all
+    references do. It is NaN if a reference does not end like a sentence, or without references.
     """
     if example.truncated is not None:
         return float(example.truncated)
@@ -71,8 +71,8 @@ def truncated(example: Example) -> float:
 
 
 def ends(text: str) -> bool:
-    """Whether a text ends as sentences end: after the mark only closing quotation marks, brackets, footnotes, emoji.
+    """Whether a text ends like a sentence: with a mark, then only closing quotation marks, brackets, footnotes, emoji.
 
-    An emoticon (``:)``), a musical note, and after letters of East Asia a wave or written laughter are such a mark too.
+    An emoticon (``:)``) and a musical note count as marks. So do a wave or written laughter after East Asian letters.
     """
     return _ENDS.search(text.rstrip()[-_LOOKED_AT:]) is not None

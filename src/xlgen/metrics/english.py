@@ -1,4 +1,4 @@
-"""Words of English as ``rouge_score`` has them: lower case, runs of a-z and 0-9."""
+"""English words by the rule of ``rouge_score``: lower case, runs of a-z and 0-9."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 
 from xlgen.metrics.ragged import Ints, Ragged, ranked
 
-# Every byte but a-z and 0-9 becomes a space.
+# Translation table: every byte other than a-z and 0-9 becomes a space.
 _WORDS = bytes(byte if chr(byte) in string.ascii_lowercase + string.digits else 32 for byte in range(256))
 _SPACE = 32
-# The first bytes of eight, as a little-endian number.
+# Masks of the first 0 to 8 bytes of a little-endian number.
 _FIRST = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 # The highest byte of a long word's number: no letter or digit, and the number stays positive.
 _LONG = 0x7F << 56
 
 
 def english_words(text: str) -> list[str]:
-    """Words as ``rouge_score`` has them: ``Café no. 5`` is ``caf``, ``no``, ``5``."""
+    """Words by the rule of ``rouge_score``: ``Café no. 5`` is ``caf``, ``no``, ``5``."""
     return _plain(text).translate(_WORDS).decode("ascii").split()
 
 
 def english_numbers(texts: Sequence[str]) -> Ragged:
-    """The words of each text as numbers, equal where the words are equal; several times as fast as one by one.
+    """The words of each text as numbers, equal for equal words; several times faster than splitting each text.
 
-    A word of up to eight letters is a number as it stands in memory; only longer ones are looked up.
+    The bytes of a word of up to eight letters are read as one number; only longer words are looked up.
     """
     plain = [_plain(text) for text in texts]
     # A space around every text, and room to read eight bytes from every word's start.
@@ -46,10 +46,10 @@ def english_numbers(texts: Sequence[str]) -> Ragged:
 
 
 def _ends(texts: Sequence[bytes]) -> Ints:
-    """Where the first text starts, and after each text the place of the next, with a space before every one."""
+    """The start of each text, and last the end of all, with a space before every text."""
     return np.cumsum([1, *(len(text) + 1 for text in texts)])
 
 
 def _plain(text: str) -> bytes:
-    # Bytes are translated far faster than a string; each character outside ASCII becomes one "?".
+    # Translating bytes is far faster than translating a string. Each non-ASCII character becomes one "?".
     return text.lower().encode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""F1 of named entities tagged word by word in IOB2 (Ramshaw and Marcus 1995), as CoNLL-2003's script and seqeval."""
+"""F1 of named entities in IOB2 tags (Ramshaw and Marcus 1995), equal to CoNLL-2003's script and seqeval."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Span: TypeAlias = tuple[int, int, str]
 def spans(tags: Sequence[str]) -> list[Span]:
     """The entities of one sentence, by seqeval's default rule.
 
-    ``B-X`` begins one; so does an ``I-X`` that does not go on from an entity of its type. ``B`` and ``I`` alone are of
-    the type ``_``. Whatever else a tag is, it is outside.
+    ``B-X`` starts an entity; so does an ``I-X`` that does not continue an entity of its type. ``B`` and ``I`` alone
+    have the type ``_``. Every other tag is outside.
     """
     found: list[Span] = []
-    goes_on = False
+    in_entity = False
     for place, tag in enumerate(tags):
         prefix, _, kind = tag.partition("-")
         kind = kind or "_"
         inside = prefix in ("B", "I")
-        if inside and prefix == "I" and goes_on and found[-1][2] == kind:
+        if inside and prefix == "I" and in_entity and found[-1][2] == kind:
             found[-1] = (found[-1][0], place, kind)
         elif inside:
             found.append((place, place, kind))
-        goes_on = inside
+        in_entity = inside
     return found
 
 
@@ -45,7 +45,7 @@ def counts(predicted: Sequence[str], gold: Sequence[str]) -> tuple[int, int, int
 
 
 def ratio(part: int, whole: int) -> float:
-    """``part / whole``, and 0 of nothing, as seqeval and scikit-learn have it."""
+    """``part / whole``; 0 if ``whole`` is 0, as in seqeval and scikit-learn."""
     return part / whole if whole else 0.0
 
 
@@ -74,15 +74,15 @@ def _recall(scores: Scores) -> float:
 @metrics.register("entities")
 @dataclass(frozen=True)
 class Entities:
-    """F1, precision and recall of entities in tags with spaces between them, all inputs together, in percent.
+    """Micro-averaged F1, precision and recall of entities in space-separated tags, in percent.
 
-    Tags may be written as text, a sentinel before each. Equal to seqeval's micro averages in its default mode. Where
-    nothing is to be found and nothing was, they are 0.
+    Each tag may follow a sentinel, as in sequence tagging written as text. The values equal seqeval's micro averages in
+    its default mode. They are 0 if there are no entities, gold or predicted.
     """
 
     form: Literal["tags", "spans"] = "tags"
     """``spans``: entities written as ``PER: Ada Lovelace $$ LOC: London``. Equal to mT5's ``span_f1``, which Vu et al.
-    (2022, Tables 6 and 7) report for WikiANN: what has no colon, or several, is no entity."""
+    (2022, Tables 6 and 7) report for WikiANN. A part without exactly one colon is not an entity."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("span_f1", corpus=_f1),
@@ -97,14 +97,14 @@ class Entities:
         return {figure.name: scores for figure in self.figures}
 
     def signature(self, language: str) -> str:
-        """How entities are read."""
+        """The form of the entities, and how they are averaged."""
         return "scheme:IOB2|average:micro" if self.form == "tags" else "sep: $$ |average:micro"
 
 
 def _packed(example: Example) -> float:
     if not example.references:
         return np.nan
-    # Before clean-up, which would keep a tag repeated at the end only once.
+    # The text before clean-up, which would remove repeated tags at the end.
     text = example.prediction if example.raw_prediction is None else example.raw_prediction
     return pack(*counts(tags(text), bare(example.references[0]).split()))
 
@@ -112,13 +112,13 @@ def _packed(example: Example) -> float:
 def _packed_spans(example: Example) -> float:
     if not example.references:
         return np.nan
-    # Before clean-up, which would keep an entity repeated at the end only once.
+    # The text before clean-up, which would remove repeated entities at the end.
     text = example.prediction if example.raw_prediction is None else example.raw_prediction
     found, wanted = _written(text), _written(example.references[0])
     return pack((found & wanted).total(), found.total(), wanted.total())
 
 
 def _written(text: str) -> Counter[tuple[str, str]]:
-    """(type, text) of each entity, as often as it is written."""
+    """(type, text) of each entity, with its number of occurrences."""
     parts = (part.split(":") for part in bare(text).split(" $$ "))
     return Counter((part[0].strip(), part[1].strip()) for part in parts if len(part) == 2)

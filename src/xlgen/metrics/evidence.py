@@ -1,19 +1,19 @@
-"""What an identification is worth: when a label is evidence for or against the target language.
+"""Rules for when an identified label is evidence for or against the target language.
 
-Identifiers answer whatever they are asked. lid.176 calls the empty text, ``1990`` and capitals that it has not seen
-English with 0.125, and human Malay Indonesian with 0.6. A label counts here only under three rules:
+Identifiers label any text. lid.176 labels the empty text, ``1990`` and unknown words in capitals as English with 0.125,
+and human Malay as Indonesian with 0.6. A label counts here only under three rules:
 
-- **Script.** A label whose language is not written in the letters of the text is no evidence: Ethiopic letters are not
-  Russian, and ten Chinese characters without kana are not Japanese. The probabilities are those among the labels that
-  are left.
-- **Enough probability.** Another language needs :data:`ENOUGH` to be the verdict, and :data:`ENOUGH_OF_BRANCH` if it
-  is of the target's branch and not a language that the text may be in instead. The target with its near languages
-  needs :data:`LEAST_OWN`.
-- **Near languages** (:mod:`xlgen.metrics.near_languages`) are never evidence against each other. Where nearly all of
-  the probability is a near language's, the verdict is "cannot tell".
+- **Script.** A label is no evidence if its language is not written in the letters of the text: Ethiopic letters are not
+  Russian, and ten Chinese characters without kana are not Japanese. Probabilities are renormalised over the remaining
+  labels.
+- **Enough probability.** Another language needs :data:`ENOUGH` to be the verdict. It needs :data:`ENOUGH_OF_BRANCH` if
+  it is of the target's branch and not one of the languages that the text may be in instead. The target together with
+  its near languages needs :data:`LEAST_OWN`.
+- **Near languages** (:mod:`xlgen.metrics.near_languages`) are never evidence against each other. If a near language has
+  nearly all of the probability, the verdict is "cannot tell".
 
-"Cannot tell" is also the verdict where none of the rules decides, and for a target that the identifier has no label
-for unless the text is in another language. Rates on human text are in docs/language-identification.md.
+The verdict is also "cannot tell" if no rule decides. For a target without a label, it is "cannot tell" unless the text
+is in another language. Rates on human text are in docs/language-identification.md.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ RIGHT, WRONG, CANNOT_TELL = 1.0, 0.0, math.nan
 """Verdicts: whether a text is in the target language."""
 
 ENOUGH = 0.5
-"""The least probability of another language that is evidence for it."""
+"""Minimum probability of another language to count as evidence for it."""
 ENOUGH_OF_BRANCH = 0.8
-"""The same for a language of the target's own branch."""
+"""Minimum probability for a language of the target's own branch."""
 ENOUGH_UNLABELLED = 0.6
-"""The same against a target without a label, whose text the identifier has never seen."""
+"""Minimum probability against a target without a label, whose text the identifier has never seen."""
 ENOUGH_UNLABELLED_OTHER = 0.95
-"""The same for a language of another branch that is none of those that the text may be in instead."""
+"""As before, for a language of another branch that is not one of those that the text may be in instead."""
 LEAST_OWN = 0.3
-"""The least probability of the target and its near languages together that is evidence for the target."""
+"""Minimum probability of the target and its near languages together to count as evidence for the target."""
 NAME = f"evidence:{ENOUGH:g},branch>={ENOUGH_OF_BRANCH:g},own>={LEAST_OWN:g}"
-"""The rules, for signatures."""
+"""Name of the rules, for signatures."""
 
 _NOTHING = "0"
 _SAME = 1e-4
@@ -58,7 +58,7 @@ _CAPITALS_IN_A_ROW = regex.compile(r"\p{Lu}\p{M}*[\p{P}\s]*\p{Lu}")
 _SMALL = regex.compile(r"\p{Ll}")
 _HAN = regex.compile(r"\p{Han}")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
-# Chinese advertising writes の for its own 的; every other kana is Japanese.
+# Chinese advertising writes の for 的; every other kana is Japanese.
 _JAPANESE = regex.compile(r"[\p{Hiragana}\p{Katakana}--の]", regex.V1)
 _LEAST_JAPANESE = 0.05
 
@@ -68,7 +68,7 @@ class Evidence:
     """The probabilities that decide about one text."""
 
     top: str
-    """The most probable language, by its code; ``""`` where none is."""
+    """Code of the most probable language; ``""`` if there is none."""
     probability: float
     own: float
     """The probability of the target's label."""
@@ -77,7 +77,7 @@ class Evidence:
 
 
 def prepared(text: str) -> str:
-    """``text`` as it is identified: without addresses and codes, in lower case if most letters are capitals."""
+    """``text`` in the form to identify: without addresses and codes, in lower case if most letters are capitals."""
     text = mask(readable(text)).replace(FILLER, "")
     return text.lower() if is_shouted(text) else text
 
@@ -90,7 +90,7 @@ def is_shouted(text: str) -> bool:
 
 
 def weigh(text: str, target: Language, identifier: LanguageIdentifier) -> Evidence:
-    """The evidence in a text that is :func:`prepared`."""
+    """The evidence in a text from :func:`prepared`."""
     code = identifier.code(target)
     [(top, probability)] = identifier.identify([text])
     if code and top == code and probability >= ENOUGH:
@@ -102,13 +102,13 @@ def weigh(text: str, target: Language, identifier: LanguageIdentifier) -> Eviden
 
 
 def knows(text: str, identifier: LanguageIdentifier) -> bool:
-    """Whether identification answers anything else than for a text of which it knows nothing."""
+    """Whether the identifier's answer differs from its answer to a text without information."""
     [found, nothing] = identifier.identify([text, _NOTHING])
     return found[0] != nothing[0] or abs(found[1] - nothing[1]) > _SAME
 
 
 def by_evidence(text: str, target: Language, others: Sequence[Language], identifier: LanguageIdentifier) -> float:
-    """Whether a text that is :func:`prepared` is in ``target``, as far as identification can tell."""
+    """The verdict of identification on whether a text from :func:`prepared` is in ``target``."""
     found = weigh(text, target, identifier)
     code = identifier.code(target)
     if not found.top:
@@ -122,7 +122,7 @@ def by_evidence(text: str, target: Language, others: Sequence[Language], identif
 
 
 def enough(label: str, target: Language, others: Sequence[Language], identifier: LanguageIdentifier) -> float:
-    """The probability from which on a label that is not near is evidence against ``target``; above 1 where none is."""
+    """Minimum probability of a label that is not near ``target`` to count against it; above 1 if it never does."""
     is_other = label in {identifier.code(other) for other in others}
     of_branch = of_one_branch(target.code, label)
     if not identifier.code(target):
@@ -133,8 +133,8 @@ def enough(label: str, target: Language, others: Sequence[Language], identifier:
 def tells_apart(label: str, target: Language, text: str) -> bool:
     """Whether ``label`` may be evidence against ``target`` in ``text``.
 
-    Japanese and Chinese in fewer than ten Chinese characters alone are told apart by characters that only one of them
-    has.
+    In fewer than ten Chinese characters without kana, only characters that one language lacks distinguish Japanese from
+    Chinese.
     """
     languages = {label.partition("-")[0], target.code.partition("-")[0]}
     if languages != {"ja", "zh"} or _KANA.search(text):
@@ -145,7 +145,7 @@ def tells_apart(label: str, target: Language, text: str) -> bool:
 
 
 def _possible(text: str, identifier: LanguageIdentifier) -> dict[str, float]:
-    """The probabilities of the labels whose language is written in the letters of ``text``, among themselves."""
+    """The renormalised probabilities of the labels whose language is written in the letters of ``text``."""
     letters = LETTER.findall(text)
     if not letters:
         return {}
@@ -156,7 +156,7 @@ def _possible(text: str, identifier: LanguageIdentifier) -> dict[str, float]:
 
 
 def writes(scripts: frozenset[str] | None, letters: Sequence[str]) -> bool:
-    """Whether text of these letters may be in a language of these scripts; ``None`` is any."""
+    """Whether text of these letters may be in a language of these scripts; ``None`` means any script."""
     if scripts is None:
         return True
     if scripts == {"Jpan"} and len(letters) >= _LONG_HAN and not any(map(_KANA.match, letters)):
@@ -168,7 +168,7 @@ def writes(scripts: frozenset[str] | None, letters: Sequence[str]) -> bool:
 
 @cache
 def _scripts_of(identifier: LanguageIdentifier) -> dict[str, frozenset[str]]:
-    """The scripts of each code that the identifier can give."""
+    """The scripts of each code that the identifier can return."""
     found: dict[str, set[str]] = {}
     for language in all_languages():
         if code := identifier.code(language):

@@ -1,4 +1,4 @@
-"""What is wrong with each output: one set of labels a prediction, and the rate of each fault."""
+"""Faults of outputs: a set of labels for each prediction, and the rate of each fault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xlgen.metrics.wrong_script import in_wrong_script
 
 OK = "ok"
 UNKNOWN = "unknown"
-"""The label of an output whose language cannot be told. Such an output is never ``ok``."""
+"""The label of an output whose language cannot be determined. Such an output is never ``ok``."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Findings:
     """The faults of one prediction."""
 
     labels: tuple[str, ...]
-    """Of :data:`NAMES`, then ``unknown`` if its language cannot be told; ``ok`` alone if there is nothing of this."""
+    """Entries of :data:`NAMES`, then ``unknown`` if the language cannot be determined; ``ok`` if there are none."""
     unknown: tuple[str, ...]
     """Faults that could not be checked, such as ``copied`` without an input."""
 
@@ -38,7 +38,7 @@ CHECKS: dict[str, Callable[[Example], float]] = {
     "copied": copied,
     "truncated": truncated,
 }
-"""Faults that need one example alone. 1 is yes, 0 no, NaN unknown."""
+"""Faults that need only the example itself. The checks return 1 for yes, 0 for no, NaN for unknown."""
 OF_LANGUAGE = ("wrong-language", "code-switched", "wrong-script")
 """Faults that need language identification."""
 NAMES = ("empty", *OF_LANGUAGE, *CHECKS, "leftovers", "repeated-ending", "loop")
@@ -48,19 +48,19 @@ NAMES = ("empty", *OF_LANGUAGE, *CHECKS, "leftovers", "repeated-ending", "loop")
 def find(
     examples: Sequence[Example], identifier: str | LanguageIdentifier = SMALL, rule: ShortText = RULE
 ) -> dict[str, Scores]:
-    """Every fault of every example: 1 where it has it, 0 where not, NaN where that cannot be known.
+    """Check every example for every fault: 1 if it has the fault, 0 if not, NaN if unknown.
 
-    ``wrong-language`` goes by the evidence of identification (:mod:`xlgen.metrics.evidence`), and by ``rule`` where the
-    output is short (:mod:`xlgen.metrics.short_text`); NaN is an output whose language cannot be told. An output in the
-    wrong language as a whole is not ``code-switched``, which is an output with a span in another script or in another
-    language of the rule (:mod:`xlgen.metrics.switches`). ``wrong-script`` is an output of whose letters less than half
-    are of the target's script; not where it is surely in another language (:mod:`xlgen.metrics.wrong_script`).
-    ``leftovers``, ``repeated-ending`` and
-    ``loop`` are looked for in the output before clean-up, where it is known; an empty prediction may have these, and no
-    other fault than that it is empty.
+    - ``wrong-language`` follows the evidence of identification (:mod:`xlgen.metrics.evidence`), or ``rule`` for a short
+      output (:mod:`xlgen.metrics.short_text`). It is NaN if the language cannot be determined.
+    - ``code-switched`` is an output with a span in another script or in another language of the rule
+      (:mod:`xlgen.metrics.switches`), unless the whole output is in the wrong language.
+    - ``wrong-script`` is an output with less than half of its letters in the target's script, unless it is clearly in
+      another language (:mod:`xlgen.metrics.wrong_script`).
+    - ``leftovers``, ``repeated-ending`` and ``loop`` are checked in the output before clean-up, if known. An empty
+      prediction can have these, but no other fault than ``empty``.
     """
     found = _of_text(examples)
-    # What is left over from pretraining is in no language.
+    # Leftovers of pretraining are in no language.
     full = [row for row, example in enumerate(examples) if _without_leftovers(example.prediction).strip()]
     identifies = load_identifier(identifier) if isinstance(identifier, str) else identifier
     found["wrong-language"][full] = 1 - np.array(verdicts([examples[row] for row in full], identifies, rule))
@@ -80,7 +80,7 @@ def without_identification(examples: Sequence[Example]) -> dict[str, Scores]:
 
 
 def _of_text(examples: Sequence[Example]) -> dict[str, Scores]:
-    """All faults, of which those of language are not looked for yet."""
+    """All faults, with those of language still zero."""
     found = {name: np.zeros(len(examples)) for name in NAMES}
     for row, example in enumerate(examples):
         blank = not example.prediction.strip()
@@ -98,7 +98,7 @@ def _without_leftovers(text: str) -> str:
 
 
 def label_rows(found: dict[str, Scores]) -> list[Findings]:
-    """The labels of each example, from what :func:`find` gives."""
+    """The labels of each example, from the result of :func:`find`."""
     names = list(found)
     return [_labelled(dict(zip(names, row, strict=True))) for row in np.stack(list(found.values()), axis=1)]
 
@@ -113,20 +113,21 @@ def _labelled(scores: dict[str, float]) -> Findings:
 @metrics.register("faults")
 @dataclass(frozen=True)
 class Faults:
-    """Shares of outputs with each fault, of those whose language cannot be told, and of those with neither; in percent.
+    """Shares of outputs with each fault (``*_rate``) and without any (``ok_rate``), in percent.
 
-    ``leftover_rate`` and ``empty_rate`` are the metric ``leftovers``'. ``wrong_language_rate``, ``truncated_rate`` and
-    ``copied_rate`` are over the outputs of which it can be known; an empty output is not ``ok`` and counts 0 in the
-    others. ``unknown_rate`` is the share of outputs whose language cannot be told: none of them is ``ok``.
+    ``leftover_rate`` and ``empty_rate`` are reported by the metric ``leftovers``. ``wrong_language_rate``,
+    ``truncated_rate`` and ``copied_rate`` are over the outputs for which the fault is known. An empty output is not
+    ``ok`` and counts 0 in the other rates. ``unknown_rate`` is the share of outputs whose language cannot be
+    determined: none of them is ``ok``.
 
-    ``reference_wrong_language_rate`` and ``reference_unknown_rate`` are the same rates of the first reference of each
-    example, judged as if it were an output: what the rates of right outputs would be.
+    ``reference_wrong_language_rate`` and ``reference_unknown_rate`` are the same rates for the first reference of each
+    example, judged as if it were an output. Correct outputs would have about these rates.
     """
 
     identifier: str = SMALL
     """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
     rule: ShortText = RULE
-    """For short outputs; its languages are those that an output may switch to, too."""
+    """Rule for short outputs; its languages are also those that code-switching is checked for."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("ok_rate", best=100.0),
@@ -143,7 +144,7 @@ class Faults:
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """1 or 0, NaN where it cannot be known."""
+        """1 or 0; NaN if unknown."""
         found = find(examples, self.identifier, self.rule)
         rates = {f"{name.replace('-', '_')}_rate": scores for name, scores in found.items()}
         rates["ok_rate"] = np.array([each.labels == (OK,) for each in label_rows(found)], dtype=float)
@@ -155,7 +156,7 @@ class Faults:
         return {figure.name: rates[figure.name] for figure in self.figures}
 
     def signature(self, language: str) -> str:
-        """Identification, and the rules for short text, copies and switches."""
+        """The identifier, and the rules for short text, copies and code-switching."""
         copies = f"copy:{COPY_ORDER}-grams,{COPY_SHARE:g}"
         switch = f"switch:script+words,{PRICE:g}"
         return (
@@ -169,7 +170,7 @@ def has_reference(example: Example) -> bool:
 
 
 def of_references(examples: Sequence[Example], identifier: LanguageIdentifier, rule: ShortText) -> Scores:
-    """The verdict on the first reference of each example as if it were an output; NaN also where there is none."""
+    """The verdict on the first reference of each example as if it were an output; NaN without a reference."""
     found = np.full(len(examples), np.nan)
     known = [row for row, example in enumerate(examples) if has_reference(example)]
     outputs = [replace(examples[row], prediction=examples[row].references[0], references=()) for row in known]

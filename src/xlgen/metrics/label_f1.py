@@ -1,4 +1,4 @@
-"""F1 of one label of a classification, such as that of paraphrases: of two classes what is called F1."""
+"""F1 of one classification label, such as that of paraphrases: the binary F1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LabelF1:
     """F1 of ``label`` over all outputs together, in percent; case, spaces and sentinels do not count.
 
     Equal to scikit-learn's ``f1_score(gold, predicted, pos_label=label, zero_division=0)``. Li and Murray (2023, Table
-    2) name F1 as the metric of PAWS-X.
+    2) use F1 for PAWS-X.
     """
 
     label: str = "yes"
@@ -32,7 +32,7 @@ class LabelF1:
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("label_f1", corpus=_f1),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Whether it was right, found and wanted, packed; NaN without a reference."""
+        """Whether the label is correct, predicted and expected, packed; NaN without a reference."""
         return {"label_f1": np.array([self._packed(example) for example in examples], dtype=float)}
 
     def _packed(self, example: Example) -> float:
@@ -45,5 +45,5 @@ class LabelF1:
         return pack(found and wanted, found, wanted)
 
     def signature(self, language: str) -> str:
-        """Which label it is of."""
+        """How labels are compared, and the label."""
         return f"norm:case,spaces,sentinels|label:{self.label.replace('|', '/')}"

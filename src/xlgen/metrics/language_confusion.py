@@ -1,17 +1,18 @@
 """Line-level and word-level pass rate (Marchisio et al. 2024, Understanding and Mitigating Language Confusion in LLMs).
 
-The paper says what is measured; its evaluation script at github.com/for-ai/language-confusion decides the details, and
-the figures here are equal to the script's, given its identifier, word list and segmenters:
+The details follow the paper's evaluation script at github.com/for-ai/language-confusion. With the script's identifier,
+word list and segmenters, the scores are equal to the script's:
 
-- An output is cut where a prompt's next question would begin ("\\nQ:"), and ASCII punctuation and the Arabic comma go.
-- It passes by lines if each line of five tokens or more is identified as the target language with a probability above
-  0.3. Tokens are what spaces separate; words of the dictionary in Chinese and Japanese, and here in Thai. Outputs
-  without such a line are left out.
-- Of the outputs that pass by lines, one passes by words if no token is an English word of four letters or more, in
-  lower case. It is measured only where the target's script is not Latin.
+- An output is cut where a prompt's next question would begin ("\\nQ:"). ASCII punctuation and the Arabic comma are
+  removed.
+- An output passes by lines if each line of five tokens or more is identified as the target language with a probability
+  above 0.3. Tokens are separated by spaces; in Chinese, Japanese and (unlike the script) Thai, they are words of a
+  dictionary. Outputs without such a line are left out.
+- An output that passes by lines also passes by words if no token is a lower-case English word of four letters or more.
+  This is measured only if the target's script is not Latin.
 
-The word list is not part of xlgen: give its path. Without one, any four or more of the letters a-z count as an English
-word, which the signature says. An output that is blank fails by lines, here; the script leaves it out.
+The word list is not part of xlgen: pass its path. Without one, any four or more of the letters a-z count as an English
+word, and the signature says so. Unlike in the script, which leaves it out, a blank output fails by lines.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from xlgen.metrics.segmenters import dictionary
 from xlgen.metrics.words import Segmenter, Splitter, unicode_chars
 
 FAILS, LINES_PASS, PASSES = 0.0, 0.5, 1.0
-"""How far an output gets: not by lines, by lines alone, by lines and words."""
+"""Levels of an output: fails by lines, passes by lines only, passes by lines and words."""
 
 _SHORTEST_LINE, _SHORTEST_WORD, _LEAST = 5, 4, 0.3
 _NEXT_QUESTION = "\nQ:"
@@ -45,7 +46,7 @@ _ASCII_WORD = regex.compile(rf"[a-z]{{{_SHORTEST_WORD},}}")
 
 
 def harmonic_mean(levels: Scores) -> float:
-    """LCPR of outputs that each got to a level: the harmonic mean of their line-level and word-level pass rates."""
+    """LCPR from the level of each output: the harmonic mean of the line-level and word-level pass rates."""
     lines = float(np.mean(levels >= LINES_PASS))
     words = float(np.mean(levels[levels >= LINES_PASS] == PASSES)) if lines else 0.0
     return 2 * lines * words / (lines + words) if lines + words else 0.0
@@ -59,15 +60,15 @@ class LanguageConfusion:
     - ``line_pass_rate`` (LPR): the share of outputs all of whose lines are in the target language.
     - ``word_pass_rate`` (WPR): of those, the share without an English word. NaN for targets in Latin script, and for
       outputs that do not pass by lines.
-    - ``language_confusion_pass_rate`` (LCPR): the harmonic mean of the two, a figure of all outputs together.
+    - ``language_confusion_pass_rate`` (LCPR): the harmonic mean of the two, over all outputs together.
     """
 
     identifier: str = SMALL
     """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
     words: str | None = None
-    """The path of a list of English words, one a line, which may end in ``.gz``."""
+    """Path of a list of English words, one per line; it may end in ``.gz``."""
     segmenter: Segmenter = "dictionary"
-    """How to split Chinese, Japanese and Thai, where ``characters`` needs no extra."""
+    """How to split Chinese, Japanese and Thai; ``characters`` needs no extra."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("line_pass_rate", best=100.0),
@@ -76,7 +77,7 @@ class LanguageConfusion:
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """1 or 0 for lines and words; for LCPR the level from which :func:`harmonic_mean` has both."""
+        """1 or 0 for lines and words; for LCPR the level that :func:`harmonic_mean` uses."""
         levels = np.array([self._level(example) for example in examples], dtype=float)
         lines = np.where(np.isnan(levels), np.nan, levels >= LINES_PASS)
         latin = np.array([Language.parse(example.language).script == "Latn" for example in examples], dtype=bool)
@@ -93,7 +94,7 @@ class LanguageConfusion:
         )
 
     def _level(self, example: Example) -> float:
-        """How far an output gets; NaN where no line is long enough, or the identifier has no label for the target."""
+        """The level of an output; NaN if no line is long enough or the identifier has no label for the target."""
         target, identifier = Language.parse(example.language), load_identifier(self.identifier)
         code = identifier.code(target)
         if not code:
@@ -120,13 +121,13 @@ class _Words:
 
 @cache
 def _word_list(path: str) -> _Words:
-    """The words of a list that are in lower case and long enough. Raises InputError where it cannot be read."""
+    """The words of a list that are in lower case and long enough. Raises InputError if it cannot be read."""
     file = Path(path).expanduser()
     try:
         content = file.read_bytes()
         text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the word list {path}, one word a line in UTF-8: {error}") from error
+        raise InputError(f"cannot read the word list {path}, one word per line in UTF-8: {error}") from error
     stripped = map(str.strip, text.split("\n"))
     words = frozenset(word for word in stripped if word.islower() and len(word) >= _SHORTEST_WORD)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()[:8]
@@ -139,7 +140,7 @@ def _looks_english(token: str) -> bool:
 
 @cache
 def _tokens(code: str, segmenter: Segmenter) -> Splitter:
-    """What counts as a token: the pieces between spaces; where there are none, words by dictionary or letters."""
+    """The tokenizer of a language: by spaces, or in scripts without spaces by dictionary words or letters."""
     if Language.parse(code).spaced:
         return Splitter("spaces", str.split)
     if segmenter == "dictionary" and (found := dictionary(code)):

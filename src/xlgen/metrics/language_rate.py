@@ -1,4 +1,4 @@
-"""Is the output in the right language? The correct-language rate (C) and the confidence of identification (V)."""
+"""Correct-language rate (Chirkova et al. 2023) and confidence of language identification (Vu et al. 2022)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class LanguageRateMetric:
     - ``correct_language_rate``: the share of predictions whose top label is the target language (Chirkova et al. 2023,
       appendix A, who use lid.176.bin).
     - ``lid_confidence``: the mean probability of the target's label (Vu et al. 2022, section 2.3, LID_lang, from cld3).
-      It is taken wherever the label stands, not only on top: a mean of probabilities then does not jump where two
-      close languages change places. cld3 itself tells the probability of its first choice alone.
+      It counts at any rank of the label, not only at the top, so that the mean does not jump when two close languages
+      swap ranks. cld3 itself returns only the probability of its first choice.
 
-    - ``reference_language_rate``: the share of examples whose first reference has the target as its top label. Right
+    - ``reference_language_rate``: the share of examples whose first reference has the target as its top label. Correct
       outputs would have about this rate: it is the ceiling of ``correct_language_rate`` (90 for Swahili, 33 for Malay,
-      by lid.176.ftz on NTREX-128).
+      with lid.176.ftz on NTREX-128).
 
-    An empty prediction is wrong and has confidence 0. All are NaN for a language that the identifier has no label for.
+    An empty prediction counts as wrong with confidence 0. All values are NaN for a language that the identifier has no
+    label for.
     """
 
     identifier: str | LanguageIdentifier = SMALL
@@ -73,7 +74,7 @@ class LanguageRateMetric:
         return found
 
     def signature(self, language: str) -> str:
-        """The identification model, and the language it is expected to find."""
+        """The identification model, and the expected label."""
         identifier = self._load()
         return f"lid:{identifier.name}|label:{identifier.code(Language.parse(language)) or 'none'}"
 

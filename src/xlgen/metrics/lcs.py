@@ -14,9 +14,9 @@ from xlgen.metrics.ragged import Flags, Ints, Ragged, positions, starts_of
 from xlgen.metrics.sentence_pairs import SentenceTokens, on_union
 from xlgen.metrics.shared_tokens import Slots
 
-# Cells (reference's sentences times predicted tokens) that are compared at once: 8 bytes each, in a few arrays.
+# Cells (sentences of references times predicted tokens) compared at once: 8 bytes each, in a few arrays.
 _CELLS = 1_000_000
-# Code points that a string may hold; surrogates are left out.
+# First surrogate, and the number of code points that a string can hold, which excludes surrogates.
 _SURROGATES, _CODES = 0xD800, 0x110000 - 0x800
 
 
@@ -29,16 +29,16 @@ def lcs_lengths(slots: Slots) -> Ints:
 def union_hits(slots: Slots, predicted: Ragged, wanted: Ragged) -> Ints:
     """ROUGE-Lsum's hits of each pair: tokens of the reference on the union of its sentences' subsequences.
 
-    A token counts at most as often as the prediction has it.
+    A token counts at most as often as it is in the prediction.
 
     Args:
-        slots: Of the texts.
+        slots: The tokens of the texts.
         predicted: The predictions' sentences: row ``i`` holds the lengths of the sentences of pair ``i`` in tokens.
         wanted: The same for the references.
     """
     hits = np.zeros(len(slots.wanted.starts) - 1, dtype=np.int64)
     several = (predicted.lengths > 1) | (wanted.lengths > 1)
-    # Between two single sentences the union is one subsequence, and nothing counts twice.
+    # For two single sentences, the union is one subsequence, and no token counts twice.
     single, many = np.flatnonzero(~several), np.flatnonzero(several)
     hits[single] = lcs_lengths(_chosen(slots, single))
     if len(many):
@@ -50,12 +50,12 @@ def union_hits(slots: Slots, predicted: Ragged, wanted: Ragged) -> Ints:
 
 
 def _on_union(slots: Slots, predicted: Ragged, wanted: Ragged) -> Flags:
-    """For each token of the references whether it is on the union of subsequences."""
+    """Whether each token of the references is on the union of subsequences."""
     common = slots.common
-    # A token that the prediction lacks never grows a subsequence: its row in the table is the row above it.
+    # A token that the prediction lacks never extends a subsequence: its table row equals the row above it.
     kept = common[slots.wanted.values]
     rows = _tokens(slots.wanted.values, wanted, kept)
-    # A token that the reference lacks stops the walk at the last growth; a second one beside it changes nothing.
+    # A token that the reference lacks stops the walk at the last growth; a second one next to it changes nothing.
     shared = common[slots.predicted.values]
     columns = _tokens(np.where(shared, slots.predicted.values, -1), predicted, shared | np.append(False, shared[:-1]))
     found = [on_union(rows, columns, predicted, wanted, block) for block in _blocks(columns, predicted, wanted)]
@@ -70,7 +70,7 @@ def _tokens(slots: Ints, sentences: Ragged, kept: Flags) -> SentenceTokens:
 
 
 def _blocks(columns: SentenceTokens, predicted: Ragged, wanted: Ragged) -> Iterator[slice]:
-    """Neighbouring sentences of the references that together are compared with about ``_CELLS`` tokens."""
+    """Blocks of consecutive reference sentences, each with about ``_CELLS`` cells to compare."""
     widths = np.bincount(columns.sentences, minlength=len(predicted.values))
     costs = np.diff(starts_of(widths)[predicted.starts]) + predicted.lengths + 1
     cells = starts_of(np.repeat(costs, wanted.lengths))
@@ -79,7 +79,7 @@ def _blocks(columns: SentenceTokens, predicted: Ragged, wanted: Ragged) -> Itera
 
 
 def _chosen(slots: Slots, pairs: Ints) -> Slots:
-    """The slots of some pairs, which are given in order; slots of the others stay, without tokens."""
+    """The slots of ``pairs``, which are in order. The slots of other pairs remain, without tokens."""
     among = np.zeros(len(slots.wanted.starts) - 1, dtype=np.int64)
     among[pairs] = 1
     numbers = np.maximum(np.cumsum(among) - 1, 0)
@@ -87,9 +87,9 @@ def _chosen(slots: Slots, pairs: Ints) -> Slots:
 
 
 def _strings(side: Ragged, slots: Slots) -> list[str]:
-    """The common tokens of each row as characters: equal where the tokens are equal."""
+    """The common tokens of each row as characters, equal for equal tokens."""
     common = slots.common
-    # Numbers within the pair: small ones make narrow strings, which rapidfuzz compares fastest.
+    # Number the tokens within each pair: small numbers make narrow strings, which rapidfuzz compares fastest.
     before = np.append(0, np.cumsum(common))
     firsts = np.flatnonzero(np.diff(slots.pairs, prepend=-1))
     numbers = before[:-1] - np.repeat(before[firsts], np.diff(firsts, append=len(common)))

@@ -1,4 +1,4 @@
-"""Lengths of predictions and references in words: a model that stops early or runs on shows here first."""
+"""Lengths of predictions and references in words, which show a model that stops too early or too late."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from xlgen.metrics.words import splitter
 @metrics.register("lengths")
 @dataclass(frozen=True)
 class LengthMetric:
-    """Words a prediction and words a reference, split by :func:`xlgen.metrics.words.splitter`.
+    """Words per prediction and words per reference, split by :func:`xlgen.metrics.words.splitter`.
 
-    Several references count with their mean length; none at all is NaN.
+    With several references, their mean length counts; without any, the score is NaN.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (

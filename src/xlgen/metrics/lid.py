@@ -1,4 +1,4 @@
-"""Language identification: one interface, and what stands behind it by name or path."""
+"""Language identification: the interface that metrics use, and the loading of models by name or path."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ __all__ = ["SMALL", "LanguageIdentifier", "load_identifier", "names"]
 
 
 class LanguageIdentifier(Protocol):
-    """Says which language a text is in, in codes of the table of languages."""
+    """Predicts the language of a text, as a code of the table of languages."""
 
     @property
     def name(self) -> str:
-        """Which model this is, with its version, for signatures."""
+        """Name of the model with its version, for signatures."""
         ...
 
     def code(self, language: Language) -> str:
-        """The code that text in ``language`` gets when it is identified; ``""`` where the model cannot say it."""
+        """The code that the model predicts for text in ``language``; ``""`` if it has no label for it."""
         ...
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """The most probable language of each text, and its probability; ``("", 0)`` where there is none."""
+        """The most probable language of each text, and its probability; ``("", 0)`` if there is none."""
         ...
 
     def confidence(self, texts: Sequence[str], codes: Sequence[str]) -> list[float]:
-        """For each text the probability of the code that stands beside it, 0 for one that the model lacks."""
+        """The probability of each text's code; 0 for a code that the model lacks."""
         ...
 
     def likely(self, text: str, least: float) -> dict[str, float]:
-        """The codes that have at least this probability for a text, with their probabilities."""
+        """The codes with at least the probability ``least`` for a text, with their probabilities."""
         ...
 
     def __hash__(self) -> int: ...
@@ -45,12 +45,12 @@ class LanguageIdentifier(Protocol):
 def load_identifier(model: str = SMALL) -> LanguageIdentifier:
     """The identifier called ``model``: a name of :func:`names`, or the path of a fastText model file.
 
-    ``lid.176.ftz`` is always there; ``lingua``, ``lingua-low`` and ``cld3`` are extras. A file's labels may be those of
-    lid.176 (``fr``) or have scripts, as those of GlotLID and OpenLID do (``fra_Latn``). A file that exists goes before
-    a name. Each is read once a process.
+    ``lid.176.ftz`` is always available; ``lingua``, ``lingua-low`` and ``cld3`` are extras. A file's labels may be
+    those of lid.176 (``fr``) or include scripts, as in GlotLID and OpenLID (``fra_Latn``). An existing file takes
+    precedence over a name. Each model is loaded once per process.
 
     Raises:
-        InputError: when there is no such name or file, fastText cannot read it, or a package is missing.
+        InputError: if there is no such name or file, fastText cannot read it, or a package is missing.
     """
     path = Path(model).expanduser()
     if path.is_file():
@@ -68,7 +68,7 @@ def load_identifier(model: str = SMALL) -> LanguageIdentifier:
 
 
 def names() -> tuple[str, ...]:
-    """The identifiers that have a name; a package of theirs may be missing."""
+    """The names of all registered identifiers, whether or not their packages are installed."""
     return identifiers.names()
 
 

@@ -1,11 +1,13 @@
 """Loops with small changes: ``The park has 1 tree. The park has 2 trees. The park has 3 trees. ...``
 
-Two ways find them. Sentences, and long clauses between commas, are compared with those one to four places before: a
-loop is three in a row that have :data:`_ALIKE` percent of their characters in common, or four that differ from the one
-before in one word of four or more. Case, numbers of a list and parts without letters do not matter. For text without
-marks, triples of neighbouring words (characters, where no spaces separate words) that come three times or more mark the
-words that they cover: a loop is where marked words outnumber the others by :data:`_SHORTEST` and most triples are not
-new. Names that come again in an article are marked too, but far apart.
+There are two checks:
+
+- Sentences, and long clauses between commas, are compared with those one to four places before. A loop is three in a
+  row that have :data:`_ALIKE` percent of their characters in common, or four of at least four words that each differ
+  from the one before in one word. Case, list numbers and parts without letters are ignored.
+- In text without punctuation, triples of neighbouring words (characters in scripts without spaces) that occur three
+  times or more mark the words that they cover. A loop is a stretch where marked words outnumber the others by
+  :data:`_SHORTEST` and most triples are repeated. Names that recur in an article are marked too, but far apart.
 """
 
 from __future__ import annotations
@@ -25,42 +27,42 @@ _ALIKE = 75.0
 _LAGS = range(1, 5)
 _PERIODS = 3
 _PERIODS_OF_ONE_WORD, _SAME_WORDS = 4, 3
-# Letters of the shortest sentence, and of the shortest clause: Monday morning, Tuesday morning, Wednesday morning.
+# Letters of the shortest sentence and of the shortest clause: Monday morning, Tuesday morning, Wednesday morning.
 # A character of a script without spaces counts as three.
 _SHORTEST_SENTENCE, _SHORTEST_CLAUSE = 5, 15
 _TRIPLE, _TIMES = 3, 3
 _SHORTEST = 10
-"""Words by which marked ones outnumber the others."""
+"""Minimum excess of marked words over the others."""
 _SHORTEST_REPEATED = 5
-"""Units that a text with a loop has more than different ones, at least."""
+"""Minimum number of units minus distinct units in a text with a loop."""
 _SHORTEST_CHARACTERS = 24
-"""The same for characters of scripts without spaces, two to three of which make a word."""
+"""Minimum excess of marked characters in scripts without spaces, where two to three characters make a word."""
 _NEW = 0.5
-"""The largest share of different triples in a loop."""
+"""Maximum share of distinct triples in a loop."""
 _LETTER = regex.compile(r"\p{L}")
 _UNSPACED_LETTER = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]", regex.V1)
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-# Within one word, marks aside: hahahahahahahahahahaha, no-no-no-..., ZeitZeitZeitZeitZeit. Such a word has so many
-# characters, and so many more than different ones.
+# Loops within one word, ignoring punctuation: hahahahahahahahahahaha, no-no-no-..., ZeitZeitZeitZeitZeit. Minimum
+# number of characters of such a word, and of characters minus distinct characters.
 _LONG_WORD, _REPEATED_IN_WORD = 10, 8
 _JOINED = regex.compile(r"[\p{P}\p{S}\p{Cf}]+")
 _WITHIN_WORD = regex.compile(r"([\p{L}\p{M}\p{N}]{1,30}?)\1{4,}")
 _FEW_LETTERS, _MANY_LETTERS = 2, 3
-"""Letters of a syllable, ten of which are a loop, and of a word, five of which are one."""
+"""Minimum letters of a syllable, ten of which are a loop, and of a word, five of which are a loop."""
 _SYLLABLES, _WORDS, _LETTERS = 10, 5, 20
 # Characters that are syllables count as two letters.
 _SYLLABLE = regex.compile(
     r"[\p{Hangul}\p{Ethiopic}\p{Cherokee}\p{Yi}\p{Canadian_Aboriginal}\p{Vai}&&[\p{Lo}]--[ㄱ-ㆎ]]", regex.V1
 )
-# Without a letter (!!!!!!!!, 1,1,1,1, ......): a line of dashes is shorter. Bytes that were not UTF-8 come in tens.
+# Repetitions without a letter (!!!!!!!!, 1,1,1,1, ......), longer than a line of dashes; and ten invalid UTF-8 bytes.
 _STUTTER = regex.compile(r"(\P{L}{1,10}?)\1{19,}|\ufffd{10}")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
 _CLAUSE_END = regex.compile(r"[\p{Terminal_Punctuation}…\n]+[\p{P}\s]*|(?<=[\p{Thai}\p{Lao}])\s+")
 
 
 def has_near_loop(text: str, units: Sequence[str]) -> bool:
-    """Whether a phrase comes three times or more in a row with small changes; ``units`` are those of ``text``."""
-    # Nothing to find where nearly all units differ, as in most sentences.
+    """Whether a phrase occurs three times or more in a row with small changes; ``units`` are the units of ``text``."""
+    # Without enough repeated units, as in most sentences, there is no loop.
     if len(units) - len(set(units)) < _SHORTEST_REPEATED:
         return False
     text = fold_case(text)
@@ -75,7 +77,7 @@ def has_near_loop(text: str, units: Sequence[str]) -> bool:
 
 
 def stutters(unit: str) -> bool:
-    """Whether a word, or what else stands without a space, holds a phrase again and again."""
+    """Whether a word, or another unit without spaces, consists of a phrase repeated many times."""
     if len(unit) < _LONG_WORD or len(unit) - len(set(unit)) < _REPEATED_IN_WORD:
         return False
     return _STUTTER.search(unit) is not None or any(
@@ -85,7 +87,7 @@ def stutters(unit: str) -> bool:
 
 
 def _is_stutter(phrase: str, times: int) -> bool:
-    """Whether so many times a phrase is more than people write: haha, Noooooo, ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ."""
+    """Whether a phrase is repeated more often than people write: haha, Noooooo, ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ."""
     letters = len(phrase) + len(_SYLLABLE.findall(phrase))
     if phrase.isdecimal() or letters < _FEW_LETTERS:
         return times >= _LETTERS
@@ -93,7 +95,7 @@ def _is_stutter(phrase: str, times: int) -> bool:
 
 
 def _alike_in_a_row(parts: Sequence[str], shortest: int) -> bool:
-    """Whether a part, or several in turn, come three times in a row with small changes."""
+    """Whether a part, or a sequence of up to four parts, occurs three times in a row with small changes."""
     for lag in _LAGS:
         run = 0
         for before, part in zip(parts, parts[lag:], strict=False):
@@ -105,7 +107,7 @@ def _alike_in_a_row(parts: Sequence[str], shortest: int) -> bool:
 
 
 def _one_word_apart(parts: Sequence[str]) -> bool:
-    """Whether four parts in a row, of four words or more, differ from the one before in a single word."""
+    """Whether four parts in a row, of four words or more, each differ from the one before in at most one word."""
     run = 1
     words = [_WORD.findall(part) for part in parts]
     for before, part in pairwise(words):
@@ -138,7 +140,7 @@ def _same_triples(units: Sequence[str]) -> bool:
 
 
 def _densest(marked: Sequence[bool]) -> tuple[int, int, int]:
-    """The stretch in which marked units outnumber the others by most: its start, its end and by how many."""
+    """Start and end of the stretch in which marked units outnumber the others most, and their excess."""
     best = (0, 0, 0)
     start = total = 0
     for place, is_marked in enumerate(marked):

@@ -1,4 +1,4 @@
-"""Macro F1 of a classification's labels, written as text: the mean over classes, rare ones like frequent ones."""
+"""Macro F1 of classification labels that are generated as text: the unweighted mean over classes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 from xlgen.metrics.accuracy import compared
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
-# Two labels go into one score: so many bits of a hash each.
+# Two labels are packed into one score, each as this many bits of its hash.
 _BITS = 26
 
 
 def macro_f1(predicted: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
-    """The mean of the F1 of every class that is predicted or right somewhere, in [0, 1]; 0 without any.
+    """The mean F1, in [0, 1], over the classes in ``predicted`` or ``gold``; 0 without any.
 
     Equal to scikit-learn's ``f1_score(gold, predicted, average="macro", zero_division=0)``.
     """
     right = Counter(label for label, wanted in zip(predicted, gold, strict=True) if label == wanted)
-    # F1 of a class is 2 right / (found + wanted), of which no class here has none.
+    # F1 of a class is 2 right / (predicted + gold); the denominator is never 0 here.
     both = Counter(predicted) + Counter(gold)
-    # In one order whatever the examples', so that rounding is the same.
+    # Sorted, so that rounding does not depend on the order of the examples.
     shares = sorted(2 * right[label] / count for label, count in both.items())
     return sum(shares) / len(shares) if shares else 0.0
 
@@ -40,7 +40,7 @@ def _corpus(scores: Scores) -> float:
 class MacroF1:
     """F1 of each label against the first reference, averaged over labels, in percent; case and spaces do not count.
 
-    Labels are told apart by 26 bits of a hash: of 100 labels, the chance that any two are taken for one is 0.00007.
+    Labels are compared by 26 bits of a hash: with 100 labels, the chance of a collision is 0.00007.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("macro_f1", best=100.0, corpus=_corpus),)

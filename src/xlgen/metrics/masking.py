@@ -1,4 +1,4 @@
-"""What in a text is no word of a language: addresses, handles, hashtags, file names, codes and units."""
+"""Masking of text that is not words of a language: addresses, handles, hashtags, file names, codes and units."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import regex
 
 from xlgen.metrics.unspaced import UNSPACED
 
-# A letter next to which an address or a code would be a part of a word; in scripts without spaces they are not.
+# A letter that makes an adjacent address or code part of a word. In scripts without spaces, letters do not.
 _LETTER = rf"[\p{{L}}--[{UNSPACED}]]"
 
-# The letters of names in code, paths and hashtags, next to which text without spaces may be.
+# Letters of names in code, paths and hashtags; letters of scripts without spaces are excluded.
 _NAME = rf"[\w--[{UNSPACED}]]"
 _IN_NAME = rf"[{_NAME}\-]"
-# Each of these has a character that prose seldom has inside of a word; texts without any are not searched.
+# Every masked part matches this pattern, which prose rarely does; other texts are not searched.
 _HINT = regex.compile(r"[@#\\/_<`]|\d\p{L}|\p{L}\d|\p{L}\.\p{L}|\d[\s\u00a0\u202f]?[a-zµμΩ°]{1,4}\b")
 _PARTS = (
     r"`[^`\n]+`",  # code
@@ -40,7 +40,7 @@ _PARTS = (
 )
 _ENTITY = regex.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});")
 FILLER = "\u034f"
-"""The combining grapheme joiner, which does not show: what fills the place of a longer text."""
+"""The combining grapheme joiner, which is invisible. It fills the places of a longer text."""
 
 
 def _decoded(entity: regex.Match[str]) -> str:
@@ -53,9 +53,9 @@ _NO_WORDS = regex.compile("|".join(f"(?:{part})" for part in _PARTS), regex.V1)
 
 
 def mask(text: str) -> str:
-    """``text`` with what is no word replaced by spaces, so that places in the text stay the same.
+    """Replace parts of ``text`` that are not words with spaces, so that positions in the text stay the same.
 
-    An entity of HTML becomes its letter, followed by :data:`FILLER`, or spaces.
+    An HTML entity becomes its letter followed by :data:`FILLER`, or spaces.
     """
     if "&" in text:
         text = _ENTITY.sub(_decoded, text)

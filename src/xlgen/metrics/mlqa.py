@@ -1,4 +1,4 @@
-"""F1 and exact match with rules for each language, as MLQA's evaluation defines them (Lewis et al. 2020)."""
+"""F1 and exact match with language-specific rules, as defined by MLQA's evaluation (Lewis et al. 2020)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from xlgen.metrics.normalization import Normalization, normalizer, signed
 from xlgen.metrics.squad import f1
 from xlgen.metrics.unspaced import UNSPACED
 
-# MLQA's own lists. The Vietnamese one holds "of", "is" and classifiers too; it is kept as it is.
+# MLQA's own lists. The Vietnamese one also has "of", "is" and classifiers; it is kept unchanged.
 _OFFICIAL = {
     "en": "a an the",
     "es": "un una unos unas el la los las",
     "vi": "của là cái chiếc những",
     "de": "ein eine einen einem eines einer der die das den dem des",
 }
-# Ours, by the rule that MLQA follows for Spanish and German: all forms of the definite and the indefinite article
-# that are words of their own. Articles that are endings or prefixes stay, and so do those fused with prepositions.
+# xlgen's lists follow MLQA's rule for Spanish and German: all forms of the definite and the indefinite article that are
+# separate words. Articles that are endings or prefixes, or fused with prepositions, are kept.
 _EXTENDED = {
     "af": "die n",
     "ca": "el la els les un una uns unes",
@@ -45,18 +45,18 @@ _EXTENDED = {
     "ro": "un o unui unei unor niște nişte",
     "sv": "en ett den det de",
 }
-# Articles that an apostrophe ties to the next word. They go before the apostrophe does: l'eau is eau, not leau.
+# Articles joined to the next word by an apostrophe. They are removed before the apostrophe: l'eau is eau, not leau.
 _ELIDED = {"ca": "l", "fr": "l", "it": "l|un|gl"}
 
-_ARABIC_ARTICLE = re.compile("ال")  # anywhere, as MLQA has it: also within a word
+_ARABIC_ARTICLE = re.compile("ال")  # anywhere, also within a word, as in MLQA
 _MLQA_CHINESE = re.compile(r"([\u4e00-\u9fa5])")
 _UNSPACED_LETTER = regex.compile(rf"([[\p{{L}}\p{{N}}]&&[{UNSPACED}]]\p{{M}}*+)", regex.V1)
 
 
 class _NoPunctuation(dict[int, int | None]):
-    """For ``str.translate``: drops the punctuation of Unicode (categories P*) and of ASCII, keeps the rest.
+    """Table for ``str.translate`` that removes Unicode (categories P*) and ASCII punctuation.
 
-    Filled as characters are met: asking for the category of all 1.1 million takes longer than most files.
+    It is filled lazily: finding the category of all 1.1 million characters takes longer than scoring most files.
     """
 
     def __missing__(self, code: int) -> int | None:
@@ -70,10 +70,10 @@ _no_punctuation = _NoPunctuation()
 
 @dataclass(frozen=True)
 class Rules:
-    """How answers of one language become comparable."""
+    """Normalisation rules for the answers in one language."""
 
     articles: str
-    """Where the list of articles comes from: ``mlqa``, ``xlgen`` or ``none``."""
+    """Source of the list of articles: ``mlqa``, ``xlgen`` or ``none``."""
     segmentation: str
     """``whitespace``; ``mixed-han`` as in MLQA for Chinese; ``mixed-chars`` for other scripts without spaces."""
     article: re.Pattern[str] | None
@@ -102,13 +102,13 @@ class Rules:
 def rules(language: str) -> Rules:
     """The rules of a language.
 
-    English, Spanish, German, Vietnamese, Arabic, Hindi and Chinese (in both scripts) have MLQA's. Elsewhere articles
-    are those that are words of their own, and none where we have no list; words end at spaces, and each letter of a
-    script without spaces is a token, with its combining marks. In Turkish and Azerbaijani İ is
-    a capital i; I is one too, as in MLQA's script, which lower-cases as English does.
+    English, Spanish, German, Vietnamese, Arabic, Hindi and Chinese (in both scripts) have MLQA's rules. In other
+    languages, articles that are separate words are removed if xlgen has a list of them. Words are separated by spaces,
+    and each letter of a script without spaces is a token, with its combining marks. In Turkish and Azerbaijani, the
+    lower case of İ is i. So is that of I, as in MLQA's script, which lower-cases as in English.
 
     Raises:
-        UnknownLanguageError: for a language that is not in the table.
+        UnknownLanguageError: if the language is not in the table.
     """
     known = Language.parse(language)
     code = known.code
@@ -127,8 +127,8 @@ def rules(language: str) -> Rules:
 class Mlqa:
     """MLQA's F1 and exact match in percent, each against its best reference.
 
-    Punctuation of every script goes, articles are the language's, and Chinese is compared character by character. For
-    MLQA's seven languages these are the figures of ``mlqa_evaluation_v1.py``; :func:`rules` says how others are read.
+    Punctuation of every script and the language's articles are removed, and Chinese is compared by characters. For
+    MLQA's seven languages, the scores equal those of ``mlqa_evaluation_v1.py``; for others, see :func:`rules`.
     """
 
     normalization: Normalization = "none"
@@ -145,7 +145,7 @@ class Mlqa:
         )
 
     def signature(self, language: str) -> str:
-        """Articles, segmentation, and the version of Unicode that says what punctuation is."""
+        """Articles, segmentation, and the version of Unicode that defines punctuation."""
         chosen = rules(language)
         segmentation = f"norm:mlqa|articles:{chosen.articles}|seg:{chosen.segmentation}"
         case = "|case:dotted-i" if has_dotless_i(Language.parse(language).code) else ""

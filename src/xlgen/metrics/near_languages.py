@@ -1,4 +1,4 @@
-"""Near languages: varieties so alike that identifiers confuse them in text that people wrote."""
+"""Near languages: varieties so similar that identifiers confuse them in human-written text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import cache
 
 from xlgen.core.languages import Language
 
-# Codes of the table of languages, and labels of lid.176 that are not in it (``sh``). Chosen from human text of 190
-# languages, where lid.176.ftz gives 0.8 or more to the neighbour (docs/language-identification.md).
+# Codes of the table of languages, and labels of lid.176 that are not in it (``sh``). Chosen from human text in 190
+# languages, for which lid.176.ftz predicts the near language with 0.8 or more (docs/language-identification.md).
 _SETS = (
     "ms id min bjn",
     "hr bs sr sr-Latn sh",
@@ -28,14 +28,14 @@ _SETS = (
 
 @cache
 def near(code: str) -> frozenset[str]:
-    """The codes of languages that are confused with the one of ``code``, without itself."""
+    """The codes of the languages near ``code``, without ``code`` itself."""
     found = {other for each in _SETS if code in (members := each.split()) for other in members}
     return frozenset(found - {code})
 
 
 @cache
 def of_one_branch(code: str, other: str) -> bool:
-    """Whether two languages, by their codes, are of one branch: Germanic, Turkic. A label without a row is of none."""
+    """Whether two languages are of the same branch, such as Germanic or Turkic; False for a code not in the table."""
     first, second = _row(code), _row(other)
     return first is not None and second is not None and first.group == second.group
 

@@ -1,4 +1,4 @@
-"""Metrics by name with options of their own, as task files, the command line and Python give them."""
+"""Construction of metrics from names and options, as given in task files, on the command line or in Python."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ MetricChoice: TypeAlias = str | Mapping[str, Any] | Metric
 """``rougeL``, ``{"name": "rouge", "use_stemmer": True}`` or ``Rouge(use_stemmer=True)``."""
 
 MetricOptions: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""Options by the name of a metric or a figure: ``{"rouge": {"use_stemmer": True}}``."""
+"""Options by the name of a metric or of one of its values: ``{"rouge": {"use_stemmer": True}}``."""
 
 NAME = "name"
-# The option that names a language identifier. In Python it may be one itself, which no file can hold.
+# The option that names a language identifier. In Python, it may also be an identifier object.
 _IDENTIFIER = "identifier"
 FILES = (_IDENTIFIER, "tokenizer", "model", "words")
 """Options that may name a file or a folder."""
 
 
 def build_metric(name: str, options: Mapping[str, Any], identifier: str | None = None) -> Metric:
-    """The metric called ``name`` with ``options``, and with ``identifier`` where it has one and they name none.
+    """The metric called ``name`` with ``options``. ``identifier`` is the default of its option ``identifier``, if any.
 
     Raises:
-        UnknownNameError: for a name or an option that does not exist.
-        InputError: for a value that the option cannot take.
+        UnknownNameError: for an unknown name or option.
+        InputError: for an invalid value of an option.
     """
     kind: Any = metrics.get(name)
     values = _values(kind, options, f"metric {name}")
@@ -45,7 +45,7 @@ def build_metric(name: str, options: Mapping[str, Any], identifier: str | None =
 
 
 def owner_of(name: str) -> str:
-    """The metric that ``name`` is of: the name of a metric, or of one of its figures. Raises UnknownNameError."""
+    """The metric that ``name`` belongs to: the name of a metric or of one of its values. Raises UnknownNameError."""
     owners = _owners()
     owner = owners.get(name) or next((plugin for plugin, kind in _naming() if kind.options_of(name) is not None), None)
     if owner is None:
@@ -54,7 +54,7 @@ def owner_of(name: str) -> str:
 
 
 def implied_options(name: str) -> Mapping[str, Any]:
-    """The options that the name of a score implies: ``{"languages": ("de",)}`` of ``lid_confidence_de``."""
+    """The options that the name of a score implies: ``{"languages": ("de",)}`` for ``lid_confidence_de``."""
     found = (kind.options_of(name) for _, kind in _naming())
     return next((options for options in found if options is not None), {})
 
@@ -76,9 +76,9 @@ def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def with_options(metrics: Iterable[MetricChoice], options: MetricOptions) -> list[MetricChoice]:
-    """``metrics``, of which those that are given by name have ``options`` too, which go over their own.
+    """``metrics`` with ``options`` added to those given by name; ``options`` override their own.
 
-    Raises InputError for options of a metric that is not among them.
+    Raises InputError for options of a metric that is not in ``metrics``.
     """
     found, unused = list[MetricChoice](), {owner_of(name): name for name in options}
     of_metric: dict[str, dict[str, Any]] = {}
@@ -91,12 +91,12 @@ def with_options(metrics: Iterable[MetricChoice], options: MetricOptions) -> lis
             spec = {NAME: name, **own, **of_metric.get(owner_of(name), {})}
         found.append(spec)
     if unused:
-        raise InputError(f"options are given of {', '.join(unused.values())}, which is not among the metrics")
+        raise InputError(f"options are given for {', '.join(unused.values())}, which is not among the metrics")
     return found
 
 
 def only_figures(metrics: Iterable[MetricChoice], names: Iterable[str]) -> list[MetricChoice]:
-    """The figures called ``names``, with the options that ``metrics`` have for them."""
+    """The values called ``names``, with their options in ``metrics``."""
     with_own = [spec for spec in metrics if isinstance(spec, Mapping)]
     found: list[MetricChoice] = []
     for name in names:
@@ -106,7 +106,7 @@ def only_figures(metrics: Iterable[MetricChoice], names: Iterable[str]) -> list[
 
 
 def _naming() -> list[tuple[str, type[NamingMetric]]]:
-    """The metrics whose scores' names say their options."""
+    """The metrics whose options are part of their scores' names."""
     kinds = [(name, metrics.get(name)) for name in metrics.names()]
     return [(name, kind) for name, kind in kinds if issubclass(kind, NamingMetric)]
 
@@ -141,17 +141,17 @@ def _values(kind: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]
 
 
 def located(name: str, folder: Path) -> str:
-    """The path of the file or folder ``name`` within ``folder``, where it is there and not here; else ``name``."""
+    """The path of ``name`` in ``folder`` if it exists there and not in the current folder; else ``name``."""
     inside = folder / name
     return str(inside) if name and inside.exists() and not Path(name).expanduser().exists() else name
 
 
 def check_identifier(name: str) -> None:
-    """Find a language identifier that cannot be loaded before it is needed. Raises InputError."""
+    """Raise InputError if a language identifier cannot be loaded."""
     try:
         load_identifier(name)
     except InputError as error:
         raise InputError(
-            f"{error}. A file is looked for in the current folder and in data_dir; another identifier is "
+            f"{error}. A file is searched for in the current folder and in data_dir; set another identifier with "
             "evaluation.lid=NAME"
         ) from None

@@ -1,6 +1,6 @@
-"""Counts of one example in one score, for figures that divide sums over all examples (micro averages).
+"""Packing of an example's counts into one score, for micro averages, which divide sums over all examples.
 
-A figure has one score an example. Up to three whole numbers go into one exactly: 17 bits each in the 53 of a double.
+A metric has one score per example. Up to three integers of 17 bits each fit exactly into the 53 bits of a double.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _WHOLE = 2.0 ** (COUNTS * _BITS)
 
 
 def pack(*counts: int) -> float:
-    """Up to three counts as one number in [0, 1). Raises InputError for one that is over :data:`LARGEST`."""
+    """Up to three counts as one number in [0, 1). Raises InputError for a count over :data:`LARGEST`."""
     if max(counts) > LARGEST:
         raise InputError(f"an example has {max(counts):,} words or spans; at most {LARGEST:,} can be counted")
     return sum(count << (_BITS * place) for place, count in enumerate(counts)) / _WHOLE
 
 
 def sums(scores: Scores) -> tuple[int, int, int]:
-    """The sums of the three counts over all examples; :func:`pack` left those that it was not given at zero."""
+    """The sums of the three counts over all examples; counts that were not passed to :func:`pack` are 0."""
     whole = (scores * _WHOLE).astype(np.int64)
     first, second, third = (int(((whole >> (_BITS * place)) & LARGEST).sum()) for place in range(COUNTS))
     return first, second, third

@@ -1,4 +1,4 @@
-"""Pieces of text by a subword vocabulary: SentencePiece's own files and those of Hugging Face tokenizers."""
+"""Splitting text into subword tokens with SentencePiece models or Hugging Face tokenizers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
 
-# What a folder or a hub repository may keep its vocabulary in, best first.
+# Vocabulary files of a folder or a hub repository, best first.
 _FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
 @cache
 def subword_splitter(tokenizer: str) -> Splitter:
-    """The splitter into the pieces of a tokenizer; a vocabulary is read once a process.
+    """The splitter into the tokens of a subword tokenizer; a vocabulary is read once per process.
 
-    Pieces are compared as they are written, so a character outside the vocabulary equals itself only. No special
-    tokens are added. Normalisation is the tokenizer's own: case counts unless it folds case.
+    Tokens are compared as text, so a character outside the vocabulary equals only itself. No special tokens are added.
+    Normalisation is the tokenizer's own: case matters unless the tokenizer lower-cases.
 
     Args:
-        tokenizer: A SentencePiece ``.model`` file, a ``tokenizer.json``, a folder that holds one of these (a Hugging
-            Face tokenizer or checkpoint), or a name of the Hugging Face hub. Nothing of it is run as code.
+        tokenizer: A SentencePiece ``.model`` file, a ``tokenizer.json``, a folder that contains one of these (a Hugging
+            Face tokenizer or checkpoint), or a name on the Hugging Face hub. No remote code is run.
 
     Raises:
-        InputError: where there is no such tokenizer, or no way to fetch it.
+        InputError: if there is no such tokenizer, or it cannot be downloaded.
     """
     path = Path(tokenizer).expanduser()
     if path.is_dir():
@@ -75,15 +75,15 @@ def _from_hub(name: str) -> Path:
         for file in _FILES:
             try:
                 return Path(hf_hub_download(name, file))
-            except LocalEntryNotFoundError:  # an EntryNotFoundError too, but it means that the hub cannot be reached
+            except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError: the hub cannot be reached
                 raise
             except EntryNotFoundError:
                 continue
     except (HFValidationError, HfHubHTTPError, OSError) as error:
         raise InputError(
-            f"no tokenizer {name!r}: there is no such file or folder here, and the Hugging Face hub did not give it"
-            f" ({type(error).__name__}). Give the path of a SentencePiece .model file, of a tokenizer.json or of a"
-            " folder with either"
+            f"no tokenizer {name!r}: there is no such file or folder, and it could not be downloaded from the Hugging"
+            f" Face hub ({type(error).__name__}). Pass the path of a SentencePiece .model file, of a tokenizer.json or"
+            " of a folder with either"
         ) from error
     raise InputError(f"no tokenizer in {name!r} on the Hugging Face hub: it has none of {', '.join(_FILES)}")
 

@@ -20,7 +20,7 @@ class Ragged:
 
     values: Ints
     starts: Ints
-    """One more than there are rows; the last one is ``len(values)``."""
+    """Start of each row, and ``len(values)`` last."""
 
     @staticmethod
     def of(values: Ints, lengths: Ints) -> Ragged:
@@ -29,7 +29,7 @@ class Ragged:
 
     @property
     def lengths(self) -> Ints:
-        """How many values each row has."""
+        """The number of values in each row."""
         return np.diff(self.starts)
 
     @property
@@ -39,17 +39,17 @@ class Ragged:
 
     @property
     def columns(self) -> Ints:
-        """The place of each value in its row."""
+        """The position of each value in its row."""
         return positions(self.lengths)
 
     def take(self, rows: Ints) -> Ragged:
-        """The rows called so, in that order; a row may be called twice."""
+        """The rows with these indices, in this order; an index may be repeated."""
         lengths = self.lengths[rows]
         return Ragged.of(self.values[ranges(self.starts[rows], lengths)], lengths)
 
 
 def starts_of(lengths: Ints) -> Ints:
-    """Where rows of these lengths start, and last where all end."""
+    """The start of each row of these lengths, and last the end of all."""
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts
@@ -71,7 +71,7 @@ def ranked(keys: Ints) -> tuple[Ints, Ints]:
     """Each key's rank among the distinct keys, and the distinct keys in order."""
     bits = len(keys).bit_length()
     if int(keys.max(initial=0)).bit_length() + bits < 63:
-        # The place rides in the low bits: to sort numbers is several times faster than to sort their places.
+        # The position is in the low bits: sorting numbers is several times faster than argsort.
         packed = (keys << bits) | np.arange(len(keys))
         packed.sort()
         order, ordered = packed & ((1 << bits) - 1), packed >> bits
@@ -85,26 +85,26 @@ def ranked(keys: Ints) -> tuple[Ints, Ints]:
 
 
 def firsts(ordered: Ints) -> Ints:
-    """Where each distinct value of a sorted array is first."""
+    """The position of the first occurrence of each distinct value in a sorted array."""
     new = np.ones(len(ordered), dtype=bool)
     new[1:] = ordered[1:] != ordered[:-1]
     return np.flatnonzero(new)
 
 
 def numbered(texts: Iterable[str], split: Callable[[str], list[str]]) -> Ragged:
-    """The tokens of each text as numbers, equal where the tokens are equal."""
+    """The tokens of each text as numbers, equal for equal tokens."""
     number = _Numbers().__getitem__
     values = array("q")
     ends = array("q")
     for text in texts:
-        # Text by text, so that a token is gone from memory, and its place in the cache free, once it is looked up.
+        # Text by text, so that tokens are freed from memory and the processor's cache once they are looked up.
         values.extend(map(number, split(text)))
         ends.append(len(values))
     return Ragged(np.frombuffer(values, dtype=np.int64), np.append(0, np.frombuffer(ends, dtype=np.int64)))
 
 
 class _Numbers(dict[str, int]):
-    """A number for each token, given when it is first seen."""
+    """A number for each token, assigned when it is first seen."""
 
     def __missing__(self, token: str) -> int:
         self[token] = number = len(self)

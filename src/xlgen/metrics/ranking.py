@@ -13,10 +13,10 @@ from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 
 def ndcg(scores: ArrayLike, gains: ArrayLike) -> float:
-    """``DCG / ideal DCG`` of one query's documents, in [0, 1]; 0 where no document has a gain.
+    """``DCG / ideal DCG`` of one query's documents, in [0, 1]; 0 if no document has a gain.
 
-    ``DCG = sum_i gain_i / log2(1 + i)`` over ranks ``i`` from 1. Documents of one score share the ranks they stand on
-    (McSherry and Najork 2008). Equal to scikit-learn's ``ndcg_score([gains], [scores])``.
+    ``DCG = sum_i gain_i / log2(1 + i)`` over ranks ``i`` from 1. Documents with equal scores share the mean discount of
+    their ranks (McSherry and Najork 2008). Equal to scikit-learn's ``ndcg_score([gains], [scores])``.
 
     Args:
         scores: (documents,), higher is better.
@@ -38,10 +38,10 @@ def ndcg(scores: ArrayLike, gains: ArrayLike) -> float:
 def queries_ndcg(queries: ArrayLike, scores: ArrayLike, gains: ArrayLike) -> NDArray[np.float64]:
     """The nDCG of each query with two documents or more, in [0, 1] (XGLUE, Liang et al. 2020).
 
-    Rows of one query stand together; where a query comes again later it counts as another one.
+    Rows of one query must be consecutive; a query that occurs again later counts as another query.
 
     Args:
-        queries: (documents,), what is ranked together.
+        queries: (documents,), the query of each document.
         scores: (documents,), higher is better.
         gains: (documents,), at least 0.
     """
@@ -54,9 +54,10 @@ def queries_ndcg(queries: ArrayLike, scores: ArrayLike, gains: ArrayLike) -> NDA
 @metrics.register("ndcg")
 @dataclass(frozen=True)
 class Ndcg:
-    """nDCG of each query, in percent: an output is the scores of its documents, a reference their gains.
+    """nDCG of each query, in percent. An output is the scores of the query's documents, a reference their gains.
 
-    Queries with one document have no figure (XGLUE's rule); scores that cannot be read, or too few, are worth 0.
+    Queries with one document have no value (XGLUE's rule). Scores that cannot be parsed, or a wrong number of them,
+    give 0.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ndcg"),)
@@ -66,7 +67,7 @@ class Ndcg:
         return {"ndcg": np.array([_of(example) for example in examples], dtype=float)}
 
     def signature(self, language: str) -> str:
-        """How gains count."""
+        """The form of the gain, and how ties are handled."""
         return "gain:linear|ties:averaged"
 
 
@@ -80,7 +81,7 @@ def _of(example: Example) -> float:
 
 
 def _numbers(text: str) -> NDArray[np.float64] | None:
-    """Finite numbers with spaces between them; None for anything else."""
+    """Finite numbers separated by spaces; None if ``text`` is anything else."""
     try:
         found = np.array([float(part) for part in text.split()])
     except ValueError:

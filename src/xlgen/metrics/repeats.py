@@ -1,7 +1,7 @@
-"""Phrases that a text repeats: at its very end, and in the middle, to the letter or nearly.
+"""Phrases that a text repeats, at its very end or elsewhere, exactly or with small changes.
 
-A word that stands twice is no repetition: ``Bora Bora``, ``धीरे धीरे``, ``wiki wiki``, ``yavaş yavaş``. Languages double
-words to mean slowly, each or many. Japanese writes no space between the two: ``ゆっくりゆっくり``.
+A doubled word is not a repetition: ``Bora Bora``, ``धीरे धीरे``, ``wiki wiki``, ``yavaş yavaş``. Languages double words
+to mean slowly, each or many. Japanese writes no space between the two: ``ゆっくりゆっくり``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import regex
 from xlgen.metrics.loops import has_near_loop, stutters
 from xlgen.metrics.normalization import fold_case
 
-# A repeated phrase has at least so many letters, marks and digits; "ha ha" and 看看 are left alone.
+# Minimum number of letters, marks and digits of a repeated phrase; "ha ha" and 看看 are not repetitions.
 _SHORTEST_PHRASE = 3
-# Three times the shortest phrase. Counted over all the repetitions, so that "ha ha ha ha ha" is a loop too.
+# Three times the shortest phrase. Counted over all repetitions, so that "ha ha ha ha ha" is a loop too.
 _SHORTEST_LOOP = 9
-# Letters of a phrase that comes twice at the end with other punctuation. People write "never again, never again".
+# Minimum letters of a phrase that occurs twice at the end with other punctuation. People write "never again, never
+# again".
 _SHORTEST_TWICE = 12
-# Characters of the longest phrase of Japanese that is meant twice: 少しずつ少しずつ.
+# Maximum characters of a Japanese phrase that is doubled on purpose: 少しずつ少しずつ.
 _LONGEST_DOUBLED = 5
-# From so many times on numbers and marks are a loop: twelve dashes are a line, and ten zeros a number.
+# Minimum number of repetitions of digits and punctuation: twelve dashes are a line, and ten zeros a number.
 _WITHOUT_LETTERS = 20
 
-# Scripts that do not put spaces between words. There a phrase may begin at any character, elsewhere only at a word.
+# Scripts without spaces between words. There, a phrase may begin at any character; elsewhere only at a word.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _UNIT = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|[^\s{_SPACELESS}]+")
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
@@ -40,7 +41,7 @@ _MARK = regex.compile(r"[\p{P}\p{S}--['’\-]]+", regex.V1)
 _STRIPPED = ".,;:!?\"'“”«»()…。，、！？।؟،-–—"
 _LAST_MARK = regex.compile(r"[\p{P}\s]++$")
 _ITEM = regex.compile(r"(?:(?<=^|[\s\p{P}])[(（]?(?:\p{N}{1,3}|[a-z])[.)）:、]|[①-⑳])(?=\s|\p{L})")
-# The shortest phrase, of up to 50 units, three times or more. Longer limits take quadratic time on odd text.
+# The shortest phrase of up to 50 units that occurs three times or more. Longer limits take quadratic time on odd text.
 _LONGEST_PERIOD = 50
 _LOOP = re.compile(rf"(.{{1,{_LONGEST_PERIOD}}}?)\1{{2,}}", re.DOTALL)
 _CHARACTERS = sys.maxunicode + 1
@@ -52,13 +53,13 @@ class Units:
 
     units: tuple[str, ...]
     ends: tuple[int, ...]
-    """Where each unit ends in the text."""
+    """The end of each unit in the text."""
     code: str
-    """One character for each distinct unit: comparing phrases is then comparing strings, fast on any length."""
+    """One character for each distinct unit, so that phrases are compared as strings, fast at any length."""
 
 
 def split_units(text: str) -> Units:
-    """The units of ``text``: ``bananana`` is one, so it repeats nothing."""
+    """The units of ``text``. ``bananana`` is one unit, so it repeats nothing."""
     matches = list(_UNIT.finditer(text))
     units = tuple([match[0] for match in matches])
     number: dict[str, int] = {}
@@ -67,10 +68,10 @@ def split_units(text: str) -> Units:
 
 
 def remove_repeated_ending(text: str) -> str:
-    """Keep a phrase that is repeated at the very end once: ``a big fire a big fire`` becomes ``a big fire``.
+    """Remove repetitions of a phrase at the very end: ``a big fire a big fire`` becomes ``a big fire``.
 
-    The longest repeated phrase goes first, then what is repeated in the rest. Numbers and marks without a letter are a
-    phrase from twenty times on, and a single word, or up to five characters of Japanese with kana, from three times.
+    The longest repeated phrase is removed first, then repetitions in the rest. Digits and punctuation without a letter
+    must occur twenty times. A single word, or up to five characters of Japanese with kana, must occur three times.
     """
     split = split_units(text)
     count = _without_repeated_ending(split)
@@ -78,11 +79,11 @@ def remove_repeated_ending(text: str) -> str:
 
 
 def remove_repeated_substring(text: str) -> str:
-    """Keep any substring of three letters or more that is repeated at the very end once, wherever it begins.
+    """Remove repetitions of a substring of three letters or more at the very end, wherever it begins.
 
-    Vu et al. (2022, footnote 12) remove "all but one occurrence of any prediction-final repeated substring". So a word
-    that stands twice is cut too, ``murmur`` becomes ``mur``, and of an output that was cut within a repetition
-    (``the fire the fire the fi``) the copies go. Without the limit of three letters ``will`` would become ``wil``.
+    Vu et al. (2022, footnote 12) remove "all but one occurrence of any prediction-final repeated substring". So doubled
+    words are removed too, ``murmur`` becomes ``mur``, and an output that was truncated within a repetition (``the fire
+    the fire the fi``) loses the copies. Without the limit of three letters, ``will`` would become ``wil``.
     """
     whole = f" {text}"  # so that the first of several copies has a space before it like the others
     characters = Units(tuple(whole), tuple(range(1, len(whole) + 1)), whole)
@@ -90,13 +91,13 @@ def remove_repeated_substring(text: str) -> str:
 
 
 def repetitions(text: str) -> tuple[bool, bool]:
-    """Whether ``text`` ends in a repeated phrase, and whether a phrase follows itself twice or more in the rest.
+    """Whether ``text`` ends in a repeated phrase, and whether the rest contains a loop.
 
-    The latter is ``he said he said he said that``: phrases of up to 50 units, whose repetitions together have at least
-    nine letters and digits, and a letter among them; or phrases that come again and again with small changes
-    (:func:`xlgen.metrics.loops.has_near_loop`). What has no letter is a loop from twenty times on, at the end too
-    (``2018, 2018, 2018, ...``). Phrases are also compared without case, punctuation and numbers of
-    list items, where a phrase that comes twice at the end must be long.
+    A loop is ``he said he said he said that``: a phrase of up to 50 units that occurs three times or more in a row. Its
+    repetitions together have at least nine letters and digits, at least one of them a letter. A phrase repeated with
+    small changes (:func:`xlgen.metrics.loops.has_near_loop`) is a loop too. A phrase without letters is a loop if it
+    occurs twenty times, also at the end (``2018, 2018, 2018, ...``). Phrases are also compared without case,
+    punctuation and list numbers; a phrase that then occurs twice at the end must be long.
     """
     split = split_units(text)
     endless = _wordless_ending(split) < len(split.code) or any(map(stutters, split.units))
@@ -115,7 +116,7 @@ def repetitions(text: str) -> tuple[bool, bool]:
 
 
 def _without_last_marks(split: Units) -> Units | None:
-    """``split`` without the punctuation at its end; None where its last word then comes once, and repeats nothing."""
+    """``split`` without the punctuation at its end; None if that changes nothing or the last word occurs only once."""
     count = len(split.units)
     while count and not (last := _LAST_MARK.sub("", split.units[count - 1])):
         count -= 1
@@ -127,12 +128,12 @@ def _without_last_marks(split: Units) -> Units | None:
 
 
 def _may_repeat(units: Sequence[str]) -> bool:
-    """Whether two words or more come again, case and punctuation aside: most sentences need no closer look."""
+    """Whether two words or more are repeated, ignoring case and punctuation. Most sentences need no further checks."""
     return len(units) - len({unit.casefold().strip(_STRIPPED) for unit in units}) > 1
 
 
 def _has_loop(split: Units, count: int, words: int = 1) -> bool:
-    """Whether a phrase of so many different units or more comes three times in a row in the first ``count``."""
+    """Whether a phrase of ``words`` or more distinct units occurs three times in a row in the first ``count`` units."""
     loops = (each for each in _LOOP.finditer(split.code, 0, count) if len(set(each[1])) >= words)
     for each in loops:
         units = split.units[slice(*each.span())]
@@ -149,7 +150,7 @@ def _folded(text: str) -> str:
 
 
 def _ends_twice(split: Units) -> bool:
-    """Whether the text ends in a long phrase, of two different units or more, that comes twice in a row."""
+    """Whether the text ends in a long phrase, of two distinct units or more, that occurs twice in a row."""
     code, count = split.code, len(split.code)
     for length in range(count // 2, 1, -1):
         start = count - length
@@ -159,7 +160,7 @@ def _ends_twice(split: Units) -> bool:
 
 
 def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:
-    """How many units are left when a phrase repeated at the end is kept once."""
+    """The number of units that remain when a phrase repeated at the end is kept once."""
     code = split.code
     count = _wordless_ending(split) if keep_doublings else len(code)
     length = count // 2
@@ -186,9 +187,9 @@ def _without_repeated_ending(split: Units, keep_doublings: bool = True) -> int:
 
 
 def _doubled(split: Units, start: int, count: int) -> int:
-    """The units of what is written again and again from ``start``, if languages double such; 0 otherwise.
+    """The length of the phrase that is repeated from ``start``, if it is one that languages double; 0 otherwise.
 
-    That is a word, or a few characters of Japanese with kana.
+    Languages double a word, or a few characters of Japanese with kana.
     """
     phrase = split.code[start:count]
     for length in range(1, _LONGEST_DOUBLED + 1):
@@ -199,7 +200,7 @@ def _doubled(split: Units, start: int, count: int) -> int:
 
 
 def _times(code: str, length: int, count: int) -> int:
-    """How often the last ``length`` units before ``count`` stand in a row."""
+    """The number of consecutive occurrences of the last ``length`` units before ``count``."""
     phrase, times = code[count - length : count], 1
     while code.endswith(phrase, 0, count - times * length):
         times += 1
@@ -207,7 +208,7 @@ def _times(code: str, length: int, count: int) -> int:
 
 
 def _wordless_ending(split: Units) -> int:
-    """How many units are left when a phrase without letters, twenty times or more at the end, is kept once."""
+    """The number of units that remain when a phrase without letters, repeated twenty times at the end, is kept once."""
     code = split.code
     first = count = len(code)
     while first and _WORDLESS.fullmatch(split.units[first - 1]):

@@ -1,4 +1,4 @@
-"""ROUGE: how many words, word pairs and word sequences a prediction shares with a reference (Lin 2004)."""
+"""ROUGE: words, word pairs and word sequences that a prediction shares with a reference (Lin 2004)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xlgen.metrics.words import Segmenter, Splitter, porter_stem, splitter
 
 
 def f_measure(hits: int, predicted: int, wanted: int) -> float:
-    """F1 = 2PR / (P + R) with P = hits / predicted and R = hits / wanted; 0 where there are no hits."""
+    """F1 = 2PR / (P + R) with P = hits / predicted and R = hits / wanted; 0 without hits."""
     if not hits:
         return 0.0
     # Not simplified to 2 * hits / (predicted + wanted), which rounds differently from rouge_score.
@@ -25,16 +25,17 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
 @metrics.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE-1/2/L/Lsum F1 in percent against the best reference: for each figure its own, as in ``score_multi``.
+    """ROUGE-1/2/L/Lsum F1 in percent, each against its best reference, as in ``score_multi``.
 
-    For English without stemming and with it, the figures of ``rouge_score`` 0.1.2; for other languages the same
-    formulas over the words of :func:`xlgen.metrics.words.splitter`. Text without a single word scores 0.
+    For English, with or without stemming, the scores equal those of ``rouge_score`` 0.1.2. For other languages, the
+    same formulas use the words of :func:`xlgen.metrics.words.splitter`. Text without words scores 0.
 
-    - ``rouge1``, ``rouge2``: words and pairs of neighbouring words, each as often as both texts have it (section 2).
-    - ``rougeL``: the longest common subsequence of the texts (section 3.1), newlines ignored.
+    - ``rouge1``, ``rouge2``: words and pairs of neighbouring words, each counted as often as both texts have it
+      (section 2).
+    - ``rougeL``: the longest common subsequence of the texts (section 3.1), ignoring newlines.
     - ``rougeLsum``: the union of the longest common subsequences of each sentence of the reference with every sentence
-      of the prediction (section 3.2), no word counted more often than both texts have it. Between
-      two single sentences it is ``rougeL``. It is not symmetric.
+      of the prediction (section 3.2). No word is counted more often than both texts have it. For two single sentences,
+      it equals ``rougeL``. It is not symmetric.
     """
 
     use_stemmer: bool = False
@@ -42,12 +43,12 @@ class Rouge:
     segmenter: Segmenter = "characters"
     """``dictionary`` finds words in Chinese, Japanese and Thai (needs the extra ``segmenters``)."""
     sentences: SentenceRule = "newline"
-    """What ends a sentence for ``rougeLsum``: see :func:`xlgen.metrics.sentences.sentences`."""
+    """How ``rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
 
     normalization: Normalization = "none"
-    """Unicode normalisation of each sentence before it is split (:mod:`xlgen.metrics.normalization`). Words outside of
-    English are in NFKC anyway; ``nmt_nfkc`` also compares invisible characters as mT5, mBART-50 and NLLB-200 write
-    them."""
+    """Unicode normalisation of each sentence before it is split (:mod:`xlgen.metrics.normalization`). Words of
+    languages other than English are in NFKC anyway; ``nmt_nfkc`` also treats invisible characters as mT5, mBART-50 and
+    NLLB-200 do."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("rouge1", best=100.0),
@@ -62,7 +63,7 @@ class Rouge:
         return {f"rouge{variant}": scores for variant, scores in found.items()}
 
     def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
-        """Each figure's hits and totals for every prediction beside its reference: precision and recall."""
+        """Hits and totals of each variant for every pair of prediction and reference, for precision and recall."""
         found = rouge_counts(predictions, references, self.splitter(language), sentences(self.sentences, language))
         return {f"rouge{variant}": counts for variant, counts in found.items()}
 
@@ -73,7 +74,7 @@ class Rouge:
         return signed(f"tok:{split.name}|stem:{stem}|sent:{self.sentences}", self.normalization)
 
     def splitter(self, language: str) -> Splitter:
-        """The words that are compared."""
+        """The word splitter of a language, with the metric's normalisation and stemming."""
         split = splitter(language, self.segmenter)
         if self.normalization == "none" and not self._stems(split):
             return split

@@ -1,4 +1,4 @@
-"""What ROUGE counts, for a whole evaluation set at once: tokens shared, tokens predicted, tokens wanted."""
+"""ROUGE's counts for a whole evaluation set at once: shared tokens, predicted tokens and reference tokens."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from xlgen.metrics.words import Splitter
 
 VARIANTS = ("1", "2", "L", "Lsum")
 
-# Characters of the texts that are compared at once. Arrays of up to about a hundred bytes a character come of it.
+# Characters of the texts compared at once. The arrays take up to about a hundred bytes per character.
 _CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Counts:
-    """One variant of ROUGE for some pairs of texts."""
+    """The counts of one ROUGE variant for pairs of texts."""
 
     hits: Ints
     predicted: Ints
-    """All tokens (or bigrams) of each prediction."""
+    """Number of tokens (or bigrams) of each prediction."""
     wanted: Ints
-    """All of each reference."""
+    """Number of tokens (or bigrams) of each reference."""
 
     @property
     def precision(self) -> Scores:
-        """``hits / predicted``; 0 where nothing is predicted."""
+        """``hits / predicted``; 0 if ``predicted`` is 0."""
         return self.hits / np.maximum(self.predicted, 1)
 
     @property
     def recall(self) -> Scores:
-        """``hits / wanted``; 0 where nothing is wanted."""
+        """``hits / wanted``; 0 if ``wanted`` is 0."""
         return self.hits / np.maximum(self.wanted, 1)
 
     @property
     def f1(self) -> Scores:
-        """``2PR / (P + R)``; 0 where there are no hits."""
+        """``2PR / (P + R)``; 0 without hits."""
         # Not simplified to 2 * hits / (predicted + wanted), which rounds differently from rouge_score.
         precision, recall = self.precision, self.recall
         return np.divide(2 * precision * recall, precision + recall, out=np.zeros(len(recall)), where=self.hits > 0)
@@ -54,9 +54,9 @@ def rouge_counts(
     splitter: Splitter,
     sentences: Callable[[str], list[str]],
 ) -> dict[str, Counts]:
-    """The counts of ROUGE-1, 2, L and Lsum for each prediction beside its reference.
+    """The counts of ROUGE-1, 2, L and Lsum for each pair of prediction and reference.
 
-    All texts are held in memory as numbers at once; :func:`best_f1` feeds them in blocks.
+    All texts are in memory as numbers at once; :func:`best_f1` calls this in blocks.
     """
     numbers: dict[str, int] = {}
     pairs = [[numbers.setdefault(text, len(numbers)) for text in side] for side in (predictions, references)]
@@ -81,7 +81,7 @@ def rouge_counts(
 def _tokens(
     texts: Sequence[str], splitter: Splitter, sentences: Callable[[str], list[str]]
 ) -> tuple[Ragged, Ragged, Ragged]:
-    """Numbers of tokens of each text, of its sentences one after another, and the lengths of those sentences."""
+    """Tokens of each text as numbers, tokens of its sentences one after another, and lengths of its sentences."""
     split = [sentences(text) for text in texts]
     units = [sentence for text in split for sentence in text]
     if not splitter.by_sentence:
@@ -99,10 +99,10 @@ def _tokens(
 
 @runtime_checkable
 class Counting(Protocol):
-    """A metric that can tell its precision and recall, beside its F1."""
+    """A metric that can report precision and recall in addition to F1."""
 
     def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
-        """For each figure the counts of every prediction beside its reference."""
+        """The counts of every pair of prediction and reference, by the name of the value."""
         ...
 
 
@@ -114,7 +114,7 @@ def best_f1(
     """F1 in [0, 1] of each variant against the best reference for that variant; NaN without references.
 
     Args:
-        examples: In any languages.
+        examples: Examples in any languages.
         splitter: The splitter of a language.
         sentences: The sentence splitter of a language.
     """

@@ -1,4 +1,4 @@
-"""From examples to figures: one mean a figure, with a bootstrap interval, the number of examples and a signature."""
+"""Scoring of examples: the value of each metric with a bootstrap interval, the number of examples and a signature."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ ALWAYS = (
     *("correct_language_rate", "lid_confidence", "lengths", "empty_rate", "leftover_rate"),
     "reference_language_rate",
 )
-"""Figures that every evaluation of texts reports beside the task's own: whether the text is usable at all."""
+"""Metrics that every evaluation of texts reports in addition to the task's own, to check that outputs are usable."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one language: the part of a row that does not depend on the task."""
+    """One value of one language: the part of a row that does not depend on the task."""
 
     language: str
     metric: str
     value: float | None
-    """None when no example defines the figure."""
+    """None if no example has a defined score."""
     low: float | None
     high: float | None
     """The 95 % interval; None without bootstrap."""
     n: int
-    """How many examples define the figure."""
+    """Number of examples with a defined score."""
     signature: str
 
 
@@ -46,20 +46,20 @@ def score(
     subset: Subset | None = None,
     identifier: str | None = None,
 ) -> list[Row]:
-    """The figures of one language's examples: the mean of the per-example scores, rates and scores in percent.
+    """Score the examples of one language; rates and scores are in percent.
 
     Args:
-        examples: All in ``language``. Their order changes nothing, the intervals included.
-        metrics: Names of metrics (``rouge``: all its figures), of single figures (``rougeL``), or either with options
+        examples: Examples in ``language``. Their order affects neither values nor intervals.
+        metrics: Names of metrics (``rouge``: all its values), of single values (``rougeL``), or either with options
             (``{"name": "rouge", "use_stemmer": True}``, ``Rouge(use_stemmer=True)``).
-        language: In any spelling that ``Language.parse`` knows; the rows hold its canonical code.
-        bootstrap: Number of resamples for the intervals; 0 leaves them out.
-        seed: Of the resamples.
-        subset: Only the examples that it keeps count, in every figure.
-        identifier: The language identifier of metrics given by name, where it is not to be their default.
+        language: In any spelling that ``Language.parse`` knows; the rows have its canonical code.
+        bootstrap: Number of resamples for the intervals; 0 for no intervals.
+        seed: Resampling seed.
+        subset: Score only the examples that it keeps.
+        identifier: The language identifier of metrics given by name. If None, each metric's default.
 
     Raises:
-        UnknownNameError: for a metric or a language that does not exist.
+        UnknownNameError: for an unknown metric or language.
         ValueError: for an example in another language.
     """
     code = Language.parse(language).code
@@ -76,7 +76,7 @@ def score(
 
 
 def summarize(scores: Scores, figure: MetricSpec, language: str, signature: str, bootstrap: int, seed: int) -> Row:
-    """One figure from the scores of its examples, of which NaN are left out."""
+    """One value with its interval, from the scores of its examples; NaN are left out."""
     defined = scores[is_defined(scores)]
     defined = figure.units(defined) if figure.units else defined
     low, high = interval(defined, bootstrap, seed, figure.scale, figure.corpus, figure.of_sums)
@@ -85,15 +85,15 @@ def summarize(scores: Scores, figure: MetricSpec, language: str, signature: str,
 
 
 def choose(metrics: Iterable[MetricChoice], identifier: str | None = None) -> Iterator[tuple[Metric, list[MetricSpec]]]:
-    """Each metric that is asked for, once, with the figures wanted of it.
+    """Yield each requested metric once, with its requested values.
 
     Args:
         metrics: As for :func:`score`.
-        identifier: For metrics given by name, language identification by another than their default.
+        identifier: The language identifier of metrics given by name. If None, each metric's default.
 
     Raises:
-        UnknownNameError: for a name that is neither a metric's nor a figure's, or an option that the metric lacks.
-        InputError: for a value that an option cannot take.
+        UnknownNameError: for a name that is neither a metric's nor one of its values', or an unknown option.
+        InputError: for an invalid value of an option.
     """
     wanted: dict[Metric, dict[str, MetricSpec]] = {}
     for asked in metrics:
@@ -110,14 +110,14 @@ def choose(metrics: Iterable[MetricChoice], identifier: str | None = None) -> It
 
 
 def _bound(figure: MetricSpec, metric: Metric) -> MetricSpec:
-    """The figure as the options of ``metric`` have it."""
+    """The spec with ``of_sums`` bound to the options of ``metric``."""
     if figure.of_sums is None or not isinstance(metric, SumsMetric):
         return figure
     return replace(figure, of_sums=partial(metric.of_sums, figure.name))
 
 
 def with_standing(metrics: Iterable[MetricChoice], standing: Iterable[str]) -> list[MetricChoice]:
-    """``metrics``, and those of the ``standing`` figures that they do not give already, with other options or without.
+    """``metrics``, and the ``standing`` values that they do not already report, whatever their options.
 
     Raises as :func:`choose`.
     """
@@ -127,9 +127,9 @@ def with_standing(metrics: Iterable[MetricChoice], standing: Iterable[str]) -> l
 
 
 def check_metrics(metrics: Iterable[MetricChoice], languages: Iterable[str], identifier: str | None = None) -> None:
-    """Find what a metric lacks before anything is generated: a package, a tokenizer, a language identifier.
+    """Raise InputError if a metric lacks a package, a tokenizer or a language identifier.
 
-    Raises InputError.
+    Call this before anything is generated.
     """
     languages = list(languages)
     for metric, _ in choose(metrics, identifier):
@@ -146,11 +146,11 @@ def signature(
     subset: Subset | None = None,
     scores: Scores | None = None,
 ) -> str:
-    """All that decides a figure, in the way of sacreBLEU.
+    """The signature of a value: everything that affects it, in the style of sacreBLEU.
 
-    ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are the interval's. For
-    several languages together, what differs between them is joined: ``tok:unicode-chars+unicode-words``. sacreBLEU's
-    figures have its own signature, for which ``scores`` hold the number of references.
+    An example is ``rougeL|tok:unicode-words|stem:no|bs:1000|seed:0|xlgen:0.1.0``, where ``bs`` and ``seed`` are those
+    of the interval. For several languages, parts that differ are joined: ``tok:unicode-chars+unicode-words``.
+    sacreBLEU's scores have sacreBLEU's own signature, which takes the number of references from ``scores``.
     """
     if scores is not None and isinstance(metric, SumsMetric):
         signatures = [metric.figure_signature(figure.name, language, scores) for language in languages]
@@ -163,7 +163,7 @@ def signature(
 
 
 def _together(signatures: Sequence[str]) -> list[str]:
-    """The parts of several signatures of one metric, each once."""
+    """The distinct parts of several signatures of one metric."""
     found: dict[str, dict[str, None]] = {}
     for part in (part for sign in signatures for part in sign.split("|")):
         key, colon, value = part.partition(":")
@@ -174,4 +174,4 @@ def _together(signatures: Sequence[str]) -> list[str]:
 def _check_language(examples: Sequence[Example], code: str) -> None:
     for spelling in {example.language for example in examples}:
         if (other := Language.parse(spelling).code) != code:
-            raise ValueError(f"an example is in {other!r} where all must be in {code!r}; score each language by itself")
+            raise ValueError(f"an example is in {other!r}, but all must be in {code!r}; score each language separately")

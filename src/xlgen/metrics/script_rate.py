@@ -1,4 +1,4 @@
-"""Is the output in the script of its language? The share of outputs that are, by their characters alone."""
+"""Share of outputs in the script of the target language, determined by their characters only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from xlgen.metrics.scripts import share_in_script
 @metrics.register("script_rate")
 @dataclass(frozen=True)
 class ScriptRate:
-    """Share of outputs of whose letters at least half are in the script of the target language, in percent.
+    """Share of outputs with at least half of their letters in the script of the target language, in percent.
 
     The script is that of the table of languages: ``sr`` is Cyrillic and ``sr-Latn`` Latin, ``hi-Latn`` is romanised
-    Hindi, ``zh`` simplified and ``zh-Hant`` traditional Chinese, which differ by the characters that GB 2312 or Big5
-    alone has. An output without letters has no value, but an
-    empty one counts 0. Language is not looked at: French is in the script of German.
+    Hindi, ``zh`` simplified and ``zh-Hant`` traditional Chinese, which differ by the characters that only GB 2312 or
+    only Big5 has. An output without letters has no score, but an empty output counts 0. The language itself does not
+    matter: French is in the script of German.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("script_rate", best=100.0),)
@@ -33,7 +33,7 @@ class ScriptRate:
         return {"script_rate": np.array([_in_script(example) for example in examples], dtype=float)}
 
     def signature(self, language: str) -> str:
-        """The script, and the version of the library that knows its letters."""
+        """The script, and the version of the library that defines its letters."""
         return f"script:{Language.parse(language).script}|regex:{regex.__version__}"
 
 

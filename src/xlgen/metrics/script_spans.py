@@ -1,4 +1,4 @@
-"""The spans of a text in another script than its language's: words in a row, mixed words, Chinese within Japanese."""
+"""Spans of a text in a script other than its language's: words in a row, mixed words, Chinese within Japanese."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from xlgen.metrics.function_words import FUNCTION_WORD, IN_TITLE
 from xlgen.metrics.scripts import han_variant, is_unknown_to_japanese, letter_patterns
 from xlgen.metrics.unspaced import UNSPACED
 
-# Words of another script in a row that make a switch; a character of a script without spaces is half a word. Technical
-# terms of two words (visual novel) are borrowed as they are, but not with a function word or in other letters.
+# Minimum number of consecutive words of another script in a span; a character of a script without spaces is half a
+# word. Technical terms of two Latin words (visual novel) are borrowed unchanged, but not with a function word.
 _FOREIGN_WORDS = 2
 _LATIN_WORDS = 3
-# Characters that Japanese does not have, in a row without kana, that make Chinese.
+# Minimum number of characters that Japanese lacks, in a run without kana, to count as Chinese.
 _CHINESE = 2
 # Chinese characters of the longest Korean name or gloss.
 _LONGEST_HANJA = 7
 
-# A letter of a script without spaces is a word by itself: names in Latin letters stand in Chinese without any.
+# A letter of a script without spaces is a word by itself: Latin names in Chinese text have no spaces around them.
 _SPACED = rf"[\p{{L}}--[{UNSPACED}]]"
 _WORD = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+|{_SPACED}(?:{_SPACED}|[\p{{M}}'’])*+", regex.V1)
 _CHARACTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
@@ -30,12 +30,12 @@ _HAN = regex.compile(r"\p{Han}")
 _HAN_RUN = regex.compile(r"[\p{Han}\p{P}\p{N}\s]+")
 _CAPITAL = regex.compile(r"\p{Lu}")
 _LATIN = regex.compile(r"\p{Latin}")
-# What joins two words to one (apt-get, tcl/tk), and what parts the items of a list.
+# Characters that join two words into one (apt-get, tcl/tk), and characters that separate list items.
 _JOINED = regex.compile(r"[\-‐‑/.:_+&·@]")
 _APART = regex.compile(r"[^\s'’\"“”«»„]|\s[\-–—]\s")
-# What is written together with a following name: and, in, to, the ... of Arabic, Persian, Urdu and Hebrew.
+# Prefixes written together with a following name: and, in, to, the ... in Arabic, Persian, Urdu and Hebrew.
 _PREFIX = regex.compile(r"[وفبكلس]{0,2}(?:ال|لل)?ـ*|[והבלכמש]{1,3}")
-# The longest ending that is written together with a foreign word before it, as in Russian email'ом.
+# Letters of the longest ending written together with a foreign word before it, as in Russian email'ом.
 _LONGEST_ENDING = 3
 # Persian has longer ones: maintainerهایشان.
 _LONGEST_ARABIC_ENDING = 6
@@ -48,16 +48,17 @@ class Span:
     start: int
     end: int
     language: str
-    """The code of the language it is in, of those asked for; ``""`` for a script that none of them is written in."""
+    """Code of the candidate language written in the span's script; ``""`` if there is none."""
 
 
 def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> list[Span]:
-    """The spans in another script, in a text that has letters of the target's own.
+    """The spans in another script, in a text that also has letters of the target's script.
 
-    They are three words in Latin letters (two with a function word of English), two in other letters or four characters
-    in a row, without a comma or the like between them, of which names (words with a capital letter) do not count; a
-    word that mixes scripts (``المellschaft``), but for foreign words with a prefix or an ending of the language; and in
-    Japanese, Chinese with two characters or more that Japanese does not have.
+    - Three consecutive words in Latin letters (two with an English function word), two in other letters, or four
+      characters, without a comma or the like between them. Names (words with a capital letter) do not count.
+    - A word that mixes scripts (``المellschaft``), except foreign words with a prefix or an ending of the language.
+    - In Japanese, Chinese with two or more characters that Japanese lacks. In Korean, Chinese with simplified
+      characters, or longer than names and glosses.
     """
     own, foreign = letter_patterns(target.script)
     chinese = list(_chinese(text, others, target.script)) if target.script in ("Jpan", "Hang") else []
@@ -74,7 +75,7 @@ def by_script(text: str, target: Language, others: Sequence[Language] = ()) -> l
 def _runs(
     text: str, words: Sequence[regex.Match[str]], own: regex.Pattern[str]
 ) -> Iterator[Sequence[regex.Match[str]]]:
-    """Foreign words in a row, parted where a list goes to its next item and after a word with an ending of ours."""
+    """Runs of foreign words, split at list items and after a word with an ending in the target's script."""
     start = 0
     for place in range(1, len(words)):
         before, word = words[place - 1], words[place]
@@ -86,7 +87,7 @@ def _runs(
 
 
 def _span(text: str, words: Sequence[regex.Match[str]], others: Sequence[Language]) -> Iterator[Span]:
-    """A span over foreign words in a row, if enough of them are no names; words that are joined count as one."""
+    """A span over a run of foreign words, if enough of them are not names; joined words count as one."""
     weight = 0.0
     for place, word in enumerate(words):
         is_joined = place > 0 and _JOINED.fullmatch(text, words[place - 1].end(), word.start())
@@ -101,20 +102,20 @@ def _span(text: str, words: Sequence[regex.Match[str]], others: Sequence[Languag
 
 
 def _is_title(words: Sequence[regex.Match[str]]) -> bool:
-    """Whether only function words are without a capital letter, between words that have one: ``Game of the Year``."""
+    """Whether the words are a title: capitalised, except function words between them, as in ``Game of the Year``."""
     capitals = [word[0][0].isupper() for word in words]
     small = (word[0] for word, is_capital in zip(words, capitals, strict=True) if not is_capital)
     return capitals[0] and capitals[-1] and all(map(IN_TITLE.fullmatch, small))
 
 
 def _written(word: str, others: Sequence[Language], own: regex.Pattern[str] | None = None) -> str:
-    """The first language that the first letter of ``word`` which is not ``own`` is written in."""
+    """Code of the first language in ``others`` whose script has the first letter of ``word`` not matched by ``own``."""
     letter = next((letter for letter in word if own is None or not own.match(letter)), word[0])
     return next((other.code for other in others if letter_patterns(other.script)[0].match(letter)), "")
 
 
 def _mixes(word: str, target: Language) -> bool:
-    """Whether a word has letters of two scripts that no rule of the language joins."""
+    """Whether a word mixes letters of two scripts, other than a foreign word with a prefix or an ending."""
     own, foreign = letter_patterns(target.script)
     if len(word) < 2 or not foreign.search(word) or not own.search(word):
         return False
@@ -130,8 +131,8 @@ def _mixes(word: str, target: Language) -> bool:
 
 
 def _chinese(text: str, others: Sequence[Language], script: str) -> Iterator[Span]:
-    """Chinese in Japanese text: runs without kana with characters that Japanese does not have; and in Korean: with
-    simplified characters, or longer than names and glosses are."""
+    """Chinese spans in Japanese text (runs without kana, with characters that Japanese lacks) or in Korean text (with
+    simplified characters, or longer than names and glosses)."""
     language = next((other.code for other in others if other.script in ("Hans", "Hant")), "")
     for run in _HAN_RUN.finditer(text):
         if script == "Jpan":

@@ -1,4 +1,4 @@
-"""Which writing is which: scripts without spaces, the scripts of languages, and how much of a text is in one."""
+"""Scripts of languages, and the share of a text that is in a script."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import regex
 
 from xlgen.metrics.masking import mask
 
-# ISO 15924 has names for mixtures of scripts; Unicode's properties know only the parts.
+# ISO 15924 has names for combinations of scripts; Unicode's properties have only the parts.
 _MIXTURES = {"Jpan": ("Hani", "Hira", "Kana"), "Hang": ("Hang", "Hani"), "Hans": ("Hani", "Bopo")}
 _MIXTURES["Hant"] = _MIXTURES["Hans"]
 
 
 def letters_of(script: str) -> str:
-    """The letters of a script of ISO 15924 (``Cyrl``, ``Jpan``), for the inside of a character class of ``regex``."""
+    """The letters of an ISO 15924 script (``Cyrl``, ``Jpan``), for use inside a character class of ``regex``."""
     return "".join(rf"\p{{scx={part}}}" for part in _MIXTURES.get(script, (script,)))
 
 
 LETTER = regex.compile(r"[\p{L}--[\p{scx=Zyyy}\p{scx=Zinh}]]", regex.V1)
-"""A letter of one script or a few, not of all scripts as ``ª`` is."""
+"""A letter of one or a few scripts, unlike ``ª``, which is common to all."""
 
 
 def share_written(letters: Sequence[str], script: str) -> float:
-    """The share of letters that a script writes, of at least one letter.
+    """The share of ``letters``, at least one, that belong to a script.
 
-    Chinese characters are Korean (``Hang``) only next to Hangul.
+    Chinese characters count as Korean (``Hang``) only if there is Hangul too.
     """
     own = _own("Hangul" if script == "Hang" and not any(map(_HANGUL.match, letters)) else script)
     return sum(map(own.__contains__, letters)) / len(letters)
 
 
 def share_in_script(text: str, script: str) -> float:
-    """The share of the letters of ``text`` that a script writes; NaN without letters. Addresses and codes do not count.
+    """The share of the letters of ``text`` in a script; NaN without letters. Addresses and codes do not count.
 
-    A Chinese character, a kana or a syllable of Hangul counts as much as three letters: ``iPhone 사과`` is half Korean.
-    Simplified and traditional Chinese (``Hans``, ``Hant``) differ by the characters that only one of them has. Those
-    that both have count for the script in proportion to those that tell.
+    A Chinese character, a kana or a Hangul syllable counts as three letters: ``iPhone 사과`` is half Korean. Simplified
+    and traditional Chinese (``Hans``, ``Hant``) are distinguished by the characters that only one of them has. Shared
+    characters count for each script in proportion to those.
     """
     text = mask(text)
     own, foreign = letter_patterns(script)
@@ -59,7 +59,7 @@ def share_in_script(text: str, script: str) -> float:
 
 @cache
 def letter_patterns(script: str) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    """One letter of the script, and one letter of any other."""
+    """Patterns of one letter of the script, and of one letter of any other script."""
     own = letters_of(script)
     foreign = rf"[\p{{L}}--[{own}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]"
     return regex.compile(rf"[\p{{L}}&&[{own}]--[\p{{scx=Zyyy}}\p{{scx=Zinh}}]]", regex.V1), regex.compile(
@@ -73,8 +73,10 @@ _IN_BRACKETS = regex.compile(r"[(（\[【][^()（）\[\]【】]*[)）\]】]")
 
 
 def without_names(text: str, script: str) -> str:
-    """``text`` without words in Latin letters that have a capital, which may be names, and without glosses in another
-    script in brackets; all of it if nothing else has letters."""
+    """``text`` without capitalised Latin words, which may be names, and without glosses in another script in brackets.
+
+    Returns all of ``text`` if the rest has no letters.
+    """
     own, foreign = letter_patterns(script)
 
     def gloss(found: regex.Match[str]) -> str:
@@ -94,8 +96,8 @@ _LETTERS_OF_SYLLABLE = 3
 def han_variant(character: str) -> str:
     """``Hans`` or ``Hant`` for a character of only simplified or only traditional Chinese, else ``""``.
 
-    Character sets decide: GB 2312 is the standard of simplified Chinese, Big5 that of traditional Chinese. Both have
-    what the writings share. Of NTREX-128's 1,997 sentences in either writing, none is taken for the other.
+    Character sets decide: GB 2312 is the standard of simplified Chinese, Big5 that of traditional Chinese, and both
+    contain the shared characters. None of NTREX-128's 1,997 sentences in either script is taken for the other.
     """
     if not "\u3400" <= character <= "\u9fff":
         return ""
@@ -105,7 +107,7 @@ def han_variant(character: str) -> str:
 
 @cache
 def is_unknown_to_japanese(character: str) -> bool:
-    """Whether a Chinese character is not among the 6,355 of JIS X 0208, or is one that only Chinese uses: 们, 您."""
+    """Whether a Chinese character is not among the 6,355 of JIS X 0208, or only Chinese uses it: 们, 您."""
     return "\u3400" <= character <= "\u9fff" and (character in _CHINESE or not _encodes(character, "euc_jp"))
 
 
@@ -120,20 +122,20 @@ def is_only_japanese(character: str) -> bool:
     )
 
 
-# Pronouns and particles of Chinese that JIS X 0208 has and Japanese does not use.
+# Chinese pronouns and particles that JIS X 0208 contains but Japanese does not use.
 _CHINESE = frozenset("們這嗎呢你您她麼沒")
 
 
 def _encodes(character: str, encoding: str) -> bool:
     try:
-        # JIS X 0212, a supplement, is in EUC-JP with three bytes.
+        # Characters of the supplement JIS X 0212 have three bytes in EUC-JP.
         return len(character.encode(encoding)) == 2
     except UnicodeEncodeError:
         return False
 
 
 class _Own(dict[str, bool]):
-    """Whether a script writes a letter, remembered."""
+    """Whether a letter belongs to a script, cached per letter."""
 
     def __init__(self, script: str) -> None:
         self._pattern = regex.compile(rf"[{letters_of(script)}]", regex.V1)

@@ -1,4 +1,4 @@
-"""Words by dictionary for Chinese, Japanese and Thai, which write no spaces. Each needs a package of its own.
+"""Dictionary word segmentation for Chinese, Japanese and Thai, which write no spaces. Each needs its own package.
 
 Nothing is downloaded: the dictionaries come with the packages. The extra ``xlgen[segmenters]`` installs all of them.
 """
@@ -17,23 +17,23 @@ from xlgen.core.registry import InputError
 
 @dataclass(frozen=True)
 class Dictionary:
-    """A dictionary segmenter, and its name with the versions that decide its words."""
+    """A dictionary segmenter, and its name with the versions that affect its words."""
 
     name: str
     segment: Callable[[str], list[str]]
-    """Text to its words, punctuation and spaces among them."""
+    """Splits a text into words, including punctuation and spaces."""
 
 
 @cache
 def dictionary(code: str) -> Dictionary | None:
-    """The dictionary segmenter of a language by its canonical code; None where there is none.
+    """The dictionary segmenter of the language with this canonical code; None if there is none.
 
     - ``zh``, ``zh-Hant``: jieba, its default mode with the hidden Markov model for unknown words.
     - ``ja``: MeCab through fugashi, with UniDic (unidic-lite): short units.
     - ``th``: PyThaiNLP's ``newmm``, maximal matching within character clusters.
 
     Raises:
-        InputError: where the package is not installed.
+        InputError: if the package is not installed.
     """
     makers = {"zh": _jieba, "zh-Hant": _jieba, "ja": _fugashi, "th": _newmm}
     return makers[code]() if code in makers else None
@@ -42,7 +42,7 @@ def dictionary(code: str) -> Dictionary | None:
 def _jieba() -> Dictionary:
     jieba = _import("jieba", "jieba")
     tokenizer = jieba.Tokenizer()
-    # What initialize() does, less its cache file in the shared temporary folder and its messages.
+    # As initialize() does, but without its cache file in the shared temporary folder and its messages.
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return Dictionary(f"jieba-{version('jieba')}", lambda text: list(tokenizer.cut(text)))

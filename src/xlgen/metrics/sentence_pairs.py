@@ -1,6 +1,6 @@
-"""Each sentence of a reference beside each sentence of its prediction: find those that share tokens, and walk them.
+"""LCS walks over pairs of reference and predicted sentences that share tokens.
 
-A pair of sentences with a token in common is a tile: its columns are the predicted tokens, its rows the reference's.
+Such a pair of sentences is a tile: its columns are the predicted tokens, its rows the reference tokens.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import numpy as np
 from xlgen.metrics.ragged import Flags, Ints, Ragged, ranges, starts_of
 from xlgen.metrics.union_lcs import Words, matched_bits, matched_bits_of_long
 
-# Tiles in one step: few enough for the arrays of a step to stay in the processor's cache.
+# Tiles per step: few enough for a step's arrays to fit in the processor's cache.
 _STEP = 4096
-# Tiles with more than so many times 64 rows are walked one by one.
+# Tiles with more than this many times 64 rows are walked one by one.
 _MOST_WORDS = 8
 
 
 @dataclass(frozen=True)
 class SentenceTokens:
-    """The tokens of one side that are compared, in the order of the texts."""
+    """The compared tokens of one side, in the order of the texts."""
 
     slots: Ints
-    """-1 for a token that the other side lacks."""
+    """Slot of each token; -1 for a token that the other side lacks."""
     sentences: Ints
-    """The sentence of each token, counted over all pairs."""
+    """Sentence of each token, counted over all pairs."""
     places: Ints
-    """Its place among the tokens of its sentence that are compared."""
+    """Position of each token among the compared tokens of its sentence."""
 
     def between(self, first: int, last: int) -> SentenceTokens:
-        """The tokens of the sentences ``first .. last - 1``, which are counted from 0 then."""
+        """The tokens of the sentences ``first .. last - 1``, renumbered from 0."""
         start, end = np.searchsorted(self.sentences, [first, last])
         return SentenceTokens(self.slots[start:end], self.sentences[start:end] - first, self.places[start:end])
 
 
 @dataclass(frozen=True)
 class _Matches:
-    """The rows that match a column of a tile, up to 64 at once."""
+    """The rows that match a column of a tile, in words of 64 bits."""
 
     tiles: Ints
     columns: Ints
@@ -48,24 +48,24 @@ class _Matches:
 
 @dataclass(frozen=True)
 class _Tiles:
-    """The tiles of a block of the references' sentences."""
+    """The tiles of a block of reference sentences."""
 
     sentences: Ints
-    """The sentence of the reference, counted within the block."""
+    """Reference sentence of each tile, counted within the block."""
     heights: Ints
     widths: Ints
     matches: _Matches
 
 
 def on_union(rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, wanted: Ragged, block: slice) -> Flags:
-    """For each row token of a block of the references' sentences whether a walk through a predicted sentence meets it.
+    """Whether each row token of a block of reference sentences is on a walk through a predicted sentence.
 
     Args:
         rows: The references' tokens.
         columns: The predictions' tokens.
-        predicted: The lengths of the predictions' sentences, one row a pair of texts.
+        predicted: The lengths of the predictions' sentences, one row per pair of texts.
         wanted: The same for the references.
-        block: The references' sentences looked at.
+        block: The block of reference sentences.
     """
     pairs = np.repeat(np.arange(len(wanted.lengths)), wanted.lengths)[block]
     rows = rows.between(block.start, block.stop)
@@ -80,12 +80,12 @@ def on_union(rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, w
 
 
 def _tiles(rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, pairs: Ints) -> _Tiles:
-    """All sentences of ``pairs`` (the pair of each of the references' sentences) beside all of their predictions."""
+    """Tiles of reference sentences and the sentences of their predictions; ``pairs`` has each sentence's text pair."""
     first, last = predicted.starts[pairs[0]], predicted.starts[pairs[-1] + 1]
     columns = columns.between(first, last)
     in_prediction = predicted.lengths[pairs]
     starts = starts_of(in_prediction)
-    # Where the tile of a reference's sentence and of the predicted sentence 0 would be.
+    # The index that the tile of a reference sentence with predicted sentence 0 would have.
     origins = starts[:-1] - (predicted.starts[pairs] - first)
     matches = _join(rows, columns, origins)
     sentences = np.repeat(np.arange(len(pairs)), in_prediction)
@@ -102,7 +102,7 @@ def _tiles(rows: SentenceTokens, columns: SentenceTokens, predicted: Ragged, pai
 
 
 def _join(rows: SentenceTokens, columns: SentenceTokens, origins: Ints) -> _Matches:
-    """Each predicted token beside the equal tokens of each of the reference's sentences."""
+    """Match each predicted token with the equal tokens of each reference sentence."""
     high = int(rows.places.max(initial=0) >> 6) + 1
     keys = (rows.slots * len(origins) + rows.sentences) * high + (rows.places >> 6)
     order = np.argsort(keys)
@@ -125,7 +125,7 @@ def _join(rows: SentenceTokens, columns: SentenceTokens, origins: Ints) -> _Matc
 
 
 def _walk(tiles: _Tiles) -> Iterator[tuple[Ints, Words]]:
-    """Sentences of the references, and the bits (words, sentences) found in one step."""
+    """Yield reference sentences, and their bits (words, sentences) found in one step."""
     words = (tiles.heights + 63) >> 6
     order = np.lexsort((tiles.widths, words))
     short = order[: np.searchsorted(words[order], _MOST_WORDS, side="right")]
@@ -147,16 +147,16 @@ def _walk(tiles: _Tiles) -> Iterator[tuple[Ints, Words]]:
 
 
 def _steps(tiles: _Tiles, words: Ints, order: Ints) -> list[tuple[Ints, Words]]:
-    """Tiles of one number of words and of similar width, and their matches as (columns, words, tiles)."""
+    """Groups of tiles with an equal number of words and similar width, and their matches as (columns, words, tiles)."""
     breaks = np.flatnonzero(np.diff(words[order])) + 1
     runs = np.split(order, breaks)
     steps = [run[start : start + _STEP] for run in runs for start in range(0, len(run), _STEP)]
-    # Every step's matches in one array, so that all are set at once.
+    # The matches of all steps are in one array, so that they are set at once.
     shapes = [(int(tiles.widths[step].max()), int(words[step[0]]), len(step)) for step in steps]
     offsets = starts_of(np.array([np.prod(shape) for shape in shapes], dtype=np.int64))
     corner, column, word = (np.zeros(len(words), dtype=np.int64) for _ in range(3))
     for step, (width, high, count), offset in zip(steps, shapes, offsets, strict=False):
-        # Padded in front: a column without a match behind the others would stop the walk.
+        # Padded in front, because a column without a match after the others would stop the walk.
         corner[step] = offset + np.arange(count) + (width - tiles.widths[step]) * high * count
         column[step], word[step] = high * count, count
     flat = np.zeros(offsets[-1], dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Sentences of a text, for ROUGE-Lsum, which compares texts sentence by sentence."""
+"""Sentence splitting for ROUGE-Lsum, which compares texts sentence by sentence."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from xlgen.core.registry import InputError, nearest
 SentenceRule: TypeAlias = Literal["newline", "marks", "t5"]
 
 # Unicode's sentence marks: 。！？ of Chinese and Japanese, ؟ and ۔ of Arabic and Urdu, । of Hindi, ። of Amharic, ...
-# After . ! ? a space must follow, since they stand inside numbers, addresses and abbreviations too. Closing quotation
-# marks and brackets belong to the sentence before them.
+# A space must follow . ! ? because they also occur inside numbers, addresses and abbreviations. Closing quotation marks
+# and brackets belong to the sentence before them.
 _CLOSING = r"[\p{Pe}\p{Pf}\"']*+"
-# Before a space “ ‘ « close too, as in German: „Komm.“ Sie kam.
+# Before a space, “ ‘ « are closing marks too, as in German: „Komm.“ Sie kam.
 _CLOSING_BEFORE_SPACE = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
 _END = regex.compile(
     rf"[\p{{Sentence_Terminal}}--[.!?]][\p{{Sentence_Terminal}}]*+{_CLOSING}"
     rf"|[.!?…]++{_CLOSING_BEFORE_SPACE}(?=\s)|\n",
     regex.V1,
 )
-# Thai and Lao end no sentence with a mark; a space ends a phrase or sentence.
+# Thai and Lao have no sentence marks; a space ends a phrase or sentence.
 _SPACE = regex.compile(r"\s+")
 _BY_SPACE = ("Thai", "Laoo")
 
 
 def sentences(rule: SentenceRule, language: str) -> Callable[[str], list[str]]:
-    """How to split a text in ``language`` into sentences. What a splitter returns may hold empty sentences.
+    """The sentence splitter of a language. Its result may contain empty sentences.
 
-    - ``newline``: a line is a sentence. The rule of ``rouge_score``, and the default everywhere.
-    - ``marks``: a sentence ends at a sentence mark of any script, or at a newline. It stands in for ``rouge_score``'s
-      ``split_summaries``, which needs a download and knows English. Where . ! ? end a sentence a space follows;
-      abbreviations (``Dr. No``) are cut. Thai and Lao, which have no such marks, are cut at every space.
-    - ``t5``: a newline, or a full stop between two spaces, as in tokenised text: the rule of the T5 library.
+    - ``newline``: a line is a sentence. This is the rule of ``rouge_score``, and the default everywhere.
+    - ``marks``: a sentence ends at a sentence mark of any script, or at a newline. It replaces ``rouge_score``'s
+      ``split_summaries``, which needs a download and supports only English. A mark . ! ? counts only before a space;
+      abbreviations (``Dr. No``) are split. Thai and Lao, which have no such marks, are split at every space.
+    - ``t5``: a sentence ends at a newline, or at a full stop between two spaces, as in tokenised text. This is the rule
+      of the T5 library.
 
     Raises:
-        InputError: for a rule that does not exist.
+        InputError: for an unknown rule.
     """
     if rule not in get_args(SentenceRule):
         raise InputError(f"unknown sentence rule {rule!r}: {nearest(rule, get_args(SentenceRule))}")

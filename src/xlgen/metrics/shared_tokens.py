@@ -1,4 +1,4 @@
-"""How many tokens and pairs of tokens two texts share, counted for many pairs of texts at once."""
+"""Numbers of tokens and token pairs that two texts share, counted for many pairs of texts at once."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from xlgen.metrics.ragged import Flags, Ints, Ragged, firsts, ranked
 
 @dataclass(frozen=True)
 class Slots:
-    """The tokens of pairs of texts, where each distinct token of a pair has a number of its own, a slot.
+    """The tokens of pairs of texts, where each distinct token of a pair has its own number, a slot.
 
-    Slots of a pair follow one another, so a slot tells its pair too.
+    The slots of a pair are consecutive, so a slot determines its pair.
     """
 
     predicted: Ragged
-    """Slots of the predictions' tokens, one row a pair."""
+    """Slots of the predictions' tokens, one row per pair."""
     wanted: Ragged
-    """Slots of the references' tokens, one row a pair."""
+    """Slots of the references' tokens, one row per pair."""
     pairs: Ints
     """The pair of each slot."""
 
     @staticmethod
     def of(predicted: Ragged, wanted: Ragged) -> Slots:
-        """Slots from numbers of tokens, at least 0; row ``i`` of both is pair ``i``."""
+        """Slots from token numbers, at least 0; row ``i`` of both is pair ``i``."""
         tokens = np.concatenate([predicted.values, wanted.values])
         largest = int(tokens.max(initial=0)) + 1
         keys = np.concatenate([predicted.rows, wanted.rows]) * largest + tokens
@@ -35,33 +35,33 @@ class Slots:
 
     @property
     def times_predicted(self) -> Ints:
-        """How often the prediction has each slot's token."""
+        """The number of occurrences of each slot's token in the prediction."""
         return np.bincount(self.predicted.values, minlength=len(self.pairs))
 
     @property
     def times_wanted(self) -> Ints:
-        """How often the reference has each slot's token."""
+        """The number of occurrences of each slot's token in the reference."""
         return np.bincount(self.wanted.values, minlength=len(self.pairs))
 
     @property
     def common(self) -> Flags:
-        """Whether both texts of the pair have the slot's token."""
+        """Whether both texts of the pair contain each slot's token."""
         return (self.times_predicted > 0) & (self.times_wanted > 0)
 
     def sum_by_pair(self, numbers: Ints) -> Ints:
-        """One sum a pair of one number a slot."""
+        """The sum over the slots of each pair, from one number per slot."""
         return _sums(self.pairs, numbers, len(self.wanted.starts) - 1)
 
 
 def unigram_hits(slots: Slots) -> Ints:
-    """Tokens of each pair, each counted as often as both texts have it."""
+    """The number of shared tokens of each pair, each counted as often as both texts have it."""
     return slots.sum_by_pair(np.minimum(slots.times_predicted, slots.times_wanted))
 
 
 def bigram_hits(slots: Slots) -> Ints:
-    """Pairs of neighbouring tokens, each counted as often as both texts have it."""
+    """The number of shared bigrams of each pair, each counted as often as both texts have it."""
     common = slots.common
-    # A bigram can be in both texts only if both its tokens are: few bigrams are left to sort.
+    # A bigram can be in both texts only if both its tokens are, so few bigrams remain to sort.
     predicted, wanted = (_bigrams(side, common) for side in (slots.predicted, slots.wanted))
     keys = np.concatenate([predicted * 2, wanted * 2 + 1])
     keys.sort()

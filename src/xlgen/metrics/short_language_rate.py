@@ -1,4 +1,4 @@
-"""Is the output in the right language, where outputs are short? By candidates and scripts, with "cannot tell"."""
+"""Correct-language rate for short outputs, by candidate languages and scripts, with the verdict "cannot tell"."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from xlgen.metrics.short_text import RULE, ShortText, verdicts
 class ShortLanguageRate:
     """Correct-language rate by the rule for short text (:mod:`xlgen.metrics.short_text`), in percent.
 
-    - ``short_language_rate``: of the predictions that the rule can tell, the share in the target language. Longer text
-      goes by its top label, as in ``correct_language_rate``. An empty prediction is wrong.
-    - ``cannot_tell_rate``: the share of which nobody can tell, which the other figure leaves out.
+    - ``short_language_rate``: the share in the target language of the predictions that the rule can decide. Longer text
+      is decided by evidence (:mod:`xlgen.metrics.evidence`). An empty prediction is wrong.
+    - ``cannot_tell_rate``: the share that the rule cannot decide, which ``short_language_rate`` leaves out.
     """
 
     identifier: str = SMALL
@@ -34,14 +34,14 @@ class ShortLanguageRate:
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """1 or 0, and NaN in ``short_language_rate`` for what cannot be told."""
+        """1 or 0; NaN in ``short_language_rate`` for an undecided prediction."""
         right = np.zeros(len(examples))
         full = [row for row, example in enumerate(examples) if example.prediction.strip()]
         right[full] = verdicts([examples[row] for row in full], load_identifier(self.identifier), self.rule)
         return {"short_language_rate": right, "cannot_tell_rate": np.isnan(right).astype(float)}
 
     def signature(self, language: str) -> str:
-        """Identification, the candidates and the thresholds."""
+        """The identifier, the candidates and the thresholds."""
         identifier = load_identifier(self.identifier)
         code = identifier.code(Language.parse(language)) or "none"
         return f"lid:{identifier.name}|label:{code}|{self.rule.name}"

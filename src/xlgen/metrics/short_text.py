@@ -1,25 +1,25 @@
-"""Which language is a short text in? Among candidates only, by script first, and "cannot tell" is an answer.
+"""The language of a short text, decided among a few candidates, by script first. "Cannot tell" is a verdict too.
 
-A top label among 176 means little for ``Denver Broncos`` or ``1990``. The rule asks less: is the text in the target
-language, or in one of a few others, such as the source language that a careless model falls back to?
+A top label among 176 means little for ``Denver Broncos`` or ``1990``. The rule decides only whether the text is in the
+target language or in one of a few others, such as the source language that a model may fall back to.
 
-1. Without letters nobody can tell, nor of acronyms (``NATO``), which all languages write.
-2. Script. Where the target's script writes none of the letters, or less than half of them while another candidate's
-   writes all, the text is not in the target language. Less than half otherwise, or with kana for Chinese, it is not if
-   identification finds another language with 0.5, and else nobody can tell. Candidates whose
-   script writes a smaller share of the letters than the target's are out; where none is left, it is the target.
-3. A text of which identification is sure (0.5 or more; 0.8 for up to four words and for a language of the target's
-   branch) that it is in none of the candidates is not in the target. The target's near languages count as the target
+1. Text without letters and acronyms (``NATO``), which all languages write, are "cannot tell".
+2. Script. The text is "wrong" if none of its letters are in the target's script, or less than half are and all are in
+   another candidate's script. If less than half are otherwise, or if it has kana for Chinese, the text is "wrong" if
+   identification finds another language with 0.5, else "cannot tell". Candidates with a smaller share of the letters in
+   their script than the target are excluded. If none is left, the text is "right".
+3. The text is "wrong" if identification is sure that it is in none of the candidates: with 0.5 or more, or 0.8 for up
+   to four words and for a language of the target's branch. The target's near languages count as the target
    (:mod:`xlgen.metrics.near_languages`).
-4. Otherwise the identifier's probabilities are renormalised over the candidates that are left. From ``right_from`` the
-   text is in the target language, and from five words on also where it is the top label with 0.5; below
-   ``wrong_below`` it is not (below ``wrong_below_on_top`` where the target is the identifier's own top label); and
-   between them nobody can tell. It is "not" only if the other candidates have ``least``, or 0.5 from five words on.
-   Nobody can tell where identification answers as it does for text of which it knows nothing, in lower case too.
+4. Otherwise, the identifier's probabilities are renormalised over the remaining candidates. The text is "right" from
+   ``right_from`` on, and with five words or more also if the target is the top label with 0.5. It is "wrong" below
+   ``wrong_below`` (below ``wrong_below_on_top`` if the target is the identifier's top label), but only if the other
+   candidates have ``least``, or 0.5 with five words or more. Else it is "cannot tell". So is text for which
+   identification answers as for text without information, in lower case too.
 
-The thresholds come from first words of NTREX-128's news, not from answers: ``benchmarks/language_identification.py
-calibrate`` shows how. Rates are in docs/language-identification.md. Longer text goes by
-:mod:`xlgen.metrics.evidence`.
+The thresholds were chosen on the first words of NTREX-128's news, not on answers, by
+``benchmarks/language_identification.py calibrate``. Rates are in docs/language-identification.md. Longer text is
+decided by :mod:`xlgen.metrics.evidence`.
 """
 
 from __future__ import annotations
@@ -58,22 +58,22 @@ from xlgen.metrics.unspaced import UNSPACED
 __all__ = ["CANNOT_TELL", "RIGHT", "RULE", "WRONG", "ShortText", "is_quoted", "is_short", "stands_in", "verdicts"]
 
 LONGEST = 10
-"""Words of the longest text that is short; a letter of a script without spaces is half a word."""
+"""Maximum number of words of a short text; a letter of a script without spaces is half a word."""
 
-# Text of so few words needs less evidence against it, for it has less.
+# Up to this many words need less evidence against the target.
 _FEW = 4
-# The probability of another language that is evidence in so few words where the script is the target's.
+# Minimum probability of another language as evidence in that few words if the script is the target's.
 _SURE_OF_FEW = 0.95
-# The probability of the target below which a short text may be in another language of its script.
+# Probability of the target below which a short text may be in another language of its script.
 _LEAST_OF_SCRIPT = 0.1
-# Letters of the shortest text that is identified as another language of its script.
+# Minimum letters of a text to be identified as another language of its script.
 _FEWEST_LETTERS = 3
-# What is added to probabilities, some of which models leave out as too small.
+# Added to probabilities, since models omit some that are too small.
 _LEAST = 1e-6
 _SPACED = rf"[[\p{{L}}\p{{N}}]--[{UNSPACED}]]"
 _WORD = regex.compile(rf"(?P<letter>[\p{{L}}&&[{UNSPACED}]]\p{{M}}*+)|{_SPACED}(?:{_SPACED}|[\p{{M}}'’\-])*+", regex.V1)
 _UNSPACED_LETTER = regex.compile(rf"[\p{{L}}&&[{UNSPACED}]]", regex.V1)
-# More words than LONGEST, none of them of a script without spaces.
+# Matches more than LONGEST words, none of them of a script without spaces.
 _MORE_WORDS = regex.compile(
     rf"(?:[^\p{{L}}\p{{N}}]*+{_SPACED}(?:{_SPACED}|[\p{{M}}'’\-])*+){{{LONGEST + 1}}}", regex.V1
 )
@@ -84,17 +84,17 @@ class ShortText:
     """The rule's options."""
 
     others: tuple[str, ...] = ("en",)
-    """Languages that the text may be in instead of the target: as a rule the source language."""
+    """Languages that the text may be in instead of the target, usually the source language."""
     wrong_below: float = 0.7
-    """Below this share of the candidates' probability the target is not it."""
+    """Below this share of the candidates' probability, the text is not in the target language."""
     wrong_below_on_top: float = 0.5
-    """The same where the target is the top label among all of the identifier's."""
+    """As ``wrong_below``, if the target is the identifier's top label."""
     right_from: float = 0.95
-    """From this share on it is."""
+    """From this share on, the text is in the target language."""
     least: float = 0.2
-    """The least probability of the other candidates that is evidence against the target in text of up to four words."""
+    """Minimum probability of the other candidates as evidence against the target in text of up to four words."""
     extractive: bool = False
-    """Whether outputs are spans of their inputs, as answers are in SQuAD: one that is none then needs the top label."""
+    """Whether outputs are spans of their inputs, as in SQuAD. Other outputs then need the target as top label."""
 
     def verdict(self, text: str, target: Language, identifier: LanguageIdentifier) -> float:
         """Whether ``text`` is in ``target``: :data:`RIGHT`, :data:`WRONG` or :data:`CANNOT_TELL`."""
@@ -113,7 +113,7 @@ class ShortText:
         if ours < 0.5 or not writes(frozenset([target.script]), letters):
             return _by_top_label(text, target, identifier)
         rivals = [other for other, share in zip(others, theirs, strict=True) if share >= ours]
-        # Capitals that it has not seen are judged as such, not by what their letters make in lower case.
+        # Capitals that the identifier does not know are judged as such, not by their lower case.
         shouted = text != whole and not knows(readable(whole), identifier)
         return self._by_identifier(text, target, rivals, identifier, shouted)
 
@@ -134,14 +134,14 @@ class ShortText:
         if not theirs and self.rivals(target):
             return CANNOT_TELL if rivals else _among_its_script(text, target, few, identifier)
         if not knows(text, identifier):
-            # In lower case it may know more, but what it then makes of names needs as much evidence as longer text.
+            # It may know the text in lower case, but lower-cased names need as much evidence as longer text.
             text, shouted = text.lower(), True
             if not knows(text, identifier):
                 return CANNOT_TELL
         [(top, probability)] = identifier.identify([text])
         if top not in (*ours, *theirs):
             needed = max(enough(top, target, rivals, identifier), ENOUGH_OF_BRANCH if few and not shouted else 0.0)
-            if few:  # what capitals alone make of a name is no evidence
+            if few:  # a label that depends on the capitals of a name is no evidence
                 [(lowered, chance)] = identifier.identify([text.lower()])
                 probability = min(probability, chance if lowered == top else 0.0)
             if probability >= needed or not theirs:
@@ -160,7 +160,7 @@ class ShortText:
 
     @property
     def name(self) -> str:
-        """For signatures."""
+        """The rule with its options, for signatures."""
         words = f"{LONGEST}-words,others={'+'.join(self.others)}"
         kind = ",extractive" if self.extractive else ""
         wrong = f"wrong<{self.wrong_below:g},on-top<{self.wrong_below_on_top:g}"
@@ -168,8 +168,8 @@ class ShortText:
 
 
 def _among_its_script(text: str, target: Language, few: bool, identifier: LanguageIdentifier) -> float:
-    """The verdict where the script leaves no other candidate: right, unless identification is sure of another language
-    that these letters write."""
+    """The verdict if the script leaves no other candidate: right, unless identification is sure of another language
+    written in these letters."""
     found = weigh(text, target, identifier)
     if not found.top or found.top == identifier.code(target) or found.top in near(target.code):
         return RIGHT
@@ -184,14 +184,14 @@ def _among_its_script(text: str, target: Language, few: bool, identifier: Langua
 
 
 def _by_top_label(text: str, target: Language, identifier: LanguageIdentifier) -> float:
-    """The verdict where the letters are hardly the target's: wrong if identification knows another language in them."""
+    """The verdict if few letters are in the target's script: wrong if identification finds another language."""
     [(top, probability)] = identifier.identify([text])
     is_other = top not in (identifier.code(target), *near(target.code)) and probability >= ENOUGH
     return WRONG if is_other and knows(text, identifier) else CANNOT_TELL
 
 
 def _in_other_script(target: Language, letters: Sequence[str], identifier: LanguageIdentifier) -> Language | None:
-    """The same language in another script that writes all letters and has the same label: Serbian in Latin letters."""
+    """The language in another script that has all letters and the same label, such as Serbian in Latin letters."""
     base = target.code.partition("-")[0]
     found = (other for other in all_languages() if other.code.partition("-")[0] == base and other != target)
     same = (other for other in found if identifier.code(other) == identifier.code(target) != "")
@@ -208,15 +208,15 @@ def target_share(
 
 
 def is_short(text: str) -> bool:
-    """Whether ``text`` has ten words or fewer, a letter of a script without spaces counted as half a word."""
+    """Whether ``text`` has ten words or fewer; a letter of a script without spaces counts as half a word."""
     if _UNSPACED_LETTER.search(text):
         return words_in(text, LONGEST) <= LONGEST
     return _MORE_WORDS.match(text) is None
 
 
 def words_in(text: str, enough: int) -> float:
-    """The number of words of ``text``, a letter of a script without spaces half a word; no more than needed to pass
-    ``enough`` are counted."""
+    """The number of words of ``text``, counted until it exceeds ``enough``; a letter of a script without spaces counts
+    as half a word."""
     size = 0.0
     for found in _WORD.finditer(text):
         size += 0.5 if found["letter"] else 1.0
@@ -226,10 +226,10 @@ def words_in(text: str, enough: int) -> float:
 
 
 def verdicts(examples: Sequence[Example], identifier: LanguageIdentifier, rule: ShortText) -> list[float]:
-    """Whether each prediction, none of them blank, is in its language: short ones by the rule, others by evidence.
+    """The verdict on each prediction, none of them blank: short ones by ``rule``, others by evidence.
 
-    Nobody can tell of text without letters, or of acronyms. A text that equals a reference is right, case and
-    punctuation aside; and so is a short one that is quoted from an input in the target language: names are in every
+    Text without letters and acronyms are :data:`CANNOT_TELL`. A text that equals a reference, ignoring case and
+    punctuation, is right. So is a short text quoted from an input in the target language, since names are part of every
     language.
     """
     return [_verdict(example, Language.parse(example.language), identifier, rule) for example in examples]
@@ -240,8 +240,8 @@ def _verdict(example: Example, target: Language, identifier: LanguageIdentifier,
     code = identifier.code(target)
     short = is_short(text)
     if not short:
-        # Most long outputs are in their language, and identification says so at once.
-        # Of capitals it says little: they are prepared first.
+        # Most long outputs are in their language, and identification confirms that at once. Text in capitals is
+        # prepared first.
         [(top, probability)] = identifier.identify([text])
         if code and top == code and probability >= ENOUGH and not is_shouted(text):
             return RIGHT
@@ -261,14 +261,13 @@ def _verdict(example: Example, target: Language, identifier: LanguageIdentifier,
 
 
 def equals_reference(example: Example) -> bool:
-    """Whether the prediction is a reference, but for case, punctuation, spaces and the form of its characters."""
+    """Whether the prediction equals a reference, ignoring case, punctuation, spaces and Unicode form."""
     key = match_key(example.prediction)
     return bool(key) and any(key == match_key(reference) for reference in example.references)
 
 
 def is_quoted(example: Example, identifier: LanguageIdentifier) -> bool:
-    """Whether a short prediction is within a longer input in the target language, as whole words where there are
-    spaces."""
+    """Whether a short prediction is quoted, as whole words, from a longer input in the target language."""
     code = identifier.code(Language.parse(example.language))
     if not code or example.input is None or is_short(example.input) or not is_short(example.prediction):
         return False
@@ -277,7 +276,7 @@ def is_quoted(example: Example, identifier: LanguageIdentifier) -> bool:
 
 
 def stands_in(text: str, whole: str) -> bool:
-    """Whether ``whole`` holds ``text``, in any case and form, and not within a word where spaces separate words."""
+    """Whether ``whole`` contains ``text`` as whole words, ignoring case and Unicode form."""
     text, whole = fold_case(canonical(text)), fold_case(canonical(whole))
     if not text or text not in whole:
         return False

@@ -1,4 +1,4 @@
-"""Is one system better than another? Paired bootstrap, and averages over seeds."""
+"""Comparison of two systems with a paired bootstrap, and averages over seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.metrics.bootstrap import resampled_means, resampled_sums
 
 @dataclass(frozen=True)
 class Difference:
-    """Two systems on the same examples, in the unit of their scores."""
+    """The difference of two systems on the same examples, in the unit of their scores."""
 
     first: float
     second: float
@@ -26,9 +26,9 @@ class Difference:
     high: float | None
     """The 95 % interval of the difference; None without resamples."""
     p: float | None
-    """Two-sided; None without resamples."""
+    """Two-sided p-value; None without resamples."""
     n: int
-    """Examples on which both are defined."""
+    """Number of examples for which both scores are defined."""
 
 
 def paired_bootstrap(
@@ -42,19 +42,19 @@ def paired_bootstrap(
     """Paired bootstrap of the difference of two means (Koehn 2004, section 3; Efron and Tibshirani 1993).
 
     Args:
-        first: Scores of one system, an example each.
-        second: Those of the other on the same examples, in the same order. NaN in either leaves the pair out.
-        resamples: Number of resamples; the interval holds the middle 95 % of their differences.
-        seed: Of the resamples.
-        corpus: Of a figure that is not the mean of its scores, the figure from all scores; slow.
-        of_sums: Of a figure of sums, the figure from them; ``first`` and ``second`` are then rows of statistics.
+        first: Scores of one system, one per example.
+        second: Scores of the other system on the same examples, in the same order. A pair with a NaN is left out.
+        resamples: Number of resamples; the interval is the middle 95 % of their differences.
+        seed: Resampling seed.
+        corpus: Computes the value from all scores, if it is not their mean; slow.
+        of_sums: Computes the value from sums; ``first`` and ``second`` are then rows of statistics.
 
     Returns:
-        The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples have not the sign
-        that most of them have, zero included: about 0.05 where the interval ends at zero. None without pairs.
+        The difference with ``p = 2 (k + 1) / (r + 1)``, at most 1, where ``k`` of the ``r`` resamples are zero or do
+        not have the majority's sign. ``p`` is about 0.05 if the interval ends at zero. None without pairs.
     """
     if len(first) != len(second):
-        raise ValueError(f"pairs are needed, not {len(first)} scores and {len(second)}")
+        raise ValueError(f"systems must have the same number of scores, not {len(first)} and {len(second)}")
     both = is_defined(first) & is_defined(second)
     first, second = first[both], second[both]
     if not len(first):
@@ -78,7 +78,7 @@ def paired_bootstrap(
 def _resampled_pairs(
     first: Scores, second: Scores, resamples: int, seed: int, corpus: Callable[[Scores], float]
 ) -> Scores:
-    """Differences of a figure of the whole on resamples of the pairs."""
+    """Differences of ``corpus`` on resamples of the pairs."""
     random = np.random.default_rng(seed)
     chosen = (random.integers(0, len(first), len(first)) for _ in range(resamples))
     return np.array([corpus(first[rows]) - corpus(second[rows]) for rows in chosen])
@@ -87,7 +87,7 @@ def _resampled_pairs(
 def _resampled_sums(
     first: Scores, second: Scores, resamples: int, seed: int, of_sums: Callable[[Scores], float]
 ) -> Scores:
-    """Differences of a figure of sums on resamples of the pairs."""
+    """Differences of ``of_sums`` on resamples of the pairs."""
     both = np.hstack([first, second])
     drawn = resampled_sums(both[np.lexsort(both.T)], resamples, seed)
     width = first.shape[1]
@@ -95,46 +95,46 @@ def _resampled_sums(
 
 
 def _p(differences: Scores) -> float:
-    """Two-sided: twice the smaller share of resamples on one side of zero, those at zero on both."""
+    """The two-sided p-value: twice the smaller share of resamples on one side of zero; zeros count on both sides."""
     contrary = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return min(1.0, 2 * (contrary + 1) / (len(differences) + 1))
 
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """One figure over runs that differ in their seed."""
+    """One value over runs that differ only in their seed."""
 
     mean: float | None
     sd: float | None
-    """Standard deviation of a sample (n - 1); None for fewer than two seeds."""
+    """Sample standard deviation (n - 1); None for fewer than two seeds."""
     seeds: int
 
 
 def over_seeds(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Hashable, ...], SeedSummary]:
-    """The mean and standard deviation over seeds of each figure.
+    """The mean and standard deviation over seeds of each value.
 
     Args:
-        rows: Figures in the shape of ``summary.json``. Rows without a value do not count.
+        rows: Rows in the form of ``summary.json``. Rows without a value do not count.
 
     Returns:
-        By ``(backbone, method, learning_rate, step, task, language, metric)``; what a row lacks is None.
+        Summaries by ``(backbone, method, learning_rate, step, task, language, metric)``; a missing key is None.
 
     Raises:
-        ValueError: where one seed has the same figure twice.
+        ValueError: if a seed has the same key twice.
     """
     values: dict[tuple[Hashable, ...], dict[Hashable, float]] = {}
     for row in rows:
         key = tuple(row.get(name) for name in SEED_KEYS)
         seeds = values.setdefault(key, {})
         if row.get("seed") in seeds:
-            raise ValueError(f"seed {row.get('seed')} has the figure {key} twice")
+            raise ValueError(f"seed {row.get('seed')} has the value {key} twice")
         if row.get("value") is not None:
             seeds[row.get("seed")] = float(row["value"])
     return {key: _summary(list(seeds.values())) for key, seeds in values.items()}
 
 
 SEED_KEYS = ("backbone", "method", "learning_rate", "step", "task", "language", "metric")
-"""What rows share that differ in their seed only."""
+"""Keys that are equal in rows that differ only in their seed."""
 
 
 def _summary(values: list[float]) -> SeedSummary:

@@ -1,4 +1,4 @@
-"""SP-ROUGE: ROUGE over SentencePiece's pieces, for any language alike (Vu et al. 2022, section 2.1)."""
+"""SP-ROUGE: ROUGE over SentencePiece tokens, the same for every language (Vu et al. 2022, section 2.1)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from xlgen.metrics.words import Splitter
 class SpRouge:
     """SP-ROUGE-1/2/L/Lsum F1 in percent against the best reference; ``sp_rougeLsum`` is what the paper reports.
 
-    The figures of ``rouge_score`` 0.1.2 given the same tokenizer. The paper names no sentence rule for Lsum; the T5
-    library, with which it was computed, has ``t5``, and data sets with one sentence a line need ``newline``.
+    The scores equal those of ``rouge_score`` 0.1.2 with the same tokenizer. The paper names no sentence rule for Lsum.
+    The T5 library, which computed it, uses ``t5``; data sets with one sentence per line need ``newline``.
     """
 
     tokenizer: str = "google/mt5-small"
-    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name of the hub; mT5's 250,000 pieces."""
+    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name on the hub. The default is mT5's."""
     sentences: SentenceRule = "newline"
-    """What ends a sentence for ``sp_rougeLsum``: see :func:`xlgen.metrics.sentences.sentences`."""
+    """How ``sp_rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("sp_rouge1", best=100.0),
@@ -40,7 +40,7 @@ class SpRouge:
         return {f"sp_rouge{variant}": scores for variant, scores in found.items()}
 
     def counts(self, predictions: Sequence[str], references: Sequence[str], language: str) -> dict[str, Counts]:
-        """Each figure's hits and totals for every prediction beside its reference: precision and recall."""
+        """Hits and totals of each variant for every pair of prediction and reference, for precision and recall."""
         found = rouge_counts(predictions, references, self.splitter(language), sentences(self.sentences, language))
         return {f"sp_rouge{variant}": counts for variant, counts in found.items()}
 
@@ -49,5 +49,5 @@ class SpRouge:
         return f"tok:{subword_splitter(self.tokenizer).name}|sent:{self.sentences}"
 
     def splitter(self, language: str) -> Splitter:
-        """The pieces that are compared, the same for every language."""
+        """The splitter into subword tokens, the same for every language."""
         return subword_splitter(self.tokenizer)

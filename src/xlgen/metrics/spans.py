@@ -1,4 +1,4 @@
-"""F1 of named entities written as text, ``PER: Ada Lovelace $$ LOC: London``, as mT5 and V write WikiANN's."""
+"""F1 of named entities written as text, ``PER: Ada Lovelace $$ LOC: London``, as in mT5 and Vu et al. (2022)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from xlgen.metrics.rouge import f_measure
 @metrics.register("spans")
 @dataclass(frozen=True)
 class Spans:
-    """F1 of spans with their types, in percent, averaged over inputs; a span counts as often as it is written.
+    """F1 of spans with their types, in percent, averaged over inputs; repeated spans count repeatedly.
 
-    The span F1 of mT5 and of Vu et al. (2022) is of all inputs' spans together: ``span_f1`` of ``entities`` with
-    ``form: spans``.
+    The span F1 of mT5 and of Vu et al. (2022) is over the spans of all inputs together: see ``span_f1`` of ``entities``
+    with ``form: spans``.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("mean_span_f1", best=100.0),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """F1 in [0, 1], 1 where there is no span to find and none was found; NaN without a reference."""
+        """F1 in [0, 1], 1 if neither the output nor the reference has a span; NaN without a reference."""
         return best_over_references(examples, self.figures, lambda text, _: _spans(text), _compare)
 
     def signature(self, language: str) -> str:
-        """How spans are told apart, and averaged."""
+        """How spans are separated and averaged."""
         return "sep:$$|average:inputs"
 
 

@@ -23,7 +23,7 @@ def normalize(text: str) -> str:
 
 
 def f1(prediction: str, reference: str) -> float:
-    """F1 over the words of two normalised answers, in [0, 1]; 0 where either has none, as in ``evaluate-v1.1.py``."""
+    """F1 over the words of two normalised answers, in [0, 1]; 0 if either has none, as in ``evaluate-v1.1.py``."""
     predicted, wanted = prediction.split(), reference.split()
     hits = (Counter(predicted) & Counter(wanted)).total()
     return f_measure(hits, len(predicted), len(wanted))
@@ -34,8 +34,8 @@ def f1(prediction: str, reference: str) -> float:
 class Squad:
     """SQuAD 1.1 F1 and exact match in percent, each against its best reference.
 
-    The rules are English for every language, and words end at spaces: in Chinese or Thai F1 is nearly exact match.
-    That is what published XQuAD figures hold; ``mlqa`` is the metric with rules for each language.
+    The rules are English for every language, and words are separated by spaces: in Chinese or Thai, F1 is nearly exact
+    match. Published XQuAD scores use these rules; ``mlqa`` is the metric with language-specific rules.
     """
 
     normalization: Normalization = "none"
@@ -50,7 +50,7 @@ class Squad:
         return best_over_references(examples, self.figures, lambda text, _: normalize(form(text)), _compare)
 
     def signature(self, language: str) -> str:
-        """The normaliser, which is one for all languages."""
+        """The normaliser, which is the same for all languages."""
         return signed("norm:squad-1.1", self.normalization)
 
 

@@ -1,4 +1,4 @@
-"""Subsets of an evaluation set that say more than the whole."""
+"""Subsets of an evaluation set that are more informative than the whole."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from xlgen.metrics.lid import SMALL, load_identifier
 
 @dataclass(frozen=True)
 class Subset:
-    """A rule that says of each example whether it counts."""
+    """A rule that selects examples to score."""
 
     name: str
-    """For signatures, with all that decides the rule."""
+    """Name of the rule with everything that affects it, for signatures."""
     keep: Callable[[Sequence[Example]], list[bool]]
+    """Whether each example is kept."""
 
 
 def has_number(text: str) -> bool:
-    """Whether a digit or number sign of any script is in ``text`` (Unicode's categories Nd, Nl and No).
+    """Whether ``text`` contains a numeric character of any script (Unicode's categories Nd, Nl and No).
 
-    ``٣``, ``३``, ``３``, ``Ⅳ`` and ``½`` are. Number words are not, and so neither are 一 二 三, which are letters of
-    many words: they are spelled in their language, as ``three`` is.
+    ``٣``, ``३``, ``３``, ``Ⅳ`` and ``½`` are numeric. Number words such as ``three`` are not, and neither are 一 二 三,
+    which are letters of many words.
     """
     return any(unicodedata.category(char)[0] == "N" for char in text)
 
 
 def no_digits_in_language(examples: Sequence[Example], identifier: str = SMALL) -> list[bool]:
-    """Questions whose gold answers all hold no number and are all identified as the target language.
+    """Select examples whose references contain no number and are all identified as the target language.
 
-    Chirkova et al. 2023, appendix A: short answers with numbers or English words are right in any language, and
-    identification errs on them; about half of XQuAD is left. The predictions are not looked at. An example without
-    references, or in a language without a label, is out.
+    Chirkova et al. (2023, appendix A): short answers with numbers or English words are correct in any language, and
+    identification fails on them. About half of XQuAD is left. Predictions are not used. An example without references,
+    or in a language without a label, is left out.
     """
     identifies = load_identifier(identifier)
     labels = [identifies.code(Language.parse(example.language)) for example in examples]
@@ -52,11 +53,11 @@ def no_digits_in_language(examples: Sequence[Example], identifier: str = SMALL) 
 
 
 def subset(name: str, identifier: str = SMALL) -> Subset:
-    """The subset called ``name``, with language identification by ``identifier``, where it needs any.
+    """The subset called ``name``; ``identifier`` is used if it needs language identification.
 
     Raises:
-        UnknownNameError: with the nearest name.
-        InputError: for an identifier that does not exist.
+        UnknownNameError: for an unknown name, with the nearest one.
+        InputError: for an unknown identifier.
     """
     if name not in SUBSETS:
         raise UnknownNameError(f"unknown subset {name!r}: {nearest(name, SUBSETS)}")

@@ -1,20 +1,19 @@
-"""Code-switching, word by word: the spans of a text that are in another language than the target.
+"""Code-switching, word by word: spans of a text that are in a language other than the target.
 
 - Another script: see :mod:`xlgen.metrics.script_spans`.
-- The same script: each word says by its probabilities how much it sounds like another candidate rather than the
-  target, and a span is where the sum of that, as logarithms, is highest by more than :data:`PRICE`. That is the most
-  probable path through two states when going to another language and back costs so much. Names, which have a capital
-  letter within a sentence, and numbers say nothing. What the model makes of a number, of which it knows nothing, is
-  taken off: it would favour the languages that it has seen most of. A span counts only if it is identified as the
-  other language by itself, with :data:`SURE`: words that the model does not know sound like English to it.
-- One word is a span by itself only where it is a function word that the target does not have (``The rompió una mesa``):
-  nobody borrows those. They are known of English, the usual source.
+- The same script: each word has a log ratio of the probabilities of another candidate and of the target. A span is
+  where the sum of these ratios exceeds :data:`PRICE`: the most probable path through two states, where switching costs
+  that much. Names, which have a capital letter within a sentence, and numbers score 0. The log ratio of a number is
+  subtracted from each word's, because the model prefers the languages that it has seen most. A span counts only if it
+  is identified as the other language by itself with :data:`SURE`, because the model labels unknown words as English.
+- A single word is a span only if it is a function word that the target lacks (``The rompió una mesa``), since function
+  words are not borrowed. These are listed for English, the usual source language.
 
-Addresses, handles, hashtags, codes and units are no words of a language (:mod:`xlgen.metrics.masking`). A text that is
-in the other language as a whole has not switched.
+Addresses, handles, hashtags, codes and units are not words of a language (:mod:`xlgen.metrics.masking`). A text that is
+in the other language as a whole is not code-switched.
 
-The price was set by hand, on NTREX-128's sentences with words of other sentences put into them and on whole paragraphs
-of XQuAD; figures are in docs/language-identification.md.
+The price was set by hand, on NTREX-128's sentences with words of other sentences inserted, and on whole paragraphs of
+XQuAD; rates are in docs/language-identification.md.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ from xlgen.metrics.masking import FILLER, mask
 from xlgen.metrics.script_spans import Span, by_script
 
 PRICE = 9.0
-"""The least sum of log ratios that makes a span of another language in the same script."""
+"""Minimum sum of log ratios of a span of another language in the same script."""
 SURE = 0.5
-"""The least probability that identification gives the other language for such a span by itself."""
-# The same for a span without a function word of English, by target.
+"""Minimum probability of the other language for such a span by itself."""
+# Minimum probability for a span without an English function word, by target.
 _SURE_WITHOUT = {"ro": 0.8}
-# One word alone says at most so much, for or against.
+# Maximum absolute log ratio of one word.
 _LOUDEST = 4.0
 _LEAST = 1e-4
 _NOTHING = "0"
 _FUNCTION_WORDS = {"en": ONLY_ENGLISH}
-# Common words that a language spells as English does: "for at have" is Danish, and English to identification.
+# Common words spelled as in English: "for at have" is Danish, but identified as English.
 _SHARED_WORDS = {
     language: frozenset(words.split())
     for language, words in {
@@ -53,7 +52,7 @@ _SHARED_WORDS = {
         "nn": "at for her land man men over program standard time to under",
     }.items()
 }
-# From this log ratio on, identification agrees that a function word is not the target's.
+# Minimum log ratio for a function word to count as not the target's.
 _CLEAR = 2.0
 _LONGEST = 4_000
 
@@ -64,13 +63,13 @@ _OPENS = regex.compile(r"(?:^|[\p{Sentence_Terminal}…:\n])[^\p{L}\p{N}]*$")
 def switches(
     text: str, target: str, others: Sequence[str] = ("en",), identifier: str | LanguageIdentifier = SMALL
 ) -> list[Span]:
-    """The spans of ``text`` that are in another language than ``target``, in their order; none if all of it may be.
+    """The spans of ``text`` in a language other than ``target``, in their order; empty if all of it may be another.
 
     Args:
-        text: Of which no more than 4,000 words are looked at for another language in the same script.
+        text: The text. At most its first 4,000 words are checked for another language in the same script.
         target: In any spelling that ``Language.parse`` knows.
-        others: The languages that the text may switch to in the target's own script.
-        identifier: For those; scripts need none.
+        others: The languages that the text may switch to in the target's script.
+        identifier: The identifier for languages in the same script.
     """
     language = Language.parse(target)
     known = tuple(other for other in map(Language.parse, others) if other != language)
@@ -84,7 +83,7 @@ def switches(
 
 
 def by_words(text: str, target: Language, rival: Language, identifier: LanguageIdentifier) -> list[Span]:
-    """The spans in ``rival``, which is written as ``target`` is."""
+    """The spans in ``rival``, which has the script of ``target``."""
     ours, theirs = identifier.code(target), identifier.code(rival)
     if not ours or not theirs or ours == theirs:
         return []
@@ -94,22 +93,22 @@ def by_words(text: str, target: Language, rival: Language, identifier: LanguageI
     spans, is_home = [], False
     for away, group in groupby(range(len(words)), key=path.__getitem__):
         members = list(group)
-        # A path is away from its first word to its last that says so; what is silent stays at home.
+        # A span ends at its last word with a positive score; neutral words after it belong to the target.
         while away and scores[members[-1]] <= 0:
             members.pop()
         is_home = is_home or (not away and any(scores[member] < 0 for member in members))
         part = _part(text, words, members).lower().replace(FILLER, "")
         if away and identifier.confidence([part], [theirs])[0] >= sure_of(part, target):
             spans.append(Span(words[members[0]].start(), words[members[-1]].end(), rival.code))
-    # Where no word speaks for the target, all of the text is in the other language, and it has not switched.
+    # Without a word for the target, all of the text is in the other language: it is not code-switched.
     return spans if is_home else []
 
 
 def sure_of(span: str, target: Language) -> float:
-    """The probability that identification must give the other language for a span by itself.
+    """Minimum probability of the other language for a span by itself.
 
-    Few spans of English of several words have no function word. In Romanian, which shares many words with English
-    (``noul acord ar include``), what has none needs more.
+    Few English spans of several words have no function word. In Romanian, which shares many words with English (``noul
+    acord ar include``), a span without one needs a higher probability.
     """
     return _SURE_WITHOUT.get(target.code, SURE) if not FUNCTION_WORD.search(span) else SURE
 
@@ -119,7 +118,7 @@ def _part(text: str, words: Sequence[regex.Match[str]], members: Sequence[int]) 
 
 
 def _states(scores: Sequence[float]) -> list[bool]:
-    """The best path, at home or away, where being away scores and going away costs the price (Viterbi's algorithm)."""
+    """Whether each word is in the other language on the best path; a switch costs the price (Viterbi's algorithm)."""
     home, away = 0.0, -math.inf
     came: list[tuple[bool, bool]] = []  # whether the best way to home, and to away, comes from away
     for score in scores:
@@ -133,7 +132,7 @@ def _states(scores: Sequence[float]) -> list[bool]:
 
 
 def _score(words: Sequence[regex.Match[str]], place: int, text: str, pair: _Pair) -> float:
-    """How much more a word sounds like the rival, as a log ratio."""
+    """The log ratio of the rival's and the target's probability for a word, with rules for names and function words."""
     word = words[place]
     if any(map(str.isdigit, word[0])) or word[0].lower() in _SHARED_WORDS.get(pair[0], ()):
         return 0.0
@@ -148,7 +147,7 @@ def _score(words: Sequence[regex.Match[str]], place: int, text: str, pair: _Pair
 
 
 _Pair: TypeAlias = tuple[str, str, LanguageIdentifier]
-"""The codes of the target and the rival, and whose they are."""
+"""The codes of the target and the rival, and the identifier that they belong to."""
 
 
 @lru_cache(maxsize=100_000)

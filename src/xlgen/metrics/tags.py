@@ -1,4 +1,4 @@
-"""Sequence tagging written as text: a tag a word (L, Table 10, after Raman et al. 2022), by input and by word."""
+"""Accuracy of sequence tagging written as text, one tag per word (Li and Murray 2023, Table 10; Raman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from xlgen.metrics.packed import pack, sums
 
 
 def tags(text: str) -> list[str]:
-    """The tag of each word: what stands behind its sentinel, of several words the first, empty where its sentinel does
-    not occur; without any sentinel the words in their order."""
+    """The tag of each word: the first word after its sentinel, or ``""`` if its sentinel is missing.
+
+    Without any sentinel, the words of ``text`` are the tags in order.
+    """
     numbers = [int(found[0][len("<extra_id_") : -1]) for found in SENTINEL.finditer(text)]
     if not numbers:
         return text.split()
@@ -34,10 +36,10 @@ def _of_all_words(scores: Scores) -> float:
 class TagAccuracy:
     """Share of words whose tag is right, in percent.
 
-    - ``tag_accuracy``: of each input's words, averaged over inputs.
-    - ``word_accuracy``: of all inputs' words together, as J's accuracy of part-of-speech tags.
+    - ``tag_accuracy``: the share in each input, averaged over inputs.
+    - ``word_accuracy``: the share over all inputs together, as Ji et al. (2024) report for part-of-speech tags.
 
-    Outputs are taken before clean-up, which would keep a tag repeated at the end only once.
+    Outputs are taken before clean-up, which would remove repeated tags at the end.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
@@ -46,20 +48,22 @@ class TagAccuracy:
     )
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """A share in [0, 1], 0 for an empty reference with tags predicted; NaN without a reference. For
-        ``word_accuracy`` the numbers of right words and of words, packed."""
+        """A share in [0, 1], 0 for an empty reference with predicted tags; NaN without a reference.
+
+        For ``word_accuracy``, the numbers of correct words and of words, packed.
+        """
         compared = [_compare(example) for example in examples]
         shares = [np.nan if found is None else _share(*found) for found in compared]
         packed = [np.nan if found is None else pack(found[0], found[1]) for found in compared]
         return {"tag_accuracy": np.array(shares, dtype=float), "word_accuracy": np.array(packed, dtype=float)}
 
     def signature(self, language: str) -> str:
-        """How words and tags are put together."""
+        """How words and tags are aligned."""
         return "match:sentinel,else:position"
 
 
 def _compare(example: Example) -> tuple[int, int, bool] | None:
-    """How many words are right, how many there are, and whether any tag was predicted."""
+    """The number of correct words, the number of words, and whether any tag was predicted."""
     if not example.references:
         return None
     found = tags(example.prediction if example.raw_prediction is None else example.raw_prediction)

@@ -19,32 +19,32 @@ def _of_sums(sums: Scores) -> float:
 class Ter:
     """Corpus TER in percent, edits per word of the references; lower is better, and it may exceed 100.
 
-    sacreBLEU's ``corpus_score``; needs the extra ``chrf``, which installs it. Words are what spaces separate: Chinese
-    and Japanese need ``normalized`` and ``asian_support``, and Thai has no rule.
+    This is sacreBLEU's ``corpus_score``; needs the extra ``chrf``, which installs sacreBLEU. Words are separated by
+    spaces: Chinese and Japanese need ``normalized`` and ``asian_support``, and Thai is not supported.
     """
 
     normalized: bool = False
     no_punct: bool = False
     asian_support: bool = False
-    """Chinese and Japanese characters one by one, where text is ``normalized``."""
+    """Split Chinese and Japanese into characters, if ``normalized``."""
     case_sensitive: bool = False
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ter", higher_is_better=False, best=0.0, of_sums=_of_sums),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Edits and length of the references, a row an example; NaN without references."""
+        """Edits and length of the references, one row per example; NaN without references."""
         return {"ter": statistics(examples, self._scorer, 2)}
 
     def of_sums(self, figure: str, sums: Scores) -> float:
-        """TER, 1 for as many edits as words, from the sums of all rows."""
+        """TER from the sums of all rows; 1 if there are as many edits as words."""
         return score_of(self._scorer(), sums)
 
     def signature(self, language: str) -> str:
-        """sacreBLEU's, without the number of references."""
+        """sacreBLEU's signature without the number of references."""
         return corpus_signature(self._scorer(), None)
 
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
-        """sacreBLEU's."""
+        """sacreBLEU's signature."""
         return corpus_signature(self._scorer(), scores)
 
     def _scorer(self, language: str = "") -> Any:

@@ -1,10 +1,10 @@
 """The union of longest common subsequences (Lin 2004, section 3.2), for many pairs of sentences at once.
 
-Which of several longest subsequences is taken decides the union, and so the figure. ``rouge_score`` walks its table
+The union, and so the score, depends on which of several longest subsequences is chosen. ``rouge_score`` walks its table
 from the last words: over a match at once, else to the row before if that loses nothing, else to the column before.
-Here a column of that table is a row of bits, one a word of the reference's sentence: bit i is set where the length of
-the subsequence grows by one from word i - 1 to word i (Hyyrö 2004, "Bit-parallel LCS-length computation revisited").
-The walk needs nothing else: within a column it goes up to the next bit that is a growth or a match.
+Here, a column of that table is a bit vector with one bit per word of the reference's sentence. Bit i is set if the
+length of the subsequence grows by one from word i - 1 to word i (Hyyrö 2004, "Bit-parallel LCS-length computation
+revisited"). The walk needs nothing else: within a column, it goes up to the next bit that is a growth or a match.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _ONE = np.uint64(1)
 
 
 def matched_bits(matches: Words) -> Words:
-    """Which words of reference sentences lie on the walk through a predicted sentence, for many pairs of sentences.
+    """Which words of reference sentences are on the walk through a predicted sentence, for many pairs of sentences.
 
     Args:
-        matches: (columns, words, pairs), one column a predicted token: the bits of the reference's tokens that equal
-            it, 64 a word, the first token lowest. Shorter predictions are padded with zeros in front.
+        matches: (columns, words, pairs), one column per predicted token: the bits of the reference's tokens that equal
+            it, 64 per word, the first token lowest. Shorter predictions are padded with zeros in front.
 
     Returns:
-        (words, pairs), a bit for each token of the reference's sentence.
+        (words, pairs), one bit per token of the reference's sentence.
     """
     growths = _forward(matches)
     columns, words, pairs = matches.shape
@@ -53,7 +53,7 @@ def matched_bits(matches: Words) -> Words:
                 passed = found
             top &= match
             hits[word] |= top
-            # Over a match the walk goes past the row, else the row stays for the column before.
+            # Over a match, the walk passes the row; else the row remains for the column before.
             np.bitwise_xor(rest, top, out=below[word])
     return hits
 
@@ -82,7 +82,7 @@ def _forward(matches: Words) -> Words:
 
 
 def _fill_below(bits: Words) -> Words:
-    """All bits from the highest set one down."""
+    """All bits from the highest set bit down."""
     filled = bits.copy()
     for shift in _SHIFTS:
         filled |= filled >> shift
@@ -90,10 +90,10 @@ def _fill_below(bits: Words) -> Words:
 
 
 def matched_bits_of_long(matches: Sequence[int], size: int) -> int:
-    """:func:`matched_bits` for one pair of sentences of any length, its bits in integers of Python.
+    """:func:`matched_bits` for one pair of sentences of any length, with the bits in Python integers.
 
-    Growths are kept for about the square root of the columns only and computed again block by block, so that memory
-    stays bounded by ``2 * size * sqrt(columns)`` bits.
+    Growths are stored only for about the square root of the columns and recomputed block by block, so that memory is
+    bounded by ``2 * size * sqrt(columns)`` bits.
     """
     block = math.isqrt(len(matches)) + 1
     starts = range(0, len(matches), block)

@@ -1,4 +1,4 @@
-"""nDCG of documents that are rows of their own, each with its query: XGLUE's figure for web page ranking."""
+"""nDCG of documents in separate rows, grouped by query: XGLUE's metric for web page ranking."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.ranking import queries_ndcg
 
-# Query, gain and score of a document go into one score, of which a double holds 53 bits: so many of a hash of the
-# query, and of each grade. Of 100,000 queries, the chance that any two are taken for one is 0.0006.
+# Query, gain and score of a document are packed into the 53 bits of a double: this many bits of a hash of the query,
+# and this many for each grade. With 100,000 queries, the chance of a collision is 0.0006.
 _HASH, _GRADE = 43, 5
 LARGEST = 2**_GRADE - 2
 """The largest grade; XGLUE's are 0 to 4."""
@@ -31,19 +31,20 @@ def _of_queries(scores: Scores) -> Scores:
 class WebPages:
     """nDCG of the documents of each query, averaged over queries, in percent: outputs and references are grades.
 
-    The rule of XGLUE's evaluation (Liang et al. 2020): rows are documents, the grade that is told is the score, the
-    right one the gain; of the same ``group`` are those of one query. A query with one document does not count, and
-    neither does a row without a group or a grade as its reference. An output that is no grade stands behind all others.
+    This is the rule of XGLUE's evaluation (Liang et al. 2020). Each row is a document: the predicted grade is its
+    score, the reference grade its gain. Documents with the same ``group`` belong to one query. Queries with one
+    document, and rows without a group or without a grade as reference, do not count. An output that is not a grade
+    ranks last.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("xglue_ndcg", units=_of_queries),)
 
     def per_example(self, examples: Sequence[Example]) -> dict[str, Scores]:
-        """Query, gain and score of each document, packed; NaN where it does not count."""
+        """Query, gain and score of each document, packed; NaN for a row that does not count."""
         return {"xglue_ndcg": np.array([_packed(example) for example in examples], dtype=float)}
 
     def signature(self, language: str) -> str:
-        """How gains count."""
+        """The form of the gain, how ties are handled, and the source of scores."""
         return "gain:linear|ties:averaged|score:grade"
 
 
@@ -59,7 +60,7 @@ def _packed(example: Example) -> float:
 
 
 def _grade(text: str) -> int | None:
-    """``2`` and ``2.0`` as 2; None for what is no whole number from 0 to :data:`LARGEST`."""
+    """``2`` and ``2.0`` as 2; None if ``text`` is not an integer from 0 to :data:`LARGEST`."""
     try:
         number = float(text)
     except ValueError:

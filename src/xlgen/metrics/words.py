@@ -1,7 +1,7 @@
-"""Words of any language, for the metrics that count or compare words.
+"""Word splitting in any language, for metrics that count or compare words.
 
-English is split as ``rouge_score`` splits it, so that figures agree with published ones. That rule drops every
-letter outside a-z, so other languages have their own.
+English is split by the rule of ``rouge_score``, so that scores agree with published ones. That rule drops every letter
+outside a-z, so other languages have their own rules.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from xlgen.metrics.unspaced import UNSPACED
 
 _LETTER = r"[\p{L}\p{N}]"
 # Combining marks are the vowels of Hindi, Thai and Arabic: they belong to the letter before them. A joiner counts only
-# between two letters (Persian, Sinhala), since at the end of a word it does not show.
+# between two letters (Persian, Sinhala), since it is invisible at the end of a word.
 _WORD = rf"{_LETTER}\p{{M}}*+(?:[\u200c\u200d]*+{_LETTER}\p{{M}}*+)*+"
 _SPACED_LETTER = rf"[{_LETTER}--[{UNSPACED}]]"
 _CHARACTERS_AND_WORDS = rf"[{_LETTER}&&[{UNSPACED}]]\p{{M}}*+|(?:{_SPACED_LETTER}\p{{M}}*+)++"
 
 _word = regex.compile(_WORD, regex.V1)
 _character_or_word = regex.compile(_CHARACTERS_AND_WORDS, regex.V1)
-# Invisible marks (text direction, soft hyphens) would cut words in two. Joiners are left to _WORD, and the zero-width
-# space separates words.
+# Invisible marks (text direction, soft hyphens) would split words. _WORD handles joiners, and the zero-width space
+# separates words.
 _invisible = regex.compile(r"[\p{Cf}--[\u200b\u200c\u200d]]+", regex.V1)
 _turkic_lower = lower_case("tr")
 Segmenter: TypeAlias = Literal["characters", "dictionary"]
-"""How to split text whose script writes no spaces."""
+"""How to split text in a script without spaces."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Splitter:
     name: str
     split: Callable[[str], list[str]]
     by_sentence: bool = True
-    """Whether the words of a text are those of its sentences, one after another."""
+    """Whether the words of a text are the concatenated words of its sentences."""
     all_at_once: Callable[[Sequence[str]], Ragged] | None = None
-    """A faster way to the same numbers, where there is one."""
+    """A faster implementation of :meth:`numbers`, if there is one."""
 
     def numbers(self, texts: Sequence[str]) -> Ragged:
-        """The words of each text as numbers, equal where the words are equal."""
+        """The words of each text as numbers, equal for equal words."""
         return self.all_at_once(texts) if self.all_at_once else numbered(texts, self.split)
 
 
@@ -60,16 +60,17 @@ def splitter(language: str, segmenter: Segmenter = "characters") -> Splitter:
     """The word splitter of a language.
 
     - ``rouge-score`` for English: lower case, runs of a-z and 0-9 (``rouge_score`` 0.1.2, ``DefaultTokenizer``).
-    - ``unicode-words`` where spaces separate words: NFKC, lower case, runs of letters, digits and combining marks.
-      ``unicode-words-tr`` is that for Turkish and Azerbaijani, whose lower case of I is ı and of İ is i.
-    - ``unicode-chars`` elsewhere: NFKC, lower case, each letter of a script without spaces (Han, kana, Thai, ...) alone
-      with its combining marks; letters of other scripts in the same text as words.
-    - the words of a dictionary for Chinese, Japanese and Thai, if ``segmenter`` is ``dictionary``
-      (:mod:`xlgen.metrics.segmenters`); other languages have none and stay as above.
+    - ``unicode-words`` for languages with spaces: NFKC, lower case, runs of letters, digits and combining marks.
+      ``unicode-words-tr`` is the same for languages with a dotless i such as Turkish, where I becomes ı and İ becomes
+      i.
+    - ``unicode-chars`` for other languages: NFKC, lower case, each letter of a script without spaces (Han, kana, Thai,
+      ...) with its combining marks; letters of other scripts in the same text are split into words.
+    - Words of a dictionary for Chinese, Japanese and Thai, if ``segmenter`` is ``dictionary``
+      (:mod:`xlgen.metrics.segmenters`). Other languages ignore ``segmenter``.
 
     Raises:
-        UnknownLanguageError: for a language that is not in the table.
-        InputError: for a segmenter that does not exist or whose package is not installed.
+        UnknownLanguageError: if the language is not in the table.
+        InputError: for an unknown segmenter, or if its package is not installed.
     """
     if segmenter not in get_args(Segmenter):
         raise InputError(f"unknown segmenter {segmenter!r}: {nearest(segmenter, get_args(Segmenter))}")
@@ -89,12 +90,12 @@ def unicode_words(text: str) -> list[str]:
 
 
 def turkic_words(text: str) -> list[str]:
-    """The same in the lower case of Turkish and Azerbaijani: ``İki`` is ``iki``."""
+    """:func:`unicode_words` with Turkic lower-casing: ``İki`` is ``iki``."""
     return unicode_words(_turkic_lower(unicodedata.normalize("NFKC", text)))
 
 
 def unicode_chars(text: str) -> list[str]:
-    """Single letters of scripts without spaces, words of the others: ``東京の iPhone`` is ``東 京 の iphone``."""
+    """Single letters of scripts without spaces, words of other scripts: ``東京の iPhone`` is ``東 京 の iphone``."""
     return _character_or_word.findall(_normal(text))
 
 
@@ -104,7 +105,7 @@ def _with_letters(words: list[str]) -> list[str]:
 
 @lru_cache(maxsize=100_000)
 def porter_stem(word: str) -> str:
-    """Porter's stem of an English word, by ``rouge_score``'s rule: words of up to three letters stay as they are."""
+    """Porter's stem of an English word, by ``rouge_score``'s rule: words of up to three letters are unchanged."""
     return word if len(word) <= 3 else _porter()(word)
 
 
@@ -113,7 +114,7 @@ def _porter() -> Callable[[str], str]:
     try:
         from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
     except ImportError as error:
-        raise InputError("the Porter stemmer needs nltk: pip install nltk, or leave stemming off") from error
+        raise InputError("the Porter stemmer needs nltk: pip install nltk, or turn stemming off") from error
     return PorterStemmer().stem
 
 

@@ -1,10 +1,9 @@
-"""Outputs in another script than their language's: romanised Hindi, Serbian in Latin letters, simplified for
-traditional Chinese.
+"""Outputs in a script other than their language's, such as romanised Hindi or simplified for traditional Chinese.
 
-Characters decide, and identification only excludes text in another language. Models of identification have not seen
-romanised text and give it to some language of that script, often with a high probability (``yah ek accha din hai`` is
-Romanian with 0.84 for lid.176). The two halves of such a text seldom get the same label, those of text in a real
-language mostly do.
+Characters decide, and identification only excludes text in another language. Identification models have not seen
+romanised text and assign it to some language of that script, often with a high probability (lid.176 labels ``yah ek
+accha din hai`` as Romanian with 0.84). The two halves of such a text rarely get the same label, while those of text in
+a real language usually do.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ _LEAST_OF_HALF = 0.3
 
 
 def in_wrong_script(example: Example, others: Sequence[str], identifier: LanguageIdentifier, is_wrong: bool) -> bool:
-    """Whether less than half of the letters are of the target's script, and not because of another language.
+    """Whether less than half of the letters are in the target's script, other than because of another language.
 
     Args:
-        example: With a prediction that is not blank. One that equals a reference is for the caller to leave out.
-        others: The languages that an output may be in instead, by their codes: the source language.
-        identifier: For text that is all in another script.
+        example: An example with a prediction that is not blank. The caller excludes predictions that equal a reference.
+        others: Codes of the languages that an output may be in instead, such as the source language.
+        identifier: The language identifier.
         is_wrong: Whether the output was found to be in another language.
     """
     text, script = example.prediction, Language.parse(example.language).script
@@ -40,9 +39,9 @@ def in_wrong_script(example: Example, others: Sequence[str], identifier: Languag
 
 
 def _in_another_language(text: str, others: Sequence[str], identifier: LanguageIdentifier) -> bool:
-    """Whether identification of the whole, with 0.8, and of both halves agree.
+    """Whether identification of the whole text, with at least 0.8, agrees with that of both halves.
 
-    A language of ``others`` needs 0.8, or 0.5 with such agreement or, in English, a function word.
+    A language of ``others`` needs 0.8 alone, or 0.5 with such agreement or, for English, with a function word.
     """
     [(top, probability)] = identifier.identify([text])
     is_other = top in {identifier.code(Language.parse(other)) for other in others}
@@ -50,7 +49,7 @@ def _in_another_language(text: str, others: Sequence[str], identifier: LanguageI
         return False
     if is_other and (probability >= ENOUGH_OF_BRANCH or (top == "en" and FUNCTION_WORD.search(text))):
         return True
-    # Text without spaces is halved in the middle.
+    # Text without spaces is split in the middle.
     words = text.split()
     parts = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
     parts = parts if len(words) > 1 else [text[: len(text) // 2], text[len(text) // 2 :]]

@@ -1,4 +1,4 @@
-"""How alike the encoder makes an input and its translation in the source language."""
+"""XLRS: similarity of the encoder states of an input and of its translation in the source language."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 
 DEFINING = ("texts", "split", "sample", "cut")
-"""The parts of a signature that say what XLRS is measured on, in whatever languages; scores are comparable where all of
-them are the same."""
+"""The parts of a signature that identify the texts of XLRS, whatever their languages. Scores are comparable only if all
+of these parts are equal."""
 
 
 def definition(signature: str) -> tuple[str, ...]:
@@ -25,12 +25,12 @@ def definition(signature: str) -> tuple[str, ...]:
 class Xlrs:
     """The cosine of ``xlgen.representations.xlrs``; NaN for an input without a known translation.
 
-    Neither direction is better by itself: it rises with transfer where outputs do not depend on the language, and
-    with answers in the wrong language where they do (L, Table 4).
+    Neither direction is better by itself. If outputs do not depend on the language, XLRS increases with transfer. If
+    they do, it increases with answers in the wrong language (Li and Murray 2023, Table 4).
     """
 
     texts: str = ""
-    """Which texts the cosines are of, as parts of the signature: ``texts:...|split:test|sentences:512|cut:128``."""
+    """The texts of the cosines, as parts of the signature: ``texts:...|split:test|sentences:512|cut:128``."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("xlrs", unit="count", higher_is_better=None),)
 
@@ -40,5 +40,5 @@ class Xlrs:
         return {"xlrs": np.array(found, dtype=float)}
 
     def signature(self, language: str) -> str:
-        """What the cosine is of."""
+        """The states and the texts of the cosines."""
         return "|".join(filter(None, ["states:encoder-mean", self.texts]))

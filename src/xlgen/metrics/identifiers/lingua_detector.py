@@ -1,4 +1,4 @@
-"""lingua: a detector made for short text, 75 languages (Peter M. Stahl, lingua-language-detector on PyPI)."""
+"""lingua: a detector for short text in 75 languages (Peter M. Stahl, lingua-language-detector on PyPI)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xlgen.metrics.identifiers.base import Model, extra, identifiers, shared_cod
 
 
 class Lingua:
-    """All languages of lingua, which rules scripts out before it counts letters."""
+    """lingua with all of its languages. It excludes languages by script before it counts letters."""
 
     def __init__(self, low_accuracy: bool) -> None:
         module, version = extra("lingua", "lingua", "lingua-language-detector")
@@ -21,13 +21,13 @@ class Lingua:
         self.name = f"lingua{'-low' if low_accuracy else ''}|lingua-language-detector:{version}"
 
     def code(self, language: Language) -> str:
-        """The code for ``language``; lingua does not tell scripts of one language apart."""
+        """The code of ``language``; lingua does not distinguish the scripts of a language."""
         return shared_code(language, self.codes)
 
     def predict(self, text: str) -> list[tuple[str, float]]:
-        """All languages, best first; none where the text has no letter that lingua knows."""
+        """All languages, best first; none if the text has no letter that lingua knows."""
         found = self._detector.compute_language_confidence_values(text)
-        # Its order of ties differs from run to run.
+        # lingua's order of ties differs from run to run.
         pairs = ((self._labels[each.language], each.value) for each in found)
         ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
         return ranked if ranked[0][1] > 0 else []
@@ -36,14 +36,14 @@ class Lingua:
 @identifiers.register("lingua")
 @cache
 def lingua() -> Model:
-    """With models of one to five letters: about 1 GB of memory, 2 ms a text."""
+    """lingua with n-grams of one to five letters: about 1 GB of memory, 2 ms per text."""
     return Lingua(low_accuracy=False)
 
 
 @identifiers.register("lingua-low")
 @cache
 def lingua_low() -> Model:
-    """With models of three letters alone: about 60 MB, 0.1 ms a text, less sure of short text."""
+    """lingua with trigrams only: about 60 MB, 0.1 ms per text, less accurate on short text."""
     return Lingua(low_accuracy=True)
 
 
