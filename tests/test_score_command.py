@@ -162,7 +162,7 @@ def test_odd_texts_are_scored(run: Run, tmp_path: Path) -> None:
     code, out, err = run(path, "--format", "json", "--faults", labels)
     assert code == 0
     assert "1 rows repeat the language and id of another; all are scored" in err
-    assert "1 rows hold half of a surrogate pair, read as U+FFFD" in err
+    assert "1 rows have lone surrogates, which were replaced by U+FFFD" in err
     found = {(row["language"], row["metric"]): row for row in json.loads(out)["rows"]}
     assert found["fr", "empty_rate"]["n"] == len(odd) + 2
     assert found["fr", "mlqa_em"]["n"] == len(odd) + 1
@@ -285,7 +285,7 @@ def test_a_bad_row_does_not_move_the_others(run: Run, tmp_path: Path) -> None:
     second.write_text(second.read_text(encoding="utf-8").replace("\n", "\n{\n", 1), encoding="utf-8")
     code, _, err = run(first, "--compare", second)
     assert code == 2
-    assert "has rows without ids in several languages, and a bad row that does not say its language" in err
+    assert "has rows without ids in several languages, and a bad row of unknown language" in err
 
 
 def test_a_folder_of_a_file_a_language_pairs_with_one_file(run: Run, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_pairs_of_one_id_with_different_inputs_are_reported(run: Run, tmp_path: 
     second = write(tmp_path / "b.jsonl", [*rows[1:3], {**rows[0], "id": "3"}])
     code, out, _ = run(first, "--compare", second, "--metrics", "empty_rate")
     assert code == 0
-    assert "1 pairs of one id have different inputs or references" in out.replace("\n", " ")
+    assert "1 pairs with equal ids have different inputs or references" in out.replace("\n", " ")
 
 
 def test_ids_repeat_within_what_the_table_is_by(run: Run, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_options_of_metrics(run: Run, tmp_path: Path) -> None:
     [
         ("rouge.use_stemer=true", "did you mean 'use_stemmer'"),
         ("rouge.segmenter=words", "metric rouge: segmenter: "),
-        ("chrf.word_order=2", "options are given of chrf, which is not among the metrics"),
+        ("chrf.word_order=2", "options are given for chrf, which is not among the metrics"),
         ("faults.rule={wrong_below: 3}", "metric faults: rule: wrong_below must be from 0 to 1, not 3"),
         ("word_order=2", "must be METRIC.OPTION=VALUE"),
         ("ruge.use_stemmer=true", "unknown metric 'ruge'"),
@@ -454,7 +454,7 @@ def test_files_of_other_lengths_are_refused(
 def test_references_are_given_once(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", ROWS)
     code, _, err = run(path, "--references", lines(tmp_path / "ref.txt", "a", "b", "c", "d"))
-    assert code == 2 and "it has 'references' of its own, and a file is given for that too" in err
+    assert code == 2 and "it has the field 'references', and a file is given for that too" in err
 
 
 def squad_file(path: Path) -> Path:
@@ -542,7 +542,7 @@ def test_csv_with_semicolons(run: Run, tmp_path: Path) -> None:
     code, out, err = run(path, "--metrics", "truncated_rate", "--separator", ";", "--format", "json")
     assert code == 0
     assert [row["value"] for row in json.loads(out)["rows"]] == [100.0]
-    assert "a.csv: not known to say whether an output was cut, and so not read: finish_reason 'odd' (1 rows)" in err
+    assert "a.csv: unknown values for whether an output was truncated were ignored: finish_reason 'odd' (1 rows)" in err
     for name, options in (("a.jsonl", ()), ("a.txt", ("--language", "fr"))):
         code, _, err = run(write(tmp_path / name, ROWS), "--separator", ";", *options)
         assert code == 2
@@ -560,5 +560,5 @@ def test_a_run_in_place_of_outputs_names_its_predictions(place: str, tmp_path: P
     (tmp_path / "runs" / "a" / "metrics.jsonl").write_text('{"event": "start"}\n', encoding="utf-8")
     with pytest.raises(InputError) as error:
         score_files([str(tmp_path / place)])
-    assert f"holds a run's files; give the folder of the predictions of a step: {file.parent}," in str(error.value)
+    assert f"holds a run's files; give the folder of a step's predictions: {file.parent}," in str(error.value)
     assert score_files([str(file.parent)], bootstrap=0)["rows"]

@@ -148,7 +148,7 @@ LISTS += ["['a', nan]", '["a", 3]', "[None]", '["a", "b",]', "[“Paris”, “L
 @pytest.mark.parametrize("field", ["references", "reference"])
 @pytest.mark.parametrize("text", LISTS)
 def test_a_list_that_is_not_one_of_texts_in_json_is_a_bad_row(text: str, field: str) -> None:
-    with pytest.raises(InputError, match='write a list in JSON, of texts alone, such as \\["Paris", "London"\\]'):
+    with pytest.raises(InputError, match='write a JSON list of texts only, such as \\["Paris", "London"\\]'):
         example(**{"references": None, field: text})
     whole = json.dumps([text])
     assert example(references=whole).references == (text,)

@@ -109,7 +109,7 @@ def test_gzip(tmp_path: Path) -> None:
     whole = gzip.compress(b'{"id": 1}\n' * 5_000)
     assert len(found(path, whole)) == 5_000
     for broken in (whole[: len(whole) // 2], b'{"id": 1}\n', whole[:20] + b"\xff" * 30):
-        with pytest.raises(InputError, match=r"a\.jsonl\.gz is not whole gzip data"):
+        with pytest.raises(InputError, match=r"a\.jsonl\.gz is not complete gzip data"):
             found(path, broken)
 
 
@@ -125,7 +125,7 @@ def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'[{"id": 1},\n{"id": 2}]', "is one JSON array: write one object a line"),
+        ("a.jsonl", b'[{"id": 1},\n{"id": 2}]', "is one JSON array: write one object per line"),
         ("a.jsonl", '{"id": 1}'.encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
         ("a.xlsx", b"PK", "its name must end in .jsonl, "),
         (".", None, "no file in "),
@@ -160,7 +160,7 @@ def test_a_header_that_is_separated_by_something_else_is_named(
     tmp_path: Path, name: str, header: str, message: str
 ) -> None:
     (tmp_path / name).write_text(f"{header}\n1;fr;x\n", encoding="utf-8")
-    with pytest.raises(InputError, match=re.escape(f"is one field, and looks separated by {message}")):
+    with pytest.raises(InputError, match=re.escape(f"is one field, which looks separated by {message}")):
         list(read_records(str(tmp_path / name)))
 
 

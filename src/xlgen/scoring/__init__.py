@@ -1,4 +1,4 @@
-"""Score anybody's outputs: rows of text in, figures out, without torch and in bounded memory."""
+"""Scoring of any system's outputs from rows of text, without torch and in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected, collect, entries, mapping_records
 
 TAKEN = ("file", "metric", "value", "first", "second", "difference", "low", "high", "p", "n", "signature")
-"""What a figure's row says of the figure itself, so that no field of the rows can be called so."""
+"""Reserved keys of result rows, which cannot be names of fields to group by."""
 
 __all__ = ["BadRows", "Collected", "FigureRow", "check_separator", "figure_rows", "score", "score_records"]
 
@@ -38,38 +38,38 @@ def score(
     input: str | Path | None = None,
     separator: str | None = None,
 ) -> list[FigureRow]:
-    """The figures of a system's outputs, as ``xlgen score`` gives them.
+    """Score a system's outputs, as ``xlgen score`` does.
 
     Args:
-        rows: Mappings with ``prediction``, and ``id``, ``language``, ``references``, ``input`` where there are; or a
-            file or folder of such rows.
-        metrics: Names of metrics or figures, or either with options: ``{"name": "rouge", "use_stemmer": True}``, or
-            ``Rouge(use_stemmer=True)``. None chooses by what rows have.
-        by: Fields of the rows that have figures of their own for each value.
-        language: Of rows that do not say theirs.
-        bootstrap: Number of resamples for the intervals; 0 leaves them out.
-        seed: Of the resamples.
-        subset: The name of a subset that alone counts: ``no-digits-in-language``.
+        rows: Mappings with ``prediction``, and optionally ``id``, ``language``, ``references`` and ``input``; or a file
+            or folder of such rows.
+        metrics: Names of metrics or of their values, or either with options: ``{"name": "rouge", "use_stemmer":
+            True}``, or ``Rouge(use_stemmer=True)``. If None, they are chosen by the fields of the rows.
+        by: Fields of the rows to group by.
+        language: Language of rows without the field ``language``.
+        bootstrap: Number of resamples for the intervals; 0 for no intervals.
+        seed: Resampling seed.
+        subset: Name of a subset to score in place of all rows: ``no-digits-in-language``.
         strict: Whether a bad row is an error; otherwise it is left out.
         lid: A name or path for :func:`xlgen.metrics.lid.load_identifier`: the identifier of the subset and of metrics
-            given by name. None is lid.176.ftz.
-        references: Where ``rows`` is a file, files with a reference for each of its rows, a line each; or of a file
-            with answers by id, one file with the questions in SQuAD's format.
-        input: A file with an input for each of its rows, a line each.
-        separator: The character between the fields of a CSV or TSV file, where it is another than a comma or a tab.
+            given by name. If None, lid.176.ftz.
+        references: If ``rows`` is a file, files with one reference per line for each of its rows. If it is a file of
+            answers by id, one file with the questions in SQuAD's format.
+        input: A file with one input per line for each row.
+        separator: The character between the fields of a CSV or TSV file. If None, a comma or a tab.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
-        signature``; rates and scores in percent.
+        signature``; rates and scores are in percent.
 
     Raises:
-        InputError: for a bad row, and where there is no good one.
+        InputError: for a bad row if ``strict``, and if there is no good row.
     """
     sources = Sources(tuple(map(str, references)), None if input is None else str(input))
     if isinstance(rows, str | Path):
         records, source = read_outputs(str(rows), None, sources, separator=check_separator(separator)), str(rows)
     elif references or input is not None or separator is not None:
-        raise InputError("references and inputs in files of their own, and a separator, are for rows in a file")
+        raise InputError("files of references and inputs, and a separator, can be given only for rows in a file")
     else:
         records, source = mapping_records(rows), "the rows"
     bad = BadRows(strict)
@@ -93,16 +93,17 @@ def score_records(
     lid: str | None = None,
     options: MetricOptions | None = None,
 ) -> Collected:
-    """The scores of all good records; ``bad`` learns of the others.
+    """Score all good records, and report the others to ``bad``.
 
-    ``options`` are those of metrics, by the name of a metric or a figure, also where ``metrics`` names none.
+    ``options`` are the options of metrics, by the name of a metric or of one of its values; they also apply to the
+    default metrics.
 
     Raises:
-        InputError: where no record is good, or none is in the subset.
+        InputError: if no record is good, or none is in the subset.
     """
     for name in by:
         if not name or name in TAKEN:
-            raise InputError(f"figures cannot be by {name!r}: give names of fields other than {', '.join(TAKEN)}")
+            raise InputError(f"cannot group by {name!r}: give names of fields other than {', '.join(TAKEN)}")
     good = 0
 
     def counted() -> Iterable[Entry]:
@@ -112,7 +113,7 @@ def score_records(
             yield entry
 
     if lid is not None:
-        load_identifier(lid)  # its errors come before any row is read
+        load_identifier(lid)  # fails before any row is read
     chosen = subset_called(subset, lid or SMALL) if subset else None
     collected = collect(counted(), by, metrics, chosen, keep_ids, seen, lid, options or {})
     if not good:
@@ -124,25 +125,25 @@ def score_records(
 
 
 def check_renamed(pairs: Sequence[str]) -> dict[str, str]:
-    """Field names given as ``prediction=output``. Raises InputError."""
+    """Parse field names given as ``prediction=output``. Raises InputError."""
     found = {}
     for pair in pairs:
         name, equals, theirs = pair.partition("=")
         if name not in FIELDS or not equals or not theirs:
-            raise InputError(f"{pair!r} must be FIELD=NAME, FIELD one of {', '.join(FIELDS)}: prediction=output")
+            raise InputError(f"{pair!r} must be FIELD=NAME, with FIELD one of {', '.join(FIELDS)}: prediction=output")
         found[name] = theirs
     return found
 
 
 def check_kind(kind: str | None) -> Kind | None:
-    """The format called so. Raises InputError."""
+    """Check the name of a file format. Raises InputError."""
     if kind not in (None, *get_args(Kind)):
         raise InputError(f"--input-format must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     return cast(Kind | None, kind)
 
 
 def parse_options(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Options of metrics given as ``rouge.use_stemmer=true``; values are YAML. Raises InputError."""
+    """Parse metric options given as ``rouge.use_stemmer=true``; values are YAML. Raises InputError."""
     found: dict[str, dict[str, Any]] = {}
     for text in assignments:
         path, equals, value = text.partition("=")

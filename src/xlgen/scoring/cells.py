@@ -1,4 +1,4 @@
-"""Texts and lists of texts in the fields of a row."""
+"""Parsing of texts and lists of texts in the fields of a row."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import regex
 from xlgen.core.registry import InputError
 from xlgen.scoring.files import describe_value
 
-# What lists of texts are made of, as Python, pandas, NumPy and JSON write them: brackets, texts in quotation marks,
-# numbers, and the names of what is missing. Text that merely begins with a bracket has words besides.
+# The parts of lists of texts as Python, pandas, NumPy and JSON write them: brackets, texts in quotation marks, numbers,
+# and names of missing values. Text that only begins with a bracket has words outside quotation marks.
 _STRING = r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\""""
 _CURLY = r"“[^”]*+”|‘[^’]*+’|„[^“]*+“|«[^»]*+»"
 _MISSING = r"None|null|nan|NaN|<NA>"
@@ -19,8 +19,8 @@ _LIST = regex.compile(rf"(?:(?P<text>{_STRING})|(?P<curly>{_CURLY})|(?P<missing>
 _OPEN = ("[", "{", "(", "array(")
 _CLOSE = ("]", "}", ")")
 _WRITE = (
-    'write a list in JSON, of texts alone, such as ["Paris", "London"] (in a field of CSV, which is quoted then, "" '
-    "for each of these quotation marks); a single text that looks so is a list of one"
+    'write a JSON list of texts only, such as ["Paris", "London"] (in a CSV field, quote the field and write "" '
+    "for each of these quotation marks); write a single text that looks like a list as a list of one text"
 )
 
 
@@ -33,14 +33,19 @@ def text_of(value: object, name: str) -> str:
 
 
 def optional_text(value: object, name: str) -> str | None:
-    """The text in a field; None where it has none. Raises InputError."""
+    """The text in a field; None if it is missing. Raises InputError."""
     return None if value is None else text_of(value, name)
 
 
 def references_of(several: object, one: object) -> tuple[str, ...]:
-    """The references in two fields: ``references`` is a list, one text, or in CSV a list in JSON; the other one text.
+    """The references in a row.
 
-    Raises InputError, also for a text that is a list in another notation than JSON's.
+    Args:
+        several: The field ``references``: a list, one text, or a JSON list as text (in CSV).
+        one: The field ``reference``: one text, used if ``several`` is None.
+
+    Raises:
+        InputError: for other values, and for a text that is a list in another notation than JSON.
     """
     value = several if several is not None else one
     if value is None or value == "":
@@ -53,7 +58,7 @@ def references_of(several: object, one: object) -> tuple[str, ...]:
 
 
 def _of_cell(text: str) -> tuple[str, ...]:
-    """The texts of a list in JSON; or the text alone, where it is no list."""
+    """The texts of a JSON list; or the text itself if it is not a list."""
     if not text.lstrip().startswith(_OPEN):
         return (text,)
     try:
@@ -68,7 +73,7 @@ def _of_cell(text: str) -> tuple[str, ...]:
 
 
 def _is_list(text: str) -> bool:
-    """Whether a text is nothing but a list or a mapping with a text or a missing one: not ``[1]``, not ``("yes")``."""
+    """Whether a text is a list or mapping with a text or missing value in it: not ``[1]``, not ``("yes")``."""
     text = text.strip()
     found = _LIST.fullmatch(text) if text.endswith(_CLOSE) else None
     if found is None:

@@ -1,4 +1,4 @@
-"""From a record of a file to an example to score, with its id and its place in the table."""
+"""Parsing of a file's record into an example to score, with its id and its group."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS = (
     *("id", "language", "prediction", "references", "reference", "input", "raw", "truncated", "finish_reason"),
     "group",
 )
-"""What is read of a record. ``raw`` is the prediction before clean-up, ``group`` what it is ranked with: its query."""
+"""Fields that are read. ``raw`` is the prediction before clean-up, ``group`` the query that a document belongs to."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ class Entry:
     id: str
     example: Example
     group: tuple[str, ...]
-    """The row's values of the fields that the table is by."""
+    """The row's values of the fields to group by."""
     number: int
-    """The row's place among all rows, from 0."""
+    """The row's position among all rows, from 0."""
     numbered: bool
-    """Whether the id is such a number, for the row has none."""
+    """Whether the id is a row number, because the row has no id."""
     mended: bool
-    """Whether a text held half of a surrogate pair, which is read as U+FFFD."""
+    """Whether a text had a lone surrogate, which was replaced by U+FFFD."""
     unread: tuple[str, ...] = ()
-    """Values that were to say whether the output was cut, and that nobody knows: ``finish_reason 'refusal'``."""
+    """Unknown values of the fields for truncation, such as ``finish_reason 'refusal'``."""
 
     @property
     def size(self) -> int:
-        """Characters of its texts."""
+        """Number of characters of all texts."""
         example = self.example
         texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
         return sum(map(len, texts))
@@ -54,21 +54,21 @@ def parse_entry(
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> Entry:
-    """The entry in a record.
+    """Parse a record.
 
     Args:
-        fields: Of the record; those not in :data:`FIELDS` or ``by`` are passed over.
-        number: Of the record, from 0: its id where it has none.
-        by: Fields whose values say which figures it goes into.
-        language: Of records that do not say theirs.
+        fields: The record's fields; those not in :data:`FIELDS` or ``by`` are ignored.
+        number: The record's position, from 0: its id if it has none.
+        by: Fields to group by.
+        language: Language of records without the field ``language``.
         renamed: The record's names for :data:`FIELDS`.
 
     Raises:
-        InputError: that says what is wrong with the record.
+        InputError: if the record is invalid.
     """
     names = renamed or {}
     if len(fields) > 1 and not {names.get(name, name) for name in FIELDS} & fields.keys() and _are_answers(fields):
-        raise InputError("it has answers by id, as SQuAD's predictions are: give the questions with --references")
+        raise InputError("it has answers by id, like SQuAD's predictions: give the questions with --references")
     found = {name: fields.get(names.get(name, name)) for name in FIELDS}
     code = _language(found["language"] or language, names.get("language", "language"))
     truncated, unread = truncation(found["truncated"], found["finish_reason"])
@@ -92,7 +92,7 @@ def parse_entry(
 def language_of(
     fields: Mapping[str, Any], language: str | None = None, renamed: Mapping[str, str] | None = None
 ) -> str | None:
-    """The language of a record that may be bad otherwise; None where nothing says it."""
+    """The language of a record that may be invalid in other fields; None if unknown."""
     found = fields.get((renamed or {}).get("language", "language")) or language
     code = _parse_language(found) if isinstance(found, str) else None
     return code if isinstance(code, str) else None
@@ -125,7 +125,7 @@ def _language(value: object, name: str) -> str:
 def _parse_language(text: str) -> str | UnknownLanguageError:
     try:
         return Language.parse(text).code
-    except UnknownLanguageError as error:  # kept, for what is nearest takes long to find
+    except UnknownLanguageError as error:  # cached, because finding the nearest language is slow
         return error
 
 
@@ -137,7 +137,7 @@ def _group(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _whole(example: Example) -> Example:
-    """``example``, or a copy in which no text holds a lone surrogate, which no encoding and so no tokenizer takes."""
+    """``example``, or a copy without lone surrogates, which cannot be encoded and so not tokenized."""
     texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
     if all(text.isascii() or _mend(text) is text for text in texts):
         return example

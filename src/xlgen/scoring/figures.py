@@ -1,4 +1,4 @@
-"""Figures from collected scores: rows in the one shape that all figures have, and two systems side by side."""
+"""Result rows from collected scores, and the comparison of two systems."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from xlgen.scoring.stream import Collected
 FigureRow: TypeAlias = dict[str, Any]
 
 KEYS = ("backbone", "method", "learning_rate", "seed", "step", "task", "language")
-"""What a figure's row says of where the figure comes from; None where that is not known."""
+"""Keys of a result row that describe the origin of its value; None if unknown."""
 MEAN = "mean"
-"""What a row calls the average over languages."""
+"""The language of rows that are averages over languages."""
 
 
 def figure_rows(
     collected: Collected, bootstrap: int = 1000, seed: int = 0, subset: Subset | None = None
 ) -> list[FigureRow]:
-    """A row for each group and figure, group by group, and the means over languages where there are several.
+    """One row for each group and metric, group by group, and means over languages if there are several.
 
-    A row holds ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``,
-    and whatever else the rows are grouped by. A mean has the language ``mean``, no interval, and in its signature the
-    languages it is over.
+    A row has ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``,
+    and the other fields to group by. A mean has the language ``mean``, no interval, and its languages in the signature.
     """
     rows = []
     for number, members in collected.rows_of():
@@ -49,11 +48,11 @@ def figure_rows(
 def compare(
     first: Collected, second: Collected, bootstrap: int = 1000, seed: int = 0, subset: Subset | None = None
 ) -> tuple[list[FigureRow], dict[str, int | list[str]]]:
-    """Two systems on the rows that both have (:func:`xlgen.scoring.pairing.pair_rows`), in the groups of ``first``.
+    """Compare two systems on their paired rows (:func:`xlgen.scoring.pairing.pair_rows`), in the groups of ``first``.
 
     Returns:
-        A row for each group and figure with ``first, second, difference, low, high, p, n, signature``, and the means
-        over languages; and what did not pair.
+        One row for each group and metric with ``first, second, difference, low, high, p, n, signature``, and means over
+        languages; and the numbers and ids of paired and unpaired rows.
     """
     pairs = pair_rows(first, second)
     left, right = pairs.first, pairs.second
@@ -69,13 +68,13 @@ def compare(
 
 
 def _units(figure: MetricSpec, ours: Scores, theirs: Scores) -> tuple[Scores, Scores]:
-    """What is paired: examples, or what they belong to, from the examples that both have."""
+    """The paired scores: of examples, or of their groups, such as queries, if the metric has ``units``."""
     if figure.units is None:
         return ours, theirs
     both = ~(np.isnan(ours) | np.isnan(theirs))
     first, second = figure.units(ours[both]), figure.units(theirs[both])
     if len(first) != len(second):
-        raise InputError(f"{figure.name}: rows of one id are in one group here and in another there; mend `group`")
+        raise InputError(f"{figure.name}: rows of one id are in different groups in the two files; fix `group`")
     return first, second
 
 
@@ -88,7 +87,7 @@ def _values(found: Difference | None, scale: float) -> FigureRow:
 
 
 def _pairs_of(collected: Collected, chosen: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each group that has any of the ``chosen`` rows, with their places in ``chosen``."""
+    """Yield each group that has any of the ``chosen`` rows, with their positions in ``chosen``."""
     groups = collected.group[chosen]
     for number in np.unique(groups):
         yield int(number), np.flatnonzero(groups == number)
@@ -112,7 +111,7 @@ def _alone(collected: Collected, paired: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _ids(collected: Collected, rows: NDArray[np.intp]) -> list[str]:
-    """The first ten ids, with the group each is in."""
+    """The first ten ids, each with its group."""
     ids = collected.ids or []
     return [" ".join([*collected.groups[collected.group[row]], ids[row]]) for row in rows[:10]] if ids else []
 
@@ -122,13 +121,13 @@ def _where(collected: Collected, group: Sequence[str]) -> FigureRow:
 
 
 def _means(rows: list[FigureRow], collected: Collected, values: Sequence[str]) -> list[FigureRow]:
-    """The averages over languages, for each combination of what else the rows are grouped by."""
+    """The averages over languages, for each combination of the other fields to group by."""
     if "language" not in collected.by:
         return []
     others = [name for name in collected.by if name != "language"]
     groups: dict[tuple[Any, ...], list[FigureRow]] = {}
     for place, row in enumerate(rows):
-        # By place, for two metrics with other options may have a figure of one name.
+        # By position, because one metric with two sets of options reports the same names twice.
         key = (*(row[name] for name in others), place % len(collected.figures))
         groups.setdefault(key, []).append(row)
     return [_mean(group, values) for group in groups.values() if len(group) > 1]

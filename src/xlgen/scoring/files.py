@@ -1,4 +1,4 @@
-"""Records of JSONL, CSV and TSV files of any size, plain or gzipped, one at a time; a bad one says what is wrong."""
+"""Readers of JSONL, CSV, TSV and text files of any size, plain or gzipped, one record at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.core.registry import InputError
 
 Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
 Record: TypeAlias = tuple[str, dict[str, Any] | InputError]
-"""Where it stands (``F.jsonl, line 3``), and its fields, or what is wrong with it."""
+"""The location of a record (``F.jsonl, line 3``), and its fields, or the error in it."""
 
 _SUFFIXES: dict[str, Kind] = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
@@ -24,7 +24,7 @@ _SUFFIXES: dict[str, Kind] = {
 }
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-"""What separates fields, and what to call it."""
+"""Separators of fields, and their names in error messages."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _SHOWN = 80
 
@@ -35,16 +35,16 @@ def read_records(
     say: Callable[[str], None] = lambda text: None,
     separator: str | None = None,
 ) -> Iterator[Record]:
-    """The records of a file, of the files in a folder, or of standard input (``-``), in their order.
+    """Read the records of a file, of the files in a folder, or of standard input (``-``), in order.
 
     Args:
-        source: Its name says what it holds (``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, each also ``.gz``).
-        kind: What it holds, where its name does not say so; standard input is JSONL.
-        say: Receives a note on rows that are read, but perhaps not as they were meant.
-        separator: The character between the fields of CSV or TSV, where it is another than theirs.
+        source: A path; its suffix implies the format (``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, each also ``.gz``).
+        kind: The format. If None, that of the suffix, and JSONL for standard input.
+        say: Receives a message about rows that may not have been read as intended.
+        separator: The character between the fields of CSV or TSV. If None, a comma or a tab.
 
     Raises:
-        InputError: where the whole of it cannot be read. A single bad record is given as an error instead.
+        InputError: if a file cannot be read. A single bad record is yielded with its error instead.
     """
     for path in _paths(source):
         with open_file(path) as file:
@@ -53,20 +53,20 @@ def read_records(
 
 @contextmanager
 def open_file(path: str) -> Iterator[BinaryIO]:
-    """A file, gzipped or not, or standard input (``-``). Raises InputError where it cannot be read, while it is."""
+    """Open a file, gzipped or not, or standard input (``-``). Errors while reading are raised as InputError too."""
     try:
         with _open(path) as file:
             yield file
     except NOT_GZIP as error:
-        raise InputError(f"{path} is not whole gzip data: {error}") from None
+        raise InputError(f"{path} is not complete gzip data: {error}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """The lines of a file of text, an empty one too; a line end at the end of the file begins no line.
+    """Read the lines of a text file, including empty ones; a newline at the end of the file does not start a line.
 
-    Raises InputError for text that is not UTF-8.
+    Raises InputError if the text is not UTF-8.
     """
     with open_file(path) as file:
         for where, record in _text(numbered_lines(file, path), path):
@@ -80,7 +80,7 @@ def _paths(source: str) -> list[str]:
     if source == "-" or not path.is_dir():
         return [source]
     check_no_run_folder(path)
-    suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # which may well be notes
+    suffixes = [suffix for suffix, kind in _SUFFIXES.items() if kind != "text"]  # text files may well be notes
     found = [str(each) for each in sorted(path.iterdir()) if suffix_of(each.name) in suffixes]
     if not found:
         raise InputError(f"no file in {source} ends in {', '.join(suffixes)}")
@@ -88,33 +88,33 @@ def _paths(source: str) -> list[str]:
 
 
 def check_no_run_folder(folder: Path) -> None:
-    """Raise InputError, which names files to score instead, for the folder of a run, a study, or of several steps."""
+    """Raise InputError for the folder of a run, a study, or several steps; the message names a folder to score."""
     patterns = ("predictions/step-*", "predictions", "step-*", "runs/*/predictions/step-*", "*/predictions/step-*")
     for pattern in patterns:
         found = [each for each in folder.glob(pattern) if each.is_dir() and any(each.glob("*.jsonl"))]
         if found:
             newest = max(found, key=lambda each: (step_of(each), str(each)))
             raise InputError(
-                f"{folder} holds a run's files; give the folder of the predictions of a step: {newest}"
+                f"{folder} holds a run's files; give the folder of a step's predictions: {newest}"
                 + (f", or another of {len(found)} such folders" if len(found) > 1 else "")
             )
 
 
 def step_of(folder: Path) -> int:
-    """The step in the name of a folder of predictions, -1 where it has none."""
+    """The step in the name of a predictions folder; -1 if there is none."""
     number = folder.name.removeprefix("step-")
     return int(number) if number.isdecimal() and number.isascii() else -1
 
 
 def file_kind(path: str) -> Kind | None:
-    """What a file holds by its name; None where that does not say."""
+    """The format of a file by its suffix; None if unknown."""
     return "jsonl" if path == "-" else _SUFFIXES.get(suffix_of(path))
 
 
 def _kind(path: str) -> Kind:
     found = file_kind(path)
     if found is None:
-        raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or --input-format say what it holds")
+        raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or give --input-format")
     return found
 
 
@@ -139,7 +139,7 @@ def _parse(
 
 
 def _text(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
-    """An output a line."""
+    """One output per line."""
     for number, line in lines:
         where = f"{name}, line {number}"
         if len(line) >= LONGEST:
@@ -156,7 +156,7 @@ def _jsonl(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
         if line.strip():
             found = _object(line)
             if number == 1 and isinstance(found, InputError) and line.lstrip().startswith(b"["):
-                raise InputError(f"{name} is one JSON array: write one object a line (jq -c '.[]' {name})")
+                raise InputError(f"{name} is one JSON array: write one object per line (jq -c '.[]' {name})")
             yield f"{name}, line {number}", found
 
 
@@ -175,7 +175,7 @@ def _object(line: bytes) -> dict[str, Any] | InputError:
 
 
 def describe_value(value: object) -> str:
-    """What a JSON value is, in words."""
+    """The type of a JSON value, for error messages."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     names: dict[type, str] = {str: "text", list: "a list", dict: "an object", int: "a number", float: "a number"}
@@ -195,20 +195,20 @@ def _delimited(
         yield f"{name}, line {number}", found
     if suspect:
         say(
-            f"{name}: {suspect} rows hold fields that look quoted as in CSV; in TSV quotation marks are text. "
+            f"{name}: {suspect} rows have fields that look quoted as in CSV; in TSV, quotation marks are text. "
             "If they enclose fields here, give --input-format tsv-quoted"
         )
 
 
 def _checked(lines: Iterator[tuple[int, bytes]], name: str, separator: str) -> Iterator[tuple[int, bytes]]:
-    """The lines. Raises InputError where the first one, which names the fields, is separated by something else."""
+    """The lines. Raises InputError if the header has another separator."""
     for number, line in lines:
         header = _QUOTED.sub("x", line.decode("utf-8", "replace")).rstrip("\r\n")
         other = max(_SEPARATORS, key=header.count)
         if header.strip() and separator not in header and header.count(other):
             raise InputError(
                 f"{name}, line {number}: the header {shorten(line.decode('utf-8', 'replace'), _SHOWN)!r} is one field, "
-                f"and looks separated by {_SEPARATORS[other]}: give --separator {other!r}".replace("'\\t'", "tab")
+                f"which looks separated by {_SEPARATORS[other]}: give --separator {other!r}".replace("'\\t'", "tab")
             )
         yield number, line
         if header.strip():
@@ -217,10 +217,10 @@ def _checked(lines: Iterator[tuple[int, bytes]], name: str, separator: str) -> I
 
 
 def check_separator(text: str | None) -> str | None:
-    """The character that ``--separator`` names: itself, or ``tab``. Raises InputError."""
+    """The separator given by ``--separator``: one character, or ``tab``. Raises InputError."""
     separator = {"tab": "\t", "\\t": "\t"}.get(text, text) if text else text
     if separator is not None and (len(separator) != 1 or separator in '"\r\n\0'):
         raise InputError(
-            f"--separator must be one character other than a quotation mark or a line's end, or tab, not {text!r}"
+            f"--separator must be one character other than a quotation mark or a newline, or tab, not {text!r}"
         )
     return separator

@@ -1,4 +1,4 @@
-"""Which rows of two files are of the same example: by language and id, or by place where ids are numbers of rows."""
+"""Pairing of the rows of two files by language and id, or by position if ids are row numbers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ Hashes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """What pairs of two files."""
+    """The paired rows of two files."""
 
     first: Rows
     second: Rows
-    """The rows of each pair, at the same place of both."""
+    """Row indices in the two files; pair ``i`` is ``first[i]`` and ``second[i]``."""
     renumbered: tuple[str, ...]
-    """Languages whose rows are numbered from 0 in one file and from 1 in the other, and were paired by place."""
+    """Languages whose rows are numbered from 0 in one file and from 1 in the other, and were paired by position."""
     different: int
-    """Pairs whose inputs, or references where no inputs are known, are not the same text."""
+    """Number of pairs whose inputs differ, or whose references differ if no inputs are known."""
 
 
 def pair_rows(first: Collected, second: Collected) -> Pairs:
-    """Pair the rows of two files, whose ids were kept.
+    """Pair the rows of two files, collected with ``keep_ids``.
 
-    Rows are paired by language and id and, where these repeat within a file, by the other fields that the table is by,
-    too; of rows that repeat even so only the first is paired. Before 0.1.0 `xlgen predict` numbered rows without an
-    id from 1, as `xlgen evaluate` did from 0: where the ids of a language are such numbers in order, and inputs and
-    references, or the numbers of rows, fit only so, rows are paired by place.
+    Rows are paired by language and id. If these repeat within a file, the other fields to group by are used too; of
+    rows that still repeat, only the first is paired.
+
+    Before 0.1.0, `xlgen predict` numbered rows without an id from 1, but `xlgen evaluate` from 0. If the ids of a
+    language are such consecutive numbers, rows are paired by position if more inputs and references then agree or, if
+    none are known, if both files have the same number of rows.
     """
     shifted = {
         code: shift for code in sorted(set(second.row_languages or ())) if (shift := _shift(first, second, code))
@@ -48,7 +50,7 @@ def pair_rows(first: Collected, second: Collected) -> Pairs:
 
 
 def repeated(collected: Collected) -> int:
-    """How many rows repeat the language, the id and the group of another."""
+    """The number of rows that repeat the language, id and group of another row."""
     return _repeats(_with_group(collected.keys, collected))
 
 
@@ -77,7 +79,7 @@ def _named(collected: Collected) -> Iterator[tuple[str, str]]:
 
 
 def _shift(first: Collected, second: Collected, code: str) -> int:
-    """What the numbers of rows in ``second`` are higher by, 1 or -1; 0 where ids are no such numbers."""
+    """The offset of the row numbers in ``second``, 1 or -1; 0 if ids are not such numbers."""
     ours, theirs = _numbered(first, code), _numbered(second, code)
     if ours is None or theirs is None or {ours[0], theirs[0]} != {0, 1}:
         return 0
@@ -92,7 +94,7 @@ def _shift(first: Collected, second: Collected, code: str) -> int:
 
 
 def _numbered(collected: Collected, code: str) -> tuple[int, Rows] | None:
-    """The first number and the rows of a language whose ids are whole numbers in order, each one more than the last."""
+    """The first number and the rows of a language whose ids are consecutive integers from 0 or 1, else None."""
     rows, start = list[int](), 0
     for row, (language, name) in enumerate(_named(collected)):
         if language == code:
@@ -105,7 +107,7 @@ def _numbered(collected: Collected, code: str) -> tuple[int, Rows] | None:
 
 
 def _agreements(first: Collected, second: Collected, left: Rows, right: Rows) -> int | None:
-    """How many pairs have the same input or references; None where no pair has either on both sides."""
+    """The number of equal inputs and equal references over all pairs; None if no pair has either on both sides."""
     same = [_same(ours[left], theirs[right]) for ours, theirs in _texts(first, second)]
     if not any(known.any() for known, _ in same):
         return None
@@ -125,6 +127,6 @@ def _texts(first: Collected, second: Collected) -> list[tuple[Hashes, Hashes]]:
 
 
 def _same(ours: Hashes, theirs: Hashes) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Where both are known, and where they are known and equal."""
+    """Whether both hashes are known, and whether they are known and equal, for each pair."""
     known = (ours != 0) & (theirs != 0)
     return known, known & (ours == theirs)

@@ -1,4 +1,4 @@
-"""Outputs whose references and inputs are in files of their own: lines of text, and answers to SQuAD's questions."""
+"""Reading of outputs with references and inputs in separate files: lines of text, or answers to SQuAD's questions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Sources:
-    """Files that belong to the outputs, in the same order."""
+    """Files with the references and inputs of the outputs, in the same order."""
 
     references: Sequence[str] = ()
-    """Files with a reference a line; or one file in SQuAD's format."""
+    """Files with one reference per line; or one file in SQuAD's format."""
     input: str | None = None
-    """A file with an input a line."""
+    """A file with one input per line."""
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """The names that records have for fields, such as ``references``."""
+    """The records' names for fields such as ``references``."""
 
 
 def read_outputs(
@@ -38,18 +38,18 @@ def read_outputs(
     *,
     separator: str | None = None,
 ) -> Iterator[Record]:
-    """The records of ``source``, with what ``sources`` have for them.
+    """Read the records of ``source``, with their references and inputs from ``sources``.
 
     Args:
         source: As for :func:`xlgen.scoring.files.read_records`.
-        kind: What it holds. If None, its name says so; a JSON file whose references are one is ``squad``, and a file
-            of another name whose references or inputs are given is ``text``.
-        sources: Its references and inputs.
-        say: Receives what was left out and filled in.
-        separator: Of the fields of a file in CSV or TSV, where it is another than theirs.
+        kind: The format. If None, that of the suffix. With a JSON file of references, a JSON file is ``squad``; with
+            references or inputs, a file with another suffix is ``text``.
+        sources: The files of references and inputs.
+        say: Receives messages about examples that were left out or filled in.
+        separator: The character between the fields of CSV or TSV. If None, a comma or a tab.
 
     Raises:
-        InputError: where a file cannot be read, or files have not the same number of rows.
+        InputError: if a file cannot be read, or the numbers of rows differ.
     """
     if kind is None and (sources.references or sources.input):
         kind = _kind(source, sources)
@@ -73,7 +73,7 @@ def _is_squad(references: Sequence[str]) -> bool:
 
 
 def _with_lines(records: Iterator[Record], source: str, sources: Sources) -> Iterator[Record]:
-    """Each record with the lines that are at its place."""
+    """Yield each record with the corresponding lines of the other files."""
     files = [*sources.references, *([sources.input] if sources.input is not None else [])]
     names = {each: sources.renamed.get(each, each) for each in ("references", "input")}
     streams: list[Iterator[Any]] = [records, *map(read_lines, files)]
@@ -93,12 +93,12 @@ def _joined(
     more: dict[str, Any] = {names["references"]: list(lines[:count])} if count else {}
     more |= {names["input"]: lines[count]} if sources.input is not None else {}
     if twice := next((name for name in more if fields.get(name)), None):
-        return InputError(f"it has {twice!r} of its own, and a file is given for that too")
+        return InputError(f"it has the field {twice!r}, and a file is given for that too")
     return {**fields, **more}
 
 
 def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterator[Record]:
-    """The answers in ``{id: text}`` to the questions of a file in SQuAD's format, in its order."""
+    """Read answers in ``{id: text}`` to the questions of a file in SQuAD's format, in its order."""
     if not _is_squad(sources.references) or sources.input is not None:
         raise InputError("answers by id need one file with the questions in SQuAD's format: --references gold.json")
     predictions = _json(source, _once)
@@ -118,14 +118,14 @@ def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterato
 
 
 def _by_id(found: Iterable[Question], gold: str) -> dict[str, Question]:
-    """The questions by their ids. Raises InputError where two have the same one."""
+    """The questions by id. Raises InputError if two have the same id."""
     asked: dict[str, Question] = {}
     for question in found:
         name = str(question.fields["id"])
         if name in asked:
             raise InputError(
-                f"{gold} has two questions with the id {name!r} ({_asks(asked[name])}; {_asks(question)}): which one "
-                "an answer is to is not known. Take one out, or give each an id of its own"
+                f"{gold} has two questions with the id {name!r} ({_asks(asked[name])}; {_asks(question)}), so the "
+                "answer is ambiguous. Remove one, or give each its own id"
             )
         asked[name] = question
     return asked
@@ -149,7 +149,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise InputError(f"two values for the id {name!r}: which one is the answer is not known. Take one out")
+        raise InputError(f"two values for the id {name!r}, so the answer is ambiguous. Remove one")
     return found
 
 

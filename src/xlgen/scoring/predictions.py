@@ -1,4 +1,4 @@
-"""Figures of predictions as runs write them down: rows ``{id, language, input, prediction, raw, references}``."""
+"""Scoring of the prediction files of runs: rows ``{id, language, input, prediction, raw, references}``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def score_predictions(
     only: str | None = None,
     lid: str | None = None,
 ) -> list[Row]:
-    """The figures of one language's rows.
+    """Score the rows of one language.
 
-    ``only`` names the examples that count, by their references (see ``xlgen.metrics.subset``); where there are none,
-    all do. ``lid`` is the language identifier of the subset and of metrics given by name.
+    ``only`` is the name of a subset chosen by references (see ``xlgen.metrics.subset``); without references, all rows
+    count. ``lid`` is the language identifier of the subset and of metrics given by name.
     """
     examples = [
         Example(

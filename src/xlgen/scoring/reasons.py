@@ -1,4 +1,4 @@
-"""Whether an output was cut, as rows and interfaces of language models say it."""
+"""Whether an output was truncated, from the finish reasons that the APIs of language models return."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1", "1.0"), ("false", "no", "n", "f", "off", "0", "0.0")
 _TRUTH = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
-# In lower case, words joined by "_". Those of OpenAI, Anthropic, Google, Cohere, Bedrock, vLLM, TGI, SGLang, Mistral,
-# llama.cpp, Ollama, AI21 and watsonx; Cohere's error_limit is that of the context.
+# In lower case, with words joined by "_": the reasons of OpenAI, Anthropic, Google, Cohere, Bedrock, vLLM, TGI, SGLang,
+# Mistral, llama.cpp, Ollama, AI21 and watsonx. Cohere's error_limit is the context limit.
 _CUT = (
     *("length", "max_length", "model_length", "limit", "error_limit", "token_limit", "max_tokens_reached"),
     *("max_tokens", "max_new_tokens", "max_output_tokens", "max_completion_tokens"),
@@ -20,17 +20,17 @@ _WHOLE = (
     *("stop_sequence", "stop_sequences", "stop_criteria_met", "complete", "completed", "finish", "finished"),
 )
 _MEANS = {**dict.fromkeys(_CUT, True), **dict.fromkeys(_WHOLE, False)}
-# MAX_TOKENS of FinishReason.MAX_TOKENS, or of FINISH_REASON_MAX_TOKENS; maxTokens is max_tokens.
+# FinishReason.MAX_TOKENS and FINISH_REASON_MAX_TOKENS become MAX_TOKENS; maxTokens becomes max_tokens.
 _PREFIX = re.compile(r"^(?:finish|stop)_?reason[._:]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHOWN = 40
 
 
 def truncation(truncated: object, reason: object) -> tuple[bool | None, tuple[str, ...]]:
-    """Whether an output was cut: by ``truncated`` itself; else by what ``finish_reason`` is known to mean.
+    """Whether an output was truncated, from the field ``truncated`` or else from the meaning of ``finish_reason``.
 
     Returns:
-        That, None where neither says it; and each value that was asked and is not known, as text.
+        Whether it was truncated, None if unknown; and each unknown value, as text.
     """
     found = None if _is_absent(truncated) else _TRUTH.get(str(truncated).strip().lower())
     unread = [f"truncated {_shown(truncated)}"] if found is None and not _is_absent(truncated) else []

@@ -1,4 +1,4 @@
-"""What ``xlgen score`` does: score one file or two, write the labels of faults, print a table or JSON."""
+"""Implementation of ``xlgen score``: score one or two files, and write the fault labels of each row."""
 
 from __future__ import annotations
 
@@ -43,34 +43,34 @@ def score_files(
     input: str | None = None,
     separator: str | None = None,
 ) -> dict[str, Any]:
-    """The figures of one file, or of two and their differences.
+    """Score one file, or two files and their differences.
 
     Args:
         sources: One or two files or folders; ``-`` is standard input.
         metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
         renamed: The files' names for the fields of a row.
-        kind: What the files hold, where their names do not say.
-        faults: Where to write the labels of each row of the first file, as JSONL: none of the files that are read. What
-            is there stays until all rows are scored.
-        say: Is told what was left out.
-        progress: Is told how many rows were scored, from time to time.
-        lid: The language identifier, for the labels of faults too.
-        options: Those of metrics, by the name of a metric or a figure.
-        references, input: Files with what the rows of ``sources`` lack, see :mod:`xlgen.scoring.parallel`.
-        separator: The character between the fields of CSV or TSV; None: a comma or a tab.
+        kind: The format of the files. If None, that of their suffixes.
+        faults: Path for the fault labels of each row of the first file, as JSONL; not one of the files that are read.
+            An existing file is replaced only after all rows are scored.
+        say: Receives messages about rows that were left out.
+        progress: Receives the number of scored rows after each chunk.
+        lid: The language identifier, also for the fault labels.
+        options: Options of metrics, by the name of a metric or of one of its values.
+        references, input: Files with references and inputs for ``sources``, see :mod:`xlgen.scoring.parallel`.
+        separator: The character between the fields of CSV or TSV. If None, a comma or a tab.
 
     Returns:
-        ``{"rows": [...]}``; for two files each row names its ``file``, and ``comparison`` and ``pairs`` stand beside.
+        ``{"rows": [...]}``. For two files, each row has its ``file``, and ``comparison`` and ``pairs`` are added.
 
     Raises:
-        InputError: see :func:`xlgen.scoring.score_records`; and where nothing pairs.
+        InputError: see :func:`xlgen.scoring.score_records`; and if no rows pair.
     """
     if [*sources, *references, input].count("-") > 1:
         raise InputError("only one file can be standard input")
     if faults is not None:
         check_output(faults, [*sources, *references, input, lid, *_files_in(options)], "--faults")
     chosen = subset_called(subset, lid or SMALL) if subset else None
-    # The labels take the place of older ones when all else has gone well.
+    # The labels replace an older file only on success.
     with replacing(faults) if faults is not None else nullcontext() as file:
         found: list[Collected] = []
         parallel = Sources(references, input, renamed or {})
@@ -108,12 +108,12 @@ def score_files(
 
 
 def _files_in(options: MetricOptions | None) -> list[str]:
-    """What options of metrics name as a file."""
+    """The files that metric options name."""
     return [str(of[key]) for of in (options or {}).values() for key in FILES if isinstance(of.get(key), str)]
 
 
 def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Callable[[list[Entry]], None]:
-    """Count the rows of each chunk, and write their labels down."""
+    """A callback that counts the rows of each chunk and writes their labels to ``file``."""
     done = 0
 
     def seen(chunk: list[Entry]) -> None:
@@ -142,10 +142,10 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
         say(f"{source}: {count} rows repeat the {fields} and id of another; all are scored")
     if bad.uncertain and collected.ids is not None:
         raise InputError(
-            f"{source} has rows without ids in several languages, and a bad row that does not say its language: which "
-            "rows pair with those of the other file is not known. Fix the row, or give ids"
+            f"{source} has rows without ids in several languages, and a bad row of unknown language, so its rows "
+            "cannot be paired with those of the other file. Fix the row, or add ids"
         )
     if note := bad.unread_note():
         say(f"{source}: {note}")
     if bad.mended:
-        say(f"{source}: {bad.mended} rows hold half of a surrogate pair, read as U+FFFD")
+        say(f"{source}: {bad.mended} rows have lone surrogates, which were replaced by U+FFFD")

@@ -1,4 +1,4 @@
-"""Score a stream of entries in bounded memory: of each row one number a figure is kept, and no text."""
+"""Scoring of a stream of entries in bounded memory: for each row, only its scores are kept, not its texts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ALWAYS = (
     *("correct_language_rate", "lid_confidence", "lengths", "leftovers", "faults"),
     *("reference_language_rate", "script_rate"),
 )
-"""Figures that need no references."""
+"""Default metrics, which need no references."""
 WITH_REFERENCES = ("rouge1", "rouge2", "rougeL", "mlqa_f1", "mlqa_em")
-"""What is scored besides where the first rows have references and no metrics are named."""
+"""Additional default metrics if the first rows have references."""
 
-# Rows are scored in chunks of so many, or of so many characters.
+# Maximum number of rows and of characters of a chunk.
 _ROWS, _CHARACTERS = 1_024, 4_000_000
 _SHOWN = 10
 OTHERS = "other values"
@@ -37,34 +37,34 @@ _GROUPS = 10_000
 
 @dataclass
 class BadRows:
-    """Rows that were left out, and what else is to be said of the rows."""
+    """Rows that were left out, and other problems of rows."""
 
     strict: bool = False
     count: int = 0
     first: list[str] = field(default_factory=list)
-    """What is wrong with the first ten."""
+    """Error messages of the first ten."""
     mended: int = 0
-    """Rows with half of a surrogate pair."""
+    """Number of rows with lone surrogates."""
     unread: Counter[str] = field(default_factory=Counter)
-    """How many rows have each value that was to say whether the output was cut, and that nobody knows."""
+    """Number of rows with each unknown value of the fields for truncation."""
     uncertain: bool = False
     """Whether rows of several languages have no ids and follow a bad row of unknown language."""
 
     def read(self, entry: Entry) -> None:
-        """Note what is to be said of a good row."""
+        """Record the problems of a good row."""
         self.mended += entry.mended
         for value in entry.unread:
             self.unread[value if value in self.unread or len(self.unread) < _SHOWN else OTHERS] += 1
 
     def unread_note(self) -> str | None:
-        """What is to be said of those values; None where there are none."""
+        """A message about the values in ``unread``; None if there are none."""
         if not self.unread:
             return None
         counts = ", ".join(f"{value} ({count:,} rows)" for value, count in self.unread.items())
-        return f"not known to say whether an output was cut, and so not read: {counts}"
+        return f"unknown values for whether an output was truncated were ignored: {counts}"
 
     def add(self, where: str, error: InputError) -> None:
-        """Note a bad row; in strict mode raise it."""
+        """Record a bad row; in strict mode, raise its error."""
         message = f"{where}: {error}"
         if self.strict:
             raise InputError(message)
@@ -80,29 +80,29 @@ class Collected:
     by: tuple[str, ...]
     figures: list[tuple[Metric, MetricSpec]]
     scores: list[Scores]
-    """One array a figure, in the order of ``figures``."""
+    """One array per entry of ``figures``."""
     groups: list[tuple[str, ...]]
-    """The groups' values of ``by``, in the order in which they came."""
+    """The values of ``by`` of each group, in order of first occurrence."""
     languages: list[list[str]]
     """The languages of each group, sorted."""
     group: NDArray[np.intp]
-    """The group of each row, as its place in ``groups``."""
+    """The group of each row, as an index of ``groups``."""
     keys: NDArray[np.int64]
-    """A hash of each row's language and id, within this process."""
+    """A hash of each row's language and id, valid within this process."""
     inputs: NDArray[np.int64]
     references: NDArray[np.int64]
-    """Hashes of each row's input and references, 0 where there is none."""
+    """Hashes of each row's input and references; 0 if there is none."""
     ids: list[str] | None
     row_languages: list[str] | None
-    """What ``keys`` stand for, where it was asked for."""
+    """Id and language of each row; None unless ``keep_ids`` was set."""
 
     @property
     def asked(self) -> list[str]:
-        """The names of all figures."""
+        """The names of all values."""
         return [figure.name for _, figure in self.figures]
 
     def rows_of(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """Each group with the rows that are in it."""
+        """Yield each group's index and its rows."""
         order = np.argsort(self.group, kind="stable")
         bounds = np.searchsorted(self.group[order], np.arange(len(self.groups) + 1))
         for number, (start, end) in enumerate(pairwise(bounds)):
@@ -116,10 +116,10 @@ def entries(
     language: str | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[Entry]:
-    """The good rows; the bad ones go to ``bad``.
+    """Yield the good rows, and add the bad ones to ``bad``.
 
-    Rows without an id are numbered from 0 in each language, bad ones too, so that the same row has the same number
-    whatever is wrong with others. A bad row that does not say its language counts in every language.
+    Rows without an id are numbered from 0 in each language, including bad ones, so that a row's number does not depend
+    on errors in other rows. A bad row of unknown language counts in every language.
     """
     numbers, of_any = Counter[str](), 0
     for number, (where, record) in enumerate(records):
@@ -155,14 +155,14 @@ def collect(
     """Score all rows.
 
     Args:
-        rows: Of any number.
-        by: The fields that ``rows`` are grouped by.
-        metrics: As for :func:`xlgen.metrics.score.score`; None chooses by what the first rows have.
-        subset: Only the rows that it keeps count.
-        keep_ids: Whether ids are kept besides their hashes.
-        seen: Is given each chunk of rows that count.
-        lid: The language identifier of metrics given by name, where it is not to be their default.
-        options: Those of metrics given by name, or chosen.
+        rows: Any number of rows.
+        by: Fields to group by.
+        metrics: As for :func:`xlgen.metrics.score.score`. If None, they are chosen by the fields of the first rows.
+        subset: Score only the rows that it keeps.
+        keep_ids: Whether to keep ids and not only their hashes.
+        seen: Called with each chunk of scored rows.
+        lid: The language identifier of metrics given by name. If None, each metric's default.
+        options: Options of metrics given by name and of default metrics.
     """
 
     def chosen_of(specs: Sequence[MetricChoice]) -> list[tuple[Metric, list[MetricSpec]]]:
@@ -217,7 +217,7 @@ def collect(
 
 def _check_groups(number: int, by: Sequence[str]) -> None:
     if number >= _GROUPS:
-        raise InputError(f"more than {_GROUPS:,} groups: {','.join(by)} has too many values for a table by it")
+        raise InputError(f"more than {_GROUPS:,} groups: {','.join(by)} has too many values to group by")
 
 
 def _chunks(rows: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -1,4 +1,4 @@
-"""Figures as tables for a terminal: a table for each metric, a line for each language."""
+"""Terminal tables of scores: one table for each metric, one line for each language."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from xlgen.scoring.figures import FigureRow
 
 
 def tables(rows: Sequence[FigureRow], by: Sequence[str]) -> Iterator[Table]:
-    """One table a metric: its figures side by side, each with half the width of its interval.
+    """One table per metric, with a column for each of its values and half the width of its interval.
 
-    Figures that no example defines are left out; one that not all of a line's examples define says how many do.
+    Values without any defined example are left out. A value with fewer defined examples than others in its line shows
+    their number.
     """
     for name, figures in _by_metric(rows).items():
         table = Table(title=name, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -31,7 +32,7 @@ def tables(rows: Sequence[FigureRow], by: Sequence[str]) -> Iterator[Table]:
 
 
 def comparison_table(rows: Sequence[FigureRow], by: Sequence[str], sources: Sequence[str]) -> Table:
-    """One line a figure and group: both values, their difference with its interval, and p."""
+    """A table with one line per metric and group: both values, their difference with its interval, and p."""
     title = f"first: {sources[0]}\nsecond: {sources[1]}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("metric", *by):
@@ -53,16 +54,14 @@ def _comparison_cells(row: FigureRow) -> tuple[str, ...]:
 
 
 def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
-    """How many rows were paired, and which were not."""
+    """A message with the number of paired rows, and the unpaired rows."""
     lines = [f"{pairs['paired']:,} pairs"]
     if renumbered := pairs.get("renumbered"):
         lines.append(
-            f"rows of {', '.join(renumbered)} are numbered from 0 in one file and from 1 in the other: paired by place"
+            f"rows of {', '.join(renumbered)} are numbered from 0 in one file and from 1 in the other: paired in order"
         )
     if different := pairs.get("different"):
-        lines.append(
-            f"{different:,} pairs of one id have different inputs or references: are the ids the same examples'?"
-        )
+        lines.append(f"{different:,} pairs with equal ids have different inputs or references: do the ids match?")
     for which, source in zip(("first", "second"), sources, strict=True):
         count, ids = pairs[f"only_{which}"], pairs[f"only_{which}_ids"]
         if count:
@@ -72,7 +71,7 @@ def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
 
 
 def _by_metric(rows: Sequence[FigureRow]) -> dict[str, list[str]]:
-    """Metrics with those of their figures that have a value."""
+    """The names of all defined values, by metric."""
     found: dict[str, list[str]] = {}
     for row in rows:
         if row["value"] is not None and row["metric"] not in found.setdefault(owner_of(row["metric"]), []):
