@@ -139,17 +139,17 @@ TASK: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "document"}, "source 'document' names no field"),
-        ({"source": "Summarize: articel"}, "names no field"),
-        ({"source": "{ document }"}, "'{ document }' in source is no field"),
-        ({"source": "{document} {question text}"}, "'{question text}' in source is no field"),
-        ({"source": "{document.text}"}, "'{document.text}' in source is no field"),
-        ({"source": "{document"}, "'{document' in source is no field"),
-        ({"source": "document} {title}"}, "in source is no field"),
+        ({"source": "document"}, "source 'document' has no field"),
+        ({"source": "Summarize: articel"}, "has no field"),
+        ({"source": "{ document }"}, "'{ document }' in source is not a field"),
+        ({"source": "{document} {question text}"}, "'{question text}' in source is not a field"),
+        ({"source": "{document.text}"}, "'{document.text}' in source is not a field"),
+        ({"source": "{document"}, "'{document' in source is not a field"),
+        ({"source": "document} {title}"}, "in source is not a field"),
         ({"target": "Title: { title }"}, "'{ title }' in target is no field"),
         (
             {"kind": "classification", "labels": ["a", "b"], "source_pair": "title", "metrics": ["accuracy"]},
-            "source_pair 'title' names no field",
+            "source_pair 'title' has no field",
         ),
     ],
 )

@@ -145,5 +145,5 @@ def test_what_cannot_separate_fields(tmp_path: Path, reader: str, separator: str
 def test_columns_of_one_name(tmp_path: Path, columns: list[str]) -> None:
     from xlgen.data.tasks import build_reader
 
-    with pytest.raises(RecipeError, match="each column needs a name of its own"):
+    with pytest.raises(RecipeError, match="each column needs a unique name"):
         build_reader({"name": "tsv", "path": "x", "columns": columns}, tmp_path, "here")

@@ -104,7 +104,7 @@ def test_a_limit_reads_no_further(task: Callable[..., Task]) -> None:
         ({"answers": []}, "field 'answers' must hold text"),
         ({"answers": ["a", ""]}, "field 'answers' must hold text"),
         ({"answers": [1]}, "field 'answers' must hold text"),
-        ({"answers": 1}, "field 'answers' must hold text, or several, not 1"),
+        ({"answers": 1}, "field 'answers' must be one or several texts, not 1"),
         ({"answers": None}, "not None"),
         ({"answers": {"text": ["a"]}}, "field 'answers' must hold text"),
     ],
@@ -270,5 +270,7 @@ def test_what_a_metric_lacks_is_found_before_training(task: Callable[..., Task])
 @pytest.mark.parametrize("name", ["rouge1", "correct_language_rate", "xlrs"])
 def test_a_main_metric_is_a_figure_of_evaluation(task: Callable[..., Task], name: str) -> None:
     assert task(ROW, metrics=["rouge"], main_metric=name).config.main_metric == name
-    with pytest.raises(InputError, match="main_metric 'rouge' is no figure of the task's metrics: name one of rouge1"):
+    with pytest.raises(
+        InputError, match="main_metric 'rouge' is not reported by the task's metrics: name one of rouge1"
+    ):
         task(ROW, metrics=["rouge"], main_metric="rouge")

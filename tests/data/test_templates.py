@@ -69,7 +69,7 @@ def test_labels(target: str, fields: dict[str, Any], expected: tuple[str, ...]) 
         ("{y}", {"x": "1"}, "row 7: no field 'y'; it has x"),
         ("{x}", {"x": 1}, "must be text, not int"),
         ("{x:words}", {"x": "text"}, "must be a list of texts"),
-        ("{label}", {"label": 2}, "field 'label' is 2, and the task has names for 0, 1"),
+        ("{label}", {"label": 2}, "field 'label' is 2, but the task has names for 0, 1"),
     ],
 )
 def test_errors(template: str, fields: dict[str, Any], message: str) -> None:

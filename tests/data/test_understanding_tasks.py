@@ -107,10 +107,10 @@ def test_a_limit_leaves_the_last_query_whole() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("kind: tagging", "source_pair is for tasks of kind classification or ranking"),
+        ("kind: tagging", "source_pair requires kind classification or ranking"),
         ("crop: query", "goes without crop"),
         ("group: null", "kind ranking needs a `group`"),
-        ("labels: [bad, good]", "grades as labels: whole numbers from 0"),
+        ("labels: [bad, good]", "grades as labels: integers from 0"),
         ('source_pair: "{title:wrds}"', r"\{title:wrds\}: .*did you mean 'words'"),
     ],
 )

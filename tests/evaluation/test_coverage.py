@@ -81,7 +81,7 @@ def test_newlines_become_spaces_or_come_back(
 
 def test_text_that_holds_the_separator_is_refused(tmp_path: Path) -> None:
     task = load_task(_task(tmp_path, "n"), Path())
-    with pytest.raises(DataError, match=r"data\.en\.jsonl, line 1: the text holds 'n', the line_separator"):
+    with pytest.raises(DataError, match=r"data\.en\.jsonl, line 1: the text has 'n', the line_separator"):
         task.examples("en", "train")
 
 

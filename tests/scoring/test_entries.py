@@ -159,7 +159,7 @@ def test_no_text_with_brackets_is_too_deep_or_slow(text: str) -> None:
     try:
         assert example(references=text).references == (text,)
     except InputError as error:
-        assert "write a list in JSON" in str(error)
+        assert "write a JSON list" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -196,14 +196,14 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
         ({"labels": []}, "kind tagging needs labels"),
         ({"labels": ["NOUN", "NOUN"]}, "each once"),
         ({"kind": "generation"}, "kind generation takes no labels"),
-        ({"source": "{text}"}, 'the source of a tagging task is one list of words: "{tokens:words}"'),
+        ({"source": "{text}"}, 'the source of a tagging task must be one list of words: "{tokens:words}"'),
         ({"labels": ["NOUN", "PROPER NOUN"]}, "label 'PROPER NOUN' is empty or has white space"),
         ({"labels": ["NOUN", ""]}, "label '' is empty"),
         (
             {"main_metric": "rougeL"},
             "task.yaml: main_metric 'rougeL' is no figure .* name one of word_accuracy, span_f1",
         ),
-        ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is none of NOUN, VERB"),
+        ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is not one of NOUN, VERB"),
         ({"target": "id"}, "line 1: fields 'tokens' and 'id' must be lists, of words and of their tags"),
         ({"source": "{tags:words}", "target": "some"}, "line 2: 2 words and 1 tags; each word needs one"),
     ],
@@ -218,7 +218,7 @@ def test_a_class_that_is_none_of_the_tasks(recipe: Make, data: Path, tmp_path: P
     rows = (data / "th.jsonl").read_text(encoding="utf-8").splitlines()
     rows[1] = json.dumps({**json.loads(rows[1]), "class": "prime"})
     (data / "th.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    with pytest.raises(InputError, match=r"th.jsonl, line 2: label 'prime' is none of odd, even; correct it"):
+    with pytest.raises(InputError, match=r"th.jsonl, line 2: label 'prime' is not one of odd, even; correct it"):
         train(recipe(CLASSES), tmp_path / "run")
     task = load_task(str(data / "task.yaml"), data)
     assert not any(example.targets for example in task.examples("th", "test", labelled=False))

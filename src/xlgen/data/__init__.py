@@ -1,1 +1,1 @@
-"""From files and data sets to token-budget batches."""
+"""Reading of files and data sets, and batches with a token budget."""

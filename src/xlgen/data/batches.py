@@ -1,4 +1,4 @@
-"""Token-budget batches: bucketed by length, shuffled by a seed, the same again after every resume."""
+"""Token-budget batches: bucketed by length, shuffled by a seed, and identical after a resume."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from xlgen.core.config_texts import rates_fault
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
 
-# Examples that are sorted by length together. Wide enough that a batch's examples are of one length, small enough
-# that text corrupted on the fly is made shortly before it is used.
+# Number of examples sorted by length at once. Large enough for the examples of a batch to have similar lengths, small
+# enough that text corrupted on the fly is made shortly before it is used.
 _WINDOW = 4_096
 
 
@@ -22,8 +22,8 @@ def budget_batches(
 ) -> Iterator[list[int]]:
     """Indices of ``lengths`` (source, target), sorted by length, in batches within the budget.
 
-    A batch of ``n`` examples costs ``n * longest source`` and ``n * longest target`` tokens, padding included; each is
-    at most ``budget`` (fairseq's ``--max-tokens``). Raises DataError for an example that is over the budget by itself.
+    A batch of ``n`` examples costs ``n * longest source`` and ``n * longest target`` tokens, including padding; each is
+    at most ``budget`` (fairseq's ``--max-tokens``). Raises DataError for a single example over the budget.
     """
     batch: list[int] = []
     longest = (0, 0)
@@ -44,7 +44,7 @@ def budget_batches(
 
 
 def padding_share(batch: Sequence[EncodedExample]) -> tuple[int, int]:
-    """(padding tokens, all tokens) of a batch, source and target together."""
+    """(padding tokens, all tokens) of a batch, over source and target."""
     sources, targets = [len(e.source) for e in batch], [len(e.target) for e in batch]
     whole = len(batch) * (max(sources) + max(targets))
     return whole - sum(sources) - sum(targets), whole
@@ -58,7 +58,7 @@ class Part:
     size: int
     make: Callable[[int, int], EncodedExample]
     rate: float | None = None
-    """Share of all batches or examples; None: of what the parts with a rate leave, in proportion to ``weight``."""
+    """Share of all batches or examples. If None, a share of the remainder in proportion to ``weight``."""
     weight: float = 1.0
     task: str = ""
     """The ``task`` of its examples."""
@@ -67,7 +67,7 @@ class Part:
 
 
 def shares(parts: Sequence[Part]) -> list[float]:
-    """Each part's share of the whole; they add up to 1. Raises DataError where the rates leave too little."""
+    """Each part's share of the whole; they sum to 1. Raises DataError if the rates leave too little."""
     open_parts = [part for part in parts if part.rate is None]
     if fault := rates_fault([part.rate for part in parts], next((part.name for part in open_parts), None)):
         raise DataError(fault)
@@ -115,10 +115,11 @@ MixBy: TypeAlias = Literal["batches", "examples"]
 
 
 class BatchStream:
-    """Endless batches of a mixture; whole batches alternate between its parts in exactly their proportions.
+    """Endless batches of a mixture. Batches come from one part each, in exact proportion to the shares.
 
-    ``mix_by`` says what these count. By examples a part of short texts, whose batches hold many, has few batches; at
-    any time a part differs from its share by no more examples than a few batches hold.
+    ``mix_by`` sets whether shares count batches or examples. If they count examples, a part of short texts, whose
+    batches have many examples, gets few batches. At any time, a part deviates from its share by the examples of a few
+    batches at most.
     """
 
     def __init__(
@@ -137,26 +138,26 @@ class BatchStream:
         self._streams = [_PartStream(part, seed, budget, max_examples) for part in parts]
         self._mix_by = mix_by
         self._taken = [0] * len(parts)
-        """Batches or examples, by part."""
+        """Number of batches or examples taken from each part."""
 
     def __iter__(self) -> Iterator[list[EncodedExample]]:
         return self
 
     def __next__(self) -> list[EncodedExample]:
         done = sum(self._taken)
-        # The part that is furthest behind its share: proportions hold exactly in the long run, without any draw.
-        behind = [share * (done + 1) - taken for share, taken in zip(self.shares, self._taken, strict=True)]
-        chosen = behind.index(max(behind))
+        # Take the part furthest below its share: proportions are exact in the long run, without random draws.
+        deficits = [share * (done + 1) - taken for share, taken in zip(self.shares, self._taken, strict=True)]
+        chosen = deficits.index(max(deficits))
         batch = self._streams[chosen].next()
         self._taken[chosen] += len(batch) if self._mix_by == "examples" else 1
         return batch
 
     def state(self) -> dict[str, Any]:
-        """What to save so that the stream can go on from here."""
+        """The state to save for resuming the stream."""
         return {"taken": list(self._taken), "streams": [list(stream.state) for stream in self._streams]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Resume from a saved state."""
         self._taken = list(state["taken"])
         for stream, saved in zip(self._streams, state["streams"], strict=True):
             stream.state = list(saved)

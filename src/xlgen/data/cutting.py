@@ -1,7 +1,7 @@
-"""Texts far over the limit of tokens, cut by characters before anything tokenizes them.
+"""Truncation by characters of texts far over the token limit, before they are tokenized.
 
-A tokenizer takes seconds and hundreds of MB for each MB of text, all of which is cropped to some hundred tokens
-afterwards. What is left here is many times what the limit can hold, so that the crop by tokens gives the same result.
+A tokenizer takes seconds and hundreds of MB for each MB of text, which is then cropped to some hundred tokens. The text
+kept here is many times longer than the limit, so that cropping by tokens gives the same result.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 
 CHARACTERS = 64
-"""Characters of a token at the most, on average: the longest pieces of vocabularies have 16."""
+"""Maximum characters per token on average: the longest tokens of vocabularies have 16."""
 LEAST = 16_384
-"""Characters that are always left."""
+"""Minimum characters that are kept."""
 MOST_WORDS = 65_536
 _LONGEST_WORD = 4_096
 _GAP = re.compile(r"(\s)\s{15,}")
 
 
 def characters(tokens: int) -> int:
-    """How many characters of a text are kept where ``tokens`` is the limit."""
+    """The number of characters of a text to keep for a limit of ``tokens``."""
     return max(LEAST, CHARACTERS * tokens)
 
 
 def cut(example: LabelledExample, source: int, target: int) -> LabelledExample:
-    """``example`` without what is far over the limits of ``source`` and ``target`` tokens.
+    """Truncate texts of ``example`` that are far over the limits of ``source`` and ``target`` tokens.
 
-    A source is cut where it may be cropped. A label that is cut is still over its limit. Raises DataError for more
-    words than any model reads.
+    A source is truncated in its croppable part. A truncated label is still over its limit. Raises DataError for more
+    than :data:`MOST_WORDS` words.
     """
     room = characters(source)
     if len(example.words) > MOST_WORDS:
-        raise DataError(f"{example.where}: {len(example.words):,} words, and at most {MOST_WORDS:,} are read")
+        raise DataError(f"{example.where}: {len(example.words):,} words; the maximum is {MOST_WORDS:,}")
     long_label = any(len(text) > characters(target) for text in example.targets)
     long_word = any(len(word) > _LONGEST_WORD for word in example.words)
     long_pair = example.pair is not None and len(example.pair) > room
@@ -56,9 +56,9 @@ def _cut_source(text: str, croppable: tuple[int, int] | None, room: int) -> tupl
     if len(text) <= room:
         return text, croppable
     start, end = croppable or (0, len(text))
-    inside = _GAP.sub(r"\1", text[start:end])  # of white space many characters are one token
+    inside = _GAP.sub(r"\1", text[start:end])  # many white-space characters may be one token
     left = max(LEAST // 2, room - (len(text) - (end - start)))
     inside = inside[:left]
-    # What must stay is as long as it is: that it does not fit is said by the crop, of its beginning.
+    # The parts that must stay may exceed the limit: cropping their beginning by tokens then raises the error.
     before, after = text[:start][:room], text[end:][:room]
     return before + inside + after, None if croppable is None else (len(before), len(before) + len(inside))

@@ -1,4 +1,4 @@
-"""What flows through training and evaluation."""
+"""The examples of training and evaluation: records, labelled examples and encoded examples."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _BLANK = regex.compile(r"[\s\p{Cc}\p{Cf}]*")
 
 
 def is_blank(text: str) -> bool:
-    """Whether ``text`` has nothing but white space and characters that do not show, such as U+200B and U+FEFF."""
+    """Whether ``text`` has only white space and invisible characters, such as U+200B and U+FEFF."""
     return _BLANK.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row as a reader found it: raw fields, and where it stands, for error messages."""
+    """One row from a reader: raw fields, and its location for error messages."""
 
     fields: Mapping[str, Any]
     where: str
@@ -31,9 +31,9 @@ class Record:
 class LabelledExample:
     """One input with its reference outputs, in one language.
 
-    In ``source``, ``pair`` and ``targets`` special tokens are marked (:mod:`xlgen.data.markup`); all else is text.
-    ``source`` may be cropped only inside ``croppable`` (start, end): what stands outside, such as a question behind a
-    long paragraph, is kept whole.
+    In ``source``, ``pair`` and ``targets``, special tokens are marked (:mod:`xlgen.data.markup`); the rest is text.
+    ``source`` may be cropped only inside ``croppable`` (start, end): text outside, such as a question after a long
+    paragraph, is kept whole.
     """
 
     id: str
@@ -43,42 +43,42 @@ class LabelledExample:
     where: str
     croppable: tuple[int, int] | None = None
     words: tuple[str, ...] = ()
-    """The input's words, where each has a tag."""
+    """The input's words, for tagging."""
     tags: tuple[str, ...] = ()
-    """The words' tags, where they are known."""
+    """The words' tags, if known."""
     pair: str | None = None
-    """The second text, of an input that is a pair."""
+    """The second text, if the input is a pair."""
     group: str = ""
-    """What it is ranked with: a query, of which it is one of the documents."""
+    """Name of the group to rank together: the query of a document."""
     cut: int = 0
-    """Characters that were taken from a source far over the limit before it was tokenized."""
+    """Number of characters removed from a source far over the limit before tokenization."""
     blank: bool = False
-    """Whether nothing was filled into the input's template; what else the template says is no input."""
+    """Whether all fields of the input's template are blank; the template's own text is no input."""
 
     @property
     def shown(self) -> str:
-        """The input as one text, for people and files; of a pair both, a line each."""
+        """The input as one text, for display and files; the two texts of a pair are on separate lines."""
         return shown(self.source if self.pair is None else f"{self.source}\n{self.pair}")
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The targets as outputs are compared with them: without special tokens."""
+        """The targets without special tokens, for comparison with outputs."""
         return tuple(map(without_tokens, self.targets))
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no input: nothing is generated for one."""
+        """Whether the input is empty, so that nothing is generated for it."""
         return not self.words and (self.blank or is_blank(self.source)) and is_blank(self.pair or "")
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What of its input becomes pieces by itself."""
+        """The parts of the input that are tokenized separately."""
         return self.words or (self.source, *(() if self.pair is None else (self.pair,)))
 
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """Token ids, with whatever the backbone puts around them (language codes, ``</s>``)."""
+    """Token ids, with the special tokens of the backbone (language codes, ``</s>``)."""
 
     source: tuple[int, ...]
     target: tuple[int, ...]

@@ -1,7 +1,8 @@
-"""Special tokens written into text, so that a template's sentinel is not taken for the same characters in data.
+"""Marked special tokens in text, to distinguish a template's sentinel from the same characters in data.
 
-A special token is written between two noncharacters of Unicode, which no text for interchange holds. ``<extra_id_0>``
-in a task's template becomes ``token("<extra_id_0>")``; the same characters in a row of data stay what they are: text.
+A special token is written between two Unicode noncharacters, which text for interchange never contains.
+``<extra_id_0>`` in a task's template becomes ``token("<extra_id_0>")``; the same characters in a row of data remain
+text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection
 
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 BYTE = "\ufdd2"
-"""Stands before the name of a byte piece (``<0x41>``) in a vocabulary, so that text never spells one."""
+"""Prefix of the names of byte tokens (``<0x41>``) in a vocabulary, so that text is never read as one."""
 
 _TOKEN = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _SPLIT = re.compile(f"({_OPEN}[^{_CLOSE}]*{_CLOSE})")
@@ -20,12 +21,12 @@ _SENTINEL = re.compile(r"<extra_id_\d+>")
 
 
 def token(name: str) -> str:
-    """The special token ``name``, as text that a backbone reads as that token."""
+    """The special token ``name`` as marked text, which a backbone encodes as that token."""
     return f"{_OPEN}{name}{_CLOSE}"
 
 
 def plain(text: str) -> str:
-    """``text`` from data: nothing in it is a special token. The noncharacters used here become U+FFFD."""
+    """``text`` from data, without marked tokens: the noncharacters used here become U+FFFD."""
     return text.translate(_NONCHARACTERS)
 
 
@@ -35,7 +36,7 @@ def from_template(text: str) -> str:
 
 
 def without_unknown_tokens(text: str, known: Collection[str]) -> str:
-    """``text`` in which special tokens other than ``known`` are the characters of their names, between spaces."""
+    """``text`` with special tokens other than ``known`` replaced by their names as text, between spaces."""
     if _OPEN not in text:
         return text
     return _TOKEN.sub(lambda found: found[0] if found[1] in known else f" {found[1]} ", text)
@@ -47,15 +48,15 @@ def tokens_in(text: str) -> list[str]:
 
 
 def segments(text: str) -> list[str]:
-    """What stands before, between and behind special tokens at even places, the marked tokens at odd ones."""
+    """``text`` split at special tokens: text at even indices, marked tokens at odd indices."""
     return _SPLIT.split(text)
 
 
 def shown(text: str) -> str:
-    """``text`` for people and files: special tokens by their names."""
+    """``text`` for display and files, with special tokens as their names."""
     return _TOKEN.sub(r"\1", text) if _OPEN in text else text
 
 
 def without_tokens(text: str) -> str:
-    """``text`` without special tokens, with single spaces where there were any."""
+    """``text`` without special tokens; if there were any, white space becomes single spaces."""
     return " ".join(_TOKEN.sub(" ", text).split()) if _OPEN in text else text

@@ -1,7 +1,8 @@
-"""Near-duplicates between two lists of texts: those whose shingles overlap by a Jaccard index of 0.8 or more.
+"""Near-duplicates between two lists of texts: those whose shingles have a Jaccard index of 0.8 or more.
 
-The search is exact (prefix filtering: Chaudhuri et al. 2006; Bayardo et al. 2007): with shingles in one order, the
-rarest first, two sets with so high an index share one of the first ``n - ceil(threshold * n) + 1`` shingles of each.
+The search is exact (prefix filtering: Chaudhuri et al. 2006; Bayardo et al. 2007): with shingles ordered from the
+rarest, two sets with an index of at least the threshold share one of the first ``n - ceil(threshold * n) + 1`` shingles
+of each.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from collections.abc import Sequence
 import regex
 
 THRESHOLD = 0.8
-"""The least Jaccard index of two near-duplicates."""
+"""Minimum Jaccard index of two near-duplicates."""
 _WORDS, _CHARACTERS = 3, 8
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _NUMBER = regex.compile(r"\p{N}+")
-# Words of text without spaces are whole sentences; so are those of a title of one word.
+# Texts with fewer words, such as one-word titles or text without spaces, are compared by characters.
 _SHORTEST = 2 * _WORDS
 
 
 def near_duplicates(texts: Sequence[str], others: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
-    """The places of those ``texts`` that are near-duplicates of any of ``others``.
+    """The indices of those ``texts`` that are near-duplicates of any of ``others``.
 
-    Shingles are three words in a row, or eight characters where there are fewer than six words, as in scripts without
+    Shingles are three consecutive words, or eight characters if there are fewer than six words, as in scripts without
     spaces. Case, punctuation and the digits of numbers do not matter: ``libfoo1`` equals ``libfoo2``.
     """
     ours, theirs = list(map(_shingles, texts)), list(map(_shingles, others))

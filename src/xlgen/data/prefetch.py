@@ -1,4 +1,4 @@
-"""Batches made ahead in a thread, so that an accelerator does not wait for text to become ids."""
+"""Prefetching of batches in a thread, so that an accelerator does not wait for tokenization."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from xlgen.data.batches import BatchStream
 from xlgen.data.examples import EncodedExample
 
 _SECONDS = 0.1
-"""Between looks at whether anybody still wants batches."""
+"""Seconds between checks of whether the consumer has stopped."""
 
 
 @dataclass(frozen=True)
 class _Made:
     batch: list[EncodedExample]
     state: dict[str, Any]
-    """Of the stream behind the batch."""
+    """State of the stream after the batch."""
 
 
 class Prefetched:
-    """The batches of a stream, and its state as if they were made when they are asked for."""
+    """The batches of a stream, made ahead; its state is that after the last batch returned."""
 
     def __init__(self, stream: BatchStream, depth: int) -> None:
-        """At most ``depth`` batches are made ahead."""
+        """Prefetch at most ``depth`` batches of ``stream``."""
         self._stream = stream
         self._made: Queue[_Made | BaseException] = Queue(depth)
         self._stopped = threading.Event()
@@ -48,22 +48,22 @@ class Prefetched:
         return made.batch
 
     def state(self) -> dict[str, Any]:
-        """What to save so that the stream can go on behind the last batch that was given."""
+        """The state to save for resuming after the last batch returned."""
         return self._state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state; before the first batch only."""
+        """Resume from a saved state; allowed only before the first batch."""
         if self._thread is not None:
-            raise RuntimeError("batches are being made already")
+            raise RuntimeError("cannot restore a state after the first batch")
         self._stream.restore(state)
         self._state = self._stream.state()
 
     def close(self) -> None:
-        """Make no more."""
+        """Stop making batches."""
         self._stopped.set()
         while self._thread is not None and self._thread.is_alive():
             try:
-                self._made.get_nowait()  # it may wait for room
+                self._made.get_nowait()  # the thread may wait for space in the queue
             except Empty:
                 self._thread.join(_SECONDS)
 
@@ -72,7 +72,7 @@ class Prefetched:
             made: _Made | BaseException
             try:
                 made = _Made(next(self._stream), self._stream.state())
-            except BaseException as error:  # raised where the batch is asked for
+            except BaseException as error:  # raised in __next__
                 made = error
             while not self._stopped.is_set():
                 try:
@@ -86,7 +86,7 @@ class Prefetched:
 
 @contextmanager
 def prefetched(stream: BatchStream, depth: int) -> Iterator[BatchStream | Prefetched]:
-    """``stream``, of which up to ``depth`` batches are made ahead; the stream itself where that is none."""
+    """``stream`` with up to ``depth`` batches made ahead; the stream itself if ``depth`` is 0."""
     if depth == 0:
         yield stream
         return

@@ -1,4 +1,4 @@
-"""Tasks: a YAML file says where examples come from, how they become text, and how outputs are scored."""
+"""Tasks: a YAML file configures the source of examples, their conversion to text, and the scoring of outputs."""
 
 from __future__ import annotations
 
@@ -31,89 +31,91 @@ _NEWLINE = re.compile(r"\r\n?|\n")
 
 
 class TaskConfig(Config):
-    """The keys of a task file. Lengths are in tokens of the backbone, special tokens included."""
+    """The keys of a task file. Lengths are in tokens of the backbone, including special tokens."""
 
     name: str
     reader: dict[str, Any]
     """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
     languages: tuple[str, ...] = Field(min_length=1)
     kind: Literal["generation", "tagging", "classification", "ranking"] = "generation"
-    """What is asked for: a text; or, by a head on the encoder, a label of ``labels`` for each word (``tagging``) or
-    for each input (``classification``), or a grade by which the inputs of a ``group`` are ranked (``ranking``)."""
+    """The form of the output: a text (``generation``), or, with a head on the encoder, one of ``labels`` for each word
+    (``tagging``) or for each input (``classification``), or a grade to rank the inputs of a ``group`` (``ranking``)."""
     labels: tuple[str, ...] = ()
-    """Of a task with a head, as they are written in predictions."""
+    """Labels of a task with a head, as written in predictions."""
     source: str
-    """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates. Of ``tagging`` one field
-    with a list of words: ``"{tokens:words}"``, and ``target`` the field with their tags: ``tags``."""
+    """Template over the record's fields: ``"{context} {question}"``; see xlgen.data.templates. For ``tagging``, one
+    field with a list of words: ``"{tokens:words}"``; ``target`` is then the field with their tags: ``tags``."""
     source_pair: str | None = None
-    """Template of a second text, under a head. The family says how two texts are one input (BERT: ``[CLS] A [SEP] B
-    [SEP]``); of a pair that is too long the longer one is cut at its end."""
+    """Template of a second text, for tasks with a head. The model family combines both texts into one input (BERT:
+    ``[CLS] A [SEP] B [SEP]``). If a pair is too long, the end of the longer text is truncated."""
     target: str
-    """Name of the field with the reference output, or with several (the first is the training label); or a template
-    that makes a label of it: ``"<extra_id_0>{answers}"``. Sentinels are no part of references."""
+    """Name of the field with the reference output, or with several (the first is the training label); or a template for
+    the label: ``"<extra_id_0>{answers}"``. Sentinels are not part of references."""
     names: Mapping[str, Mapping[str, str]] = {}
-    """How the values of a field are written: ``{label: {"0": "No.", "1": "Yes."}}``."""
+    """The text of each value of a field: ``{label: {"0": "No.", "1": "Yes."}}``."""
     group: str | None = None
-    """Name of the field that says what is ranked together, such as a query; its rows stand together in the data."""
+    """Name of the field with the group to rank together, such as a query; its rows must be consecutive in the data."""
     id: str = "id"
-    """Name of the field with the example's id; rows that have none are numbered from 0."""
+    """Name of the field with the example's id; rows without an id are numbered from 0."""
     crop: str | None = None
-    """The field of ``source`` that is shortened when an input is too long; None crops the end of the input."""
+    """Field of ``source`` to shorten if an input is too long. If None, the end of the input is cropped."""
     max_source_tokens: int = Field(default=512, ge=2, le=MOST_TOKENS)
     max_target_tokens: int = Field(default=64, ge=2, le=MOST_TOKENS)
     too_long_targets: Literal["error", "drop", "cut"] = "error"
-    """What to do with training labels over the limit. Dropped and cut ones are counted in the run's log."""
+    """What to do with training labels over the limit. The run's log reports the number of dropped and cut labels."""
     line_separator: str | None = Field(default=None, pattern=r"\S")
-    """Text that stands for a newline in inputs and labels, such as ``<n>`` or ``|``; outputs get their newlines back.
-    Without it newlines become spaces, since no tokenizer here has one; the log counts the texts that hold any."""
+    """Text that replaces newlines in inputs and labels, such as ``<n>`` or ``|``; it becomes a newline again in
+    outputs. If None, newlines become spaces, since the supported tokenizers have no newline; the log counts the
+    affected texts."""
     metrics: tuple[str | dict[str, Any], ...] = Field(min_length=1)
-    """Names of metrics or of figures; with options, ``{name: rouge, use_stemmer: true}``."""
+    """Names of metrics or of their values; with options, ``{name: rouge, use_stemmer: true}``."""
     main_metric: str
     lid: str | None = None
-    """The language identifier of evaluations that name none: see ``evaluation.lid``."""
+    """Default language identifier of evaluations: see ``evaluation.lid``."""
     subset: str | None = None
-    """Score only these examples: ``no-digits-in-language`` (C, Appendix A). Predictions of all are written."""
+    """Score only this subset: ``no-digits-in-language`` (Chirkova et al. 2023, Appendix A). Predictions are written for
+    all examples."""
     parallel: bool = False
-    """Whether inputs with one id in several languages are translations of one another; evaluation then tells how alike
-    the encoder makes them (XLRS)."""
+    """Whether inputs with the same id in several languages are translations of each other; evaluation then reports
+    their similarity in the encoder (XLRS)."""
     pairs_by: tuple[tuple[str, ...], ...] = ()
-    """What pairs rows of two languages where ids do not, for label overlap: of each list the first field that a row
-    has, ``[[english_url, url], [english_section_name, section_name]]``."""
+    """Fields that pair rows of two languages for label overlap, if ids do not; the first field of each list that a row
+    has is used: ``[[english_url, url], [english_section_name, section_name]]``."""
     splits: Mapping[str, str] = {}
-    """The data's name for a split, where it differs: ``{validation: test}``."""
+    """The data's names for splits, if they differ: ``{validation: test}``."""
 
     @property
     def head(self) -> dict[str, Any] | None:
-        """The head that the task needs, as ``{kind, labels}``; None where text is generated."""
+        """The head that the task needs, as ``{kind, labels}``; None if text is generated."""
         return None if self.kind == "generation" else {"kind": self.kind, "labels": list(self.labels)}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task with its reader, ready to give examples."""
+    """A task with its reader."""
 
     config: TaskConfig
     reader: Reader
 
     @property
     def inputs_and_labels(self) -> dict[str, Any]:
-        """What decides the inputs and labels that a model learns; not how it is evaluated."""
+        """The keys that affect inputs and labels in training, without those for evaluation."""
         judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "pairs_by", "splits"}
         return self.config.model_dump(mode="json", exclude=judged)
 
     @property
     def data_dir(self) -> Path:
-        """Where relative paths start."""
+        """The folder that relative paths start from."""
         return self.reader.data_dir
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Languages that have examples."""
+        """Languages with examples."""
         return self.config.languages
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """All texts that an output may be, as they are written in training, where ``names`` list them; else none."""
+        """All possible outputs, as written in training, if ``names`` list them; else empty."""
         return written(self.config.target, self.config.names)
 
     def within(self, limits: Mapping[str, int]) -> Task:
@@ -121,12 +123,12 @@ class Task:
         return replace(self, config=self.config.model_copy(update=dict(limits))) if limits else self
 
     def identifier(self, named: str | None) -> str | None:
-        """The language identifier of an evaluation that names ``named`` or none; a file may be in the data's folder."""
+        """The language identifier ``named``, or else the task's; a file may be in the data's folder."""
         name = named or self.config.lid
         return None if name is None else located(name, self.data_dir)
 
     def check_languages(self, languages: tuple[str, ...]) -> tuple[str, ...]:
-        """The canonical codes of ``languages``, each once. Raises InputError for one the task has not."""
+        """The distinct canonical codes of ``languages``. Raises InputError for a language that the task lacks."""
         codes = tuple(Language.parse(text).code for text in languages)
         for text, code in zip(languages, codes, strict=True):
             if code not in self.languages:
@@ -144,10 +146,10 @@ class Task:
         *,
         counted: Callable[[str, Iterator[Record]], Iterator[Record]] = lambda name, rows: rows,
     ) -> list[LabelledExample]:
-        """The first ``limit`` examples of one language and split. Raises DataError where there are none.
+        """The first ``limit`` examples of one language and split. Raises DataError if there are none.
 
-        Of what is ranked, the last group is taken whole, with those of its rows that are behind the limit. Without
-        ``labelled`` their labels are not looked at, and need not be there. ``counted`` shows how many rows were read.
+        For ranking, the last group is completed with its rows after the limit. Without ``labelled``, labels are not
+        read and may be missing. ``counted`` wraps the rows to show progress.
         """
         rows_of = self.reader.read(language, self.config.splits.get(split, split))
         found = iter(counted(f"reading {self.config.name} in {language}", iter(rows_of)))
@@ -164,7 +166,7 @@ class Task:
         return examples
 
     def example(self, record: Record, language: str, number: int, labelled: bool) -> LabelledExample:
-        """What the task makes of a row. Raises DataError where fields are missing or wrong."""
+        """The example of a row. Raises DataError if fields are missing or wrong."""
         record = self.on_one_line(record)
         source, croppable = fill(self.config.source, record, self.config.crop, self.config.names)
         words, tags = self._tagged(record, labelled) if self.config.kind == "tagging" else ((), ())
@@ -184,11 +186,11 @@ class Task:
         return self.shortened(whole)
 
     def shortened(self, example: LabelledExample) -> LabelledExample:
-        """``example`` without what is so far over the limits that no token of it would be left. Raises DataError."""
+        """``example`` with texts far over the limits truncated, where no token would be kept. Raises DataError."""
         return cut(example, self.config.max_source_tokens, self.config.max_target_tokens)
 
     def on_one_line(self, record: Record) -> Record:
-        """A row whose newlines are ``line_separator``, where there is one. Raises DataError for a row that holds it."""
+        """A row with newlines replaced by ``line_separator``, if set. Raises DataError if the row contains it."""
         separator = self.config.line_separator
         if separator is None:
             return record
@@ -200,7 +202,7 @@ class Task:
                 return value
             # Tokenizers may write a full-width ｜ as |, which would come back as a newline.
             if separator in value or separator in unicodedata.normalize("NFKC", value):
-                raise DataError(f"{record.where}: the text holds {separator!r}, the line_separator; choose another one")
+                raise DataError(f"{record.where}: the text has {separator!r}, the line_separator; choose another one")
             return _NEWLINE.sub(f" {separator} ", value)
 
         read = {"input", *(name for name, _ in FIELD.findall(f"{self.config.source} {self.config.source_pair or ''}"))}
@@ -209,14 +211,14 @@ class Task:
         return Record(fields, record.where)
 
     def with_newlines(self, text: str) -> str:
-        """``text`` with newlines for each ``line_separator``."""
+        """``text`` with a newline for each ``line_separator``."""
         separator = self.config.line_separator
         return text if separator is None else re.sub(rf"\s*{re.escape(separator)}\s*", "\n", text).strip()
 
     def id_of(self, record: Record, number: int) -> str:
-        """The row's own id; where it has none, ``number``: its place among the rows of its language, from 0.
+        """The row's id; if it has none, ``number``: its position among the rows of its language, from 0.
 
-        Raises DataError for an id that is neither text nor a whole number.
+        Raises DataError for an id that is neither text nor an integer.
         """
         value = record.fields.get(self.config.id)
         if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
@@ -227,7 +229,7 @@ class Task:
         return None if self.config.source_pair is None else fill(self.config.source_pair, record)[0]
 
     def _tagged(self, record: Record, labelled: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The words of a record and, where ``labelled``, their tags. Raises DataError where they do not pair."""
+        """The words of a record and, if ``labelled``, their tags. Raises DataError if their numbers differ."""
         source, target = FIELD.findall(self.config.source)[0][0], self.config.target
         words = field(record, source)
         tags = field(record, target) if labelled else ()
@@ -240,18 +242,18 @@ class Task:
         if not words or (labelled and len(words) != len(tags)):
             raise DataError(f"{record.where}: {len(words)} words and {len(tags)} tags; each word needs one")
         if unknown := sorted(set(tags) - set(self.config.labels)):
-            raise DataError(f"{record.where}: tag {unknown[0]!r} is none of {', '.join(self.config.labels)}")
+            raise DataError(f"{record.where}: tag {unknown[0]!r} is not one of {', '.join(self.config.labels)}")
         return words, tags
 
     def _targets(self, record: Record) -> tuple[str, ...]:
         targets = labels(self.config.target, record, self.config.names)
         if not targets or not all(isinstance(text, str) and text.strip() for text in targets):
             found = record.fields.get(self.config.target)
-            raise DataError(f"{record.where}: field {self.config.target!r} must hold text, or several, not {found!r}")
+            raise DataError(f"{record.where}: field {self.config.target!r} must be one or several texts, not {found!r}")
         if self.config.labels and (unknown := [text for text in targets if text not in self.config.labels]):
             raise DataError(
-                f"{record.where}: label {unknown[0]!r} is none of {', '.join(self.config.labels)}; correct it, or say "
-                "in the task's `names` which label it is"
+                f"{record.where}: label {unknown[0]!r} is not one of {', '.join(self.config.labels)}; correct it, or "
+                "map it to a label in the task's `names`"
             )
         return targets
 
@@ -266,9 +268,9 @@ def load_task(name: str, data_dir: Path) -> Task:
 
 
 def task_of_stage(stage: Stage, data_dir: Path) -> Task | None:
-    """The task of a recipe's stage with the lengths that the stage sets; None of one without a task.
+    """The task of a recipe's stage with the lengths that the stage sets; None if the stage has no task.
 
-    Raises InputError, also where the task lacks a language that the stage names.
+    Raises InputError, also if the task lacks a language of the stage.
     """
     if not stage.task:
         return None
@@ -278,26 +280,28 @@ def task_of_stage(stage: Stage, data_dir: Path) -> Task | None:
 
 
 def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
-    """The task that ``data`` describes; ``path`` is where that was read. Raises InputError."""
+    """Build the task from ``data``, which was read from ``path``. Raises InputError."""
     config = validate(TaskConfig, dict(data), str(path))
     check_task(config, path)
     if config.subset:
-        subset(config.subset)  # a wrong name is an error before anything trains
+        subset(config.subset)  # fail on a wrong name before training
     config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
     languages = tuple(distinct(config.languages, f"{path}: languages"))
     return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
 
 
 def _located_options(spec: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
-    """A metric with options, of which those that name a file are looked for in ``folder`` too."""
+    """A metric with options, in which names of files are resolved in ``folder`` too."""
     if isinstance(spec, str):
         return spec
     return {**spec, **{key: located(spec[key], folder) for key in FILES if isinstance(spec.get(key), str)}}
 
 
 def groups(names: Sequence[str]) -> list[str]:
-    """What each row is ranked with, by the name that its data give; a name that comes again behind other ones is
-    another group (XGLUE's rule for web pages), numbered from 2."""
+    """The group name of each row, from the names in the data.
+
+    A name that occurs again after other names is another group (XGLUE's rule for web pages), numbered from 2.
+    """
     times: Counter[str] = Counter()
     found: list[str] = []
     for before, name in zip([None, *names], names, strict=False):
@@ -307,7 +311,7 @@ def groups(names: Sequence[str]) -> list[str]:
 
 
 def interleave(parts: list[list[LabelledExample]], limit: int | None) -> list[LabelledExample]:
-    """Take examples from each part in turn until ``limit``: several source languages at one total size."""
+    """Take examples from each part in turn, up to ``limit``, so that several source languages have one total size."""
     taken: list[LabelledExample] = []
 
     def turns() -> Iterator[LabelledExample]:

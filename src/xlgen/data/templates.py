@@ -1,8 +1,8 @@
-"""Templates: how the fields of a record become the text of an input or of a label.
+"""Templates that turn the fields of a record into the text of an input or a label.
 
-``{name}`` is a field that holds text, ``{name:form}`` one that holds several: ``words`` with spaces between them,
-``spans`` with `` $$ `` (as mT5's labels for WikiANN), ``sentinels`` with ``<extra_id_0>``, ``<extra_id_1>``, ... before
-each (sequence tagging in L, Table 10, after Raman et al. 2022).
+``{name}`` is a text field, ``{name:form}`` a field with a list of texts: ``words`` joins them with spaces, ``spans``
+with `` $$ `` (as in mT5's labels for WikiANN), and ``sentinels`` puts ``<extra_id_0>``, ``<extra_id_1>``, ... before
+each (for sequence tagging: Li and Murray 2023, Table 10, after Raman et al. 2022).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from xlgen.data.readers import DataError
 
 FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
 SENTINELS = 100
-"""As many as mT5 has; what is behind the last one is left out of inputs and labels alike."""
+"""Number of mT5's sentinels; words after the last one are left out of inputs and labels alike."""
 
 Names = Mapping[str, Mapping[str, str]]
 
 
 def sentinels(words: Sequence[str]) -> str:
-    """A sentinel before each word."""
+    """``words`` as text, with a sentinel before each word."""
     return " ".join(f"{token(f'<extra_id_{number}>')}{word}" for number, word in enumerate(words[:SENTINELS]))
 
 
@@ -35,8 +35,11 @@ FORMS: Mapping[str, Callable[[Sequence[str]], str]] = {
 
 
 def field(record: Record, name: str, names: Names | None = None) -> Any:
-    """The field ``name`` of ``record``, or what ``names`` calls its value, in which ``<extra_id_N>`` is the sentinel;
-    nothing in the field itself is a special token. Raises DataError for what there is not."""
+    """The field ``name`` of ``record``, or the text of its value in ``names``.
+
+    ``<extra_id_N>`` is a sentinel in ``names``, but text in the field itself. Raises DataError for a missing field or
+    name.
+    """
     if name not in record.fields:
         raise DataError(f"{record.where}: no field {name!r}; it has {', '.join(record.fields) or 'none'}")
     value = record.fields[name]
@@ -44,12 +47,12 @@ def field(record: Record, name: str, names: Names | None = None) -> Any:
     if known is None:
         return _plain(value)
     if str(value) not in known:
-        raise DataError(f"{record.where}: field {name!r} is {value!r}, and the task has names for {', '.join(known)}")
+        raise DataError(f"{record.where}: field {name!r} is {value!r}, but the task has names for {', '.join(known)}")
     return from_template(known[str(value)])
 
 
 def _plain(value: Any) -> Any:
-    """A field in which no text passes for a special token."""
+    """A field's value without marked special tokens."""
     if isinstance(value, str):
         return plain(value)
     return type(value)(_plain(part) for part in value) if isinstance(value, list | tuple) else value
@@ -71,14 +74,16 @@ def fill(
 
 
 def is_blank_source(template: str, record: Record, names: Names | None = None) -> bool:
-    """Whether all fields of ``template`` are blank in ``record``. Raises DataError as :func:`fill` does."""
+    """Whether all fields of ``template`` are blank in ``record``. Raises DataError like :func:`fill`."""
     found = FIELD.findall(template)
     return bool(found) and all(is_blank(_text(record, name, form or None, names)) for name, form in found)
 
 
 def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any, ...]:
-    """What a task's ``target`` gives: the field of that name, or a template's text. A field with several labels gives
-    several, in a template too."""
+    """The labels from a task's ``target``: a field's value, or a filled template.
+
+    A field with several labels gives several, also in a template.
+    """
     match = FIELD.search(target)
     if match is None:
         found = field(record, target, names)
@@ -91,8 +96,7 @@ def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any
 
 
 def written(target: str, names: Names) -> tuple[str, ...]:
-    """Every text that ``target`` can give, where it is or holds one field, of which ``names`` has all values; of any
-    other none."""
+    """All texts that ``target`` can give, if it has a single field whose values are all in ``names``; else empty."""
     found = FIELD.findall(target) or [(target, "")]
     (name, form), *more = found
     if more or form or name not in names:

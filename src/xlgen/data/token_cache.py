@@ -1,8 +1,8 @@
-"""Token ids of many texts at once, kept on disk for the next run that asks for the same.
+"""A cache on disk for the token ids of large amounts of text.
 
-A file of the cache is an array of int32: a digest of what follows, how many texts there are, how many ids each has,
-and the ids one after another. Its name is a hash of the tokenizer and the texts, so that nothing in it can be out of
-date. The folder is the user's alone; a file that another user has made, or could have changed, is not believed.
+A cache file is an int32 array: a digest of the rest, the number of texts, the number of ids of each text, and all ids.
+Its name is a hash of the tokenizer and the texts, so that it is never out of date. The folder is private to the user; a
+file that another user created, or could have changed, is not trusted.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ Ids = NDArray[np.int32]
 
 _TOGETHER = 1_024
 _WORTH_KEEPING = 2_000_000
-"""Characters that take a second or so to tokenize."""
+"""Minimum characters of texts to cache; they take about a second to tokenize."""
 _DIGEST = 8
-"""Numbers of 32 bits that a digest takes."""
+"""Length of a digest in 32-bit numbers."""
 _LARGEST_CACHE = 4 * 2**30
-"""Bytes; what was not used for longest goes first."""
+"""Maximum bytes of the cache; the least recently used files are removed first."""
 
 
 def cache_folder() -> Path:
-    """``$XLGEN_CACHE``, or ``xlgen`` in the user's folder for caches."""
+    """``$XLGEN_CACHE``, or ``xlgen`` in the user's cache folder."""
     own = os.environ.get("XLGEN_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xlgen"
 
 
 class Tokenizes(Protocol):
-    """What makes ids of texts."""
+    """A tokenizer of many texts."""
 
     @property
     def fingerprint(self) -> bytes:
-        """A digest of all that decides them."""
+        """A digest of everything that affects the ids."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text."""
 
 
 def pieces_of(texts: Sequence[str], tokenizer: Tokenizes) -> list[Ids]:
-    """The ids of each text; of large amounts of text from the cache, or into it.
+    """The ids of each text; the cache is used for large amounts of text.
 
-    A cache that cannot be read or written costs time and nothing else.
+    A cache that cannot be read or written only costs time.
     """
     if sum(map(len, texts)) < _WORTH_KEEPING:
         return list(_tokenized(texts, tokenizer))
@@ -78,7 +78,7 @@ def _key(texts: Sequence[str], tokenizer: Tokenizes) -> str:
 
 
 def _read(path: Path, count: int) -> list[Ids] | None:
-    """The ids in a file, of which the disk keeps what nobody asks for; None where there is no whole file of ours."""
+    """The ids in a file, memory-mapped; None if the file is missing, damaged or not private."""
     try:
         for each in (path.parent, path):
             _check_private(each)
@@ -93,21 +93,21 @@ def _read(path: Path, count: int) -> list[Ids] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, IndexError, EOFError) as error:
-        log.warning("%s is made again: %s", path, error)
+        log.warning("%s is created again: %s", path, error)
         return None
     return np.split(numbers, [_DIGEST + 1 + count, *ends[:-1]])[1:]
 
 
 def _digest(numbers: Ids) -> Ids:
-    """Of all that is behind the digest's own place."""
+    """The digest of all numbers after the digest itself."""
     return np.frombuffer(hashlib.sha256(numbers[_DIGEST:].tobytes()).digest(), np.int32)
 
 
 def _check_private(path: Path) -> None:
-    """Raise ValueError for what another user has made, or could have changed."""
+    """Raise ValueError for a file or folder that another user created or could have changed."""
     status = path.stat()
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        raise ValueError("another user may have written it; give the cache a folder of its own (XLGEN_CACHE), mode 700")
+        raise ValueError("another user may have written it; set XLGEN_CACHE to a separate folder with mode 700")
 
 
 def _write(path: Path, found: Sequence[Ids]) -> None:
@@ -124,7 +124,7 @@ def _write(path: Path, found: Sequence[Ids]) -> None:
             np.save(file, numbers)
         temporary.replace(path)
     except (OSError, ValueError) as error:
-        log.warning("token ids are not kept in %s: %s", path.parent, error)
+        log.warning("token ids are not cached in %s: %s", path.parent, error)
         with suppress(OSError):
             temporary.unlink()
 

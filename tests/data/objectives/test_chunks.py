@@ -73,7 +73,7 @@ def test_targets_have_a_limit_of_their_own(name: str, letters: Any) -> None:
 )
 def test_objectives_of_whole_sentences_have_no_chunks(name: str, options: dict[str, Any]) -> None:
     build(name, **options)
-    with pytest.raises(InputError, match="cuts sentences in two"):
+    with pytest.raises(InputError, match="splits sentences"):
         build(name, chunks="all", **options)
 
 

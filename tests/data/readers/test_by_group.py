@@ -83,7 +83,7 @@ def test_rows_without_the_field_are_named(tmp_path: Path, value: Any) -> None:
 
 
 def test_a_split_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="split into train, validation, test, and has no split 'dev'"):
+    with pytest.raises(DataError, match="split into train, validation, test; there is no split 'dev'"):
         reader(tmp_path, {"en": rows("rain")}).read("en", "dev")
 
 

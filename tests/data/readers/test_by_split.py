@@ -31,7 +31,7 @@ def test_each_split_from_its_own(tmp_path: Path) -> None:
 
 def test_what_it_does_not_hold(tmp_path: Path) -> None:
     found = reader(tmp_path, languages={"train": ["en"]})
-    with pytest.raises(DataError, match="split 'train' holds en only, not th"):
+    with pytest.raises(DataError, match="split 'train' has only en, not th"):
         found.read("th", "train")
     with pytest.raises(DataError, match="no reader is given for split 'validation'; there are: train, test"):
         found.read("en", "validation")

@@ -163,13 +163,13 @@ def test_a_file_without_a_language_in_its_name_is_of_one(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"text\.txt was read as en and cannot be th too; .*{language}"):
         next(reader.read("th", "train"))
     held = LinesReader(FileOptions(path="text.txt", languages={"train": ("en_XX",)}), tmp_path)
-    with pytest.raises(DataError, match="split 'train' holds en only, not th"):
+    with pytest.raises(DataError, match="split 'train' has only en, not th"):
         next(held.read("th", "train"))
 
 
 @pytest.mark.parametrize("task", ["squad-xquad", "ner-wikineural", "pos-pud"])
 def test_english_training_data_is_of_no_other_language(task: str) -> None:
-    with pytest.raises(DataError, match="holds en only, not de"):
+    with pytest.raises(DataError, match="has only en, not de"):
         load_task(task, Path("nowhere")).examples("de", "train", 1)
 
 
@@ -202,7 +202,7 @@ def test_gzipped_files_are_unpacked(read: Read, kind: str, name: str, content: s
 def test_gzip_that_is_cut_or_none_is_named(read: Read, kind: str) -> None:
     packed = gzip.compress(b'{"text": "a"}\n' * 1000)
     for content in (packed[: len(packed) // 2], b'{"text": "a"}\n'):
-        with pytest.raises(DataError, match=r"data\.gz is not whole gzip data"):
+        with pytest.raises(DataError, match=r"data\.gz is not complete gzip data"):
             read(kind, content, "data.gz")
 
 

@@ -155,7 +155,7 @@ def test_a_row_without_the_key_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shares", [{}, {"train": 0.5}, {"test": 1.0}, {"test": 0.6, "validation": 0.6}, {"test": 0}])
 def test_wrong_shares(shares: dict[str, float]) -> None:
-    with pytest.raises(RecipeError, match="`train` is what is left"):
+    with pytest.raises(RecipeError, match="`train` is the rest"):
         validate(HubOptions, {"dataset": "x", "hold_out": {"by": ["url"], "shares": shares}}, "here")
 
 

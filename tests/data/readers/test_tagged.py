@@ -70,16 +70,16 @@ def test_empty_lines_and_ends_of_lines(read: Read) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["1\ta\tNOUN"], r"f\.txt, line 1 has 3 columns where CoNLL-U has 10"),
-        ([row("1", "a", "NOUN"), row("3", "b", "NOUN")], r"line 2: word '3' stands where word 2 is expected$"),
-        ([row("1", "a", "NOUN"), row("1", "b", "NOUN")], r"line 2: .* an empty line must stand between sentences"),
-        ([row("x", "a", "NOUN")], r"line 1: word 'x'"),
-        ([row("1", "a", "Noun")], r"line 1: 'Noun' is none of UD's tags ADJ, "),
-        ([row("1", "a")], r"line 1: '_' is none of UD's tags"),
+        (["1\ta\tNOUN"], r"f\.txt, line 1 has 3 columns, but CoNLL-U has 10"),
+        ([row("1", "a", "NOUN"), row("3", "b", "NOUN")], r"line 2: expected word 2, not '3'$"),
+        ([row("1", "a", "NOUN"), row("1", "b", "NOUN")], r"line 2: .* sentences must be separated by an empty line"),
+        ([row("x", "a", "NOUN")], r"line 1: expected word 1, not 'x'"),
+        ([row("1", "a", "Noun")], r"line 1: 'Noun' is not one of UD's tags ADJ, "),
+        ([row("1", "a")], r"line 1: '_' is not one of UD's tags"),
         ([row("1", " ", "NOUN")], r"line 1: word 1 has no form"),
         (["", "# sent_id = 1", ""], r"line 2: a sentence without words"),
         ([row("1-2", "al"), row("1", "a", "ADP")], r"line 1: the sentence ends before word 2"),
-        ([row("2-3", "al")], r"line 1: the multiword token 2-3 does not stand before its words"),
+        ([row("2-3", "al")], r"line 1: the multiword token 2-3 is not directly before its words"),
         ([row("1-0", "al")], r"line 1: the multiword token 1-0"),
         ([row("1-2", "al"), row("1", "a", "ADP"), row("2-3", "x")], r"line 3: the multiword token 2-3"),
     ],
@@ -125,10 +125,10 @@ def test_conll_2003(read: Read) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["a\tO", "b"], r"f\.txt, line 2 must hold a word and its tag; it has 1 column: 'b'"),
-        (["\tO"], r"line 1 must hold a word and its tag, not '' and 'O'"),
-        (["", "a\t"], r"line 2 must hold a word and its tag, not 'a' and ''"),
-        (["a\tB PER"], r"line 1 must hold a word and its tag, not 'a' and 'B PER'"),
+        (["a\tO", "b"], r"f\.txt, line 2 must have a word and its tag; it has 1 column: 'b'"),
+        (["\tO"], r"line 1 must have a word and its tag, not '' and 'O'"),
+        (["", "a\t"], r"line 2 must have a word and its tag, not 'a' and ''"),
+        (["a\tB PER"], r"line 1 must have a word and its tag, not 'a' and 'B PER'"),
     ],
 )
 def test_wrong_tagged(read: Read, lines: list[str], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Self-supervised objectives: one file each. An objective makes one training example of one passage of text."""
+"""Self-supervised objectives: one file each. An objective turns a passage of text into a training example."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from xlgen.data.examples import EncodedExample
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of unlabelled text; ``translation`` is there only where the corpus is parallel."""
+    """A passage of unlabelled text; ``translation`` is set only if the corpus is parallel."""
 
     text: str
     language: str
     translation: str | None = None
     translation_language: str | None = None
     sentences: tuple[str, ...] = ()
-    """The sentences of ``text`` in order, where the corpus knows them."""
+    """The sentences of ``text`` in order, if the corpus has them."""
     chunk: int = 0
-    """Which chunk of ``max_tokens`` of the text is meant."""
+    """Index of the chunk of ``max_tokens`` tokens of the text."""
 
 
 class Codec(Protocol):
-    """What objectives and tasks need of a backbone: text to ids, and where its special tokens go."""
+    """The part of a backbone that objectives and tasks need: tokenization and the placing of special tokens."""
 
     def tokenize(self, text: str) -> list[int]:
-        """Token ids of ``text`` alone."""
+        """Token ids of ``text``, without special tokens around it."""
 
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
         """``ids`` as an encoder input in ``language``."""
@@ -42,47 +42,47 @@ class Codec(Protocol):
         """``ids`` as a decoder target in ``language``."""
 
     def sentinels(self, count: int) -> list[int]:
-        """``count`` sentinel ids in order (mT5's ``<extra_id_N>``). Raises InputError where there are fewer."""
+        """``count`` sentinel ids in order (mT5's ``<extra_id_N>``). Raises InputError if there are fewer."""
 
     def mask(self) -> int:
-        """The id of the mask token. Raises InputError where the backbone has none."""
+        """The id of the mask token. Raises InputError if the backbone has none."""
 
 
 _FEWEST = 4
-"""Tokens of a chunk after the first."""
+"""Minimum tokens of a chunk after the first."""
 
 
 class ObjectiveLengths(Config):
-    """What every objective can be told."""
+    """The options of every objective."""
 
     max_tokens: int = Field(default=512, ge=4)
-    """Longer passages lose their end; where the backbone has fewer positions, more of it."""
+    """Longer passages are truncated at the end, to fewer tokens if the backbone has fewer positions."""
     max_target_tokens: int | None = Field(default=None, ge=2)
-    """Longer targets lose their end; None: no limit of their own."""
+    """Longer targets are truncated at the end. If None, no separate limit."""
     chunks: Literal["first", "all"] = "first"
-    """What examples are made of in a passage of more than ``max_tokens``: its first tokens, or one after another all of
-    its chunks of that length. A last chunk of fewer than four tokens is left out."""
+    """Which parts of a passage of more than ``max_tokens`` are used: its first tokens, or all consecutive chunks of
+    that length. A last chunk of fewer than four tokens is left out."""
 
 
 class Objective(ABC):
-    """Base of all objectives: ``Options`` is the config that a recipe gives under the objective's name."""
+    """Base of all objectives: ``Options`` is the config under the objective's name in a recipe."""
 
     Options: ClassVar[type[ObjectiveLengths]]
     least_tokens: ClassVar[int] = 1
-    """Of a passage, so that the target is not empty: 2 where a part of it is shown."""
+    """Minimum tokens of a passage for a non-empty target: 2 if a part of it is the input."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
         if getattr(options, "chunks", "first") == "all" and not self.takes_any_tokens:
-            raise InputError("chunks: all cuts sentences in two; objectives of whole sentences take the first tokens")
+            raise InputError("chunks: all splits sentences; objectives of whole sentences need chunks: first")
 
     @property
     def takes_any_tokens(self) -> bool:
-        """Whether an example can be made of any stretch of a text's tokens, wherever sentences begin."""
+        """Whether an example can be made of any span of a text's tokens, independently of sentences."""
         return True
 
     def chunks_of(self, passage: Passage, codec: Codec) -> Iterator[Passage]:
-        """The passage, once for each of its chunks that examples are made of."""
+        """Yield the passage once for each of its chunks to use."""
         yield passage
         if self.options.chunks == "all":
             size = self.options.max_tokens
@@ -95,21 +95,23 @@ class Objective(ABC):
         return codec.tokenize(passage.text)[start : start + self.options.max_tokens]
 
     def encoded(self, codec: Codec, source: Sequence[int], target: Sequence[int], language: str) -> EncodedExample:
-        """What is shown and what is asked for, both in ``language``, laid out as the backbone wants it."""
+        """The example of a source and a truncated target, both in ``language``, with the backbone's special tokens."""
         return encoded(codec, source, target[: self.options.max_target_tokens], language)
 
     def fits(self, passage: Passage, codec: Codec) -> bool:
-        """Whether an example can be made of ``passage`` as :meth:`make` cuts it, with something to predict; passages
-        of which none can are left out."""
+        """Whether ``passage``, truncated as in :meth:`make`, gives an example with a non-empty target.
+
+        Other passages are left out.
+        """
         return len(codec.tokenize(passage.text)) >= self.least_tokens
 
     @abstractmethod
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One example. All randomness comes from ``rng``, so that a resumed run sees the same."""
+        """Make one example. All randomness comes from ``rng``, so that a resumed run makes the same example."""
 
 
 def encoded(codec: Codec, source: Sequence[int], target: Sequence[int], language: str) -> EncodedExample:
-    """What is shown and what is asked for, both in ``language``, laid out as the backbone wants it."""
+    """The example of a source and a target, both in ``language``, with the backbone's special tokens."""
     return EncodedExample(codec.source(source, language), codec.target(target, language), language)
 
 

@@ -1,4 +1,4 @@
-"""Denoising, mBART's pretraining objective: infill masked spans, put sentences in order (Liu et al. 2020)."""
+"""Denoising, mBART's pretraining objective: infill masked spans and restore sentence order (Liu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from xlgen.data.objectives.spans import noise_spans
 
 
 class DenoisingOptions(ObjectiveLengths):
-    """mBART masked 35 % in spans of 3.5 (Poisson)."""
+    """Options of denoising. mBART masked 35 % of tokens in spans of 3.5 (Poisson)."""
 
     noise_density: float = Field(default=0.35, gt=0, lt=1)
     mean_span_length: float = Field(default=3.5, ge=1)
     permute_sentences: bool = False
-    """Show the sentences in another order, as mBART did; what its corpus calls a sentence, or marks end."""
+    """Shuffle the sentences of the input, as in mBART. Sentences are the corpus's own or end at sentence marks."""
 
 
 def text_infilling(ids: Sequence[int], spans: Sequence[tuple[int, int]], mask: int) -> list[int]:
-    """Each span of ``ids`` gives way to one mask token: ``a b c d`` with span (1, 3) gives ``a <mask> d``."""
+    """Replace each span of ``ids`` with one mask token: ``a b c d`` with span (1, 3) gives ``a <mask> d``."""
     source: list[int] = []
     position = 0
     for start, end in spans:
@@ -34,24 +34,24 @@ def text_infilling(ids: Sequence[int], spans: Sequence[tuple[int, int]], mask: i
 
 
 def permuted(ids: Sequence[int], ends: Sequence[int], order: Sequence[int]) -> list[int]:
-    """The parts of ``ids`` that end at ``ends`` in the ``order`` of their numbers: what is after the last end stays."""
+    """Reorder the parts of ``ids`` that end at ``ends`` by ``order``; tokens after the last end stay in place."""
     parts = [ids[start:end] for start, end in pairwise((0, *ends))]
     return [token for number in order for token in parts[number]] + list(ids[ends[-1] if ends else 0 :])
 
 
 @objectives.register("denoising")
 class Denoising(Objective):
-    """Hide spans, predict the whole passage; language codes on both sides come from the codec."""
+    """Mask spans and predict the whole passage; the codec adds language codes on both sides."""
 
     Options = DenoisingOptions
 
     @property
     def takes_any_tokens(self) -> bool:
-        """Unless sentences are put in another order."""
+        """False if sentences are shuffled."""
         return not self.options.permute_sentences
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One corrupted passage and its original."""
+        """One example: the corrupted passage as source, the original as target."""
         ids = self.tokens(passage, codec)
         shown = ids
         if self.options.permute_sentences:

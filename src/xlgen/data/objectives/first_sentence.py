@@ -1,4 +1,4 @@
-"""First-sentence prediction: C's intermediate tuning (section 4, "Effect of intermediate tuning")."""
+"""First-sentence prediction: intermediate tuning of Chirkova et al. (2023, section 4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xlgen.data.objectives.sentences import sentences_of
 
 
 def first_and_rest(passage: Passage) -> tuple[str, str]:
-    """The first sentence, and what follows it; neither begins or ends with white space."""
+    """The first sentence and the rest, both without white space at the ends."""
     first = sentences_of(passage)[0]
     end = passage.text.index(first) + len(first)
     return first, passage.text[end:].strip()
@@ -24,16 +24,16 @@ class FirstSentence(Objective):
 
     @property
     def takes_any_tokens(self) -> bool:
-        """It needs to know where the first sentence ends."""
+        """False, because the end of the first sentence must be known."""
         return False
 
     def fits(self, passage: Passage, codec: Codec) -> bool:
-        """Two sentences at least, each of which has a token."""
+        """Whether there are two sentences or more, and both parts have tokens."""
         if len(sentences_of(passage)) < 2:
             return False
         return all(codec.tokenize(text) for text in first_and_rest(passage))
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """The rest and the first sentence, as they would be tokenized by themselves; nothing is drawn."""
+        """One example: the rest as source, the first sentence as target, tokenized separately. Not random."""
         first, rest = (codec.tokenize(text)[: self.options.max_tokens] for text in first_and_rest(passage))
         return self.encoded(codec, rest, first, passage.language)

@@ -1,6 +1,6 @@
-"""I.i.d. denoising, T5's baseline objective: each token is hidden or not (Raffel et al. 2020, section 3.1.4).
+"""I.i.d. denoising, T5's baseline objective: each token is masked independently (Raffel et al. 2020, section 3.1.4).
 
-V, section 3.1, has it among the seven unsupervised tasks.
+It is one of the seven unsupervised tasks of Vu et al. (2022, section 3.1).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
 
 
 class IidDenoisingOptions(ObjectiveLengths):
-    """T5 hid 15 %."""
+    """Options of i.i.d. denoising. T5 masked 15 % of tokens."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
     sentinels: bool = True
-    """False drops the hidden tokens without a mark, for backbones that have no sentinels. mT5 has 100 of them, enough
-    for 512 tokens at 15 %; of a longer text with more runs of hidden tokens 99 are hidden, drawn at random."""
+    """False removes the masked tokens without a sentinel, for backbones that have no sentinels. mT5 has 100 of them,
+    enough for 512 tokens at 15 %. In a longer text with more masked runs, 99 random runs are masked."""
 
 
 def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tuple[int, int]]:
-    """(start, end) of the runs of hidden tokens, each token hidden with probability ``noise_density``.
+    """(start, end) of the runs of masked tokens, where each token is masked with probability ``noise_density``.
 
-    At least one is, unless ``length`` is 0: a target of nothing teaches nothing.
+    At least one token is masked, unless ``length`` is 0, since an empty target teaches nothing.
     """
     hidden = [rng.random() < noise_density for _ in range(length)]
     if hidden and not any(hidden):
@@ -40,12 +40,12 @@ def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tup
 
 @objectives.register("iid_denoising")
 class IidDenoising(Objective):
-    """Hide single tokens, predict them; neighbours share a sentinel."""
+    """Mask single tokens and predict them; neighbouring masked tokens share a sentinel."""
 
     Options = IidDenoisingOptions
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One corrupted passage. As in T5, a last sentinel in the target stands for text after the last span."""
+        """One corrupted passage. As in T5, a last sentinel in the target represents the text after the last span."""
         ids = self.tokens(passage, codec)
         spans = iid_spans(len(ids), self.options.noise_density, rng)
         if not self.options.sentinels:
@@ -60,12 +60,12 @@ class IidDenoising(Objective):
 
 
 def _with_sentinels(ids: Sequence[int], spans: Sequence[tuple[int, int]], codec: Codec) -> tuple[list[int], list[int]]:
-    goes_on = not spans or spans[-1][1] < len(ids)
-    return span_corruption(ids, spans, codec.sentinels(len(spans) + goes_on))
+    has_text_after = not spans or spans[-1][1] < len(ids)
+    return span_corruption(ids, spans, codec.sentinels(len(spans) + has_text_after))
 
 
 def _most_sentinels(codec: Codec, wanted: int) -> int:
-    """How many sentinels the backbone has, of ``wanted`` at most."""
+    """The number of sentinels of the backbone, at most ``wanted``."""
     least, most = 0, wanted
     while least < most:
         middle = (least + most + 1) // 2

@@ -1,4 +1,4 @@
-"""LM: the whole text, left to right, from an empty input (V, section 3.1; intermediate tuning IT-LM, Appendix F)."""
+"""LM: predict the whole text from an empty input (Vu et al. 2022, section 3.1; IT-LM in Appendix F)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, o
 
 @objectives.register("lm")
 class LM(Objective):
-    """Predict a passage from nothing."""
+    """Predict a passage from an empty input."""
 
     Options = ObjectiveLengths
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One passage; nothing is drawn."""
+        """One passage; not random."""
         return self.encoded(codec, (), self.tokens(passage, codec), passage.language)

@@ -1,4 +1,4 @@
-"""Missing n-token prefix prediction: the n tokens that the input lacks at its beginning (V, section 3.1)."""
+"""Missing n-token prefix prediction: the n tokens missing at the start of the input (Vu et al. 2022, section 3.1)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from xlgen.data.objectives.splits import first_tokens
 
 
 class MissingNTokenPrefixOptions(ObjectiveLengths):
-    """V gives no n."""
+    """Options of the objective. Vu et al. (2022) do not report n."""
 
     num_tokens: int = Field(default=32, ge=1)
-    """How many tokens are hidden; of a shorter text all but the last."""
+    """Number of hidden tokens; in a shorter text, all but the last token."""
 
 
 @objectives.register("missing_n_token_prefix")
@@ -26,6 +26,6 @@ class MissingNTokenPrefix(Objective):
     least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """The passage without its first tokens, and those; nothing is drawn."""
+        """One example: the passage without its first tokens as source, these as target. Not random."""
         prefix, rest = first_tokens(self.tokens(passage, codec), self.options.num_tokens)
         return self.encoded(codec, rest, prefix, passage.language)

@@ -1,4 +1,4 @@
-"""Missing-prefix prediction: the text's beginning from what follows it (V, section 3.1)."""
+"""Missing-prefix prediction: the first part of a text from the rest (Vu et al. 2022, section 3.1)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class MissingPrefix(Objective):
     least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One passage, cut at a random point."""
+        """One passage, split at a random point."""
         prefix, rest = random_split(self.tokens(passage, codec), rng)
         return self.encoded(codec, rest, prefix, passage.language)

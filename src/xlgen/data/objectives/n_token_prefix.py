@@ -1,4 +1,4 @@
-"""N-token prefix prediction: copy the first n tokens of the input (V, section 3.1)."""
+"""N-token prefix prediction: copy the first n tokens of the input (Vu et al. 2022, section 3.1)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, o
 
 
 class NTokenPrefixOptions(ObjectiveLengths):
-    """V gives no n."""
+    """Options of the objective. Vu et al. (2022) do not report n."""
 
     num_tokens: int = Field(default=32, ge=1)
-    """How many tokens are copied; all of a shorter text."""
+    """Number of copied tokens; a shorter text is copied whole."""
 
 
 @objectives.register("n_token_prefix")
@@ -24,6 +24,6 @@ class NTokenPrefix(Objective):
     Options = NTokenPrefixOptions
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """The passage and its first tokens; nothing is drawn."""
+        """One example: the passage as source, its first tokens as target. Not random."""
         ids = self.tokens(passage, codec)
         return self.encoded(codec, ids, ids[: self.options.num_tokens], passage.language)

@@ -1,6 +1,7 @@
-"""Prefix LM: go on from the first part of a text (Raffel et al. 2020, section 3.1.1; V, section 3.1).
+"""Prefix LM: continue the first part of a text (Raffel et al. 2020, section 3.1.1; Vu et al. 2022, section 3.1).
 
-LM adaptation is this objective on text of all languages, for 100,000 steps (Lester et al. 2021; V, section 2.2).
+LM adaptation is this objective on text of all languages, for 100,000 steps (Lester et al. 2021; Vu et al. 2022, section
+2.2).
 """
 
 from __future__ import annotations
@@ -19,6 +20,6 @@ class PrefixLM(Objective):
     Options = ObjectiveLengths
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One passage, cut at a random point."""
+        """One passage, split at a random point."""
         prefix, rest = random_split(self.tokens(passage, codec), rng)
         return self.encoded(codec, prefix, rest, passage.language)

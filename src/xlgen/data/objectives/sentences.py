@@ -9,14 +9,16 @@ from xlgen.metrics.sentences import sentences
 
 
 def sentences_of(passage: Passage) -> tuple[str, ...]:
-    """Those that the corpus tells; or else those between sentence marks of any script, in Thai and Lao the phrases
-    between spaces. None is empty."""
+    """The non-empty sentences of a passage: the corpus's own, or those between sentence marks of any script.
+
+    In Thai and Lao, which have no such marks, they are the phrases between spaces.
+    """
     found = passage.sentences or sentences("marks", passage.language)(passage.text)
     return tuple(sentence.strip() for sentence in found if sentence.strip())
 
 
 def sentence_ends(passage: Passage, ids: Sequence[int], codec: Codec) -> list[int]:
-    """The position in ``ids`` after each sentence; an end that falls within a token, or is cut off, is left out."""
+    """The position in ``ids`` after each sentence; ends within a token or after the end of ``ids`` are left out."""
     return list(iter_sentence_ends(passage, ids, codec))
 
 

@@ -1,4 +1,4 @@
-"""Span corruption, mT5's pretraining objective (Raffel et al. 2020; V, Table 8)."""
+"""Span corruption, mT5's pretraining objective (Raffel et al. 2020; Vu et al. 2022, Table 8)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from xlgen.data.objectives.spans import noise_spans, principal_sentences, senten
 
 
 class SpanCorruptionOptions(ObjectiveLengths):
-    """mT5 used 15 % in spans of 3."""
+    """Options of span corruption. mT5 masked 15 % of tokens in spans of 3."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
     mean_span_length: float = Field(default=3.0, ge=1)
     unit: Literal["tokens", "sentences"] = "tokens"
-    """``sentences`` hides whole sentences and ignores ``mean_span_length``: a small model then learns to write a
+    """``sentences`` masks whole sentences and ignores ``mean_span_length``: a small model then learns to write a
     sentence from its first word on."""
     principal: bool = False
-    """Hide the sentences that tell most of what the others tell (Zhang et al. 2020, PEGASUS), not any ones."""
+    """Mask the sentences with the highest overlap with the rest (Zhang et al. 2020, PEGASUS), not random ones."""
     sentinels: bool = True
-    """False hides spans without a mark, and the target is the bare text (Raffel et al. 2020, section 3.3.1, "drop
-    corrupted tokens"): the source then looks like that of a task, where nothing says what is to be written."""
+    """False removes spans without a sentinel, and the target is plain text (Raffel et al. 2020, section 3.3.1, "drop
+    corrupted tokens"): the source then resembles that of a task, which has no sentinels."""
 
 
 def span_corruption(
     ids: Sequence[int], spans: Sequence[tuple[int, int]], sentinels: Sequence[int]
 ) -> tuple[list[int], list[int]]:
-    """Each span of ``ids`` gives way to a sentinel; the target lists each sentinel with the tokens it hides.
+    """Replace each span of ``ids`` with a sentinel; the target has each sentinel followed by its tokens.
 
-    ``a b c d e`` with spans (1, 3) and (4, 5) gives ``a <0> d <1>`` and ``<0> b c <1> e``. A sentinel more than there
-    are spans ends the target: it stands for the text after the last span.
+    ``a b c d e`` with spans (1, 3) and (4, 5) gives ``a <0> d <1>`` and ``<0> b c <1> e``. One more sentinel than spans
+    is appended to the target, and represents the text after the last span.
     """
     source: list[int] = []
     target: list[int] = []
@@ -49,7 +49,7 @@ def span_corruption(
 
 
 def dropped_spans(ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """What is left of ``ids`` without ``spans``, and what they held: ``a c e`` and ``b d``."""
+    """The tokens of ``ids`` outside and inside ``spans``: ``a c e`` and ``b d``."""
     hidden = {position for start, end in spans for position in range(start, end)}
     return (
         [token for position, token in enumerate(ids) if position not in hidden],
@@ -59,18 +59,18 @@ def dropped_spans(ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> tuple
 
 @objectives.register("span_corruption")
 class SpanCorruption(Objective):
-    """Hide spans, predict them."""
+    """Mask spans and predict them."""
 
     Options = SpanCorruptionOptions
     least_tokens = 2
 
     @property
     def takes_any_tokens(self) -> bool:
-        """Unless whole sentences are hidden."""
+        """False if whole sentences are masked."""
         return bool(self.options.unit == "tokens")
 
     def fits(self, passage: Passage, codec: Codec) -> bool:
-        """Of two tokens, or two sentences that are whole once the passage is cut, one is left to show."""
+        """Whether there are two tokens, or two whole sentences after truncation, so that one remains in the source."""
         if self.options.unit == "tokens":
             return super().fits(passage, codec)
         ids = codec.tokenize(passage.text)[: self.options.max_tokens]

@@ -1,4 +1,4 @@
-"""Where spans of noise lie: shared by the objectives that mask spans."""
+"""Choice of noise spans, shared by the objectives that mask spans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 
 def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
-    """``total`` as a sum of ``parts`` positive numbers, every such sum equally likely."""
+    """``parts`` positive numbers that sum to ``total``, drawn uniformly from all such lists."""
     cuts = sorted(rng.sample(range(1, total), parts - 1))
     return [end - start for start, end in zip([0, *cuts], [*cuts, total], strict=True)]
 
@@ -16,10 +16,10 @@ def random_partition(total: int, parts: int, rng: random.Random) -> list[int]:
 def noise_spans(
     length: int, noise_density: float, mean_span_length: float, rng: random.Random
 ) -> list[tuple[int, int]]:
-    """(start, end) of the noise spans in a sequence of ``length``, as T5 draws them (Raffel et al. 2020, 3.1.4).
+    """(start, end) of the noise spans in a sequence of ``length``, drawn as in T5 (Raffel et al. 2020, 3.1.4).
 
-    Noise tokens are ``noise_density * length`` in spans of ``mean_span_length`` on average; spans never touch, and the
-    sequence begins with a token that is kept.
+    There are ``noise_density * length`` noise tokens in spans of ``mean_span_length`` on average. Spans are never
+    adjacent, and the first token is always kept.
     """
     if length < 2:
         return []
@@ -36,15 +36,15 @@ def noise_spans(
 
 
 def sentences_to_hide(count: int, noise_density: float) -> int:
-    """``noise_density`` of ``count`` sentences, at least one and never all; 0 of a single one."""
+    """The share ``noise_density`` of ``count`` sentences, at least one and never all; 0 for a single sentence."""
     return min(max(round(count * noise_density), 1), count - 1) if count > 1 else 0
 
 
 def principal_sentences(sentences: Sequence[Sequence[int]], count: int, rng: random.Random) -> list[int]:
-    """The ``count`` sentences, by number, that tell most of what the others tell.
+    """The indices of the ``count`` sentences that overlap most with the others.
 
-    One after the other, each time the one with which the chosen ones overlap most with all that is left, in unigram F1
-    (Zhang et al. 2020, PEGASUS, section 3.1.1, "Seq-Orig"). Of sentences alike, ``rng`` chooses.
+    Sentences are chosen greedily, each to maximise the unigram F1 of the chosen sentences with the remaining ones
+    (Zhang et al. 2020, PEGASUS, section 3.1.1, "Seq-Orig"). ``rng`` breaks ties.
     """
     order = rng.sample(range(len(sentences)), len(sentences))
     chosen: list[int] = []
@@ -62,9 +62,9 @@ def _overlap(sentences: Sequence[Sequence[int]], chosen: Collection[int]) -> flo
 
 
 def sentence_spans(ends: Sequence[int], chosen: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, end) of the ``chosen`` sentences, by number and in order; neighbours make one span.
+    """(start, end) of the ``chosen`` sentences, given by index and in order; neighbours are merged into one span.
 
-    ``ends`` holds the position after each sentence's last token.
+    ``ends`` has the position after each sentence's last token.
     """
     starts = [0, *ends[:-1]]
     spans: list[tuple[int, int]] = []

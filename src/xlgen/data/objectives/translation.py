@@ -1,4 +1,4 @@
-"""Translation, NLLB-200's pretraining objective: parallel text, source code before the source, target code forced."""
+"""Translation, NLLB-200's pretraining objective: parallel text with the language code before each side."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Translation(Objective):
 
     @property
     def takes_any_tokens(self) -> bool:
-        """A chunk of a text has no translation of its own."""
+        """False, because a chunk of a text has no translation."""
         return False
 
     def fits(self, passage: Passage, codec: Codec) -> bool:
-        """A translation that is there must hold text; that there is none is said when an example is made."""
+        """Whether neither text nor translation is empty. A missing translation passes, since :meth:`make` raises."""
         return super().fits(passage, codec) and (
             passage.translation is None or bool(codec.tokenize(passage.translation))
         )
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
-        """One sentence pair. Raises InputError for text that has no translation."""
+        """One sentence pair. Raises InputError for text without a translation."""
         if passage.translation is None or passage.translation_language is None:
             raise InputError("the objective 'translation' needs a parallel corpus, such as {reader: pocket-parallel}")
         source = codec.tokenize(passage.text)[: self.options.max_tokens]

@@ -1,4 +1,4 @@
-"""Readers: one file a format. A reader turns its options, a language and a split into records."""
+"""Readers: one file per format. A reader turns its options, a language and a split into records."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import Record
 
 TRAIN, UNLABELLED = "train", "unlabelled"
-"""The splits of labelled and of unlabelled training text; all others are to be evaluated on."""
+"""The splits of labelled and of unlabelled training text; all other splits are for evaluation."""
 
 
 class DataError(InputError):
-    """A data file is missing, malformed or empty. The message names file, line and what to do."""
+    """A data file is missing, malformed or empty. The message has the file, the line and the fix."""
 
 
 def canonical_codes(codes: Mapping[str, str]) -> dict[str, str]:
-    """``codes`` by canonical language: readers look them up by it. Raises InputError for a language that has two."""
+    """``codes`` with canonical language codes as keys. Raises InputError for a language with two entries."""
     return {code: codes[text] for code, text in distinct(codes, "languages").items()}
 
 
 class Reader(ABC):
-    """Base of all readers: ``Options`` is the config that a recipe gives under the reader's name."""
+    """Base of all readers: ``Options`` is the config under the reader's name in a recipe."""
 
     Options: ClassVar[type[Config]]
 
@@ -34,16 +34,16 @@ class Reader(ABC):
         self.options: Any = options
         self.data_dir = data_dir
         self.trained: dict[str, bool] = {}
-        """Of each file that was read, whether it was as training data."""
+        """Whether each file was read as training data."""
 
     def is_apart(self, file: str, split: str) -> bool:
-        """Whether ``file`` may be ``split`` too: no file is both what is trained on and what is evaluated on."""
+        """Whether ``file`` may be used for ``split``: no file may be used for both training and evaluation."""
         if split == UNLABELLED:
             return True
         return self.trained.setdefault(file, split == TRAIN) == (split == TRAIN)
 
     def languages(self) -> tuple[str, ...] | None:
-        """The languages it holds; None where it cannot say."""
+        """The languages of the data; None if unknown."""
         return None
 
     @abstractmethod
@@ -52,19 +52,19 @@ class Reader(ABC):
 
 
 def check_held(held: Mapping[str, Sequence[str]], language: str, split: str) -> None:
-    """Raise DataError for a language of which ``split`` has nothing; ``held``: those of splits that not all are in."""
+    """Raise DataError if ``split`` lacks ``language``; ``held`` has the languages of splits that lack some."""
     codes = [Language.parse(text).code for text in held.get(split, (language,))]
     if language not in codes:
-        raise DataError(f"split {split!r} holds {', '.join(codes)} only, not {language}")
+        raise DataError(f"split {split!r} has only {', '.join(codes)}, not {language}")
 
 
 readers: Registry[type[Reader]] = Registry("reader", "xlgen.data.readers")
 
 
 def build_reader(config: Mapping[str, Any], data_dir: Path, where: str) -> Reader:
-    """The reader of ``{name: jsonl, path: ...}``; ``where`` is for errors. Raises InputError.
+    """Build the reader of ``{name: jsonl, path: ...}``; ``where`` is for error messages. Raises InputError.
 
-    Without a name it is ``jsonl``; early tasks have the name under ``reader``.
+    The default name is ``jsonl``; early tasks have the name under ``reader``.
     """
     options = dict(config)
     early = options.pop("reader", "jsonl") if isinstance(config.get("reader", ""), str) else "jsonl"

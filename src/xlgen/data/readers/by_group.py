@@ -1,4 +1,4 @@
-"""Splits of data that has none: rows that belong together, such as one article's, are in one split together."""
+"""Splitting of data without splits, so that all rows of a group, such as one article, are in the same split."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class ByGroupOptions(Config):
-    """What is split, and how."""
+    """Options of the reader ``by-group``."""
 
     reader: dict[str, Any]
     """The reader of all rows of a language, with a path without ``{split}``: ``{name: jsonl, path:
     "{language}.jsonl.gz"}``."""
     split_by: str
-    """The field whose value decides on the split, such as ``package`` or ``url``. Rows of one value are in one split,
-    in every language: an article that is tested on in French is not trained on in English."""
+    """The field whose value determines the split, such as ``package`` or ``url``. Rows with the same value are in the
+    same split in every language: an article in the French test data is not in the English training data."""
     shares: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
-    """About which share of the values each split has; the sum is 1."""
+    """Approximate share of the values in each split; the sum is 1."""
     seed: int = Field(default=0, ge=0)
-    """Another seed gives another split."""
+    """Seed of the split."""
     near_duplicates: Literal["drop", "keep"] = "drop"
-    """Whether training rows that are nearly equal to a row of another split (:mod:`xlgen.data.near_duplicates`) are
-    left out. A warning says how many."""
+    """Whether to drop training rows that are nearly equal to a row of another split
+    (:mod:`xlgen.data.near_duplicates`). A warning reports their number."""
     compare: str | None = None
-    """The field whose text is compared for that. If None, all fields with text, together."""
+    """The field to compare for near-duplicates. If None, all text fields together."""
 
     @model_validator(mode="after")
     def _sum_is_one(self) -> Self:
@@ -60,7 +60,7 @@ class ByGroupReader(Reader):
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The rows of ``split``, in their order. Raises DataError for a row without the field."""
         if split not in self.options.shares:
-            raise DataError(f"the data is split into {', '.join(self.options.shares)}, and has no split {split!r}")
+            raise DataError(f"the data is split into {', '.join(self.options.shares)}; there is no split {split!r}")
         if language not in self._found:
             self._found[language] = self._split(language)
         if split in self._empty[language]:
@@ -71,7 +71,7 @@ class ByGroupReader(Reader):
         return iter(self._found[language][split])
 
     def split_of(self, value: str) -> str:
-        """The split of all rows whose field has this value: by a hash, so that other rows do not matter."""
+        """The split of rows with this value, from a hash of it, so that it does not depend on other rows."""
         digest = hashlib.sha256(f"{self.options.seed} {value}".encode()).digest()
         drawn, reached = int.from_bytes(digest[:8], "big") / 2**64, 0.0
         for split, share in self.options.shares.items():
@@ -82,7 +82,7 @@ class ByGroupReader(Reader):
 
     def _split(self, language: str) -> dict[str, list[Record]]:
         found: dict[str, list[Record]] = {split: [] for split in self.options.shares}
-        # The other reader has no splits, so that none of its files is both training and test data.
+        # The inner reader has no splits: reading all as training data passes its check for shared files.
         for record in self._reader.read(language, TRAIN):
             value = record.fields.get(self.options.split_by)
             if not isinstance(value, str | int) or value == "":

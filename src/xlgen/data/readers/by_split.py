@@ -14,17 +14,17 @@ from xlgen.data.readers import DataError, Reader, build_reader, check_held, read
 
 
 class BySplitOptions(Config):
-    """Which reader gives which split."""
+    """Options of the reader ``by-split``."""
 
     readers: Mapping[str, dict[str, Any]] = Field(min_length=1)
     """``{train: {name: hub, dataset: rajpurkar/squad}, test: {name: hub, dataset: google/xquad, ...}}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
-    """Of splits that hold some languages only: ``{train: [en]}``."""
+    """Languages of splits that lack some: ``{train: [en]}``."""
 
 
 @readers.register("by-split")
 class BySplitReader(Reader):
-    """Hands each split on to a reader of its own."""
+    """Reads each split with its own reader."""
 
     Options = BySplitOptions
 
@@ -37,7 +37,7 @@ class BySplitReader(Reader):
             reader.trained = self.trained
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """What the split's reader gives. Raises DataError for a split without one, or a language it does not hold."""
+        """The rows from the split's reader. Raises DataError for a split without a reader, or a missing language."""
         if split not in self._readers:
             raise DataError(f"no reader is given for split {split!r}; there are: {', '.join(self._readers)}")
         check_held(self.options.languages, language, split)

@@ -25,10 +25,10 @@ _COMMENT = re.compile(r"#\s*(\w+)\s*=\s*(.*)")
 
 @readers.register("conllu")
 class ConlluReader(FileReader):
-    """Fields: ``id`` (``sent_id``, where it is given), ``text`` (where it is given), ``tokens`` and ``tags`` (UPOS).
+    """Fields: ``id`` (``sent_id``, if any), ``text`` (if any), ``tokens`` and ``tags`` (UPOS).
 
-    Tokens are syntactic words, which are what carries tags: of a multiword token (``3-4 zur``) its words ``zu`` and
-    ``der``, and no empty nodes (``8.1``), which are no part of the text.
+    Tokens are syntactic words, since these have tags: a multiword token (``3-4 zur``) is read as its words ``zu`` and
+    ``der``. Empty nodes (``8.1``), which are not part of the text, are skipped.
     """
 
     def read(self, language: str, split: str) -> Iterator[Record]:
@@ -41,12 +41,12 @@ class ConlluReader(FileReader):
             elif sentence.begun:
                 yield sentence.record()
                 sentence = _Sentence(path)
-        if sentence.begun:  # the format wants an empty line at the end too
+        if sentence.begun:  # the final empty line may be missing
             yield sentence.record()
 
 
 class _Sentence:
-    """A sentence that is being read."""
+    """A sentence while it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,11 +58,11 @@ class _Sentence:
 
     @property
     def begun(self) -> bool:
-        """Whether there was any line."""
+        """Whether any line was read."""
         return self._first > 0
 
     def add(self, number: int, line: str) -> None:
-        """One more line of it."""
+        """Add a line of the sentence."""
         where = f"{self._path}, line {number}"
         self._first = self._first or number
         if line.startswith("#"):
@@ -71,7 +71,7 @@ class _Sentence:
             return
         columns = line.split("\t")
         if len(columns) != _COLUMNS:
-            raise DataError(f"{where} has {len(columns)} columns where CoNLL-U has {_COLUMNS}, with tabs between them")
+            raise DataError(f"{where} has {len(columns)} columns, but CoNLL-U has {_COLUMNS}, separated by tabs")
         if found := _RANGE.fullmatch(columns[0]):
             self._check_range(int(found[1]), int(found[2]), where)
         elif not _EMPTY_NODE.fullmatch(columns[0]):
@@ -80,23 +80,23 @@ class _Sentence:
     def _check_range(self, first: int, last: int, where: str) -> None:
         expected = len(self._tokens) + 1
         if first != expected or last < first or first <= self._last_of_range:
-            raise DataError(f"{where}: the multiword token {first}-{last} does not stand before its words")
+            raise DataError(f"{where}: the multiword token {first}-{last} is not directly before its words")
         self._last_of_range = last
 
     def _add_word(self, number: str, form: str, tag: str, where: str) -> None:
         expected = str(len(self._tokens) + 1)
         if number != expected:
-            hint = "; an empty line must stand between sentences" if number == "1" else ""
-            raise DataError(f"{where}: word {number!r} stands where word {expected} is expected{hint}")
+            hint = "; sentences must be separated by an empty line" if number == "1" else ""
+            raise DataError(f"{where}: expected word {expected}, not {number!r}{hint}")
         if not form.strip():
             raise DataError(f"{where}: word {number} has no form")
         if tag not in UPOS:
-            raise DataError(f"{where}: {tag!r} is none of UD's tags {', '.join(UPOS)}")
+            raise DataError(f"{where}: {tag!r} is not one of UD's tags {', '.join(UPOS)}")
         self._tokens.append(form)
         self._tags.append(tag)
 
     def record(self) -> Record:
-        """The whole of it. Raises DataError for comments without words, or a multiword token that lacks some."""
+        """The complete sentence. Raises DataError for a sentence without words or an incomplete multiword token."""
         where = f"{self._path}, line {self._first}"
         if not self._tokens:
             raise DataError(f"{where}: a sentence without words")

@@ -1,6 +1,6 @@
 """Readers of local text files: JSONL, CSV/TSV and plain lines, with ``{language}`` and ``{split}`` in the path.
 
-A file whose name ends in ``.gz`` is unpacked while it is read.
+Files whose names end in ``.gz`` are decompressed while they are read.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from xlgen.data.readers import TRAIN, DataError, Reader, canonical_codes, check_
 
 
 def _check_separator(text: str) -> str:
-    if any(sign in text for sign in '\r\n\0"'):
-        raise ValueError("it cannot hold a line end, a quotation mark or a NUL")
+    if any(character in text for character in '\r\n\0"'):
+        raise ValueError("it cannot contain a newline, a quotation mark or a NUL")
     return text
 
 
 Separator: TypeAlias = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_check_separator)]
-"""What is between the fields of a line."""
+"""The separator between the fields of a line."""
 
 
 class FileOptions(Config):
-    """Where the files are."""
+    """Options of readers of local files."""
 
     path: str | Mapping[str, str]
-    """One pattern, or one a split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
+    """One path pattern, or one per split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
     codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
-    """The file's name for a language, where it differs: ``{en: eng}``."""
+    """The files' names for languages, if they differ: ``{en: eng}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
-    """Of splits that hold some languages only: ``{train: [en]}``."""
+    """Languages of splits that lack some: ``{train: [en]}``."""
     same_file_for_all_splits: bool = False
-    """Whether one file may be what a model is trained on and what it is evaluated on."""
+    """Whether the same file may be used for training and evaluation."""
     separator: Separator | None = None
-    """Of CSV files; None takes a tab for ``.tsv`` and a comma otherwise."""
+    """Separator of CSV files. If None, a tab for ``.tsv`` and a comma otherwise."""
     quoting: bool | None = None
     """Whether quotation marks enclose the fields of a CSV file. If None, they do, unless tabs separate the fields and
-    the header has none: see :mod:`xlgen.core.delimited`."""
+    the header has no quotation marks: see :mod:`xlgen.core.delimited`."""
 
 
 class FileReader(Reader):
-    """Finds and opens the file of a language and split; its subclasses parse it."""
+    """Base of readers that find and open the file of a language and split; subclasses parse it."""
 
     Options = FileOptions
 
@@ -58,7 +58,7 @@ class FileReader(Reader):
         self._one_language: dict[str, str] = {}
 
     def path(self, language: str, split: str) -> Path:
-        """The file that holds ``split`` of ``language``. Raises DataError where there is none."""
+        """The file of ``split`` in ``language``. Raises DataError if there is none."""
         check_held(self.options.languages, language, split)
         patterns = self.options.path
         if not isinstance(patterns, str):
@@ -71,20 +71,20 @@ class FileReader(Reader):
             raise DataError(f"no file {path} (language {language}, split {split}); give its folder with data_dir=...")
         if "{language}" not in patterns and (first := self._one_language.setdefault(name, language)) != language:
             raise DataError(
-                f"{path} was read as {first} and cannot be {language} too; where each language has a file of its own, "
-                "write {language} in the path for it"
+                f"{path} was read as {first} and cannot be {language} too; if each language has its own file, write "
+                "{language} in the path"
             )
         self._check_split(path, split)
         return path
 
     def _check_split(self, path: Path, split: str) -> None:
-        """Raise DataError where a file that is trained on is evaluated on too."""
+        """Raise DataError if a file would be used for both training and evaluation."""
         if self.options.same_file_for_all_splits or self.is_apart(str(path.resolve()), split):
             return
         raise DataError(
             f"{path} would be both training data and {split if split != TRAIN else 'validation or test'} data. Write "
-            "{split} in the reader's path, or a path for each split (path: {train: ..., test: ...}); where one file "
-            "for all splits is meant, set same_file_for_all_splits: true"
+            "{split} in the reader's path, or a path for each split (path: {train: ..., test: ...}); to use one file "
+            "for all splits, set same_file_for_all_splits: true"
         )
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
@@ -93,7 +93,7 @@ class FileReader(Reader):
             with open_bytes(path) as file:
                 yield from decoded(file, str(path))
         except NOT_GZIP as error:
-            raise DataError(f"{path} is not whole gzip data: {error}") from None
+            raise DataError(f"{path} is not complete gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
 
@@ -105,11 +105,11 @@ class FileReader(Reader):
                 while len(data) <= largest and (more := file.read(2**20)):
                     data += more
         except NOT_GZIP as error:
-            raise DataError(f"{path} is not whole gzip data: {error}") from None
+            raise DataError(f"{path} is not complete gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
         if len(data) > largest:
-            raise DataError(f"{path} holds more than {largest:,} bytes, and at most so many are read as one value")
+            raise DataError(f"{path} has more than {largest:,} bytes, the maximum for a file that is read as one value")
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -131,7 +131,7 @@ class FileReader(Reader):
         except NotUtf8Error:
             raise not_utf8(path) from None
         except NOT_GZIP as error:
-            raise DataError(f"{path} is not whole gzip data: {error}") from None
+            raise DataError(f"{path} is not complete gzip data: {error}") from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
         except InputError as error:
@@ -139,7 +139,7 @@ class FileReader(Reader):
 
 
 def not_utf8(path: Path) -> DataError:
-    """Says where a file that cannot be read as UTF-8 stops being it."""
+    """The error with the position of the first byte of a file that is not UTF-8."""
     with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -153,8 +153,11 @@ def not_utf8(path: Path) -> DataError:
 
 
 def decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines of UTF-8 text without their ends. Raises DataError with the line for any other, and for one over
-    :data:`xlgen.core.delimited.LONGEST`."""
+    """Yield numbered lines of UTF-8 text without newlines.
+
+    Raises DataError with the line number for text that is not UTF-8, and for a line over
+    :data:`xlgen.core.delimited.LONGEST`.
+    """
     lines = numbered_lines(file, name)
     while True:
         try:
@@ -175,11 +178,11 @@ def decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
-    """The JSON object in ``line``. Raises DataError for anything else, and for text that no encoding can hold."""
+    """The JSON object in ``line``. Raises DataError for anything else, and for text that cannot be encoded."""
     try:
         fields = parse_json(line, where)
         if "\\u" in line:
-            # JSON may spell half of a surrogate pair, which is no character; tokenizers refuse it without saying where.
+            # JSON may contain lone surrogates, which tokenizers reject without giving the position.
             json.dumps(fields, ensure_ascii=False).encode()
     except NotJsonError as error:
         raise DataError(str(error)) from None
@@ -192,7 +195,7 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
 
 @readers.register("jsonl")
 class JsonlReader(FileReader):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of the file. Raises DataError with file and line."""
@@ -218,10 +221,10 @@ class CsvReader(FileReader):
 
 @readers.register("lines")
 class LinesReader(FileReader):
-    """Plain text, one text a line, in the field ``text``; ``line`` is its number."""
+    """Plain text, one text per line, in the field ``text``; ``line`` is its line number."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """The lines that are not empty."""
+        """The non-empty lines."""
         path = self.path(language, split)
         for number, line in self.lines(path):
             if line.strip():

@@ -16,21 +16,21 @@ from xlgen.data.readers.hub_text import text_rows
 
 
 class HoldOut(Config):
-    """Splits for a data set that has none: a row's share of the hash of its key decides, in every language alike."""
+    """Splits for a data set without splits, from a hash of each row's key, the same in every language."""
 
     by: tuple[str, ...] = Field(min_length=1)
     """Names of fields; the first that a row has is its key. Rows with the same key are in the same split."""
     shares: Mapping[str, float]
-    """``{validation: 0.1, test: 0.1}``; ``train`` is what is left."""
+    """Shares such as ``{validation: 0.1, test: 0.1}``; ``train`` is the rest."""
 
     @model_validator(mode="after")
     def _some_is_left(self) -> HoldOut:
         if "train" in self.shares or min(self.shares.values(), default=0) <= 0 or sum(self.shares.values()) >= 1:
-            raise ValueError("shares are above 0, together below 1, and `train` is what is left")
+            raise ValueError("shares must be above 0 and sum to less than 1; `train` is the rest")
         return self
 
     def split(self, fields: Mapping[str, Any]) -> str:
-        """The split of a row. Raises KeyError where it has none of the fields."""
+        """The split of a row. Raises KeyError if it has none of the fields."""
         key = next((fields[name] for name in self.by if fields.get(name)), None)
         if key is None:
             raise KeyError(f"a row has none of the fields {', '.join(self.by)}")
@@ -43,46 +43,45 @@ class HoldOut(Config):
 
 
 class HubOptions(Config):
-    """Which data set, and what its rows are."""
+    """Options of the reader ``hub``."""
 
     dataset: str
-    """An id of the hub, such as ``google/xquad``, or a folder of parquet/JSONL files."""
+    """An id on the hub, such as ``google/xquad``, or a folder of parquet/JSONL files."""
     config: str | None = None
-    """The configuration, with ``{language}`` in it: ``xquad.{language}``."""
+    """Name of the configuration; may contain ``{language}``: ``xquad.{language}``."""
     revision: str | None = None
-    """Pin it: ``refs/convert/parquet`` is where the hub keeps code-free copies."""
+    """Revision to pin, such as ``refs/convert/parquet``, where the hub keeps code-free copies."""
     data_files: str | Mapping[str, str] | None = None
-    """Patterns with ``{language}`` in them. ``refs/convert/parquet`` knows no configurations and needs them:
-    ``{train: "{language}/train/*.parquet"}``."""
+    """Patterns of files; may contain ``{language}``. They are needed for ``refs/convert/parquet``, which has no
+    configurations: ``{train: "{language}/train/*.parquet"}``."""
     codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
-    """The data set's name for a language, where it differs: ``{en: english}``."""
+    """The data set's names for languages, if they differ: ``{en: english}``."""
     splits: Mapping[str, str] = {}
-    """The data set's name for a split, where it differs: ``{test: validation}``."""
+    """The data set's names for splits, if they differ: ``{test: validation}``."""
     streaming: bool = False
     limit: int | None = Field(default=None, ge=1)
-    """At most so many rows of each language and split: a streamed corpus has no end in sight."""
+    """Maximum number of rows of each language and split, for example of a streamed corpus."""
     unfold: str | None = None
-    """A field with lists of equal length, ``{document: [...], summary: [...]}``, or with a list of mappings: each of
-    its elements is a row, with the fields around it."""
+    """A field with lists of equal length, ``{document: [...], summary: [...]}``, or with a list of mappings. Each
+    element becomes a row that also has the other fields."""
     paragraphs: int | None = Field(default=None, ge=1)
-    """Each line of the field ``text`` is a row, if it has so many characters."""
+    """Minimum number of characters. If set, each line of the field ``text`` with that many becomes a row."""
     of_language: tuple[str, ...] = ()
-    """Fields with a text in each of several languages, ``{fr: ..., en: ...}``: of these a row has the one in its own
-    language."""
+    """Fields with texts in several languages, ``{fr: ..., en: ...}``; a row gets the text in its own language."""
     required: tuple[str, ...] = ()
-    """Rows in which one of these fields is missing are left out: absent, null, NaN, blank, or a list of such."""
+    """Rows in which one of these fields is absent, null, NaN, blank, or a list of such values are left out."""
     starts: Mapping[str, str] = {}
-    """Only rows whose field begins so, with ``{language}`` in it: ``{id: "{language}-"}``, where one configuration
-    holds all languages."""
+    """Keep only rows whose field starts with this text, which may contain ``{language}``: ``{id: "{language}-"}``, if
+    one configuration has all languages."""
     hold_out: HoldOut | None = None
     same_file_for_all_splits: bool = False
-    """Whether ``train`` and ``validation`` or ``test`` may be the same rows, as ``splits: {test: train}`` has it."""
+    """Whether training and evaluation may use the same rows, as with ``splits: {test: train}``."""
 
 
 def check_format(builder: Any, name: str) -> None:
-    """Raise DataError for a data set that is not of parquet, JSON, CSV or text: others may be pickled, and run code.
+    """Raise DataError for a data set that is not parquet, JSON, CSV or text, since other formats may run code.
 
-    ``builder``: what ``datasets`` would read it with.
+    ``builder`` is the builder that ``datasets`` would read it with.
     """
     from datasets.packaged_modules.csv.csv import Csv
     from datasets.packaged_modules.json.json import Json
@@ -91,23 +90,23 @@ def check_format(builder: Any, name: str) -> None:
 
     if not isinstance(builder, Parquet | Json | Csv | Text):
         raise DataError(
-            f"data set {name!r} is read by {type(builder).__name__}, and only parquet, JSON, CSV and text files are: "
+            f"data set {name!r} needs {type(builder).__name__}, but only parquet, JSON, CSV and text files are read: "
             "other formats may run code. Convert a copy that you trust to parquet"
         )
 
 
 @readers.register("hub")
 class HubReader(Reader):
-    """Rows of a hub data set. SQuAD's nested answers come as a tuple of texts, class labels as their names.
+    """Rows of a hub data set. SQuAD's nested answers become a tuple of texts, class labels become their names.
 
-    In CSV and JSON every text stays as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
-    parquet, say themselves what is text.
+    In CSV and JSON, every text is kept as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
+    parquet, are typed.
     """
 
     Options = HubOptions
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """Rows of one language and split. Raises DataError where the data set cannot be loaded."""
+        """Rows of one language and split. Raises DataError if the data set cannot be loaded."""
         return islice(self._records(language, split), self.options.limit)
 
     def _records(self, language: str, split: str) -> Iterator[Record]:
@@ -132,11 +131,11 @@ class HubReader(Reader):
                 whole = _in_language({**row, **_named(row, classes)}, options.of_language, language)
                 for fields in self._rows(whole, split):
                     yield Record(fields, f"{name} {config or code} {split}, row {index}")
-        except Exception as error:  # `datasets` raises whatever its backends raise; all of them mean the same here
+        except Exception as error:  # `datasets` raises any exception of its backends; all are handled alike
             raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
 
     def _check_split(self, name: str, config: str | None, code: str, split: str) -> None:
-        """Raise DataError where rows that are trained on are evaluated on too."""
+        """Raise DataError if rows would be used for both training and evaluation."""
         options = self.options
         if options.same_file_for_all_splits or options.hold_out is not None:
             return
@@ -145,12 +144,12 @@ class HubReader(Reader):
         rows = pattern.replace("{language}", code) if pattern else theirs
         if not self.is_apart(repr((name, config, rows)), split):
             raise DataError(
-                f"data set {name!r}: {rows!r} would be both training data and {split} data. Give each split rows "
-                "of its own with splits, data_files or hold_out, or set same_file_for_all_splits: true"
+                f"data set {name!r}: {rows!r} would be both training data and {split} data. Give each split its "
+                "own rows with splits, data_files or hold_out, or set same_file_for_all_splits: true"
             )
 
     def _load(self, name: str, config: str | None, split: str, files: Any) -> tuple[Iterable[dict[str, Any]], Any]:
-        """The rows of a split, and the features that are known of them."""
+        """The rows of a split, and their known features."""
         from datasets import load_dataset, load_dataset_builder
 
         where: dict[str, Any] = {"data_files": files, "revision": self.options.revision}
@@ -163,7 +162,7 @@ class HubReader(Reader):
         return rows, rows.features
 
     def _rows(self, row: Mapping[str, Any], split: str) -> Iterator[dict[str, Any]]:
-        """What a row of the data set gives for ``split``: itself, several, or nothing."""
+        """Yield the rows for ``split`` from a row of the data set: itself, several, or none."""
         options = self.options
         for fields in _unfold(_flatten(row), options.unfold):
             if options.hold_out is not None and options.hold_out.split(fields) != split:
@@ -174,13 +173,13 @@ class HubReader(Reader):
 
 
 def _in_language(row: dict[str, Any], fields: Iterable[str], language: str) -> dict[str, Any]:
-    """The row with one text in ``fields`` that have one in each of several languages; null where it is not there."""
+    """The row with multilingual ``fields`` replaced by their text in ``language``; None if it is missing."""
     found = {name: row[name].get(language) for name in fields if isinstance(row.get(name), Mapping)}
     return {**row, **found}
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether there is nothing: null, NaN, blank text, or a list or mapping of nothing else."""
+    """Whether a value is null, NaN, blank text, or a list or mapping of only such values."""
     if isinstance(value, Mapping):
         return all(map(_is_missing, value.values()))
     if isinstance(value, list | tuple):
@@ -189,13 +188,13 @@ def _is_missing(value: Any) -> bool:
 
 
 def _classes(features: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The fields whose values, or the values of whose lists, are numbers of classes with names."""
+    """The fields whose values, or list elements, are numbers of named classes."""
     inner = {name: getattr(feature, "feature", feature) for name, feature in (features or {}).items()}
     return {name: feature for name, feature in inner.items() if hasattr(feature, "int2str")}
 
 
 def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]:
-    """The names of a row's classes; a number below 0 says that there is no label, and stays."""
+    """The names of a row's classes; a negative number, which means no label, is kept."""
     found: dict[str, Any] = {}
     for name, feature in classes.items():
         value = row.get(name)
@@ -206,13 +205,13 @@ def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _name(feature: Any, value: Any) -> Any:
-    """A class's name by its number, which CSV has as text."""
+    """A class's name from its number, which is text in CSV."""
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     return feature.int2str(number) if isinstance(number, int) and number >= 0 else value
 
 
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
-    """SQuAD on the hub nests answers as ``{"text": [...], "answer_start": [...]}``; keep the texts."""
+    """Replace SQuAD's nested answers ``{"text": [...], "answer_start": [...]}`` with their distinct texts."""
     fields = dict(row)
     answers = fields.get("answers")
     if isinstance(answers, Mapping) and "text" in answers:
@@ -221,7 +220,7 @@ def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unfold(fields: dict[str, Any], name: str | None) -> Iterator[dict[str, Any]]:
-    """A row for each element of the field ``name``, whichever way ``datasets`` gives a sequence of mappings."""
+    """Yield a row for each element of the field ``name``, in either form of ``datasets`` for a sequence of mappings."""
     if name is None:
         yield fields
         return
@@ -234,7 +233,7 @@ def _unfold(fields: dict[str, Any], name: str | None) -> Iterator[dict[str, Any]
 
 
 def _paragraphs(fields: dict[str, Any], least: int | None) -> Iterator[dict[str, Any]]:
-    """A row for each long enough line of the field ``text``."""
+    """Yield a row for each line of the field ``text`` with at least ``least`` characters."""
     if least is None:
         yield fields
         return

@@ -1,7 +1,7 @@
-"""The CSV and JSON files of a data set of ``datasets``, read without guesses at types: text stays text.
+"""Reading of a data set's CSV and JSON files without type inference, so that text stays text.
 
-``datasets`` reads both through pandas and Arrow, which take ``007`` for a number, ``NA`` for a missing value and
-``"2020-01-01"``, in JSON too, for a point in time. Which files a split has, and where they are kept, it still decides.
+``datasets`` reads both through pandas and Arrow, which convert ``007`` to a number, ``NA`` to a missing value and
+``"2020-01-01"``, also in JSON, to a timestamp. It still determines the files of a split and their locations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def text_rows(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, A
     """The rows of ``split``, which may be a slice such as ``train[:10%]``; None for a data set in another format.
 
     Raises:
-        ValueError: for a split that the data set does not have.
+        ValueError: for a split that the data set lacks.
         DataError: for a bad row, with file and line.
     """
     from datasets.packaged_modules.csv.csv import Csv
@@ -63,7 +63,7 @@ def _csv(file: BinaryIO, builder: Any, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _json(file: BinaryIO, path: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file with an object a line, or with one array of objects or texts."""
+    """The rows of a file with one object per line, or with one array of objects or texts."""
     lines = ((number, line) for number, line in numbered_lines(file, path) if line.strip())
     first = next(lines, None)
     if first is not None and first[1].lstrip().startswith(b"["):

@@ -14,19 +14,22 @@ from xlgen.pocket import world
 
 
 class PocketOptions(Config):
-    """How much to draw."""
+    """Options of the reader ``pocket``."""
 
     size: int = Field(default=4_000, ge=1)
-    """Stories per split and language; the same frames in every language, so rows are parallel."""
+    """Stories per split and language. Every language has the same frames, so rows are parallel."""
     seed: int = 0
     bilingual: float = Field(default=0.0, ge=0, le=1)
-    """Share of the documents in which passages of a second language occur, as in text from the web."""
+    """Share of documents with passages in a second language, as in web text."""
 
 
 @readers.register("pocket")
 class PocketReader(Reader):
-    """Fields: ``id document summary title question answers asks text sentences roles``; one question of varying kind a
-    story, and ``asks`` is its kind; ``roles`` say what each of ``sentences`` is for, unless they are bilingual."""
+    """Fields: ``id document summary title question answers asks text sentences roles``.
+
+    There is one question per story; ``asks`` is its kind. ``roles`` are the roles of ``sentences``, unless these are
+    bilingual.
+    """
 
     Options = PocketOptions
 
@@ -50,7 +53,7 @@ class PocketReader(Reader):
             other = rng.choice([code for code in world.LANGUAGES if code != language])
             sentences = world.bilingual(frame, language, other, rng)
             text = " ".join(sentences)
-        # The kind depends on the index alone, so that questions are parallel over languages too.
+        # The kind depends only on the index, so that questions are parallel across languages too.
         kinds = list(story.questions)
         kind = kinds[index % len(kinds)]
         question, answer = story.questions[kind]
@@ -70,13 +73,13 @@ class PocketReader(Reader):
 
 
 class ParallelOptions(Config):
-    """How much to draw."""
+    """Options of the reader ``pocket-parallel``."""
 
     size: int = Field(default=20_000, ge=1)
     """Pairs per source language."""
     seed: int = 0
     max_sentences: int = Field(default=3, ge=1, le=world.SHORTEST_DOCUMENT)
-    """A pair is a run of one to this many sentences (NLLB-200 was trained on single ones)."""
+    """Maximum number of consecutive sentences of a pair (NLLB-200 was trained on single sentences)."""
 
 
 @readers.register("pocket-parallel")
@@ -90,7 +93,7 @@ class PocketParallelReader(Reader):
         return world.LANGUAGES
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """Pairs from ``language`` into any other."""
+        """Pairs from ``language`` into random other languages."""
         _check_language(language)
         for index, frame in enumerate(world.frames("unlabelled", self.options.size, self.options.seed)):
             rng = random.Random(f"pair/{language}/{index}")

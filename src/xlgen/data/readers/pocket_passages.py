@@ -1,4 +1,4 @@
-"""Questions of the pocket world with the sentences of their stories, ranked by whether they answer."""
+"""Questions of the pocket world with the sentences of their stories, graded by whether they have the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlgen.data.readers.pocket import PocketReader
 
 @readers.register("pocket-passages")
 class PocketPassagesReader(PocketReader):
-    """Fields: ``id question passage grade``; a row a sentence, of grade 1 where the answer stands in it, else 0."""
+    """Fields: ``id question passage grade``; one row per sentence, with grade 1 if it contains the answer, else 0."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The sentences of each story of one split in one language."""

@@ -17,7 +17,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 class SquadOptions(FileOptions):
-    """Where the files are, and what to do with questions that have no answer."""
+    """Options of the reader ``squad``."""
 
     no_answer: str | None = None
     """The answer of unanswerable questions (SQuAD 2.0), such as ``unanswerable``. If None, they are left out."""
@@ -26,7 +26,7 @@ class SquadOptions(FileOptions):
     @classmethod
     def _is_text(cls, text: str | None) -> str | None:
         if text is not None and not text.strip():
-            raise ValueError("a model is trained to write this text, so it cannot be blank")
+            raise ValueError("a model learns to write this text, so it cannot be blank")
         return text
 
 
@@ -34,15 +34,15 @@ class SquadOptions(FileOptions):
 class SquadReader(FileReader):
     """Fields: ``id title context question answers`` (a tuple of distinct texts, in the order of the file).
 
-    Some XQuAD contexts begin with U+FEFF and ``answer_start`` counts it, so it is taken off only after every answer
-    has been checked against its offset. A question is unanswerable where ``is_impossible`` says so (SQuAD 2.0), or its
-    list of answers is empty or holds blank ones only; its ``plausible_answers`` are not read.
+    Some XQuAD contexts begin with U+FEFF, which ``answer_start`` counts, so it is removed only after every answer has
+    been checked against its offset. A question is unanswerable if ``is_impossible`` is set (SQuAD 2.0), or if its
+    answers are all blank or there are none; its ``plausible_answers`` are not read.
     """
 
     Options = SquadOptions
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """Rows of the file. Raises DataError where an answer does not stand at its offset."""
+        """Rows of the file. Raises DataError if an answer is not at its offset."""
         path = self.path(language, split)
         try:
             data = parse_json(self.whole(path, _LARGEST), str(path))
@@ -62,7 +62,7 @@ class SquadReader(FileReader):
             start, text = answer["answer_start"], answer["text"]
             if context[start : start + len(text)] != text:
                 found = context[start : start + len(text)]
-                raise DataError(f"{where}: answer {text!r} is not at offset {start}, where {found!r} stands")
+                raise DataError(f"{where}: answer {text!r} is not at offset {start}; the text there is {found!r}")
         fields = {
             "id": question.fields["id"],
             "title": question.title,

@@ -1,4 +1,4 @@
-"""A word and its tag a line, an empty line between sentences: the format of CoNLL-2003 and of most sets in IOB."""
+"""One word and its tag per line, with empty lines between sentences: CoNLL-2003 and most IOB data sets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _ID = "# sent_id ="
 
 
 class TaggedOptions(FileOptions):
-    """Where the files are, and what stands between their columns."""
+    """Options of the reader ``tagged``."""
 
     separator: Separator | None = "\t"
-    """None: any white space (CoNLL-2003, XGLUE)."""
+    """Separator of columns. If None, any white space (CoNLL-2003, XGLUE)."""
 
 
 @readers.register("tagged")
 class TaggedReader(FileReader):
-    """Fields: ``tokens`` (the first column), ``tags`` (the last one), ``id`` where a ``# sent_id`` gives it.
+    """Fields: ``tokens`` (the first column), ``tags`` (the last column), and ``id`` if there is a ``# sent_id``.
 
-    A line that begins with ``#`` and has one column is a comment; lines of ``-DOCSTART-`` are passed over.
+    A line that begins with ``#`` and has one column is a comment; lines with ``-DOCSTART-`` are skipped.
     """
 
     Options = TaggedOptions
@@ -51,10 +51,10 @@ class TaggedReader(FileReader):
 
 def _word(columns: list[str], where: str) -> tuple[str, str]:
     if len(columns) < 2:
-        raise DataError(f"{where} must hold a word and its tag; it has {len(columns)} column: {columns[0][:40]!r}")
+        raise DataError(f"{where} must have a word and its tag; it has {len(columns)} column: {columns[0][:40]!r}")
     word, tag = columns[0].strip(), columns[-1].strip()
     if not word or not tag or any(char.isspace() for char in tag):
-        raise DataError(f"{where} must hold a word and its tag, not {word!r} and {tag!r}")
+        raise DataError(f"{where} must have a word and its tag, not {word!r} and {tag!r}")
     return word, tag
 
 

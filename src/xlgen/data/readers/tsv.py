@@ -1,4 +1,4 @@
-"""Values with tabs between them and no quotes, so that a quotation mark is text: XGLUE's files and most of GLUE's."""
+"""Tab-separated values without quoting, so that a quotation mark is text: XGLUE's files and most of GLUE's."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from xlgen.data.readers.files import FileOptions, FileReader, Separator
 
 
 class TsvOptions(FileOptions):
-    """Where the files are, and what their columns are called."""
+    """Options of the reader ``tsv``."""
 
     separator: Separator | None = "\t"
-    """None: any white space."""
+    """Separator of columns. If None, any white space."""
     columns: tuple[str, ...] = ()
-    """Names in the order of the file; by default the first line has them."""
+    """Names of the columns, in order. By default, the first line has them."""
 
     @field_validator("columns")
     @classmethod
     def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if "" in names or len(set(names)) != len(names):
-            raise ValueError("each column needs a name of its own")
+            raise ValueError("each column needs a unique name")
         return names
 
 
 @readers.register("tsv")
 class TsvReader(FileReader):
-    """A row a line, in the fields that ``columns`` or the first line name; ``line`` is its number."""
+    """One row per line, with fields named by ``columns`` or the first line; ``line`` is its line number."""
 
     Options = TsvOptions
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """Rows of the file. Raises DataError with file and line for one of other columns."""
+        """Rows of the file. Raises DataError with file and line for a wrong number of columns."""
         path = self.path(language, split)
         for number, fields in self.rows(path, self.options.separator, False, self.options.columns):
             yield Record({"line": number, **fields}, f"{path}, line {number}")
