@@ -86,9 +86,9 @@ def test_the_set_may_be_given_and_smaller_than_the_beams(any_backbone: Backbone)
 
 def test_labels_nobody_names_are_an_error(any_backbone: Backbone) -> None:
     asked = requests(any_backbone)[:1]
-    with pytest.raises(InputError, match="needs to know them: give `labels`, or a task whose target"):
+    with pytest.raises(InputError, match="requires `labels`, or a task whose target"):
         build_control("labels").generate(Decoder(any_backbone, Decoding(8)), asked)
-    with pytest.raises(InputError, match=r"a label has \d+ tokens, and at most 2 are written; raise max_new_tokens"):
+    with pytest.raises(InputError, match=r"a label has \d+ tokens, but at most 2 are generated; raise max_new_tokens"):
         build_control("labels").generate(Decoder(any_backbone, Decoding(2), outputs=LABELS), asked)
 
 

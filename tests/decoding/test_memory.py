@@ -51,7 +51,7 @@ def test_smaller_batches_give_the_same(
         found = hypotheses(any_backbone, sources, [code] * 40, decoding, progress=counted.append)
     assert [best[0].tokens for best in found] == [best[0].tokens for best in wanted]
     assert sum(counted) == 40
-    assert "going on with batch_tokens" in caplog.text
+    assert "continuing with batch_tokens" in caplog.text
 
 
 @pytest.mark.parametrize(("inputs", "error"), [(0, ERRORS[0]), (12, RuntimeError("shapes do not match"))])

@@ -1,1 +1,1 @@
-"""From checkpoints to text: decoding and clean-up."""
+"""Decoding of checkpoints' outputs, and clean-up of the text."""

@@ -1,4 +1,4 @@
-"""The inputs that are being decoded together: who they are, how far they are, who joins and who leaves."""
+"""State of the active decoding batch, and the insertion and removal of inputs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from xlgen.kernels.decoder_steps import CHUNK, KVCache, Pair
 
 @dataclass(frozen=True)
 class Encoded:
-    """Inputs that are ready to be decoded."""
+    """Encoded inputs, ready to be decoded."""
 
     numbers: list[int]
-    """Which inputs of the caller's they are."""
+    """Index of each input in the caller's inputs."""
     keys: list[int]
-    """What their samples are drawn by: 32 bits of what each of them holds."""
+    """Sampling key of each input: a 32-bit hash of its content."""
     states: Tensor
     """The encoder's output: (inputs, source, width)."""
     mask: Tensor
-    """1 where there is a token: (inputs, source)."""
+    """1 for tokens, 0 for padding: (inputs, source)."""
     prompts: Tensor
-    """What the decoder is given first: (inputs, prompt)."""
+    """The decoder's first tokens: (inputs, prompt)."""
     bias: Tensor | None = None
-    """What is added to log-probabilities: (inputs, vocabulary)."""
+    """Added to log-probabilities: (inputs, vocabulary)."""
 
 
 def concatenated(several: Sequence[Encoded]) -> Encoded:
-    """All inputs as if they had been encoded together; the shorter sources are padded."""
+    """Concatenate encoded inputs; shorter sources are padded."""
     longest = max(each.mask.shape[1] for each in several)
 
     def padded(tensor: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def concatenated(several: Sequence[Encoded]) -> Encoded:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Inputs that enter together, when there is room for them."""
+    """Inputs that enter the batch together, when there is room for them."""
 
     inputs: int
     encode: Callable[[], Encoded]
@@ -67,38 +67,38 @@ class Found:
 
 @dataclass
 class Batch:
-    """The state of the inputs that are being decoded. Sequences hold generated tokens only, prompts not."""
+    """The state of the inputs that are being decoded. Sequences have generated tokens only, without prompts."""
 
-    numbers: Tensor  # (R,): -1 of an input that is done and away
+    numbers: Tensor  # (R,): -1 for an input whose result has been returned
     memory: KVCache
     column: int
-    """Where the next tokens stand."""
-    tokens: Tensor  # (R, K): the last ones
+    """Cache column of the next tokens."""
+    tokens: Tensor  # (R, K): the last tokens
     bias: Tensor | None  # (R, V)
     count: Tensor  # (R,): generated so far
     running: Tensor  # (R, K, longest)
     scores: Tensor  # (R, K)
     finished: Tensor  # (R, K, longest)
     finished_scores: Tensor  # (R, K)
-    finished_count: Tensor  # (R, K): 0 where nothing is finished
+    finished_count: Tensor  # (R, K): lengths; 0 for an empty slot
     done: Tensor  # (R,)
-    uniform: Tensor | None = None  # (R, K, longest): what samples are drawn by
+    uniform: Tensor | None = None  # (R, K, longest): random numbers for sampling
 
     def __len__(self) -> int:
         return len(self.numbers)
 
 
-# What a batch holds for each input beside the decoder's memory and what may be missing.
+# The tensors of a batch with one row per input, apart from the KV cache and optional tensors.
 _OF_INPUTS = (
     "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
 )  # fmt: skip
 _OPTIONAL = ("bias", "uniform")
-# Sources are cut when the longest of them reaches no further than this: it takes a copy.
+# Sources are truncated, which needs a copy, if the longest one takes at most this share of the columns.
 _REACHED = 0.85
 
 
 def kept(batch: Batch, wanted: Tensor) -> Batch:
-    """The batch with the wanted inputs only: (R,) of truth values."""
+    """The batch with only the inputs for which ``wanted``, (R,) of booleans, is true."""
     inputs = wanted.nonzero().flatten()
     memory = batch.memory
     batch.memory = KVCache(
@@ -118,7 +118,7 @@ def kept(batch: Batch, wanted: Tensor) -> Batch:
 
 
 def joined(old: Batch, new: Batch) -> Batch:
-    """Both batches as one, which stands where the old one does; the shorter sources are padded."""
+    """Join both batches at the column of the old batch; shorter sources are padded."""
     new = moved(new, old.column, old.memory.columns)
     longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
     for batch in (old, new):
@@ -144,7 +144,7 @@ def joined(old: Batch, new: Batch) -> Batch:
 
 
 def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
-    """The batch with new inputs in the places of those ``rows``; the new sources are not longer than the old."""
+    """The old batch with ``rows`` replaced by the new inputs, whose sources must not be longer than the old ones."""
     begin, memory = old.column - new.column, old.memory
     for pair, new_pair in zip(memory.past, new.memory.past, strict=True):
         for tensor, new_tensor in zip(pair, new_pair, strict=True):
@@ -167,7 +167,7 @@ def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
 
 
 def moved(batch: Batch, column: int, columns: int) -> Batch:
-    """A batch that has just begun, now standing at ``column`` of so many."""
+    """Move a batch that has just begun to ``column`` of a cache with ``columns`` columns."""
     memory, begin = batch.memory, column - batch.column
     pad = (begin, columns - column)
 
@@ -188,12 +188,12 @@ def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
 
 
 def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
-    """Those ``inputs`` of each tensor."""
+    """The rows ``inputs`` of each tensor."""
     return [(k.index_select(0, inputs), v.index_select(0, inputs)) for k, v in pairs]
 
 
 def compact_cache(batch: Batch) -> None:
-    """Note whether all inputs begin together, and cut off what no input reaches: the longest sources come first."""
+    """Update ``memory.even``, and remove source columns that no input uses."""
     memory = batch.memory
     if not len(batch):
         return
@@ -205,10 +205,10 @@ def compact_cache(batch: Batch) -> None:
 
 
 def grow(batch: Batch) -> None:
-    """Room for more columns; those go before which every input has begun that is not done."""
+    """Add columns to the cache, and remove those before the first column of every unfinished input."""
     memory = batch.memory
-    going = memory.first[~batch.done]
-    begin = int((going if len(going) else memory.first).min())
+    unfinished = memory.first[~batch.done]
+    begin = int((unfinished if len(unfinished) else memory.first).min())
     kept = batch.column - begin
     pad = (0, -kept % CHUNK or CHUNK)
 

@@ -17,9 +17,9 @@ _REPEATS: dict[Cleanup, Callable[[str], str]] = {
 
 
 def clean(text: str, leftovers: re.Pattern[str], cleanup: Cleanup = "phrases") -> str:
-    """``text`` without leftovers of pretraining, with single spaces, and with repetitions at its end kept once.
+    """``text`` without leftovers of pretraining, with single spaces, and without repetitions at its end.
 
-    Special tokens are leftovers where they are marked (:mod:`xlgen.data.markup`), as a backbone decodes them. What a
-    repetition is, ``cleanup`` says (:attr:`xlgen.core.config.Evaluation.cleanup`).
+    Marked special tokens (:mod:`xlgen.data.markup`), which backbones decode to, are leftovers. ``cleanup`` sets which
+    repetitions are removed (:attr:`xlgen.core.config.Evaluation.cleanup`).
     """
     return _REPEATS[cleanup](" ".join(leftovers.sub(" ", without_tokens(text)).split()))

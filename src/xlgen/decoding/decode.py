@@ -1,4 +1,4 @@
-"""Decoding: sources in, texts out, in order."""
+"""Decoding of sources to texts, in order."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from xlgen.kernels.onednn_linear import fast_modules
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Sequence[EncodedExample], Tensor, Tensor], None]
-"""Looks at inputs with their encoder states, (inputs, source, width), and the mask of their tokens."""
+"""Receives inputs with their encoder states, (inputs, source, width), and the mask of their tokens."""
 
-# As many times are inputs encoded and let in to fill what is decoded together.
+# Number of chunks in which inputs are encoded to fill a decoding batch.
 _CHUNKS = 8
 
 
@@ -44,10 +44,10 @@ def generate(
     decoding: Decoding,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[str]:
-    """Raw text for each source, in order; leftovers of pretraining are still in it.
+    """Generate raw text, with leftovers of pretraining, for each source, in order.
 
-    ``sources`` are ids as ``Backbone.encode_source`` gives them, ``languages`` the target language of each; one batch
-    may mix languages.
+    ``sources`` are ids from ``Backbone.encode_source``, ``languages`` the target language of each; one batch may mix
+    languages.
     """
     return [found[0].text for found in hypotheses(backbone, sources, languages, decoding, progress=progress)]
 
@@ -63,9 +63,9 @@ def hypotheses(
     observe: Observer | None = None,
     allowed: Allowed | None = None,
 ) -> list[list[Hypothesis]]:
-    """The ``count`` best of each source's beams, best first. ``count`` is at most ``num_beams``.
+    """The ``count`` best hypotheses of each source, best first. ``count`` is at most ``num_beams``.
 
-    ``observe`` is shown each input's encoder states on the way.
+    ``observe`` is called with the encoder states of the inputs.
     """
     examples = [EncodedExample(tuple(s), (0,), code) for s, code in zip(sources, languages, strict=True)]
     found: list[list[Hypothesis]] = [[] for _ in examples]
@@ -84,11 +84,11 @@ def stream(
     bias: Bias | None = None,
     window: int = 1_024,
 ) -> Iterator[list[Hypothesis]]:
-    """:func:`hypotheses` for inputs without end, in their order, each as soon as it and all before it are there.
+    """:func:`hypotheses` for a stream of inputs, yielded in order as soon as all results up to an input are complete.
 
-    Targets of ``examples`` are not looked at. They are read ``window`` at a time, and within one the longest are
-    decoded first; decoding goes on from window to window without a break. The model is in use until the iterator is
-    exhausted or closed. An exception of ``examples`` is raised behind the results of all that came before it.
+    Targets of ``examples`` are ignored. Examples are read in windows of ``window``, and the longest of a window are
+    decoded first; decoding continues across windows without a break. The model is in use until the iterator is
+    exhausted or closed. An exception of ``examples`` is raised after the results of all examples before it.
     """
     waiting: dict[int, list[Hypothesis]] = {}
     following = 0
@@ -101,7 +101,7 @@ def stream(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is wanted of each input."""
+    """The settings of the outputs of each input."""
 
     decoding: Decoding
     count: int
@@ -112,7 +112,10 @@ class _Asked:
 
 @torch.inference_mode()
 def iter_completed(backbone: Backbone, examples: Iterable[EncodedExample], asked: _Asked, window: int) -> _Results:
-    """(number, hypotheses) of each input; smaller batches after memory ran out, of what has no result yet."""
+    """Yield (number, hypotheses) of each input as it completes.
+
+    When memory runs out, inputs without a result are decoded again in smaller batches.
+    """
     pending: dict[int, EncodedExample] = {}
     given = Deferred(examples)
 
@@ -148,13 +151,13 @@ def _fast(model: Any) -> Iterator[None]:
 
 
 def _smaller(decoding: Decoding, error: RuntimeError) -> Decoding:
-    """Half as many tokens at a time after memory ran out; any other error, or a batch of one, is raised."""
+    """Halve ``batch_tokens`` after an out-of-memory error; raise any other error, or if the batch cannot be halved."""
     if not is_out_of_memory(error):
         raise error
     tokens = decoding.batch_tokens // 2
     if tokens < decoding.num_beams * decoding.max_new_tokens:
         raise error
-    log.warning("memory ran out while decoding; going on with batch_tokens %d", tokens)
+    log.warning("memory ran out while decoding; continuing with batch_tokens %d", tokens)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return replace(decoding, batch_tokens=tokens)
@@ -164,7 +167,7 @@ _Results = Iterator[tuple[int, list[Hypothesis]]]
 
 
 def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, window: int) -> _Results:
-    """With our own search."""
+    """Decode with xlgen's search."""
     decoding, device = asked.decoding, next(backbone.model.parameters()).device
     first = list(islice(source, window))
     if not first:
@@ -191,7 +194,7 @@ def _by_search(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, wi
     )
 
     def batches(examples: Sequence[EncodedExample]) -> list[list[int]]:
-        """The longest first: what comes later has room in their places."""
+        """Batches with the longest inputs first, so that later inputs fit into their slots."""
         lengths = [(len(example.source), 0) for example in examples]
         budget = max([search.source_tokens // _CHUNKS, *map(max, lengths)])
         return list(budget_batches(lengths, budget, max(1, search.rows // _CHUNKS)))[::-1]
@@ -214,7 +217,7 @@ def _encode(backbone: Backbone, entering: Sequence[Numbered], asked: _Asked, dev
     states = backbone.model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
     if asked.observe is not None:
         asked.observe(batch, states[:, -mask.shape[1] :], mask)
-    if states.shape[1] > mask.shape[1]:  # a prompt stands before the source
+    if states.shape[1] > mask.shape[1]:  # a prompt precedes the source
         mask = torch.cat([mask.new_ones((len(mask), states.shape[1] - mask.shape[1])), mask], dim=1)
     prompts = backbone.decoder_start([example.language for example in batch]).to(device)
     biases = torch.stack([asked.bias(e.language, e.source) for e in batch]).to(device) if asked.bias else None
@@ -223,7 +226,7 @@ def _encode(backbone: Backbone, entering: Sequence[Numbered], asked: _Asked, dev
 
 
 def _by_transformers(backbone: Backbone, source: Iterator[Numbered], asked: _Asked, window: int) -> _Results:
-    """With the library's search, which shows nobody its encoder states."""
+    """Decode with the search of ``transformers``, which does not expose encoder states to ``observe``."""
     decoding = asked.decoding
     cost = decoding.num_beams
     while entering := list(islice(source, window)):

@@ -1,4 +1,4 @@
-"""Inputs on their way to the searches: read a window at a time, the longest of each first, dealt out among streams."""
+"""Distribution of inputs to search streams: read in windows, ordered from the longest, and dealt out in turn."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from xlgen.data.examples import EncodedExample
 _Item = TypeVar("_Item")
 
 Numbered = tuple[int, EncodedExample]
-"""An input, and which of the caller's it is."""
+"""The index of an input in the caller's inputs, and the input."""
 
 
 class Deferred(Generic[_Item]):
-    """An iterator that ends where the one it goes over fails, so that what came before can be worked off first."""
+    """An iterator that ends if the wrapped one fails, so that all items before the error are processed first."""
 
     def __init__(self, items: Iterable[_Item]) -> None:
         self._items = iter(items)
@@ -31,21 +31,21 @@ class Deferred(Generic[_Item]):
             return next(self._items)
         except StopIteration:
             raise
-        except Exception as error:  # whatever it is, it is raised again by `finish`
+        except Exception as error:  # raised again by `finish`
             self._error = error
             raise StopIteration from None
 
     def finish(self) -> None:
-        """Raise what it failed with."""
+        """Raise the error of the wrapped iterator, if any."""
         if self._error is not None:
             raise self._error
 
 
 class Inputs:
-    """What the streams of a search take their inputs from, each from a thread of its own.
+    """The source of inputs for the streams of a search, each in its own thread.
 
-    Batches go round the streams, whoever is faster, so that who is decoded with whom is the same again each time. No
-    more is read than a stream asks for.
+    Batches are dealt to the streams in turn, whatever their speed, so that each run decodes the same inputs together.
+    Inputs are read only when a stream needs them.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Inputs:
         batches: Callable[[Sequence[EncodedExample]], Iterable[Sequence[int]]],
         streams: int,
     ) -> None:
-        """``batches`` gives the places of a window's inputs, in the order in which they are to enter."""
+        """``batches`` returns the indices of a window's inputs in batches, in the order in which they enter."""
         self._source = iter(source)
         self._window = window
         self._batches = batches
@@ -74,7 +74,7 @@ class Inputs:
             yield batch
 
     def _deal(self) -> bool:
-        """Hand out another window; whether there was one."""
+        """Deal out another window; return whether there was one."""
         window = list(islice(self._source, self._window))
         for places in self._batches([example for _, example in window]):
             self._dealt[self._following].append([window[place] for place in places])

@@ -1,4 +1,4 @@
-"""Decoding in half precision: the weights change for the time of it, and come back to the bit."""
+"""Decoding in half precision: weights are converted for the duration, and restored exactly."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xlgen.backbones.loading import DTYPES
 
 @contextmanager
 def weights_in(model: nn.Module, precision: str) -> Iterator[None]:
-    """Within the context the floating-point parameters and buffers of ``model`` are in ``precision``.
+    """Within the context, the floating-point parameters and buffers of ``model`` are in ``precision``.
 
-    Decoding a token reads every weight once, so that half the bytes are nearly half the time. The weights themselves
-    are kept beside, since rounding would lose what an optimizer is about to change.
+    Decoding a token reads every weight once, so half the bytes take nearly half the time. The original weights are kept
+    alongside, since rounding would lose precision that training needs.
     """
     dtype = DTYPES[precision]
     kept = [

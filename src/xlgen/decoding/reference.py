@@ -1,4 +1,4 @@
-"""Decoding through ``transformers``: what our own must equal."""
+"""Decoding with ``transformers``, the reference that xlgen's search must equal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
 
-# Published checkpoints bring settings of their own (mbart-large-50: 5 beams, a forced end), which must not decide here.
+# Overrides of the generation settings in published checkpoints (mbart-large-50: 5 beams, a forced end).
 _PLAIN: dict[str, Any] = {
     "do_sample": False,
     "early_stopping": False,
@@ -46,11 +46,16 @@ def hypotheses(
     bias: Bias | None,
     allowed: Allowed | None = None,
 ) -> list[list[Hypothesis]]:
-    """The ``count`` best of each source's beams, best first. Raises InputError: samples are our own search's."""
+    """The ``count`` best hypotheses of each source, best first.
+
+    Raises InputError for sampling and for other beam search rules, which only xlgen's search supports.
+    """
     if decoding.sampling is not None:
-        raise InputError("the transformers engine does not sample here; leave `engine` at xlgen")
+        raise InputError("the transformers engine does not support sampling; leave `engine` at xlgen")
     if decoding.beam_search != "transformers":
-        raise InputError(f"the transformers engine has no rules of {decoding.beam_search}; leave `engine` at xlgen")
+        raise InputError(
+            f"the transformers engine does not support the rules of {decoding.beam_search}; leave `engine` at xlgen"
+        )
     device = next(backbone.model.parameters()).device
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
@@ -89,13 +94,13 @@ def _to_the_end(ids: list[int], backbone: Backbone) -> list[int]:
 
 
 class _Checked(LogitsProcessor):
-    """Raises WeightsError for scores that no token is chosen by, as of weights that are damaged."""
+    """Raises WeightsError for scores that cannot rank tokens, for example from damaged weights."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        check_states(scores - scores[:, :1], self._name)  # equal ones leave zeros
+        check_states(scores - scores[:, :1], self._name)  # equal scores give zeros
         return scores
 
 
@@ -110,7 +115,7 @@ class _Biased(LogitsProcessor):
 
 
 class _Allowed(LogitsProcessor):
-    """Adds to each row what its ids behind the ``prompt`` first ones say."""
+    """Adds the row of ``allowed`` for the ids after the first ``prompt`` ids to each row of scores."""
 
     def __init__(self, allowed: Allowed, prompt: int) -> None:
         self._allowed, self._prompt = allowed, prompt

@@ -1,4 +1,4 @@
-"""Sampling: ancestral, with temperature, the k most probable tokens, or a nucleus (Holtzman et al. 2020)."""
+"""Sampling: ancestral, with temperature, top-k, or top-p (Holtzman et al. 2020)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from xlgen.core.config import Sampling
 
 
 def warp(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Logits of what may be drawn, the others at minus infinity: temperature, then top-k, then top-p, as
-    ``transformers`` orders them. (rows, vocabulary) to the same.
+    """Apply temperature, then top-k, then top-p, in the order of ``transformers``.
+
+    Returns logits of the same shape, (rows, vocabulary), with excluded tokens at minus infinity.
     """
     logits = logits / sampling.temperature
     if sampling.top_k is not None:
@@ -22,15 +23,15 @@ def warp(logits: Tensor, sampling: Sampling) -> Tensor:
     if sampling.top_p < 1:
         descending, order = logits.sort(descending=True)
         chances = descending.softmax(-1)
-        # A token is in the nucleus while those before it have less than top_p; the first one always is.
+        # A token is in the nucleus while those before it have less than top_p; the first token always is.
         outside = chances.cumsum(-1) - chances >= sampling.top_p
         logits = logits.masked_fill(outside.scatter(1, order, outside), -torch.inf)
     return logits
 
 
 def draw(logits: Tensor, uniform: Tensor) -> Tensor:
-    """One token a row by inversion: (rows, vocabulary) and (rows,) of numbers in [0, 1) to (rows,)."""
-    # In double, for the sum runs over a quarter of a million small numbers.
+    """Draw one token per row by inversion: (rows, vocabulary) and (rows,) of numbers in [0, 1) to (rows,)."""
+    # In double precision, since the sum is over a quarter of a million small numbers.
     cumulated = logits.softmax(-1, dtype=torch.float64).cumsum(-1)
     wanted = uniform.double()[:, None] * cumulated[:, -1:]
     return torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
@@ -39,9 +40,9 @@ def draw(logits: Tensor, uniform: Tensor) -> Tensor:
 def uniforms(seed: int, keys: Sequence[int], samples: int, steps: int) -> Tensor:
     """A number in [0, 1) for each input, sample and step: (inputs, samples, steps).
 
-    They depend on the input's key alone, and not on its place, its batch or its process, so that a sample can be drawn
-    again.
+    The numbers depend only on the seed and the input's key, not on its position, batch or process, so that samples are
+    reproducible.
     """
-    # NumPy mixes both numbers; PyTorch's generator on the CPU looks at 32 bits of its seed only.
+    # NumPy mixes both numbers; PyTorch's CPU generator uses only 32 bits of its seed.
     drawn = [np.random.default_rng((seed, key)).random((samples, steps), dtype=np.float32) for key in keys]
     return torch.from_numpy(np.stack(drawn))

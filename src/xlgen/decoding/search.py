@@ -1,7 +1,7 @@
-"""Greedy search, beam search and sampling over a decoder's step, with the scores and rules of ``transformers``' own.
+"""Greedy search, beam search and sampling over a decoder's step, with the scores and rules of ``transformers``.
 
-Inputs that are done leave the batch and waiting ones enter; all stand at the same column of the cache, and each begins
-at one of its own. Notation: R inputs in the batch, K beams, N = R * K rows, V vocabulary.
+Inputs that are done leave the batch and waiting ones enter. All inputs are at the same column of the cache, and each
+has its own first column. Notation: R inputs in the batch, K beams, N = R * K rows, V vocabulary.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from xlgen.kernels.beam_rules import NEVER, BeamRules, beam_rules
 from xlgen.kernels.decoder_steps import CHUNK, DecoderStep, KVCache, Pair, kernels_for
 from xlgen.kernels.lm_head import ChunkedLMHead, top
 
-# A batch is put together anew when so large a share of its inputs is done.
+# A batch is rebuilt when this share of its inputs is done.
 _DONE_SHARE = 0.125
 
 
 @dataclass
 class Search:
-    """A search with its settings. Each input may take ``longest`` tokens, the end included."""
+    """A search with its settings. Each output has at most ``longest`` tokens, including the end."""
 
     step: DecoderStep
     end: int
@@ -36,19 +36,19 @@ class Search:
     beams: int
     length_penalty: float
     rows: int
-    """At most so many inputs are decoded together,"""
+    """Maximum concurrent inputs."""
     source_tokens: int
-    """and so many source tokens, padding included; those that enter together in any case."""
+    """Maximum padded source tokens. Inputs that enter together may exceed both limits if the batch is empty."""
     name: str = "the model"
     hypotheses: int = 1
     sampling: Sampling | None = None
-    """Draw ``beams`` samples of each input."""
+    """If set, draw ``beams`` samples for each input."""
     before: list[Pair] | None = None
-    """Keys and values that stand before every target's own, a pair a layer: (1, heads, columns, dim)."""
+    """Keys and values before every target's own, one pair per layer: (1, heads, columns, dim)."""
     allowed: Allowed | None = None
-    """What may follow what was written so far."""
+    """The allowed next tokens after the tokens generated so far."""
     beam_search: BeamSearch = "transformers"
-    """Whose rules beams follow."""
+    """The rules of beam search."""
     _head: ChunkedLMHead | None = field(init=False)
     _rules: BeamRules = field(init=False)
 
@@ -58,7 +58,7 @@ class Search:
 
     @torch.inference_mode()
     def run(self, waiting: Iterator[Waiting]) -> Iterator[Found]:
-        """The hypotheses of each input, in the order in which they are done."""
+        """Yield the hypotheses of each input, in the order in which inputs are done."""
         batch: Batch | None = None
         following = next(waiting, None)
         while True:
@@ -75,7 +75,7 @@ class Search:
             self._advance(batch, following is not None)
             yield from self._results(batch)
 
-    # -- who is in the batch
+    # -- inputs that enter and leave the batch
 
     def _has_room(self, batch: Batch | None, entering: list[Encoded], following: Waiting) -> bool:
         going = sum(len(each.numbers) for each in entering)
@@ -87,7 +87,7 @@ class Search:
         return not going or (then <= self.rows and then * max(lengths) <= self.source_tokens)
 
     def _admit(self, batch: Batch | None, fresh: Batch) -> Batch:
-        """Let inputs enter: in the places of some that are done, or behind the others."""
+        """Add inputs to the batch: in the slots of inputs that are done, or after the others."""
         if batch is not None:
             free = batch.done.nonzero().flatten()[: len(fresh)]
             if len(free) == len(fresh) and fresh.memory.source_mask.shape[-1] <= batch.memory.source_mask.shape[-1]:
@@ -97,7 +97,7 @@ class Search:
         return joined(batch, fresh) if batch else moved(fresh, fresh.column, -(-(fresh.column + 1) // CHUNK) * CHUNK)
 
     def _fresh(self, new: Encoded) -> Batch:
-        """A batch of new inputs, with a cache that is as long as their prompts without the last tokens."""
+        """A batch of new inputs, with a cache as long as their prompts without the last tokens."""
         inputs, device = len(new.numbers), new.states.device
         shape = (inputs, self.beams)
         before = self.before[0][0].shape[2] if self.before else 0
@@ -105,7 +105,7 @@ class Search:
         scores = torch.zeros(shape, device=device)
         drawn = self.sampling
         if drawn is None:
-            scores[:, 1:] = NEVER  # the beams begin alike, and only one of them counts
+            scores[:, 1:] = NEVER  # the beams begin equal, and only one of them counts
         mask = torch.zeros(new.mask.shape, dtype=new.states.dtype, device=device)
         mask.masked_fill_(new.mask == 0, -torch.inf)
         memory = KVCache(
@@ -134,7 +134,7 @@ class Search:
         )
 
     def _begin(self, prompts: Tensor, memory: KVCache, before: int) -> None:
-        """Fill the cache with what stands before, and with all of the prompts but their last tokens."""
+        """Fill the cache with ``self.before``, and with all tokens of the prompts but the last."""
         single = memory.single()
         for (keys, values), (first_keys, first_values) in zip(single.past, self.before or (), strict=False):
             keys[:, :before, 0] = first_keys.transpose(1, 2)
@@ -145,7 +145,7 @@ class Search:
     # -- steps
 
     def _advance(self, batch: Batch, more: bool) -> None:
-        """Take steps until enough inputs are done: all, or some where others wait."""
+        """Take steps until enough inputs are done: all, or a share of them, which is smaller if others wait."""
         size = len(batch)
         while True:
             self._step(batch)
@@ -159,7 +159,7 @@ class Search:
         batch.memory.slots[:, :, batch.column] = torch.arange(self.beams, device=batch.tokens.device)
         hidden = self.step.hidden(batch.tokens.flatten(), batch.memory, batch.column)  # (N, width)
         check_states(hidden, self.name)
-        # What is added to log-probabilities does not make them add up to one again.
+        # The bias is added to log-probabilities, which are not renormalised.
         bias = batch.bias.repeat_interleave(self.beams, dim=0) if batch.bias is not None else None
         if self.allowed is not None:
             rows = self._allowed_next(batch, self.allowed)
@@ -175,7 +175,7 @@ class Search:
         batch.count += 1
 
     def _allowed_next(self, batch: Batch, allowed: Allowed) -> Tensor:
-        """What is added for each row by what it has written so far: (N, V)."""
+        """The bias of ``allowed`` for each row, from its tokens so far: (N, V)."""
         counts = batch.count.clamp(max=self.longest).tolist()
         written = zip(batch.running.tolist(), counts, strict=True)
         return torch.stack([allowed(tuple(row[:n])) for rows, n in written for row in rows]).to(batch.tokens.device)
@@ -225,7 +225,7 @@ class Search:
             beam(best, ids, normalizer, self._rules, self.end, batch, batch.memory.slots)
 
     def _divisors(self, lengths: Tensor) -> Tensor:
-        """What scores of hypotheses of these lengths are divided by; one that is done may be past the limit."""
+        """The divisors of scores for these lengths; the length of an input that is done may exceed the limit."""
         self._rules = self._rules.on(lengths.device)
         return self._rules.divisors[lengths.clamp(max=self.longest)]
 
@@ -235,7 +235,7 @@ class Search:
         # The best of all K * V continuations are among the best of each beam: (N, 2K).
         best = best - normalizer[:, None] + batch.scores.flatten()[:, None]
         scores, flat = best.view(inputs, -1).topk(wide)  # (R, 2K) over (R, K * 2K)
-        parents = flat // wide  # (R, 2K): which beam each comes from
+        parents = flat // wide  # (R, 2K): the beam of each continuation
         tokens = ids.view(inputs, -1).gather(1, flat)
         place = batch.count.clamp(max=self.longest - 1)
         sequences = batch.running.gather(1, parents[:, :, None].expand(-1, -1, self.longest))
@@ -243,13 +243,13 @@ class Search:
         length = (batch.count + 1)[:, None]  # (R, 1)
         ends = (tokens == self.end) | ((length >= self.longest) & self._rules.limit_ends)
         self._finish(batch, sequences, scores, ends, length)
-        # The best K that go on.
+        # The best K that continue.
         open_scores = scores + ends * NEVER
-        batch.scores, going = open_scores.topk(beams)
-        batch.tokens = tokens.gather(1, going)
-        batch.running = sequences.gather(1, going[:, :, None].expand(-1, -1, self.longest))
+        batch.scores, continuing = open_scores.topk(beams)
+        batch.tokens = tokens.gather(1, continuing)
+        batch.running = sequences.gather(1, continuing[:, :, None].expand(-1, -1, self.longest))
         slots = batch.memory.slots
-        came_from = parents.gather(1, going)  # (R, K): the beam that each goes on from
+        came_from = parents.gather(1, continuing)  # (R, K): the beam that each continues
         batch.memory.slots = slots.gather(1, came_from[:, :, None].expand_as(slots))
         if not self._rules.limit_ends:
             self._finish_at_limit(batch, length)
@@ -259,11 +259,11 @@ class Search:
         batch.done |= (length[:, 0] >= self.longest) | ~(hope[:, None] > worst).any(1)
 
     def _finish(self, batch: Batch, sequences: Tensor, scores: Tensor, ends: Tensor, length: Tensor) -> None:
-        """Take the hypotheses that end among the best K into the list of finished ones."""
+        """Merge the best continuations that end into the list of finished hypotheses."""
         beams, some = self.beams, self._rules.ending
         ending = ends[:, :some] & ~batch.done[:, None]
         penalized = torch.where(ending, scores[:, :some] / self._divisors(length), NEVER)
-        # An unfinished slot is worth as little as one that does not end, and stands before it.
+        # An empty slot scores as low as a hypothesis that does not end, and comes before it.
         merged = torch.cat([batch.finished_scores, penalized], dim=1)
         batch.finished_scores, best = merged.topk(beams)
         counts = torch.cat([batch.finished_count, torch.where(ending, length, 0)], dim=1)
@@ -272,12 +272,12 @@ class Search:
         batch.finished = both.gather(1, best[:, :, None].expand(-1, -1, self.longest))
 
     def _finish_at_limit(self, batch: Batch, length: Tensor) -> None:
-        """At the limit of tokens let open hypotheses take the places of finished ones that there are not.
+        """At the token limit, fill empty slots of finished hypotheses with open ones.
 
-        Where none has ended they count by their sums of log-probabilities; else they come after all that have.
+        If none has finished, they keep their sums of log-probabilities as scores; else they rank after finished ones.
         """
         count = (batch.finished_count > 0).sum(1, keepdim=True)  # (R, 1); finished ones are first
-        place = torch.arange(self.beams, device=count.device)[None] - count  # (R, K): which open one goes where
+        place = torch.arange(self.beams, device=count.device)[None] - count  # (R, K): the open one for each slot
         free = (place >= 0) & ((length >= self.longest) & ~batch.done[:, None])
         place = place.clamp(min=0)
         scores = batch.scores.gather(1, place) + NEVER * (count > 0)
@@ -287,9 +287,9 @@ class Search:
         batch.finished_count = torch.where(free, length, batch.finished_count)
 
     def _results(self, batch: Batch) -> Iterator[Found]:
-        """Those that are done, once."""
+        """Yield the results of inputs that are done, each once."""
         for row in (batch.done & (batch.numbers >= 0)).nonzero().flatten().tolist():
-            # Samples end as they come.
+            # Samples finish in any order.
             best = batch.finished_scores[row].sort(descending=True, stable=True)[1][: self.hypotheses]
             counts = batch.finished_count[row, best].tolist()
             sequences = batch.finished[row, best].tolist()
@@ -299,8 +299,8 @@ class Search:
 
 
 def cache_columns(prompt: int, longest: int) -> int:
-    """More columns than a search ever has, of inputs that take ``prompt`` and at most ``longest`` new tokens.
+    """An upper bound of the cache columns of a search, for prompts of ``prompt`` and ``longest`` new tokens.
 
-    One that is done waits for at most ``longest`` steps until it leaves, and the cache grows by whole chunks.
+    An input that is done stays for at most ``longest`` steps, and the cache grows by whole chunks.
     """
     return prompt + 2 * longest + 2 * CHUNK

@@ -1,4 +1,4 @@
-"""What decoding is asked for, and what it gives."""
+"""Settings and results of decoding."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from xlgen.core.config import BeamSearch, Sampling
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to decode. ``max_new_tokens`` counts what comes after the forced language code."""
+    """Decoding settings. ``max_new_tokens`` counts the tokens after the forced language code."""
 
     max_new_tokens: int
     num_beams: int = 1
     length_penalty: float = 0.6
     beam_search: BeamSearch = "transformers"
-    """Whose rules beams follow, the length penalty's form among them: see :mod:`xlgen.kernels.beam_rules`."""
+    """The rules of beam search, including the form of the length penalty: see :mod:`xlgen.kernels.beam_rules`."""
     batch_tokens: int = 16_000
-    """Tokens of source and of hypotheses that are held at a time, each."""
+    """Maximum source tokens, and maximum tokens of hypotheses, in memory at a time."""
     engine: Literal["xlgen", "transformers"] = "xlgen"
-    """Whose search: our own, or the reference."""
+    """The search implementation: xlgen's, or ``transformers`` as a reference."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the weights, and so of products; scores are added up in fp32."""
+    """Precision of weights and products; scores are summed in fp32."""
     sampling: Sampling | None = None
-    """Draw ``num_beams`` samples of each input rather than to search for the best; they come best first."""
+    """If set, draw ``num_beams`` samples for each input, ordered best first, in place of a search."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One generated text; leftovers of pretraining are still in it."""
+    """One generated text, including leftovers of pretraining."""
 
     text: str
     score: float
-    """Sum of log-probabilities over the length penalty; 0 for greedy decoding, where nothing is compared.
+    """Sum of log-probabilities divided by the length penalty; 0 for greedy decoding, which compares no hypotheses.
 
-    Of a sample, the model's own log-probabilities, whatever it was drawn from.
+    For samples, these are the model's own log-probabilities, before temperature, top-k and top-p.
     """
     tokens: tuple[int, ...] = ()
-    """The generated ids, the end included where it came."""
+    """The generated ids, including the end if it was generated."""
 
 
 Allowed = Callable[[tuple[int, ...]], Tensor]
-"""The ids written so far, behind what is forced, to what is added to the log-probabilities: (vocabulary,)."""
+"""Maps the ids generated so far, after forced ids, to a bias for the log-probabilities: (vocabulary,)."""
 
 Bias = Callable[[str, Sequence[int]], Tensor]
-"""(target language, source ids) to what is added to the log-probabilities: (vocabulary,)."""
+"""Maps (target language, source ids) to a bias for the log-probabilities: (vocabulary,)."""

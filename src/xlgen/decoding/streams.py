@@ -1,4 +1,4 @@
-"""Several searches side by side, a thread each: on a CPU one core does a small model's step as fast as two together."""
+"""Parallel searches in threads: on a CPU, one core runs a small model's step as fast as two cores together."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import torch
 from xlgen.kernels.decoder_steps import kernels_for
 
 _FEW = 8
-"""Inputs that a stream has at least: fewer are not worth the steps."""
+"""Minimum inputs of a stream; fewer are not worth the steps."""
 _SMALL = 2**24
-"""Parameters of a model that is decoded in several streams."""
+"""Maximum parameters of a model that is decoded in several streams."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class _End:
-    """A part has ended, by an error or without one."""
+    """The end of a part, with its error, if any."""
 
     error: BaseException | None
 
 
 def streams_for(device: torch.device, inputs: int, rows: int, parameters: int) -> int:
-    """How many streams ``inputs`` are worth, of which ``rows`` are decoded at a time, with so many ``parameters``.
+    """The number of streams for ``inputs`` inputs, of which ``rows`` are decoded at a time.
 
-    One on a GPU, and where nothing is compiled, for then Python's lock is held for long; and one for a model that no
-    core's cache holds: together they read its weights once, and for twice as many rows.
+    It is one on a GPU, and without compiled kernels, since Python's lock is then held for long. It is also one for a
+    model with too many ``parameters`` for a core's cache: one stream then reads the weights once for all rows.
     """
     if device.type != "cpu" or parameters > _SMALL or kernels_for(torch.empty(0)) is None:
         return 1
@@ -39,9 +39,9 @@ def streams_for(device: torch.device, inputs: int, rows: int, parameters: int) -
 
 
 def run_in_threads(parts: Sequence[Callable[[], Iterator[_Result]]]) -> Iterator[_Result]:
-    """What the iterators of ``parts`` give, as it comes; they share PyTorch's threads.
+    """Yield the results of the iterators of ``parts`` as they complete; the parts share PyTorch's threads.
 
-    The first exception of a part is raised here when the others have stopped, which they do at their next result.
+    The first exception of a part is raised here after the others have stopped, which they do at their next result.
     """
     if len(parts) == 1:
         yield from parts[0]()

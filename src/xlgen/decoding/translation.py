@@ -15,11 +15,11 @@ from xlgen.decoding.decode import generate
 from xlgen.decoding.settings import Decoding
 from xlgen.metrics.sentences import sentences
 
-# A translation may be longer than its source by this factor, and by a few tokens more.
+# Maximum length of a translation: this factor of its source, plus a few tokens.
 _LONGER, _MORE = 2, 16
-# NLLB-200 and mBART-50 were trained on inputs of at most so many tokens.
+# Maximum input tokens in the training of NLLB-200 and mBART-50.
 _LONGEST = 512
-# Of scripts without sentence marks, whose sentences are found at spaces, which end phrases too.
+# Scripts without sentence marks are split at spaces, which also end phrases; phrases are joined up to this many tokens.
 _PHRASES, _PACKED = ("Thai", "Laoo"), 100
 _JOINED = ("Hans", "Hant", "Hani", "Jpan")
 """Scripts that put no space between sentences."""
@@ -34,14 +34,14 @@ class Translator:
 
     @classmethod
     def load(cls, name: str, languages: tuple[str, ...], num_beams: int = 1) -> Translator:
-        """The translator ``name``. Raises BackboneError for a language it lacks, and for a family without codes."""
+        """Load the translator ``name``. Raises BackboneError for a missing language and for a family without codes."""
         backbone = loading.load(name, languages=languages)
         if not backbone.has_language_codes:
-            raise BackboneError(f"{name} cannot be told which language to write; a translator needs language codes")
+            raise BackboneError(f"{name} has no language codes, which a translator needs to set the output language")
         return cls(backbone, num_beams)
 
     def texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """Each text in ``target``; unchanged where it is in that language already. Empty text stays empty."""
+        """Translate each text into ``target``; unchanged if ``source`` is ``target``. Empty text stays empty."""
         if source == target:
             return list(texts)
         if any(map(tokens_in, texts)):
@@ -56,8 +56,10 @@ class Translator:
         return [joiner.join(next(done) for _ in found) for found in parts]
 
     def examples(self, examples: Sequence[LabelledExample], target: str, labels: bool = True) -> list[LabelledExample]:
-        """The examples with inputs in ``target`` and, where they are text, their ``labels``. What may be cropped and
-        what not stay apart, and so do the texts of a pair."""
+        """Translate the inputs of examples into ``target``, and their targets if ``labels``.
+
+        The croppable part and the rest are translated separately, and so are the texts of a pair.
+        """
         moved: dict[int, LabelledExample] = {}
         for language in dict.fromkeys(example.language for example in examples):
             chosen = [place for place, example in enumerate(examples) if example.language == language]
@@ -77,13 +79,13 @@ class Translator:
         return [moved[place] for place in range(len(examples))]
 
     def _between_tokens(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """:meth:`texts` of what stands between special tokens, which are kept."""
+        """:meth:`texts` for the text between special tokens, which are kept."""
         parts = [segments(text) for text in texts]
         done = iter(self.texts([part for found in parts for part in found[::2]], source, target))
         return ["".join(part if place % 2 else next(done) for place, part in enumerate(found)) for found in parts]
 
     def _packed(self, phrases: Sequence[str]) -> list[str]:
-        """Phrases put together again to about the length of a sentence or two."""
+        """Join phrases to about the length of one or two sentences."""
         packed: list[str] = []
         for phrase in phrases:
             longer = f"{packed[-1]} {phrase}" if packed else phrase
@@ -94,7 +96,7 @@ class Translator:
         return packed
 
     def _sentences(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """Each sentence in ``target``, cut to what the model can read."""
+        """Translate each sentence into ``target``, truncated to the model's maximum length."""
         backbone = self.backbone
         asked = [LabelledExample("", source, text, ("",), "text to translate", None) for text in texts]
         encoded = [backbone.encode_source(example, _LONGEST)[0] for example in asked]
@@ -105,12 +107,12 @@ class Translator:
 
 
 def _texts(example: LabelledExample, labels: bool) -> tuple[str, ...]:
-    """What of an example is translated."""
+    """The texts of an example to translate."""
     targets = example.targets if labels else ()
     return (*_around(example), *targets, *(() if example.pair is None else (example.pair,)))
 
 
 def _around(example: LabelledExample) -> tuple[str, str, str]:
-    """What stands before the part that may be cropped, that part, and what stands behind it."""
+    """The source before the croppable part, that part, and the source after it."""
     start, end = example.croppable or (0, len(example.source))
     return example.source[:start], example.source[start:end], example.source[end:]

@@ -1,7 +1,7 @@
-"""Control of what is written while decoding: one file each. A control is an algorithm over the decoder, for any method.
+"""Decoding controls: one file each. A control constrains outputs of any method by an algorithm over the decoder.
 
-Most are of the language. Families with language codes force the target's by themselves; what is here works for all of
-them, and for mT5, which has none. One is of the labels that a task's outputs may be.
+Most controls are for the output language. Families with language codes already force the target's code; these controls
+work for all families, including mT5, which has no codes. Other controls restrict outputs to a task's labels or tags.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xlgen.metrics import lid
 
 @dataclass(frozen=True)
 class Request:
-    """One input: its ids, and the language that the output should have."""
+    """One input: its ids, and the target language."""
 
     source: tuple[int, ...]
     language: str
@@ -32,18 +32,18 @@ class Request:
 
 @dataclass
 class Decoder:
-    """A backbone with its decoding settings, as controls see it; it counts what they ask of it."""
+    """A backbone with its decoding settings, as used by controls; it counts the inputs that it decodes."""
 
     backbone: Backbone
     decoding: Decoding
     data_dir: Path = Path()
     progress: Callable[[int], None] = lambda count: None
     observe: Observer | None = None
-    """Is shown the encoder's states of every input."""
+    """Receives the encoder states of every input."""
     outputs: tuple[str, ...] = ()
-    """All texts that an output may be, where the task lists them."""
+    """All possible outputs, if the task lists them."""
     generated: int = field(default=0, init=False)
-    """Inputs generated for so far; one that is tried twice counts twice."""
+    """Number of decoded inputs so far; an input that is retried counts twice."""
 
     def __call__(
         self, requests: Sequence[Request], count: int = 1, bias: Bias | None = None, allowed: Allowed | None = None
@@ -55,7 +55,7 @@ class Decoder:
         return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, *shown, allowed)
 
     def in_language(self, texts: Sequence[str], languages: Sequence[str], identifier: str) -> list[bool]:
-        """Whether each raw text, once cleaned, is identified as its language; a language without a label always is."""
+        """Whether each raw text, after clean-up, is identified as its language; True for a language without a label."""
         cleaned = [clean(text, self.backbone.leftover_pattern) for text in texts]
         labels = [Language.parse(code).fasttext for code in languages]
         found = lid.load_identifier(identifier).identify(cleaned)
@@ -80,5 +80,5 @@ controls: Registry[type[LanguageControl]] = Registry("language control", "xlgen.
 
 
 def build_control(config: str | Mapping[str, Any]) -> LanguageControl:
-    """The control of ``{name: rerank, candidates: 4}``, or of a name alone. Raises InputError."""
+    """Build the control of ``{name: rerank, candidates: 4}``, or of a name. Raises InputError."""
     return build(controls, config)

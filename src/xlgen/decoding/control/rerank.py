@@ -1,4 +1,4 @@
-"""Reranking of the n-best by language identification."""
+"""Reranking of the n-best list by language identification."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from xlgen.metrics.lid import SMALL
 
 
 class RerankOptions(Config):
-    """How many hypotheses to look at."""
+    """Options of the control ``rerank``."""
 
     candidates: int = Field(default=4, ge=2)
-    """At most as many as there are beams."""
+    """Number of hypotheses to rerank; at most ``num_beams``."""
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+    """Language identifier, for :func:`xlgen.metrics.lid.load_identifier`."""
 
 
 @controls.register("rerank")
 class Rerank(LanguageControl):
-    """The best hypothesis that is in the target language; the best of all where none is.
+    """The best hypothesis in the target language, or else the best of all.
 
-    Costs no decoding beyond the beams that are there anyway. It can only choose among what the beams hold: a model that
-    has forgotten a language has no hypothesis in it.
+    It needs no decoding beyond the beam search. It can only choose among the beams: a model that has forgotten a
+    language has no hypothesis in it.
     """
 
     Options = RerankOptions
 
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
-        """Raw text for each request. Raises InputError where there are fewer beams than candidates."""
+        """Raw text for each request. Raises InputError if there are fewer beams than candidates."""
         count = self.options.candidates
         if decode.decoding.num_beams < count:
             raise InputError(
-                f"rerank looks at {count} candidates, and there are {decode.decoding.num_beams} beams; raise num_beams"
+                f"rerank needs {count} candidates, but there are {decode.decoding.num_beams} beams; raise num_beams"
             )
         found = decode(requests, count)
         texts = [each.text for best in found for each in best]

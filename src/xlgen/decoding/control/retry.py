@@ -1,4 +1,4 @@
-"""Guarded retry: what came out in the wrong language is generated once more, under a stronger control."""
+"""Guarded retry: outputs in the wrong language are generated once more, with a stronger control."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from xlgen.metrics.lid import SMALL
 
 
 class RetryOptions(Config):
-    """What to try the second time."""
+    """Options of the control ``retry``."""
 
     under: dict[str, Any] = Field(default_factory=lambda: {"name": "vocabulary_mask"})
     """The control of the second try."""
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load`."""
+    """Language identifier, for :func:`xlgen.metrics.lid.load_identifier`."""
 
 
 @controls.register("retry")
 class Retry(LanguageControl):
-    """Generate freely; where the result is in another language, generate again under a control, and keep that if it
-    is in the target language. Outputs that were right at first stay as they are, and only the others cost twice.
+    """Generate without a control, and retry outputs in another language with a control.
+
+    A retry is kept if it is in the target language. Outputs that are correct at first are kept, and only the others are
+    decoded twice.
     """
 
     Options = RetryOptions
@@ -38,12 +40,12 @@ class Retry(LanguageControl):
         texts = [best[0].text for best in decode(requests)]
         languages = [request.language for request in requests]
         right = decode.in_language(texts, languages, self.options.identifier)
-        wrong = [row for row, fine in enumerate(right) if not fine]
+        wrong = [row for row, correct in enumerate(right) if not correct]
         if not wrong:
             return texts
         again = self._under.generate(decode, [requests[row] for row in wrong])
-        mended = decode.in_language(again, [languages[row] for row in wrong], self.options.identifier)
-        for row, text, fine in zip(wrong, again, mended, strict=True):
-            if fine:
+        fixed = decode.in_language(again, [languages[row] for row in wrong], self.options.identifier)
+        for row, text, correct in zip(wrong, again, fixed, strict=True):
+            if correct:
                 texts[row] = text
         return texts

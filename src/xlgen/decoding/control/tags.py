@@ -1,4 +1,4 @@
-"""A tag for each word: outputs in L's sentinel + tag format (Table 10), with as many tags as the input has words."""
+"""Restriction of outputs to one tag per input word, in the sentinel + tag format of Li and Murray (2023, Table 10)."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from xlgen.metrics.tags import SENTINEL
 
 
 class TagsOptions(Config):
-    """Which tags."""
+    """Options of the control ``tags``."""
 
     labels: tuple[str, ...] = ()
-    """``[ADJ, ADP, ADV, ...]``. By default all that the task's ``names`` give."""
+    """Tags: ``[ADJ, ADP, ADV, ...]``. By default, all that the task's ``names`` give."""
 
 
 @controls.register("tags")
 class TagControl(LanguageControl):
-    """One tag of a set behind each sentinel of the input, in its order, and nothing else: ``<extra_id_0>ADP ...``.
+    """Decode one tag of a set after each sentinel of the input, in order, and nothing else: ``<extra_id_0>ADP ...``.
 
-    Inputs of as many words are decoded together. What begins no tag cannot be written, and no word is left out.
+    Inputs with the same number of words are decoded together. Only prefixes of tags can be generated, and no word is
+    left out.
     """
 
     Options = TagsOptions
 
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
-        """The tags of each request. Raises InputError where nobody says which there are, or an input has no words."""
+        """The tags of each request. Raises InputError if the tags are not given, or an input has no words."""
         labels = self.options.labels or decode.outputs
         if requests and not labels:
-            raise InputError("the control tags needs to know them: give `labels: [ADJ, ADP, ...]`")
+            raise InputError("the control `tags` requires `labels: [ADJ, ADP, ...]`")
         sizes = [_words(decode.backbone, request) for request in requests]
         items = items_of(decode.backbone, labels, max(sizes, default=0))
         found: dict[int, str] = {}
@@ -48,34 +49,34 @@ class TagControl(LanguageControl):
 
 
 def _words(backbone: Backbone, request: Request) -> int:
-    """How many words an input has: its sentinels."""
+    """The number of words of an input, which is its number of sentinels."""
     known = set(backbone.text.sentinels.values())
-    # To a backbone without sentinels their names are text.
+    # A backbone without sentinels reads their names as text.
     text = "" if known else backbone.decode(request.source)
     count = sum(index in known for index in request.source) or len(SENTINEL.findall(text))
     if not count:
-        raise InputError("the control tags is for inputs with a sentinel before each word: {tokens:sentinels}")
+        raise InputError("the control `tags` requires inputs with a sentinel before each word: {tokens:sentinels}")
     return count
 
 
 Items = set[tuple[int, ...]]
-"""The ids of each tag behind its sentinel."""
+"""The ids of each tag after its sentinel."""
 States = set[tuple[int, tuple[int, ...]]]
-"""Where a beginning may stand: how many tags are whole, and the ids of the one that is begun."""
+"""Possible states of a prefix: the number of complete tags, and the ids of the incomplete tag."""
 
 
 class TagTree:
-    """What may follow the beginning of a sequence of tags, each behind its sentinel."""
+    """The allowed next tokens after a prefix of a sequence of tags, each after its sentinel."""
 
     def __init__(self, backbone: Backbone, items: Sequence[Items]) -> None:
-        """``items``: what may stand for each word, in order; see :func:`items_of`."""
+        """``items`` has the allowed ids for each word, in order; see :func:`items_of`."""
         self._end, self._size = backbone.tokenizer.eos_token_id, backbone.model.config.vocab_size
         self._items = items
         self._states: dict[tuple[int, ...], States] = {(): {(0, ())}}
         self._known: dict[tuple[int, ...], Tensor] = {}
 
     def following(self, written: Sequence[int]) -> list[int]:
-        """The ids that may follow: of the tag that is begun, of the next one's sentinel, or the end behind the last."""
+        """The allowed next ids: of the incomplete tag, of the next tag's sentinel, or the end after the last tag."""
         states = self._reached(tuple(written))
         following = {begun[-1] for state in states for _, begun in self._after(*state)}
         if not states or any(whole == len(self._items) for whole, _ in states):
@@ -83,7 +84,7 @@ class TagTree:
         return sorted(following)
 
     def _reached(self, written: tuple[int, ...]) -> States:
-        """Where ``written`` may stand; nowhere, where it is no beginning."""
+        """The possible states of ``written``; empty if it is not a valid prefix."""
         if written not in self._states:
             before = self._reached(written[:-1])
             found = {state for one in before for state in self._after(*one) if state[1][-1] == written[-1]}
@@ -91,13 +92,13 @@ class TagTree:
         return self._states[written]
 
     def _after(self, whole: int, begun: tuple[int, ...]) -> States:
-        """Where one more id can lead to."""
+        """The states that can be reached with one more id."""
         items = self._items[whole] if whole < len(self._items) else set()
         longer = (item for item in items if len(item) > len(begun) and item[: len(begun)] == begun)
         return {(whole, item[: len(begun) + 1]) for item in longer}
 
     def __call__(self, written: tuple[int, ...]) -> Tensor:
-        """(vocabulary,): 0 for what may follow, minus infinity for the rest."""
+        """(vocabulary,): 0 for allowed next tokens, minus infinity for others."""
         following = tuple(self.following(written))
         if following not in self._known:
             row = torch.full((self._size,), -torch.inf)
@@ -106,15 +107,15 @@ class TagTree:
 
 
 def items_of(backbone: Backbone, labels: Sequence[str], words: int) -> list[Items]:
-    """For each of so many words the ids of any tag behind its sentinel, as they are in a longer text.
+    """For each of ``words`` words, the ids of every tag after its sentinel, as tokenized within a longer text.
 
-    Raises InputError for a tokenizer that does not keep tags apart from one another.
+    Raises InputError for a tokenizer that tokenizes adjacent tags inconsistently.
     """
     found: list[Items] = []
     for place in range(words):
         start = backbone.tokenize(sentinels([labels[0]] * place)) if place else []
         texts = [backbone.tokenize(sentinels([*[labels[0]] * place, label])) for label in labels]
         if any(ids[: len(start)] != start for ids in texts):
-            raise InputError(f"{backbone.name} cuts a tag otherwise where another follows; leave out the control tags")
+            raise InputError(f"{backbone.name} tokenizes adjacent tags inconsistently; remove the control `tags`")
         found.append({tuple(ids[len(start) :]) for ids in texts})
     return found

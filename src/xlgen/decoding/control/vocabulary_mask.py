@@ -21,52 +21,52 @@ from xlgen.metrics.scripts import letters_of
 
 
 class VocabularyMaskOptions(Config):
-    """How strong the mask is, and what it is made of."""
+    """Options of the control ``vocabulary_mask``."""
 
     strength: float = Field(default=6.0, gt=0)
-    """What an unwanted piece loses of its log-probability: 6 makes it 400 times less likely."""
+    """Log-probability subtracted from an unwanted token: 6 makes it 400 times less likely."""
     script: bool = True
-    """Pieces with a letter of another script than the target's are unwanted."""
+    """Whether tokens with a letter of a script other than the target's are unwanted."""
     corpus: dict[str, Any] | None = None
-    """A reader and its options: pieces that never occur in this text of the target language are unwanted too. Without
-    it languages of one script are not told apart."""
+    """A reader and its options. Tokens that never occur in this text of the target language are unwanted too. If None,
+    languages of one script are not distinguished."""
     passages: int = Field(default=2_000, ge=1)
-    """Read at most so many texts of a language."""
+    """Maximum number of texts to read per language."""
     allow_source: bool = True
-    """Pieces of the input are always allowed: names and numbers are copied from there. An output in the language of
-    the input is not what the mask is against."""
+    """Whether tokens of the input are always allowed, since names and numbers are copied from it. The mask then does
+    not prevent outputs in the language of the input."""
 
 
 @controls.register("vocabulary_mask")
 class VocabularyMask(LanguageControl):
-    """``log p(piece) - strength`` for pieces that the target language does not use.
+    """Subtract ``strength`` from the log-probability of tokens that the target language does not use.
 
-    Costs one addition a step. Ends, language codes and other special tokens are never masked, except leftovers of
-    pretraining, which are.
+    This costs one addition per step. The end, language codes and other special tokens are never masked; leftovers of
+    pretraining always are.
     """
 
     Options = VocabularyMaskOptions
 
     def __init__(self, options: Config) -> None:
         super().__init__(options)
-        # Of one backbone: a control is built for one evaluation.
+        # Masks for one backbone: a control is built for one evaluation.
         self._masks: dict[str, Tensor] = {}
 
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
-        """Raw text for each request. Raises DataError where the corpus has no text in a language."""
+        """Raw text for each request. Raises DataError if the corpus has no text in a language."""
 
         def bias(language: str, source: Sequence[int]) -> Tensor:
             mask = self._mask(decode, language)
             if not self.options.allow_source:
                 return mask
             kept = torch.tensor(source)
-            # Leftovers stay masked: they stand in no input of a task.
+            # Leftovers stay masked: they do not occur in a task's inputs.
             return mask.index_fill(0, kept, 0.0)
 
         return [best[0].text for best in decode(requests, bias=bias)]
 
     def _mask(self, decode: Decoder, language: str) -> Tensor:
-        """(vocabulary,): 0 for what may be written, minus ``strength`` for the rest."""
+        """(vocabulary,): 0 for allowed tokens, minus ``strength`` for others."""
         if language not in self._masks:
             self._masks[language] = self._make(decode, language)
         return self._masks[language]
@@ -89,7 +89,7 @@ class VocabularyMask(LanguageControl):
 
 
 def ids_in_use(backbone: Backbone, reader: Reader, language: str, passages: int = 2_000) -> set[int]:
-    """Ids that occur in the first ``passages`` unlabelled texts of ``language``. Raises DataError for no text."""
+    """Ids that occur in the first ``passages`` unlabelled texts of ``language``. Raises DataError without text."""
     used: set[int] = set()
     for record in islice(reader.read(language, "unlabelled"), passages):
         used.update(backbone.tokenize(field(record, "text")))
@@ -99,7 +99,7 @@ def ids_in_use(backbone: Backbone, reader: Reader, language: str, passages: int 
 
 
 def foreign(pieces: Iterable[str], script: str) -> list[bool]:
-    """Whether each piece has a letter of another script. Signs, digits and bare bytes belong to every script."""
+    """Whether each token has a letter of another script. Symbols, digits and byte tokens belong to every script."""
     other = regex.compile(rf"[\p{{L}}--[{letters_of(script)}\p{{scx=Zyyy}}\p{{scx=Zinh}}]]", regex.V1)
     return [other.search(piece) is not None and not _BYTE.fullmatch(piece) for piece in pieces]
 
