@@ -186,7 +186,7 @@ class Task:
         return self.shortened(whole)
 
     def shortened(self, example: LabelledExample) -> LabelledExample:
-        """``example`` with texts far over the limits truncated, where no token would be kept. Raises DataError."""
+        """``example`` without text far over the limits, none of whose tokens would be kept. Raises DataError."""
         return cut(example, self.config.max_source_tokens, self.config.max_target_tokens)
 
     def on_one_line(self, record: Record) -> Record:

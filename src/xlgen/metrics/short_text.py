@@ -3,7 +3,7 @@
 A top label among 176 means little for ``Denver Broncos`` or ``1990``. The rule decides only whether the text is in the
 target language or in one of a few others, such as the source language that a model may fall back to.
 
-1. Text without letters and acronyms (``NATO``), which all languages write, are "cannot tell".
+1. Text without letters is "cannot tell", and so are acronyms (``NATO``), which all languages write.
 2. Script. The text is "wrong" if none of its letters are in the target's script, or less than half are and all are in
    another candidate's script. If less than half are otherwise, or if it has kana for Chinese, the text is "wrong" if
    identification finds another language with 0.5, else "cannot tell". Candidates with a smaller share of the letters in
@@ -228,9 +228,9 @@ def words_in(text: str, enough: int) -> float:
 def verdicts(examples: Sequence[Example], identifier: LanguageIdentifier, rule: ShortText) -> list[float]:
     """The verdict on each prediction, none of them blank: short ones by ``rule``, others by evidence.
 
-    Text without letters and acronyms are :data:`CANNOT_TELL`. A text that equals a reference, ignoring case and
-    punctuation, is right. So is a short text quoted from an input in the target language, since names are part of every
-    language.
+    The verdict on text without letters and on acronyms is :data:`CANNOT_TELL`. A text that equals a reference, ignoring
+    case and punctuation, is right. So is a short text quoted from an input in the target language, since names are part
+    of every language.
     """
     return [_verdict(example, Language.parse(example.language), identifier, rule) for example in examples]
 

@@ -21,8 +21,8 @@ def tags(text: str) -> list[str]:
     numbers = [int(found[0][len("<extra_id_") : -1]) for found in SENTINEL.finditer(text)]
     if not numbers:
         return text.split()
-    behind = SENTINEL.split(text)[1:]
-    of = {number: (words.split() or [""])[0] for number, words in reversed([*zip(numbers, behind, strict=True)])}
+    after = SENTINEL.split(text)[1:]
+    of = {number: (words.split() or [""])[0] for number, words in reversed([*zip(numbers, after, strict=True)])}
     return [of.get(number, "") for number in range(max(numbers) + 1)]
 
 

@@ -107,7 +107,7 @@ def _id(value: object) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InputError(f"id must be text or a whole number, not {describe_value(value)}")
-    return _mend(str(value))
+    return _replace_surrogates(str(value))
 
 
 def _language(value: object, name: str) -> str:
@@ -133,26 +133,26 @@ def _group(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if value is None:
         raise InputError(f"it has no {name!r} to group by; it has {', '.join(fields) or 'nothing'}")
-    return _mend(value) if isinstance(value, str) else json.dumps(value)
+    return _replace_surrogates(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _whole(example: Example) -> Example:
     """``example``, or a copy without lone surrogates, which cannot be encoded and so not tokenized."""
     texts = (example.prediction, *example.references, example.input or "", example.raw_prediction or "")
-    if all(text.isascii() or _mend(text) is text for text in texts):
+    if all(text.isascii() or _replace_surrogates(text) is text for text in texts):
         return example
     return Example(
         language=example.language,
-        prediction=_mend(example.prediction),
-        references=tuple(map(_mend, example.references)),
-        input=None if example.input is None else _mend(example.input),
-        raw_prediction=None if example.raw_prediction is None else _mend(example.raw_prediction),
+        prediction=_replace_surrogates(example.prediction),
+        references=tuple(map(_replace_surrogates, example.references)),
+        input=None if example.input is None else _replace_surrogates(example.input),
+        raw_prediction=None if example.raw_prediction is None else _replace_surrogates(example.raw_prediction),
         truncated=example.truncated,
-        group=None if example.group is None else _mend(example.group),
+        group=None if example.group is None else _replace_surrogates(example.group),
     )
 
 
-def _mend(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
