@@ -1,4 +1,4 @@
-"""Metrics: pure functions from text to numbers. Nothing here imports torch by itself.
+"""Metrics: pure functions from text to numbers. Importing them does not import torch.
 
 A metric is one file that ends in a registration; :func:`xlgen.metrics.score.score` computes their values.
 """

@@ -62,7 +62,7 @@ class Chrf:
         return "|".join([*parts, "level:sentence", f"sacrebleu:{sacrebleu_version()}"])
 
     def figure_signature(self, figure: str, language: str, scores: Scores) -> str:
-        """For ``chrf_corpus``, sacreBLEU's signature, followed by ``beta``, which that does not include."""
+        """For ``chrf_corpus``, sacreBLEU's signature, plus ``beta`` if it is not the default."""
         if figure != _CORPUS:
             return self.signature(language)
         beta = "" if self.beta == 2 else f"|beta:{self.beta}"

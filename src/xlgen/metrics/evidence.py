@@ -50,7 +50,7 @@ NAME = f"evidence:{ENOUGH:g},branch>={ENOUGH_OF_BRANCH:g},own>={LEAST_OWN:g}"
 
 _NOTHING = "0"
 _SAME = 1e-4
-_LEAST_SHARE = 0.2  # of the target, where near languages have the rest
+_LEAST_SHARE = 0.2  # minimum share of the target within its family of near languages
 _WORTH_A_LOOK = 0.001
 _LONG_HAN = 10
 _CAPITALS = regex.compile(r"\p{Lu}")

@@ -57,7 +57,7 @@ def harmonic_mean(levels: Scores) -> float:
 class LanguageConfusion:
     """Line-level, word-level and language-confusion pass rate, in percent.
 
-    - ``line_pass_rate`` (LPR): the share of outputs all of whose lines are in the target language.
+    - ``line_pass_rate`` (LPR): the share of outputs with all lines in the target language.
     - ``word_pass_rate`` (WPR): of those, the share without an English word. NaN for targets in Latin script, and for
       outputs that do not pass by lines.
     - ``language_confusion_pass_rate`` (LCPR): the harmonic mean of the two, over all outputs together.

@@ -33,7 +33,7 @@ def union_hits(slots: Slots, predicted: Ragged, wanted: Ragged) -> Ints:
 
     Args:
         slots: The tokens of the texts.
-        predicted: The predictions' sentences: row ``i`` holds the lengths of the sentences of pair ``i`` in tokens.
+        predicted: The predictions' sentences: row ``i`` has the lengths, in tokens, of the sentences of pair ``i``.
         wanted: The same for the references.
     """
     hits = np.zeros(len(slots.wanted.starts) - 1, dtype=np.int64)

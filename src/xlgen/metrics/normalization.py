@@ -1,6 +1,6 @@
 """Unicode normalisation of texts: one form for faults and language rules, named forms for scores.
 
-Tokenizers write text in a normal form of their own. SentencePiece's ``nmt_nfkc``, which mT5, mBART-50 and NLLB-200
+Tokenizers have their own normal forms of text. SentencePiece's ``nmt_nfkc``, which mT5, mBART-50 and NLLB-200
 use, is NFKC with control characters removed and invisible characters turned into spaces: a model that copies ``ＮＨＫ``
 writes ``NHK``, Thai ``ำ`` becomes ``ํา``, and the zero-width non-joiner of Persian becomes a space. :func:`canonical`
 brings both sides of a comparison to that form.

@@ -135,7 +135,7 @@ def best_f1(
 
 
 def _blocks(pairs: Iterable[tuple[int, str, str]]) -> Iterator[list[tuple[int, str, str]]]:
-    """The pairs in lists of about ``_CHARACTERS`` characters; a longer pair is a list of its own."""
+    """The pairs in lists of about ``_CHARACTERS`` characters; a longer pair is a separate list."""
     block: list[tuple[int, str, str]] = []
     size = 0
     for pair in pairs:
