@@ -146,7 +146,7 @@ TASK: dict[str, Any] = {
         ({"source": "{document.text}"}, "'{document.text}' in source is not a field"),
         ({"source": "{document"}, "'{document' in source is not a field"),
         ({"source": "document} {title}"}, "in source is not a field"),
-        ({"target": "Title: { title }"}, "'{ title }' in target is no field"),
+        ({"target": "Title: { title }"}, "'{ title }' in target is not a field"),
         (
             {"kind": "classification", "labels": ["a", "b"], "source_pair": "title", "metrics": ["accuracy"]},
             "source_pair 'title' has no field",

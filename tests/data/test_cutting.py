@@ -62,7 +62,7 @@ def test_white_space_before_a_text_does_not_push_it_out(backbone_of: Callable[[s
 def test_labels_words_and_pairs_are_bounded_too() -> None:
     found = cut(replace(example("short", words=("w" * 10**6,), pair="p" * 10**6), targets=("t" * 10**6,)), LIMIT, LIMIT)
     assert max(map(len, (*found.words, *found.targets, found.pair or ""))) == LEAST
-    with pytest.raises(DataError, match="words, and at most"):
+    with pytest.raises(DataError, match="words; the maximum is"):
         cut(example("x", words=("w",) * (MOST_WORDS + 1)), LIMIT, LIMIT)
 
 

@@ -109,7 +109,7 @@ def test_squad_to_xquad(tmp_path: Path) -> None:
     for split in ("validation", "test"):
         (test,) = task.examples("th", split)
         assert test.source == "ฝนตก อะไรตก"
-    with pytest.raises(DataError, match="split 'train' holds en only"):
+    with pytest.raises(DataError, match="split 'train' has only en"):
         task.examples("th", "train")
 
 

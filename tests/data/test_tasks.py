@@ -99,14 +99,14 @@ def test_a_limit_reads_no_further(task: Callable[..., Task]) -> None:
     [
         ({"text": 3}, "field 'text' must be text, not int"),
         ({"text": None}, "must be text, not NoneType"),
-        ({"answers": ""}, "field 'answers' must hold text"),
-        ({"answers": "  "}, "field 'answers' must hold text"),
-        ({"answers": []}, "field 'answers' must hold text"),
-        ({"answers": ["a", ""]}, "field 'answers' must hold text"),
-        ({"answers": [1]}, "field 'answers' must hold text"),
+        ({"answers": ""}, "field 'answers' must be one or several texts"),
+        ({"answers": "  "}, "field 'answers' must be one or several texts"),
+        ({"answers": []}, "field 'answers' must be one or several texts"),
+        ({"answers": ["a", ""]}, "field 'answers' must be one or several texts"),
+        ({"answers": [1]}, "field 'answers' must be one or several texts"),
         ({"answers": 1}, "field 'answers' must be one or several texts, not 1"),
         ({"answers": None}, "not None"),
-        ({"answers": {"text": ["a"]}}, "field 'answers' must hold text"),
+        ({"answers": {"text": ["a"]}}, "field 'answers' must be one or several texts"),
     ],
 )
 def test_wrong_rows_name_file_line_and_field(task: Callable[..., Task], changes: dict[str, Any], message: str) -> None:

@@ -93,7 +93,7 @@ def test_damaged_files_are_made_again(
         np.save(path, np.concatenate([[3], whole[1:]]).astype(np.int32))
     with caplog.at_level(logging.WARNING):
         assert ids(TEXTS[:5], tokenizer) == wanted
-    assert "made again" in caplog.text
+    assert "created again" in caplog.text
     assert np.array_equal(np.load(path), whole)
 
 
@@ -106,7 +106,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(
     monkeypatch.setattr(token_cache, "_WORTH_KEEPING", 10)
     with caplog.at_level(logging.WARNING):
         assert ids(TEXTS[:5], tokenizer) == wanted
-    assert "not kept" in caplog.text
+    assert "not cached" in caplog.text
 
 
 def test_what_was_not_used_for_longest_goes(folder: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

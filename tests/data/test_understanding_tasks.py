@@ -108,7 +108,7 @@ def test_a_limit_leaves_the_last_query_whole() -> None:
     ("change", "message"),
     [
         ("kind: tagging", "source_pair requires kind classification or ranking"),
-        ("crop: query", "goes without crop"),
+        ("crop: query", "cannot be used with crop"),
         ("group: null", "kind ranking needs a `group`"),
         ("labels: [bad, good]", "grades as labels: integers from 0"),
         ('source_pair: "{title:wrds}"', r"\{title:wrds\}: .*did you mean 'words'"),

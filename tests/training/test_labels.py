@@ -201,7 +201,7 @@ def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: 
         ({"labels": ["NOUN", ""]}, "label '' is empty"),
         (
             {"main_metric": "rougeL"},
-            "task.yaml: main_metric 'rougeL' is no figure .* name one of word_accuracy, span_f1",
+            "task.yaml: main_metric 'rougeL' is not reported .* name one of word_accuracy, span_f1",
         ),
         ({"labels": ["NOUN", "VERB"]}, "en.jsonl, line .: tag 'PUNCT' is not one of NOUN, VERB"),
         ({"target": "id"}, "line 1: fields 'tokens' and 'id' must be lists, of words and of their tags"),
