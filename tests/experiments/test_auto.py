@@ -93,7 +93,7 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
         assert results.value(each, "th", "correct_language_rate", 2) is not None
         assert results.value(each, "ar", "xlrs", 2) is not None
     page = (out / "decision.md").read_text(encoding="utf-8")
-    assert "No label outside of the source languages was read" in page and f"`{run.name}`" in page
+    assert "No labels outside the source languages were read" in page and f"`{run.name}`" in page
     assert all(name in page for name in ("Thai (th)", "Arabic (ar)", *(each.name for each in results.runs)))
     card = (out / "chosen" / "README.md").read_text(encoding="utf-8")
     assert yaml.safe_load(card.split("---")[1])["language"] == list(LANGUAGES)
@@ -212,7 +212,7 @@ def test_a_decision_between_heads_speaks_of_no_language(tmp_path: Path) -> None:
     run, choice = choose(heads, criterion)
     assert run.name == "high"
     page = decision_page(Decision(run, choice, criterion, heads, (), ()))
-    assert "Labels are in no language" in page and "No run reached" not in page
+    assert "The labels are not text" in page and "No run reached" not in page
     assert "share of outputs in the right language" not in page
 
 
@@ -225,11 +225,11 @@ def test_the_page_says_how_sure_the_choice_is(tmp_path: Path) -> None:
     assert run.name == "best"
     page = decision_page(Decision(run, choice, criterion, results, (), ()))
     assert "Few examples were scored (English 40, French 40" in page
-    assert "The choice between runs is not sure" in page and "includes `rival`" in page and "`other`" not in page
+    assert "The choice between runs is not certain" in page and "includes `rival`" in page and "`other`" not in page
     assert page.count("Examples |") == 2 and "| 40 |" in page
     bare = of_runs(
         replace(each, figures=tuple({**figure, "low": None, "high": None, "n": 500} for figure in each.figures))
         for each in results.runs
     )
     page = decision_page(Decision(bare.runs[0], choose(bare, criterion)[1], criterion, bare, (), ()))
-    assert "Few examples" not in page and "not sure" not in page and "There are no intervals" in page
+    assert "Few examples" not in page and "not certain" not in page and "There are no intervals" in page

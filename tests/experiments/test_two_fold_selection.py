@@ -146,7 +146,7 @@ def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     assert "mean regret" not in done.output
-    assert "Checkpoints: regret is not known: it is against what target labels would choose" in done.output
+    assert "Checkpoints: regret is not known: it is relative to the choice by target labels" in done.output
     from xlgen.report.build import build_report
 
     assert "Regret is not known" in build_report(tmp_path / "run").read_text(encoding="utf-8")

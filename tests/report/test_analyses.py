@@ -115,7 +115,7 @@ def test_a_run_without_figures_has_a_page_of_its_analyses(tmp_path: Path) -> Non
     page = build_report(tmp_path).read_text(encoding="utf-8")
     assert "CKA of a and b" in page and '<section id="runs">' not in page
     done = CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
-    assert done.exit_code == 0 and "analyses alone" in done.stdout
+    assert done.exit_code == 0 and "only the analyses" in done.stdout
 
 
 def test_files_of_others_and_no_folder_are_nothing(tmp_path: Path) -> None:

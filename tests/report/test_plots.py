@@ -136,7 +136,7 @@ def test_many_runs_are_drawn_by_setting(study: Path) -> None:
         write_run(study / "runs" / f"more-{seed}", 20 + seed, seed=seed, learning_rate=1e-4, method="full")
     results = load_results(study)
     plot = next(plot for plot in plots.all_plots(results) if plot.title == "While training")
-    assert "Too many runs" in plot.note
+    assert "too many runs" in plot.note
     assert "1e-4" not in plot.svg
     names = [element.text for element in ElementTree.fromstring(plot.svg.replace("xlink:", "")).iter("text")]
     assert names[-3:] == ["adapters", "full", "lead"]

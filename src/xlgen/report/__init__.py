@@ -1,1 +1,1 @@
-"""The report of a run or a study: figures, tables, plots and one page, rebuilt from the files of the runs alone."""
+"""The report of a run or a study: tables, plots and one HTML page, built only from the files of the runs."""

@@ -1,4 +1,4 @@
-"""Plots of figures against what a study varies: the learning rate, a number of the recipe, the size of the model."""
+"""Plots of metrics against what a study varies: the learning rate, a number in the recipe, the model size."""
 
 from __future__ import annotations
 
@@ -19,47 +19,53 @@ from xlgen.runs.files import finite
 from xlgen.runs.rows import MEAN, Results, mean
 from xlgen.runs.runs import Run, rate_text, short_backbone
 
-# The marks of sizes in the names of backbones: google/mt5-base, nllb-200-distilled-600M.
+# The size in a backbone's name: google/mt5-base, nllb-200-distilled-600M.
 _SIZE = re.compile(r"[-_.](small|base|large|xx?l|\d+(\.\d+)?[mb])\b", re.IGNORECASE)
-# Beyond so many lines the legend names each once.
+# With more lines than this, the legend names each line only once.
 _FEW = 4
-# With a text, in the width of a panel.
+# Most tick labels that fit the width of a panel.
 _MOST_TICKS = 9
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a plot: where it has points, and the values there with their spread over seeds."""
+    """A line of a plot: its x positions, and the values there with their spread over seeds."""
 
     name: str
     method: str
     number: int
     at: list[float]
     others: dict[str, list[tuple[float | None, float]]]
-    """By metric, in the languages without labels."""
+    """Values by metric, averaged over the languages without labels."""
     source: dict[str, list[tuple[float | None, float]]]
 
 
 def learning_rates(results: Results, palette: Palette) -> Plot | None:
-    """The task's metric and the correct-language rate against the learning rate, a colour a method (C, Figure 1)."""
+    """The task's metric and the correct-language rate against the learning rate, one colour per method.
+
+    Like Figure 1 of Chirkova et al. (2023).
+    """
     rates = sorted({run.learning_rate for run in results.runs if run.learning_rate is not None and run.figures})
     if len(rates) < 2:
         return None
     series = [_by_rate(results, line) for line in settings(results)]
-    note = "At each run's last evaluation, averaged over seeds. Full: the other languages; dotted: the source language."
+    note = f"At each run's last evaluation, averaged over seeds. {_DOTTED}"
     ticks = [(rate, rate_text(rate)) for rate in rates]
     return _draw(results, palette, [each for each in series if each.at], ticks, "learning rate", note)
 
 
 def by_settings(results: Results, palette: Palette) -> list[Plot | None]:
-    """A plot for each number of the recipe that a method's runs differ in, as a prompt's length (V, Figure 2)."""
-    found = settings(results)
-    keys = dict.fromkeys(key for line in found for key in line.settings)
-    return [_by_setting(results, palette, found, key) for key in keys]
+    """One plot for each number in the recipe that differs between a method's runs, such as the prompt length.
+
+    Like Figure 2 of Vu et al. (2022).
+    """
+    compared = settings(results)
+    keys = dict.fromkeys(key for line in compared for key in line.settings)
+    return [_by_setting(results, palette, compared, key) for key in keys]
 
 
 def by_size(results: Results, palette: Palette) -> Plot | None:
-    """Figures against the number of parameters, for backbones of one family (V, Figure 2)."""
+    """Metrics against the number of parameters, for backbones of one family (Vu et al. 2022, Figure 2)."""
     groups: dict[tuple[str, ...], list[tuple[float, Line]]] = {}
     for line in settings(results):
         size = finite(line.picks[0].run.start.get("parameters"))
@@ -75,13 +81,13 @@ def by_size(results: Results, palette: Palette) -> Plot | None:
     return _draw(results, palette, series, ticks, "parameters", f"{CHOSEN} {_DOTTED}")
 
 
-_DOTTED = "Full: the other languages; dotted: the source language."
+_DOTTED = "Solid lines: the other languages; dotted lines: the source language."
 
 
-def _by_setting(results: Results, palette: Palette, found: Sequence[Line], key: str) -> Plot | None:
-    """Against one number, a line for all that is alike but for it."""
+def _by_setting(results: Results, palette: Palette, compared: Sequence[Line], key: str) -> Plot | None:
+    """Metrics against the recipe's number ``key``; settings that differ only in it form one line."""
     groups: dict[str, list[tuple[float, Line]]] = {}
-    for line in found:
+    for line in compared:
         if key in line.settings:
             rest = {name: value for name, value in line.settings.items() if name != key}
             alike = json.dumps([line.method, line.backbone, rest])
@@ -96,13 +102,13 @@ def _by_setting(results: Results, palette: Palette, found: Sequence[Line], key: 
 
 
 def _name(line: Line, key: str) -> str:
-    """A line's label without the number that the axis shows."""
+    """The line's label without the number that the axis shows."""
     (number,) = told({key: line.settings[key]})
     return line.label.replace(f" {number}", "")
 
 
 def _without_size(line: Line) -> str:
-    """The same where the axis shows the backbone's size."""
+    """The line's label without its backbone, because the axis shows the backbone's size."""
     return " ".join([line.method, *told(line.settings)])
 
 
@@ -118,7 +124,7 @@ def _of_lines(results: Results, points: Sequence[tuple[float, Line]], name: str)
 
 
 def _by_rate(results: Results, line: Line) -> Series:
-    """All runs of a setting, averaged over seeds at each rate."""
+    """All runs of a setting, averaged over seeds at each learning rate."""
     by_rate: dict[float, list[Run]] = {}
     for run in line.tried:
         if run.learning_rate is not None:
@@ -151,12 +157,12 @@ def _draw(
             name_axes(axis, f"{x} (log scale)" if log else x, f"{metric_name(metric)} (%)")
         axes[1].set_ylim(*RATE_LIMITS)
         legend(figure, axes[0])
-        svg = to_svg(figure, f"Figures against {x}")
+        svg = to_svg(figure, f"Metrics against {x}")
     return Plot(f"By {x}", note, svg)
 
 
 def _apart(ticks: Sequence[tuple[float, str]], log: bool) -> list[str]:
-    """The texts, without those that would run into their neighbours; round numbers stay before others."""
+    """The tick labels, blank where they would overlap a neighbour; powers of ten have priority on a log scale."""
     places = [math.log10(at) if log else at for at, _ in ticks]
     room = (max(places) - min(places)) / _MOST_TICKS
     kept: list[int] = []
@@ -167,7 +173,7 @@ def _apart(ticks: Sequence[tuple[float, str]], log: bool) -> list[str]:
 
 
 def _draw_series(axis: Axes, each: Series, metric: str, palette: Palette, few: bool) -> None:
-    """The other languages with a full line, the source language with a dotted one."""
+    """Draw a solid line for the other languages and a dotted one for the source language."""
     look: dict[str, Any] = {
         "color": palette.colour(each.method, each.number),
         "marker": palette.marker(each.method, each.number),
@@ -178,5 +184,5 @@ def _draw_series(axis: Axes, each: Series, metric: str, palette: Palette, few: b
     if any(spread):
         axis.errorbar(each.at, others, yerr=spread, fmt="none", ecolor=look["color"], elinewidth=0.9)
     source = [or_nan(value) for value, _ in each.source[metric]]
-    name = latin(f"{each.name}, source") if few else "_"  # matplotlib leaves names out that begin so
+    name = latin(f"{each.name}, source") if few else "_"  # matplotlib omits labels that begin with "_"
     axis.plot(each.at, source, **look, linestyle=":", markerfacecolor="none", label=name)

@@ -1,4 +1,4 @@
-"""What `xlgen analyze ... --out DIR/analysis` left in a run's or a study's folder, for the page: tables and figures."""
+"""Tables and plots for the page from the files that `xlgen analyze ... --out DIR/analysis` wrote."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _TABLES: Mapping[str, Callable[[Rows], Sequence[RichTable]]] = {
     "probe": lambda rows: [probe_figures.probe_table(rows)],
     "lens": lambda rows: [probe_figures.lens_table(rows)],
 }
-"""By what a row calls its analysis: the tables of the command line."""
+"""The command line's tables, by the value of a row's ``analysis`` key."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One file of figures, and the drawings whose names begin with its own."""
+    """The tables of one JSON file, and the drawings whose names begin with its name."""
 
     name: str
     tables: tuple[Table, ...]
@@ -58,9 +58,9 @@ class Analysis:
 
 
 def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> list[Analysis]:
-    """The analyses in ``folder``, by name; none where there is no such folder. Files of others are passed over.
+    """The analyses in ``folder``, sorted by name; an empty list if there is no such folder. Other files are ignored.
 
-    A file that is damaged is left out, and ``say`` receives its name and what is wrong.
+    A damaged file is left out, and ``say`` is called with its name and the problem.
     """
     files: dict[str, Rows] = {}
     for path in sorted(folder.glob("*.json")):
@@ -71,7 +71,7 @@ def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> lis
             say(f"left out: {error}")
     drawings: dict[str, list[Path]] = {name: [] for name in files}
     for path in sorted(folder.glob("*.svg"), key=lambda path: path.stem):
-        # cka-models.svg is of cka.json, and of cka-models.json where there is such a file.
+        # cka-models.svg belongs to cka-models.json if that file exists, otherwise to cka.json.
         owners = [name for name in files if path.stem == name or path.stem.startswith(f"{name}-")]
         if owners:
             drawings[max(owners, key=len)].append(path)
@@ -80,7 +80,7 @@ def read_analyses(folder: Path, say: Callable[[str], None] = log.warning) -> lis
         try:
             found.append(_analysis(name, rows, drawings[name], say))
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-            # The rows of a table belong together: one that is missing, or is there twice, shows only here.
+            # A missing or duplicate row is noticed only here, where a table is built from all rows.
             say(f"left out: {folder / name}.json is damaged ({type(error).__name__}: {error}): analyze again")
     return found
 
@@ -109,7 +109,7 @@ def _plots(paths: Sequence[Path], say: Callable[[str], None]) -> Iterator[Plot]:
 
 
 def plain(table: RichTable, name: str) -> Table:
-    """A table of the command line as one of the page. The cells of its first column are the heads of rows."""
+    """Convert a table of the command line to one of the page. The first column becomes the row headers."""
     columns = tuple(
         Column(str(number), str(column.header), number=column.justify == "right")
         for number, column in enumerate(table.columns)

@@ -1,4 +1,5 @@
-"""Analyses as figures and tables: CKA in the layout of J's Figures 1 and 2, spectra in that of its Tables 2 and 5."""
+"""Tables and heat maps of the analyses. CKA has the layout of Figures 1 and 2 of Ji et al. (2024), spectra that of
+their Tables 2 and 5."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ Rows = Sequence[Row]
 
 
 def models_table(found: BetweenModels) -> Table:
-    """A line a layer, the last one on top as in the figure; a column a language."""
+    """One row per layer, the last layer first as in the heat map; one column per language."""
     table = narrow_table("layer", *(Column(code, justify="right") for code in (*found.languages, "mean")))
     table.title = f"CKA of {found.first} and {found.second}"
     for (left, right), values in reversed(list(zip(found.layers, found.values, strict=True))):
@@ -31,7 +32,7 @@ def models_table(found: BetweenModels) -> Table:
 
 
 def similarity_table(found: BetweenLanguages) -> Table:
-    """A line a layer: the mean over pairs, the pair that is most and the one that is least alike."""
+    """One row per layer: the mean over pairs of languages, the most similar pair and the least similar one."""
     table = narrow_table("layer", Column("mean", justify="right"), "most alike", "least alike")
     table.title = f"CKA of the languages of {found.model}"
     left, right = np.triu_indices(len(found.languages), 1)
@@ -48,9 +49,9 @@ def similarity_table(found: BetweenLanguages) -> Table:
 
 
 def length_table(found: Sequence[WithLength]) -> Table:
-    """A line a layer, a column a model: the mean over languages."""
+    """One row per layer, one column per model: the mean over languages."""
     table = narrow_table("layer", *(Column(short_backbone(each.model), justify="right") for each in found))
-    table.title = "CKA with the log of the sentence's length: what others may be about"
+    table.title = "CKA with the log of sentence length: similarity that length alone may explain"
     for layer in reversed(range(max(len(each.values) for each in found))):
         means = (each.values[layer].mean() if layer < len(each.values) else np.nan for each in found)
         table.add_row(_layer(layer), *(_two(float(value)) for value in means))
@@ -58,7 +59,7 @@ def length_table(found: Sequence[WithLength]) -> Table:
 
 
 def draw_models(found: BetweenModels, path: Path) -> Path:
-    """J's Figure 1: layers from the bottom up, languages from left to right."""
+    """Figure 1 of Ji et al. (2024): layers from the bottom up, languages from left to right."""
     rows = [_pair(left, right) for left, right in reversed(found.layers)]
     title = f"CKA: {short_backbone(found.first)} vs {short_backbone(found.second)}"
     panel = Panel("", rows, found.languages, found.values[::-1])
@@ -66,7 +67,7 @@ def draw_models(found: BetweenModels, path: Path) -> Path:
 
 
 def draw_languages(found: BetweenLanguages, path: Path) -> Path:
-    """J's Figure 2: a panel a layer, the lower triangle of a matrix of languages."""
+    """Figure 2 of Ji et al. (2024): one panel per layer with the lower triangle of a matrix of languages."""
     shown = np.where(np.tri(len(found.languages), k=-1)[None] > 0, found.values, np.nan)
     panels = [
         Panel(_layer(layer, words=True), found.languages[1:], found.languages[:-1], shown[layer, 1:, :-1])
@@ -77,7 +78,7 @@ def draw_languages(found: BetweenLanguages, path: Path) -> Path:
 
 
 def spectra_table(rows: Rows) -> tables.Table:
-    """J's Tables 2 and 5, for files: a line a layer and model; of each weight the norm and the distance."""
+    """Tables 2 and 5 of Ji et al. (2024) for files: one row per layer and model, each weight's norm and distance."""
     kinds = _kinds(rows)
     columns = [tables.Column("layer", "Layer", number=False), tables.Column("run", "Model", number=False)]
     for kind in kinds:
@@ -94,32 +95,35 @@ def spectra_table(rows: Rows) -> tables.Table:
             key = kind.replace(" ", "_")
             line |= {f"{key}_norm": tables.TableCell(cell["norm"]), f"{key}_d": tables.TableCell(cell["distance"])}
         lines.append(line)
-    title = "Norm of the singular values of each weight, and their distance to those of the first model"
+    title = "Norm of the singular values of each weight, and their distance from those of the first model"
     return tables.Table("spectra", title, tuple(columns), tuple(lines))
 
 
 def norms_table(rows: Rows) -> Table:
-    """The same for the terminal."""
+    """The same as :func:`spectra_table`, for the terminal."""
 
     def text(cell: Row, first: bool) -> str:
         return f"{cell['norm']:.1f}" + ("" if first else f" ({cell['distance']:.2f})")
 
-    return _weights_table(rows, "Norm of the singular values (and distance to those of the first model)", text)
+    return _weights_table(rows, "Norm of the singular values (and distance from those of the first model)", text)
 
 
 def change_table(rows: Rows) -> Table:
-    """A line a layer and model: effective rank, and what changed since the first model, relative, in percent."""
+    """One row per layer and model: effective rank, and the relative change from the first model in percent."""
 
     def text(cell: Row, first: bool) -> str:
         changed = "" if first else f" ({_percent(cell['change'])} | {_percent(cell['spectrum_change'])})"
         return f"{cell['effective_rank']:.1f}{changed}"
 
-    title = "Effective rank (change of the weight | of its singular values since the first model, %)"
+    title = "Effective rank (change of the weight | of its singular values from the first model, %)"
     return _weights_table(rows, title, text)
 
 
 def _weights_table(rows: Rows, title: str, text: Callable[[Row, bool], str]) -> Table:
-    """A line a layer and model, a column a kind of weight; ``text`` is told whether a cell is of the first model."""
+    """One row per layer and model, one column per kind of weight.
+
+    ``text`` formats a cell; its second argument says whether the cell belongs to the first model.
+    """
     kinds = _kinds(rows)
     table = narrow_table("layer", "model", *(Column(kind, justify="right") for kind in kinds))
     table.title = title
@@ -130,17 +134,17 @@ def _weights_table(rows: Rows, title: str, text: Callable[[Row, bool], str]) -> 
 
 
 def draw_spectra(rows: Rows, path: Path) -> Path:
-    """Of one model the effective rank as a share of the full one; of others, how much each weight changed (%)."""
+    """Draw the effective rank of a single model as % of full rank, or each weight's change from the first model."""
     models = list(dict.fromkeys(row["model"] for row in rows))
     kinds = _kinds(rows)
     panels = []
     for model in models[1:] or models:
         mine = [(place, cells) for place, name, cells in _lines(rows) if name == model]
         values = np.array([[_shade(cells.get(kind), len(models) > 1) for kind in kinds] for _, cells in mine])
-        narrow = [kind.replace(" ", "\n") for kind in kinds]  # or T5's FC1 wi_0 and FC1 wi_1 run into one another
+        narrow = [kind.replace(" ", "\n") for kind in kinds]  # otherwise T5's FC1 wi_0 and FC1 wi_1 overlap
         panels.append(Panel(short_backbone(model), [place for place, _ in mine], narrow, values))
     title = (
-        f"Relative change of the weights since {short_backbone(models[0])} (%)"
+        f"Relative change of the weights from {short_backbone(models[0])} (%)"
         if len(models) > 1
         else "Effective rank of the weights, % of the full rank"
     )
@@ -148,14 +152,14 @@ def draw_spectra(rows: Rows, path: Path) -> Path:
 
 
 def overlap_table(rows: Rows) -> Table:
-    """A line a language."""
+    """Vocabulary overlap, one row per language."""
     table = narrow_table("language", "")
     for head in ("d (%)", "words (%)", "n", "numbers (%)", "mostly", "some"):
         table.add_column(head, justify="right")
     for row in rows:
         name = "" if row["language"] == AVERAGE else language_name(row["language"])
         value = "–" if row["value"] is None else f"{row['value']:.2f}"
-        # Files of earlier versions have d alone.
+        # Files written by earlier versions have only d.
         numbers = (f"{row[f'{key}_numbers']:.1f}" if "words" in row else "–" for key in ("pure", "mostly", "some"))
         words = f"{row['words']:.2f}" if "words" in row else "–"
         table.add_row(row["language"], name, value, words, f"{row['n']:,}", *numbers)
@@ -163,7 +167,7 @@ def overlap_table(rows: Rows) -> Table:
 
 
 def correlation_table(rows: Rows) -> Table:
-    """A line a group of checkpoints and language."""
+    """Correlation coefficients, one row per group of checkpoints and language."""
     table = narrow_table("task", "backbone", "runs", "metric", "language")
     for name in ("ρ", "p", "n"):
         table.add_column(name, justify="right")
@@ -176,7 +180,7 @@ def correlation_table(rows: Rows) -> Table:
 
 
 def narrow_table(*columns: str | Column) -> Table:
-    """Narrow, since it has a column a language or weight."""
+    """A table with little padding, for one column per language or weight."""
     return Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
 
 
@@ -185,8 +189,8 @@ def _kinds(rows: Rows) -> list[str]:
 
 
 def _lines(rows: Rows) -> list[tuple[str, str, dict[str, Mapping[str, Any]]]]:
-    """Place, model and weights by kind. Self and cross attention have lines of their own; feed-forward weights stand
-    on that of self-attention."""
+    """Place, model, and weights by kind. Self-attention and cross-attention have separate lines; the feed-forward
+    weights are on the self-attention line."""
     found: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     order: dict[tuple[str, int, bool], None] = {}
     for row in rows:
@@ -210,7 +214,7 @@ def _shade(cell: Mapping[str, Any] | None, changes: bool) -> float:
 
 
 def _bottom(values: np.ndarray) -> float:
-    """Colours begin at zero, as in J's Figure 2; below it only where a value is."""
+    """The lower limit of the colour scale: zero as in Figure 2 of Ji et al. (2024), or lower if a value is negative."""
     return min(0.0, float(np.nanmin(values))) if np.isfinite(values).any() else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Build the whole report of a folder."""
+"""Build the complete report of a folder."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 
 def build_report(path: Path) -> Path:
-    """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; returns the page.
+    """Write ``summary.json``, ``tables/`` and ``report.html`` into a run's or a study's folder; return the page's path.
 
-    What `xlgen analyze` left in its folder ``analysis`` is shown too; where no run has a figure, by itself.
+    The page includes the results of `xlgen analyze` in the subfolder ``analysis``. If no run has evaluated yet, it
+    shows only these. Damaged files are left out of a study's report, with a warning and a note on the page.
 
     Raises:
-        InputError: where the folder holds no run, or no figure yet, and no analysis. What is damaged is left out of a
-            study's report, and named on the page and in a warning.
+        InputError: if the folder has neither evaluation results nor an analysis.
     """
     faults: list[str] = []
     analyses = read_analyses(path / FOLDER, faults.append)
@@ -54,8 +54,8 @@ def build_report(path: Path) -> Path:
 
 
 def terminal_table(path: Path) -> RichTable | str:
-    """The verdict on each run of a folder, for the command line; a word where there is none."""
+    """The verdict on each run of a folder, for the command line; a message if no run has evaluated."""
     try:
         return to_terminal(without_repetition(verdict_table(rows.load_results(path, lambda text: None))))
     except NoFigureError:
-        return "no run has evaluated: the page shows the analyses alone"
+        return "no run has been evaluated: the page shows only the analyses"

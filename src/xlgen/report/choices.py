@@ -1,4 +1,4 @@
-"""Tables of choices: the search for the learning rate, the checkpoint that each criterion takes, translated outputs."""
+"""Tables of choices: learning-rate searches, the checkpoint that each criterion selects, translated outputs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NAMES = {
 }
 
 NO_REGRET = (
-    "Regret is not known: it is against what target labels would choose, and no run was scored with references in "
-    "every language without labels (evaluation.references: source, or data without them)."
+    "Regret is not known: it is relative to the choice by target labels, and no run was scored with references in "
+    "every language without labels (evaluation.references: source, or data without references)."
 )
 
 
 def choice_tables(results: Results) -> list[Table]:
-    """The tables that there is something for."""
+    """All tables of choices that have rows."""
     return [
         table
         for table in (searches_table(results), checkpoints_table(results), translated_table(results))
@@ -36,7 +36,7 @@ def choice_tables(results: Results) -> list[Table]:
 
 
 def searches_table(results: Results) -> Table:
-    """A row a learning rate: its best checkpoint by target labels, and who would choose it."""
+    """One row per learning rate: its best checkpoint by target labels, and the criteria that would choose it."""
     columns = (
         Column("run", "Run", number=False),
         Column("learning_rate", "Learning rate", rate_text),
@@ -45,7 +45,7 @@ def searches_table(results: Results) -> Table:
         Column("target", "Other languages", _one_digit),
         Column("rate", "Right language (%)", _one_digit),
         Column("chosen_by", "Chosen by", number=False),
-        Column("regret", "Regret of that", number=False),
+        Column("regret", "Regret", number=False),
     )
     rows, names = [], labels(results.runs)
     for group in searches(results):
@@ -69,9 +69,10 @@ def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, Ta
 
 
 def checkpoints_table(results: Results) -> Table:
-    """A row a criterion and run: the main metric of the checkpoint chosen for each language (L, Tables 7 and 8).
+    """One row per criterion and run: the main metric of the checkpoint chosen for each language.
 
-    Regret is against choosing by target labels, on the same examples, which is more than a development set would give.
+    Like Tables 7 and 8 of Li and Murray (2023). Regret is relative to the choice by target labels on the same
+    examples, so it is larger than with a separate development set.
     """
     several, names = several_checkpoints(results), labels(results.runs)
     codes = list(dict.fromkeys(code for run in several for code in results.languages([run])))
@@ -82,7 +83,7 @@ def checkpoints_table(results: Results) -> Table:
 
 
 def chosen_table(name: str, title: str, found: Sequence[tuple[str, str | None, Chosen]], codes: Sequence[str]) -> Table:
-    """A row a choice, with what it chose among and the metric: its worth by language, their mean, and the regret."""
+    """One row per choice: the run or search, the metric, the score by language, the mean score and the regret."""
     columns = (
         Column("run", "Run", number=False),
         Column("metric", "Metric", metric_name, number=False),
@@ -107,7 +108,7 @@ def chosen_table(name: str, title: str, found: Sequence[tuple[str, str | None, C
 
 
 def several_checkpoints(results: Results) -> list[Run]:
-    """The runs with a choice of evaluations to make for languages without labels."""
+    """The runs with several evaluations to choose from and languages without labels."""
     return [
         run for run in results.runs if len({figure["step"] for figure in run.figures}) > 1 and unlabelled(results, run)
     ]

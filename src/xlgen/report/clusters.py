@@ -1,4 +1,4 @@
-"""Prompts as V's Figure 8 has them: cosines in the order of a dendrogram, languages coloured by family and script."""
+"""Language prompts as in Figure 8 of Vu et al. (2022): cosines in dendrogram order, coloured by family and script."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STRIP = 0.22
 
 
 def prompts_table(rows: Rows) -> Table:
-    """A line a language, in the order of the tree: the one whose prompt is nearest, and the farthest."""
+    """One row per language in tree order, with the languages whose prompts are nearest and farthest."""
     table = narrow_table("language", "", "family", "script", "nearest", "farthest")
     table.title = f"Cosine of language prompts: {rows[0]['model']}"
     near: dict[str, list[tuple[float, str]]] = {}
@@ -45,10 +45,10 @@ def prompts_table(rows: Rows) -> Table:
 
 
 def contrasts_table(rows: Rows) -> Table:
-    """A line a kind of what languages may share."""
+    """One row per property that two languages may share, such as the script."""
     numbers = (Column(name, justify="right") for name in ("pairs", "same", "others", "difference", "p"))
     table = narrow_table("of the same", *numbers)
-    table.title = "Mean cosine of pairs that share it, and of the others (p: labels shuffled)"
+    table.title = "Mean cosine of language pairs that share a property, and of other pairs (p: permutation test)"
     for row in rows:
         means = (f"{row[key]:.3f}" for key in ("within", "between", "value"))
         table.add_row(row["kind"], str(row["n"]), *means, f"{row['p']:.4f}")
@@ -56,7 +56,7 @@ def contrasts_table(rows: Rows) -> Table:
 
 
 def draw_clusters(found: Clusters, path: Path) -> Path:
-    """Dendrogram, names, script and cosines, with what the colours mean; the ending of ``path`` says the format."""
+    """Draw the dendrogram, names, scripts and cosines, with a legend; the suffix of ``path`` sets the format."""
     count = len(found.languages)
     groups, scripts = (labels_of(found.languages, kind) for kind in ("branch", "script"))
     of_group, of_script = _colours(groups, "tab20"), _colours(scripts, "Set3")
@@ -68,7 +68,7 @@ def draw_clusters(found: Clusters, path: Path) -> Path:
         tree, strip, heat, names = figure.subplots(1, 4, width_ratios=widths)
         _tree(tree, found)
         _strip(strip, [of_script[script] for script in scripts], found.languages, [of_group[group] for group in groups])
-        # Up to the most alike of two languages: with the diagonal's 1 all others would look the same.
+        # The scale ends at the highest cosine of two languages: the diagonal's 1 would make the others look equal.
         others = found.cosines[~np.eye(count, dtype=bool)]
         low, high = min(0.0, float(others.min())), max(float(others.max()), 1e-3)
         image = cells(heat, found.cosines, found.languages, found.languages, low, high)
@@ -96,7 +96,7 @@ def _tree(axis: Axes, found: Clusters) -> None:
 
 
 def _strip(axis: Axes, scripts: Sequence[str], languages: Sequence[str], groups: Sequence[str]) -> None:
-    """A square a language in the colour of its script, and its code in that of its family."""
+    """Draw one square per language in the colour of its script, and its code in the colour of its family."""
     for row, colour in enumerate(scripts):
         axis.add_patch(mpl.patches.Rectangle((0, row), 1, 1, color=colour, linewidth=0))
     axis.set_xlim(0, 1)
@@ -112,9 +112,9 @@ def _strip(axis: Axes, scripts: Sequence[str], languages: Sequence[str], groups:
 
 
 def _colours(labels: Sequence[str], palette: str) -> dict[str, str]:
-    """A colour a label; the palette begins anew where there are more."""
+    """One colour per label; colours repeat if there are more labels than colours."""
     table = mpl.colormaps[palette].colors  # type: ignore[attr-defined]
-    # tab20 has a dark and a pale shade of each colour: all dark ones first, which can be read as text.
+    # tab20 has a dark and a pale shade of each colour: the dark ones come first because text needs contrast.
     order = [*range(0, len(table), 2), *range(1, len(table), 2)] if palette == "tab20" else range(len(table))
     chosen = [mpl.colors.to_hex(table[place]) for place in order]
     return {label: chosen[number % len(chosen)] for number, label in enumerate(sorted(set(labels)))}

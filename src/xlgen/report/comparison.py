@@ -1,4 +1,4 @@
-"""Plots that compare methods and backbones, each at what target labels choose for it."""
+"""Plots that compare methods and backbones, each at the learning rate and evaluation that target labels choose."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from xlgen.runs.rows import Results
 from xlgen.runs.runs import short_backbone
 
 CHOSEN = (
-    "Each at the rate and the evaluation that target labels choose, seed by seed: the mean over seeds, with the "
-    "standard deviation where there are several."
+    "Each setting at the learning rate and the evaluation that target labels choose for each seed: the mean over "
+    "seeds, with the standard deviation if there are several."
 )
 RATE_LIMITS = (-3, 103)
-# So many letters have room below a small panel.
+# Characters that fit below a small panel.
 _LEGIBLE = 24
 _ERRORS = {"ecolor": INK, "elinewidth": 0.9, "capsize": 1.5}
 
 
 def comparisons(results: Results, palette: Palette) -> list[Plot | None]:
-    """The plots of this module; None for those that there is nothing to compare in."""
+    """The plots of this module; None for a plot that has nothing to compare."""
     compared = settings(results)
     if len(compared) < 2:
         return []
@@ -40,7 +40,10 @@ def comparisons(results: Results, palette: Palette) -> list[Plot | None]:
 
 
 def methods(results: Results, compared: Sequence[Line], palette: Palette) -> Plot | None:
-    """The metric in the source and in the other languages, and the correct-language rate (C, Figure 2; V, Figure 6)."""
+    """The metric in the source and in the other languages, and the correct-language rate, as bars.
+
+    Like Figure 2 of Chirkova et al. (2023) and Figure 6 of Vu et al. (2022).
+    """
     metric, others = results.runs[0].main_metric, _others(results)
     panels = [
         (f"{metric_name(metric)},\nsource language", metric, list(results.sources)),
@@ -70,7 +73,10 @@ def methods(results: Results, compared: Sequence[Line], palette: Palette) -> Plo
 
 
 def by_language(results: Results, compared: Sequence[Line], palette: Palette) -> Plot | None:
-    """The metric and the correct-language rate of each method, a row a language (V, Figures 2 and 4)."""
+    """The metric and the correct-language rate of each method, one row per language.
+
+    Like Figures 2 and 4 of Vu et al. (2022).
+    """
     codes = results.languages()[::-1]
     size = (8.2, 1.3 + (0.2 + 0.035 * len(compared)) * len(codes))
     with draw_figure(1, 2, size) as (figure, axes):
@@ -93,7 +99,10 @@ def by_language(results: Results, compared: Sequence[Line], palette: Palette) ->
 
 
 def models(results: Results, compared: Sequence[Line], palette: Palette, metric: str, title: str) -> Plot | None:
-    """A figure by backbone, bars by method, a panel a language (C, Figures 3 and 4, at what is chosen)."""
+    """A metric by backbone, with a bar per method and a panel per language.
+
+    Like Figures 3 and 4 of Chirkova et al. (2023), but at the chosen evaluation.
+    """
     backbones = list(dict.fromkeys(line.backbone for line in compared if line.picks[0].run.learning_rate is not None))
     if len(backbones) < 2:
         return None
@@ -119,14 +128,14 @@ def models(results: Results, compared: Sequence[Line], palette: Palette, metric:
         _legend_of_methods(figure_axis=axes[0], groups=groups, palette=palette)
         legend(figure, axes[0])
         svg = to_svg(figure, title)
-    order = " Bars of one colour stand in the order of the methods above." if any(x.settings for x in compared) else ""
-    return Plot(title, f"One panel a language, all to the same scale. {CHOSEN}{order}", svg)
+    order = " Bars of one colour are in the order of the methods above." if any(x.settings for x in compared) else ""
+    return Plot(title, f"One panel per language, all with the same scale. {CHOSEN}{order}", svg)
 
 
 def _cluster(
     axis: Axes, results: Results, place: int, members: Sequence[Line], code: str, metric: str, palette: Palette
 ) -> None:
-    """The bars of one backbone."""
+    """Draw the bars of one backbone."""
     width = 0.8 / len(members)
     for number, line in enumerate(members):
         value, spread = mean_and_deviation(line.values(results, [code], metric))
@@ -137,7 +146,7 @@ def _cluster(
 
 
 def _legend_of_methods(figure_axis: Axes, groups: Sequence[Sequence[Line]], palette: Palette) -> None:
-    """Bars without height, one a method: the legend names methods, the axis backbones."""
+    """Add one empty bar per method, so that the legend names the methods; the axis names the backbones."""
     for method in dict.fromkeys(line.method for members in groups for line in members):
         figure_axis.bar([0], [0], color=palette.colour(method), hatch=palette.hatch(method), label=latin(method))
 
@@ -151,7 +160,7 @@ def _name_rows(axis: Axes, codes: Sequence[str], count: int) -> None:
 
 
 def _places(compared: Sequence[Line]) -> list[float]:
-    """Where bars stand, from the top, with a gap before another backbone."""
+    """The positions of the bars, from the top, with a gap between backbones."""
     found, at = [0.0], 0.0
     for before, line in pairwise(compared):
         at += 1.0 if before.backbone == line.backbone else 1.6

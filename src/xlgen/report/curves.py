@@ -1,4 +1,4 @@
-"""Plots of figures against training steps: averages, and a panel a language."""
+"""Plots of metrics against training steps: averages, and one panel per language."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Point: TypeAlias = tuple[int, float, float, float]
 """A step, the mean over seeds, the lowest and the highest of them."""
 
 AGGREGATED = (
-    "Too many runs to show each: a line is a setting at the rate that target labels choose, the mean over its seeds; "
-    "the band is from the lowest to the highest of them."
+    "There are too many runs to show each. A line is the mean over the seeds of one setting at the learning rate that "
+    "target labels choose; the band shows the range over seeds."
 )
 
 
@@ -36,37 +36,37 @@ def curves(results: Results, palette: Palette) -> Plot | None:
         axes[1].set_ylim(-3, 103)
         legend(figure, axes[0])
         svg = to_svg(figure, "Training curves, mean over the languages without labels")
-    note = "Mean over the languages without labels. Dashed level: a run that does not train."
+    note = "Mean over the languages without labels. A dashed horizontal line is a run without training."
     return Plot("While training", _note(results, note), svg)
 
 
 def languages_curves(results: Results, palette: Palette) -> Plot | None:
-    """The task's metric against training steps, a panel a language (C, Figures 3 and 4)."""
+    """The task's metric against training steps, one panel per language (Chirkova et al. 2023, Figures 3 and 4)."""
     metric = results.runs[0].main_metric
     name = metric_name(metric)
     return _panels(results, palette, metric, f"{name} while training, language by language", f"{name} (%)", None)
 
 
 def rate_curves(results: Results, palette: Palette) -> Plot | None:
-    """The correct-language rate against training steps, a panel a language."""
+    """The correct-language rate against training steps, one panel per language."""
     title = "Right language while training, language by language"
     return _panels(results, palette, LANGUAGE_RATE, title, f"{metric_name(LANGUAGE_RATE)} (%)", (-3, 103))
 
 
 def ascii_curves(results: Results, palette: Palette) -> Plot | None:
-    """The share of ASCII characters against training steps, a panel a language (Vu et al. 2022, Figure 3)."""
+    """The share of ASCII characters against training steps, one panel per language (Vu et al. 2022, Figure 3)."""
     title = "ASCII characters while training, language by language"
     return _panels(results, palette, "ascii_rate", title, "ASCII characters (%)", (-3, 103))
 
 
 def length_curves(results: Results, palette: Palette) -> Plot | None:
-    """Mean lengths of outputs against training steps, a panel a language (Chirkova et al. 2023, Figures 3 and 4)."""
+    """Mean output length against training steps, one panel per language (Chirkova et al. 2023, Figures 3 and 4)."""
     title = "Lengths of outputs while training, language by language"
     return _panels(results, palette, "prediction_length", title, "mean length", None, "reference_length")
 
 
 def xlrs_curves(results: Results, palette: Palette) -> Plot | None:
-    """The similarity of encoded translations against training steps, a panel a language (L, Figures 1 to 3 and 6)."""
+    """XLRS against training steps, one panel per language (Li and Murray 2023, Figures 1 to 3 and 6)."""
     title = "Similarity to the source language while training (XLRS), language by language"
     return _panels(results, palette, "xlrs", title, "XLRS", None)
 
@@ -80,7 +80,7 @@ def _panels(
     limits: tuple[float, float] | None,
     reference: str | None = None,
 ) -> Plot | None:
-    """``reference`` is a metric of the references, drawn as a dotted level."""
+    """One panel per language. ``reference`` is a metric of the references, drawn as a dotted horizontal line."""
     drawn = lines(results)
     series = {code: _series(results, drawn, code, metric) for code in results.languages()}
     series = {code: points for code, points in series.items() if any(points)}
@@ -105,11 +105,11 @@ def _panels(
         figure.supylabel(label, fontsize=9)
         legend(figure, axes[0])
         svg = to_svg(figure, title)
-    return Plot(title, _note(results, "One panel a language, all to the same scale."), svg)
+    return Plot(title, _note(results, "One panel per language, all with the same scale."), svg)
 
 
 def _level(results: Results, code: str, metric: str) -> float | None:
-    """The mean over runs of what does not change while they train."""
+    """The mean over runs of a metric that does not change during training."""
     return mean(results.value(run, code, metric) for run in results.runs)
 
 
@@ -118,7 +118,7 @@ def _note(results: Results, note: str) -> str:
 
 
 def _series(results: Results, drawn: Sequence[Line], language: str, metric: str) -> list[list[Point]]:
-    """The points of a figure, line by line."""
+    """The points of a metric for each line."""
     return [_points(results, line, language, metric) for line in drawn]
 
 
@@ -139,7 +139,7 @@ def _draw(axis: Axes, drawn: Sequence[Line], series: Sequence[Sequence[Point]], 
             continue
         steps, values, low, high = zip(*points, strict=True)
         style, name = palette.style(line.method, line.number), latin(line.label)
-        if all(run.learning_rate is None for run in line.runs):  # nothing trains: the figures hold for every step
+        if all(run.learning_rate is None for run in line.runs):  # without training, the values hold for every step
             axis.axhline(values[-1], color=style["color"], linestyle=(0, (5, 3)), linewidth=1.2, label=name)
             continue
         axis.plot(steps, values, **style, label=name)

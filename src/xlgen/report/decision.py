@@ -1,4 +1,4 @@
-"""What ``xlgen train --auto`` leaves for people: a decision page, and a model card beside the checkpoint."""
+"""The documents that ``xlgen train --auto`` writes: a decision page, and a model card next to the checkpoint."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from xlgen.runs.runs import Run, rate_text
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
 _RATE = (
-    " The share of outputs in the right language is measured everywhere, with its 95 % interval where the recipe asks "
-    "for one."
+    " The share of outputs in the right language is measured in every language, with its 95 % interval if the recipe "
+    "sets one."
 )
 _FEW = 100
-"""Examples of a language below which scores are called uncertain: a rate's interval is then up to 20 points wide."""
+"""With fewer examples per language, scores are called uncertain: a rate's interval is then up to 20 points wide."""
 _MANY = 2.0
-"""Percent of outputs from which on a fault is named."""
+"""A fault is listed if it affects at least this percentage of the outputs."""
 
 
 def write_decision(decision: Decision, folder: Path) -> Path:
-    """Write ``decision.md`` into ``folder`` and the model card into its chosen checkpoint; returns the page."""
+    """Write ``decision.md`` into ``folder`` and the model card into its chosen checkpoint; return the page's path."""
     write_atomically(folder / CHOSEN / "README.md", model_card(decision))
     return write_atomically(folder / "decision.md", decision_page(decision))
 
 
 def decision_page(decision: Decision) -> str:
-    """What was tried, what was chosen, what is known of each language, and what to watch, in Markdown."""
+    """What was tried, what was chosen, what is known about each language, and what to watch, in Markdown."""
     run, step = decision.run, decision.choice.step
     threshold = decision.criterion["threshold"]
     parts = [
@@ -55,8 +55,8 @@ def decision_page(decision: Decision) -> str:
         f"**{step}** of run `{run.name}`; it is in `{CHOSEN}/`.",
         _why(decision, threshold),
         "## What was tried",
-        "No label outside of the source languages was read. The figures are those of each run's checkpoint that the "
-        "same criterion takes.",
+        "No labels outside the source languages were read. Scores are those of the checkpoint that the same criterion "
+        "selects in each run.",
         _markdown(tried_table(decision)),
         *_left(decision),
         "## What to expect in each language",
@@ -72,20 +72,20 @@ def decision_page(decision: Decision) -> str:
 def _why(decision: Decision, threshold: float) -> str:
     rate = _mean(decision.results, decision.run, LANGUAGE_RATE, decision.choice.step)
     if rate is None:
-        return "Labels are in no language: of all evaluations it is the best in the source language."
+        return "The labels are not text, so the choice is the evaluation with the best source-language score."
     if decision.choice.score < 0:
         return (
-            f"No run reached the {threshold:g} % of outputs in the right language that were asked for. This one has "
-            f"the most, {_digits(rate)} %."
+            f"No run reached the required {threshold:g} % of outputs in the right language. This one has the most, "
+            f"{_digits(rate)} %."
         )
     return (
-        f"Of the evaluations with at least {threshold:g} % of outputs in the right language (mean over the languages "
-        f"without labels) it is the best in the source language. It has {_digits(rate)} %."
+        f"It has the best source-language score of the evaluations with at least {threshold:g} % of outputs in the "
+        f"right language (mean over the languages without labels). It has {_digits(rate)} %."
     )
 
 
 def tried_table(decision: Decision) -> Table:
-    """A row a run."""
+    """The runs that were tried, one row each."""
     columns = (
         Column("run", "Run", number=False),
         Column("rate", "Learning rate", rate_text),
@@ -118,7 +118,7 @@ def tried_table(decision: Decision) -> Table:
 
 
 def decision_table(results: Results, run: Run, step: int) -> Table:
-    """A row a language."""
+    """The scores of ``run`` at ``step``, one row per language."""
     columns = (
         Column("run", "Language", number=False),
         Column("metric", metric_name(run.main_metric), _digits, interval=True),
@@ -148,7 +148,7 @@ def _cell(row: Mapping[str, Any] | None) -> TableCell:
 
 
 def doubts(decision: Decision) -> list[str]:
-    """Why the scores, or the choice between the runs, may be chance, a line each."""
+    """The reasons why the scores, or the choice between the runs, may be due to chance, one sentence each."""
     results, run, step = decision.results, decision.run, decision.choice.step
     found = []
     rows = {
@@ -159,19 +159,19 @@ def doubts(decision: Decision) -> list[str]:
     if counts:
         of = ", ".join(f"{language_name(code)} {count}" for code, count in counts.items())
         found.append(
-            f"Few examples were scored ({of}): scores may be several points off. A larger `evaluation.examples` makes "
-            "them surer."
+            f"Few examples were scored ({of}): scores may be several points off. A larger `evaluation.examples` "
+            "narrows the uncertainty."
         )
     source = results.at(run, run.source_languages[0], run.main_metric, step)
     if source is None:
         return found
     if source["low"] is None or source["high"] is None:
-        return [*found, "There are no intervals (`evaluation.bootstrap: 0`): how sure the choice is is not known."]
+        return [*found, "There are no intervals (`evaluation.bootstrap: 0`), so the choice may be due to chance."]
     judge = build_criterion(decision.criterion)
     rivals = {}
     for other in results.runs:
         taken = best_step(judge, results, other) if other != run and other.figures else None
-        # One that lacks the right language while the chosen run does not is none, whatever it scores.
+        # A run in the wrong language is not a rival of a chosen run in the right one, whatever its score.
         if taken is None or (taken.score < 0 <= decision.choice.score):
             continue
         value = results.value(other, other.source_languages[0], run.main_metric, taken.step)
@@ -180,14 +180,14 @@ def doubts(decision: Decision) -> list[str]:
     if rivals:
         named = ", ".join(f"`{name}` {_digits(value)}" for name, value in rivals.items())
         found.append(
-            f"The choice between runs is not sure: the 95 % interval of the chosen one in the source language, "
+            f"The choice between runs is not certain: the 95 % interval of the chosen one in the source language, "
             f"{_digits(source['low'])} to {_digits(source['high'])}, includes {named}."
         )
     return found
 
 
 def warnings(results: Results, run: Run, step: int, threshold: float) -> list[str]:
-    """What somebody who serves the model should know, a line each."""
+    """Warnings for whoever serves the model, one sentence each."""
     found = []
     for code in results.languages([run]):
         name, rate = language_name(code), results.value(run, code, LANGUAGE_RATE, step)
@@ -205,8 +205,8 @@ def warnings(results: Results, run: Run, step: int, threshold: float) -> list[st
     if run.cropped_evaluation:
         found.append(f"{run.cropped_evaluation} inputs were cropped to the length limit.")
     found.append(
-        "Short outputs, names and numbers cannot be told by language; have a speaker read some of every language "
-        "before it is served (`report.html` shows predictions)."
+        "The language of short outputs, names and numbers cannot be identified. Have a speaker of each language read "
+        "some outputs before serving it (`report.html` shows predictions)."
     )
     return found
 
@@ -222,7 +222,7 @@ def _left(decision: Decision) -> Iterator[str]:
 
 
 def model_card(decision: Decision) -> str:
-    """A model card in the form of the Hugging Face hub."""
+    """A model card in the format of the Hugging Face Hub."""
     run, step, results = decision.run, decision.choice.step, decision.results
     codes = results.languages([run])
     head: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""How plots look: one style, one colour a method, and SVG to stand within the page."""
+"""The style of plots: one colour per method, and SVG that can be embedded in the page."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from matplotlib.figure import Figure
 
 from xlgen.runs.runs import Run
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, without the two that fade on white or on black.
+# Okabe and Ito's colour-blind-safe palette, without the two colours that have low contrast on white or black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = "os^Dv<>PXphd*"
 _HATCHES = ("", "///", "...", "xxx")
-# Stands for the colour of the page's text, which is another one in the dark.
+# A placeholder for the page's text colour, which differs in dark mode.
 INK = "#010203"
 GRID = "#8c8c8c"
 _STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, and the page's font shows it
-    "svg.hashsalt": "xlgen",  # the same figures give the same file
+    "svg.fonttype": "none",  # text stays searchable and uses the page's font
+    "svg.hashsalt": "xlgen",  # the same values give the same file
     "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9,
@@ -55,7 +55,7 @@ _STYLE: Any = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot, ready to be put into HTML."""
+    """A plot, ready to be embedded in HTML."""
 
     title: str
     note: str
@@ -64,11 +64,11 @@ class Plot:
 
 @dataclass(frozen=True)
 class Palette:
-    """Which colour each method has, in every plot of a page."""
+    """The colour of each method, the same in every plot of a page."""
 
     methods: tuple[str, ...]
     several: bool = False
-    """Whether there are several backbones: then marks and dashes tell these apart, and colours alone the methods."""
+    """Whether there are several backbones. Then markers and dashes show the backbone, and only colours the method."""
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Palette:
@@ -76,11 +76,11 @@ class Palette:
         return cls(tuple(dict.fromkeys(run.method for run in runs)), len({run.backbone for run in runs}) > 1)
 
     def colour(self, method: str, number: int = 0) -> str:
-        """The method's colour; where there is one method only, the colour of its ``number``-th line."""
+        """The method's colour, or the colour of its ``number``-th line if there is only one method."""
         return _COLOURS[(self._place(method) + (number if len(self.methods) == 1 else 0)) % len(_COLOURS)]
 
     def style(self, method: str, number: int = 0) -> dict[str, Any]:
-        """How the ``number``-th line of a method is drawn: its own colour, and dashes and marks of the line's."""
+        """The style of a method's ``number``-th line: the method's colour, the line's dashes and markers."""
         return {
             "color": self.colour(method, number),
             "linestyle": _DASHES[(number + self._round(method)) % len(_DASHES)],
@@ -88,11 +88,11 @@ class Palette:
         }
 
     def marker(self, method: str, number: int = 0) -> str:
-        """The mark of a method's ``number``-th line; of one backbone, lines of other methods begin elsewhere."""
+        """The marker of a method's ``number``-th line; with a single backbone, each method starts at another marker."""
         return _MARKERS[(number if self.several else self._place(method) + number) % len(_MARKERS)]
 
     def hatch(self, method: str) -> str:
-        """What fills a bar where there are more methods than colours."""
+        """The bar fill pattern, which distinguishes methods if there are more methods than colours."""
         return _HATCHES[self._round(method) % len(_HATCHES)]
 
     def _place(self, method: str) -> int:
@@ -103,13 +103,13 @@ class Palette:
 
 
 def name_axes(axis: Axes, x: str, y: str) -> None:
-    """What the axes show."""
+    """Set the axis labels."""
     axis.set_xlabel(x)
     axis.set_ylabel(y)
 
 
 def legend(figure: Figure, axis: Axes) -> None:
-    """Names below the figure, where there are several."""
+    """Put a legend below the figure if there are several names."""
     handles, names = axis.get_legend_handles_labels()
     if len(names) > 1:
         longest = max(map(len, names))
@@ -118,12 +118,12 @@ def legend(figure: Figure, axis: Axes) -> None:
 
 
 def latin(text: str) -> str:
-    """``text`` in letters that every font has; matplotlib would warn of others."""
+    """``text`` with characters outside Latin-1 replaced; matplotlib warns about glyphs that its font lacks."""
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def or_nan(value: float | None) -> float:
-    """What matplotlib leaves out."""
+    """``value``, or NaN for None: matplotlib leaves NaN out."""
     return math.nan if value is None else value
 
 
@@ -131,25 +131,25 @@ def or_nan(value: float | None) -> float:
 def draw_figure(
     rows: int, columns: int, size: tuple[float, float], shared: bool = False
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure outside pyplot, so that no display is asked for and nothing stays open."""
+    """Yield a figure and its axes without pyplot, which would need a display and keep figures open."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size)
         yield figure, list(figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared).flat)
 
 
 def to_svg(figure: Figure, title: str) -> str:
-    """The figure as an ``svg`` element without addresses, its ink in the colour of the text around it."""
+    """The figure as an ``svg`` element without URLs; :data:`INK` becomes the colour of the surrounding text."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return within_a_page(text.getvalue(), title)
 
 
 def within_a_page(svg: str, title: str) -> str:
-    """A file's ``svg`` element without addresses, to stand beside others; where its ink is ours, in the page's."""
+    """The ``svg`` element of a file, without URLs and with unique ids; :data:`INK` becomes the page's text colour."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
-    # The ids of two plots must differ: a page has one space of ids.
+    # Ids must be unique within a page, so each plot has its own prefix.
     unique = re.sub(r"\W+", "-", title.lower()) + f"-{crc32(svg.encode()):08x}"
     svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{unique}-", svg)
     svg = svg.replace(INK, "currentColor")

@@ -1,4 +1,4 @@
-"""What is wrong with the outputs of each language, from the rates that runs record: a table and a plot."""
+"""Output faults by language, from the rates that runs record: a table and a plot."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ NAMES = {
     "loop_rate": "Loop",
     "truncated_rate": "Truncated",
 }
-"""Faults and how they read, by the figure that has their rate. The metric ``faults`` records those that are not in
-every evaluation."""
+"""Display names of faults, by the metric with their rate. The metric ``faults`` records those that are not in every
+evaluation."""
 SHOWN = {
     **NAMES,
     "reference_wrong_language_rate": "Wrong language, references",
     "reference_unknown_rate": "Unknown language, references",
 }
-"""The same with the rates of the references, which are no faults of the outputs."""
-# No method has these colours: they are faults'.
+"""The same, plus the rates of the references, which are not faults of the outputs."""
+# No method has these colours.
 _COLOURS = {WRONG: "#C0341D", EMPTY: "#6b6b6b"}
 _MARKS = dict(zip((name for name in NAMES if name not in _COLOURS), "*s+|xv^d", strict=True))
 
 
 def faults_table(results: Results) -> Table:
-    """The rates of each run's last evaluation, language by language."""
+    """The fault rates of each run's last evaluation, by language."""
     columns = (
         Column("run", "Run", number=False),
         Column("language", "Code", number=False),
@@ -62,7 +62,7 @@ def faults_table(results: Results) -> Table:
 
 
 def _names(results: Results) -> dict[str, str]:
-    """How the faults read. Without the metric ``faults`` wrong and unknown languages are counted together."""
+    """The display names. Without the metric ``faults``, wrong and unknown languages are counted together."""
     recorded = any(
         results.value(run, code, WRONG, run.last_step) is not None
         for run in results.runs
@@ -72,9 +72,9 @@ def _names(results: Results) -> dict[str, str]:
 
 
 def fault_rate(results: Results, run: Run, code: str, metric: str, step: int) -> float | None:
-    """The rate of a fault.
+    """The rate of a fault in percent.
 
-    Where the metric ``faults`` was not asked for, the wrong language is what is neither right nor empty.
+    If the metric ``faults`` was not computed, outputs that are neither in the right language nor empty count as wrong.
     """
     value = results.value(run, code, metric, step)
     right = results.value(run, code, LANGUAGE_RATE, step)
@@ -84,7 +84,7 @@ def fault_rate(results: Results, run: Run, code: str, metric: str, step: int) ->
 
 
 def faults(results: Results) -> Plot | None:
-    """Bars of what is in the wrong language and empty, marks of other faults: a panel a run or setting."""
+    """Bars of wrong-language and empty outputs, markers for other faults; one panel per run or setting."""
     drawn, codes = lines(results), results.languages()
     rates = {line.label: {m: [_rate(results, line, code, m) for code in codes] for m in NAMES} for line in drawn}
     shown = [line for line in drawn if any(value is not None for row in rates[line.label].values() for value in row)]
@@ -112,8 +112,8 @@ def faults(results: Results) -> Plot | None:
         "At the rates that target labels choose, the mean over seeds" if is_large(results) else "At the last evaluation"
     )
     note = (
-        f"{when}. What is empty is in no language, so that these bars add up; other faults, marked where there are "
-        "any, may be in the same outputs."
+        f"{when}. Empty outputs are in no language, so these bars add up. Other faults are shown as markers and may "
+        "affect the same outputs."
     )
     return Plot("Faults by language", note, svg)
 
@@ -123,7 +123,7 @@ def _rate(results: Results, line: Line, code: str, metric: str) -> float | None:
 
 
 def _draw(axis: Axes, rates: dict[str, list[float | None]], names: dict[str, str]) -> None:
-    """A row a language."""
+    """Draw one row per language."""
     rows = range(len(rates[WRONG]))
     left = [0.0] * len(rows)
     for metric, colour in _COLOURS.items():

@@ -1,4 +1,4 @@
-"""A table as CSV, Markdown or LaTeX, and in the terminal."""
+"""Write a table as CSV, Markdown or LaTeX, or show it in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xlgen.core.untrusted import file_name, safe_join
 from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.files import write_atomically
 
-# What a grade looks like without colour, and in the terminal.
+# Symbols for the grades, shown with or without colour.
 MARKS = {"good": "✓", "fair": "!", "poor": "✗"}
 _STYLES = {"good": "green", "fair": "yellow", "poor": "bold red"}
 
@@ -24,7 +24,7 @@ _LATEX = {char: "\\" + char for char in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "–": "--",
 }
-# Beyond so many columns a LaTeX table is scaled to the width of the text.
+# A LaTeX table with more columns than this is scaled to the text width.
 _WIDE = 8
 
 
@@ -39,7 +39,7 @@ def write_tables(tables: list[Table], folder: Path) -> list[Path]:
 
 
 def to_csv(table: Table) -> str:
-    """Bare values in full; a figure with an interval has the columns ``KEY``, ``KEY_low`` and ``KEY_high``."""
+    """CSV with unrounded values; a value with an interval has the columns ``KEY``, ``KEY_low`` and ``KEY_high``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -59,7 +59,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``tabular`` with booktabs' rules, in a ``table`` with a caption."""
+    """A ``tabular`` with booktabs rules, in a ``table`` with a caption."""
     shape = "".join("r" if column.number else "l" for column in table.columns)
     heads = " & ".join(_tex(column.title) for column in table.columns)
     lines = [" & ".join(_tex_cell(column, row[column.key]) for column in table.columns) for row in table.rows]
@@ -83,12 +83,12 @@ def to_latex(table: Table) -> str:
 
 
 def to_terminal(table: Table) -> rich_table.Table:
-    """The table for the command line, grades in colour."""
+    """The table for the command line, with coloured grades."""
     found = rich_table.Table(title=Text(table.title))
     for column in table.columns:
         found.add_column(Text(column.title), justify="right" if column.number else "left")
     for row in table.rows:
-        # Text, not str: the name of a folder may hold what rich takes for markup.
+        # Text instead of str, because rich might read part of a folder name as markup.
         found.add_row(*(_terminal_cell(column, row[column.key]) for column in table.columns))
     return found
 

@@ -1,4 +1,4 @@
-"""What stands as one line in a plot: a run, or in a large study the runs of one setting at the rates chosen for it."""
+"""The lines of plots: single runs, or in a large study the runs of one setting at the chosen learning rates."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels, short_backbone
 
 MANY = 12
-"""Beyond so many runs a plot shows settings instead of runs."""
-# What a search or a repetition varies, and what says nothing about the experiment.
+"""With more runs than this, a plot shows settings instead of runs."""
+# Keys that a search varies, or that do not describe the experiment.
 _NOT_A_SETTING = ("training.learning_rate", "evaluation.")
 
 
@@ -31,26 +31,26 @@ class Pick:
 
 @dataclass(frozen=True)
 class Line:
-    """What is drawn as one line, and stands as one row: an evaluation of a run, or one a seed."""
+    """One line of a plot or one row of a table: an evaluation of a run, or one evaluation per seed."""
 
     label: str
     method: str
     backbone: str
     number: int
-    """Which of the lines of its method it is."""
+    """The line's index among the lines of its method."""
     picks: tuple[Pick, ...]
     settings: Mapping[str, Any]
-    """The numbers in which it differs from other lines of its method and backbone, by their key in the recipe."""
+    """The numbers that differ from other lines of its method and backbone, by recipe key."""
     tried: tuple[Run, ...]
-    """All runs that it was chosen from."""
+    """All runs that the picks were chosen from."""
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The runs behind it."""
+        """The runs of the picks."""
         return tuple(pick.run for pick in self.picks)
 
     def values(self, results: Results, languages: Sequence[str], metric: str) -> list[float]:
-        """A value a seed, where there is one: the mean of a figure over ``languages`` at its evaluation."""
+        """For each seed with a value, the mean of ``metric`` over ``languages`` at its evaluation."""
         found = (mean(results.value(p.run, code, metric, p.step) for code in languages) for p in self.picks)
         return [value for value in found if value is not None]
 
@@ -61,12 +61,12 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float | None, float]:
 
 
 def is_large(results: Results) -> bool:
-    """Whether there are too many runs to show each."""
+    """Whether there are too many runs to show each one."""
     return sum(bool(run.figures) for run in results.runs) > MANY
 
 
 def lines(results: Results) -> list[Line]:
-    """Each run at its last evaluation; of many runs, each setting at what is chosen for it."""
+    """Each run at its last evaluation; with many runs, each setting at the chosen evaluations."""
     if is_large(results):
         return settings(results)
     names = labels(results.runs)
@@ -75,9 +75,10 @@ def lines(results: Results) -> list[Line]:
 
 
 def settings(results: Results) -> list[Line]:
-    """The runs that differ in nothing but learning rate and seed, and for each seed what target labels choose.
+    """Group the runs that differ only in learning rate and seed, and pick for each seed what target labels choose.
 
-    That is the rate and the evaluation with the highest mean over the languages without labels (C, section 4).
+    That is the learning rate and the evaluation with the highest mean over the languages without labels (Chirkova et
+    al. 2023, section 4).
     """
     groups: dict[str, list[Run]] = {}
     for run in _small_first(results.runs):
@@ -94,18 +95,18 @@ def settings(results: Results) -> list[Line]:
 
 
 def _small_first(runs: Sequence[Run]) -> list[Run]:
-    """The runs, backbone by backbone, those with fewer parameters before; else in their order."""
+    """The runs sorted by backbone, smaller backbones first; otherwise in their original order."""
     sizes: dict[str, float] = {}
     for run in runs:
         size = finite(run.start.get("parameters"))
-        if size is not None:  # adapters add a few to those of their backbone
+        if size is not None:  # adapters add a few parameters to the backbone's
             sizes[run.backbone] = min(size, sizes.get(run.backbone, size))
     first = list(dict.fromkeys(run.backbone for run in runs))
     return sorted(runs, key=lambda run: (sizes.get(run.backbone, 0.0), first.index(run.backbone)))
 
 
 def _picks(results: Results, runs: Sequence[Run]) -> Iterator[Pick]:
-    """For each seed, the evaluation that target labels choose; without any the last one."""
+    """For each seed, the evaluation that target labels choose, or the last one if there are no target labels."""
     judge = build_criterion(ORACLE)
     for seed in dict.fromkeys(run.seed for run in runs):
         tried = {run.name: (best_step(judge, results, run), run) for run in runs if run.seed == seed}
@@ -114,7 +115,7 @@ def _picks(results: Results, runs: Sequence[Run]) -> Iterator[Pick]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    """The last stage of the recipe, flat, without what a setting leaves open."""
+    """The last stage of the recipe as flat keys, without the keys that may differ within a setting."""
     return {
         key: value for key, value in _flat(run.stage, "") if not any(key.startswith(left) for left in _NOT_A_SETTING)
     }
@@ -130,7 +131,7 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _differing(groups: list[list[Run]]) -> list[dict[str, Any]]:
-    """For each group the numbers that differ between the groups of its method and backbone."""
+    """For each group, the numbers that differ between the groups of its method and backbone."""
     facts = [_facts(runs[0]) for runs in groups]
     found = []
     for runs, own in zip(groups, facts, strict=True):
@@ -149,7 +150,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
-    """The method; the backbone where there are several; the numbers that differ; the folder where all else is alike."""
+    """Labels: the method, the backbone if there are several, the numbers that differ, and the folder if needed."""
     several = len({run.backbone for run in runs}) > 1
     names = []
     for run, numbers in zip(runs, differing, strict=True):
@@ -159,7 +160,7 @@ def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
 
 
 def told(numbers: Mapping[str, Any]) -> list[str]:
-    """Numbers of a recipe as labels have them: ``num_virtual_tokens=10``."""
+    """Format numbers of a recipe for labels: ``num_virtual_tokens=10``."""
     return [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
 
 

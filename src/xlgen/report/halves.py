@@ -1,4 +1,4 @@
-"""Tables of choices that are made on one half of the examples and judged on the other (L, Tables 7 and 8)."""
+"""Tables of choices made on one half of the examples and scored on the other (Li and Murray 2023, Tables 7 and 8)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from xlgen.runs.runs import Run, labels
 
 
 def halves_tables(results: Results) -> list[Table]:
-    """A row a criterion, over all searches and runs; and each of them. Raises InputError without predictions."""
+    """A summary with one row per criterion, and tables of the single searches and runs.
+
+    Raises InputError if there are no predictions.
+    """
     both = halves(results)
     names = labels(results.runs)
     kept = {run.name for run in both[0].runs}
@@ -39,7 +42,7 @@ def halves_tables(results: Results) -> list[Table]:
 
 
 def summary_table(choices: Mapping[str, Mapping[str, Sequence[Chosen]]]) -> Table:
-    """Regret of each criterion against target labels: mean, largest and in how many cases within a point."""
+    """Regret of each criterion relative to target labels: number of cases, mean score, mean and largest regret."""
     columns = [Column("criterion", "Chosen by", number=False)]
     for kind in choices:
         columns += [
@@ -65,7 +68,7 @@ def summary_table(choices: Mapping[str, Mapping[str, Sequence[Chosen]]]) -> Tabl
 
 
 def regret_note(tables: Sequence[Table]) -> str | None:
-    """Why tables of choices lack regret; None where they have it."""
+    """Explain why tables of choices lack regret; None if they have it."""
     keys = {column.key for column in tables[0].columns}
     missing = [kind for kind in ("rate", "checkpoint") if f"{kind}_cases" in keys and f"{kind}_regret" not in keys]
     if not missing:

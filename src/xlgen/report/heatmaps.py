@@ -1,4 +1,4 @@
-"""Heat maps in files of their own, SVG or PNG: panels of one scale, with their numbers where they fit."""
+"""Heat maps as SVG or PNG files: panels with a common colour scale, and numbers in the cells if they fit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xlgen.runs.files import write_atomically
 _CELL = 0.34
 """Inches."""
 _MOST_NUMBERS = 400
-"""With more cells in a panel their numbers would not be readable."""
+"""A panel with more cells than this shows no numbers, which would not be readable."""
 STYLE: Any = {"font.family": "sans-serif", "font.size": 8, "svg.hashsalt": "xlgen", "text.parse_math": False}
 
 
@@ -34,7 +34,7 @@ class Panel:
     rows: Sequence[str]
     columns: Sequence[str]
     values: NDArray[np.float64]
-    """(rows, columns); NaN is left blank."""
+    """Shape (rows, columns). NaN is left blank."""
 
 
 def draw(
@@ -45,10 +45,10 @@ def draw(
     limits: tuple[float | None, float | None] = (None, 1.0),
     axes: tuple[str, str] = ("", ""),
 ) -> Path:
-    """Write ``panels``, ``columns`` of them beside one another, to ``path``; its ending says the format.
+    """Write ``panels`` to ``path``, ``columns`` of them in a row; the suffix of ``path`` sets the format.
 
-    ``limits`` of the colours: None takes the smallest or largest value. ``axes``: what rows and columns are.
-    Raises InputError without panels, or for an ending that matplotlib does not know.
+    ``limits`` are those of the colour scale; None means the smallest or largest value. ``axes`` are the labels of rows
+    and columns. Raises InputError if there are no panels or matplotlib does not support the format.
     """
     if not panels:
         raise InputError("there is nothing to draw")
@@ -73,7 +73,7 @@ def draw(
 
 
 def add_scale(figure: Figure, image: QuadMesh, axes: Any, **where: Any) -> None:
-    """What the colours mean, in shapes as the cells are."""
+    """Add a colour bar, drawn as vector shapes like the cells."""
     solids = figure.colorbar(image, ax=axes, **where).solids
     if solids is not None:
         solids.set_rasterized(False)
@@ -81,7 +81,7 @@ def add_scale(figure: Figure, image: QuadMesh, axes: Any, **where: Any) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure; the same figure is the same file. Raises InputError for an ending that nobody knows."""
+    """Write the figure; equal figures give equal files. Raises InputError for an unsupported file format."""
     drawn = BytesIO()
     kind = path.suffix.removeprefix(".") or None
     try:
@@ -108,9 +108,9 @@ def _panel(axis: Axes, panel: Panel, low: float, high: float) -> QuadMesh:
 def cells(
     axis: Axes, values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], low: float, high: float
 ) -> QuadMesh:
-    """A matrix as coloured cells, the first row on top, with numbers where they fit; shapes, no pixels."""
+    """Draw a matrix as coloured cells (vector shapes), the first row on top, with numbers if they fit."""
     mesh = axis.pcolormesh(np.ma.masked_invalid(values), cmap="viridis", vmin=low, vmax=high, edgecolors="face")
-    mesh.set_linewidth(0.2)  # or a hair's breadth of paper shows between cells
+    mesh.set_linewidth(0.2)  # otherwise thin gaps show between cells
     axis.invert_yaxis()
     axis.set_xticks(np.arange(len(columns)) + 0.5, columns)
     axis.set_yticks(np.arange(len(rows)) + 0.5, rows)
@@ -126,7 +126,7 @@ def cells(
 
 
 def _short(value: float) -> str:
-    """Two digits of what is below 10: ``.93``, ``1.0``, ``-.02``; ``12.3``."""
+    """A number in at most four characters: ``.93``, ``1.0``, ``-.02``, ``12.3``."""
     if abs(value) >= 9.995:
         return f"{value:.1f}"
     text = f"{value:.2f}"

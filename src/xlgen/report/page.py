@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside itself."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from xlgen.report.tables import (
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import labels
 
-# How the headline goes on after the best run's score.
+# How the headline continues after the best run's score.
 _VERDICTS = {
     "good": "it writes in the right language",
     "fair": "but it strays into another language at times",
@@ -46,45 +46,45 @@ _VERDICTS = {
 
 @dataclass(frozen=True)
 class Section:
-    """All about the runs on one task."""
+    """The contents of the page for the runs on one task."""
 
     task: str
     headline: str
     large: bool
-    """Whether there are too many runs to show each at once."""
+    """Whether there are too many runs to show each one."""
     methods: Table
     verdict: Table
     languages: list[Table]
-    """Each run's table of languages; of a large study those of the runs that target labels choose."""
+    """Each run's table of languages; in a large study, only of the runs that target labels choose."""
     faults: list[Table]
     """The same for faults."""
     regret: Table
     choices: list[Table]
-    """Of learning rates and checkpoints, where there are several."""
+    """Choices of learning rates and checkpoints, if there are several."""
     plots: list[Plot]
     beside: list[Table]
-    """Ours beside the published numbers: averages, single languages, and what differs; empty tables are left out."""
+    """Our scores next to the published ones: averages, single languages, and the differences. No empty tables."""
     samples: list[RunSamples]
     labels: dict[str, str]
 
     @property
     def sampled(self) -> dict[tuple[str, str], None]:
-        """Code and name of the languages of which predictions are shown."""
+        """Code and name of the languages whose predictions are shown."""
         return dict.fromkeys((found.code, found.name) for shown in self.samples for found in shown.languages)
 
     @property
     def shown(self) -> int:
-        """How many predictions are shown."""
+        """The number of predictions shown."""
         return sum(len(found.samples) for shown in self.samples for found in shown.languages)
 
     @property
     def total(self) -> int:
-        """Of how many."""
+        """The number of predictions in all."""
         return sum(found.total for shown in self.samples for found in shown.languages)
 
 
 def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> str:
-    """The page."""
+    """Render the page as HTML."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -138,10 +138,10 @@ def _section(results: Results, palette: Palette, predictions: int) -> Section:
 
 
 def headline(results: Results) -> str:
-    """What the study found, in a sentence or two."""
+    """The main result of the study, in one or two sentences."""
     best = best_run(results)
     if best is None:
-        return "No run has figures of its task yet."
+        return "No run has scores on its task yet."
     name = metric_name(best.main_metric)
     score, source = results.value(best, MEAN, best.main_metric), results.source_value(best, best.main_metric)
     rate, ceiling = results.value(best, MEAN, LANGUAGE_RATE), results.value(best, MEAN, REFERENCE_RATE)
@@ -161,7 +161,7 @@ def _beside(results: Results) -> list[Table]:
 
 
 def _by_run(table: Table, shown: set[str]) -> list[Table]:
-    """One table for each run of ``shown``, whose title is the run's label and the metric."""
+    """One table for each run in ``shown``, with the run's label as its title."""
     found: dict[str, list[Any]] = {}
     for row in table.rows:
         if row["run"].value in shown:

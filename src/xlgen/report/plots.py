@@ -1,4 +1,4 @@
-"""The report's plots, as SVG to stand within the page."""
+"""The report's plots, as SVG embedded in the page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["Palette", "Plot", "all_plots"]
 
 
 def all_plots(results: Results, palette: Palette | None = None) -> list[Plot]:
-    """The plots that the figures at hand allow, of runs on one task.
+    """All plots for which the runs on one task have data.
 
-    ``palette`` gives each method its colour: that of the whole study, where its tasks are to be compared.
+    ``palette`` gives each method its colour; pass the whole study's palette to make tasks comparable.
     """
     palette = palette or Palette.of(results.runs)
     found = (
@@ -40,7 +40,7 @@ def all_plots(results: Results, palette: Palette | None = None) -> list[Plot]:
 
 
 def lengths(results: Results, palette: Palette) -> Plot | None:
-    """Lengths of predictions beside lengths of references, a line a language."""
+    """The mean lengths of predictions and references, one row per language."""
     languages = results.languages()[::-1]
     shown = [line for line in lines(results) if any(line.values(results, [c], "prediction_length") for c in languages)]
     if not shown:
@@ -75,4 +75,4 @@ def lengths(results: Results, palette: Palette) -> Plot | None:
         legend(figure, axis)
         svg = to_svg(figure, "Mean lengths of predictions and references by language")
     when = "At the rates that target labels choose" if is_large(results) else "At each run's last evaluation"
-    return Plot("Lengths", f"{when}. A model that stops early, or runs on, shows here.", svg)
+    return Plot("Lengths", f"{when}. Outputs that stop early or do not stop show here.", svg)

@@ -1,4 +1,4 @@
-// Filters of the predictions. Where no script runs, the form stays hidden and everything can be read without it.
+// Filters for the predictions. Without scripts, the form stays hidden and all predictions are shown.
 "use strict";
 for (const section of document.querySelectorAll(".predictions")) {
   const form = section.querySelector("form");
@@ -25,7 +25,7 @@ for (const section of document.querySelectorAll(".predictions")) {
   };
   const fits = (item, wanted) => Object.entries(wanted).every(([name, value]) => !value || has[name](item, value));
 
-  // How many there would be of each choice, with the other filters as they are.
+  // The number of predictions for each option, with the other filters unchanged.
   const count = (wanted) => {
     for (const select of form.querySelectorAll("select")) {
       const left = items.filter((item) => fits(item, { ...wanted, [select.name]: "" }));

@@ -1,4 +1,4 @@
-"""Where the language goes wrong: probes and the logit lens as tables and figures, from their rows."""
+"""Tables and plots of language probes and the logit lens, from their rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def probe_table(rows: Rows) -> Table:
-    """A line a part and layer; of each model the mean accuracy, the lowest, bits, and the controls."""
+    """One row per part and layer: each model's mean accuracy, bits, lowest accuracy, and the controls."""
     models, index = _models(rows), {_probe_key(row): row for row in rows}
     table = narrow_table("part", Column("layer", justify="right"))
     for number, _ in enumerate(models, start=1):
@@ -33,7 +33,7 @@ def probe_table(rows: Rows) -> Table:
         for name in (f"states{mark}", "bits", "lowest", "shuffled", "length"):
             table.add_column(name, justify="right")
     named = ", ".join(f"{number} {name}" if len(models) > 1 else name for number, name in enumerate(models, start=1))
-    table.title = f"The language told from states, % of held-out texts: {named}"
+    table.title = f"Accuracy of predicting the language from states, % of held-out texts: {named}"
     for part, layer in dict.fromkeys((row["part"], row["layer"]) for row in rows):
         cells = [cell for model in models for cell in _probe_cells(index, rows, model, part, layer)]
         table.add_row(part, str(layer), *cells)
@@ -41,7 +41,7 @@ def probe_table(rows: Rows) -> Table:
 
 
 def draw_probes(rows: Rows, path: Path) -> Path:
-    """A panel a part and model: layers from the bottom up, languages from left to right, accuracy in percent."""
+    """Draw one panel per part and model: layers bottom up, languages left to right, accuracy in percent."""
     panels = []
     models = _models(rows)
     for part in _unique(rows, "part"):
@@ -53,12 +53,12 @@ def draw_probes(rows: Rows, path: Path) -> Path:
             matrix = np.array([[values[layer, code] for code in languages] for layer in reversed(layers)])
             title = f"{part}: {_short(model, models)}"
             panels.append(Panel(title, [str(layer) for layer in reversed(layers)], languages, matrix))
-    title = "The language told from states, % of held-out texts"
+    title = "Accuracy of predicting the language from states, % of held-out texts"
     return draw(panels, path, title, columns=len(models), limits=(0.0, 100.0), axes=("layer", ""))
 
 
 def lens_table(rows: Rows) -> Table:
-    """A line a text, language and layer; of each model the shares of source and target, at step 1 and overall."""
+    """One row per text, language and layer: each model's shares of source and target, at step 1 and overall."""
     models = _models(rows)
     table = narrow_table("text", "language", Column("layer", justify="right"))
     for number, _ in enumerate(models, start=1):
@@ -66,7 +66,7 @@ def lens_table(rows: Rows) -> Table:
         for name in (f"source{mark}, step 1", "target, step 1", "source, all", "target, all"):
             table.add_column(name, justify="right")
     named = ", ".join(f"{number} {name}" if len(models) > 1 else name for number, name in enumerate(models, start=1))
-    table.title = f"Share of probability on pieces of the source and of the target language: {named}"
+    table.title = f"Share of probability on tokens of the source and of the target language: {named}"
     places = dict.fromkeys((row["text"], row["language"], row["layer"]) for row in rows)
     for text, code, layer in places:
         cells = []
@@ -80,7 +80,7 @@ def lens_table(rows: Rows) -> Table:
 
 
 def draw_lens(rows: Rows, language: str, text: str, path: Path) -> Path:
-    """Layer by step, a column of panels a model: the source language's share above, the target's below."""
+    """Draw heat maps of layer by step, one column per model: the source language's share above, the target's below."""
     mine = _of(rows, language=language, text=text)
     models, panels = _models(mine), []
     for kind in ("source", "target"):
@@ -97,7 +97,7 @@ def draw_lens(rows: Rows, language: str, text: str, path: Path) -> Path:
 
 
 def draw_layers(rows: Rows, path: Path) -> Path:
-    """Shares by layer, means over steps: a row of panels a text, a column a language, a colour a model."""
+    """Plot shares by layer, averaged over steps: one row per text, one column per language, one colour per model."""
     texts, languages, models = _unique(rows, "text"), _unique(rows, "language"), _models(rows)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.9 * len(languages) + 0.6, 1.6 * len(texts) + 1.0), layout="constrained")
@@ -118,7 +118,7 @@ def draw_layers(rows: Rows, path: Path) -> Path:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, names = axs[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=7)
-        figure.suptitle("Share of probability on the languages' pieces", x=0.01, ha="left", fontsize=9)
+        figure.suptitle("Share of probability on the languages' tokens", x=0.01, ha="left", fontsize=9)
         return save(figure, path)
 
 
@@ -157,13 +157,13 @@ def _models(rows: Rows) -> list[str]:
 
 
 def _short(model: str, models: Sequence[str]) -> str:
-    """The end of a model's name, longer where two end alike."""
+    """The last part of a model's name, or the full name if two models share the last part."""
     ends = [short_backbone(each) for each in models]
     return short_backbone(model) if len(set(ends)) == len(ends) else model
 
 
 def _mean(rows: Rows, key: str) -> float:
-    """Over steps, each as heavy as the inputs that reach it."""
+    """The mean over steps, weighted by the number of inputs that reach each step."""
     weights = [row["n"] for row in rows]
     return float(np.average([row[key] for row in rows], weights=weights)) if sum(weights) else float("nan")
 

@@ -1,4 +1,4 @@
-"""What differs between one of our runs and a published one in how the figures came about."""
+"""The differences in protocol between one of our runs and a published one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.runs.runs import Run, rate_text
 
 NOT_SAID = "not said"
 UNKNOWN = "not known"
-"""What stands for a key that an old run's recipe has not."""
+"""Shown for a key that the recipe of an old run lacks."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Point:
     ours: str
     theirs: str
     where: str = ""
-    """Where the paper says so."""
+    """Where the paper states it."""
 
 
 def differences(
     runs: tuple[Run, ...], cell: PublishedCell, paper: Paper, selected: Reported | None = None
 ) -> list[Point]:
-    """The points in which ``runs``, which differ in their seed alone, differ from the run behind ``cell``.
+    """The points in which ``runs``, which differ only in their seed, differ from the run that ``cell`` reports.
 
-    ``selected`` says how the checkpoint of ``runs`` was selected; if None, it is the last.
-    What both say alike is left out. What the paper does not say is a difference too: it may or may not be one.
+    ``selected`` describes how the checkpoint of ``runs`` was selected; if None, it is the last one. Points on which
+    both agree are left out. A point that the paper does not state is included as a possible difference.
     """
     run = runs[0]
     found = [
@@ -55,7 +55,7 @@ def same_backbone(name: str, cell: PublishedCell, paper: Paper) -> bool:
 
 
 def _setting(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
-    """Backbone, data and metric."""
+    """The differences in backbone, data, split and metric."""
     if cell.backbone is not None and not same_backbone(run.backbone, cell, paper):
         parameters = paper.about.backbones[cell.backbone].parameters
         ours = _sized(Path(run.backbone).name, finite(run.start.get("parameters")))
@@ -70,7 +70,7 @@ def _setting(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
 
 
 def _protocol(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
-    """How the run trained and decoded; of a baseline, which trains nothing, only the latter."""
+    """The differences in training and decoding; for a baseline without training, only in decoding."""
     for key, value in _settings(run, cell).items():
         fact = paper.fact(key, cell.task)
         if key == "learning_rate" and cell.learning_rate is not None:
@@ -84,7 +84,7 @@ def _protocol(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
 
 
 def _settings(run: Run, cell: PublishedCell) -> dict[str, Any]:
-    """The keys of a paper's protocol with the run's values, None where its recipe does not say."""
+    """The run's values for the keys of a paper's protocol; None if its recipe does not set one."""
     training, evaluation = run.stage.get("training") or {}, run.stage.get("evaluation") or {}
     ours: dict[str, Any] = {"evaluation_examples": evaluation.get("examples", UNKNOWN) or "all"}
     if cell.method != "lead":
@@ -102,7 +102,7 @@ def _settings(run: Run, cell: PublishedCell) -> dict[str, Any]:
 
 
 def _mixed(stage: Mapping[str, Any]) -> Any:
-    """The share of unlabelled text, with its unit where that is not examples, as it is in the papers."""
+    """The share of unlabelled text, with its unit unless that is examples, as in the papers."""
     rates = [rate for part in stage.get("unlabelled") or () if (rate := finite(part.get("rate"))) is not None]
     share = round(sum(rates), 6)
     by_examples = (stage.get("training") or {}).get("mix_by") == "examples"
@@ -125,14 +125,14 @@ def _batch(training: Any, cell: PublishedCell, paper: Paper) -> Point:
 
 
 def _point(name: str, ours: str, fact: Fact) -> Point:
-    """A point with the paper's remark on it, unless both are alike."""
+    """A point with the paper's note on it, unless both agree."""
     theirs = _text(fact.value)
     remark = f" ({fact.note})" if fact.note and fact.value is not None and theirs != ours else ""
     return Point(name, ours, theirs + remark, fact.where)
 
 
 def _selection(seeds: int, run: Run, cell: PublishedCell, paper: Paper, selected: Reported | None) -> Iterator[Point]:
-    """How many seeds there are, and which checkpoint is reported."""
+    """The differences in the number of seeds and in the reported checkpoint."""
     if cell.method == "lead":
         return
     yield Point("seeds", str(seeds), _text(cell.seeds), cell.where if cell.seeds else "")

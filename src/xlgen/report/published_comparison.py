@@ -1,4 +1,4 @@
-"""Our figures beside the published ones: the same kind of task, method, metric and language, and what differs."""
+"""Our scores next to the published ones for the same kind of task, method, metric and language."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, canonical, labels
 
 ONE_LANGUAGE = "the target language"
-"""What a row's details say where its text is in the target language alone."""
+"""The value in a row's details if its unlabelled text is in the target language only."""
 
 
 @dataclass(frozen=True)
 class Ours:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     label: str
     runs: tuple[Run, ...]
@@ -31,14 +31,14 @@ class Ours:
 
 @dataclass(frozen=True)
 class Theirs:
-    """A row of a published table: its figures of one metric, in all its languages."""
+    """A row of a published table: its values for one metric in all languages."""
 
     paper: Paper
     cells: tuple[PublishedCell, ...]
 
     @property
     def first(self) -> PublishedCell:
-        """Any of the cells: they share everything but the language and the value."""
+        """A representative cell: all cells are equal except for the language and the value."""
         return self.cells[0]
 
     @property
@@ -48,7 +48,7 @@ class Theirs:
 
 
 def beside_table(results: Results) -> Table:
-    """Each of our figures beside each published one that it can be compared with; no rows where there is none."""
+    """Each of our scores next to each comparable published score; no rows if there are none."""
     columns = (
         Column("run", "Run", number=False),
         Column("task", "Task", number=False),
@@ -70,14 +70,14 @@ def beside_table(results: Results) -> Table:
 
 
 def protocol_table(results: Results) -> Table:
-    """What differs between each of our runs and each published one that it stands beside, point by point."""
+    """The differences between each of our runs and each published row it is compared with, one row per point."""
     columns = (
         Column("run", "Run", number=False),
         Column("paper", "Published", number=False),
         Column("point", "Point", number=False),
         Column("ours", "Ours", number=False),
         Column("theirs", "Theirs", number=False),
-        Column("where", "Said in", number=False),
+        Column("where", "Stated in", number=False),
     )
     rows = {}
     for ours, theirs in pairs(results):
@@ -89,18 +89,18 @@ def protocol_table(results: Results) -> Table:
 
 
 def parts(table: Table) -> tuple[Table, Table]:
-    """The rows of :func:`beside_table` that average over languages, and those of single languages."""
+    """Split :func:`beside_table` into the rows that average over languages and those of single languages."""
     averages = tuple(row for row in table.rows if not row["language"].value)
     single = tuple(row for row in table.rows if row["language"].value)
     return replace(table, rows=averages), replace(table, rows=single)
 
 
 def pairs(results: Results) -> Iterator[tuple[Ours, Theirs]]:
-    """Our runs with the published rows that they can be compared with.
+    """Pair our runs with the published rows that they can be compared with.
 
-    Those must be of the same method, of the same source languages where they decide, of a metric that we have, and of
-    the same data, or of the same kind of task where no paper has the data. Of several sizes of a backbone it is ours,
-    or the smallest of its family.
+    A row must have the same method, the same source languages (if it names any), a metric that we measured, and the
+    same data, or the same kind of task if no paper used our data. If a table has several sizes of a backbone, the row
+    is the one with our size, or otherwise the smallest of the family.
     """
     for ours in _groups(results):
         measured = {figure["metric"] for run in ours.runs for figure in run.figures}
@@ -111,7 +111,7 @@ def pairs(results: Results) -> Iterator[tuple[Ours, Theirs]]:
 
 
 def _groups(results: Results) -> list[Ours]:
-    """The runs with figures; those whose recipes are alike but for the seed are together."""
+    """The runs with scores, grouped if their recipes differ only in the seed."""
     found: dict[tuple[object, ...], list[Run]] = {}
     for run in results.runs:
         if run.figures:
@@ -127,11 +127,11 @@ def _published() -> tuple[Theirs, ...]:
 
 
 def _rows(paper: Paper) -> list[Theirs]:
-    """The rows of a paper's tables, metric by metric; a row that a later table repeats is not there again."""
+    """The rows of a paper's tables for each metric, without rows that a later table repeats."""
     found: dict[tuple[object, ...], list[PublishedCell]] = {}
     for table in paper.tables:
         for cell in table.cells if table.where != TEXT else ():
-            again = "repeats" in dict(cell.details)  # another paper's figures
+            again = "repeats" in dict(cell.details)  # another paper's values
             if cell.kind == "value" and cell.language not in (None, "mean") and not again:
                 found.setdefault((cell.where, cell.row, cell.metric, cell.details), []).append(cell)
     known: set[tuple[object, ...]] = set()
@@ -164,13 +164,13 @@ def _alike(run: Run, theirs: Theirs, measured: set[str]) -> bool:
 
 
 def _has_text_of(run: Run, cell: PublishedCell) -> bool:
-    """Whether the unlabelled text of ``run`` is in the languages that the row says: one, or all."""
+    """Whether the unlabelled text of ``run`` is in one or in several languages, as in the row."""
     said, count = _text_of(cell), len(_unlabelled(run))
     return said is None or (count == 1 if said == ONE_LANGUAGE else count > 1)
 
 
 def _text_of(cell: PublishedCell) -> str | None:
-    """Which languages' text the row mixes in, or is tuned on before; None where it says nothing."""
+    """The languages of the text that the row mixes in or pretrains on; None if it does not state them."""
     details = dict(cell.details)
     said = details.get("mixed") or details.get("tuned")
     return None if said is None else str(said)
@@ -183,7 +183,7 @@ def _unlabelled(run: Run) -> set[str]:
 
 
 def _nearest_size(backbone: str, found: list[Theirs]) -> list[Theirs]:
-    """Of the rows of each table and task, those with ``backbone``, or with the smallest of its family, or of all."""
+    """From each table and task, the rows with ``backbone``, or with the smallest of its family, or of all families."""
     tables: dict[tuple[object, ...], list[Theirs]] = {}
     for row in found:
         tables.setdefault((row.paper.key, row.first.where, row.first.task, row.first.metric), []).append(row)
@@ -200,35 +200,35 @@ def _nearest_of_table(backbone: str, rows: list[Theirs]) -> list[Theirs]:
 
 
 def _facts(row: Theirs) -> tuple[float, str]:
-    """Parameters and family of a row's backbone; one without a backbone is of no size."""
+    """The number of parameters and the family of a row's backbone; zero and "" without a backbone."""
     facts = row.paper.about.backbones.get(row.first.backbone or "")
     return (facts.parameters or 0.0, facts.family) if facts else (0.0, "")
 
 
 def _lines(results: Results, ours: Ours, theirs: Theirs) -> Iterator[dict[str, Shown]]:
-    """The mean over the languages without labels that both have, and the languages one by one."""
+    """The mean over the shared languages without labels, followed by a row for each shared language."""
     sources = ours.runs[0].source_languages
     codes = results.languages(ours.runs)
     steps = [_reported(results, run, theirs, codes).steps for run in ours.runs]
-    figures = {code: _value(results, ours, code, theirs.first.metric, steps) for code in codes}
+    scores = {code: _value(results, ours, code, theirs.first.metric, steps) for code in codes}
     differs = _differs(_points(results, ours, theirs))
     if theirs.first.language == MEAN_NON_SOURCE:
-        values = {code: shown.value for code, shown in figures.items() if code not in sources}
+        values = {code: shown.value for code, shown in scores.items() if code not in sources}
         name, own = "mean of the others (not the same languages)", Shown(mean(values.values()))
         yield _line(ours, theirs, theirs.first, "", name, own) | {"differs": Shown(differs), **_step(steps, values)}
         return
-    shared = [cell for cell in theirs.cells if figures.get(cell.language or "", Shown()).value is not None]
-    if _text_of(theirs.first) == ONE_LANGUAGE:  # a model for each target language, and this run is one of them
+    shared = [cell for cell in theirs.cells if scores.get(cell.language or "", Shown()).value is not None]
+    if _text_of(theirs.first) == ONE_LANGUAGE:  # one model per target language; this run is one of them
         shared = [cell for cell in shared if cell.language in _unlabelled(ours.runs[0])]
     others = [cell for cell in shared if cell.language not in sources]
     if len(others) > 1:
-        own = Shown(mean(figures[cell.language or ""].value for cell in others))
+        own = Shown(mean(scores[cell.language or ""].value for cell in others))
         average = Shown(mean(cell.value for cell in others))
         line = _line(ours, theirs, None, "", f"mean of {len(others)} others", own, average)
         yield line | {"differs": Shown(differs), **_step(steps, [cell.language or "" for cell in others])}
     for cell in shared:
         code = cell.language or ""
-        line = _line(ours, theirs, cell, code, language_name(code), figures[code])
+        line = _line(ours, theirs, cell, code, language_name(code), scores[code])
         yield line | {"differs": Shown(differs), **_step(steps, [code])}
 
 
@@ -259,12 +259,12 @@ def _line(
 
 
 def _reported(results: Results, run: Run, theirs: Theirs, codes: Sequence[str]) -> Reported:
-    """The steps of ``run`` that the paper would report."""
+    """The steps of ``run`` that the paper's selection rule would report."""
     return reported(results, run, rule_of(theirs.first, theirs.paper), codes)
 
 
 def _step(steps: Sequence[Mapping[str, int]], codes: Iterable[str]) -> dict[str, Shown]:
-    """The steps whose scores a line shows: of each seed, of each language."""
+    """The steps whose scores a row shows, over all seeds and languages."""
     return {"step": Shown(", ".join(map(str, sorted({each[code] for each in steps for code in codes}))))}
 
 
@@ -282,7 +282,7 @@ def _differs(points: Sequence[Point]) -> str:
 
 
 def _value(results: Results, ours: Ours, code: str, metric: str, steps: Sequence[Mapping[str, int]]) -> Shown:
-    """The mean over seeds, each at its own step; of a single run, with its interval."""
+    """The mean over seeds, each at its own step. A single run keeps its interval."""
     found = [results.at(run, code, metric, each[code]) for run, each in zip(ours.runs, steps, strict=True)]
     rows = [row for row in found if row is not None]
     if len(rows) == 1:

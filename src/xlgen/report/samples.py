@@ -1,4 +1,4 @@
-"""Predictions to read: some of each language, with those in the wrong language marked."""
+"""Sample predictions for each language, with those in the wrong language marked."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run
 
 PER_LANGUAGE, _LEAST = 20, 5
-"""Predictions of one language of one run, at most, and how many there are at least however many runs there are."""
+"""The most predictions per language and run, and the fewest, however many runs there are."""
 PER_PAGE = 1_500
-"""Predictions of a page, about: beyond, each language has fewer."""
+"""Approximate limit of predictions per page; with many languages, each has fewer."""
 _RUNS = 6
 FAULTS = {
     "wrong-language": "wrong language",
@@ -33,7 +33,7 @@ FAULTS = {
     "repeated-ending": "repeated ending",
     "loop": "loop",
 }
-"""What predictions are looked at for, by the name that ``xlgen.metrics.faults`` has for it, and how it reads."""
+"""The faults that are marked: their names in ``xlgen.metrics.faults`` and on the page."""
 _LONGEST_INPUT, _LONGEST_OUTPUT = 400, 1_200
 
 
@@ -46,19 +46,19 @@ class Sample:
     prediction: str
     references: tuple[str, ...]
     verdict: str
-    """``right``, ``wrong``, ``empty``, or ``unknown`` where nothing can be said."""
+    """``right``, ``wrong``, ``empty``, or ``unknown`` if the language could not be identified."""
     identified: str
-    """The language it was found to be in, with the probability."""
+    """The identified language and its probability."""
     spans: tuple[Span, ...] = ()
     """The parts of the prediction that are in another language or script than the target."""
     faults: tuple[str, ...] = ()
-    """Of :data:`FAULTS`."""
+    """Keys of :data:`FAULTS`."""
     raw: str = ""
-    """The output before clean-up, where that has taken a fault away."""
+    """The output before clean-up, if clean-up changed it."""
 
     @property
     def pieces(self) -> Iterator[tuple[str, bool]]:
-        """The prediction in pieces, each with whether it is in another language."""
+        """The prediction split into parts, each with a flag that is true if it is in another language."""
         done = 0
         for span in self.spans:
             yield self.prediction[done : span.start], False
@@ -79,7 +79,7 @@ class LanguageSamples:
 
     @property
     def wrong(self) -> int:
-        """How many of those shown are not in the language."""
+        """The number of predictions shown that are not in the language."""
         return sum(sample.verdict in ("wrong", "empty") for sample in self.samples)
 
 
@@ -96,7 +96,7 @@ class RunSamples:
 def choose_samples(results: Results, budget: int = PER_PAGE) -> list[RunSamples]:
     """Predictions of the best run, of the one with the lowest correct-language rate, and of each method's best run.
 
-    A run is shown once, and no more than six are; all languages of all together have about ``budget`` predictions.
+    At most six different runs are shown, with about ``budget`` predictions in total.
     """
     chosen: dict[str, tuple[Run, str]] = {}
     for run, why in _worth_reading(results):
@@ -110,7 +110,7 @@ def choose_samples(results: Results, budget: int = PER_PAGE) -> list[RunSamples]
 
 def _worth_reading(results: Results) -> Iterator[tuple[Run | None, str]]:
     yield best_run(results), "the best run in the languages without labels"
-    yield worst_run(results), "the run with the lowest rate of right language"
+    yield worst_run(results), "the run with the lowest correct-language rate"
     for method in dict.fromkeys(run.method for run in results.runs if run.learning_rate is not None):
         runs = tuple(run for run in results.runs if run.method == method)
         yield best_run(replace(results, runs=runs)), f"the best run of {method}"
@@ -119,7 +119,7 @@ def _worth_reading(results: Results) -> Iterator[tuple[Run | None, str]]:
 def best_run(results: Results) -> Run | None:
     """The trained run with the highest main metric over the languages without labels, else the best in its source.
 
-    A supervised bound, which has labels in more languages than the runs share, is no answer to what works without.
+    Supervised upper bounds, which have labels in more languages than the other runs, do not count.
     """
 
     def zero_shot(run: Run) -> float | None:
@@ -136,7 +136,7 @@ def worst_run(results: Results) -> Run | None:
 
 
 def identifier(run: Run) -> LanguageIdentifier | None:
-    """The language identification of a run's evaluation, or the default one where that is not installed here."""
+    """The language identifier of a run's evaluation, or the default one if that is not installed."""
     for name in ((run.stage.get("evaluation") or {}).get("lid"), SMALL):
         try:
             return load_identifier(str(name or SMALL))
@@ -216,7 +216,7 @@ def _sample(
 ) -> Sample:
     label, probability = found
     away = tuple(spans) if verdict == "right" else ()
-    # Spans are marked where the output as a whole is in the right language.
+    # Spans are marked only if the output as a whole is in the right language.
     here = {*faults} - {"code-switched"} | ({"code-switched"} if away else set())
     raw = example.raw_prediction or ""
     return Sample(

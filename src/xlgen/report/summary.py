@@ -1,4 +1,4 @@
-"""Tables that sum a study up: each setting at what is chosen for it, and what choosing without target labels costs."""
+"""Tables that summarize a study: each setting's chosen evaluation, and the cost of choosing without target labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from xlgen.runs.runs import rate_text
 
 
 def methods_table(results: Results) -> Table:
-    """A row a setting: the rates that target labels choose for its seeds, and the figures there (C, Table 2)."""
+    """One row per setting: the learning rates that target labels choose for its seeds, and the scores there.
+
+    Like Table 2 of Chirkova et al. (2023).
+    """
     columns = (
         Column("run", "Method", number=False),
         Column("task", "Task", number=False),
@@ -62,7 +65,7 @@ def _methods_row(results: Results, line: Line) -> dict[str, TableCell]:
 
 
 def regret_table(results: Results) -> Table:
-    """A row a criterion: mean and largest regret, of the rate over searches and of the checkpoint over runs."""
+    """One row per criterion: mean and largest regret of learning rates (over searches) and checkpoints (over runs)."""
     columns = (
         Column("run", "Chosen by", number=False),
         Column("task", "Task", number=False),
@@ -102,7 +105,7 @@ def _regret_rows(results: Results) -> list[dict[str, TableCell]]:
 
 
 def _regrets(choices: Iterable[Chosen]) -> dict[str, list[float]]:
-    """By criterion, wherever there is one."""
+    """The regrets by criterion, without undefined ones."""
     found: dict[str, list[float]] = {}
     for choice in choices:
         if choice.regret is not None:

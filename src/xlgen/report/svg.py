@@ -1,4 +1,4 @@
-"""Drawings that lie in a folder of somebody's, for a page: only what draws is let through."""
+"""Read untrusted SVG files for a page. Only elements and attributes that draw are accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ATTRIBUTES = (
     *("gradientUnits", "gradientTransform", "patternUnits", "patternTransform", "clipPathUnits", "type"),
     *("space", "shape-rendering", "text-rendering", "vector-effect", "visibility", "display", "color"),
 )
-# What matplotlib writes into every file, and the only rules that are let through.
+# The style rules that matplotlib writes into every file, and the only ones accepted.
 _RULES = re.compile(r"\s*\*\s*\{\s*stroke-linejoin:\s*round;\s*stroke-linecap:\s*butt;?\s*\}\s*")
 _INSIDE = re.compile(r"#[\w.:-]+", re.ASCII)
 _ADDRESS = re.compile(r"url\(\s*([^)]*)\)", re.IGNORECASE)
@@ -38,18 +38,18 @@ ElementTree.register_namespace("xlink", _XLINK)
 
 
 def read_drawing(path: Path) -> str:
-    """The ``svg`` element of a file. Raises InputError where it holds anything that does more than draw."""
+    """The ``svg`` element of a file. Raises InputError if it has anything that does more than draw."""
     text = read_text(path, _LARGEST)
     start = text.find("<svg")
     if start < 0:
-        raise InputError(f"{path} holds no svg element")
+        raise InputError(f"{path} has no svg element")
     body = text[start:]
     if "<!ENTITY" in text or "<!DOCTYPE" in body:
-        raise InputError(f"{path} declares entities, which no drawing of ours does")
+        raise InputError(f"{path} declares entities, which are not allowed in drawings")
     try:
         root = ElementTree.fromstring(body)
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no SVG: {error}") from None
+        raise InputError(f"{path} is not a valid SVG file: {error}") from None
     _check(root, path)
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -62,9 +62,9 @@ def _check(root: ElementTree.Element, path: Path) -> None:
     for element in root.iter():
         name = _name(element.tag)
         if name not in _ELEMENTS:
-            raise InputError(f"{path}: the element {name[:40]!r} is none that a drawing here has")
+            raise InputError(f"{path}: the element {name[:40]!r} is not allowed in drawings")
         if name == "style" and not _RULES.fullmatch(element.text or ""):
-            raise InputError(f"{path}: rules of style are none that a drawing here has")
+            raise InputError(f"{path}: these style rules are not allowed in drawings")
         for key, value in element.attrib.items():
             _check_attribute(key, value, path)
 
@@ -72,18 +72,18 @@ def _check(root: ElementTree.Element, path: Path) -> None:
 def _check_attribute(key: str, value: str, path: Path) -> None:
     if key in (f"{{{_XLINK}}}href", "href"):
         if not _INSIDE.fullmatch(value):
-            raise InputError(f"{path}: a drawing here refers to its own parts only, not to {value[:60]!r}")
+            raise InputError(f"{path}: a drawing may refer only to its own parts, not to {value[:60]!r}")
     elif _name(key) not in _ATTRIBUTES:
-        raise InputError(f"{path}: the attribute {_name(key)[:40]!r} is none that a drawing here has")
+        raise InputError(f"{path}: the attribute {_name(key)[:40]!r} is not allowed in drawings")
     elif _ACTIVE.search(value) or not all(_INSIDE.fullmatch(found.strip("\"' ")) for found in _ADDRESS.findall(value)):
         raise InputError(f"{path}: the value {value[:60]!r} does more than draw")
     elif key == "style":
         named = [rule.partition(":")[0].strip() for rule in value.split(";") if rule.strip()]
         if odd := [name for name in named if name not in _ATTRIBUTES]:
-            raise InputError(f"{path}: the style {odd[0][:40]!r} is none that a drawing here has")
+            raise InputError(f"{path}: the style {odd[0][:40]!r} is not allowed in drawings")
 
 
 def _name(tag: object) -> str:
-    """The name without its namespace. A comment's tag is a function."""
+    """The tag's name without its namespace. The tag of a comment is a function, not a string."""
     text = tag if isinstance(tag, str) else "comment"
     return text.rsplit("}", 1)[-1]

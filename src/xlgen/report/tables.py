@@ -1,4 +1,4 @@
-"""The report's tables: what was run, the verdict on each run, and the figures of each language."""
+"""The report's tables: the runs, the verdict on each run, and the scores of each language."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from xlgen.runs.runs import Run, labels, rate_text
 LANGUAGE_RATE = "correct_language_rate"
 REFERENCE_RATE = "reference_language_rate"
 GOOD, FAIR = 95.0, 80.0
-"""From this correct-language rate on, in percent of the references' own rate, a run is called good, or fair. Language
-identification misses some of even the true references: of human Malay sentences lid.176.ftz finds a third."""
+"""The lowest correct-language rates of a good and a fair run, in percent of the references' own rate. Language
+identification errs on references as well: lid.176.ftz recognizes only a third of human-written Malay sentences."""
 
 _NAMES = {
     "rouge1": "ROUGE-1",
@@ -37,18 +37,18 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class TableCell:
-    """A value, with its 95 % interval where it has one."""
+    """A value with its 95 % interval, if it has one."""
 
     value: Any = None
     low: float | None = None
     high: float | None = None
     grade: str = ""
-    """``good``, ``fair`` or ``poor``, for values that are judged."""
+    """``good``, ``fair`` or ``poor``, for graded values."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column and how its values read. CSV files hold the bare values."""
+    """A column and the format of its values. CSV files hold the unformatted values."""
 
     key: str
     title: str
@@ -58,11 +58,11 @@ class Column:
     """Whether the values have intervals."""
 
     def text(self, cell: TableCell) -> str:
-        """The value for a reader, without its interval; a dash where there is none."""
+        """The formatted value without its interval, or a dash for None."""
         return "–" if cell.value is None else self.show(cell.value)
 
     def bounds(self, cell: TableCell) -> str:
-        """The interval for a reader, empty where there is none."""
+        """The formatted interval, or an empty string if there is none."""
         return (
             ""
             if not self.interval or cell.low is None or cell.high is None
@@ -86,7 +86,7 @@ def all_tables(results: Results) -> list[Table]:
 
 
 def runs_table(results: Results) -> Table:
-    """What was run, how long it took, and what happened to its data."""
+    """The runs, how long they took, and what happened to their data."""
     columns = (
         Column("run", "Run", number=False),
         Column("folder", "Folder", number=False),
@@ -143,7 +143,7 @@ def _about(run: Run) -> dict[str, Any]:
 
 
 def verdict_table(results: Results) -> Table:
-    """One line a run: how well it does with labels, and without them; and whether that is in the right language."""
+    """One row per run: scores in languages with and without labels, and correct-language rates."""
     columns = (
         Column("run", "Run", number=False),
         Column("task", "Task", number=False),
@@ -185,7 +185,7 @@ def _verdict(results: Results, run: Run) -> dict[str, TableCell]:
 
 
 def languages_table(results: Results) -> Table:
-    """The figures of each run's last evaluation, language by language, with their intervals."""
+    """The scores of each run's last evaluation by language, with their intervals."""
     further = list(dict.fromkeys(metric for run in results.runs for metric in run.metrics[1:]))
     columns = (
         Column("run", "Run", number=False),
@@ -232,7 +232,7 @@ def _language(results: Results, run: Run, code: str, further: list[str]) -> dict
 
 
 def without_repetition(table: Table) -> Table:
-    """The table for a reader: a task or metric that all rows share goes into the title, and empty columns go."""
+    """The table for display: a task or metric that all rows share is in the title, and empty columns are dropped."""
     values = {column.key: {row[column.key].value for row in table.rows} - {None, ""} for column in table.columns}
     shared = [column for column in table.columns if column.key in ("task", "metric") and len(values[column.key]) == 1]
     kept = tuple(column for column in table.columns if values[column.key] and column not in shared)
@@ -252,19 +252,19 @@ def grade(rate: float, ceiling: float | None = None) -> str:
 
 
 def relative(rate: float, ceiling: float | None) -> float:
-    """A correct-language rate in percent of the references' own rate; as it is where that is 0 or not known."""
+    """A correct-language rate in percent of the references' own rate, or unchanged if that is 0 or not known."""
     return 100 * rate / ceiling if ceiling else rate
 
 
 def metric_name(metric: str) -> str:
-    """How a metric is called in text."""
+    """The display name of a metric."""
     if metric.startswith(CONFIDENCE_OF):
         return f"LID confidence: {language_name(metric.removeprefix(CONFIDENCE_OF))}"
     return _NAMES.get(metric, metric.replace("_", " "))
 
 
 def language_name(code: str) -> str:
-    """The English name of a language; an unknown code stays as it is."""
+    """The English name of a language, or the code itself if unknown."""
     try:
         return Language.parse(code).name
     except UnknownLanguageError:

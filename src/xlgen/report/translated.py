@@ -1,4 +1,5 @@
-"""Right content in the wrong language? A run's outputs, translated, beside the best lower rate (C, Table 1)."""
+"""Right content in the wrong language? A run's translated outputs, compared with the best learning rate for other
+languages (Chirkova et al. 2023, Table 1)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ BASELINE = "translate-outputs"
 
 
 def translated_table(results: Results) -> Table:
-    """A row a run whose outputs were translated: its score as generated and translated, averaged over the languages
-    without labels, and that of the rate that is best in those, all at the last evaluation."""
+    """One row per run with translated outputs, at the last evaluation: the scores as generated and translated, and
+    the score at the learning rate that is best, all averaged over the languages without labels."""
     columns = (
         Column("run", "Run", number=False),
         Column("backbone", "Model", number=False),
@@ -57,7 +58,7 @@ def _row(results: Results, run: Run, of: Run) -> dict[str, TableCell]:
 
 
 def _best_for_others(results: Results, of: Run) -> Run:
-    """Of the runs that differ from ``of`` in the learning rate only, the best in the languages without labels."""
+    """The best run in the languages without labels among those that differ from ``of`` only in the learning rate."""
     group = next((group for group in searches(results) if of in group), [of])
     scores = {run.name: results.value(run, MEAN, run.main_metric) for run in group}
     return max(group, key=lambda run: -1.0 if scores[run.name] is None else float(scores[run.name] or 0.0))
