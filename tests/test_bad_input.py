@@ -314,9 +314,9 @@ def test_a_mixing_language_without_text(
 def test_a_folder_that_holds_a_run(project: Project, refused: Command) -> None:
     recipe = load_recipe(str(project.root / "recipe.yaml"))
     open_run(project.root / "run", recipe, resume=False).set_state(stage=0, step=1, status="running")
-    assert "holds this run already; add --resume" in refused(*project.train)
+    assert "already has this run; add --resume" in refused(*project.train)
     message = refused(*project.train[:2], "training.learning_rate=0.5", *project.train[2:], "--resume")
-    assert "holds another run (its stages.0.training.learning_rate is 0.0001, not 0.5)" in message
+    assert "has another run (its stages.0.training.learning_rate is 0.0001, not 0.5)" in message
     assert "choose another --out" in message
 
 

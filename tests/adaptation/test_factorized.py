@@ -200,7 +200,7 @@ def test_a_damaged_stage_1(
     (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
     shutil.copytree(first, tmp_path / "first")
     (tmp_path / "first" / "halves.json").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=rf"{tmp_path}/first is not what was saved: halves\.json has other content"):
+    with pytest.raises(InputError, match=r"first differs from what was saved: halves\.json has other content"):
         train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
     forget_digests(tmp_path / "first")
     with pytest.raises(BackboneError, match=f"the checkpoint of stage 1 in {tmp_path}/first is damaged"):

@@ -249,6 +249,6 @@ def test_two_trainings_in_one_folder(base: dict[str, Any], tmp_path: Path) -> No
     assert [step for step, _ in steps(out)] == [1, 2]
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(FolderError, match="holds no run of xlgen"), lock_run(tmp_path / "notes"):
+    with pytest.raises(FolderError, match="is not an xlgen run"), lock_run(tmp_path / "notes"):
         pass
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["todo.txt"]

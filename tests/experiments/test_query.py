@@ -360,7 +360,7 @@ def test_a_wrong_format(study: Path, run: Command, options: tuple[str, ...], exp
 
 
 def test_a_folder_without_runs(tmp_path: Path, run: Command) -> None:
-    for folder, expected in ((tmp_path / "none", "is no folder"), (tmp_path, "holds no run: no folder in it")):
+    for folder, expected in ((tmp_path / "none", "is not a folder"), (tmp_path, "has no run: no folder in it")):
         for arguments in ([folder], [folder, "select 1"]):
             code, _, err = run(*arguments)
             assert code == 2 and expected in err.replace("\n", " ")

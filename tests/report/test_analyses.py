@@ -109,7 +109,7 @@ def test_every_analysis_is_on_the_page_and_nothing_is_fetched(built: Path) -> No
 
 def test_a_run_without_figures_has_a_page_of_its_analyses(tmp_path: Path) -> None:
     """Such as one that learned a language's prompt from unlabelled text."""
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="has no run"):
         build_report(tmp_path)
     write_all(tmp_path / "analysis")
     page = build_report(tmp_path).read_text(encoding="utf-8")

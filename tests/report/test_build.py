@@ -70,7 +70,7 @@ def test_the_terminal_shows_the_verdict(study: Path) -> None:
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="has no run"):
         build_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

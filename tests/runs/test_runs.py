@@ -70,11 +70,11 @@ def test_rate_text(rate: float, text: str) -> None:
 def test_no_folder_no_run_and_no_figure_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         find_runs(tmp_path / "none")
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="has no run"):
         find_runs(tmp_path)
     write_run(tmp_path / "run")
     (tmp_path / "run" / "metrics.jsonl").write_text('{"event": "start", "step": 0}\n')
-    with pytest.raises(InputError, match="no figure yet"):
+    with pytest.raises(InputError, match="no scores yet"):
         find_runs(tmp_path)
 
 
@@ -98,10 +98,10 @@ def test_a_baseline_is_called_by_its_name_and_training_takes_what_its_rates_say(
 
 def test_folders_with_runs_of_their_own_are_named(tmp_path: Path) -> None:
     write_run(tmp_path / "auto" / "runs" / "full")
-    with pytest.raises(NoFigureError, match=r"holds no run itself; give one of its folders with runs: .*/auto"):
+    with pytest.raises(NoFigureError, match=r"has no run itself; pass one of its folders with runs: .*/auto"):
         find_runs(tmp_path)
     write_run(tmp_path / "b")
     said: list[str] = []
     assert [run.name for run in find_runs(tmp_path, said.append)] == ["b"]
-    assert len(said) == 1 and f"left out: {tmp_path / 'auto'}, with runs of their own" in said[0]
+    assert len(said) == 1 and f"left out: {tmp_path / 'auto'}, which have runs of their own" in said[0]
     assert [run.name for run in find_runs(tmp_path / "auto", said.append)] == ["full"] and len(said) == 1

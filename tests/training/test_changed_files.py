@@ -91,7 +91,7 @@ def test_a_file_that_is_new_or_missing(saved: Saved, backbone_folder: Path, meth
     else:
         (place / name).write_text("{}", encoding="utf-8")
         change = f"{name} is new"
-    with pytest.raises(InputError, match=rf"(has changed since|is not what was saved).*{change}"):
+    with pytest.raises(InputError, match=rf"(has changed since|differs from what was saved).*{change}"):
         store.load_checkpoint(folder)
     (place / "README.md").write_text("A note.", encoding="utf-8")  # which nothing reads
     forget_digests(folder)
@@ -160,7 +160,7 @@ def test_no_file_of_a_checkpoint_can_change_unseen(saved: Saved, method: str) ->
     for name in names:
         whole = (folder / name).read_bytes()
         spoil(folder / name, "one")
-        with pytest.raises(InputError, match=f"is not what was saved: {name} has other content"):
+        with pytest.raises(InputError, match=f"differs from what was saved: {name} has other content"):
             store.load_checkpoint(folder)
         (folder / name).write_bytes(whole)
     store.load_checkpoint(folder)
@@ -272,7 +272,7 @@ def test_what_a_run_resumes_from_has_changed(begun: tuple[Recipe, Path], name: s
     else:
         spoil(place / name, "one")
     store.load_checkpoint(place.parent)  # nothing of this is read to generate
-    with pytest.raises(InputError, match=f"is not what was saved: resume/{name} has other content"):
+    with pytest.raises(InputError, match=f"differs from what was saved: resume/{name} has other content"):
         train(recipe, run, resume=True)
 
 

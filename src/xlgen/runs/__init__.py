@@ -1,1 +1,1 @@
-"""Run folders read back: what a run was, and its figures as rows. Reads files only."""
+"""Run folders: read and write their files, and collect their metrics as rows."""

@@ -1,4 +1,4 @@
-"""The files that ``xlgen analyze ... --out DIR`` writes, typed: rows of figures by kind of analysis."""
+"""Read and validate the files that ``xlgen analyze ... --out DIR`` writes: rows of values by kind of analysis."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LONGEST = 4_000
 
 
 def read_analysis(path: Path, kinds: Collection[str]) -> list[dict[str, Any]]:
-    """The rows of an analysis of one of ``kinds``; none of any other file.
+    """The rows of an analysis of one of ``kinds``; an empty list for any other file.
 
-    Raises InputError for a file that is damaged: no JSON, or a field of the wrong type.
+    Raises InputError if the file is damaged: invalid JSON, or a field of the wrong type.
     """
     try:
         found = read_json(path)
@@ -53,7 +53,7 @@ def _whole(value: Any) -> bool:
 
 
 def _place(value: Any) -> bool:
-    """A layer or a step: tables and drawings have a cell for each."""
+    """A layer or a step, limited because tables and plots have a cell for each."""
     return _whole(value) and value <= _MOST
 
 
@@ -66,7 +66,7 @@ def _spectrum(value: Any) -> bool:
 
 
 def _side(value: Any) -> bool:
-    """What is compared: the name of a model, or the number of a cluster."""
+    """One side of a comparison: the name of a model, or the number of a cluster."""
     return _text(value) or _whole(value)
 
 

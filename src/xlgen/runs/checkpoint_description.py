@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself (``checkpoint.json``) and what a run resumes from, typed."""
+"""The description of a checkpoint (``checkpoint.json``): its type, and checks of the checkpoint's files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from xlgen.core.untrusted import read_object, safe_join
 
 ABOUT = "checkpoint.json"
 RESUME = "resume"
-"""The folder in a checkpoint of what only resuming needs. It may be removed."""
+"""The folder in a checkpoint with the files that only resuming needs. It may be removed."""
 _Text = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
 @dataclass(frozen=True)
 class About:
-    """What a checkpoint says of itself."""
+    """The contents of ``checkpoint.json``."""
 
     step: Annotated[int, Field(ge=0, lt=LARGEST)]
     backbone: _Text
@@ -34,34 +34,34 @@ class About:
     task: _Text | None
     data_dir: _Text
     allow_unknown: bool = False
-    """Whether languages that the backbone does not know are let through."""
+    """Whether languages that the backbone does not know are allowed."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    """From which inserted modules were drawn."""
+    """The seed that inserted modules were initialized with."""
     head: Mapping[str, Any] | None = None
-    """Of a task of labels, what its head tells: ``{kind, labels}``."""
+    """The kind and the labels of a classification head: ``{kind, labels}``. None for tasks that generate text."""
     init: Literal["pretrained", "random"] = "pretrained"
-    """``random`` where the backbone's own weights were drawn from ``seed`` too."""
+    """``random`` if the backbone's own weights were also initialized from ``seed``."""
     task_config: Mapping[str, Any] | None = None
-    """The task as it was in training: template, languages, limits, metrics. None in folders of earlier versions."""
+    """The task during training: template, languages, limits, metrics. None in folders of earlier versions."""
     cleanup: Cleanup = "phrases"
-    """How the recipe's evaluation cleans outputs up, and so does ``xlgen predict``."""
+    """The clean-up of outputs in the recipe's evaluation and in ``xlgen predict``."""
     source_languages: Sequence[str] = ()
-    """Which had labels in training; none in folders of earlier versions."""
+    """The languages with labels in training; empty in folders of earlier versions."""
     limits: Mapping[str, Annotated[int, Field(ge=1, lt=LARGEST)]] = field(default_factory=dict)
-    """Lengths that the recipe gives instead of the task's."""
+    """Length limits in the recipe that replace the task's."""
     tokenizer: _Text | None = field(default=None, compare=False)
-    """A digest of the vocabulary of the tokenizer that it was trained with. None in folders of earlier versions."""
+    """A digest of the vocabulary of the tokenizer used in training. None in folders of earlier versions."""
 
     files: Mapping[str, str] | None = field(default=None, compare=False)
     """Digests of the checkpoint's other files. None in folders of earlier versions."""
     backbone_files: Mapping[str, str] | None = field(default=None, compare=False)
     """Digests of the files that the backbone was loaded from. None in folders of earlier versions."""
 
-    # What pydantic is told of a dataclass that it has not made.
+    # Pydantic reads its configuration of a standard dataclass from this attribute.
     __pydantic_config__ = ConfigDict(strict=True)
 
     def as_json(self) -> dict[str, Any]:
-        """What ``checkpoint.json`` holds, but for the version of xlgen."""
+        """The contents of ``checkpoint.json``, without the version of xlgen."""
         return {"format": FORMAT, **asdict(self)}
 
 
@@ -70,31 +70,31 @@ _ADAPTER = TypeAdapter(About)
 
 def _check_parts(about: About) -> None:
     if any("\0" in text for text in (about.backbone, about.task or "", about.data_dir)):
-        raise InputError("a path holds a NUL")
+        raise InputError("a path contains a NUL character")
     if not isinstance(about.adaptation.get("method"), str):
-        raise InputError("adaptation: it needs a `method`")
+        raise InputError("adaptation: `method` is missing")
     if about.head is None:
         return
     labels = about.head.get("labels")
     if not isinstance(labels, list) or not labels or not all(isinstance(each, str) for each in labels):
-        raise InputError("head: it needs `labels`, a list of texts")
+        raise InputError("head: `labels` must be a list of strings")
     if about.head.get("kind") not in ("tagging", "classification", "ranking") or len(set(labels)) != len(labels):
-        raise InputError("head: its kind is none that is known, or a label occurs twice")
+        raise InputError("head: unknown `kind`, or duplicate labels")
 
 
 def read_about(folder: Path) -> About:
-    """What a checkpoint says of itself. Raises InputError where ``folder`` is none, or its file is damaged."""
+    """Read a checkpoint's description. Raises InputError if ``folder`` is not a checkpoint, or the file is damaged."""
     file = folder / ABOUT
     if not file.exists():
-        raise InputError(f"{folder} is no checkpoint of xlgen: it has no {ABOUT}")
+        raise InputError(f"{folder} is not an xlgen checkpoint: it has no {ABOUT}")
     try:
         data = read_object(file)
         check_format(data, str(file))
         known = {key: data[key] for key in About.__dataclass_fields__ if key in data}
-        found = _ADAPTER.validate_json(json.dumps(known))  # from Python, strictness would want an instance
+        found = _ADAPTER.validate_json(json.dumps(known))  # in Python mode, strict validation needs an instance
         _check_parts(found)
         if step_in(folder.name) not in (None, found.step):
-            raise InputError(f"step is {found.step}, and the folder is called {folder.name}")
+            raise InputError(f"step is {found.step}, but the folder is called {folder.name}")
         return replace(found, source_languages=tuple(found.source_languages))
     except ValidationError as error:
         first = error.errors()[0]
@@ -105,13 +105,13 @@ def read_about(folder: Path) -> About:
 
 
 def check_own_files(folder: Path, about: About, known: Digests | None = None, resume: bool = False) -> None:
-    """Raise InputError where a file of a checkpoint is not what was saved.
+    """Raise InputError if a file of a checkpoint differs from what was saved.
 
     Args:
-        folder: The checkpoint's.
-        about: What it says of itself.
-        known: Digests that were computed already; a file that only they name is an error.
-        resume: Whether the files that only resuming needs are checked; else all others are.
+        folder: The checkpoint's folder.
+        about: The checkpoint's description.
+        known: Digests that are already computed. A file that only they name is an error.
+        resume: If true, check the files that only resuming needs; otherwise, check all others.
     """
     if about.files is None:
         return
@@ -121,6 +121,6 @@ def check_own_files(folder: Path, about: About, known: Digests | None = None, re
     now = {**digests(folder, before.keys() - (known or {}).keys()), **(known or {})}
     if changed := changes(before, now):
         raise InputError(
-            f"{folder} is not what was saved: {changed}. It is damaged, or was changed later; use a copy of it, or "
+            f"{folder} differs from what was saved: {changed}. It is damaged, or was changed later; use a backup or "
             f"another checkpoint. If the change is intended, remove `files` from its {ABOUT}"
         )

@@ -1,4 +1,4 @@
-"""Digests of files, by which one that has changed since a checkpoint was saved is found."""
+"""Digests of files, which reveal changes since a checkpoint was saved."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from xlgen.core.registry import InputError
 
 Digests = Mapping[str, str]
-"""By a file's name within its folder."""
+"""Digests by a file's name within its folder."""
 _WHOLE = 4 * 2**30
-"""Bytes of a file that is read from its first to its last byte: SHA-256 takes three seconds for them."""
+"""Largest file in bytes that is read completely: SHA-256 takes three seconds for this size."""
 _BLOCK, _BLOCKS = 2**20, 1_024
-"""Of a larger file, this many blocks at equal distances are read. Training changes every one of them."""
+"""The size and the number of evenly spaced blocks read from a larger file. Training changes every one of them."""
 
 
 def digest(file: Path) -> str:
-    """The digest of a file's content: of all of it, or of its size and some of its blocks where it is large.
+    """The digest of a file's content; for a large file, of its size and some of its blocks.
 
     Raises OSError.
     """
@@ -33,7 +33,7 @@ def digest(file: Path) -> str:
 
 
 def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The digests of those files that there are, by name. Raises InputError for a file that cannot be read."""
+    """The digests of the files that exist, by name. Raises InputError for a file that cannot be read."""
     found = {}
     for name in sorted(set(names)):
         try:
@@ -45,7 +45,7 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def changes(before: Digests, now: Digests) -> str:
-    """What differs, in words; nothing where nothing does."""
+    """The differences in words; an empty string if there are none."""
     words = {name: "is missing" if name not in now else "has other content" for name in before}
     different = [f"{name} {words[name]}" for name in sorted(before) if before[name] != now.get(name)]
     return ", ".join([*different, *(f"{name} is new" for name in sorted(now.keys() - before.keys()))])

@@ -1,4 +1,4 @@
-"""The run's log: one JSON object a line, append-only, cut back to the checkpoint on resume."""
+"""The run's event log: one JSON object per line, append-only, truncated to the checkpoint on resume."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The events of a log; lines that are damaged, as by a kill or a full disk, are skipped."""
+    """The events of a log. Damaged lines, such as after a kill or on a full disk, are skipped."""
     yield from read_log(path).events
 
 
 EVALUATION = ("evaluated", "figure", "xlrs")
-"""Events that an evaluation leaves."""
+"""Events that an evaluation logs."""
 
 Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
-"""Is told an event, its step and its fields."""
+"""A callback that receives an event's name, its step and its fields."""
 
 
 class Tracker:
-    """Writes events to ``metrics.jsonl``, and tells others of them."""
+    """Writes events to ``metrics.jsonl``, and passes them to a callback."""
 
     def __init__(self, path: Path, enabled: bool = True, tell: Tell = lambda event, step, fields: None) -> None:
         self.path = path
@@ -45,7 +45,10 @@ class Tracker:
             self._tell(event, step, fields)
 
     def cut_after(self, step: int, evaluates: bool = False) -> None:
-        """Forget what happened after ``step``: it will happen again, as will its evaluation where it ``evaluates``."""
+        """Remove the events after ``step``, which will be logged again.
+
+        With ``evaluates``, the evaluation at ``step`` will also be repeated, so its events are removed too.
+        """
         if self._enabled and self.path.exists():
             kept = [
                 event

@@ -1,4 +1,4 @@
-"""The files of a run folder as bytes and lines: read whatever is in them, and written whole or not at all."""
+"""Robust reading and atomic writing of the files of a run folder."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from xlgen.core.registry import InputError
 from xlgen.core.untrusted import check_regular, parse_json, without_surrogates
 
 LONGEST_LINE = 64 * 2**20
-"""Bytes of a line of JSONL."""
+"""Longest line of a JSONL file, in bytes."""
 FORMAT = 1
-"""The version of the files of runs and checkpoints; files without one are of earlier versions."""
+"""The version of the file format of runs and checkpoints. Files of earlier versions have none."""
 CHOSEN = "chosen"
-"""The folder in which ``xlgen train --auto`` leaves the checkpoint that it took."""
+"""The folder in which ``xlgen train --auto`` saves the chosen checkpoint."""
 _STEP = re.compile(r"step-(\d{1,12})", re.ASCII)
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any] | InputError]:
-    """The JSON objects of a JSONL file, and an error for each line that is none; nothing without a file.
+    """Iterate over the JSON objects of a JSONL file, with an error for each bad line; empty if there is no file.
 
-    Splits at newlines only, not at U+2028. Bytes that are not UTF-8, as of a line that a crash has torn, make that
-    line bad and no other. Lone surrogates become U+FFFD. Raises InputError for what is no regular file.
+    Splits at newlines only, not at U+2028. Bytes that are not UTF-8, such as after a crash, invalidate only their own
+    line. Lone surrogates become U+FFFD. Raises InputError if ``path`` is not a regular file.
     """
     if not path.exists():
         return
@@ -44,7 +44,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any] | InputError]:
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any] | InputError:
-    """The JSON object in a line, or what is wrong with it; lone surrogates become U+FFFD."""
+    """The JSON object in a line, or an error (returned, not raised). Lone surrogates become U+FFFD."""
     try:
         text = line.decode("utf-8")
         found = parse_json(text, where)
@@ -58,17 +58,17 @@ def parse_line(line: bytes, where: str) -> dict[str, Any] | InputError:
 
 
 def check_format(data: dict[str, Any], where: str) -> None:
-    """Raise InputError where a file says that it is of a later version of its format than is known here."""
+    """Raise InputError if a file has a later format version than this version of xlgen supports."""
     version = data.get("format", FORMAT)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= FORMAT:
         raise InputError(
-            f"{where} has the format {str(version)[:20]!r}, and this version of xlgen reads formats up to {FORMAT}; "
+            f"{where} has the format {str(version)[:20]!r}, but this version of xlgen reads formats up to {FORMAT}; "
             "update xlgen"
         )
 
 
 def step_folders(folder: Path) -> list[tuple[int, Path]]:
-    """The folders ``step-N`` in ``folder`` with their N, lowest first; copies such as ``step-24.bak`` are none."""
+    """The folders ``step-N`` in ``folder`` with their N, lowest first. Names such as ``step-24.bak`` do not count."""
     if not folder.is_dir():
         return []
     found = ((step_in(path.name), path) for path in folder.iterdir())
@@ -76,14 +76,14 @@ def step_folders(folder: Path) -> list[tuple[int, Path]]:
 
 
 def step_in(name: str) -> int | None:
-    """The N of a folder's name ``step-N``; None of any other name."""
+    """The N of a folder's name ``step-N``; None for any other name."""
     return int(match[1]) if (match := _STEP.fullmatch(name)) else None
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write ``content`` so that ``path`` holds either the old one or the new, whole. Creates the folder.
+    """Write ``content`` atomically: ``path`` has either the old or the new content. Creates the folder.
 
-    Where that fails, as on a full disk, nothing is left behind, and the OSError names ``path``.
+    If writing fails, such as on a full disk, no temporary file remains, and the OSError names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_for(path)
@@ -103,7 +103,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Let an OSError of what is done inside name ``path``, where it names nothing: as of a write to a full disk."""
+    """Add ``path`` to an OSError that names no file, such as from a write to a full disk."""
     try:
         yield
     except OSError as error:
@@ -113,10 +113,10 @@ def naming(path: Path | str) -> Iterator[None]:
 
 
 def finite(value: Any) -> float | None:
-    """``value`` as a float; None for NaN, for infinity and for anything that is no number."""
+    """``value`` as a float; None for NaN, infinity and anything that is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer beyond all floats
+    except OverflowError:  # an integer too large for a float
         return None

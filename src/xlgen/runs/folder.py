@@ -1,4 +1,4 @@
-"""The run's folder: what lies where, who may write into it, and how far the run has come."""
+"""The run's folder: its layout, its lock, and the run's progress."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from xlgen.runs.event_log import write_atomically
 from xlgen.core.yaml_loader import dump_yaml, read_yaml
 
 _SECONDS = 10
-"""That git may take."""
+"""Timeout for git."""
 
 log = logging.getLogger(__name__)
 
 _RECIPE, _LOCK = "recipe.yaml", "run.lock"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
-"""What file systems say that cannot lock."""
-_FOREIGN = "{} is not empty and holds no run of xlgen; choose another --out"
+"""Errors of file systems that do not support locks."""
+_FOREIGN = "{} is not empty and is not an xlgen run; choose another --out"
 
 
 class FolderError(InputError):
@@ -50,27 +50,27 @@ class RunFolder:
 
     @property
     def state(self) -> State:
-        """How far the run has come; nothing where that was never written, or is damaged.
+        """The run's progress; empty if it was never written or is damaged.
 
-        A run is continued from its checkpoints, whatever is known of it.
+        Resuming does not depend on it: a run resumes from its checkpoints.
         """
         return read_state(self.path)
 
     def set_state(self, **state: Any) -> None:
-        """Write the state down, atomically."""
+        """Write the run's progress atomically."""
         write_atomically(self.path / "state.json", json.dumps(state))
 
     def stage(self, index: int, count: int) -> Path:
-        """Where a stage's files lie: the last one's in the run's folder itself."""
+        """The folder of a stage's files; for the last stage, the run's folder itself."""
         return self.path if index == count - 1 else self.path / "stages" / str(index)
 
 
 @contextmanager
 def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
-    """Keep the folder of a run to this process, so that no two train in it; whoever holds it may lock it again.
+    """Lock the folder of a run, so that no two processes train in it. The process with the lock may lock it again.
 
-    ``wait`` for another process that holds it. After an error, a folder without anything else is removed again. Raises
-    FolderError where another process holds it, or the folder cannot be written.
+    With ``wait``, wait for another process to release the lock. After an error, a folder with nothing but the lock is
+    removed. Raises FolderError if another process has the lock, or the folder cannot be written.
     """
     file = path / _RECIPE
     with undone_after_errors(path):
@@ -84,7 +84,7 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                with suppress(OSError):  # removed while it is held: whoever waits for it then makes a new one
+                with suppress(OSError):  # removed while locked: a waiting process then creates a new lock
                     if [other.name for other in path.iterdir()] == [_LOCK]:
                         (path / _LOCK).unlink()
                 raise
@@ -92,7 +92,7 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
 
 @contextmanager
 def nothing_left_if_refused(path: Path) -> Iterator[None]:
-    """Remove, where the input is refused before a first step, what this attempt has written into a run's folder."""
+    """If the input is refused before the first step, remove the files that this attempt wrote into the run's folder."""
     log, state = path / "metrics.jsonl", path / "state.json"
     new = [file for file in (log, state) if not file.exists()]
     with undone_after_errors(path, [_RECIPE]):
@@ -109,18 +109,18 @@ def nothing_left_if_refused(path: Path) -> Iterator[None]:
 def _locked(path: Path, wait: bool) -> Iterator[None]:
     file = path / _LOCK
     if file.is_dir():
-        raise FolderError(f"{file} is a folder, where the lock of a run is to be; remove it, or choose another --out")
+        raise FolderError(f"{file} must be a lock file, but is a folder; remove it, or choose another --out")
     lock = FileLock(file, is_singleton=True)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise FolderError(
-            f"another process is training in {path}; wait until it has ended, or choose another --out"
+            f"another process is training in {path}; wait until it ends, or choose another --out"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise FolderError(f"cannot write {file}: {error.strerror}; choose another --out") from None
-        log.warning("%s is on a file system without locks: nothing keeps two processes from training there", path)
+        log.warning("%s is on a file system without locks: do not train there with two processes", path)
     try:
         yield
     finally:
@@ -128,19 +128,19 @@ def _locked(path: Path, wait: bool) -> Iterator[None]:
 
 
 def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
-    """Make ``path`` the folder of this run. Raises FolderError where it holds another, or cannot be written."""
+    """Make ``path`` the folder of this run. Raises FolderError if it has another run, or cannot be written."""
     folder = RunFolder(path)
     resolved = recipe.model_dump(mode="json")
     file = path / _RECIPE
-    # A run that ended before its first step may leave its recipe and nothing else; another one takes its place.
+    # A run that ended before its first step may leave only its recipe; a new run may replace it.
     if file.exists():
         before = recipe_in(file)
         started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
-            raise FolderError(f"{path} holds another run ({difference(old, new)}); choose another --out")
+            raise FolderError(f"{path} has another run ({difference(old, new)}); choose another --out")
         if started and not resume:
-            raise FolderError(f"{path} holds this run already; add --resume to go on with it, or choose another --out")
+            raise FolderError(f"{path} already has this run; add --resume to continue it, or choose another --out")
         if started or before == resolved:
             return folder
     try:
@@ -155,13 +155,13 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 
 def _holds_more(path: Path, recipe: Path) -> bool:
-    """Whether anything is in the folder but its lock and the recipe, or what a kill left of one being written."""
+    """Whether the folder has anything except its lock, the recipe, and temporary files of the recipe after a kill."""
     ours = re.compile(rf"{re.escape(recipe.name)}(\..*tmp)?|\.?{re.escape(recipe.name)}\..*|{re.escape(_LOCK)}")
     return any(not ours.fullmatch(other.name) for other in path.iterdir())
 
 
 def recipe_in(file: Path) -> Any:
-    """The recipe of a run that was begun. Raises FolderError where its file is none, or is damaged."""
+    """The recipe of a run that was started. Raises FolderError if the file is not a run's recipe, or is damaged."""
     try:
         data = read_yaml(file)
         check_format(data, str(file))
@@ -169,15 +169,15 @@ def recipe_in(file: Path) -> Any:
     except (InputError, KeyError, TypeError, AttributeError) as error:
         reason = f" ({error})" if isinstance(error, InputError) else ""
         raise FolderError(
-            f"{file} was not written by a run of xlgen, or is damaged{reason}; choose another --out"
+            f"{file} was not written by an xlgen run, or is damaged{reason}; choose another --out"
         ) from None
 
 
 def _deciding(recipe: Any) -> Any:
-    """What decides a run that was begun, whose recipe may lack keys that are younger than it."""
+    """The settings that determine a started run's results. Its recipe may lack keys that were added later."""
     try:
         return Recipe.model_validate(recipe).deciding()
-    except ValidationError:  # it says so itself: another one
+    except ValidationError:  # not a valid recipe now, so it differs
         return recipe
 
 
@@ -205,7 +205,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _revision() -> str | None:
-    """The revision of the repository that xlgen runs from; None where there is none, or no git."""
+    """The git revision of xlgen's source; None if it is not in a repository, or git is not available."""
     command = ["git", "rev-parse", "HEAD"]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The resolved recipe of a run folder, typed: what tables and views read of it, whatever version wrote it."""
+"""The resolved recipe of a run folder: the validated parts that tables and views read, from any version of xlgen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Text = Annotated[str, Field(max_length=10_000)]
 
 
 class _Read(BaseModel):
-    """Some keys of a mapping; it may have more, of later or earlier versions."""
+    """Some keys of a mapping, which may have other keys from later or earlier versions."""
 
     model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())
 
@@ -78,16 +78,16 @@ class _Recipe(_Read):
 
 
 def _plain(value: Any) -> Any:
-    """Keys are text, so that a recipe can be written as JSON and sorted."""
+    """Check that all keys are strings, so that a recipe can be written as JSON and sorted."""
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            raise ValueError("a key is no text")
+            raise ValueError("a key is not a string")
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _spell_out(recipe: Any) -> None:
-    """A name alone stands for the mapping that holds it."""
+    """Replace a plain name by the mapping ``{name: ...}``."""
     if isinstance(recipe, dict):
         for key in ("backbone", "baseline"):
             if isinstance(recipe.get(key), str):
@@ -101,32 +101,32 @@ class _File(_Read):
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a run's ``recipe.yaml`` holds."""
+    """The contents of a run's ``recipe.yaml``."""
 
     recipe: Mapping[str, Any] = field(repr=False)
-    """As it is in the file; what is read of it has the type that it has in a :class:`xlgen.core.config.Recipe`."""
+    """As in the file; the keys that are read have the same types as in :class:`xlgen.core.config.Recipe`."""
     environment: Mapping[str, Any] | None = field(repr=False, default=None)
 
     @property
     def stage(self) -> Mapping[str, Any]:
-        """The last stage."""
+        """The last stage of the recipe."""
         found: Mapping[str, Any] = self.recipe["stages"][-1]
         return found
 
     @property
     def method(self) -> str:
-        """The name by which tables know the method: ``report_as``, or a baseline's own name, or the adaptation's."""
+        """The method's name in tables: ``report_as``, or the name of the baseline, or of the adaptation."""
         baseline, adaptation = self.recipe.get("baseline") or {}, self.stage.get("adaptation") or {}
         return str(self.recipe.get("report_as") or baseline.get("name") or adaptation.get("method") or "")
 
     @property
     def backbone(self) -> str:
-        """The name of what training starts from; empty where the recipe does not say."""
+        """The name of the backbone; empty if the recipe has none."""
         return str((self.recipe.get("backbone") or {}).get("name") or "")
 
 
 def canonical(code: str) -> str:
-    """The canonical code of a language; an unknown one stays as it is."""
+    """The canonical code of a language, or the code itself if unknown."""
     try:
         return Language.parse(code).code
     except UnknownLanguageError:
@@ -134,9 +134,9 @@ def canonical(code: str) -> str:
 
 
 def read_resolved(folder: Path) -> Resolved:
-    """What a run's ``recipe.yaml`` holds.
+    """Read a run's ``recipe.yaml``.
 
-    Raises InputError where the file is no resolved recipe, or is damaged.
+    Raises InputError if the file is not a resolved recipe, or is damaged.
     """
     file = folder / "recipe.yaml"
     needed = f"{file} is not the resolved recipe of a run, or is damaged"

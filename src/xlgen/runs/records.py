@@ -1,6 +1,7 @@
-"""What the files of a run folder hold, typed: the events of its log, its predictions, how far it has come.
+"""Read and validate the files of a run folder: the events of its log, its predictions, its progress.
 
-The one place that reads them. A row that is damaged is left out and counted; a file of another kind is an InputError.
+No other module reads these files. Damaged rows are left out and counted; a path that is not a regular file is an
+InputError.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from xlgen.core.untrusted import check_name, read_object
 Record = dict[str, Any]
 
 LARGEST = 2**53
-"""Numbers of steps, examples and tokens are below this."""
+"""Exclusive upper limit of the numbers of steps, examples and tokens."""
 _LONGEST = 2_000
 _NEAR_THE_END = 2**17
 _STATUSES = ("running", "evaluating", "paused", "interrupted", "diverged", "done")
@@ -26,25 +27,25 @@ _STATUSES = ("running", "evaluating", "paused", "interrupted", "diverged", "done
 
 @dataclass(frozen=True)
 class Log:
-    """The events of a run's ``metrics.jsonl``, in their order."""
+    """The events of a run's ``metrics.jsonl``, in file order."""
 
     events: tuple[Record, ...] = field(repr=False)
     damaged: int
-    """Lines that are no event and were left out. The last line does not count where a kill has cut it short."""
+    """The number of lines left out because they are not events. A bad last line does not count, as after a kill."""
 
 
 @dataclass(frozen=True)
 class State:
-    """How far a run has come."""
+    """The progress of a run."""
 
     stage: int | None = None
     step: int | None = None
     status: str | None = None
-    """running, paused, interrupted, diverged or done; None where nothing says so."""
+    """running, evaluating, paused, interrupted, diverged or done; None if not recorded."""
 
 
 def read_log(path: Path) -> Log:
-    """The events of a log; none without a file. Raises InputError for what is no regular file."""
+    """The events of a log; empty if there is no file. Raises InputError if ``path`` is not a regular file."""
     events: list[Record] = []
     damaged, last_is_bad = 0, False
     for row in json_lines(path):
@@ -57,8 +58,8 @@ def read_log(path: Path) -> Log:
 
 
 def last_event(path: Path) -> Record | None:
-    """The newest whole event of a log that may still be written, without reading all of it; None where none is near
-    its end."""
+    """The newest complete event of a log that may still be growing. Reads only the end of the file; None if there is
+    no event in it."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _NEAR_THE_END))
@@ -73,7 +74,7 @@ def last_event(path: Path) -> Record | None:
 
 
 def is_event(row: Mapping[str, Any]) -> bool:
-    """Whether a row of a log has the fields of its kind of event, each of the right type."""
+    """Whether a row of a log has the fields of its kind of event, with the right types."""
     kind = row.get("event")
     if not _text(kind) or not _count(row.get("step")):
         return False
@@ -81,16 +82,16 @@ def is_event(row: Mapping[str, Any]) -> bool:
 
 
 def read_predictions(path: Path) -> list[Record]:
-    """The rows of a file of predictions, those that are damaged left out; none without a file.
+    """The rows of a file of predictions without damaged ones; empty if there is no file.
 
     A row has ``prediction``, and may have ``id``, ``input``, ``raw``, ``references``, ``group``, ``language`` and
-    numbers (``cropped_tokens``, ``similarity``). Raises InputError for what is no regular file.
+    numbers (``cropped_tokens``, ``similarity``). Raises InputError if ``path`` is not a regular file.
     """
     return [_prediction(row) for row in json_lines(path) if isinstance(row, dict) and is_prediction(row)]
 
 
 def _prediction(row: Record) -> Record:
-    """The row with every text that there is in any: ``raw`` is the prediction where nothing else is said."""
+    """The row with ``input``, ``raw`` and ``references`` filled in; ``raw`` defaults to the prediction."""
     shown = row.get("input")
     return {
         **row,
@@ -106,7 +107,7 @@ def is_prediction(row: Mapping[str, Any]) -> bool:
 
 
 def read_state(folder: Path) -> State:
-    """What a run's ``state.json`` says; nothing where it says nothing, is damaged, or is of another kind."""
+    """Read a run's ``state.json``; fields that are missing or invalid are None."""
     try:
         found = read_object(folder / "state.json", 2**20)
     except InputError:
@@ -122,7 +123,7 @@ def _count(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    """NaN and infinity are numbers here; they are told apart where they are used."""
+    """Whether ``value`` is a number. NaN and infinity count; callers handle them."""
     whole = isinstance(value, int) and abs(value) < LARGEST
     return (whole or isinstance(value, float)) and not isinstance(value, bool)
 
@@ -132,7 +133,7 @@ def _text(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    """A language, whose name is a file's too."""
+    """Whether ``value`` is a language, which must be valid as a file name."""
     if not isinstance(value, str):
         return False
     try:
@@ -186,6 +187,6 @@ _PREDICTION: dict[str, Callable[[Any], bool]] = {
     **_all(_label, ("id", "group")),
     **_all(_strings, ("references",)),
     **_all(_number, ("cropped_tokens", "similarity")),
-    # Of tagging, the words.
+    # The words, for tagging tasks.
     "input": lambda value: value is None or isinstance(value, str) or _strings(value),
 }

@@ -1,4 +1,4 @@
-"""Figures as rows of one shape, and the averages over the languages without labels."""
+"""Metric values as rows of one shape, and their averages over the languages without labels."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ log = logging.getLogger(__name__)
 Row: TypeAlias = dict[str, Any]
 
 MEAN = "mean-non-source"
-"""What a row calls the average over the languages that are not a source language of its run."""
+"""The ``language`` of rows that average over the languages without labels."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Runs with their rows, which can be asked for single figures."""
+    """Runs with their rows, and look-up of single values."""
 
     runs: tuple[Run, ...]
     rows: tuple[Row, ...] = field(repr=False)
     faults: tuple[str, ...] = ()
-    """Runs that are damaged and left out, and lines of logs: where, and what is wrong."""
+    """Messages about damaged runs and log lines that were left out."""
     _index: dict[tuple[str, int, str, str], Row] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -36,20 +36,20 @@ class Results:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
-        """The languages labelled in every run: runs are compared over the others, one with labels in all included."""
+        """The source languages of every run. Runs are compared over all other languages, even a supervised one."""
         return shared_sources(self.runs)
 
     def at(self, run: Run, language: str, metric: str, step: int | None = None) -> Row | None:
-        """The row of one figure, at the run's last evaluation unless ``step`` says otherwise."""
+        """The row of one metric and language, at ``step`` or, if None, at the run's last evaluation."""
         return self._index.get((run.name, run.last_step if step is None else step, language, metric))
 
     def value(self, run: Run, language: str, metric: str, step: int | None = None) -> float | None:
-        """The value of one figure, None where there is none."""
+        """The value of one metric and language; None if there is none."""
         row = self.at(run, language, metric, step)
         return row["value"] if row else None
 
     def source_value(self, run: Run, metric: str) -> float | None:
-        """The mean of a figure over the shared source languages at its last evaluation."""
+        """The mean of a metric over the shared source languages at the run's last evaluation."""
         return mean(self.value(run, language, metric) for language in self.sources)
 
     def languages(self, runs: Iterable[Run] | None = None) -> list[str]:
@@ -59,7 +59,7 @@ class Results:
         return [*(code for code in self.sources if code in seen), *(code for code in seen if code not in self.sources)]
 
     def by_task(self) -> list[Results]:
-        """The runs that have figures, task by task."""
+        """The runs that have been evaluated, grouped by task."""
         found: dict[str | None, list[Run]] = {}
         for run in self.runs:
             if run.figures:
@@ -72,9 +72,9 @@ class Results:
 
 
 def load_results(path: Path, say: Callable[[str], None] = log.warning) -> Results:
-    """Runs and rows of a run's or a study's folder; damaged runs of a study are left out, and ``say`` learns of them.
+    """Load the runs and rows of a run's or a study's folder. Damaged runs of a study are left out and passed to ``say``.
 
-    Raises InputError where there is no figure.
+    Raises InputError if no run has been evaluated.
     """
     faults: list[str] = []
     runs = find_runs(path, faults.append)
@@ -84,7 +84,7 @@ def load_results(path: Path, say: Callable[[str], None] = log.warning) -> Result
 
 
 def of_runs(runs: Iterable[Run]) -> Results:
-    """The rows of runs that were read."""
+    """The results of runs that are already loaded."""
     runs = tuple(runs)
     sources = shared_sources(runs)
     return Results(runs, tuple(row for run in runs for row in _run_rows(run, sources)))
@@ -97,14 +97,14 @@ def shared_sources(runs: Iterable[Run]) -> tuple[str, ...]:
 
 
 def collect(path: Path) -> list[Row]:
-    """Every figure in a run's or a study's folder, and the averages over the languages that are not source languages.
+    """Every value in a run's or a study's folder, and the averages over the languages that are not source languages.
 
-    A row holds ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``
-    and ``run``, the name of the run's folder. An average has the language ``mean-non-source``, no interval, and in its
-    signature the languages it is over.
+    A row has ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n, signature``
+    and ``run``, the name of the run's folder. An average has the language ``mean-non-source``, no interval, and a
+    signature that lists its languages.
 
     Raises:
-        InputError: where the folder holds no run, or no figure yet.
+        InputError: if the folder has no run, or no run has been evaluated.
     """
     return list(load_results(path).rows)
 
@@ -115,13 +115,13 @@ def write_summary(path: Path) -> Path:
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> Path:
-    """Write ``rows`` in the shape all figures have."""
+    """Write ``rows`` as JSON, ``{"rows": [...]}``."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
     return write_atomically(path, '{"rows": [\n' + lines + "\n]}\n")
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are defined, None where none is."""
+    """The mean of the values that are not None; None if there are none."""
     defined = [value for value in values if value is not None]
     return sum(defined) / len(defined) if defined else None
 
@@ -153,7 +153,7 @@ def _row(run: Run, figure: Mapping[str, Any]) -> Row:
 
 
 def _mean_row(group: list[Row]) -> Row:
-    """The average of one figure over languages; ``n`` stays the number of examples behind it."""
+    """The average of one metric over languages; ``n`` is the total number of examples."""
     defined = [row for row in group if row["value"] is not None]
     counts = [row["n"] for row in defined if isinstance(row["n"], int)]
     return {

@@ -1,4 +1,4 @@
-"""The runs anywhere under a folder, and what each says of itself without its log or its predictions being read."""
+"""Find the runs anywhere under a folder, and describe them without reading their logs or predictions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class FoundRun:
     """One run: the columns of the view ``runs``, in their order."""
 
     study: str
-    """The folder that holds the run, or the one above where that is called ``runs``."""
+    """The name of the folder that contains the run, or of its parent if that folder is called ``runs``."""
     run: str
     folder: str
-    """Absolute."""
+    """Absolute path."""
     status: str
     backbone: str
     method: str
@@ -33,7 +33,7 @@ class FoundRun:
     source_languages: tuple[str, ...]
     """Canonical codes."""
     step: int | None
-    """How far the newest checkpoint or the end has come."""
+    """The step of the newest checkpoint or of the end of training."""
     planned_steps: int | None
     """None for a baseline."""
     recipe: str
@@ -43,15 +43,15 @@ class FoundRun:
 
 
 def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
-    """The runs at ``path`` or anywhere under it, by folder; ``say`` is told of each folder that is left out.
+    """The runs at ``path`` or anywhere under it, sorted by folder; ``say`` is called for each folder left out.
 
-    A folder is a run where its ``recipe.yaml`` is a resolved recipe. Links to folders are not followed.
+    A folder is a run if its ``recipe.yaml`` is a resolved recipe. Symbolic links to folders are not followed.
 
     Raises:
-        InputError: where there is no run.
+        InputError: if there is no run.
     """
     if not path.is_dir():
-        raise InputError(f"{path} is no folder; give the folder of a run, of a study, or one of studies")
+        raise InputError(f"{path} is not a folder; pass the folder of a run, of a study, or of several studies")
     runs: list[FoundRun] = []
     faults: list[str] = []
     for name, folders, files in os.walk(path):
@@ -60,19 +60,19 @@ def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) ->
             continue
         try:
             runs.append(_read(Path(name)))
-            folders.clear()  # what is in a run's folder is the run's
+            folders.clear()  # do not search inside a run's folder
         except InputError as error:
             faults.append(str(error))
     if not runs:
         reason = f"; {faults[0]}" if faults else ": no folder in it has a recipe.yaml"
-        raise InputError(f"{path} holds no run{reason}")
+        raise InputError(f"{path} has no run{reason}")
     for fault in faults:
         say(f"left out: {fault}")
     return runs
 
 
 def _read(folder: Path) -> FoundRun:
-    """The run in ``folder``. Raises InputError where its recipe.yaml is no resolved recipe."""
+    """The run in ``folder``. Raises InputError if its recipe.yaml is not a resolved recipe."""
     check_utf8(folder)
     return _described(folder, read_resolved(folder))
 

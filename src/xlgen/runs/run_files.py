@@ -1,4 +1,4 @@
-"""The files of runs as a file system that DuckDB can read, and nothing else: no other file, and no way to write."""
+"""A read-only file system for DuckDB that contains the files of runs and no other file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from xlgen.core.untrusted import check_regular
 
 PROTOCOL = "xlgen-runs"
 PREFIX = f"{PROTOCOL}://"
-# What DuckDB takes for a pattern of names, or url_decode for something else.
+# Characters that DuckDB reads as a glob pattern, or that url_decode would change.
 _SPECIAL = re.compile(r"[%*?\[\]+]")
 _FILE = re.compile(r"/(?:metrics\.jsonl|predictions/step-\d{1,12}/[^/]+\.jsonl)")
 
 
 def address(path: Path) -> str:
-    """The name of a file of a run in this file system."""
+    """The URL of a run's file in this file system."""
     return PREFIX + _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
 class RunFiles(AbstractFileSystem):
-    """Logs and predictions of the runs in ``folders``; whatever else is asked for is not there."""
+    """Logs and predictions of the runs in ``folders``. Other files do not exist in it."""
 
     protocol = PROTOCOL
     cachable = False
@@ -42,23 +42,23 @@ class RunFiles(AbstractFileSystem):
         )
 
     def _local(self, name: str) -> Path:
-        """The file on this machine. Raises FileNotFoundError for one that is none of a run's."""
+        """The path of the file. Raises FileNotFoundError if it does not belong to a run."""
         path = unquote(name.removeprefix(PREFIX))
         folder = next((str(parent) for parent in Path(path).parents if str(parent) in self._folders), None)
         if folder is None or not _FILE.fullmatch(path[len(folder) :]):
-            raise FileNotFoundError(f"{path} is no file of these runs")
+            raise FileNotFoundError(f"{path} is not a file of these runs")
         return Path(path)
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
-        """Name and size. Raises FileNotFoundError."""
+        """Name, size and type of a file. Raises FileNotFoundError."""
         return {"name": self._strip_protocol(path), "size": self._local(path).stat().st_size, "type": "file"}
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
-        """Nothing: files are asked for by name."""
+        """An empty list: files are opened only by name."""
         return []
 
     def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
-        """The file of this name, which is no pattern."""
+        """The file with exactly this name, if it exists. Patterns are not expanded."""
         try:
             self._local(path)
         except FileNotFoundError:
@@ -66,13 +66,13 @@ class RunFiles(AbstractFileSystem):
         return [self._strip_protocol(path)]
 
     def modified(self, path: str) -> datetime:
-        """When the file was last written."""
+        """The time of the last modification."""
         return datetime.fromtimestamp(self._local(path).stat().st_mtime, UTC)
 
     def open(self, path: str, mode: str = "rb", *arguments: Any, **options: Any) -> BinaryIO:
-        """The file, to read. Raises PermissionError for any other mode."""
+        """Open the file for reading. Raises PermissionError for any other mode."""
         if mode not in ("r", "rb"):
-            raise PermissionError("the files of runs are read only")
+            raise PermissionError("the files of runs are read-only")
         local = self._local(path)
         check_regular(local)
         return local.open("rb")

@@ -1,4 +1,4 @@
-"""The runs in a folder, as the report needs them: who they are, how they trained, what they scored."""
+"""The runs in a folder, as the report needs them: identity, training log, and scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xlgen.core.yaml_loader import read_yaml
 
 log = logging.getLogger(__name__)
 
-# Every evaluation gives these beside the task's own metrics, so none of them is what a task is about.
+# Every evaluation computes these in addition to the task's own metrics, so none of them is a main metric.
 STANDING = (
     "correct_language_rate",
     "reference_language_rate",
@@ -37,13 +37,13 @@ STANDING = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, read."""
+    """The contents of one run folder."""
 
     name: str
     """The folder's name."""
     folder: Path
     recipe: Mapping[str, Any] = field(repr=False)
-    """As it stands in recipe.yaml."""
+    """The recipe in recipe.yaml."""
     backbone: str
     method: str
     learning_rate: float | None
@@ -53,17 +53,17 @@ class Run:
     source_languages: tuple[str, ...]
     """Canonical codes."""
     metrics: tuple[str, ...]
-    """The task's own metrics, the main one first; empty without figures."""
+    """The task's own metrics, the main one first; empty before the first evaluation."""
     status: str
     planned_steps: int | None
     start: Mapping[str, Any] = field(repr=False)
-    """The log's first event: parameters, trained parameters, what happened to the data."""
+    """The log's first event: numbers of parameters and trained parameters, and data statistics."""
     steps: tuple[Mapping[str, Any], ...] = field(repr=False)
-    """The log of training, step by step."""
+    """The logged training steps."""
     figures: tuple[Mapping[str, Any], ...] = field(repr=False)
-    """The figures of every evaluation, each once."""
+    """The metric values of every evaluation, without duplicates."""
     evaluations: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
-    """How many inputs of each language were evaluated, and how many of them cropped."""
+    """For each evaluation and language, the number of inputs and how many of them were cropped."""
 
     @property
     def stage(self) -> Mapping[str, Any]:
@@ -73,32 +73,32 @@ class Run:
 
     @property
     def last_step(self) -> int:
-        """The step of the newest evaluation: the figures that tables show."""
+        """The step of the newest evaluation, which tables show."""
         return max((figure["step"] for figure in self.figures), default=0)
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:
         """The steps of the evaluations that a checkpoint can be selected from, in order.
 
-        An evaluation at step 0 is one only where the run has no other, as a baseline's.
+        An evaluation at step 0 counts only if the run has no other, as for a baseline.
         """
         steps = sorted({figure["step"] for figure in self.figures})
         return tuple(step for step in steps if step) or tuple(steps)
 
     @property
     def cropped_evaluation(self) -> int:
-        """How many inputs of the newest evaluation were over the length limit and lost a part."""
+        """The number of inputs of the newest evaluation that were cropped to the length limit."""
         newest = [event for event in self.evaluations if event.get("step") == self.last_step]
         return sum(int(event.get("cropped_sources") or 0) for event in newest)
 
     @property
     def main_metric(self) -> str:
-        """What the task is judged by."""
+        """The task's main metric; empty before the first evaluation."""
         return self.metrics[0] if self.metrics else ""
 
     @property
     def seconds(self) -> float | None:
-        """How long training took, from the logged rates, evaluations aside; None where nothing trained."""
+        """Training time from the logged speeds, without evaluations; None if nothing was trained."""
         total, done = 0.0, 0
         for step in self.steps:
             rate = finite(step.get("steps_per_second"))
@@ -108,36 +108,36 @@ class Run:
 
     @property
     def padding(self) -> float | None:
-        """Mean share of padding in the logged batches, in [0, 1]."""
+        """The mean share of padding in the logged batches, in [0, 1]."""
         shares = [share for share in (finite(step.get("padding")) for step in self.steps) if share is not None]
         return sum(shares) / len(shares) if shares else None
 
 
 class NoFigureError(InputError):
-    """There is no run in a folder, or none that has evaluated."""
+    """A folder has no run, or none that has been evaluated."""
 
 
 def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]:
     """The run in ``path``, or the runs of the study in ``path``, by name.
 
-    A damaged run of a study is left out, and ``say`` receives its folder and what is wrong.
+    A damaged run of a study is left out, and ``say`` is called with its folder and the problem.
 
     Raises:
-        NoFigureError: where there is no run, or none has a figure yet.
-        InputError: for a path that is no folder, or a recipe that cannot be read.
+        NoFigureError: if there is no run, or none has been evaluated.
+        InputError: if ``path`` is not a folder, or a recipe cannot be read.
     """
     if not path.is_dir():
-        raise InputError(f"{path} is no folder; give the folder of a run or of a study")
+        raise InputError(f"{path} is not a folder; pass the folder of a run or of a study")
     folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
     others = [] if folders == [path] else _studies_in(path)
     if not folders and others:
-        raise NoFigureError(f"{path} holds no run itself; give one of its folders with runs: {_listed(others)}")
+        raise NoFigureError(f"{path} has no run itself; pass one of its folders with runs: {_listed(others)}")
     if not folders:
         raise NoFigureError(
-            f"{path} holds no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
+            f"{path} has no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
         )
     if others:
-        say(f"left out: {_listed(others)}, with runs of their own; report these folders by themselves")
+        say(f"left out: {_listed(others)}, which have runs of their own; report these folders separately")
     runs = []
     for folder in folders:
         try:
@@ -150,16 +150,16 @@ def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]
         raise InputError(f"{path}: all of its {len(folders)} runs are damaged; see above")
     if not any(run.figures for run in runs):
         raise NoFigureError(
-            f"{path} holds no figure yet: no run has evaluated. Wait for an evaluation, or `xlgen evaluate` it; "
-            "without a task there is a page of what `xlgen analyze ... --out FOLDER/analysis` has left"
+            f"{path} has no scores yet: no run has been evaluated. Wait for an evaluation, or run `xlgen evaluate`; "
+            "without a task, `xlgen analyze ... --out FOLDER/analysis` gives a page with only the saved analyses"
         )
     return runs
 
 
 def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
-    """Read one run folder; ``say`` learns how many lines of its log are damaged and left out.
+    """Read one run folder; ``say`` is called if damaged lines of its log are left out.
 
-    Raises InputError where its recipe.yaml is not a run's.
+    Raises InputError if its recipe.yaml is not a run's recipe.
     """
     check_utf8(folder)
     resolved = read_resolved(folder)
@@ -173,7 +173,7 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
-    # So far a run may have evaluated only at step 0, before training.
+    # A run that trains may so far have evaluated only at step 0, before training.
     begun = (stage.get("evaluation") or {}).get("at_start") and not recipe.get("baseline")
     trained = bool(steps) or any(figure["step"] for figure in figures) or not figures or bool(begun)
     return Run(
@@ -197,19 +197,19 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:
-    """A short name for each run: its method, and beside it only what tells the runs apart."""
+    """A short label for each run: its method, followed only by what distinguishes the runs."""
     runs = list(runs)
     parts = {run.name: (_rate(run), short_backbone(run.backbone), run.task or "") for run in runs}
     differing = [i for i in range(3) if len({found[i] for found in parts.values()}) > 1]
     short = {run.name: " ".join(filter(None, [run.method, *(parts[run.name][i] for i in differing)])) for run in runs}
-    # Seeds, and at last the folders, are named only where runs would go by one name without them.
+    # Seeds, and as a last resort folders, are added only to labels that would otherwise be equal.
     short.update({run.name: f"{short[run.name]} seed {run.seed}" for run in _alike(runs, short)})
     short.update({run.name: f"{short[run.name]} ({run.name})" for run in _alike(runs, short)})
     return short
 
 
 def short_backbone(name: str) -> str:
-    """A backbone's name without the folder, or the organisation, that it comes from."""
+    """A backbone's name without its folder or organisation."""
     return Path(name).name
 
 
@@ -223,7 +223,7 @@ def _rate(run: Run) -> str:
 
 
 def rate_text(rate: float) -> str:
-    """A learning rate as people write it: ``1e-4``, ``3.5e-4``."""
+    """A learning rate in the usual notation: ``1e-4``, ``3.5e-4``."""
     mantissa, exponent = f"{rate:.2e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
@@ -232,14 +232,14 @@ def _inside(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     found = [child for child in path.iterdir() if (child / "recipe.yaml").is_file()]
-    # lr-2 comes before lr-10.
+    # Natural order: lr-2 comes before lr-10.
     return sorted(
         found, key=lambda child: [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", child.name)]
     )
 
 
 def _studies_in(path: Path) -> list[Path]:
-    """The folders in ``path`` that hold runs of their own, such as those of studies and of ``xlgen train --auto``."""
+    """The folders in ``path`` that have runs of their own, such as those of studies and of ``xlgen train --auto``."""
     return sorted(child for child in path.iterdir() if child.name != "runs" and _inside(child / "runs"))
 
 
@@ -248,7 +248,7 @@ def _listed(folders: list[Path]) -> str:
 
 
 def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """The figures of a log. Where one was logged again, after a resume, the newer one stands."""
+    """The metric values of a log. If one was logged again after a resume, the newer one counts."""
     found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
     for event in events:
         if event["event"] == "figure":
@@ -260,7 +260,7 @@ def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> t
     """The task's own metrics that were measured, the main one first."""
     seen = list(dict.fromkeys(figure["metric"] for figure in figures))
     config: Any = {}
-    with suppress(InputError):  # where the task's file has gone since, its figures still stand
+    with suppress(InputError):  # if the task's file no longer exists, its values remain
         config = read_yaml(find_task(task)) if task else {}
     config = config if isinstance(config, dict) else {}
     own = [metric for metric in seen if metric not in STANDING and not metric.startswith(CONFIDENCE_OF)]
