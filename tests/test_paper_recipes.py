@@ -189,7 +189,7 @@ def test_language_is_identified_as_in_the_paper(name: str, tmp_path: Path, monke
         with pytest.raises(InputError, match=r"no language identification model at 'lid\.176\.bin'.*data_dir"):
             check_identifiers(study(name))
         assert stand_in_identifiers(runs(name).values()) == [
-            "language identification: lid.176.ftz stands in for lid.176.bin"
+            "language identification: lid.176.ftz replaces lid.176.bin"
         ]
 
 

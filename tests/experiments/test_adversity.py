@@ -147,7 +147,7 @@ def test_half_written_folders(study: Callable[..., Path], tmp_path: Path) -> Non
     (out / "summary.json").write_text("{")
     (out / "runs" / "lead4" / "state.json").unlink()
     code, said = run("study", path, "--out", out, "--workers", "1")
-    assert code == 2 and "runs/lead3 holds a finished run whose recipe.yaml is damaged; move the folder away" in said
+    assert code == 2 and "runs/lead3 has a finished run whose recipe.yaml is damaged; move the folder away" in said
     (recipe).write_text(_resolved(path, "lead3"), encoding="utf-8")
     assert run("study", path, "--out", out, "--workers", "1")[0] == 0
     assert {name: _contents(out / "runs" / name) for name in LEADS} == whole

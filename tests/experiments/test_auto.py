@@ -126,7 +126,7 @@ def test_a_lost_worker_is_no_reason_for_another_decision(
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["train", str(recipe), "--auto", "--out", str(out), "--workers", "1"])
     assert isinstance(done.exception, UndecidedError) and describe_error(done.exception) is not None
-    assert "adapters-1e-4: its worker was lost 4 times (SIGKILL" in str(done.exception)
+    assert "adapters-1e-4: its worker died 4 times (SIGKILL" in str(done.exception)
     assert not (out / "decision.json").exists() and not (out / "chosen").exists()
 
 
@@ -195,7 +195,7 @@ def test_the_source_is_evaluated_whatever_the_recipe_lists(recipe: Path) -> None
 def test_no_task_and_no_time(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="trains on a task"):
         plan(read(recipe, baseline="lead"), 95, ())
-    with pytest.raises(InputError, match="no time for one in 0 hours"):
+    with pytest.raises(InputError, match="0 hours are not enough for one"):
         auto(read(recipe), tmp_path / "out", 1, CONSOLE, hours=0)
 
 

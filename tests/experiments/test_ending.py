@@ -210,7 +210,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         assert execute(found, tmp_path / "out", 1, said) == {}
     assert len(killed) == 2
-    assert said.export_text().count("its worker was lost (SIGKILL, as when memory runs out); resuming") == 2
+    assert said.export_text().count("its worker died (SIGKILL, possibly out of memory); resuming") == 2
     for name in SEED:
         assert steps(tmp_path / "out" / "runs" / name) == steps(whole / name)
         assert weights(tmp_path / "out" / "runs" / name) == weights(whole / name)
@@ -230,7 +230,7 @@ def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         failed = execute(load_study(str(study)), tmp_path / "out", 1, Console(quiet=True))
     assert set(failed) == set(SEED)
-    assert all("its worker was lost 4 times (SIGKILL" in why for why in failed.values())
+    assert all("its worker died 4 times (SIGKILL" in why for why in failed.values())
 
 
 def test_two_trainings_in_one_folder(base: dict[str, Any], tmp_path: Path) -> None:

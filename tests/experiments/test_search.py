@@ -189,9 +189,9 @@ def test_policies_by_name_baselines_and_criterion(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"follow": {"mixing": "all"}}, "mixing is to follow all, and the study has no such run"),
-        ({"follow": {"mixing": "full", "full": "adapters"}}, "that run follows another itself"),
-        ({"policy": "halving"}, "full: a search that ends runs early needs `evaluation.every`"),
+        ({"follow": {"mixing": "all"}}, "mixing is to follow all, but the study has no such run"),
+        ({"follow": {"mixing": "full", "full": "adapters"}}, "that run follows another run itself"),
+        ({"policy": "halving"}, "full: a search that stops runs early needs `evaluation.every`"),
     ],
 )
 def test_searches_that_cannot_be_made_of_these_runs(

@@ -113,7 +113,7 @@ def test_the_family_of_a_folder_is_read(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match="'gpt2' checkpoint"):
         smoke_recipe(recipe(backbone=str(tmp_path)))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(InputError, match=r"no embedded backbone stands in for .* of the family bert"):
+    with pytest.raises(InputError, match=r"no embedded backbone to replace .* of the family bert"):
         smoke_recipe(recipe(backbone=str(tmp_path)))
     assert smoke_recipe(recipe(backbone=str(tmp_path), task="pos-pud")).backbone.name == "pocket-mbart"
 

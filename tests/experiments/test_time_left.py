@@ -53,14 +53,14 @@ def test_evaluations_that_nobody_has_timed_are_named() -> None:
     left.update("a", 0)
     clock.now += 20
     left.update("a", 20)
-    assert str(left) == "about 3 min left, evaluations aside"
+    assert str(left) == "about 3 min left, without evaluations"
     clock.now += 20
     left.update("a", 20, evaluated=True)
     assert str(left) == "about 6 min left"
     ended = TimeLeft({"a": 100, "b": 100}, clock, evaluates=True)
     ended.update("a", 0)
     ended.end("b")
-    assert "evaluations aside" in str(ended) or str(ended) == "", "a run that never began has timed nothing"
+    assert "without evaluations" in str(ended) or str(ended) == "", "a run that never began has timed nothing"
     clock.now += 20
     ended.end("a")
-    assert "evaluations aside" not in str(ended)
+    assert "without evaluations" not in str(ended)

@@ -107,7 +107,7 @@ def test_one_evaluation_is_no_choice(tmp_path: Path) -> None:
 def test_without_predictions(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "all"}, count=1)
     results: Results = load_results(tmp_path)
-    with pytest.raises(InputError, match="no run has predictions"):
+    with pytest.raises(InputError, match="a run with predictions"):
         halves(results)
 
 

@@ -1,1 +1,1 @@
-"""Several runs as one: plan them, run what is missing, and leave a folder of runs behind."""
+"""Studies of several runs: plan the runs, run the missing ones, and select among the results."""

@@ -1,4 +1,4 @@
-"""Which checkpoint a paper would report for each language, chosen among the evaluations of one of our runs."""
+"""The checkpoint that a paper would report for each language, selected from the evaluations of one of our runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Reported:
     """The steps of a run that a paper's rule selects."""
 
     rule: CheckpointRule
-    """The rule that was followed: ``last`` where the run lacks what the paper's rule needs."""
+    """The rule that was applied; ``last`` if the run lacks the scores that the paper's rule needs."""
     steps: Mapping[str, int]
-    """By language."""
+    """The selected step, by language."""
     candidates: int
-    """How many checkpoints it selected from."""
+    """The number of checkpoints to select from."""
 
     @property
     def description(self) -> str:
-        """The rule in the words that the papers' facts use."""
+        """The rule in the same words as in the files of published numbers."""
         if self.candidates < 2:
             return "the last"
         return {
@@ -41,21 +41,21 @@ class Reported:
 
 
 def rule_of(cell: PublishedCell, paper: Paper) -> CheckpointRule:
-    """How the checkpoint of a published number was selected; ``last`` where the paper does not say."""
+    """The selection rule for the checkpoint of a published number; ``last`` if the paper does not state it."""
     chosen = _SELECTIONS.get(str(dict(cell.details).get("selection")))
     fact = paper.fact("checkpoint", cell.task)
     return chosen or (fact.rule if fact is not None else None) or "last"
 
 
 def reported(results: Results, run: Run, rule: CheckpointRule, languages: Sequence[str]) -> Reported:
-    """The step of each language whose scores ``rule`` reports.
+    """Select the step whose scores ``rule`` reports for each language.
 
     - ``last``: the last evaluation (Chirkova et al. 2023, Table 1).
     - ``source``: the best main metric on the source languages, one step for all (Li and Murray 2023, section 3.1).
-    - ``target``: the best main metric on each language itself, English included (Vu et al. 2022, section 2.2.2).
+    - ``target``: the best main metric on each language itself, including English (Vu et al. 2022, section 2.2.2).
     - ``xlrs``: the lowest similarity of each language to the pivot (Li and Murray 2023, section 6.2).
 
-    Of equals the latest is taken. An evaluation before training is no candidate.
+    Ties go to the latest step. An evaluation before training is not a candidate.
     """
     count, last = len(run.checkpoint_steps), dict.fromkeys(languages, run.last_step)
     if rule == "last":

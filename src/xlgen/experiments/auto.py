@@ -1,7 +1,7 @@
-"""From labels in one language to a checkpoint for all, without a label in the others.
+"""Train a checkpoint for all languages from labels in one, without any label in the others (``xlgen train --auto``).
 
-Method and learning rate are searched and the checkpoint is chosen by what can be known without target labels: how good
-outputs are in the source languages, and whether they are in the right language elsewhere.
+The search over methods and learning rates and the choice of the checkpoint need no target labels. They use the quality
+of outputs in the source languages, and the rate of outputs in the right language in the others.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run
 
 METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
-"""What is tried: the two that Chirkova et al. (2023) found best over backbones and tasks."""
+"""The methods to try: the two that Chirkova et al. (2023) found best over backbones and tasks."""
 _EVALUATIONS = 5
 
 
 class UndecidedError(RunEndedError):
-    """A run of the search failed, so that the best one is not known."""
+    """A run of the search failed, so the best run is not known."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was taken, of what."""
+    """The chosen run and evaluation, and the results of the search."""
 
     run: Run
     choice: Choice
     criterion: dict[str, Any]
     results: Results
     left_out: tuple[str, ...]
-    """Runs that there was no time for."""
+    """Runs that were skipped for lack of time."""
     failed: tuple[str, ...]
     """Runs that failed, each with the reason."""
 
@@ -61,22 +61,22 @@ def auto(
     threshold: float = 95.0,
     methods: Sequence[dict[str, Any]] = METHODS,
 ) -> Decision:
-    """Search, choose, and leave the checkpoint in ``out/chosen``. Run again, it goes on where it was.
+    """Search, choose, and save the checkpoint in ``out/chosen``. Called again, it resumes.
 
-    ``threshold`` is the correct-language rate that is asked for, in percent. Raises InputError for a recipe without a
-    task, or where no run was scored; UndecidedError where a run failed, other than by diverging.
+    ``threshold`` is the required correct-language rate in percent. Raises InputError if the recipe has no task or no
+    run was scored, and UndecidedError if a run failed other than by diverging.
     """
     study = plan(recipe, threshold, methods)
     budget = Budget(hours)
     failed = search(study, out, workers, console, budget)
     if not any((out / "runs").glob("*/metrics.jsonl")):
-        why = "; ".join(failures(failed)) or f"there is no time for one in {hours:g} hours"
-        raise InputError(f"no run came to its end: {why}")
+        why = "; ".join(failures(failed)) or f"{hours:g} hours are not enough for one"
+        raise InputError(f"no run finished: {why}")
     if lost := {name: text for name, text in failed.items() if status(out / "runs" / name) != "diverged"}:
         raise UndecidedError(
-            f"no decision: {len(lost)} of the runs failed, and what they would have given is not known:\n  "
+            f"no decision: {len(lost)} of the runs failed, so their scores are not known:\n  "
             + "\n  ".join(failures(lost))
-            + "\nThe same command tries them again; what is done stays done"
+            + "\nRun the same command again to retry them; finished runs are kept"
         )
     results = load_results(out)
     assert study.search is not None
@@ -87,19 +87,19 @@ def auto(
 
 
 def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) -> Study:
-    """The search: each method on the recipe, its outputs outside of the source languages judged without references."""
+    """The study to search: each method on the recipe, with evaluation references only in the source languages."""
     *before, last = recipe.stages
     if last.task is None or recipe.baseline is not None:
         raise InputError("--auto needs a recipe whose last stage trains on a task")
     every = last.evaluation.every or max(1, last.training.steps // _EVALUATIONS)
     asked = last.evaluation.languages
     if asked:
-        # How well the task is learned is seen in the source languages alone.
+        # Only the source languages have references, which show how well the task is learned.
         asked = tuple(dict.fromkeys(Language.parse(code).code for code in (*last.source_languages, *asked)))
     evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
-    # Whichever checkpoint is chosen must still be there.
+    # Keep every checkpoint, because any of them may be chosen.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
-    # What differs only in whether a default is written is one method.
+    # Methods that differ only in spelled-out defaults are one method.
     found: dict[str, dict[str, Any]] = {}
     for each in (last.adaptation, *methods):
         found.setdefault(_whole(each), each)
@@ -116,27 +116,27 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
 
 
 def _whole(adaptation: dict[str, Any]) -> str:
-    """A method with all of its options, as one text. Raises InputError for wrong ones."""
-    from xlgen.adaptation.base import build_method  # not for who reads a decision only
+    """A method with all of its options, as one string. Raises InputError if they are invalid."""
+    from xlgen.adaptation.base import build_method  # imported late: reading a decision does not need it
 
     options = build_method(adaptation).options.model_dump(mode="json")
     return json.dumps({"method": adaptation["method"], **options}, sort_keys=True)
 
 
 def choose(results: Results, criterion: dict[str, Any]) -> tuple[Run, Choice]:
-    """The best evaluation of all runs; of equals the one with the lowest rate."""
+    """The best evaluation of all runs; ties go to the lowest learning rate."""
     judge = build_criterion(criterion)
     choices = [(run, best_step(judge, results, run)) for run in results.runs if run.figures]
     return max(choices, key=lambda pair: (pair[1].score, -(pair[0].learning_rate or 0.0)))
 
 
 def take(decision: Decision, out: Path) -> None:
-    """Put the chosen checkpoint into ``out/chosen``, in no more room than it takes already."""
-    from xlgen.adaptation import checkpoints as store  # not for who reads a decision only
+    """Put the chosen checkpoint into ``out/chosen``, with hard links if possible, which need no extra disk space."""
+    from xlgen.adaptation import checkpoints as store  # imported late: reading a decision does not need it
 
     source = decision.run.folder / "checkpoints" / f"step-{decision.choice.step}"
     if source not in store.checkpoints(source.parent):
-        raise InputError(f"{source} is gone, and with it the checkpoint to take; remove its run and start again")
+        raise InputError(f"the chosen checkpoint {source} no longer exists; remove its run and start again")
     temporary, target = out / f"{CHOSEN}.tmp", out / CHOSEN
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, copy_function=_link, ignore=shutil.ignore_patterns("resume*"))

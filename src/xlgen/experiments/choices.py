@@ -1,4 +1,4 @@
-"""What each criterion would have chosen, and what that costs against choosing by target labels (regret)."""
+"""The choice of each criterion, and its regret relative to the choice by target labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run
 
 ORACLE = "target"
-"""The criterion that looks at target labels: the others are measured against it."""
+"""The criterion that uses target labels. Regret is relative to it."""
 CRITERIA: Mapping[str, Mapping[str, Any]] = {
     "source": {"name": "source"},
     "xlrs": {"name": "xlrs"},
@@ -22,29 +22,29 @@ CRITERIA: Mapping[str, Mapping[str, Any]] = {
     "label-free, xlrs": {"name": "label-free", "by": "xlrs"},
     ORACLE: {"name": ORACLE},
 }
-"""What choices are compared by, in the order of tables."""
+"""The criteria to compare, in table order."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a criterion chose, and what it is worth: the task's main metric in the languages without labels."""
+    """The choice of a criterion, and its value: the task's main metric in the languages without labels."""
 
     criterion: str
     runs: Mapping[str, Run]
-    """By language."""
+    """The chosen run, by language."""
     steps: Mapping[str, int]
     values: Mapping[str, float | None]
     regret: float | None
-    """How much more, on average, the choice by target labels is worth."""
+    """The mean value of the choice by target labels minus that of this choice."""
 
     @property
     def mean(self) -> float | None:
-        """Over the languages."""
+        """The mean value over the languages."""
         return mean(self.values.values())
 
 
 def searches(results: Results) -> list[list[Run]]:
-    """The runs that differ in nothing but the learning rate, wherever there are several, lowest rate first."""
+    """Groups of two or more runs that differ only in the learning rate, lowest rate first."""
     groups: dict[str, list[Run]] = {}
     for run in results.runs:
         if run.learning_rate is not None and run.figures:
@@ -61,9 +61,9 @@ def _but_for_the_rate(run: Run) -> str:
 
 
 def rate_choices(results: Results, group: Sequence[Run], judge: Results | None = None) -> list[Chosen]:
-    """Which run of a search, and which of its checkpoints, each criterion chooses for all languages together.
+    """The run of a search, and its checkpoint, that each criterion chooses for all languages together.
 
-    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    ``judge`` has the results that choices are scored on; if None, those that they are made on.
     """
     chosen = []
     for name, criterion in _applicable(results, group):
@@ -76,16 +76,16 @@ def rate_choices(results: Results, group: Sequence[Run], judge: Results | None =
 
 
 def checkpoint_choices(results: Results, run: Run, judge: Results | None = None) -> list[Chosen]:
-    """Which checkpoint of ``run`` each criterion chooses for each language by itself (L, Tables 7 and 8).
+    """The checkpoint of ``run`` that each criterion chooses for each language (Li and Murray 2023, Tables 7 and 8).
 
-    ``judge`` says what choices are worth, where that is not to be measured on what they were made by.
+    ``judge`` has the results that choices are scored on; if None, those that they are made on.
     """
     codes = unlabelled(results, run)
     chosen = []
     for name, criterion in _applicable(results, [run]):
         overall = best_step(criterion, results, run)
         by_code = {code: best_step(criterion, results, run, [code]) for code in codes}
-        # What cannot be known of a language by itself is chosen as for all together.
+        # If a criterion has no score for a single language, use its choice for all languages.
         steps = {code: (own if math.isfinite(own.score) else overall).step for code, own in by_code.items()}
         values = {code: (judge or results).value(run, code, run.main_metric, steps[code]) for code in codes}
         chosen.append(Chosen(name, dict.fromkeys(codes, run), steps, values, None))
@@ -99,7 +99,7 @@ def worth(results: Results, run: Run, step: int) -> float | None:
 
 
 def _applicable(results: Results, runs: Sequence[Run]) -> list[tuple[str, Criterion]]:
-    """The criteria of which there is a score in every evaluation of ``runs``."""
+    """The criteria that have a score for every evaluation of ``runs``."""
     found = [(name, build_criterion(config)) for name, config in CRITERIA.items()]
     steps = [(run, step) for run in runs for step in run.checkpoint_steps]
     return [

@@ -1,7 +1,7 @@
-"""Does XLRS go with the score? Spearman's rank correlation of the two over checkpoints and languages (L, Table 4).
+"""Spearman's rank correlation of XLRS and a metric over checkpoints and languages (Li and Murray 2023, Table 4).
 
-Reads what runs measured while training: XLRS (a task with ``parallel: true``, or ``evaluation.xlrs``) and the metric of
-the same evaluations.
+Reads the evaluations that runs recorded during training. XLRS needs a task with ``parallel: true``, or
+``evaluation.xlrs``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's rho of XLRS and a metric."""
+    """Spearman's rho between XLRS and a metric."""
 
     task: str
     backbone: str
@@ -32,19 +32,19 @@ class RankCorrelation:
     """A run's name, or ``all``: the checkpoints of all runs of the task and backbone together."""
     metric: str
     language: str
-    """A target language; ``mean-non-source``, the means over the target languages of each checkpoint, as in L's Table
-    4; or ``pooled``: every checkpoint in every language is a point."""
+    """A target language; ``mean-non-source`` for each checkpoint's means over the target languages, as in Table 4 of Li
+    and Murray (2023); or ``pooled``, where every checkpoint in every language is a point."""
     rho: float | None
-    """In [-1, 1]; None where there are fewer than three points, or one side does not vary."""
+    """In [-1, 1]; None if there are fewer than three points, or either variable is constant."""
     p: float | None
-    """Two-sided, by Student's t as scipy has it. Checkpoints of one run depend on one another, so that it is too small
-    rather than too large; L does not say how it was found."""
+    """Two-sided p-value from Student's t distribution, as in scipy. Checkpoints of one run are not independent, so it
+    tends to be too small. Li and Murray (2023) do not state how theirs was computed."""
     n: int
-    """Points."""
+    """Number of points."""
 
 
 def spearman(points: Sequence[Point]) -> tuple[float | None, float | None]:
-    """Spearman's rank correlation and its p-value by ``scipy.stats.spearmanr``; None and None where not defined."""
+    """Spearman's rank correlation and its p-value from ``scipy.stats.spearmanr``; both None if undefined."""
     from scipy.stats import spearmanr
 
     left, right = zip(*points, strict=True) if points else ((), ())
@@ -55,15 +55,15 @@ def spearman(points: Sequence[Point]) -> tuple[float | None, float | None]:
 
 
 def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool = False) -> list[RankCorrelation]:
-    """The correlation over the checkpoints of each task and backbone: each target language, their mean, and pooled.
+    """The correlations over the checkpoints of each task and backbone: by target language, of means, and pooled.
 
     Args:
-        results: Of :func:`xlgen.runs.rows.load`.
-        metric: None takes each task's main one.
-        by_run: Each run by itself too.
+        results: Results from :func:`xlgen.runs.rows.load_results`.
+        metric: If None, each task's main metric.
+        by_run: Whether to add the correlations within each run.
 
     Raises:
-        InputError: for a metric that no run has, or XLRS itself; where no evaluation has both figures in one language.
+        InputError: if no run has the metric, it is XLRS itself, or no evaluation has both values in one language.
     """
     if metric is not None:
         _check_metric(metric, results)
@@ -83,17 +83,17 @@ def xlrs_correlations(results: Results, metric: str | None = None, by_run: bool 
     if not found:
         raise InputError(
             f"no evaluation has both XLRS and {metric or 'its main metric'} in a language without labels. XLRS is "
-            "measured for tasks of text with `parallel: true`, and for any other, heads too, with `evaluation.xlrs`"
+            "measured for text tasks with `parallel: true`, and for any task, heads included, with `evaluation.xlrs`"
         )
     return found
 
 
 def _check_definition(task: str, runs: Iterable[Run]) -> None:
-    """Raise InputError where XLRS is not of the same texts in all runs: such scores have no common rank."""
+    """Raise InputError if the runs measured XLRS on different texts, because such scores cannot be ranked together."""
     measured = (figure for run in runs for figure in run.figures if figure["metric"] == XLRS)
     texts = {definition(str(figure.get("signature") or "")) for figure in measured}
     if len(texts) > 1:
-        one, other, *_ = sorted("|".join(parts) or "texts that are not named" for parts in texts)
+        one, other, *_ = sorted("|".join(parts) or "unnamed texts" for parts in texts)
         raise InputError(
             f"XLRS of {task or 'these runs'} is measured on different texts ({one}; {other}); correlate runs with the "
             "same `evaluation.xlrs`"
@@ -103,13 +103,13 @@ def _check_definition(task: str, runs: Iterable[Run]) -> None:
 def _check_metric(metric: str, results: Results) -> None:
     known = {figure["metric"] for run in results.runs for figure in run.figures} - {XLRS}
     if metric == XLRS:
-        raise InputError(f"XLRS is what metrics are correlated with; name one: {', '.join(sorted(known))}")
+        raise InputError(f"XLRS cannot be correlated with itself; choose a metric: {', '.join(sorted(known))}")
     if known and metric not in known:
         raise InputError(f"no run has the metric {metric!r}: {nearest(metric, known)}")
 
 
 def _points(results: Results, runs: Iterable[Run], metric: str) -> Mapping[str, Sequence[Point]]:
-    """By language, in the order of evaluation; then the means and all together. Empty where nothing has both."""
+    """The points of the means, of all languages together, and by language; empty if no evaluation has both values."""
     found: dict[str, list[Point]] = {}
     means: list[Point] = []
     for run in runs:

@@ -1,4 +1,4 @@
-"""What a study would run and how long that would take, from a few measured steps of each kind of run."""
+"""Estimate the runs and the duration of a study from a few measured steps of each kind of run."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ _STEPS, _INPUTS = 4, 2
 
 @dataclass(frozen=True)
 class Rates:
-    """How long things take, in seconds on one worker."""
+    """Measured durations, in seconds on one worker."""
 
     loading: float
     step: float
-    """Of training, the mean over all stages."""
+    """One training step, as the mean over all stages."""
     generated: float
-    """An input of an evaluation, scoring included."""
+    """One input of an evaluation, including scoring."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run of a study."""
+    """One run of a study, with its status and remaining time."""
 
     run: PlannedRun
     status: str
-    """``done``, ``missing``, or what the run's folder says of a run that did not come to its end."""
+    """``done``, ``missing``, or the status in the folder of an unfinished run."""
     seconds: float | None
-    """What is left of it; None where the run cannot be measured."""
+    """The remaining time; None if the run could not be measured."""
     why: str = ""
-    """The reason for that."""
+    """The reason why it could not be measured."""
 
 
 def estimate(
     study: Study, out: Path, threads: int, say: Callable[[str], None] = lambda text: None, *, measures: bool = True
 ) -> list[Estimate]:
-    """Every run that is known to be wanted; a search wants more as it goes on.
+    """Estimate every run that is known so far; a search adds more runs later.
 
-    Of each kind of run, those that differ in rate and seed only being one, a few steps are measured in a worker with
-    ``threads`` threads, unless not ``measures``. ``say`` receives a line for each kind before that.
+    If ``measures``, a few steps of each kind of run are measured in a worker with ``threads`` threads. Runs that differ
+    only in learning rate and seed are one kind. ``say`` receives a line before each measurement.
     """
     runs = [resolve_run_paths(run, out) for run in (wanted_runs(study, out) if study.search else study.runs)]
     measured: dict[str, Rates | str] = {}
     kinds = list(dict.fromkeys(_kind(run.recipe) for run in runs if not is_done(run, out / "runs" / run.name)))
-    lane = Worker(threads)
+    worker = Worker(threads)
 
     def of(run: PlannedRun) -> Estimate:
         folder = out / "runs" / run.name
@@ -68,7 +68,7 @@ def estimate(
             return Estimate(run, state, None, "not measured")
         if kind not in measured:
             say(f"measuring {_STEPS} steps of {run.name}, {kinds.index(kind) + 1} of {len(kinds)} kinds of runs")
-            measured[kind] = measure(run, lane)
+            measured[kind] = measure(run, worker)
         rates = measured[kind]
         if isinstance(rates, str):
             return Estimate(run, state, None, rates)
@@ -78,11 +78,11 @@ def estimate(
         try:
             return [of(run) for run in runs]
         finally:
-            lane.close()
+            worker.close()
 
 
 def seconds(recipe: Recipe, rates: Rates, done: int = 0, until: int | None = None) -> float:
-    """How long a run takes, to the step ``until`` of its last stage or the end, of which ``done`` steps are done."""
+    """The remaining seconds of a run whose last stage has ``done`` steps, to the step ``until`` or the end."""
     if recipe.baseline is not None:
         return rates.loading + inputs(recipe.stages[-1], recipe) * rates.generated
     *before, last = recipe.stages
@@ -93,19 +93,19 @@ def seconds(recipe: Recipe, rates: Rates, done: int = 0, until: int | None = Non
 
 
 def inputs(stage: Stage, recipe: Recipe) -> int:
-    """How many inputs an evaluation has, at most: data sets may hold fewer."""
+    """The maximum number of inputs of an evaluation; the data may have fewer."""
     if stage.task is None:
         return 0
     task = load_task(stage.task, Path(recipe.data_dir))
     return (stage.evaluation.examples or 1_000) * len(stage.evaluation.languages or task.languages)
 
 
-def measure(run: PlannedRun, lane: Worker) -> Rates | str:
-    """The rates of a kind of run, or why it has none: the last line that it said."""
+def measure(run: PlannedRun, worker: Worker) -> Rates | str:
+    """Measure a kind of run. If it fails, return the last line of its log instead."""
     short = _shortened(run.recipe)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run"
-        code = lane.train(PlannedRun("run", short), folder, lambda: None)
+        code = worker.train(PlannedRun("run", short), folder, lambda: None)
         log = (Path(temporary) / "run.log").read_text(encoding="utf-8", errors="replace")
         if code:
             return (log.strip().splitlines() or [f"exit code {code}"])[-1]
@@ -126,7 +126,7 @@ def _rates(events: Sequence[dict[str, Any]], recipe: Recipe) -> Rates:
 
 
 def _shortened(recipe: Recipe) -> Recipe:
-    """The same work a few times only."""
+    """The same recipe with only a few steps and inputs."""
     data = recipe.model_dump(mode="json")
     data |= {"cache_dir": None, "trackers": []}
     for stage in data["stages"]:
@@ -137,7 +137,7 @@ def _shortened(recipe: Recipe) -> Recipe:
 
 
 def _kind(recipe: Recipe) -> str:
-    """What decides how long a run's parts take."""
+    """The settings that determine how long a step and an evaluated input take, as a string."""
     data = recipe.model_dump(mode="json")
     for key in ("name", "seed", "report_as", "cache_dir", "trackers"):
         data.pop(key)

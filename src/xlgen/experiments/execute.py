@@ -1,4 +1,4 @@
-"""Run a study's runs in worker processes, side by side; finished ones are skipped, failed ones reported."""
+"""Run a study's runs in parallel worker processes. Finished runs are skipped, failed ones reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from xlgen.runs.records import last_event
 from xlgen.training.precision import decide_all, decided_as, slow_precision
 
 _RETRIES = 3
-"""How often a run is resumed after its worker was lost, as to a lack of memory."""
+"""How often a run is resumed after its worker died, for example for lack of memory."""
 _SAY_SECONDS = 30.0
 _RUNS = "{study}/runs/"
 _SCORED = "scored"
@@ -43,7 +43,7 @@ _COLUMNS = (
 
 
 def progress_of(folder: Path) -> tuple[int, str]:
-    """How far the run in ``folder`` has come: (steps done, what it is doing)."""
+    """The progress of the run in ``folder``: the number of steps done, and its current activity."""
     event = last_event(folder / "metrics.jsonl")
     if event is None:
         return 0, "loading"
@@ -54,8 +54,11 @@ def progress_of(folder: Path) -> tuple[int, str]:
 
 
 def resolve_run_paths(run: PlannedRun, out: Path) -> PlannedRun:
-    """The run as it is in the study's folder ``out``: with a place for stages that others of the study share, where it
-    has any and names none itself, and with ``{study}`` in a baseline's ``run`` standing for the folder."""
+    """Fill in the paths of a run that depend on the study's folder ``out``.
+
+    A run with several stages gets a cache folder for stages that the study's runs share, unless its recipe sets one.
+    In a baseline's ``run``, ``{study}`` is replaced by ``out``.
+    """
     changes: dict[str, Any] = {}
     if len(run.recipe.stages) > 1 and run.recipe.cache_dir is None:
         changes["cache_dir"] = str(out / "stages")
@@ -65,19 +68,19 @@ def resolve_run_paths(run: PlannedRun, out: Path) -> PlannedRun:
 
 
 def needs(run: PlannedRun) -> str | None:
-    """The run of the study that a baseline of it starts from."""
+    """The name of the study's run that a baseline starts from; None for other runs."""
     path = str((run.recipe.baseline or {}).get("run", ""))
     return path.removeprefix(_RUNS) if path.startswith(_RUNS) else None
 
 
 def status(folder: Path) -> str | None:
-    """What became of the run in ``folder``: running, paused, interrupted, diverged or done; None of one that never
-    began."""
+    """The status of the run in ``folder``: running, evaluating, paused, interrupted, diverged or done; None if it never
+    started."""
     return RunFolder(folder).state.status
 
 
 def is_done(run: PlannedRun, folder: Path) -> bool:
-    """Whether ``run`` came as far as it is to come in ``folder``. Raises InputError where that holds another run."""
+    """Whether ``run`` has reached its last step in ``folder``. Raises InputError if that folder has another run."""
     state = RunFolder(folder).state
     last = state.stage == len(run.recipe.stages) - 1
     open_ended = state.status in ("diverged", "evaluating")
@@ -85,35 +88,35 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     if state.status != "done" and not reached:
         return False
     file = folder / "recipe.yaml"
-    try:  # validated, so that a key that is younger than the run has its default there
+    try:  # validation fills in the defaults of keys that were added since
         before: Recipe = validate(Recipe, recipe_in(file), str(file))
     except InputError:
         raise InputError(
-            f"{folder} holds a finished run whose recipe.yaml is damaged; move the folder away, and it is made again"
+            f"{folder} has a finished run whose recipe.yaml is damaged; move the folder away to train the run again"
         ) from None
     if before.deciding() != decided_as(run.recipe, before).deciding():
-        raise InputError(f"{folder} holds a finished run of another recipe; choose another --out")
+        raise InputError(f"{folder} has a finished run of another recipe; choose another --out")
     return True
 
 
 def lanes_for(study: Study) -> int:
-    """Runs side by side where nobody says how many: one a core, and no more than a study without a search has."""
+    """The default number of parallel runs: one per core, and without a search at most the number of runs."""
     cores = os.cpu_count() or 1
     return cores if study.search is not None else max(1, min(cores, len(study.runs)))
 
 
 def execute(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
-    """Run what is missing of ``study`` into ``out``; return the failed runs with the ends of their logs.
+    """Run the missing runs of ``study`` into ``out``; return the failed runs with the ends of their logs.
 
-    Runs that ``budget`` has no time for are left out, and named in it. A run whose worker is lost is resumed, three
-    times at most. SIGTERM and SIGHUP raise SystemExit, once the workers have saved and ended.
+    Runs for which ``budget`` has no time are skipped and listed in it. A run whose worker dies is resumed, at most
+    three times. SIGTERM and SIGHUP raise SystemExit, once the workers have saved and ended.
     """
     with exit_on_signal():
         return _Execution(study, out, workers, console, budget or Budget()).run()
 
 
 class _Execution:
-    """The runs of one study on their way through the lanes."""
+    """The execution of a study's runs on a fixed number of workers."""
 
     def __init__(self, study: Study, out: Path, workers: int, console: Console, budget: Budget) -> None:
         self._runs = _decided([resolve_run_paths(run, out) for run in study.runs], out)
@@ -123,8 +126,8 @@ class _Execution:
         count = max(1, min(workers, len(self._waiting)))
         self._every = [Worker(threads_of(workers)) for _ in range(count)]
         self._free: Queue[Worker] = Queue()
-        for lane in self._every:
-            self._free.put(lane)
+        for worker in self._every:
+            self._free.put(worker)
         self._left = TimeLeft(
             {run.name: _steps(run) for run in self._waiting},
             evaluates=any(run.recipe.stages[-1].task for run in self._waiting),
@@ -136,14 +139,14 @@ class _Execution:
         self._bars = Progress(*_COLUMNS, console=console, disable=not console.is_terminal)
 
     def run(self) -> dict[str, str]:
-        """Until every run has ended; in the end no worker is left."""
+        """Run until every run has ended, then close all workers."""
         with self._bars as bars, ThreadPoolExecutor(len(self._every)) as pool:
             done = len(self._runs) - len(self._waiting)
             self._whole = bars.add_task(f"{len(self._runs)} runs", total=len(self._runs), completed=done, note="")
             for slow in sorted({text for run in self._waiting if (text := slow_precision(run.recipe))}):
                 self._console.print(f"warning: {slow}", highlight=False)
             try:
-                # Those that wait for others come last, so that what they wait for has begun.
+                # Runs that need others come last, so that those have started.
                 for run in sorted(self._waiting, key=lambda run: self._first[run.name] is not None):
                     self._futures[run.name] = pool.submit(self._work, run)
                 for future in as_completed(self._futures.values()):
@@ -151,32 +154,32 @@ class _Execution:
             except BaseException:
                 self._stopping.set()
                 with suppress(OSError):  # the terminal may be closed
-                    self._console.print("stopping: what is in training is saved first", highlight=False)
-                for lane in self._every:
-                    lane.stop()
+                    self._console.print("stopping: runs in training are saved first", highlight=False)
+                for worker in self._every:
+                    worker.stop()
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
-                for lane in self._every:
-                    lane.close()
+                for worker in self._every:
+                    worker.close()
         return self._failed
 
     def _work(self, run: PlannedRun) -> None:
-        """One run, on a lane that is free; its bar goes when it has ended."""
+        """Train one run on a free worker."""
         if (needed := self._first[run.name]) in self._futures:
             wait([self._futures[needed]])
-        lane = self._free.get()
+        worker = self._free.get()
         try:
             if self._stopping.is_set():
                 return
             if not self._budget.has_time():
                 self._budget.left_out.append(run.name)
                 self._left.end(run.name)
-                _say(self._console, f"{run.name}: left out, no time")
+                _say(self._console, f"{run.name}: skipped, no time left")
                 return
             started = time.monotonic()
             _say(self._console, f"{run.name}: started")
-            code = self._train(run, lane)
+            code = self._train(run, worker)
             self._budget.took(time.monotonic() - started)
             if not self._stopping.is_set():
                 self._bars.advance(self._whole)
@@ -184,16 +187,16 @@ class _Execution:
                 left = f"; {self._left}" if str(self._left) else ""
                 _say(self._console, f"{run.name}: {'done' if code == 0 else f'failed with exit code {code}'}{left}")
         finally:
-            self._free.put(lane)
+            self._free.put(worker)
 
     def _say_left(self) -> None:
-        """Now and then, where there is no terminal that shows it."""
+        """Print the progress from time to time if there is no terminal to show bars."""
         if not self._console.is_terminal and str(self._left) and time.monotonic() - self._said > _SAY_SECONDS:
             self._said = time.monotonic()
             _say(self._console, f"{self._left.share:.0%} of the steps are done; {self._left}")
 
-    def _train(self, run: PlannedRun, lane: Worker) -> int:
-        """Train on ``lane``, again where its worker is lost; returns the exit code, and notes a failure."""
+    def _train(self, run: PlannedRun, worker: Worker) -> int:
+        """Train on ``worker``, and retry if its process dies. Return the exit code, and record a failure."""
         folder = self._out / "runs" / run.name
         bar = self._bars.add_task(f"  {run.name}", total=_steps(run), note="loading")
 
@@ -205,47 +208,47 @@ class _Execution:
             self._say_left()
 
         try:
-            code = lane.train(run, folder, watch)
+            code = worker.train(run, folder, watch)
             for _ in range(_RETRIES):
                 if self._stopping.is_set() or not (code < 0 or code == INTERRUPTED):
                     break
-                _say(self._console, f"{run.name}: its worker was lost ({_how(code)}); resuming")
-                code = lane.train(run, folder, watch)
-        except OSError as error:  # a full disk, which may have room again for the next run
+                _say(self._console, f"{run.name}: its worker died ({_how(code)}); resuming")
+                code = worker.train(run, folder, watch)
+        except OSError as error:  # for example a full disk, which may have space again for the next run
             code, self._failed[run.name] = 2, str(error)
         self._bars.remove_task(bar)
         if code < 0 or code == INTERRUPTED:
-            self._failed[run.name] = f"its worker was lost {_RETRIES + 1} times ({_how(code)})"
+            self._failed[run.name] = f"its worker died {_RETRIES + 1} times ({_how(code)})"
         elif code != 0 and run.name not in self._failed:
             self._failed[run.name] = log_of(folder).read_text(encoding="utf-8", errors="replace")[-2_000:]
         return code
 
 
 def _decided(runs: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
-    """The runs with ``precision: auto`` decided for all of them."""
+    """The runs with ``precision: auto`` resolved in the same way for all of them."""
     recipes = decide_all([run.recipe for run in runs], [out / "runs" / run.name for run in runs])
     return [replace(run, recipe=recipe) for run, recipe in zip(runs, recipes, strict=True)]
 
 
 def _steps(run: PlannedRun) -> int:
-    """How many steps a run has, 1 for one that trains nothing."""
+    """The number of steps of a run; 1 for a run without training."""
     return 1 if run.recipe.baseline else run.until or run.recipe.stages[-1].training.steps
 
 
 def _how(code: int) -> str:
-    """How a worker ended that gave no answer."""
+    """Why a worker ended without an answer."""
     if code >= 0:
-        return "it was asked to stop"
+        return "it was stopped"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+    return f"{name}, possibly out of memory" if name == "SIGKILL" else name
 
 
 def _say(console: Console, text: str) -> None:
-    """A line a change of state, where there is no terminal to draw bars on."""
+    """Print a change of state if there is no terminal to draw bars on."""
     if not console.is_terminal:
         console.print(text, highlight=False)
 
 
 def failures(failed: dict[str, str]) -> Sequence[str]:
-    """One line a failed run: its name and the last line of its log."""
+    """One line per failed run: its name and the last line of its log."""
     return [f"{name}: {(text.strip().splitlines() or ['no output'])[-1]}" for name, text in failed.items()]

@@ -1,4 +1,4 @@
-"""A query's result for the terminal and for files."""
+"""Write a query's result to the terminal or to files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 MOST_ROWS = 1_000
-"""Of a table in the terminal."""
+"""Most rows of a table in the terminal."""
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
 def write(result: Result, format: str, path: Path | None) -> None:
-    """Write ``result`` as csv, json (``{"rows": [...]}``), jsonl or parquet into ``path``, which appears whole or not
-    at all, or to standard output."""
+    """Write ``result`` as csv, json (``{"rows": [...]}``), jsonl or parquet, atomically to ``path`` or, if it is None,
+    to standard output."""
     if format == "parquet":
         _write_parquet(result, path)
         return
@@ -45,7 +45,7 @@ def write(result: Result, format: str, path: Path | None) -> None:
 
 
 def table(result: Result) -> tuple[Table, bool]:
-    """The first :data:`MOST_ROWS` rows for the terminal, and whether there are more."""
+    """The first :data:`MOST_ROWS` rows as a table for the terminal, and whether there are more."""
     numeric = [kind.startswith(_NUMBERS) for kind in result.types]
     columns = [
         Column(Text(name), justify="right" if number else "left")
@@ -59,7 +59,7 @@ def table(result: Result) -> tuple[Table, bool]:
 
 
 def _cell(value: Any) -> str:
-    """A value on one line, without what would move the terminal's cursor or change its colours."""
+    """A value on one line, without control characters that would affect the terminal."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -69,7 +69,7 @@ def _cell(value: Any) -> str:
 
 
 def _visible(character: str) -> bool:
-    # Marks of direction (Cf) stay: right-to-left text needs them.
+    # Direction marks (category Cf) are kept because right-to-left text needs them.
     return unicodedata.category(character) != "Cc"
 
 
@@ -103,7 +103,7 @@ def _objects(result: Result) -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: null for NaN and infinity, text for times and bytes."""
+    """A value as JSON: null for NaN and infinity, strings for times and bytes."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
@@ -135,8 +135,8 @@ def _write_parquet(result: Result, path: Path | None) -> None:
 
 
 def describe_views(views: Iterable[tuple[str, str, Sequence[tuple[str, str, str]]]]) -> Table:
-    """Views with their columns, for the terminal."""
-    found = Table("view", "column", "type", "what it is")
+    """A table of views with their columns, for the terminal."""
+    found = Table("view", "column", "type", "meaning")
     for name, meaning, columns in views:
         found.add_row(Text(name, style="bold"), "", "", Text(meaning))
         for column, kind, what in columns:

@@ -1,9 +1,8 @@
-"""A folder of runs that is kept alike to a place of fsspec's: ``s3://bucket/study``, ``gs://``, ``file:///mnt/nfs/study``.
+"""Mirror a folder of runs to an fsspec URL: ``s3://bucket/study``, ``gs://``, ``file:///mnt/nfs/study``.
 
-Runs write into a folder of this machine, as ever; what changes there is copied out now and then and at the end, and
-what is there already is fetched first. So a run that is lost with its machine goes on from the newest checkpoint that
-was copied, and object stores, which cannot append or rename, are never written to by halves: of a checkpoint the file
-that makes it one goes last.
+Runs write into a local folder. The contents of the URL are fetched first; local changes are copied to the URL
+periodically and at the end. A run whose machine is lost resumes from the newest copied checkpoint. Object stores cannot
+append or rename, so the file that marks a checkpoint as complete is copied last.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from xlgen.data.token_cache import cache_folder
 log = logging.getLogger(__name__)
 
 SECONDS = 30.0
-"""Between copies while runs are going."""
+"""Seconds between copies while runs are in progress."""
 _INDEX = ".mirror.json"
 _LAST = ("checkpoint.json", "state.json")
-"""What says that something is whole, and so is copied after it, and removed before it."""
+"""Files that mark something as complete. They are copied after it, and removed before it."""
 
 
 def _is_last(name: str) -> bool:
@@ -35,38 +34,38 @@ def _is_last(name: str) -> bool:
 
 
 def is_url(place: str) -> bool:
-    """Whether ``place`` names a file system, and not a folder of this machine."""
+    """Whether ``place`` is a URL and not a local folder."""
     return "://" in place
 
 
 def mirror_of(url: str) -> Mirror:
-    """The mirror of a study at ``url``, in the folder for caches."""
+    """The mirror of a study at ``url``, with its local folder in the cache folder."""
     name = PurePosixPath(url).name or "study"
     return Mirror(url, cache_folder() / "studies" / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:12]}")
 
 
 class Mirror:
-    """A folder and its counterpart, or of both the run called ``only``.
+    """A local folder and its counterpart at a URL. With ``only``, mirrors just the run of that name.
 
-    Raises InputError for a URL that nothing here can open.
+    Raises InputError if the URL's file system is not supported.
     """
 
     def __init__(self, url: str, folder: Path, only: str | None = None) -> None:
-        import fsspec  # not for who works in a folder only
+        import fsspec  # imported late: local folders do not need it
 
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise InputError(f"cannot open {url}: {error}") from None
         self.url, self.folder, self._only = url, folder, only
-        # One copy at a time: what pulls while another pushes would take its own files for foreign ones.
+        # One copy at a time: pulling during a push would take the pushed files for changes by others.
         self._lock = threading.RLock()
 
     @contextmanager
     def kept(self, seconds: float = SECONDS) -> Iterator[Path]:
-        """The folder, with all that is at the URL; changes go there every ``seconds`` and at the end.
+        """Fetch the contents of the URL into the folder; copy changes back every ``seconds`` and at the end.
 
-        Raises InputError where the URL cannot be read or written.
+        Raises InputError if the URL cannot be read or written.
         """
         self.pull()
         ended = threading.Event()
@@ -75,7 +74,7 @@ class Mirror:
             while not ended.wait(seconds):
                 try:
                     self.push()
-                except InputError as error:  # there may be a connection again the next time
+                except InputError as error:  # the connection may be back the next time
                     log.warning("%s; trying again", error)
 
         thread = threading.Thread(target=work, daemon=True)
@@ -88,8 +87,11 @@ class Mirror:
             self.push()
 
     def pull(self, checkpoints: bool = True) -> None:
-        """Fetch what is newer there. Checkpoints are left out where runs have ended, or altogether."""
-        with self._lock, self._told("read"):
+        """Fetch files that are new or changed at the URL.
+
+        Checkpoints of finished runs are never fetched; with ``checkpoints=False``, no checkpoints are.
+        """
+        with self._lock, self._as_input_errors("read"):
             index = self._index()
             there = self._remote()
             done = {name for name in there if name.endswith("state.json") and self._is_done(name)}
@@ -110,18 +112,19 @@ class Mirror:
             self._write_index(index)
 
     def push(self) -> None:
-        """Copy out what has changed here, and remove there what was removed here."""
-        with self._lock, self._told("write"):
+        """Copy changed files to the URL, and remove there the checkpoints that were removed here."""
+        with self._lock, self._as_input_errors("write"):
             index = self._index()
             local = {str(path.relative_to(self.folder).as_posix()): path for path in self._local()}
             for name in sorted(local, key=lambda name: (_is_last(name), name)):
-                with suppress(FileNotFoundError):  # it is gone since, and so it goes there, too, the next time
+                with suppress(FileNotFoundError):  # removed since; the next push removes it there, too
                     version = _version(local[name])
                     if index.get(name, {}).get("here") != version:
                         self._fs.makedirs(f"{self._root}/{PurePosixPath(name).parent}", exist_ok=True)
                         self._fs.put_file(str(local[name]), f"{self._root}/{name}")
                         index[name] = {"here": version, "there": self._fs.ukey(f"{self._root}/{name}")}
-            # Runs remove checkpoints. What else is not here any more somebody has removed, who may not mean it there.
+            # Only removed checkpoints are removed there: runs remove these themselves. Other files may have been
+            # removed by hand, and only here.
             gone = [name for name in index if name not in local and "/checkpoints/" in name]
             for name in sorted(gone, key=_is_last, reverse=True):
                 with suppress(FileNotFoundError):
@@ -141,7 +144,7 @@ class Mirror:
         return self._only is None or name.startswith(f"{run}/") or name == f"{run}.log"
 
     def _remote(self) -> dict[str, Any]:
-        """What is there, by name, with its version."""
+        """The files at the URL: their versions by name."""
         self._fs.invalidate_cache()
         root = self._fs._strip_protocol(self._root).rstrip("/")
         with suppress(FileNotFoundError):
@@ -156,7 +159,7 @@ class Mirror:
             return False
 
     def _index(self) -> dict[str, dict[str, Any]]:
-        """What was alike when it was last looked at; nothing where that is not known, and all is compared again."""
+        """The versions here and there at the last copy; empty if not known, so that all files are copied again."""
         try:
             found: dict[str, dict[str, Any]] = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -170,8 +173,8 @@ class Mirror:
         temporary.replace(self.folder / _INDEX)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Whatever a file system raises, in one line. They raise what their libraries do."""
+    def _as_input_errors(self, what: str) -> Iterator[None]:
+        """Raise any error of a file system as a one-line InputError. File systems raise errors of all types."""
         try:
             yield
         except InputError:

@@ -1,7 +1,8 @@
-"""Run a study's runs on a Ray cluster: one run a task, tried again elsewhere where a node is lost.
+"""Run a study's runs on a Ray cluster: one task per run, retried on another node if its node is lost.
 
 The study's folder must be on storage that every node sees under the same path, or at a URL that every node can open. A
-run that a lost node had begun goes on from its newest checkpoint; its lock keeps two from training it at once.
+run that started on a lost node resumes from its newest checkpoint. Its lock prevents two nodes from training it at
+once.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.worker_pool import log_of
 
 _RETRIES = 3
-"""How often a run is begun again after its node or its process was lost."""
+"""How often a run is retried after its node or its process was lost."""
 _POLL_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0
 
 
 def executor(address: str, mirror: Mirror | None = None) -> Callable[..., dict[str, str]]:
-    """What runs a study on the cluster at ``address``, with the signature of ``xlgen.experiments.execute.execute``.
+    """A function that runs a study on the cluster at ``address``, with the signature of ``execute.execute``.
 
-    ``mirror``: nodes write to its URL, each by way of a folder of its own.
-    Raises InputError where Ray is not installed or no cluster answers.
+    With ``mirror``, nodes write to its URL, each through a local folder. Raises InputError if Ray is not installed or
+    no cluster answers.
     """
     try:
         import ray
@@ -55,21 +56,21 @@ def executor(address: str, mirror: Mirror | None = None) -> Callable[..., dict[s
     def execute(
         study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None
     ) -> dict[str, str]:
-        """Run what is missing of ``study``; ``workers`` is Ray's to decide."""
+        """Run the missing runs of ``study``. ``workers`` has no effect: Ray decides how many run in parallel."""
         return _Cluster(ray, study, out.resolve(), console, budget or Budget(), mirror).run()
 
     return execute
 
 
 def _reach(address: str) -> None:
-    """Raise OSError where nothing answers at a host and port: Ray would try for minutes."""
+    """Raise OSError if nothing answers at a host and port. Ray itself would retry for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
 
 
 class _Cluster:
-    """The runs of one study on their way through a cluster."""
+    """The execution of a study's runs on a cluster."""
 
     def __init__(
         self, ray: Any, study: Study, out: Path, console: Console, budget: Budget, mirror: Mirror | None
@@ -82,7 +83,7 @@ class _Cluster:
         self._failed: dict[str, str] = {}
 
     def run(self) -> dict[str, str]:
-        """Until every run has ended, or there is no time for those that have not begun."""
+        """Run until every run has ended, or there is no time to start the others."""
         while self._waiting or self._going:
             self._begin()
             if not self._going:
@@ -96,7 +97,7 @@ class _Cluster:
         return self._out / "runs" / run.name
 
     def _begin(self) -> None:
-        """As many runs as there is room for: what waits in Ray's queue could not be left out any more."""
+        """Start as many runs as the cluster has resources for. A run in Ray's queue could no longer be skipped."""
         for run in list(self._waiting):
             busy = {going.name for going, _ in self._going.values()}
             pending = busy | {other.name for other in self._waiting}
@@ -105,20 +106,20 @@ class _Cluster:
             self._waiting.remove(run)
             if not self._budget.has_time():
                 self._budget.left_out.append(run.name)
-                self._say(f"{run.name}: left out, no time")
+                self._say(f"{run.name}: skipped, no time left")
                 continue
             self._going[self._submit(run)] = (run, time.monotonic())
             self._say(f"{run.name}: started")
 
     def _has_room(self, recipe: Recipe) -> bool:
-        """Whether the cluster, as large as it is now, has room for another run beside those that are going."""
+        """Whether the cluster currently has resources for another run in addition to the active ones."""
         going = [run.recipe.resources for run, _ in self._going.values()]
         whole = self._ray.cluster_resources()
         wanted = recipe.resources
         cpus = sum(each.cpus for each in going) + wanted.cpus
         gpus = sum(each.gpus for each in going) + wanted.gpus
         fits = cpus <= whole.get("CPU", 0.0) and gpus <= whole.get("GPU", 0.0)
-        return fits or not self._going  # one at least, which Ray keeps until there is a node for it
+        return fits or not self._going  # submit at least one run; Ray keeps it until a node is available
 
     def _submit(self, run: PlannedRun) -> Any:
         recipe = run.recipe.model_dump(mode="json")
@@ -156,7 +157,7 @@ class _Cluster:
 
 
 def _train(recipe: dict[str, Any], name: str, place: str, until: int | None) -> tuple[int, str]:
-    """On a node: train, and return the exit code and the node's name. A line a try goes to the log."""
+    """Train on a node; return the exit code and the node's name. Each attempt adds a line to the log."""
     import ray
 
     node = str(ray.get_runtime_context().get_node_id())[:8]

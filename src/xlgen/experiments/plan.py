@@ -1,4 +1,4 @@
-"""What runs a study holds: a base recipe and, for each run, the keys in which it differs."""
+"""The runs of a study: a base recipe and, for each run, the keys that differ."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Changes = dict[str, Any]
 
 
 class StudyGrid(Config):
-    """Every combination of some axes, but for those that are excluded."""
+    """All combinations of some axes, except for excluded ones."""
 
     axes: dict[str, list[Any] | dict[str, Changes]] = Field(min_length=1)
-    """Either a key of the recipe and its values, ``{seed: [0, 1, 2]}``, or a name and what each of its values changes,
-    ``{method: {full: {adaptation: full}, prompt: {adaptation.method: prompt, training.learning_rate: 0.3}}}``. A later
-    axis changes what an earlier one has left."""
+    """Either a key of the recipe and its values, ``{seed: [0, 1, 2]}``, or a name and the changes for each value,
+    ``{method: {full: {adaptation: full}, prompt: {adaptation.method: prompt, training.learning_rate: 0.3}}}``. Later
+    axes override earlier ones."""
     base: dict[str, Any] | None = None
-    """A whole recipe to differ from; None: the study's."""
+    """A complete base recipe. If None, the study's."""
     exclude: tuple[dict[str, Any], ...] = ()
-    """Combinations to leave out: ``{method: full, seed: [1, 2]}``, a value or several of each axis named."""
+    """Combinations to leave out: ``{method: full, seed: [1, 2]}``, with one or several values per axis."""
 
     @model_validator(mode="after")
     def _exclusions_name_what_there_is(self) -> StudyGrid:
@@ -48,7 +48,7 @@ class StudyGrid(Config):
         return self
 
     def runs(self) -> Iterator[tuple[str, Changes]]:
-        """(name, changes) of each run. A name is made of the axes' values, in the order of the file."""
+        """(name, changes) of each run. A name is composed of the axes' values, in the order of the file."""
         for values in product(*(list(axis) for axis in self.axes.values())):
             chosen = dict(zip(self.axes, values, strict=True))
             if any(_matches(chosen, pattern) for pattern in self.exclude):
@@ -63,19 +63,19 @@ class StudyGrid(Config):
 
 
 class SearchConfig(Config):
-    """Search the learning rate of each run rather than to take the recipe's."""
+    """Search for the learning rate of each run instead of using the recipe's."""
 
     policy: dict[str, Any] = Field(default_factory=lambda: {"name": "chirkova"})
-    """See ``xlgen list policies``."""
+    """The search policy; see ``xlgen list policies``."""
     criterion: dict[str, Any] = Field(default_factory=lambda: {"name": "target"})
-    """What is searched for: see ``xlgen list criteria``."""
+    """The criterion to maximize; see ``xlgen list criteria``."""
     policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Another policy for runs that have this part in their names: ``{prompt: {name: chirkova, start: [1, 2]}}``."""
+    """Policies for runs with the given part in their names: ``{prompt: {name: chirkova, start: [1, 2]}}``."""
     follow: dict[str, str] = Field(default_factory=dict)
-    """``{mixing: full}``: runs with the part ``mixing`` in their names try the rate that the search of the run with
-    ``full`` in its place has chosen, and ten times that (C, Appendix A)."""
+    """Runs that reuse another run's rate. With ``{mixing: full}``, runs with the part ``mixing`` in their names try the
+    best rate of the run with ``full`` instead, and ten times that rate (Chirkova et al. 2023, Appendix A)."""
     repeat: dict[str, list[Any]] = Field(default_factory=dict)
-    """Keys of the recipe and the values with which the run at the best rate is done again: ``{seed: [1, 2]}``."""
+    """Keys of the recipe and the values for which the run at the best rate is repeated: ``{seed: [1, 2]}``."""
 
     @field_validator("policy", "criterion", mode="before")
     @classmethod
@@ -95,13 +95,13 @@ class StudyConfig(Config):
 
     name: str
     base: dict[str, Any]
-    """A whole recipe, to differ from."""
+    """A complete recipe, which the runs change."""
     runs: dict[str, Changes] = Field(default_factory=dict)
-    """By name, the dotted keys of the recipe to change: ``{high: {training.learning_rate: 3e-3}}``."""
+    """The dotted keys of the recipe to change, by run name: ``{high: {training.learning_rate: 3e-3}}``."""
     grids: tuple[StudyGrid, ...] = ()
-    """More runs, as combinations of axes. A study with one grid may write its ``axes`` and ``exclude`` at the top."""
+    """More runs, as combinations of axes. A study with one grid may have ``axes`` and ``exclude`` at the top level."""
     search: SearchConfig | None = None
-    """Of the learning rate, for each run but baselines."""
+    """Search for the learning rate of each run except baselines."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,17 +126,17 @@ class PlannedRun:
     name: str
     recipe: Recipe
     until: int | None = None
-    """The step of the last stage to stop at, to go on from another time; None: the end."""
+    """The step of the last stage to stop at; the run can be resumed later. If None, the end."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study with its runs, all of them checked."""
+    """A study with its validated runs."""
 
     name: str
     runs: tuple[PlannedRun, ...]
     search: SearchConfig | None = None
-    """Where it is given, ``runs`` are what the search makes runs of."""
+    """If set, the search derives the actual runs from ``runs``."""
 
 
 def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
@@ -154,7 +154,7 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
             except InputError as error:
                 raise RecipeError(f"{path}: {error}") from None
             if run in runs:
-                raise RecipeError(f"{path}: two runs are called {run}; their outputs would lie in one folder")
+                raise RecipeError(f"{path}: two runs are called {run}; their outputs would be in the same folder")
             recipe = override_keys({**base, "name": run}, changes)
             runs[run] = PlannedRun(run, validate(Recipe, recipe, f"{path}: run {run}"))
     _check_repeat(config, list(runs.values()), path)
@@ -162,7 +162,7 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
 
 
 def _check_repeat(config: StudyConfig, runs: list[PlannedRun], path: Path) -> None:
-    """What is to be run again is known when the search has ended, which would be late to find a wrong key."""
+    """Validate ``search.repeat`` now, because the repeated runs are only planned when the search has ended."""
     for key, values in (config.search.repeat if config.search else {}).items():
         for value in values:
             changed = override_keys(runs[0].recipe.model_dump(mode="json"), {key: value})
@@ -170,8 +170,10 @@ def _check_repeat(config: StudyConfig, runs: list[PlannedRun], path: Path) -> No
 
 
 def only(study: Study, patterns: Iterable[str]) -> Study:
-    """The runs of ``study`` whose names match one of ``patterns``, such as ``prompt-base-*``. Raises RecipeError for a
-    pattern that none matches."""
+    """The study with only the runs whose names match one of ``patterns``, such as ``prompt-base-*``.
+
+    Raises RecipeError if a pattern matches no run.
+    """
     names = [run.name for run in study.runs]
     wanted: set[str] = set()
     for pattern in patterns:
@@ -183,7 +185,7 @@ def only(study: Study, patterns: Iterable[str]) -> Study:
 
 
 def check_identifiers(study: Study) -> None:
-    """Find a language identifier that is not here before anything runs. Raises InputError."""
+    """Raise InputError if a language identifier is not available, before anything runs."""
     named = {(stage.evaluation.lid, run.recipe.data_dir) for run in study.runs for stage in run.recipe.stages}
     for lid, folder in sorted((lid, folder) for lid, folder in named if lid is not None):
         check_identifier(located(lid, Path(folder)))
@@ -198,6 +200,6 @@ def _matches(chosen: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
 
 
 def _short(value: Any) -> str:
-    """A value as a part of a folder's name."""
+    """A value as part of a folder's name."""
     text = "+".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
     return str(text).replace("/", "_")

@@ -1,7 +1,7 @@
-"""SQL over the files of runs: DuckDB in memory, with views that it reads itself from what the runs have left.
+"""SQL over the files of runs: an in-memory DuckDB with views that read these files directly.
 
-Nothing is written or copied: a query sees the files as they are, those of runs that are still training too, and reads
-only what its views need.
+Nothing is written or copied. A query sees the current files, also of runs that are still training, and reads only the
+files that its views need.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _READING = ("select", "with", "from", "pivot", "unpivot")
 
 
 class QueryError(InputError):
-    """The query is wrong."""
+    """The query is invalid."""
 
 
 class Result:
-    """What a query gives: names and types of its columns, and its rows. Each way to get the rows runs the query."""
+    """A query's result: names and types of its columns, and its rows. Each access to the rows runs the query."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, statement: Any, scratch: Path) -> None:
         self._connection, self._statement, self._scratch = connection, statement, scratch
         self._relation = connection.sql(statement)
         self.columns = _unique(self._relation.columns)
         types = [str(kind) for kind in self._relation.types]
-        # Of these Python would want pytz; they are text with their offset: 2026-01-31 12:00:00+00.
+        # In Python, times with a zone would need pytz; they are returned as strings: 2026-01-31 12:00:00+00.
         self._as_text = [_ZONE.search(kind) is not None for kind in types]
         self.types = tuple("VARCHAR" if text else kind for text, kind in zip(self._as_text, types, strict=True))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """The rows. Raises QueryError where one cannot be computed."""
+        """Iterate over the rows. Raises QueryError if a row cannot be computed."""
         with _faults():
             shown = [f"CAST(#{n} AS VARCHAR)" if text else f"#{n}" for n, text in enumerate(self._as_text, 1)]
             cast = self._relation.project(", ".join(shown)).sql_query() if any(self._as_text) else None
@@ -55,8 +55,8 @@ class Result:
                 yield from batch
 
     def write_parquet(self, path: Path) -> None:
-        """Write the rows as Parquet. Raises QueryError as :meth:`rows`."""
-        written = self._scratch / "result.parquet"  # nowhere else DuckDB may write
+        """Write the rows as Parquet. Raises QueryError if a row cannot be computed."""
+        written = self._scratch / "result.parquet"  # DuckDB may not write anywhere else
         with _faults():
             names = ", ".join(f"#{place} AS {_identifier(name)}" for place, name in enumerate(self.columns, 1))
             self._relation.project(names).write_parquet(str(written))
@@ -64,10 +64,10 @@ class Result:
 
 
 def query(path: str | Path, sql: str) -> list[dict[str, Any]]:
-    """The rows of ``sql`` over the runs at ``path`` or anywhere under it, as ``xlgen query`` gives them.
+    """The rows of the query ``sql`` over the runs at ``path`` or anywhere under it, as from ``xlgen query``.
 
     Raises:
-        InputError: where there is no run, or the query is wrong.
+        InputError: if there is no run, or the query is invalid.
     """
     with open_query(Path(path), sql) as result:
         return [dict(zip(result.columns, row, strict=True)) for row in result.rows()]
@@ -75,10 +75,10 @@ def query(path: str | Path, sql: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Result]:
-    """The result of one statement that reads, while the context is open; ``say`` is told of damaged runs.
+    """The result of one read-only statement, valid while the context is open; ``say`` is called for damaged runs.
 
     Raises:
-        InputError: where there is no run, or the query is wrong (QueryError, with DuckDB's message).
+        InputError: if there is no run, or the query is invalid (QueryError, with DuckDB's message).
     """
     runs = discover_runs(path, say)
     with tempfile.TemporaryDirectory(prefix="xlgen-query-") as scratch, _connection(Path(scratch)) as connection:
@@ -87,7 +87,7 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
             connection.register_filesystem(RunFiles(run.folder for run in runs))
             _add_runs(connection, runs)
             for view in ("figures", "steps", "predictions"):
-                # There may be very many files of predictions.
+                # Files of predictions may be numerous, so they are listed only if needed.
                 asked = view != "predictions" or mentioned(sql, view)
                 connection.execute(definition(view, runs if asked else ()))
             if mentioned(sql, "language_of") or mentioned(sql, "in_language"):
@@ -99,9 +99,9 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
 
 def _connection(scratch: Path) -> duckdb.DuckDBPyConnection:
     settings: dict[str, str | bool | int | float | list[str]] = {
-        # What does not fit in memory goes there, and not beside the user's files.
+        # DuckDB spills to this folder instead of the user's when memory runs out.
         "temp_directory": str(scratch),
-        # A table is never a variable of this program.
+        # Table names must not refer to Python variables.
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -112,20 +112,22 @@ def _connection(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let DuckDB itself refuse every file but those of the runs, which cannot be written, and its scratch folder."""
+    """Restrict DuckDB to the files of the runs, which are read-only, and its temporary folder."""
     connection.execute(f"SET allowed_directories = ['{PREFIX}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
 def _reading(sql: str) -> Any:
-    """The one statement of ``sql``. Raises QueryError for one of another kind: that it could write a file is refused by
-    DuckDB (:func:`_lock`), and said better here."""
+    """The single statement of ``sql``. Raises QueryError if it does not only read.
+
+    DuckDB would also refuse to write files (:func:`_lock`), but with a less helpful message.
+    """
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"a query is one statement, not {len(statements)}")
     kind = statements[0].type
-    # PIVOT is several statements to DuckDB, also within a COPY.
+    # DuckDB splits PIVOT into several statements, also within a COPY.
     first = sql[_COMMENT.match(sql).end() :].split(None, 1)[0].lower()  # type: ignore[union-attr]
     if kind == duckdb.StatementType.SELECT or (kind == duckdb.StatementType.MULTI and first in _READING):
         return statements[0]
@@ -144,7 +146,7 @@ def _values(run: FoundRun) -> list[Any]:
 
 
 def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """The language of a text, as a function of SQL."""
+    """Add language identification as SQL functions."""
     from xlgen.core.languages import Language
     from xlgen.metrics.lid import load_identifier
 
@@ -157,7 +159,7 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
         code = identifier.code(Language.parse(language)) if language else ""
         return language_of(text) == code if code and text is not None else None
 
-    # DuckDB's own handling of nulls has no function return one.
+    # With DuckDB's default null handling, a function cannot return null.
     nulls = FunctionNullHandling.SPECIAL
     connection.create_function("language_of", language_of, ["VARCHAR"], "VARCHAR", null_handling=nulls)
     connection.create_function("in_language", in_language, ["VARCHAR"] * 2, "BOOLEAN", null_handling=nulls)
@@ -165,21 +167,21 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """DuckDB's errors as the user's."""
+    """Raise DuckDB's errors as QueryError."""
     try:
         yield
     except duckdb.Error as error:
-        # What a file system of Python raises comes with its traceback.
+        # Errors from a Python file system include a traceback.
         text = str(error).strip()
         raise QueryError(text.splitlines()[-1] if "Traceback" in text else text) from None
-    except (OverflowError, ValueError) as error:  # a time that Python has not, such as one in the year 20000
+    except (OverflowError, ValueError) as error:  # a time that Python cannot represent, such as in the year 20000
         if isinstance(error, InputError):
             raise
         raise QueryError(f"a value of the result cannot be shown ({error}); cast it to VARCHAR") from None
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    """Each name once: ``a``, ``a_1``."""
+    """Make the names unique: ``a``, ``a_1``."""
     found: list[str] = []
     for name in names:
         candidate, number = name, 0

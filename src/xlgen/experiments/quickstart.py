@@ -1,4 +1,4 @@
-"""The quickstart in a size that ends within minutes on the machine that runs it."""
+"""The size of the quickstart, so that it ends within minutes on the current machine."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ SMALLER = (
     "evaluation.examples=10",
     "evaluation.num_beams=1",
 )
-"""What differs where bf16 is not faster than fp32: half of the training, a quarter of the outputs, without beams."""
+"""Overrides for machines where bf16 is not faster than fp32: half of the training, a quarter of the outputs, greedy
+decoding."""
 
 
 def overrides_for(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[str, ...]:
-    """The overrides with which the quickstart runs into ``folder``, none or SMALLER.
+    """The overrides for the quickstart in ``folder``: none, or SMALLER.
 
-    A quickstart that has begun there keeps its size. ``say`` receives a line on a smaller one.
+    A quickstart that was started there keeps its size. ``say`` receives a message if it is smaller.
     """
     begun = _begun(folder)
     smaller = faster_precision() == "fp32" if begun is None else begun
     if not smaller:
         return ()
     say(
-        "this machine is not faster in bf16 than in fp32: the quickstart takes half of the steps and of the examples, "
-        f"and no beams. The whole one is `xlgen study {NAME} --out {folder}-whole`"
+        "bf16 is not faster than fp32 on this machine, so the quickstart uses half of the steps and examples, and no "
+        f"beam search. For the full one, run `xlgen study {NAME} --out {folder}-whole`"
     )
     return SMALLER
 
 
 def _begun(folder: Path) -> bool | None:
-    """Whether what has begun in ``folder`` is the smaller quickstart; None where neither has."""
+    """Whether the quickstart that was started in ``folder`` is the smaller one; None if there is none."""
     for smaller in (False, True):
         for run in load_study(NAME, SMALLER if smaller else ()).runs:
             file = folder / "runs" / run.name / "recipe.yaml"

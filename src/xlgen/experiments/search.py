@@ -1,7 +1,7 @@
-"""The runs of a search, known a wave at a time: what to try next depends on what was found.
+"""The runs of a learning-rate search, planned in waves: each wave depends on the scores of the previous ones.
 
-Nothing is written down beside the runs themselves. What a search wants next is worked out from their figures, so that
-one that was killed goes on where it was, and one that has ended wants nothing.
+A search has no files besides its runs. The next wave is computed from their scores, so a killed search resumes, and a
+finished one has no further runs.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Executor = Callable[[Study, Path, int, Console, Budget | None], dict[str, str]]
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """How far the search of one run has come."""
+    """The progress of the search for one run."""
 
     base: PlannedRun
     made: History
     wanted: tuple[Trial, ...]
-    """What to try now; nothing when the search has ended."""
+    """The trials to run next; empty when the search has ended."""
     known: bool
-    """Whether the rates are: what follows another run waits for it, and a trial that failed ends the search."""
+    """Whether the search could be planned. False if it waits for a run that it follows, or if a trial failed."""
 
     @property
     def tried(self) -> dict[float, float]:
-        """Rates that were trained with to the last step, and their scores, minus infinity where training failed."""
+        """Rates that were trained to the last step, with their scores; minus infinity if training failed."""
         return whole(self.made)
 
     @property
@@ -59,12 +59,12 @@ def search(
     budget: Budget | None = None,
     executor: Executor | None = None,
 ) -> dict[str, str]:
-    """Run what the study's search wants, wave after wave, into ``out``; returns failures as :func:`execute` does.
+    """Run the study's search wave by wave into ``out``; return failures like :func:`execute`.
 
-    Where a run fails, other than by diverging, nothing is known of its rate: its search ends there, undecided, and
-    continues when the study is run again.
+    If a run fails other than by diverging, the score of its rate is unknown. Its search then stops undecided, and
+    resumes when the study is run again.
 
-    ``executor`` runs a wave; None: :func:`execute`, on this machine.
+    ``executor`` runs a wave; if None, :func:`execute` runs it on this machine.
     """
     executor = executor or execute
     failed: dict[str, str] = {}
@@ -77,17 +77,17 @@ def search(
 
 
 def ended(run: PlannedRun, out: Path) -> bool:
-    """Whether a run has come as far as it is to come, or cannot."""
+    """Whether a run has reached its last step, or has diverged."""
     folder = out / "runs" / run.name
     return is_done(resolve_run_paths(run, out), folder) or status(folder) == "diverged"
 
 
 def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[PlannedRun]:
-    """The runs that are known to be wanted, done or not; ``failed`` are names of runs that came to nothing."""
+    """The runs of the search known so far, done or not; ``failed`` are the names of failed runs."""
     assert study.search is not None
     found = {run.name: run for run in study.runs if run.recipe.baseline is not None}
     for state in progress(study, out, failed):
-        # Of trials that are one run, the one that goes furthest is the last.
+        # Trials of the same run: the last one trains the furthest.
         found |= {run.name: run for run in (at(state.base, trial) for trial in (*state.made, *state.wanted))}
         if state.chosen is not None:
             found |= {run.name: run for run in repeats(at(state.base, Trial(state.chosen)), study.search.repeat)}
@@ -95,7 +95,7 @@ def wanted_runs(study: Study, out: Path, failed: Collection[str] = ()) -> list[P
 
 
 def progress(study: Study, out: Path, failed: Collection[str] = ()) -> list[SearchProgress]:
-    """How far the search of each run has come."""
+    """The progress of the search for each run."""
     results = _results(out)
     states: dict[str, SearchProgress] = {}
 
@@ -140,7 +140,7 @@ def _state(
 
 
 def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) -> Outcome | None:
-    """What a run gave that has come as far as it is to come, None for another."""
+    """The outcome of a run that has ended; None for any other run."""
     assert study.search is not None
     if not ended(run, out):
         return None
@@ -154,7 +154,7 @@ def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) 
 
 
 def at(base: PlannedRun, trial: Trial) -> PlannedRun:
-    """The run at a learning rate of its last stage, as far as the trial goes; its name ends in the rate."""
+    """The run with the trial's learning rate in its last stage, up to the trial's step; its name ends in the rate."""
     name = f"{base.name}-{rate_text(trial.rate)}"
     *before, last = base.recipe.stages
     training = last.training.model_copy(update={"learning_rate": trial.rate})
@@ -163,19 +163,19 @@ def at(base: PlannedRun, trial: Trial) -> PlannedRun:
 
 
 def _until(base: PlannedRun, share: float) -> int | None:
-    """The step of an evaluation at which a share of the training is done, None for the end."""
+    """The step of the evaluation closest to a share of the training; None for the end."""
     stage = base.recipe.stages[-1]
     every, steps = stage.evaluation.every, stage.training.steps
     if share >= 1:
         return None
     if every is None:
-        raise InputError(f"{base.name}: a search that ends runs early needs `evaluation.every`, to know which")
+        raise InputError(f"{base.name}: a search that stops runs early needs `evaluation.every`, to compare them")
     step = max(1, round(share * steps / every)) * every
     return step if step < steps else None
 
 
 def repeats(run: PlannedRun, keys: dict[str, list[object]]) -> Iterator[PlannedRun]:
-    """The run again with every combination of other values of some keys."""
+    """Repeat the run with every combination of the values in ``keys``."""
     for values in product(*keys.values()):
         if not values:
             return
@@ -186,7 +186,7 @@ def repeats(run: PlannedRun, keys: dict[str, list[object]]) -> Iterator[PlannedR
 
 
 def followed_by(name: str, study: Study) -> str | None:
-    """The name of the run whose rate the run ``name`` takes, None where it has a search of its own."""
+    """The name of the run whose rate the run ``name`` reuses; None if it has its own search."""
     assert study.search is not None
     for part, instead in study.search.follow.items():
         if _has(name, part):
@@ -198,12 +198,15 @@ def _check_follow(study: Study, bases: dict[str, PlannedRun]) -> None:
     for name in bases:
         followed = followed_by(name, study)
         if followed is not None and (followed not in bases or followed_by(followed, study) is not None):
-            why = "the study has no such run" if followed not in bases else "that run follows another itself"
-            raise InputError(f"search.follow: {name} is to follow {followed}, and {why}")
+            why = "the study has no such run" if followed not in bases else "that run follows another run itself"
+            raise InputError(f"search.follow: {name} is to follow {followed}, but {why}")
 
 
 def _check_labels(study: Study, bases: dict[str, PlannedRun]) -> None:
-    """Without labels a criterion that needs them would find all rates equally bad, and walk to the lowest."""
+    """Raise InputError if the criterion needs target labels but the runs have none.
+
+    Otherwise all rates would score equally, and the search would move to the lowest rate.
+    """
     assert study.search is not None
     name = study.search.criterion["name"]
     if not build_criterion(study.search.criterion).needs_target_labels:
@@ -211,8 +214,8 @@ def _check_labels(study: Study, bases: dict[str, PlannedRun]) -> None:
     for run in bases.values():
         if run.recipe.stages[-1].evaluation.references == "source":
             raise InputError(
-                f"{run.name}: the criterion {name!r} needs labels in the languages that have none "
-                "(evaluation.references: source); search.criterion: label-free does without"
+                f"{run.name}: the criterion {name!r} needs references in the target languages, but the recipe has "
+                "evaluation.references: source; use search.criterion: label-free"
             )
 
 
@@ -227,5 +230,5 @@ def _part(part: str) -> re.Pattern[str]:
 def _results(out: Path) -> Results | None:
     try:
         return load_results(out)
-    except InputError:  # nothing has evaluated yet
+    except InputError:  # nothing has been evaluated yet
         return None

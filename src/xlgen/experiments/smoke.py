@@ -1,8 +1,7 @@
-"""A recipe or a study in miniature: the same methods, stages and baselines, in the pocket world and for two steps.
+"""Smoke tests of recipes and studies: the same methods, stages and baselines, in the pocket world and for two steps.
 
-What is large gives way to what comes with the package: backbones, translators, tasks, text. What a recipe is about
-(adaptation, objectives, optimizer, schedule, prompt lengths) stays, so that a rehearsal finds what is wrong with it
-before anything is fetched.
+Backbones, translators, tasks and text are replaced by small ones in the package. The settings under study stay
+(adaptation, objectives, optimizer, schedule, prompt lengths), so errors in a recipe show before anything is downloaded.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ from xlgen.metrics.lid import SMALL
 
 STEPS = 2
 EXAMPLES = 4
-"""In training; one a language is evaluated."""
+"""Training examples. Evaluation uses one example per language."""
 TEXTS = 8
-"""Unlabelled ones a language."""
+"""Unlabelled texts per language."""
 _STANDING_IN = ("fr", "th")
-"""For the first and second language of a recipe beside English."""
+"""Substitutes for the first and second language of a recipe other than English."""
 _HEADED = {"tagging": "pocket-roles", "classification": "pocket-asks", "ranking": "pocket-passages"}
-"""By the kind of a task with a head."""
+"""Substitutes for tasks with a head, by kind."""
 _ENCODER = "pocket-mbart"
-"""For families without a decoder: its encoder half, under the task's head."""
+"""The substitute for families without a decoder: only its encoder is used, with the task's head."""
 _TASKS = {"answers": "pocket-qa", "title": "pocket-titles"}
-"""By the field of a task's target; all others are summaries."""
+"""Substitutes for tasks by their target field; all other tasks become summaries."""
 _LABELS = ("accuracy", "tag_accuracy", "mean_span_f1", "span_f1")
 """Main metrics of tasks whose outputs are labels."""
 _SEARCHED = 1
-"""Of a study's runs, and as many of those that follow another one; the rest is run at its own rate."""
+"""The number of runs to search, and the number of runs that follow them; the others use their own rates."""
 
 
 def smoke_study(study: Study) -> Study:
-    """One run of each kind in miniature: runs that differ in size, seed, rate or target language only are one kind."""
+    """One miniature run of each kind. Runs that differ only in size, seed, rate or target language are one kind."""
     kinds: dict[str, PlannedRun] = {}
     kind_of: dict[str, str] = {}
     for run in sorted(study.runs, key=lambda run: needs(run) is not None):
@@ -62,8 +61,8 @@ def smoke_study(study: Study) -> Study:
 
 
 def smoke_search(study: Study) -> Study | None:
-    """The search of ``study`` in miniature: for the first run that has one and the first that follows that one, at no
-    more rates than it takes to go through each wave; None where nothing is searched."""
+    """The search of ``study`` in miniature: for the first run with its own search and the first run that follows it,
+    with just enough rates for each wave. None if the study has no search."""
     if study.search is None:
         return None
     bases = [run for run in study.runs if run.recipe.baseline is None]
@@ -82,16 +81,16 @@ def smoke_search(study: Study) -> Study | None:
 
 
 def _policy(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Two rates to begin with and none beyond; what else a policy does stays."""
+    """The policy with two starting rates and no extension; its other options are kept."""
     if policy["name"] == "grid":
         return {**policy, "values": list(policy["values"])[:2]}
     return {**policy, "start": [3, 4], "largest": 3, "smallest": 4} if policy["name"] == "chirkova" else dict(policy)
 
 
 def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
-    """Run the miniature of ``study`` into ``out``, in this process, one after the other; return what failed and why.
+    """Run the miniature of ``study`` sequentially in this process into ``out``; return the failed runs with errors.
 
-    What is done already is not done again.
+    Finished runs are not repeated.
     """
     for text in stand_in_identifiers(run.recipe for run in study.runs):
         say(text)
@@ -103,9 +102,9 @@ def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text:
 
 
 def stand_in_identifiers(recipes: Iterable[Recipe]) -> list[str]:
-    """What is said of each language identifier that the packaged one stands in for."""
+    """A message for each language identifier that the packaged one replaces."""
     named = {stage.evaluation.lid for recipe in recipes for stage in recipe.stages} - {None, SMALL}
-    return [f"language identification: {SMALL} stands in for {name}" for name in sorted(map(str, named))]
+    return [f"language identification: {SMALL} replaces {name}" for name in sorted(map(str, named))]
 
 
 def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, str]:
@@ -119,9 +118,9 @@ def _run_all(study: Study, out: Path, say: Callable[[str], None]) -> dict[str, s
             continue
         try:
             train(run.recipe, folder, resume=True, until=run.until)
-        except InterruptedRunError:  # it is the command that was asked to stop
+        except InterruptedRunError:  # the command itself was stopped
             raise
-        except Exception as error:  # whatever is wrong with one run, the others are tried too
+        except Exception as error:  # an error in one run must not prevent the others
             failed[run.name] = report(error)[1]
             if describe_error(error) is None:
                 say(failed[run.name])
@@ -190,7 +189,7 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
     changes: dict[str, Any] = {
         "every": None,
         "examples": 1,
-        # A task's file may have languages that are not asked for one by one.
+        # Without a list in the recipe, evaluation would use all languages in the task's file.
         "languages": _languages(evaluation.languages, stand_ins) or ("en", *_STANDING_IN),
         "max_new_tokens": 4,
         "bootstrap": 0,
@@ -206,7 +205,7 @@ def _unlabelled(text: Unlabelled, stand_ins: Mapping[str, str]) -> Unlabelled:
     changes = {
         "corpus": {"reader": "pocket-parallel" if parallel else "pocket", "size": TEXTS},
         "languages": _languages(text.languages, stand_ins) or ("en", *_STANDING_IN),
-        # One batch in a hundred would never come.
+        # With two steps, a rate of 1 % would never draw a batch.
         "rate": text.rate and 0.5,
     }
     return text.model_copy(update=changes)
@@ -220,7 +219,7 @@ def _penalty(penalty: dict[str, Any] | None, stand_ins: Mapping[str, str]) -> di
 
 
 def _with_languages(options: dict[str, Any], stand_ins: Mapping[str, str]) -> dict[str, Any]:
-    """Options of a method with a part for each language."""
+    """The options of a method, with its languages replaced if it has one module per language."""
     named = options.get("languages")
     return {**options, "languages": list(_languages(named, stand_ins))} if named else options
 
@@ -242,8 +241,10 @@ def _task(name: str | None) -> str | None:
 
 
 def _backbone(name: str, headed: bool) -> str:
-    """The embedded backbone of the same family, by the name where it tells, or else by the checkpoint; under a head
-    an encoder by itself has a stand-in too."""
+    """The embedded backbone of the same family. The family comes from the name or, failing that, the checkpoint.
+
+    Encoder-only families have a substitute only for tasks with a head.
+    """
     from xlgen.backbones.base import families
     from xlgen.backbones.loading import embedded, family_of, resolve
 
@@ -256,12 +257,12 @@ def _backbone(name: str, headed: bool) -> str:
     if headed and not families.get(family).decodes:
         return _ENCODER
     if f"pocket-{family}" not in embedded():
-        raise InputError(f"no embedded backbone stands in for {name}, of the family {family}")
+        raise InputError(f"there is no embedded backbone to replace {name}, of the family {family}")
     return f"pocket-{family}"
 
 
 def _stand_ins(recipe: Recipe) -> dict[str, str]:
-    """By canonical code, the pocket world's language for each that has one; the others are left out."""
+    """The pocket world's substitutes by canonical language code; languages without one are left out."""
     named: list[str] = []
     for stage in recipe.stages:
         named += [*stage.source_languages, *stage.evaluation.languages]
@@ -273,7 +274,7 @@ def _stand_ins(recipe: Recipe) -> dict[str, str]:
 
 
 def _languages(named: Iterable[str], stand_ins: Mapping[str, str]) -> tuple[str, ...]:
-    """What stands in for ``named``; of several that all have nothing, the first becomes French."""
+    """The substitutes for ``named``; if none of them has one, French."""
     named = tuple(named)
     found = tuple(stand_ins[code] for code in map(_code, named) if code in stand_ins)
     return found or _STANDING_IN[:1] if named else ()

@@ -1,4 +1,4 @@
-"""How long a study will still take, from how far its runs have come in the time since it was started."""
+"""Estimate a study's remaining time from the progress of its runs since it was started."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 _ENOUGH = 0.02
-"""The share of the work from which on a guess is worth giving."""
+"""The share of the work that must be done before an estimate is shown."""
 
 
 class TimeLeft:
-    """Runs with their steps, of which some were done before.
+    """Tracks the steps of runs, some of which may have been done before.
 
-    Where they are evaluated (``evaluates``), how long that takes is not known before one has been: what is left is
-    then that of the steps alone, and said to be so.
+    If runs are evaluated (``evaluates``), the time of an evaluation is unknown until the first one. Until then the
+    estimate covers only the steps, and says so.
     """
 
     def __init__(
@@ -27,14 +27,15 @@ class TimeLeft:
         self._clock, self._started, self._lock = clock, clock(), Lock()
 
     def update(self, run: str, step: int, evaluated: bool = False) -> None:
-        """``run`` has come to ``step``; the first time, as far as it had come before. It may be ``evaluated`` now."""
+        """Record that ``run`` is at ``step``. The first call gives the step at which it was resumed. ``evaluated`` says
+        whether the latest event is a score."""
         with self._lock:
             self._known |= evaluated and run in self._first
             self._first.setdefault(run, step)
             self._done[run] = max(step, self._done.get(run, 0))
 
     def end(self, run: str) -> None:
-        """``run`` has ended, or will not begin."""
+        """Record that ``run`` has ended, or will not start."""
         with self._lock:
             self._known |= run in self._first
             self._first.setdefault(run, 0)
@@ -50,14 +51,14 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """What is left; None where too little is done to tell."""
+        """The remaining seconds; None if too little is done for an estimate."""
         share = self.share
         return (self._clock() - self._started) * (1 - share) / share if share >= _ENOUGH else None
 
     def __str__(self) -> str:
-        """``about 3 min left``, or nothing."""
+        """``about 3 min left``, or an empty string."""
         seconds = self.seconds
         if seconds is None or self.share >= 1:
             return ""
         time_left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-        return f"about {time_left} left{'' if self._known else ', evaluations aside'}"
+        return f"about {time_left} left{'' if self._known else ', without evaluations'}"

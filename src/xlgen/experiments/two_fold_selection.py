@@ -1,7 +1,7 @@
-"""Choices made on one half of the examples and judged on the other, both ways round.
+"""Choices made on one half of the examples and scored on the other, in both directions.
 
-A choice that is judged by what it was made on looks better than it is, the choice by target labels most of all. Li and
-Murray (2023) choose on development sets and report on test sets; this is the same with one set.
+A choice that is scored on the examples it was made on looks better than it is, above all the choice by target labels.
+Li and Murray (2023) choose on development sets and report on test sets; this does the same with a single set.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Halves = tuple[Results, Results]
 
 
 def halves(results: Results) -> Halves:
-    """The figures of the examples of even and of odd number, scored again from the predictions of every evaluation.
+    """The scores of even and of odd examples, recomputed from the predictions of every evaluation.
 
-    Figures that are not of predictions, such as XLRS on texts of its own, are the same in both. Raises InputError where
-    no run has predictions with references.
+    Values that do not depend on predictions, such as XLRS on separate texts, are the same in both. Raises InputError if
+    no run has predictions for at least two examples per language.
     """
     found = [(_half(run, 0), _half(run, 1)) for run in results.runs]
     kept = [pair for pair in found if pair[0].figures and pair[1].figures]
     if not kept:
-        raise InputError("no run has predictions of its evaluations, in two examples a language at least, to choose by")
+        raise InputError("selection needs a run with predictions for at least two examples per language")
     first, second = zip(*kept, strict=True)
     return of_runs(first), of_runs(second)
 
@@ -50,7 +50,7 @@ def checkpoints_on_halves(both: Halves, name: str) -> list[Chosen]:
 
 
 def rates_on_halves(both: Halves, names: Sequence[str]) -> list[Chosen]:
-    """:func:`xlgen.experiments.choices.rate_choices` of the runs called so, as :func:`checkpoints_on_halves`."""
+    """Learning-rate choices among the runs ``names``, made and evaluated like :func:`checkpoints_on_halves`."""
     ways = [rate_choices(here, [_run(here, name) for name in names], there) for here, there in (both, both[::-1])]
     return _merged(ways)
 
@@ -59,7 +59,7 @@ def _merged(ways: Sequence[Sequence[Chosen]]) -> list[Chosen]:
     merged: list[Chosen] = []
     for choice in ways[0]:
         others = [other for way in ways[1:] for other in way if other.criterion == choice.criterion]
-        if len(others) == len(ways) - 1:  # a criterion may lack its figure in one half
+        if len(others) == len(ways) - 1:  # a criterion may have no value in one half
             both = [choice, *others]
             values = {code: mean(each.values.get(code) for each in both) for code in choice.values}
             merged.append(replace(choice, values=values))
@@ -72,7 +72,7 @@ def _run(results: Results, name: str) -> Run:
 
 
 def _half(run: Run, half: int) -> Run:
-    """The run with the figures of one half of its examples, of those that criteria look at."""
+    """The run with the metrics that criteria use, computed on one half of its examples."""
     scored = {
         (figure["step"], figure["language"], figure["metric"]): figure
         for step, folder in step_folders(run.folder / "predictions")
@@ -102,14 +102,14 @@ def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[Mapping[s
 
 
 def _of_half(rows: Sequence[Mapping[str, Any]], half: int) -> list[Mapping[str, Any]]:
-    """Every other example; what is ranked together stays together."""
+    """Every other example; examples of one ranking group stay together."""
     units = [row["group"] if row.get("group") is not None else (place,) for place, row in enumerate(rows)]
     number = {unit: place for place, unit in enumerate(dict.fromkeys(units))}
     return [row for row, unit in zip(rows, units, strict=True) if number[unit] % 2 == half]
 
 
 def _task(run: Run) -> Mapping[str, Any]:
-    """The task's file."""
+    """The contents of the task's file."""
     task = run.stage.get("task")
     config = read_yaml(find_task(task)) if task else None
     return config if isinstance(config, dict) else {}

@@ -17,7 +17,7 @@ class ViewColumn(NamedTuple):
 
     name: str
     type: str
-    """DuckDB's."""
+    """A type of DuckDB."""
     meaning: str
 
 
@@ -29,7 +29,7 @@ class View(NamedTuple):
 
 
 Fields: TypeAlias = Mapping[str, str]
-"""Names and types of what is read from a JSONL file."""
+"""Names and types of the fields read from a JSONL file."""
 
 _WHO = (
     ViewColumn("study", "VARCHAR", "the folder of the study"),
@@ -37,11 +37,11 @@ _WHO = (
 )
 VIEWS: dict[str, View] = {
     "figures": View(
-        "one row a figure of every evaluation",
+        "one row per score of an evaluation",
         (
             *_WHO,
             ViewColumn("backbone", "VARCHAR", "as in the recipe"),
-            ViewColumn("method", "VARCHAR", "the adaptation, or what the recipe reports it as"),
+            ViewColumn("method", "VARCHAR", "the adaptation, or the recipe's `report_as`"),
             ViewColumn("learning_rate", "DOUBLE", "null for a baseline"),
             ViewColumn("seed", "BIGINT", ""),
             ViewColumn("step", "BIGINT", "of the evaluation"),
@@ -49,16 +49,16 @@ VIEWS: dict[str, View] = {
             ViewColumn("language", "VARCHAR", ""),
             ViewColumn("metric", "VARCHAR", ""),
             ViewColumn("value", "DOUBLE", "rates and scores in percent"),
-            ViewColumn("low", "DOUBLE", "of the 95 % interval"),
-            ViewColumn("high", "DOUBLE", ""),
-            ViewColumn("n", "BIGINT", "examples behind it"),
-            ViewColumn("signature", "VARCHAR", "how it was measured"),
-            ViewColumn("is_last", "BOOLEAN", "of the run's newest evaluation"),
-            ViewColumn("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+            ViewColumn("low", "DOUBLE", "lower end of the 95 % interval"),
+            ViewColumn("high", "DOUBLE", "upper end of the 95 % interval"),
+            ViewColumn("n", "BIGINT", "number of examples"),
+            ViewColumn("signature", "VARCHAR", "how the value was measured"),
+            ViewColumn("is_last", "BOOLEAN", "whether it is from the run's newest evaluation"),
+            ViewColumn("is_source", "BOOLEAN", "whether the run has labels in the language"),
         ),
     ),
     "steps": View(
-        "the log of training",
+        "one row per logged training step",
         (
             *_WHO,
             ViewColumn("step", "BIGINT", ""),
@@ -68,35 +68,35 @@ VIEWS: dict[str, View] = {
             ViewColumn("source_tokens", "BIGINT", "of this step"),
             ViewColumn("target_tokens", "BIGINT", ""),
             ViewColumn("padding", "DOUBLE", "share of the batch, from 0 to 1"),
-            ViewColumn("steps_per_second", "DOUBLE", "since the step logged before, evaluations aside"),
+            ViewColumn("steps_per_second", "DOUBLE", "since the previous logged step, without evaluations"),
             ViewColumn("time", "DOUBLE", "seconds since 1970"),
         ),
     ),
     "predictions": View(
-        "one row an input of every evaluation",
+        "one row per input of an evaluation",
         (
             *_WHO,
             ViewColumn("step", "BIGINT", "of the evaluation"),
-            ViewColumn("language", "VARCHAR", "that was asked for"),
+            ViewColumn("language", "VARCHAR", "the target language"),
             ViewColumn("id", "VARCHAR", "of the example"),
-            ViewColumn("prediction", "VARCHAR", "cleaned up"),
-            ViewColumn("reference", "VARCHAR", "the first of them"),
-            ViewColumn("references", "VARCHAR[]", 'all; SQL wants this name in quotes: "references"'),
+            ViewColumn("prediction", "VARCHAR", "after clean-up"),
+            ViewColumn("reference", "VARCHAR", "the first reference"),
+            ViewColumn("references", "VARCHAR[]", 'all references; quote this name in SQL: "references"'),
             ViewColumn("input", "VARCHAR", ""),
             ViewColumn("raw", "VARCHAR", "the prediction before clean-up"),
-            ViewColumn("cropped_tokens", "BIGINT", "of the input, over the limit"),
+            ViewColumn("cropped_tokens", "BIGINT", "input tokens over the length limit"),
             ViewColumn(
-                "similarity", "DOUBLE", "of the encoder's states to the parallel source input; null without one"
+                "similarity", "DOUBLE", "of encoder states to those of the parallel source input; null without one"
             ),
-            ViewColumn("is_last", "BOOLEAN", "of the run's newest evaluation with predictions"),
-            ViewColumn("is_source", "BOOLEAN", "whether the language is one of the run's labels"),
+            ViewColumn("is_last", "BOOLEAN", "whether it is from the run's newest evaluation with predictions"),
+            ViewColumn("is_source", "BOOLEAN", "whether the run has labels in the language"),
         ),
     ),
     "runs": View(
-        "one row a run",
+        "one row per run",
         (
             *_WHO,
-            ViewColumn("folder", "VARCHAR", "absolute"),
+            ViewColumn("folder", "VARCHAR", "absolute path"),
             ViewColumn(
                 "status", "VARCHAR", "running, interrupted, diverged, done; unknown before the first checkpoint"
             ),
@@ -114,8 +114,8 @@ VIEWS: dict[str, View] = {
     ),
 }
 FUNCTIONS: dict[str, str] = {
-    "language_of(text)": "the language that lid.176.ftz takes a text for; null where it cannot tell",
-    "in_language(text, language)": "whether that is the language, as correct_language_rate counts it",
+    "language_of(text)": "the language that lid.176.ftz predicts for a text; null if none",
+    "in_language(text, language)": "whether that is the language, as in correct_language_rate",
 }
 _LARGEST_LINE = 64 * 2**20
 _NAME = r"/([^/]+)/predictions/step-\d+/[^/]+$"
@@ -123,12 +123,12 @@ _STUDY = r"/([^/]+)/(?:runs/)?[^/]+/predictions/step-\d+/[^/]+$"
 
 
 def mentioned(sql: str, name: str) -> bool:
-    """Whether ``name`` occurs in ``sql``, be it within a text."""
+    """Whether ``name`` occurs in ``sql``, even in a string literal."""
     return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
 
 
 def definition(view: str, runs: Sequence[FoundRun]) -> str:
-    """The statement that creates ``view``, one of ``figures``, ``steps`` and ``predictions``, over the table runs."""
+    """The statement that creates ``view`` (``figures``, ``steps`` or ``predictions``) over the table ``runs``."""
     if view == "predictions":
         return _predictions(runs)
     logs = [file for run in runs if (file := Path(run.folder) / "metrics.jsonl").is_file()]
@@ -138,7 +138,7 @@ def definition(view: str, runs: Sequence[FoundRun]) -> str:
 def _figures(logs: Iterable[Path]) -> str:
     own = {"language": "VARCHAR", "metric": "VARCHAR", "n": "BIGINT", "signature": "VARCHAR"}
     numbers = dict.fromkeys(("value", "low", "high", "time"), "DOUBLE")
-    # What was logged again after a resume counts once.
+    # A value that was logged again after a resume counts once.
     return f"""CREATE VIEW figures AS
         SELECT study, run, backbone, method, learning_rate, seed, log.step, task, language, metric,
             {_finite("value")}, {_finite("low")}, {_finite("high")}, n, signature,
@@ -162,7 +162,7 @@ def _steps(logs: Iterable[Path]) -> str:
 
 
 def _predictions(runs: Sequence[FoundRun]) -> str:
-    """Run, step and whether it is the last follow from the files' names: DuckDB opens none that a filter leaves out."""
+    """The view ``predictions``. Run, step and ``is_last`` come from file names, so DuckDB skips filtered files."""
     files: dict[bool, list[Path]] = {True: [], False: []}
     for run in runs:
         folders = sorted(_evaluations(Path(run.folder)).items())
@@ -195,9 +195,9 @@ def _evaluations(folder: Path) -> dict[int, Path]:
 
 
 def _read(files: Iterable[Path], fields: Fields) -> str:
-    """The rows of JSONL files with the name of each row's file; a line that is no JSON object gives nulls.
+    """The rows of JSONL files with the name of each row's file. A line that is not a JSON object gives nulls.
 
-    Such is the last line of a run that was killed.
+    The last line of a killed run may be such a line.
     """
     names = ", ".join(_quoted(address(file)) for file in files)
     if not names:

@@ -1,8 +1,8 @@
-"""A process that trains one recipe after another, so that a study loads the libraries once a lane.
+"""A process that trains one recipe after another, so that each worker imports the libraries only once.
 
-It reads a job a line from standard input, ``{"recipe": {...}, "folder": FOLDER, "log": FILE, "until": STEP}``, and
-answers each with its exit code on standard output. Its input ends with the process that started it, however that
-ends; a run in training then saves a checkpoint and stops, and the worker ends.
+It reads one job per line from standard input, ``{"recipe": {...}, "folder": FOLDER, "log": FILE, "until": STEP}``, and
+writes each job's exit code to standard output. Its input ends when the parent process ends, for whatever reason. A run
+in training then saves a checkpoint and stops, and the worker ends.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _READ = 65_536
 
 
 def train_one(recipe: dict[str, Any], folder: Path, until: int | None = None) -> int:
-    """Train ``recipe`` in ``folder``, or go on with it, unless it has come so far; errors are printed.
+    """Train ``recipe`` in ``folder``, or resume it, unless it is already done; print errors.
 
-    ``until``: no further than to this step of the last stage, for now. Returns ``xlgen train``'s exit code, or
-    INTERRUPTED for a run that was asked to stop and has saved.
+    Training stops at the step ``until`` of the last stage, if given. Returns the exit code of ``xlgen train``, or
+    INTERRUPTED for a run that was stopped and has saved.
     """
     from xlgen.training.run import train
 
     try:
         run = PlannedRun(folder.name, validate(Recipe, recipe, folder.name), until)
-        # Another launch, or a worker of one that was killed, may be at it, and have finished it when we may begin.
+        # Another study process, or a worker of a killed one, may be training this run, and may finish it while we wait.
         with lock_run(folder, wait=True):
             if not is_done(run, folder):
                 train(run.recipe, folder, resume=True, until=until)
@@ -53,7 +53,7 @@ def train_one(recipe: dict[str, Any], folder: Path, until: int | None = None) ->
 
 
 class _Jobs:
-    """The jobs of standard input, read in a thread so that its end is seen while a job is being done."""
+    """The jobs from standard input, read in a thread so that the end of input is noticed during a job."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -62,7 +62,7 @@ class _Jobs:
         threading.Thread(target=self._read, daemon=True).start()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Each job; one that is left when the input has ended is not begun, for nobody waits for its answer."""
+        """Iterate over the jobs. Jobs left when the input ends are not started, because nobody waits for them."""
         while (line := self._lines.get()) is not None:
             self._busy.set()
             if self._ended.is_set():
@@ -70,7 +70,7 @@ class _Jobs:
             yield json.loads(line)
 
     def done(self) -> None:
-        """The job has ended, and its answer may be given."""
+        """Mark the current job as ended; its exit code may be written."""
         self._busy.clear()
 
     def _read(self) -> None:
@@ -83,12 +83,12 @@ class _Jobs:
         self._lines.put(None)
         if self._busy.is_set() and not request_stop():
             # Nothing is in training, so there is nothing to save.
-            os.write(2, b"the process that started this worker has ended, and so does the worker\n")
+            os.write(2, b"the process that started this worker has ended, so the worker ends\n")
             os._exit(INTERRUPTED)
 
 
 def main() -> None:
-    """Do the jobs of standard input. What a run prints goes to its log."""
+    """Run the jobs from standard input. The output of each run goes to its log."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     jobs = _Jobs(os.dup(0))
     for job in jobs:
@@ -103,7 +103,7 @@ def main() -> None:
         try:
             answers.write(f"{code}\n")
             answers.flush()
-        except BrokenPipeError:  # nobody is there to read it
+        except BrokenPipeError:  # the parent process has ended
             os._exit(INTERRUPTED)
 
 

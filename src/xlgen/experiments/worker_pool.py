@@ -1,4 +1,4 @@
-"""Worker processes that a study's runs are trained in: started, stopped, and how many threads each has."""
+"""Worker processes for a study's runs: start and stop them, and set their number of threads."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 from xlgen.experiments.plan import PlannedRun
 
 INTERRUPTED = 75
-"""What a worker answers of a run that was asked to stop and has saved (EX_TEMPFAIL of sysexits.h)."""
+"""The exit code of a run that was stopped and has saved (EX_TEMPFAIL in sysexits.h)."""
 _POLL_SECONDS = 0.5
 
 
 def isolated() -> dict[str, str]:
-    """What keeps a worker from importing modules out of the folder that it happens to be started in."""
+    """Environment variables that keep a worker from importing modules from the current folder."""
     path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", ".")]
     return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
 
 
 class Worker:
-    """A worker process that trains one run after another; a new one takes the place of one that died.
+    """A worker process that trains one run after another. A process that died is replaced by a new one.
 
-    It ends with this process, however that ends: its standard input is closed then.
+    The process ends when this one ends, for whatever reason, because its standard input is then closed.
     """
 
     def __init__(self, threads: int) -> None:
@@ -37,10 +37,10 @@ class Worker:
         self._stopping = False
 
     def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
-        """Train ``run`` in ``folder``, calling ``watch`` now and then.
+        """Train ``run`` in ``folder``, calling ``watch`` periodically.
 
-        Returns its exit code once it has ended: INTERRUPTED where it saved and stopped, or where its worker ended
-        without an answer; negative for a signal that killed the worker.
+        Returns the exit code when the run has ended: INTERRUPTED if it saved and stopped, or if its worker ended
+        without an answer; negative if a signal killed the worker.
         """
         log = log_of(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -51,10 +51,10 @@ class Worker:
         assert process.stdin and process.stdout
         recipe = run.recipe.model_dump(mode="json")
         job = {"recipe": recipe, "folder": str(folder), "log": str(log), "until": run.until}
-        with suppress(BrokenPipeError, ValueError):  # it has ended, or is to end: there will be no answer
+        with suppress(BrokenPipeError, ValueError):  # the worker has ended or is ending; it will not answer
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
-        if self._stopping:  # by another thread, which may not have seen this process
+        if self._stopping:  # set by another thread, which may not know this process
             self.stop()
         while not select.select([process.stdout], [], [], _POLL_SECONDS)[0]:
             watch()
@@ -64,7 +64,7 @@ class Worker:
         return min(process.wait(), 0) or INTERRUPTED
 
     def stop(self) -> None:
-        """Have the worker save what is in training and end; :meth:`train` then returns INTERRUPTED."""
+        """Make the worker save its run and end; :meth:`train` then returns INTERRUPTED."""
         self._stopping = True
         if (process := self.process) is not None and process.stdin:
             with suppress(OSError):
@@ -86,10 +86,10 @@ class Worker:
 
 
 def threads_of(workers: int) -> int:
-    """The threads of each of ``workers`` runs side by side: a share of the cores, and no more than OMP_NUM_THREADS.
+    """The threads of each of ``workers`` parallel runs: a share of the cores, and no more than OMP_NUM_THREADS.
 
-    It goes by what was asked for, not by how many runs are left: threads add up in another order than one does, and a
-    study that is continued has to come to the same values.
+    It depends on the requested number of workers, not on the number of remaining runs. The number of threads changes
+    the order of floating-point sums, and a resumed study must give the same values.
     """
     share = max(1, (os.cpu_count() or 1) // max(1, workers))
     asked = os.environ.get("OMP_NUM_THREADS", "")
@@ -97,5 +97,5 @@ def threads_of(workers: int) -> int:
 
 
 def log_of(folder: Path) -> Path:
-    """Where what a run says goes."""
+    """The log file of the run in ``folder``."""
     return folder.parent / f"{folder.name}.log"

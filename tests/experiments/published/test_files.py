@@ -76,21 +76,21 @@ def test_cells_have_the_fields_of_paper_table_row_and_column(tmp_path: Path) -> 
             {"table": {"grid": GRID.replace("| BIG", "BIG")}},
             r"Table 1, line 2 of the grid must begin and end with",
         ),
-        ({"table": {"grid": "| Size | en | fr |"}}, r"Table 1: the grid needs a line of heads and at least one row"),
-        ({"table": {"grid": GRID.replace("fr", "en")}}, r"Table 1: two columns have the same head"),
-        ({"table": {"rows": ["Method"]}}, r"Table 1: the grid must begin with the heads Method"),
+        ({"table": {"grid": "| Size | en | fr |"}}, r"Table 1: the grid needs a line of headers and at least one row"),
+        ({"table": {"grid": GRID.replace("fr", "en")}}, r"Table 1: two columns have the same header"),
+        ({"table": {"rows": ["Method"]}}, r"Table 1: the grid must begin with the headers Method"),
         (
             {"table": {"grid": GRID.replace("BIG", "BIGG")}},
-            r"label 'BIGG' under 'Size' means: did you mean 'BIG'",
+            r"label 'BIGG' under 'Size' is not defined: did you mean 'BIG'",
         ),
-        ({"table": {"grid": GRID.replace("fr", "Avg.")}}, r"the column 'Avg.' is no language, and has no meaning"),
+        ({"table": {"grid": GRID.replace("fr", "Avg.")}}, r"the column 'Avg.' is neither a language nor defined"),
         (
             {"table": {"cells": {"task": "news", "unit": "percent"}}},
-            r"'BIG', column 'en': nothing says which metric",
+            r"'BIG', column 'en': the metric is not defined",
         ),
         (
             {"table": {"cells": {"task": "new", "metric": "rougeL"}}},
-            r"tasks have no 'new': did you mean 'news'",
+            r"the paper has no task 'new': did you mean 'news'",
         ),
         ({"table": {"labels": {"Size": {"BIG": {"methd": "x"}}}}}, r"tables.0.labels.Size.BIG.methd: Extra inputs"),
         (
@@ -118,7 +118,7 @@ def test_errors_name_the_place(tmp_path: Path, changes: dict[str, Any], message:
 def test_a_file_that_is_no_yaml_or_no_mapping_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nobody-2000.yaml"):
         read(tmp_path, "a: [")
-    with pytest.raises(PublishedError, match=r"nobody-2000.yaml is not right"):
+    with pytest.raises(PublishedError, match=r"nobody-2000.yaml is invalid"):
         read(tmp_path, "- a")
 
 

@@ -1,4 +1,4 @@
-"""Criteria: one file each. A criterion says how good one evaluation of a run is, to choose rates and checkpoints by."""
+"""Criteria, one file each. A criterion scores one evaluation of a run, to select learning rates and checkpoints."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Criterion(ABC):
 
     Options: ClassVar[type[Config]] = Config
     needs_target_labels: ClassVar[bool] = False
-    """Whether it looks at references in languages that have no training labels."""
+    """Whether it uses references in languages without training labels."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
 
     @abstractmethod
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """More is better; minus infinity where the evaluation lacks what is asked.
+        """Score the evaluation of ``run`` at ``step``; higher is better, minus infinity if a needed value is missing.
 
-        ``targets`` are the languages that a choice is for; None: all without labels.
+        ``targets`` are the languages to select for. If None, all languages without labels.
         """
 
 
@@ -40,7 +40,7 @@ criteria: Registry[type[Criterion]] = Registry("criterion", "xlgen.experiments.c
 
 
 def build_criterion(config: str | Mapping[str, Any]) -> Criterion:
-    """The criterion of ``{name: label-free, threshold: 95}``, or of a name alone. Raises InputError."""
+    """Build the criterion from ``{name: label-free, threshold: 95}`` or from a plain name. Raises InputError."""
     return build(criteria, config)
 
 
@@ -55,9 +55,9 @@ class Choice:
 def best_step(
     criterion: Criterion, results: Results, run: Run, targets: Targets = None, until: int | None = None
 ) -> Choice:
-    """The evaluation of ``run`` that the criterion likes best, of equals the last, for ``targets``.
+    """The evaluation of ``run`` with the best score for ``targets``; ties go to the last one.
 
-    ``until``: no later one than at this step. An evaluation before training is no choice, for it has no checkpoint.
+    Evaluations after the step ``until`` are ignored, as are those before training, which have no checkpoint.
     """
     steps = [step for step in run.checkpoint_steps if until is None or step <= until]
     choices = [Choice(criterion.score(results, run, step, targets), step) for step in steps]
@@ -65,18 +65,18 @@ def best_step(
 
 
 def unlabelled(results: Results, run: Run) -> list[str]:
-    """The languages that the run was evaluated in and has no labels in."""
+    """The languages in which the run was evaluated but has no labels."""
     return [code for code in results.languages([run]) if code not in run.source_languages]
 
 
 def over_targets(results: Results, run: Run, metric: str, step: int, targets: Targets = None) -> float:
-    """The mean of a figure over languages without labels, minus infinity where there is none."""
+    """The mean of a metric over the languages without labels; minus infinity if there are no values."""
     codes = unlabelled(results, run) if targets is None else targets
     return _known(mean(results.value(run, code, metric, step) for code in codes))
 
 
 def over_sources(results: Results, run: Run, metric: str, step: int) -> float:
-    """The mean of a figure over the languages with labels, minus infinity where there is none."""
+    """The mean of a metric over the languages with labels; minus infinity if there are no values."""
     return _known(mean(results.value(run, code, metric, step) for code in run.source_languages))
 
 

@@ -1,4 +1,4 @@
-"""The source languages' metric, subject to answers in the right language; no target label is looked at."""
+"""Select by the source languages' metric, subject to outputs in the right language. Uses no target labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xlgen.runs.rows import Results
 from xlgen.runs.runs import Run
 
 _BELOW = 1_000
-"""More than any figure: what fails the threshold is behind all that passes."""
+"""Larger than any score: evaluations below the threshold rank below all others."""
 
 
 class LabelFreeOptions(Config):
@@ -22,22 +22,22 @@ class LabelFreeOptions(Config):
     threshold: float = Field(default=95.0, ge=0, le=100)
     """The correct-language rate that the languages without labels need on average, in percent."""
     by: Literal["source", "xlrs"] = "source"
-    """What decides among those that have it: the source languages' metric, or the lowest XLRS."""
+    """What decides among evaluations above the threshold: the source languages' metric, or the lowest XLRS."""
     metric: str | None = None
-    """None: the task's main metric."""
+    """If None, the task's main metric."""
 
 
 @criteria.register("label-free")
 class LabelFree(Criterion):
-    """The source languages' metric where the others' outputs are in the right language; else, how many are.
+    """The source languages' metric if outputs are in the right language elsewhere; otherwise the language rate.
 
-    A head tells labels, which are in no language: of its runs it is the source languages' metric alone.
+    Tasks with a head predict labels, which have no language. For their runs it is only the source languages' metric.
     """
 
     Options = LabelFreeOptions
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """The metric (or less the XLRS), or the rate less 1,000."""
+        """The metric (or minus the XLRS), or the rate minus 1,000."""
         if any(figure["metric"] == LANGUAGE_RATE for figure in run.figures):
             rate = over_targets(results, run, LANGUAGE_RATE, step, targets)
             if rate < self.options.threshold:

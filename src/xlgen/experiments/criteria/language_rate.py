@@ -1,4 +1,4 @@
-"""How many outputs are in the right language, of unlabelled inputs."""
+"""Select by the share of outputs in the right language, which needs only unlabelled inputs."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ class ByLanguageRate(Criterion):
     """The mean correct-language rate of the languages without labels."""
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """In percent."""
+        """The rate in percent."""
         return over_targets(results, run, LANGUAGE_RATE, step, targets)

@@ -1,4 +1,4 @@
-"""The task's metric in the source languages: what one would choose by without a thought of other languages."""
+"""Select by the task's metric in the source languages, without regard to other languages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from xlgen.runs.runs import Run
 
 @criteria.register("source")
 class Source(Criterion):
-    """The mean of the task's metric over the source languages (L's en-dev)."""
+    """The mean of the task's metric over the source languages (en-dev in Li and Murray 2023)."""
 
     Options = TargetOptions
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """In the metric's unit."""
+        """The mean in the metric's unit."""
         return over_sources(results, run, self.options.metric or run.main_metric, step)

@@ -1,4 +1,4 @@
-"""The task's metric where there are no training labels, which takes labels to know."""
+"""Select by the task's metric in languages without training labels, which needs evaluation labels there."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class TargetOptions(Config):
     """``{name: target, metric: rouge2}``."""
 
     metric: str | None = None
-    """None: the task's main metric."""
+    """If None, the task's main metric."""
 
 
 @criteria.register("target")
 class Target(Criterion):
-    """The mean of the task's metric over the languages without labels (C, Appendix A)."""
+    """The mean of the task's metric over the languages without labels (Chirkova et al. 2023, Appendix A)."""
 
     Options = TargetOptions
     needs_target_labels = True
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """In the metric's unit."""
+        """The mean in the metric's unit."""
         return over_targets(results, run, self.options.metric or run.main_metric, step, targets)

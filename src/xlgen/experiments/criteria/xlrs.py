@@ -1,4 +1,4 @@
-"""The encoder's similarity of translations, where less is better."""
+"""Select by the encoder's similarity of translations (XLRS), where lower is better."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from xlgen.runs.runs import Run
 
 @criteria.register("xlrs")
 class LowestXlrs(Criterion):
-    """The lowest XLRS over the languages without labels (L's cos-sim)."""
+    """The lowest mean XLRS over the languages without labels (cos-sim in Li and Murray 2023)."""
 
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
-        """Less the mean cosine."""
+        """Minus the mean cosine."""
         found = over_targets(results, run, "xlrs", step, targets)
         return -found if abs(found) <= 1 else found

@@ -1,6 +1,6 @@
-"""Search policies: one file each. A policy says which learning rates to try next, given what those tried so far gave.
+"""Search policies, one file each. A policy proposes the next learning rates from the outcomes of the previous ones.
 
-A policy is a pure function of what was tried, so that a search that was killed goes on where it was.
+A policy is a pure function of these outcomes, so a killed search can resume.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from xlgen.core.config import Config, build
 from xlgen.core.registry import Registry
 
 Tried = Mapping[float, float]
-"""Learning rates with their scores, more being better; minus infinity where training failed."""
+"""Scores by learning rate. Higher is better; minus infinity if training failed."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Trial:
 
     rate: float
     share: float = 1.0
-    """Of the training's steps, in (0, 1]. A trial that stopped earlier goes on from there."""
+    """The share of the training steps, in (0, 1]. A trial resumes where an earlier one with this rate stopped."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial gave."""
+    """The outcome of a trial."""
 
     score: float
-    """More is better; minus infinity where training failed."""
+    """Higher is better; minus infinity if training failed."""
     language_rate: float | None = None
-    """Outputs in the right language, mean over the languages without labels, in percent; None where unknown."""
+    """Percentage of outputs in the right language, mean over the languages without labels; None if unknown."""
 
 
 History = Mapping[Trial, Outcome]
@@ -44,25 +44,25 @@ class SearchPolicy(ABC):
 
     Options: ClassVar[type[Config]] = Config
     stops_early: ClassVar[bool] = False
-    """Whether trials end before the last step; recipes then need evaluations on the way."""
+    """Whether trials may end before the last step; recipes then need evaluations during training."""
 
     def __init__(self, options: Config) -> None:
         self.options: Any = options
 
     @abstractmethod
     def trials(self, history: History, method: str) -> list[Trial]:
-        """The trials to make now with the adaptation ``method``, none of them made; empty when the search has ended."""
+        """The new trials to run next with the adaptation ``method``; empty when the search has ended."""
 
 
 class WholeRuns(SearchPolicy):
-    """A policy that stops no run early, and need know of rates and scores only."""
+    """Base of policies that stop no run early, and use only rates and scores."""
 
     @abstractmethod
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """The rates to try now with the adaptation ``method``, none of them tried; empty when the search has ended."""
+        """The new rates to try next with the adaptation ``method``; empty when the search has ended."""
 
     def trials(self, history: History, method: str) -> list[Trial]:
-        """Each proposal, to the last step."""
+        """One trial per proposal, to the last step."""
         return [Trial(rate) for rate in self.proposals(whole(history), method)]
 
 
@@ -70,15 +70,15 @@ policies: Registry[type[SearchPolicy]] = Registry("search policy", "xlgen.experi
 
 
 def build_policy(config: str | Mapping[str, Any]) -> SearchPolicy:
-    """The policy of ``{name: chirkova, start: [1e-3, 1e-4]}``, or of a name alone. Raises InputError."""
+    """Build the policy from ``{name: chirkova, start: [3, 4]}`` or from a plain name. Raises InputError."""
     return build(policies, config)
 
 
 def whole(history: History) -> dict[float, float]:
-    """The rates that were trained with to the last step, with their scores."""
+    """The rates that were trained to the last step, with their scores."""
     return {trial.rate: outcome.score for trial, outcome in history.items() if trial.share == 1.0}
 
 
 def best(tried: Tried) -> float:
-    """The rate with the best score; of equals the lowest, which changes the model least."""
+    """The rate with the best score; ties go to the lowest, which changes the model least."""
     return min(tried, key=lambda rate: (-tried[rate], rate))

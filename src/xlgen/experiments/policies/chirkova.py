@@ -1,4 +1,4 @@
-"""The search of Chirkova et al. (2023), Appendix A."""
+"""The learning-rate search of Chirkova et al. (2023), Appendix A."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ class ChirkovaOptions(Config):
     """Rates are 10^-k; the defaults are the paper's."""
 
     start: tuple[int, ...] = Field(default=(3, 4, 5), min_length=1)
-    """The k to begin with."""
+    """The first values of k."""
     largest: int = 1
-    """No rate is higher than 10^-largest,"""
+    """The highest rate is 10^-largest."""
     smallest: int = 7
-    """nor lower than 10^-smallest."""
+    """The lowest rate is 10^-smallest."""
     triple: tuple[str, ...] = ("full",)
-    """Adaptation methods for which three times the best rate is tried too."""
+    """Adaptation methods for which three times the best rate is also tried."""
 
 
 @policies.register("chirkova")
 class ChirkovaSearch(WholeRuns):
-    """1e-3, 1e-4, 1e-5; further while the best is at an end; for full finetuning also three times the best."""
+    """1e-3, 1e-4, 1e-5, extended while the best is at an end; for full finetuning also three times the best."""
 
     Options = ChirkovaOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """One wave of the search."""
+        """The next wave of the search."""
         start = [_rate(k) for k in self.options.start]
         if missing := [rate for rate in start if rate not in tried]:
             return missing
         powers = {rate: tried[rate] for rate in map(_rate, self._exponents()) if rate in tried}
         chosen = best(powers)
         k = next(k for k in self._exponents() if _rate(k) == chosen)
-        # Where the best one is at an end, the search goes on beyond it until that does not help.
+        # If the best rate is at an end, the search continues beyond it until the score no longer improves.
         beyond = [k - 1] if chosen == max(powers) else []
         beyond += [k + 1] if chosen == min(powers) else []
         if wider := [_rate(each) for each in beyond if each in self._exponents() and _rate(each) not in tried]:
             return wider
-        # The best power is mostly the highest that keeps the language; three times that narrows down where it is lost.
+        # The best power of ten is usually the highest that keeps the language; three times it may still do so.
         tripled = _rate(k, 3)
         return [tripled] if method in self.options.triple and tripled not in tried else []
 
@@ -50,5 +50,5 @@ class ChirkovaSearch(WholeRuns):
 
 
 def _rate(k: int, times: int = 1) -> float:
-    """``times`` * 10^-k, the float that the text ``3e-4`` stands for."""
+    """``times`` * 10^-k, exactly the float literal, such as ``3e-4``."""
     return float(f"{times}e{-k}")

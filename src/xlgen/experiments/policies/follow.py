@@ -1,4 +1,4 @@
-"""What enhances a method takes its rate, or ten times that (Chirkova et al. 2023, Appendix A)."""
+"""Reuse another run's best learning rate, or ten times that (Chirkova et al. 2023, Appendix A)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xlgen.experiments.policies import Tried, WholeRuns, policies
 
 
 class FollowOptions(Config):
-    """A study's search sets ``rate`` to the best one of the run that is followed, once that is known."""
+    """A study's search sets ``rate`` to the best rate of the followed run, once that is known."""
 
     rate: float | None = None
     factors: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
@@ -17,12 +17,12 @@ class FollowOptions(Config):
 
 @policies.register("follow")
 class FollowSearch(WholeRuns):
-    """The rate that another run's search has chosen, and ten times that."""
+    """The best rate of another run's search, and ten times that."""
 
     Options = FollowOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """Nothing while the other's rate is not known."""
+        """The followed rate times each factor; empty while that rate is not known."""
         if self.options.rate is None:
             return []
         wanted = [float(f"{self.options.rate * factor:.6g}") for factor in self.options.factors]

@@ -1,4 +1,4 @@
-"""The given rates and no others."""
+"""Search a fixed list of learning rates."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class GridOptions(Config):
 
 @policies.register("grid")
 class GridSearch(WholeRuns):
-    """The given rates and no others."""
+    """A fixed list of learning rates."""
 
     Options = GridOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """Those that are missing."""
+        """The rates that were not tried yet."""
         return [rate for rate in dict.fromkeys(self.options.values) if rate not in tried]

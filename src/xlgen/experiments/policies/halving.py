@@ -1,4 +1,4 @@
-"""Successive halving (Jamieson and Talwalkar 2016), with the language rate as an early kill."""
+"""Successive halving (Jamieson and Talwalkar 2016), which also drops rates with outputs in the wrong language."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class HalvingOptions(Config):
     """``{name: halving, values: [1e-5, 1e-4, 1e-3, 1e-2], eta: 2}``."""
 
     values: tuple[float, ...] = Field(default=(1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), min_length=1)
-    """The rates to begin with."""
+    """The initial learning rates."""
     eta: float = Field(default=2.0, gt=1)
-    """Of those that are left, one in so many goes on, for so many times the steps."""
+    """The reduction factor: each rung keeps one in ``eta`` rates, and trains them for ``eta`` times the steps."""
     language_rate: float = Field(default=50.0, ge=0, le=100)
-    """Rates with fewer outputs in the right language, in percent, end where that is seen: it does not come back. Where
-    none has as many, those with the most go on."""
+    """The lowest percentage of outputs in the right language. Rates below it are dropped, because the right language
+    does not come back. If all are below it, those with the highest percentage continue."""
 
 
 @policies.register("halving")
 class HalvingSearch(SearchPolicy):
-    """All rates for a part of the steps, the better half for twice as many, and so on; the wrong language ends one."""
+    """All rates for part of the steps, the better half for twice as many, and so on; drops the wrong language."""
 
     Options = HalvingOptions
     stops_early = True
 
     def trials(self, history: History, method: str) -> list[Trial]:
-        """One rung: those that are left, trained as far as it asks."""
+        """The missing trials of the next rung: the remaining rates with the rung's share of the steps."""
         left = list(dict.fromkeys(self.options.values))
         for share in self._shares(len(left)):
             rung = [Trial(rate, share) for rate in left]
@@ -41,12 +41,12 @@ class HalvingSearch(SearchPolicy):
         return []
 
     def _shares(self, count: int) -> list[float]:
-        """How far each rung trains; the last one to the end, with at least one rate."""
+        """Each rung's share of the steps; the last rung trains to the end, with at least one rate."""
         rungs = 1 + int(math.log(count) / math.log(self.options.eta) + 1e-9)
         return [self.options.eta ** -(rungs - 1 - number) for number in range(rungs)]
 
     def _ranked(self, rung: list[Trial], history: History) -> list[Trial]:
-        """The best first; without those in the wrong language, where there are others."""
+        """The trials sorted best first, without those in the wrong language unless all are."""
         alive = [trial for trial in rung if self._speaks(history[trial])]
         if alive:
             return sorted(alive, key=lambda trial: (-history[trial].score, trial.rate))

@@ -19,9 +19,9 @@ class OptunaOptions(Config):
     """``{name: optuna, trials: 12, at_once: 3}``."""
 
     trials: int = Field(default=10, ge=1)
-    """How many rates are tried in all."""
+    """The number of rates to try in all."""
     at_once: int = Field(default=2, ge=1)
-    """How many before the next look at their scores."""
+    """The number of rates per wave."""
     lowest: float = Field(default=1e-6, gt=0)
     highest: float = Field(default=1e-1, gt=0)
     seed: int = 0
@@ -35,12 +35,12 @@ class OptunaOptions(Config):
 
 @policies.register("optuna")
 class OptunaSearch(WholeRuns):
-    """Rates that Optuna's sampler proposes, the same ones after any kill."""
+    """Rates proposed by Optuna's TPE sampler, reproducibly after a restart."""
 
     Options = OptunaOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """As many as are still to be tried, ``at_once`` at most. Raises InputError where Optuna is not installed."""
+        """The next rates, at most ``at_once``. Raises InputError if Optuna is not installed."""
         count = min(self.options.at_once, self.options.trials - len(tried))
         found: list[float] = []
         if count > 0:
@@ -58,9 +58,9 @@ class OptunaSearch(WholeRuns):
         return {_RATE: optuna.distributions.FloatDistribution(self.options.lowest, self.options.highest, log=True)}
 
     def _study(self, tried: Tried) -> Any:
-        """A study in memory that knows what was tried: nothing is kept beside the runs themselves."""
+        """An in-memory Optuna study of the rates tried; the search has no files besides its runs."""
         optuna = _optuna()
-        # The seed moves with what was tried, so that one search does not draw the same numbers wave after wave.
+        # The seed changes with the number of rates tried, so that the waves do not draw the same numbers.
         seed = self.options.seed + len(tried)
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True, n_startup_trials=4)
         study = optuna.create_study(sampler=sampler, direction="maximize")

@@ -1,7 +1,7 @@
-"""The numbers that the four papers print, as data: every table, and the statements in their text.
+"""The published numbers of the four papers as data: every table, and the statements in their text.
 
-A file a paper, which is keyed as elsewhere: C (Chirkova et al. 2023), V (Vu et al. 2022), L (Li and Murray 2023),
-J (Ji et al. 2024). Figures without printed values are left out, by name.
+One file per paper, with the keys C (Chirkova et al. 2023), V (Vu et al. 2022), L (Li and Murray 2023) and J (Ji et al.
+2024). Figures without printed values are listed as left out.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ from xlgen.experiments.published.schema import (
 )
 
 TEXT = "text"
-"""What :class:`PublishedTable` calls the statements in a paper's text; each cell says its section."""
+"""The ``where`` of the :class:`PublishedTable` with the statements in a paper's text. Each cell has its section."""
 
 
 @cache
 def load_papers() -> tuple[Paper, ...]:
-    """The four papers. Raises PublishedError where a file is wrong."""
+    """Load the four papers. Raises PublishedError if a file is invalid."""
     root = Path(str(resources.files("xlgen.experiments.published")))
     return tuple(load_paper(root / f"{name}.yaml") for name in ("chirkova-2023", "vu-2022", "li-2023", "ji-2024"))
 
 
 def find_cells(**wanted: Any) -> list[PublishedCell]:
-    """The cells whose fields have the values ``wanted``; a set stands for any of its members.
+    """The cells whose fields have the values ``wanted``; a set matches any of its members.
 
-    ``find_cells(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown field.
+    Example: ``find_cells(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown
+    field.
     """
     known = {field.name for field in fields(PublishedCell)}
     for name in wanted:
@@ -59,12 +60,12 @@ def find_cells(**wanted: Any) -> list[PublishedCell]:
 
 
 def load_paper(path: Path) -> Paper:
-    """Read one file. Raises PublishedError that names the file, the table, the row and the column."""
+    """Read one file. Raises PublishedError with the file, the table, the row and the column."""
     try:
         about = PaperFile.model_validate(read_yaml(path))
     except ValidationError as error:
         faults = "\n".join(f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise PublishedError(f"{path} is not right:\n{faults}") from None
+        raise PublishedError(f"{path} is invalid:\n{faults}") from None
     tables = [_table(about, table, f"{path.name}, {table.where}") for table in about.tables]
     if about.statements:
         cells = tuple(cell for said in about.statements for cell in _statement(about, said, path.name))
@@ -81,7 +82,7 @@ def _table(about: PaperFile, table: TableFile, where: str) -> PublishedTable:
     grid = read_grid(table.grid, where)
     count = len(table.rows)
     if grid.heads[:count] != table.rows:
-        raise PublishedError(f"{where}: the grid must begin with the heads {', '.join(table.rows)}")
+        raise PublishedError(f"{where}: the grid must begin with the headers {', '.join(table.rows)}")
     columns = [_column(table, head, where) for head in grid.heads[count:]]
     return PublishedTable(table.where, table.title, tuple(_cells(about, table, grid, columns, where)), table.notes)
 
@@ -104,9 +105,7 @@ def _cells(
 def _label(about: PaperFile, table: TableFile, head: str, label: str, where: str) -> PublishedFields:
     known = {**about.labels.get(head, {}), **table.labels.get(head, {})}
     if label not in known:
-        raise PublishedError(
-            f"{where}: nothing says what the label {label!r} under {head!r} means: {nearest(label, known)}"
-        )
+        raise PublishedError(f"{where}: the label {label!r} under {head!r} is not defined: {nearest(label, known)}")
     return known[label]
 
 
@@ -117,7 +116,7 @@ def _column(table: TableFile, head: str, where: str) -> PublishedFields:
         return PublishedFields(language=Language.parse(head).code)
     except UnknownLanguageError:
         known = nearest(head, table.columns) if table.columns else "`columns` is empty"
-        raise PublishedError(f"{where}: the column {head!r} is no language, and has no meaning: {known}") from None
+        raise PublishedError(f"{where}: the column {head!r} is neither a language nor defined: {known}") from None
 
 
 def _statement(about: PaperFile, said: StatementFile, file: str) -> Iterator[PublishedCell]:
@@ -147,10 +146,10 @@ def _cell(
     for name, known in (("task", about.tasks), ("backbone", about.backbones), ("metric", about.metrics)):
         value = merged.get(name)
         if value is not None and value not in known:
-            raise PublishedError(f"{here}: the paper's {name}s have no {value!r}: {nearest(value, known)}")
+            raise PublishedError(f"{here}: the paper has no {name} {value!r}: {nearest(value, known)}")
     for name in ("metric", "unit"):
         if merged.get(name) is None:
-            raise PublishedError(f"{here}: nothing says which {name} this is")
+            raise PublishedError(f"{here}: the {name} is not defined")
     where, row, column = place
     return PublishedCell(
         paper=about.key,

@@ -1,4 +1,4 @@
-"""Tables as text: pipes between the cells, the heads in the first line."""
+"""Parse tables written as text, with pipes between the cells and the headers in the first line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from xlgen.experiments.published.schema import PublishedError
 
 MISSING, UNREADABLE = "–", "?"
-"""What stands for a cell that the paper leaves empty, and for one that its text did not let us read."""
+"""Marks of a cell that is empty in the paper, and of one that was not readable in the paper's text."""
 
 _NUMBER = re.compile(r"(?P<printed>-?\d+(?:\.\d+)?(?:e-?\d+)?K?)\*?(?: ± (?P<spread>\d+(?:\.\d+)?))?")
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number as printed; an asterisk behind it, for significance, is not kept."""
+    """A number as printed, without the asterisk that marks significance."""
 
     printed: str
     value: float
@@ -24,23 +24,23 @@ class Number:
 
 @dataclass(frozen=True)
 class TextGrid:
-    """Heads, and rows of as many cells."""
+    """Headers, and rows with the same number of cells."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 def read_grid(text: str, where: str) -> TextGrid:
-    """Split ``text`` into cells. Raises PublishedError that names the line of the grid."""
+    """Split ``text`` into cells. Raises PublishedError with the line of the grid."""
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
-        raise PublishedError(f"{where}: the grid needs a line of heads and at least one row")
+        raise PublishedError(f"{where}: the grid needs a line of headers and at least one row")
     heads, *rows = (_split(line, f"{where}, line {number} of the grid") for number, line in enumerate(lines, 1))
     if len(set(heads)) != len(heads):
-        raise PublishedError(f"{where}: two columns have the same head in {', '.join(heads)}")
+        raise PublishedError(f"{where}: two columns have the same header in {', '.join(heads)}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(heads):
-            raise PublishedError(f"{where}, line {number} of the grid has {len(row)} cells, and {len(heads)} heads")
+            raise PublishedError(f"{where}, line {number} of the grid has {len(row)} cells, but {len(heads)} headers")
     return TextGrid(heads, tuple(rows))
 
 
@@ -51,8 +51,8 @@ def read_number(text: str, where: str) -> Number | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise PublishedError(
-            f"{where}: {text!r} is no number; write 24.5, 24.5 ± 0.2, {MISSING} where nothing is printed, "
-            f"or {UNREADABLE} where it cannot be read"
+            f"{where}: {text!r} is not a number; write 24.5, 24.5 ± 0.2, {MISSING} if nothing is printed, "
+            f"or {UNREADABLE} if it cannot be read"
         )
     printed = match["printed"]
     value = float(printed.rstrip("K")) * (1000 if printed.endswith("K") else 1)

@@ -1,4 +1,4 @@
-"""Which of our tasks and methods are which of the papers'."""
+"""Map our tasks and methods to those of the papers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _SAME_TASK = {
     "udpos-tags": "udpos",
 }
 
-# Names of rows in the studies of V's and L's tables -> the methods that they are.
+# Patterns of run names in the studies of tables of Vu et al. (2022) and Li and Murray (2023) -> their methods.
 _METHODS = (
     (r"model", "full"),
     (r"prompt-100", "prompt"),
@@ -71,18 +71,18 @@ _METHODS = (
 
 
 def family(task: str) -> str | None:
-    """What kind of text our ``task`` is about, in the papers' words; None for a task that is not shipped."""
+    """The kind of our ``task`` in the papers' terms; None for a task that is not part of the package."""
     return _FAMILIES.get(task)
 
 
 def published_task(task: str) -> str:
-    """What the published numbers call our ``task``."""
+    """The name of our ``task`` in the published numbers."""
     return _SAME_TASK.get(task, task)
 
 
 def method(name: str) -> str:
-    """The published name of a method that one of our runs is reported as: ``prompt-sup-all`` is ``sup-all``."""
-    name = name.partition(" at ")[0]  # the studies of rates name a method's runs "full at 3e-3"
+    """The published name of the method that one of our runs is reported as: ``prompt-sup-all`` becomes ``sup-all``."""
+    name = name.partition(" at ")[0]  # studies of learning rates report runs as "full at 3e-3"
     for pattern, canonical in _METHODS:
         if match := re.fullmatch(pattern, name):
             return match.expand(canonical)

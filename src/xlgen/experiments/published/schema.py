@@ -1,7 +1,7 @@
-"""What a file of published numbers holds, and what it is read into.
+"""The schema of files of published numbers, and the classes that they are read into.
 
-A file keeps each table as the paper prints it, a grid of text, so that it can be proofread against the page. The labels
-of rows and columns are explained once, next to the grid; :mod:`xlgen.experiments.published` applies them to each cell.
+A file has each table as printed in the paper, as a grid of text, so that it can be proofread. The labels of rows and
+columns are defined once, next to the grid; :mod:`xlgen.experiments.published` applies them to each cell.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 
 MEAN = "mean"
-"""A cell's language where it averages over all languages of its row."""
+"""The language of a cell that averages over all languages of its row."""
 MEAN_NON_SOURCE = "mean-non-source"
-"""A cell's language where it averages over the languages without labels."""
+"""The language of a cell that averages over the languages without labels."""
 
 Unit = Literal[
     "percent", "points", "share", "correlation", "similarity", "norm", "learning rate", "count", "steps", "parameters"
@@ -27,7 +27,7 @@ Unit = Literal[
 
 
 class PublishedError(InputError):
-    """A file of published numbers is wrong, or is asked for something that it cannot hold."""
+    """A file of published numbers is invalid, or a query names an unknown field."""
 
 
 def _canonical(code: str) -> str:
@@ -40,15 +40,15 @@ Code = Annotated[str, AfterValidator(_canonical)]
 
 
 class PublishedFields(Config):
-    """What is known of a cell. A cell's fields come from the paper, its table, its row's labels and its column."""
+    """The fields of a cell, merged from the paper, its table, its row's labels and its column."""
 
     kind: Literal["value", "difference"] | None = None
-    """``difference``: the cell is one figure minus another, not a figure."""
+    """``difference`` if the cell is one score minus another, not a score itself."""
     task: str | None = None
     backbone: str | None = None
     method: str | None = None
     adaptation: str | None = None
-    """What is trained, where ``method`` says something else about the run: ``prompt`` beside ``mixing``."""
+    """The adaptation, if ``method`` describes another aspect of the run: ``prompt`` when the method is ``mixing``."""
     learning_rate: float | None = None
     source_languages: tuple[Code, ...] | None = None
     language: Code | None = None
@@ -57,22 +57,22 @@ class PublishedFields(Config):
     split: str | None = None
     seeds: int | None = None
     details: Mapping[str, str | int | float] = {}
-    """Whatever else tells cells apart: a layer, the number of prompt tokens."""
+    """Further properties that distinguish cells: a layer, the number of prompt tokens."""
 
 
 CheckpointRule = Literal["last", "source", "target", "xlrs"]
-"""How a reported checkpoint was selected: see :func:`xlgen.experiments.as_published.reported`."""
+"""The selection rule for a reported checkpoint; see :func:`xlgen.experiments.as_published.reported`."""
 
 
 class Fact(Config):
     """A point of a paper's protocol."""
 
     value: str | int | float | None
-    """None: the paper does not say."""
+    """None if the paper does not state it."""
     where: str = ""
     note: str = ""
     rule: CheckpointRule | None = None
-    """For the point ``checkpoint`` alone."""
+    """Only for the point ``checkpoint``."""
 
 
 class BackboneFacts(Config):
@@ -80,9 +80,9 @@ class BackboneFacts(Config):
 
     family: str
     parameters: int | None
-    """None: the paper does not say."""
+    """None if the paper does not state it."""
     names: tuple[str, ...] = ()
-    """Further ids under which the same size is published."""
+    """Ids of other published checkpoints of the same size."""
     note: str = ""
 
 
@@ -90,43 +90,43 @@ class TaskFacts(Config):
     """A task as a paper used it."""
 
     family: str
-    """What kind of text is to be written: tasks of one family may be set side by side."""
+    """The kind of output; only tasks of one family are compared."""
     data: str
     note: str = ""
     protocol: Mapping[str, Fact] = {}
-    """Points that are otherwise for this task."""
+    """Points of the protocol that differ for this task."""
 
 
 class TableFile(Config):
-    """A table as printed, and what its labels mean."""
+    """A table as printed, with definitions of its labels."""
 
     where: str
-    """``Table 8``."""
+    """The table's number, such as ``Table 8``."""
     title: str
     rows: tuple[str, ...] = Field(min_length=1)
-    """The heads of the columns that hold labels, from the left."""
+    """The headers of the label columns, from the left."""
     cells: PublishedFields = PublishedFields()
     labels: Mapping[str, Mapping[str, PublishedFields]] = {}
-    """Head of a label column -> label -> what it means; what is missing here is looked up in the paper's."""
+    """Header of a label column -> label -> its fields. Missing labels are looked up in the paper's."""
     columns: Mapping[str, PublishedFields] = {}
-    """Head of a column of figures -> what it means; a head that is missing here must be a language."""
+    """Header of a value column -> its fields. A header that is missing here must be a language."""
     grid: str
     notes: tuple[str, ...] = ()
-    """Where the paper errs, and where its text was damaged and how it was read."""
+    """Errors in the paper, and how damaged parts of its text were read."""
 
 
 class StatementFile(Config):
-    """A sentence with figures in it."""
+    """A sentence that states one or more values."""
 
     where: str
     quote: str
     figures: tuple[dict[str, Any], ...] = Field(min_length=1)
-    """Each a ``value`` and the fields of a cell."""
+    """Each has a ``value`` and the fields of a cell."""
     notes: tuple[str, ...] = ()
 
 
 class LeftOut(Config):
-    """A table or figure that gives no cells, and why."""
+    """A table or figure that is not included, and the reason."""
 
     where: str
     why: str
@@ -140,12 +140,12 @@ class PaperFile(Config):
     title: str
     arxiv: str
     source: str
-    """Which text the numbers were read from."""
+    """The text that the numbers were read from."""
     protocol: dict[str, Fact]
     backbones: dict[str, BackboneFacts]
     tasks: dict[str, TaskFacts]
     metrics: dict[str, str]
-    """Metric -> how the paper defines it. A name of xlgen's stands where it is the same metric."""
+    """Metric -> its definition in the paper. The same metric has the same name as in xlgen."""
     cells: PublishedFields = PublishedFields()
     labels: Mapping[str, Mapping[str, PublishedFields]] = {}
     tables: tuple[TableFile, ...]
@@ -160,13 +160,13 @@ class PublishedCell:
     paper: str
     where: str
     row: str
-    """The row's labels as printed, empty for a statement."""
+    """The row's labels as printed; empty for a statement."""
     column: str
     printed: str
     """The number as printed, without its spread."""
     value: float
     spread: float | None
-    """The standard deviation over seeds, where printed."""
+    """The standard deviation over seeds, if printed."""
     metric: str
     unit: str
     kind: str = "value"
@@ -184,7 +184,7 @@ class PublishedCell:
 
     @property
     def decimals(self) -> int:
-        """How many digits after the point are printed."""
+        """The number of printed decimals."""
         return len(self.printed.rstrip("K").partition("e")[0].partition(".")[2])
 
 
@@ -200,7 +200,7 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper with all its numbers, and how it came by them."""
+    """A paper with all its numbers and its protocol."""
 
     about: PaperFile = field(repr=False)
     tables: tuple[PublishedTable, ...] = field(repr=False)
@@ -211,7 +211,7 @@ class Paper:
         return self.about.key
 
     def fact(self, name: str, task: str | None = None) -> Fact | None:
-        """A point of the paper's protocol, for ``task`` where that is another; None for one that does not arise."""
+        """A point of the paper's protocol, in ``task``'s own version if there is one; None if it does not apply."""
         own = self.about.tasks[task].protocol if task in self.about.tasks else {}
         return own.get(name) or self.about.protocol.get(name)
 
