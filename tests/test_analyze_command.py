@@ -170,7 +170,7 @@ def test_bad_input_is_2(
     assert "sentences" in say("cka", tiny, "--texts", "{sentence: 5}")
     assert "no backbone" in say("cka", "pocket-mt6")
     assert "config.json" in say("spectra", tmp_path)
-    assert "a language beside en" in say("overlap", tiny_task(["en", "th"]), "--languages", "en")
+    assert "a language other than en" in say("overlap", tiny_task(["en", "th"]), "--languages", "en")
     write_run(tmp_path / "run")
     assert "evaluation.xlrs" in say("correlation", tmp_path / "run")
     assert "there are: " in say("correlation", tmp_path / "run", "--metric", "rougeLL")

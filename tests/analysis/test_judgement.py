@@ -84,5 +84,5 @@ def test_a_wrong_file_says_where(tmp_path: Path) -> None:
     row = {"lang": "fr", "pred": "", "gold": "", "focus": 1, "coverage": 1}
     for bad in ("[]", "{}", "not json", json.dumps({**row, "focus": "high"})):
         path.write_text(f"{json.dumps(row)}\n{bad}\n", encoding="utf-8")
-        with pytest.raises(InputError, match=r"rows\.jsonl, line 2 is no judged summary"):
+        with pytest.raises(InputError, match=r"rows\.jsonl, line 2 is not a judged summary"):
             read(path)

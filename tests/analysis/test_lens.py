@@ -112,7 +112,7 @@ def test_every_piece_has_one_class_and_those_without_letters_are_neither(pieces:
 
 
 def test_one_script_is_told_apart_by_text_alone() -> None:
-    with pytest.raises(InputError, match=r"en and fr are written in one script.*--corpus"):
+    with pytest.raises(InputError, match=r"en and fr have the same script.*--corpus"):
         classes_by_script(["the"], (), "en", "fr")
     found = classes_by_use(5, {4}, {0, 2, 4}, {1, 2})
     assert [CLASSES[each] for each in found] == ["source", "target", "both", "other", "neither"]

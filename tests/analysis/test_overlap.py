@@ -49,12 +49,12 @@ def test_it_is_the_share_of_equal_labels(tmp_path: Path) -> None:
 
 def test_bad_input(tmp_path: Path) -> None:
     labels = {"en": rows("a"), "fr": rows("a", first=5)}
-    with pytest.raises(InputError, match="no example of fr has the id of one of en"):
+    with pytest.raises(InputError, match="no example in fr has the id of an example in en"):
         label_overlap(task(tmp_path, labels))
     assert label_overlap(task(tmp_path, labels, parallel=False))[0].value is None  # nothing says that they are parallel
     with pytest.raises(InputError, match="no language 'th'"):
         label_overlap(task(tmp_path, labels), languages=["th"])
-    with pytest.raises(InputError, match="a language beside en"):
+    with pytest.raises(InputError, match="a language other than en"):
         label_overlap(task(tmp_path, labels), languages=["en"])
     with pytest.raises(InputError, match="not 2 and 1"):
         overlap(["a", "b"], ["a"])

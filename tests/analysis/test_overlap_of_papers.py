@@ -104,7 +104,7 @@ def test_rows_with_the_same_key_pair_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "fr.jsonl").write_text(
         json.dumps({"url": "z", "name": "s", "label": "a", "text": "t"}), encoding="utf-8"
     )
-    with pytest.raises(InputError, match="no example of fr has the english_url/url, name of one of en"):
+    with pytest.raises(InputError, match="no example in fr has the english_url/url, name of an example in en"):
         label_overlap(load_task(str(tmp_path / "task.yaml"), tmp_path))
 
 

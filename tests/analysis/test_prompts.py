@@ -96,7 +96,7 @@ def test_a_contrast_of_nothing_is_seldom_significant() -> None:
 
 def test_bad_input() -> None:
     good = random_prompts()
-    with pytest.raises(InputError, match="there is one of en"):
+    with pytest.raises(InputError, match="there is only en"):
         compare_prompts("a", {"en": good["en"]})
     with pytest.raises(InputError, match="that of th 2 x 16; only prompts of one backbone"):
         compare_prompts("a", {"en": good["en"], "th": np.ones((2, 16))})

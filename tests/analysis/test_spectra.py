@@ -104,6 +104,6 @@ def test_bad_input() -> None:
         compared([weight(whole[:3])], spectra([weight(whole)]))
     deeper = Weight("encoder", 1, "self", "K", "k.weight", whole)
     with pytest.raises(
-        InputError, match=r"layers do not match: 1 weights are in one of the checkpoints only \(encoder\)"
+        InputError, match=r"layers do not match: 1 weights are in only one of the checkpoints \(encoder\)"
     ):
         compared([weight(whole), deeper], spectra([weight(whole)]))

@@ -1,1 +1,1 @@
-"""Analyses: what a model or a metric does beyond its score."""
+"""Analyses of models and metrics beyond scores, one file each."""

@@ -1,4 +1,4 @@
-"""Models run on a task's parallel examples to be looked into: states for probes, and the decoder's logit lens."""
+"""Run models on a task's parallel examples to collect states for probes, and the decoder's logit lens."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ from xlgen.representations.states import layer_means
 
 @dataclass(frozen=True)
 class ChosenTexts:
-    """Which examples of a task a model is run on."""
+    """The examples of a task to run a model on."""
 
     task: Task
     languages: tuple[str, ...] = ()
-    """Empty: all of the task."""
+    """If empty, all languages of the task."""
     split: str = "validation"
     examples: int = 50
-    """At most so many of each language."""
+    """Maximum number of examples per language."""
     allow_unknown: bool = False
-    """Where the family has no codes of languages, those that the backbone does not know may be there."""
+    """Whether to allow languages that the backbone does not know, if its family has no language codes."""
 
     def read(self, backbone: Backbone) -> dict[str, list[LabelledExample]]:
-        """By language. Raises InputError or BackboneError for a language that task or backbone has not."""
+        """The examples by language. Raises InputError or BackboneError if task or backbone lack a language."""
         codes = self.task.check_languages(self.languages) if self.languages else self.task.languages
         backbone.check_languages(codes, self.allow_unknown)
         return {code: self.task.examples(code, self.split, self.examples) for code in codes}
 
 
 def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
-    """What the model ``name`` makes of parallel inputs and their references, by part: means over tokens.
+    """The states of the model ``name`` on parallel inputs and their references, by part.
 
-    ``encoder``; and, where it has one, ``decoder``, forced to the reference, and ``decoder start``, where it is about
-    to write the first token that is not forced.
-    Raises DataError where inputs are not parallel, InputError for states that are not finite, else as
+    ``encoder`` is the mean over input tokens. Models with a decoder also have ``decoder``, the mean over the tokens of
+    the reference under teacher forcing, and ``decoder start``, the state that predicts the first token after the forced
+    prefix. Raises DataError if inputs are not parallel, InputError if states are not finite, and the errors of
     :func:`open_model`.
     """
     backbone, method = open_model(name)
     if not backbone.decodes and (chosen.task.config.head is None or not backbone.fresh_modules):
         raise BackboneError(
-            f"{name} cannot be given the references of {chosen.task.config.name}: it has no decoder; probe its encoder "
-            "alone on parallel text with --texts (under a head, on the head's task with --task too)"
+            f"{name} cannot read the references of {chosen.task.config.name}: it has no decoder. Probe only its "
+            "encoder, on parallel text with --texts (or, if it has a head, on the head's task with --task)"
         )
     examples = chosen.read(backbone)
     check_pairing(chosen.task, chosen.split, examples)
@@ -86,18 +86,19 @@ def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
 def lenses(
     name: str, chosen: ChosenTexts, source: str, steps: int, corpus: Mapping[str, Any] | None = None
 ) -> Iterator[Lens]:
-    """The lens on the decoder of the model ``name``, for each language but ``source``: generated, then the reference.
+    """The logit lens on the decoder of the model ``name``, for each language except ``source``.
 
-    ``corpus``: unlabelled text by which pieces are told apart, where scripts do not.
-    Raises as :func:`states_of`; BackboneError for a model without a decoder, InputError for languages of one script.
+    Yields the lens on generated text, then on the reference. ``corpus`` is unlabelled text that assigns tokens to
+    languages; if None, scripts do. Raises the errors of :func:`states_of`, BackboneError for a model without a decoder,
+    and InputError for two languages with the same script.
     """
     backbone, method = open_model(name)
     if not backbone.decodes:
-        raise BackboneError(f"{name} has no decoder to look into")
+        raise BackboneError(f"{name} has no decoder, which the lens needs")
     by_language = chosen.read(backbone)
     by_language.pop(source, None)
     if not by_language:
-        raise InputError(f"there is no language but the source, {source}, to look at; name others with --languages")
+        raise InputError(f"the lens needs a language other than the source, {source}; add some with --languages")
     tables = {code: _classes(backbone, source, code, corpus, chosen.task.data_dir) for code in by_language}
     for code, found in by_language.items():
         method.set_language(backbone, code)
@@ -123,7 +124,7 @@ def _encoded(backbone: Backbone, examples: Sequence[LabelledExample], task: Task
 
 
 def _generated(backbone: Backbone, examples: Sequence[EncodedExample], steps: int) -> list[EncodedExample]:
-    """The examples with what the model itself writes in place of their targets."""
+    """The examples with the model's own outputs as targets."""
     sources, languages = [each.source for each in examples], [each.language for each in examples]
     found = hypotheses(backbone, sources, languages, Decoding(max_new_tokens=steps))
     return [
@@ -133,7 +134,7 @@ def _generated(backbone: Backbone, examples: Sequence[EncodedExample], steps: in
 
 
 def _classes(backbone: Backbone, source: str, target: str, corpus: Mapping[str, Any] | None, data_dir: Path) -> Tensor:
-    """(vocabulary,): the class of each piece."""
+    """The class of each token, with shape (vocabulary,)."""
     tokenizer, size = backbone.tokenizer, backbone.model.config.vocab_size
     special: Collection[int] = {*backbone.text.special, *tokenizer.get_added_vocab().values()}
     known = min(size, len(tokenizer))

@@ -1,4 +1,4 @@
-"""What a decoder makes of texts that it is forced to write: its states at every layer, and what these would say."""
+"""A decoder's states at every layer under teacher forcing, and the logit lens on them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 
 _BATCH_TOKENS = 1_024
-"""Few, since the model gives logits over its vocabulary for all of them."""
+"""Few tokens per batch, because the model computes logits over its vocabulary for all of them."""
 
 
 def forced_states(backbone: Backbone, examples: Sequence[EncodedExample]) -> list[Tensor]:
-    """Of each example's input with its target: (1 + layers, tokens, width), fp32, on the CPU.
+    """The decoder's states for each example's input and target: (1 + layers, tokens, width), fp32, on the CPU.
 
-    Layer 0 are the embeddings; the last one is behind the decoder's final norm, and so what the head is given. Tokens
-    are those of the target that are not forced at its start (a language code): the state in the place of a token is
-    the one that predicts it, and knows those before it only.
+    Layer 0 is the embeddings; the last layer is after the decoder's final norm, which is the input of the head. Tokens
+    are those of the target after its forced prefix (a language code). The state at a token's position is the one that
+    predicts it, and depends only on the tokens before it.
     """
     found: list[Tensor] = [torch.empty(0)] * len(examples)
     for batch, states in _batches(backbone, examples):
@@ -33,17 +33,17 @@ def forced_states(backbone: Backbone, examples: Sequence[EncodedExample]) -> lis
 
 @torch.inference_mode()
 def lens(backbone: Backbone, examples: Sequence[EncodedExample], classes: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """The logit lens (nostalgebraist 2020): final norm and head applied to the states of each layer of the decoder.
+    """The logit lens (nostalgebraist 2020): final norm and head applied to the states of each decoder layer.
 
     Args:
-        backbone: In the language of the examples, where its method differs by language.
-        examples: Inputs with the targets that are forced, as for :func:`forced_states`.
-        classes: The class of each piece of the vocabulary: (vocabulary,).
-        steps: The first so many tokens of a target.
+        backbone: The backbone, set to the language of the examples if its method depends on the language.
+        examples: Inputs with the targets for teacher forcing, as for :func:`forced_states`.
+        classes: The class of each token of the vocabulary, with shape (vocabulary,).
+        steps: The number of leading tokens of each target to use.
 
     Returns:
-        The share of probability on each class, as a mean over the examples that are so long: (1 + layers, steps,
-        classes); and how many these are: (steps,).
+        The share of probability on each class, averaged over the examples that have the step: (1 + layers, steps,
+        classes); and the number of these examples: (steps,).
     """
     member = torch.nn.functional.one_hot(classes).double()  # (vocabulary, classes)
     step = backbone.decoder_step(1)
@@ -66,7 +66,7 @@ def lens(backbone: Backbone, examples: Sequence[EncodedExample], classes: Tensor
 
 @torch.inference_mode()
 def _batches(backbone: Backbone, examples: Sequence[EncodedExample]) -> Iterator[tuple[list[int], Sequence[Tensor]]]:
-    """Indices of a batch, and the decoder's states of every layer: (batch, target, width) each."""
+    """Yield the indices of a batch, and the decoder's states of every layer, each (batch, target, width)."""
     device = next(backbone.model.parameters()).device
     was_training = backbone.model.training
     backbone.model.eval()

@@ -1,7 +1,7 @@
-"""How well metrics agree with people: Pearson's correlation with judgements of summaries, language by language.
+"""Agreement of metrics with people: Pearson's correlation with human judgements of summaries, by language.
 
-Vu et al. 2022, appendix B and Table 9, on Multi_SummEval (Koto et al. 2021): *focus* says how much of a prediction is
-in the reference (precision), *coverage* how much of the reference is in the prediction (recall).
+As in Vu et al. (2022), Appendix B and Table 9, on Multi_SummEval (Koto et al. 2021). *Focus* judges how much of a
+prediction is in the reference (precision), *coverage* how much of the reference is in the prediction (recall).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AVERAGE = "average"
 
 @dataclass(frozen=True)
 class Judged:
-    """A prediction beside its reference, and what people say of it; any scale."""
+    """A prediction, its reference, and human judgements of it on any scale."""
 
     language: str
     prediction: str
@@ -36,25 +36,25 @@ class Judged:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Pearson's r between one figure and one judgement."""
+    """Pearson's r between one score and one judgement."""
 
     metric: str
-    """A figure, or its ``.precision`` or ``.recall``."""
+    """The name of a score, possibly with ``.precision`` or ``.recall``."""
     judgement: str
     language: str
-    """Or ``average``: the mean of the languages, each counting alike."""
+    """A language, or ``average``: the unweighted mean over languages."""
     value: float | None
-    """In [-1, 1]; None where the figure or the judgement is the same for all examples."""
+    """In [-1, 1]; None if the score or the judgement is constant."""
     n: int
-    """Examples, or languages of the average."""
+    """Number of examples; for the average, number of languages."""
     signature: str
 
 
 def read(path: Path) -> list[Judged]:
-    """Rows of ``multi_summeval.jsonl``: ``lang``, ``pred``, ``gold``, ``focus``, ``coverage``.
+    """Read the rows of ``multi_summeval.jsonl``: ``lang``, ``pred``, ``gold``, ``focus``, ``coverage``.
 
     Raises:
-        InputError: for a file that is not there, or a line that is not such a row.
+        InputError: if the file cannot be read, or a line is not such a row.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -69,24 +69,24 @@ def _judged(line: str, place: str) -> Judged:
         return Judged(row["lang"], row["pred"], row["gold"], float(row["focus"]), float(row["coverage"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{place} is no judged summary ({type(error).__name__}: {error});"
+            f"{place} is not a judged summary ({type(error).__name__}: {error});"
             " it needs lang, pred, gold, focus and coverage"
         ) from error
 
 
 def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> list[Correlation]:
-    """Pearson's r of every figure with focus and coverage, for each language and on average.
+    """Pearson's r of every score with focus and coverage, for each language and on average.
 
-    Of ROUGE and SP-ROUGE precision and recall are correlated too, since focus is a judgement of precision and coverage
-    one of recall. Examples for which a figure is not defined are left out.
+    For ROUGE and SP-ROUGE, precision and recall are correlated too, because focus judges precision and coverage judges
+    recall. Examples for which a score is not defined are left out.
 
     Args:
-        judged: In any number of languages.
-        metrics: Names of metrics or figures, or metrics with options, as :func:`xlgen.metrics.score.score` takes them.
+        judged: Judged predictions in any number of languages.
+        metrics: Names of metrics or scores, or metrics with options, as for :func:`xlgen.metrics.score.score`.
     """
     rows = []
     for metric, figures in choose(metrics):
-        figures = [figure for figure in figures if figure.of_sums is None]  # an example alone has none
+        figures = [figure for figure in figures if figure.of_sums is None]  # not defined for a single example
         by_language = {
             language: [each for each in judged if each.language == language]
             for language in sorted({each.language for each in judged})
@@ -103,7 +103,7 @@ def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> l
 def _scores(
     metric: Metric, figures: Sequence[MetricSpec], judged: Sequence[Judged], language: str
 ) -> dict[str, Scores]:
-    """One score an example for each figure, and for its precision and recall where the metric tells them."""
+    """One score per example for each metric value, and for its precision and recall if the metric has them."""
     predictions, references = [each.prediction for each in judged], [each.reference for each in judged]
     examples = [
         Example(language, prediction, (reference,))
@@ -138,14 +138,14 @@ def _rows(
 
 
 def pearson(left: NDArray[np.float64], right: NDArray[np.float64]) -> float | None:
-    """Pearson's correlation coefficient; None where one side does not vary or holds less than two numbers."""
+    """Pearson's correlation coefficient; None if either side is constant or has fewer than two values."""
     if len(left) < 2 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
     return float(np.corrcoef(left, right)[0, 1])
 
 
 def table(rows: Sequence[Correlation]) -> str:
-    """The layout of Table 9 in Markdown: one line a figure, its languages under focus and then under coverage."""
+    """The layout of Table 9 of Vu et al. (2022) in Markdown: one row per score, the languages under each judgement."""
     languages = list(dict.fromkeys(row.language for row in rows))
     columns = [(judgement, language) for judgement in JUDGEMENTS for language in languages]
     values = {(row.metric, row.judgement, row.language): row.value for row in rows}

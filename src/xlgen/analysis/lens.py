@@ -1,7 +1,7 @@
-"""Which language a decoder is about to write, layer by layer and token by token: classes of pieces, and their shares.
+"""The language that a decoder is about to write, by layer and token: classes of tokens, and their probability shares.
 
-Li and Murray (2023) hold that finetuning on one source language makes the encoder's states neutral as to language, so
-that the decoder no longer knows which one to write. The lens shows where, in the decoder, the source language wins.
+Li and Murray (2023) argue that finetuning on one source language makes the encoder's states language-neutral, so that
+the decoder no longer knows which language to write. The lens shows where in the decoder the source language prevails.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from xlgen.core.registry import InputError
 from xlgen.metrics.scripts import letters_of
 
 CLASSES = ("source", "target", "both", "other", "neither")
-"""Of a piece: letters of the source language's script, of the target's, of both, of others; or no letters at all."""
+"""Classes of tokens: letters of the source language's script, of the target's, of both, of others, or no letters."""
 GENERATED, REFERENCE = "generated", "reference"
-"""What the decoder is forced to write: what it would write by itself, or what it should."""
+"""The text for teacher forcing: the model's own output, or the reference."""
 
 _SHARED = r"\p{scx=Zyyy}\p{scx=Zinh}"
 _ANY_LETTER = regex.compile(rf"[\p{{L}}--[{_SHARED}]]", regex.V1)
@@ -31,23 +31,23 @@ _BYTE = regex.compile(r"<0x[0-9A-F]{2}>")
 
 @dataclass(frozen=True)
 class Lens:
-    """Shares of probability in one model and language, as means over inputs."""
+    """Probability shares of the token classes in one model and language, averaged over inputs."""
 
     model: str
     language: str
-    """The target language, in which the inputs are."""
+    """The target language, which is the language of the inputs."""
     source: str
-    """The language of the labels."""
+    """The language of the training labels."""
     text: str
     """``generated`` or ``reference``."""
     shares: NDArray[np.float64]
-    """(1 + layers, steps, classes of ``CLASSES``); of a place, all classes are 1 together."""
+    """Shape (1 + layers, steps, classes of ``CLASSES``). The classes sum to 1."""
     n: tuple[int, ...]
-    """Inputs whose text is so long, by step."""
+    """For each step, the number of inputs whose text has it."""
     signature: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer and step, a column a class; steps from 1, those without an input left out."""
+        """One row per layer and step, one key per class. Steps start at 1; steps without inputs are left out."""
         shared = {"analysis": "lens", "model": self.model, "language": self.language, "source": self.source}
         names = [f"{name}_share" for name in CLASSES]
         return [
@@ -63,16 +63,16 @@ class Lens:
 
 
 def classes_by_script(pieces: Sequence[str], special: Collection[int], source: str, target: str) -> list[int]:
-    """The class of each piece by the scripts of the languages ``source`` and ``target``; ``special`` ids are neither.
+    """The class of each token by the scripts of the languages ``source`` and ``target``; ``special`` ids are neither.
 
-    Raises InputError for languages of one script, which pieces do not tell apart.
+    Raises InputError for languages with the same script, whose tokens cannot be distinguished.
     """
     scripts = [Language.parse(code).script for code in (source, target)]
     of_source, of_target = map(_letter, scripts)
     if of_source == of_target:
         raise InputError(
-            f"{source} and {target} are written in one script, which tells nothing of a piece's language; name text "
-            "with --corpus, by which pieces are told apart, or other --languages"
+            f"{source} and {target} have the same script, so scripts cannot separate their tokens; pass --corpus with "
+            "text in both languages, or choose other --languages"
         )
     found = []
     for index, piece in enumerate(pieces):
@@ -84,7 +84,7 @@ def classes_by_script(pieces: Sequence[str], special: Collection[int], source: s
 
 
 def classes_by_use(size: int, special: Collection[int], source: Collection[int], target: Collection[int]) -> list[int]:
-    """The class of each of ``size`` pieces by whether it occurs in text of either language; ``special`` are neither."""
+    """The class of each of ``size`` tokens by its occurrence in text of either language; ``special`` are neither."""
     return [
         CLASSES.index("neither") if index in special else _class(index in source, index in target)
         for index in range(size)
@@ -93,7 +93,7 @@ def classes_by_use(size: int, special: Collection[int], source: Collection[int],
 
 @cache
 def _letter(script: str) -> regex.Pattern[str]:
-    """A letter that this script, or a mixture with others, has and not every script."""
+    """A pattern for letters of this script, except for letters common to all scripts."""
     return regex.compile(rf"[[{letters_of(script)}]&&\p{{L}}--[{_SHARED}]]", regex.V1)
 
 

@@ -1,7 +1,7 @@
-"""How many labels are numbers: what questions whose inputs are not parallel have in place of label overlap.
+"""The share of labels that are numbers, for tasks whose inputs are not parallel and so have no label overlap.
 
 Li and Murray (2023, section 5.4) count TyDiQA's answers: 16 % are pure numbers, 50.6 % "mainly composed of numbers
-(Time and Dates)". They do not define the second, so that two bounds of it are given.
+(Time and Dates)". They do not define the latter, so this module gives a lower and an upper bound.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ class NumericShares:
     """Shares of labels, in percent."""
 
     pure: float
-    """With digits, and without a letter: ``1912``, ``5,000``, ``50 %``, ``12/10/1999``."""
+    """Labels with digits and without letters: ``1912``, ``5,000``, ``50 %``, ``12/10/1999``."""
     mostly: float
-    """At least half of whose words have a digit: ``12 October 1999``."""
+    """Labels in which at least half of the words have a digit: ``12 October 1999``."""
     some: float
-    """With a digit anywhere."""
+    """Labels with a digit anywhere."""
 
 
 def numeric_shares(labels: Sequence[str], language: str) -> NumericShares:
-    """The shares of ``labels``, at least one, in ``language``. Digits of any script count; number words do not."""
+    """The shares among ``labels`` (at least one) in ``language``. Digits of any script count; number words do not."""
 
     def share(count: int) -> float:
         return 100 * count / len(labels)
@@ -40,7 +40,7 @@ def numeric_shares(labels: Sequence[str], language: str) -> NumericShares:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text has digits and no letter."""
+    """Whether a text has digits and no letters."""
     return has_number(text) and not any(unicodedata.category(char)[0] == "L" for char in text)
 
 

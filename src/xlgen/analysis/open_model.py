@@ -1,4 +1,4 @@
-"""Models opened to be looked at: an embedded backbone, one of the hub, a folder, a run or a checkpoint of one."""
+"""Open models for analysis: an embedded backbone, a Hub id, a folder, a run or a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from xlgen.runs.folder import recipe_in
 
 
 def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
-    """The backbone ``name``, or the checkpoint (of a run: the newest) in the folder ``name``, with its method.
+    """Open the backbone ``name``, or the checkpoint (for a run, the newest) in the folder ``name``, with its method.
 
-    A backbone by itself has the method that changes nothing about it. Raises BackboneError.
+    A plain backbone gets the method ``full``, which adds nothing to it. Raises BackboneError.
     """
     folder = Path(name)
     if (folder / "checkpoint.json").exists() or (folder / "checkpoints").is_dir():
@@ -41,7 +41,7 @@ def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool =
 
 
 def languages_of(texts: ParallelText, languages: Sequence[str], data_dir: Path, backbone: Backbone) -> tuple[str, ...]:
-    """Those that are asked for; else those that the texts name, or the corpus has; else those of the backbone."""
+    """The requested languages, or else those that the texts name, or the corpus has, or the backbone knows."""
     asked = tuple(languages) or texts.languages or tuple(texts.corpus.get("codes") or ())
     if not asked:
         asked = build_reader(texts.corpus, data_dir, "the corpus").languages() or backbone.languages
@@ -55,12 +55,12 @@ def represent(
     data_dir: Path | None = None,
     allow_unknown: bool = False,
 ) -> LayerStates:
-    """What the encoder of the model ``name`` makes of parallel sentences, at every layer.
+    """The encoder states of the model ``name`` for parallel sentences, at every layer.
 
     Raises:
-        BackboneError: for a model that cannot be opened or does not know a language.
-        DataError: where the sentences are not parallel, or a language has none.
-        InputError: for states that are not finite.
+        BackboneError: if the model cannot be opened or does not know a language.
+        DataError: if the sentences are not parallel, or a language has none.
+        InputError: if states are not finite.
     """
     data_dir = data_dir or Path()
     backbone, method = open_model(name)
@@ -76,12 +76,12 @@ def represent(
 
 
 def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """The language prompts in the runs and checkpoints ``names``, by language: (tokens, width). No backbone is loaded.
+    """The language prompts in the runs and checkpoints ``names``, by language: (tokens, width). Loads no backbone.
 
-    Raises BackboneError where there are none, InputError for two of one language.
+    Raises BackboneError if there are none, and InputError if a language has two.
     """
     found: dict[str, NDArray[np.float32]] = {}
-    whose: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for name in names:
         folder = find_checkpoint(Path(name))
         about = store.read_about(folder)
@@ -89,19 +89,19 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         try:
             prompts = method.language_prompts(folder, _languages_of_run(folder))
         except InputError:
-            raise  # a ValueError too
+            raise  # InputError is a ValueError too
         except (OSError, ValueError, KeyError, TypeError, StopIteration, SafetensorError) as error:
             raise BackboneError(f"the prompts in {folder} are damaged or truncated ({error})") from None
         check_own_files(folder, about)
         for code, vectors in prompts.items():
             if code in found:
-                raise InputError(f"two prompts of {code}: in {whose[code]} and in {name}")
-            found[code], whose[code] = vectors.float().numpy(), name
+                raise InputError(f"two prompts of {code}: in {origins[code]} and in {name}")
+            found[code], origins[code] = vectors.float().numpy(), name
     return found
 
 
 def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
-    """The languages of the text that a checkpoint was trained on; none where it had labels, or nobody named them."""
+    """The languages of the unlabelled text that a checkpoint was trained on; empty if it had labels, or if unknown."""
     stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
     index = int(stage.name) if stage.parent.name == "stages" and stage.name.isdecimal() else -1
     run = stage if index < 0 else stage.parent.parent
@@ -116,9 +116,9 @@ def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
 
 
 def read_weights(name: str) -> tuple[list[Weight], bool]:
-    """The named weights of the model ``name``; and whether its method adds parts that are in none of them.
+    """The named weights of the model ``name``, and whether its method has added modules that they do not include.
 
-    What a method adds is merged into the weights where that can be (LoRA). Raises BackboneError.
+    Added modules are merged into the weights if possible (LoRA). Raises BackboneError.
     """
     backbone, method = open_model(name)
     beside = method.adds_modules
@@ -127,10 +127,10 @@ def read_weights(name: str) -> tuple[list[Weight], bool]:
             method.merge(backbone)
             beside = False
         except InputError:
-            pass  # adapters and prompts stand beside the weights, which are then the pretrained ones
+            pass  # adapters and prompts are separate from the weights, which are then the pretrained ones
     found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if beside else None)
     if not found:
-        raise InputError(f"{name}: no weight has a name that is known; a family's `projections` say which")
+        raise InputError(f"{name}: no weight has a known name; they are defined in the family's `projections`")
     for weight in found:
         if not weight.tensor.isfinite().all():
             raise InputError(f"{name}: {weight.name} is not finite (NaN or infinite); the checkpoint has diverged")

@@ -1,10 +1,10 @@
-"""Label overlap d: how many parallel inputs of a task have the same label in two languages (L, section 5.1).
+"""Label overlap d: the share of a task's parallel inputs with the same label in two languages.
 
-``d(s, t) = sum_i 1(l(c_s^i) = l(c_t^i)) / n``. About 100 % where labels are classes, about 0 % where they are
-sentences: the lower, the more a model must tell languages apart.
+``d(s, t) = sum_i 1(l(c_s^i) = l(c_t^i)) / n`` (Li and Murray 2023, section 5.1). It is about 100 % if labels are
+classes and about 0 % if they are sentences. The lower it is, the more a model must distinguish languages.
 
-The paper also speaks of overlap word by word: of tags (5.2), and of generation as the choice of word after word (5).
-Sentences that translate one another have no words of one place, so that word-level d compares bags of words.
+The paper also mentions word-level overlap, for tags (5.2) and for generation as a sequence of word choices (5). The
+words of translated sentences are not aligned by position, so word-level d compares bags of words.
 """
 
 from __future__ import annotations
@@ -26,49 +26,48 @@ from xlgen.representations.pairing import check_pairing, check_texts
 AVERAGE = "average"
 
 Pairing = Literal["id", "fields", "none"]
-"""What pairs the inputs of two languages: their ids, the fields that the task names in ``pairs_by``, or nothing."""
+"""How inputs of two languages are paired: by id, by the fields in the task's ``pairs_by``, or not at all."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """d of a source and a target language."""
+    """Label overlap of a source and a target language."""
 
     task: str
     split: str
     source: str
     language: str
-    """The target language, or ``average``: the mean over them, each counting alike. (L's second formula prints a sum;
-    its text says the average, and its figures are percentages.)"""
+    """The target language, or ``average``: the unweighted mean over them. (The second formula of Li and Murray (2023)
+    is a sum, but their text says average, and their values are percentages.)"""
     value: float | None
-    """In percent; None where inputs are not parallel."""
+    """d in percent; None if inputs are not parallel."""
     n: int
-    """Inputs that both languages have, or, where they are not parallel, those of the language; of the average, the sum
-    of them."""
+    """Number of inputs that both languages have; if inputs are not parallel, number of the language's inputs; for the
+    average, the sum over languages."""
     words: float
-    """Word-level d, in percent: of parallel labels the words that both have, over those of the longer one; where
-    nothing is parallel, what the distributions of the labels' words have in common."""
+    """Word-level d in percent. For parallel labels, the common words over the words of the longer label; otherwise,
+    the overlap of the word distributions."""
     pairing: Pairing
     pure_numbers: float
-    """Share of the language's labels that are numbers, in percent: see
-    :class:`xlgen.analysis.numeric.NumericShares`."""
+    """Percentage of the language's labels that are numbers; see :class:`xlgen.analysis.numeric.NumericShares`."""
     mostly_numbers: float
     some_numbers: float
 
 
 def overlap(first: Sequence[str], second: Sequence[str]) -> float:
-    """Percentage of places at which two sequences of labels are equal, character by character.
+    """Percentage of positions at which two sequences of labels are exactly equal.
 
-    Raises InputError where they differ in length or are empty.
+    Raises InputError if they differ in length or are empty.
     """
     _check_pairs(first, second)
     return 100 * sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
 
 
 def word_overlap(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> float:
-    """Percentage of words that two sequences of labels have in common, pair by pair.
+    """Percentage of words that pairs of labels have in common.
 
-    ``sum_i |w(a_i) & w(b_i)| / sum_i max(|w(a_i)|, |w(b_i)|)`` over bags of words w. Raises InputError where the
-    sequences differ in length, or have no words.
+    ``sum_i |w(a_i) & w(b_i)| / sum_i max(|w(a_i)|, |w(b_i)|)`` over bags of words w. Raises InputError if the sequences
+    differ in length, or have no words.
     """
     _check_pairs(first, second)
     common = sum((Counter(a) & Counter(b)).total() for a, b in zip(first, second, strict=True))
@@ -79,7 +78,7 @@ def word_overlap(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]
 
 
 def distribution_overlap(first: Iterable[str], second: Iterable[str]) -> float:
-    """Percentage that two distributions of words have in common: ``sum_w min(p(w), q(w))``. At least one word each."""
+    """Overlap of two word distributions in percent: ``sum_w min(p(w), q(w))``. Each needs at least one word."""
     one, other = Counter(first), Counter(second)
     return 100 * sum(min(one[word] / one.total(), other[word] / other.total()) for word in one.keys() & other.keys())
 
@@ -87,23 +86,23 @@ def distribution_overlap(first: Iterable[str], second: Iterable[str]) -> float:
 def label_overlap(
     task: Task, source: str = "en", languages: Sequence[str] = (), split: str = "test", limit: int | None = None
 ) -> list[Overlap]:
-    """d of ``source`` and each of ``languages``, and the average.
+    """Label overlap of ``source`` with each of ``languages``, and the average.
 
-    The label is what a model would be trained on: the first one where an example has several. Inputs are parallel where
-    they have one id (``parallel: true``), or the same values of the fields in ``pairs_by``; those that one of the two
-    languages lacks are left out. Of a task that has neither, d is not defined: the words of the labels are compared as
-    distributions, and the numbers among them counted.
+    The label is the training label: the first one if an example has several. Inputs are parallel if they have the same
+    id (``parallel: true``) or the same values of the fields in ``pairs_by``; inputs that one of the two languages lacks
+    are left out. For a task with neither, d is not defined. Instead, the word distributions of the labels are compared,
+    and the numbers among the labels are counted.
 
     Args:
         task: The task.
-        source: The language that the others are compared with; English in L.
-        languages: Empty: all others of the task.
-        split: Which part of the data.
-        limit: At most so many examples of each language.
+        source: The language to compare the others with; English in Li and Murray (2023).
+        languages: The other languages. If empty, all of the task.
+        split: The split of the data.
+        limit: Maximum number of examples per language.
 
     Raises:
-        InputError: for a language that the task has not, or one that shares no input with the source.
-        DataError: where a language has no examples, or examples that cannot be parallel; see
+        InputError: if the task lacks a language, or a language shares no input with the source.
+        DataError: if a language has no examples, or examples that cannot be parallel; see
             :mod:`xlgen.representations.pairing`.
     """
     name, pairing = task.config.name, pairing_of(task)
@@ -111,25 +110,25 @@ def label_overlap(
     codes = task.check_languages(tuple(languages)) or task.languages
     others = [code for code in dict.fromkeys(codes) if code != pivot]
     if not others:
-        raise InputError(f"label overlap needs a language beside {pivot}")
+        raise InputError(f"label overlap needs a language other than {pivot}")
     labels = _labels(task, (pivot, *others), split, limit, pairing)
     found = []
     for code in others:
         shared = [each for each in labels[pivot] if each in labels[code]] if pairing != "none" else []
         if pairing != "none" and not shared:
             what = "the id" if pairing == "id" else f"the {', '.join(map('/'.join, task.config.pairs_by))}"
-            raise InputError(f"task {name}, split {split}: no example of {code} has {what} of one of {pivot}")
+            raise InputError(f"task {name}, split {split}: no example in {code} has {what} of an example in {pivot}")
         found.append(_compare(task, split, pivot, code, labels, shared))
     return [*found, _average(found)]
 
 
 def pairing_of(task: Task) -> Pairing:
-    """What pairs the inputs of the task's languages."""
+    """How inputs of the task's languages are paired."""
     return "fields" if task.config.pairs_by else "id" if task.config.parallel else "none"
 
 
 _Labels = Mapping[str, str]
-"""The labels of a language by what pairs them, or by their place."""
+"""The labels of a language by pairing key, or by position."""
 
 
 def _labels(task: Task, codes: Sequence[str], split: str, limit: int | None, pairing: Pairing) -> dict[str, _Labels]:
@@ -144,7 +143,7 @@ def _labels(task: Task, codes: Sequence[str], split: str, limit: int | None, pai
 
 
 def _by_fields(task: Task, code: str, split: str, limit: int | None) -> Iterator[tuple[str, str]]:
-    """Labels by the values of the fields that pair them; rows with the same values pair in their order."""
+    """Labels by the values of the pairing fields; rows with equal values are paired in order."""
     seen: Counter[tuple[str, ...]] = Counter()
     rows = islice(task.reader.read(code, task.config.splits.get(split, split)), limit)
     for number, record in enumerate(rows):
@@ -155,7 +154,7 @@ def _by_fields(task: Task, code: str, split: str, limit: int | None) -> Iterator
 
 
 def _key(record: Record, fields: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
-    """Of each list of fields the first that a row has; None for a row that has none of a list."""
+    """The value of the first field that the row has from each list; None if it has no field from a list."""
     found = [next((record.fields[name] for name in names if record.fields.get(name)), None) for names in fields]
     return None if None in found else tuple(map(str, found))
 
@@ -202,12 +201,12 @@ def _average(found: Sequence[Overlap]) -> Overlap:
 
 
 def _bare(label: str) -> str:
-    """A label without the sentinels of its template."""
+    """The label without the sentinel tokens of its template."""
     return " ".join(without_tokens(label).split())
 
 
 def _words(task: Task, label: str, language: str) -> list[str]:
-    """The words of a label; tags are words as they are."""
+    """The words of a label; each tag is one word."""
     tags = task.config.kind == "tagging" or "tag_accuracy" in _metrics(task)
     return _bare(label).split() if tags else splitter(language).split(_bare(label))
 
@@ -218,4 +217,4 @@ def _metrics(task: Task) -> set[str]:
 
 def _check_pairs(first: Sequence[object], second: Sequence[object]) -> None:
     if len(first) != len(second) or not first:
-        raise InputError(f"labels of parallel inputs are wanted, not {len(first)} and {len(second)} of them")
+        raise InputError(f"parallel inputs need one label in each language, not {len(first)} and {len(second)} labels")

@@ -1,9 +1,8 @@
-"""Language probes: how well a linear classifier tells the language of a text from a layer's states, and from less.
+"""Language probes: how well a linear classifier predicts the language of a text from a layer's states.
 
-A multinomial logistic regression with an L2 penalty (as Alain and Bengio 2016 probe layers), on standardised states.
-Texts are parallel and are split by id, so that no text in the training half has its translation in the test half. Two
-controls say what the figures are worth: the same classifier on shuffled labels (what it makes of nothing), and on the
-texts' lengths alone.
+The classifier is a multinomial logistic regression with an L2 penalty (like the probes of Alain and Bengio 2016) on
+standardised states. Texts are parallel and are split by id, so no training text has a translation in the test set.
+There are two controls: the same classifier with shuffled labels, and with only the texts' lengths as input.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 ALL = "all"
-"""What a row calls the mean over languages."""
+"""The ``language`` of rows with the mean over languages."""
 STATES, SHUFFLED, LENGTH = "states", "shuffled labels", "length alone"
-"""What a classifier was given."""
+"""The inputs of a classifier."""
 _STEEPEST = 1e-5
-"""Norm of the slope at which a minimum is reached, as a share of a penalty below 1."""
+"""Gradient norm at convergence; multiplied by the penalty if that is below 1."""
 _MOST_STEPS = 2_000
 
 
@@ -38,38 +37,38 @@ class ProbeSettings:
     """How a probe is trained."""
 
     l2: float = 1.0
-    """Weight of half the squared weights beside the summed log-loss; 1 / C of scikit-learn."""
+    """Factor of half the squared weights, which are added to the summed log-loss; 1 / C in scikit-learn."""
     train_share: float = 0.7
     seed: int = 0
-    """Of the split, and of the shuffled labels."""
+    """Seed of the split and of the shuffled labels."""
 
     def signature(self, train: int, test: int) -> str:
-        """What a figure says of how it came about."""
+        """The signature of a value: how it was measured."""
         return f"probe:logistic|l2:{self.l2:g}|standardised|train:{train}|test:{test}|split:by-id|seed:{self.seed}"
 
 
 @dataclass(frozen=True)
 class Probed:
-    """Accuracy by layer and language, in percent of the test texts."""
+    """Probe accuracy by layer and language, in percent of the test texts."""
 
     model: str
     part: str
     """``encoder``, ``decoder`` or ``decoder start``."""
     languages: tuple[str, ...]
     states: Array
-    """(1 + layers, languages)."""
+    """Accuracy from states: (1 + layers, languages)."""
     bits: Array
-    """Mean of -log2 of the probability of the true language: (1 + layers,). It goes on where accuracy is 100."""
+    """Mean -log2 probability of the true language: (1 + layers,). It still differs between layers at 100 % accuracy."""
     shuffled: Array
-    """(1 + layers, languages)."""
+    """Accuracy after training with shuffled labels: (1 + layers, languages)."""
     length: Array
-    """(languages,)."""
+    """Accuracy from lengths alone: (languages,)."""
     n: int
-    """Test texts of a language."""
+    """Number of test texts per language."""
     signature: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer, language (and their mean) and kind of what the classifier was given."""
+        """One row per layer, language (and their mean) and kind of input."""
         shared = {"analysis": "probe", "model": self.model, "part": self.part}
         found = []
         for layer in range(len(self.states)):
@@ -85,12 +84,12 @@ class Probed:
 def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None) -> Probed:
     """Probe every layer of ``states``.
 
-    Raises InputError for fewer than two languages, too few texts to split, or states without lengths.
+    Raises InputError if there are fewer than two languages, too few texts to split, or no lengths.
     """
     settings = settings or ProbeSettings()
     codes = states.languages
     if len(codes) < 2:
-        raise InputError(f"{states.model}: a probe tells languages apart and needs at least two, not {len(codes)}")
+        raise InputError(f"{states.model}: a language probe needs at least two languages, not {len(codes)}")
     if set(states.lengths) != set(codes):
         raise InputError(f"{states.model}: the lengths of the texts are not known")
     count = len(states.ids)
@@ -100,19 +99,19 @@ def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None)
     if not 1 <= cut < count:
         raise InputError(f"{states.model}: {count} texts cannot be split into {settings.train_share:.0%} and the rest")
     train, test = order[:cut], order[cut:]
-    labels = np.repeat(np.arange(len(codes)), cut)  # language by language, as `_rows` has them
+    labels = np.repeat(np.arange(len(codes)), cut)  # grouped by language, like the result of `_rows`
     mixed = rng.permutation(labels)
     accuracy, bits, shuffled = [], [], []
     for layer in range(states.depth + 1):
         of_layer = {code: states.of[code][layer] for code in codes}
         given, asked = _rows(of_layer, train), _rows(of_layer, test)
-        logs = _told(given, labels, asked, settings.l2)
+        logs = _log_probabilities(given, labels, asked, settings.l2)
         accuracy.append(_accuracy(logs, len(codes)))
         truth = np.repeat(np.arange(len(codes)), len(test))
         bits.append(-logs[np.arange(len(truth)), truth].mean() / math.log(2))
-        shuffled.append(_accuracy(_told(given, mixed, asked, settings.l2), len(codes)))
+        shuffled.append(_accuracy(_log_probabilities(given, mixed, asked, settings.l2), len(codes)))
     lengths = {code: _powers(states.lengths[code]) for code in codes}
-    by_length = _told(_rows(lengths, train), labels, _rows(lengths, test), settings.l2)
+    by_length = _log_probabilities(_rows(lengths, train), labels, _rows(lengths, test), settings.l2)
     return Probed(
         model=states.model,
         part=part,
@@ -127,16 +126,15 @@ def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None)
 
 
 def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[Array, Array]:
-    """Weights (width, classes) and intercepts (classes,) of multinomial logistic regression.
+    """Fit a multinomial logistic regression: weights (width, classes) and intercepts (classes,).
 
-    The minimum of ``sum_i -log p(label_i | input_i) + l2 / 2 * ||weights||^2``, by Newton's method in a trust region:
-    where ``l2`` is small and classes are far apart, methods of first order stop long before it.
-    ``inputs``: (rows, width); ``labels``: (rows,), from 0.
-    Raises InputError for a penalty that is not above 0 (classes that are apart have no minimum without one), or where
-    the minimum is not reached.
+    Minimizes ``sum_i -log p(label_i | input_i) + l2 / 2 * ||weights||^2`` with a trust-region Newton method: if ``l2``
+    is small and classes are separable, first-order methods stop long before the minimum. ``inputs`` has the shape
+    (rows, width); ``labels`` has the shape (rows,) and starts at 0. Raises InputError if the penalty is not above 0
+    (separable classes then have no finite minimum), or the minimum is not reached.
     """
     if not l2 > 0:
-        raise InputError(f"a penalty of {l2:g}: it must be above 0, or classes that are apart have no best weights")
+        raise InputError(f"a penalty of {l2:g}: it must be above 0, since separable classes have no finite optimum")
     width = inputs.shape[1]
     truth = np.eye(classes)[labels]  # (rows, classes)
 
@@ -162,16 +160,16 @@ def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[A
     options = {"gtol": wanted, "maxiter": _MOST_STEPS, "max_trust_radius": 1e6}
     start = np.zeros((width + 1) * classes)
     found = minimize(loss, start, jac=True, hessp=curvature, method="trust-ncg", options=options)
-    # Nearer than this, sums of losses are equal but for rounding.
+    # Closer to the minimum, losses differ only by rounding errors.
     rounding = 1e-7 * math.sqrt(found.fun * len(inputs))
     if not np.linalg.norm(found.jac) <= max(wanted, rounding):
         raise InputError(
-            f"the regression with a penalty of {l2:g} has not converged in {found.nit} steps; take a larger one (--l2)"
+            f"the regression with a penalty of {l2:g} has not converged in {found.nit} steps; use a larger one (--l2)"
         )
     return split(found.x)
 
 
-def _told(train: Array, labels: Labels, test: Array, l2: float) -> Array:
+def _log_probabilities(train: Array, labels: Labels, test: Array, l2: float) -> Array:
     """Log-probability of each language for each row of ``test``: (rows, languages)."""
     mean, spread = train.mean(0), train.std(0)
     spread[spread == 0] = 1.0
@@ -180,7 +178,7 @@ def _told(train: Array, labels: Labels, test: Array, l2: float) -> Array:
 
 
 def _accuracy(logs: Array, languages: int) -> Array:
-    """Percent of right answers by language: (languages,). Rows stand language by language."""
+    """Accuracy in percent by language: (languages,). Rows are grouped by language."""
     right = logs.argmax(1).reshape(languages, -1) == np.arange(languages)[:, None]
     return np.asarray(100 * right.mean(1))
 
@@ -190,6 +188,6 @@ def _rows(of: Mapping[str, NDArray[Any]], chosen: NDArray[np.int64]) -> Array:
 
 
 def _powers(lengths: Sequence[int]) -> Array:
-    """The logarithm of the length and its square, so that a language can be known by lengths in the middle."""
+    """The log length and its square; with the square, a language with medium lengths is linearly separable."""
     logs = np.log(np.asarray(lengths, dtype=np.float64))
     return np.stack([logs, logs**2], 1)

@@ -1,4 +1,4 @@
-"""Language prompts set against each other: cosines, and what clusters together (Vu et al. 2022, Appendix D)."""
+"""Compare language prompts: cosines and clusters (Vu et al. 2022, Appendix D)."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ Pooling = Literal["mean", "tokens"]
 Linkage = Literal["average", "complete", "single"]
 
 KINDS = ("family", "branch", "script")
-"""What languages may share; a branch is that of ``Language.group``."""
+"""Properties that languages may share; a branch is ``Language.group``."""
 _SHUFFLES = 9_999
 _TOGETHER = 500
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Cosines of languages that share a family, branch or script, against those of the others."""
+    """Mean cosines of pairs of languages with the same family, branch or script, and of other pairs."""
 
     kind: str
     within: float
     between: float
     pairs: int
-    """How many pairs share it."""
+    """Number of pairs that share the property."""
     p: float
-    """Share of random relabellings of the languages whose difference is at least as large."""
+    """P-value: the share of random permutations of the labels whose difference is at least as large."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """The figure: cosines of every two languages' prompts, and the tree that they make."""
+    """Cosines of all pairs of languages' prompts, and their hierarchical clustering."""
 
     model: str
     languages: tuple[str, ...]
-    """In the order of the tree's leaves."""
+    """Languages in the order of the tree's leaves."""
     cosines: Array
     """(languages, languages), in that order."""
     tree: Array
-    """What scipy's ``linkage`` gives, over the languages in that order: (languages - 1, 4)."""
+    """A linkage matrix of scipy over the languages in that order: (languages - 1, 4)."""
     contrasts: tuple[Contrast, ...]
     signature: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a pair of languages, one a join of the tree, and one a contrast."""
+        """One row per pair of languages, per merge in the tree, and per contrast."""
         shared = {"model": self.model, "signature": self.signature}
         pairs = zip(*np.triu_indices(len(self.languages), 1), strict=True)
         return [
@@ -86,17 +86,17 @@ def compare_prompts(
     """Cosines of prompts and their hierarchical clustering.
 
     Args:
-        model: What they were trained in.
-        prompts: By language: (tokens, width).
-        pooling: Of prompts of several vectors, ``mean`` takes the mean, and ``tokens`` sets them end to end, so that
-            each is compared with the one in its place. V's have one vector, for which both are the same.
-        method: How far clusters are from each other, of the distance 1 - cosine; V does not say.
+        model: The model that they were trained in.
+        prompts: Prompts by language: (tokens, width).
+        pooling: For prompts of several vectors, ``mean`` averages the vectors; ``tokens`` concatenates them, so that
+            vectors are compared by position. Vu et al. (2022) use one vector, for which both are equal.
+        method: The linkage of clusters under the distance 1 - cosine. Vu et al. (2022) do not state theirs.
 
     Raises:
-        InputError: for fewer than two languages, prompts of different sizes, or one that is zero or not finite.
+        InputError: if there are fewer than two languages, sizes differ, or a prompt is zero or not finite.
     """
     if len(prompts) < 2:
-        raise InputError(f"{model}: prompts are compared between languages, and there is one of {', '.join(prompts)}")
+        raise InputError(f"{model}: comparing prompts needs two languages, but there is only {', '.join(prompts)}")
     vectors = _pooled(model, prompts, pooling)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = np.clip(unit @ unit.T, -1.0, 1.0)
@@ -125,9 +125,9 @@ def labels_of(languages: Sequence[str], kind: str) -> list[str]:
 
 
 def contrast(cosines: Array, labels: Sequence[str], kind: str, seed: int = 0) -> Contrast | None:
-    """Mean cosine of pairs with one label less that of the others, with a test that shuffles the labels (Mantel 1967).
+    """The mean cosine of pairs with the same label and of other pairs, with a permutation test (Mantel 1967).
 
-    None where all pairs share it, or none does.
+    None if all pairs have the same label, or no pair does.
     """
     names = np.asarray(labels)
     left, right = np.triu_indices(len(names), 1)
@@ -141,7 +141,7 @@ def contrast(cosines: Array, labels: Sequence[str], kind: str, seed: int = 0) ->
     larger = 0
     for start in range(0, _SHUFFLES, _TOGETHER):
         mixed = rng.permuted(np.tile(kinds, (min(_TOGETHER, _SHUFFLES - start), 1)), axis=1)  # (shuffles, languages)
-        within = (mixed[:, left] == mixed[:, right]) @ values  # as many pairs share a label as before
+        within = (mixed[:, left] == mixed[:, right]) @ values  # the number of such pairs is constant
         between = values.sum() - within
         differences = within / same.sum() - between / (~same).sum()
         larger += int((differences >= found - 1e-12).sum())
@@ -150,7 +150,7 @@ def contrast(cosines: Array, labels: Sequence[str], kind: str, seed: int = 0) ->
 
 
 def _pooled(model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling) -> Array:
-    """(languages, width), or (languages, tokens * width)."""
+    """The prompts as one vector per language: (languages, width), or (languages, tokens * width)."""
     (first, shape), *others = ((code, vectors.shape) for code, vectors in prompts.items())
     for code, other in others:
         if other != shape:
@@ -169,7 +169,7 @@ def _pooled(model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling) -
 
 
 def _renamed(tree: Array, order: NDArray[Any]) -> Array:
-    """The tree with its leaves numbered from first to last, as they are drawn."""
+    """The tree with its leaves numbered in drawing order."""
     count = len(order)
     place = np.concatenate([np.argsort(order), np.arange(count, 2 * count - 1)])
     found = tree.copy()

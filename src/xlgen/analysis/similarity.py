@@ -1,4 +1,4 @@
-"""Models and languages set against each other by CKA, layer by layer (Ji et al. 2024, Figures 1 and 2)."""
+"""Compare models and languages by CKA, layer by layer (Ji et al. 2024, Figures 1 and 2)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from xlgen.core.registry import InputError
 
 @dataclass(frozen=True)
 class LayerStates:
-    """What one encoder, or another part of a model, makes of parallel sentences. Layer 0 are the embeddings."""
+    """The states of an encoder, or another part of a model, for parallel sentences. Layer 0 is the embeddings."""
 
     model: str
     ids: Sequence[str]
-    """Of the sentences, the same in every language."""
+    """Ids of the sentences, the same in every language."""
     of: Mapping[str, NDArray[np.float32]]
-    """By language: (1 + layers, sentences, width), each the mean over a sentence's tokens."""
+    """States by language: (1 + layers, sentences, width), averaged over each sentence's tokens."""
     lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """By language, of each sentence in tokens, as the encoder was given it; empty where nobody counted."""
+    """Length of each sentence in input tokens, by language; empty if not known."""
     part: str = "encoder"
-    """What made them."""
+    """The part of the model."""
 
     def __post_init__(self) -> None:
         for language, states in self.of.items():
@@ -44,27 +44,27 @@ class LayerStates:
 
     @property
     def depth(self) -> int:
-        """Layers, without the embeddings."""
+        """The number of layers, without the embeddings."""
         return next(iter(self.of.values())).shape[0] - 1
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """In the order in which they were read."""
+        """The languages, in the order in which they were read."""
         return tuple(self.of)
 
 
 @dataclass(frozen=True)
 class SimilaritySettings:
-    """How CKA is estimated; see :func:`xlgen.analysis.cka.minibatch_cka`."""
+    """Settings of the CKA estimate; see :func:`xlgen.analysis.cka.minibatch_cka`."""
 
     batch_size: int = 256
     epochs: int = 1
     seed: int = 0
     estimator: Estimator = "unbiased"
-    """``biased``: the formula of Ji et al. (2024, section 3.2), on all sentences at once."""
+    """``biased`` uses the formula of Ji et al. (2024, section 3.2) on all sentences at once."""
 
     def signature(self, sentences: int) -> str:
-        """What a figure says of how it came about."""
+        """The signature of a value: how it was measured."""
         if self.estimator == "biased":
             return f"hsic:biased|states:encoder-mean|sentences:{sentences}"
         if self.batch_size >= sentences:
@@ -77,13 +77,13 @@ class SimilaritySettings:
 
 @dataclass(frozen=True)
 class BetweenModels:
-    """CKA of two models by layer and language (J, Figure 1)."""
+    """CKA of two models by layer and language (Ji et al. 2024, Figure 1)."""
 
     first: str
     second: str
     languages: tuple[str, ...]
     layers: tuple[tuple[int, int], ...]
-    """Which layer of the first is set against which of the second."""
+    """Pairs of a layer of the first model and the layer of the second to compare it with."""
     every: Array
     """(languages, 1 + layers of the first, 1 + layers of the second)."""
     n: int
@@ -91,12 +91,12 @@ class BetweenModels:
 
     @property
     def values(self) -> Array:
-        """(layers, languages): the figure."""
+        """CKA of the paired layers: (layers, languages)."""
         left, right = zip(*self.layers, strict=True)
         return self.every[:, list(left), list(right)].T
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a language and pair of layers, all pairs; ``matched`` marks those of the figure."""
+        """One row per language and pair of layers, for all pairs; ``matched`` marks the pairs in ``layers``."""
         return [
             {
                 "analysis": "cka-models", "first": self.first, "second": self.second, "language": language,
@@ -110,7 +110,7 @@ class BetweenModels:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenModels:
-        """What gave these rows."""
+        """Rebuild the object from its rows."""
         first = rows[0]
         languages = tuple(dict.fromkeys(row["language"] for row in rows))
         places = {(row["language"], row["first_layer"], row["second_layer"]): _value(row) for row in rows}
@@ -122,7 +122,7 @@ class BetweenModels:
 
 @dataclass(frozen=True)
 class BetweenLanguages:
-    """CKA of the languages of one model, by layer (J, Figure 2)."""
+    """CKA of the languages of one model, by layer (Ji et al. 2024, Figure 2)."""
 
     model: str
     languages: tuple[str, ...]
@@ -132,7 +132,7 @@ class BetweenLanguages:
     signature: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer and pair of languages."""
+        """One row per layer and pair of languages."""
         count = len(self.languages)
         return [
             {
@@ -147,7 +147,7 @@ class BetweenLanguages:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenLanguages:
-        """What gave these rows."""
+        """Rebuild the object from its rows."""
         codes = tuple(dict.fromkeys(row[key] for key in ("language", "other_language") for row in rows))
         values = np.ones((1 + max(row["layer"] for row in rows), len(codes), len(codes)))
         for row in rows:
@@ -163,10 +163,10 @@ class BetweenLanguages:
 
 @dataclass(frozen=True)
 class WithLength:
-    """CKA of one model's states with nothing but the logarithm of each sentence's length in tokens.
+    """CKA of one model's states with the logarithm of each sentence's length in tokens.
 
-    What says how far any other CKA of them may be about length, which translations share: near 1 where the model adds
-    learned positions and their mean outweighs the words.
+    It shows how much of other CKA values sentence length alone may explain, because translations have similar lengths.
+    It is near 1 if the model adds learned positions whose mean outweighs the words.
     """
 
     model: str
@@ -177,7 +177,7 @@ class WithLength:
     signature: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer and language."""
+        """One row per layer and language."""
         return [
             {
                 "analysis": "cka-length", "model": self.model, "layer": layer, "language": language,
@@ -189,14 +189,14 @@ class WithLength:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> WithLength:
-        """What gave these rows."""
+        """Rebuild the object from its rows."""
         codes = tuple(dict.fromkeys(row["language"] for row in rows))
         values = np.array([_value(row) for row in rows]).reshape(-1, len(codes))
         return cls(rows[0]["model"], codes, values, rows[0]["n"], rows[0]["signature"])
 
 
 def compare_with_length(states: LayerStates, settings: SimilaritySettings | None = None) -> WithLength:
-    """CKA of every layer and language with the sentences' lengths. Raises InputError where nobody counted these."""
+    """CKA of every layer and language with the sentences' lengths. Raises InputError if these are not known."""
     settings = settings or SimilaritySettings()
     if set(states.lengths) != set(states.of):
         raise InputError(f"{states.model}: the lengths of the sentences are not known")
@@ -214,14 +214,14 @@ def compare_models(
     """CKA of two models' representations of the same sentences.
 
     Args:
-        first: What the layers of the figure are counted in.
-        second: Of the same sentences in the same languages.
-        settings: None takes the defaults.
-        relative_depth: Set each layer of the first against the one of the second that lies as deep in proportion,
-            where their depths differ.
+        first: States of the first model, whose layers index the result.
+        second: States of the second model for the same sentences and languages.
+        settings: If None, the defaults.
+        relative_depth: If the depths differ, compare each layer of the first model with the layer at the same relative
+            depth in the second.
 
     Raises:
-        InputError: where sentences or languages differ, or the depths do and ``relative_depth`` is not set.
+        InputError: if sentences or languages differ, or the depths differ and ``relative_depth`` is not set.
     """
     settings = settings or SimilaritySettings()
     if list(first.ids) != list(second.ids):
@@ -244,7 +244,7 @@ def compare_models(
 
 
 def compare_languages(states: LayerStates, settings: SimilaritySettings | None = None) -> BetweenLanguages:
-    """CKA of every two languages at every layer. Raises InputError for fewer than two languages."""
+    """CKA of every pair of languages at every layer. Raises InputError for fewer than two languages."""
     settings = settings or SimilaritySettings()
     if len(states.languages) < 2:
         raise InputError(f"{states.model}: CKA of languages needs at least two, not {len(states.languages)}")

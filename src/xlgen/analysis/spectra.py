@@ -1,8 +1,9 @@
 """Singular values of a model's weights, and how far training moved them (Ji et al. 2024, section 3.3, Tables 2 and 5).
 
-Of each weight W with the singular values s = (s_1, ..., s_r), from the largest: the norm ||s||, which is W's Frobenius
-norm; the distance ||s - s'|| to the singular values of the same weight in another checkpoint; and the effective rank
-exp(-sum p_i log p_i) with p = s / sum(s) (Roy and Vetterli 2007), from 1 to r. J averages nothing: a row is a layer.
+For each weight W with singular values s = (s_1, ..., s_r) in descending order, computes the norm ||s||, which is the
+Frobenius norm of W; the distance ||s - s'|| to the singular values of the same weight in another checkpoint; and the
+effective rank exp(-sum p_i log p_i) with p = s / sum(s) (Roy and Vetterli 2007), from 1 to r. As in Ji et al. (2024),
+nothing is averaged over layers.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ KINDS: Mapping[str, str] = {
     "feed_forward_in": "FC1",
     "feed_forward_out": "FC2",
 }
-"""What the papers call a backbone's ``projections``, in the order of J's tables."""
+"""Names of a backbone's ``projections`` in the papers, in the order of the tables of Ji et al. (2024)."""
 _LAYER = re.compile(r"(?:\b(?P<half>encoder|decoder)\.)?(?:block|layers|layer)\.(?P<number>\d+)\.")
 _CROSS = re.compile(r"\b(?:EncDecAttention|encoder_attn|crossattention)\b")
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One matrix, and where it stands."""
+    """One weight matrix, and its place in the model."""
 
     half: str
     """``encoder`` or ``decoder``."""
     layer: int
-    """From 0."""
+    """Index of the layer, from 0."""
     attention: str
     """``self`` or ``cross``; empty for feed-forward weights."""
     kind: str
-    """One of ``K Q V Out FC1 FC2``; where a kind has several matrices with their own names: ``FC1 wi_0``."""
+    """One of ``K Q V Out FC1 FC2``, followed by the matrix's name if a kind has several: ``FC1 wi_0``."""
     name: str
     """The parameter's name."""
     tensor: Tensor
@@ -50,19 +51,19 @@ class Weight:
 
     @property
     def place(self) -> tuple[str, int, str, str]:
-        """What makes two weights of different checkpoints the same one."""
+        """The key that identifies the same weight in different checkpoints."""
         return self.half, self.layer, self.attention, self.kind
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The singular values of one weight, and what changed since another checkpoint."""
+    """The singular values of one weight, and its changes from another checkpoint."""
 
     weight: Weight
     values: Tensor
-    """(r,), fp64, from the largest."""
+    """(r,), fp64, in descending order."""
     distance: float
-    """||s - s'||; 0 for the checkpoint that others are compared with."""
+    """||s - s'||; 0 for the reference checkpoint."""
     change: float
     """||W - W'|| / ||W'||, Frobenius; at least ``spectrum_change``."""
     spectrum_change: float
@@ -79,7 +80,7 @@ class Spectrum:
         return effective_rank(self.values)
 
     def row(self, model: str) -> dict[str, Any]:
-        """What leaves as JSON."""
+        """The JSON row of this weight."""
         w = self.weight
         return {
             "analysis": "spectra", "model": model, "half": w.half, "layer": w.layer, "attention": w.attention,
@@ -92,12 +93,12 @@ class Spectrum:
 def weights_of(
     model: nn.Module, projections: Mapping[str, Sequence[str]], rename: Callable[[str], str] | None = None
 ) -> list[Weight]:
-    """The named weights of ``model``, by half, layer and attention, in the order of J's tables.
+    """The named weights of ``model``, by half, layer and attention, in the order of the tables of Ji et al. (2024).
 
     Args:
-        model: Of transformers, or one that wraps such.
-        projections: The ends of the names of linear maps by kind, as :attr:`Backbone.weight_names`.
-        rename: A parameter's name to what it was before a method wrapped it.
+        model: A model of ``transformers``, or one that wraps it.
+        projections: The suffixes of the names of linear maps by kind, as in :attr:`Backbone.weight_names`.
+        rename: Maps a parameter's name to its name before a method wrapped it.
     """
     ends = [
         (tuple(f"{end}.weight".split(".")), f"{KINDS[kind]} {end}" if len(names) > 1 else KINDS[kind], kind)
@@ -120,7 +121,7 @@ def _weight(name: str, tensor: Tensor, ends: Sequence[tuple[tuple[str, ...], str
     if place is None or tensor.dim() != 2:
         return None
     parts = tuple(name.split("."))
-    # The longest end: BERT's attention.output.dense ends in output.dense as well.
+    # The longest suffix: BERT's attention.output.dense also ends in output.dense.
     fitting = [each for each in ends if parts[-len(each[0]) :] == each[0]]
     if not fitting:
         return None
@@ -130,14 +131,14 @@ def _weight(name: str, tensor: Tensor, ends: Sequence[tuple[tuple[str, ...], str
 
 
 def singular_values(tensor: Tensor) -> Tensor:
-    """(r,) in fp64, from the largest. Raises InputError for a weight that is not finite."""
+    """The singular values, (r,) in fp64 in descending order. Raises InputError if the weight is not finite."""
     if not torch.isfinite(tensor).all():
         raise InputError(f"a weight of shape {tuple(tensor.shape)} is not finite (NaN or infinite)")
     return torch.linalg.svdvals(tensor.double())
 
 
 def effective_rank(values: Tensor) -> float:
-    """exp of the entropy of singular values as shares of their sum (Roy and Vetterli 2007); 0 where all are zero."""
+    """The exponential of the entropy of normalized singular values (Roy and Vetterli 2007); 0 if all are zero."""
     total = values.sum()
     if total <= 0:
         return 0.0
@@ -146,20 +147,20 @@ def effective_rank(values: Tensor) -> float:
 
 
 def spectra(weights: Iterable[Weight]) -> list[Spectrum]:
-    """The spectra of one checkpoint, which is what others are compared with."""
+    """The spectra of the reference checkpoint."""
     return [Spectrum(weight, _values(weight), 0.0, 0.0, 0.0) for weight in weights]
 
 
 def missing_halves(weights: Iterable[Weight], base: Iterable[Spectrum]) -> list[str]:
-    """The halves of which one of two checkpoints has no weight: an encoder under a head has no decoder."""
+    """The halves in which only one of two checkpoints has weights: an encoder with a head has no decoder."""
     return sorted({weight.half for weight in weights} ^ {each.weight.half for each in base})
 
 
 def compared(weights: Sequence[Weight], base: Sequence[Spectrum]) -> list[Spectrum]:
-    """The spectra of another checkpoint, with what changed since ``base``.
+    """The spectra of another checkpoint, with its changes from ``base``.
 
-    A half that one of the two has not at all is left out; see :func:`missing_halves`.
-    Raises InputError where the two have else not the same weights of the same shapes.
+    A half that one of the two lacks completely is left out; see :func:`missing_halves`. Raises InputError if names or
+    shapes of the other weights differ.
     """
     missing = missing_halves(weights, base)
     weights = [weight for weight in weights if weight.half not in missing]
@@ -167,8 +168,8 @@ def compared(weights: Sequence[Weight], base: Sequence[Spectrum]) -> list[Spectr
     if odd := sorted(set(before) ^ {weight.place for weight in weights}):
         halves = {half for half, *_ in odd}
         raise InputError(
-            f"the layers do not match: {len(odd)} weights are in one of the checkpoints only ({', '.join(halves)}), "
-            f"first layer {odd[0][1]}, {odd[0][3]}; compare checkpoints of one architecture"
+            f"the layers do not match: {len(odd)} weights are in only one of the checkpoints ({', '.join(halves)}), "
+            f"first layer {odd[0][1]}, {odd[0][3]}; compare checkpoints of the same architecture"
         )
     return [_compared(weight, before[weight.place]) for weight in weights]
 
@@ -177,8 +178,8 @@ def _compared(weight: Weight, before: Spectrum) -> Spectrum:
     old, new = before.weight.tensor, weight.tensor
     if old.shape != new.shape:
         raise InputError(
-            f"the layers do not match: {weight.name} is {tuple(new.shape)}, and {tuple(old.shape)} in the other "
-            "checkpoint; compare checkpoints of one architecture"
+            f"the layers do not match: {weight.name} is {tuple(new.shape)}, but {tuple(old.shape)} in the other "
+            "checkpoint; compare checkpoints of the same architecture"
         )
     values = _values(weight)
     distance = float((values - before.values).norm())
@@ -187,7 +188,7 @@ def _compared(weight: Weight, before: Spectrum) -> Spectrum:
 
 
 def _share(part: float, whole: float) -> float:
-    """Of a weight that was zero any change is infinitely large."""
+    """The relative change; infinite if the weight was zero and has changed."""
     return part / whole if whole else (0.0 if part == 0 else float("inf"))
 
 
