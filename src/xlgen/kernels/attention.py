@@ -1,9 +1,9 @@
-"""Attention on a CPU: ``softmax(q k^T * scale + bias) v`` with its gradients written out, for training, and for the
-encoder while decoding.
+"""Attention on a CPU: ``softmax(q k^T * scale + bias) v`` with explicit gradients, for training, and for the encoder
+during decoding.
 
-The library's eager attention makes a new tensor of all scores for each of scale, bias, mask, softmax and cast, and its
-fused one has no gradient for T5's position bias. Here compiled code never has all scores (``xlgen.kernels.flash``).
-The eager attention is what the tests hold it against.
+The eager attention of ``transformers`` creates a new tensor of all scores for each of scale, bias, mask, softmax and
+cast, and the fused attention has no gradient for T5's position bias. The compiled code here never materializes all
+scores (``xlgen.kernels.flash``). The tests compare it with the eager attention.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transformers.masking_utils import bidirectional_mask_function, eager_mask
 from xlgen.kernels.decoder_steps import COMPILED_FOR, kernels_for
 
 NAME = "xlgen"
-"""What ``set_attn_implementation`` is told."""
+"""The name for ``set_attn_implementation``."""
 
 
 class _Attention(torch.autograd.Function):
@@ -37,10 +37,10 @@ class _Attention(torch.autograd.Function):
         scale: float,
         dropout: float,
     ) -> Tensor:
-        from xlgen.kernels import flash  # Numba is loaded where it is used
+        from xlgen.kernels import flash  # imported late, because it loads Numba
 
         nothing = torch.zeros((1, 1, 1, key.shape[2]))
-        # One behind another, as compiled code is made for one layout at a time.
+        # Contiguous, because Numba compiles a version for each layout.
         near, shown = (nothing if part is None else part.float().contiguous() for part in (bias, mask))
         given = (query, key, value, near, shown)
         ctx.settings = flash.FlashSettings(scale, dropout, new_seed() if dropout else 0)
@@ -61,7 +61,7 @@ class _Attention(torch.autograd.Function):
 
 
 def new_seed() -> int:
-    """32 bits with a sign, drawn by PyTorch's generator."""
+    """A signed 32-bit seed, drawn from PyTorch's generator."""
     return int(torch.randint(-(2**31), 2**31, ()))
 
 
@@ -76,27 +76,27 @@ def attention(
     position_bias: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """The interface that transformers asks for.
+    """Compute attention with the interface that ``transformers`` requires.
 
     Args:
         module: The attention block.
         query: (batch, heads, target, dim).
         key: (batch, heads, source, dim).
-        value: Of the same shape.
-        attention_mask: What is added to the scores, of a shape that broadcasts to (batch, heads, target, source).
-        scaling: What the scores are multiplied by; None is one over the root of ``dim``.
-        dropout: Of the probabilities, where the module trains.
-        position_bias: What is added too; it has a gradient.
+        value: The same shape as ``key``.
+        attention_mask: Added to the scores; broadcasts to (batch, heads, target, source).
+        scaling: Factor of the scores. If None, ``dim ** -0.5``.
+        dropout: Dropout probability of the attention weights, if the module is in training mode.
+        position_bias: Also added to the scores; may have a gradient.
 
-    Returns the output, (batch, target, heads, dim), and no weights. Raises ValueError for a bias with a gradient that
-    is not one for the whole batch.
+    Returns the output, (batch, target, heads, dim), and None instead of attention weights. Raises ValueError if a bias
+    with a gradient is not shared by the whole batch.
     """
     if position_bias is not None and not position_bias.requires_grad and not position_bias.any():
-        position_bias = None  # T5's cross-attention, whose bias is nothing
+        position_bias = None  # T5's cross-attention has a bias of zeros
     if position_bias is not None and position_bias.requires_grad:
         whole = (1, query.shape[1], query.shape[2], key.shape[2])
         if position_bias.shape != whole:
-            raise ValueError(f"a bias with a gradient is {whole}, not {tuple(position_bias.shape)}")
+            raise ValueError(f"a bias with a gradient must have the shape {whole}, not {tuple(position_bias.shape)}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     states = [each if each.dtype in COMPILED_FOR else each.float() for each in (query, key, value)]
     with torch.autocast(query.device.type, enabled=False):
@@ -107,7 +107,7 @@ def attention(
 
 
 def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:
-    """What transformers' masks are made by: a row an input, (batch, 1, 1, source), where all its queries see alike."""
+    """Create masks for ``transformers``: only (batch, 1, 1, source) if all queries of an input see the same keys."""
     if mask_function is not bidirectional_mask_function or (attention_mask is not None and attention_mask.dim() != 2):
         return eager_mask(mask_function=mask_function, attention_mask=attention_mask, **rest)
     if attention_mask is None:
@@ -120,7 +120,7 @@ def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **r
 
 @contextmanager
 def fast_encoder(model: Any) -> Iterator[None]:
-    """Within the context the encoder attends by :func:`attention`, where that is compiled."""
+    """Within the context, the encoder uses :func:`attention` if it can be compiled."""
     encoder = model.get_encoder()
     weight = next(encoder.parameters())
     if kernels_for(weight) is None:

@@ -1,5 +1,5 @@
-"""What a search does with logits, on a CPU, compiled by Numba: the best of a large vocabulary, and a step of beam
-search. Each does what the operations of PyTorch beside its caller do, in one pass."""
+"""Operations of a search on logits, on a CPU, compiled by Numba: top-k of a large vocabulary, and a step of beam
+search. Each replaces several PyTorch operations, which are next to its caller, by one pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xlgen.kernels.beam_rules import NEVER, BeamRules, BeamState
 from xlgen.kernels.numba_parts import array, compiled, exp, f32, largest_of, read
 from xlgen.kernels.thread_pool import share
 
-_PIECE = 64
+_BLOCK = 64
 
 
 @compiled
@@ -23,14 +23,14 @@ def _take_best(
 ) -> None:  # fmt: skip
     size = logits.shape[1]
     count = values.shape[1]
-    pieces = (size + _PIECE - 1) // _PIECE
-    row, tops = np.empty(size, f32), np.empty(pieces, f32)
+    blocks = (size + _BLOCK - 1) // _BLOCK
+    row, tops = np.empty(size, f32), np.empty(blocks, f32)
     for r in range(begin, end):
         stored = logits[r]
         for c in range(size):
             row[c] = read(stored[c])
-        for j in range(pieces):
-            tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
+        for j in range(blocks):
+            tops[j] = largest_of(row[j * _BLOCK : (j + 1) * _BLOCK])
         if normalise:
             top = max(largest_of(tops), largest[r])
             total = sums[r] * exp(largest[r] - top) if sums[r] > 0 else f32(0)
@@ -40,13 +40,13 @@ def _take_best(
         if added:
             for c in range(size):
                 row[c] += extra[r, c]
-            for j in range(pieces):
-                tops[j] = largest_of(row[j * _PIECE : (j + 1) * _PIECE])
-        for j in range(pieces):
+            for j in range(blocks):
+                tops[j] = largest_of(row[j * _BLOCK : (j + 1) * _BLOCK])
+        for j in range(blocks):
             if tops[j] <= values[r, count - 1]:
                 continue
-            for c in range(j * _PIECE, min((j + 1) * _PIECE, size)):
-                # Behind those that are as large: of equals the first one counts, as with argmax.
+            for c in range(j * _BLOCK, min((j + 1) * _BLOCK, size)):
+                # Insert after equal values: ties go to the first one, as with argmax.
                 if row[c] > values[r, count - 1]:
                     place = count - 1
                     while place > 0 and row[c] > values[r, place - 1]:
@@ -56,9 +56,9 @@ def _take_best(
 
 
 class Best:
-    """The ``count`` largest logits of each row so far, and all logits' log-sum-exp, as pieces of the vocabulary come.
+    """The ``count`` largest logits of each row, and the log-sum-exp, accumulated over parts of the vocabulary.
 
-    Equals the sorted ``topk`` of the whole; of equal logits the first ones.
+    The result equals the sorted ``topk`` of all logits; ties go to the first tokens.
     """
 
     def __init__(self, rows: int, count: int, normalise: bool) -> None:
@@ -67,7 +67,7 @@ class Best:
         self._largest, self._sums = torch.full((rows,), -torch.inf), torch.zeros(rows)
 
     def take(self, logits: Tensor, extra: Tensor | None, start: int) -> None:
-        """Logits (rows, n) of the tokens from ``start`` on; ``extra``, in fp32, is added behind the log-sum-exp."""
+        """Add the logits (rows, n) of the tokens from ``start`` on; ``extra``, fp32, is added after the log-sum-exp."""
         added = np.empty((1, 1), f32) if extra is None else extra.numpy()
         state = (self.values.numpy(), self.ids.numpy(), self._largest.numpy(), self._sums.numpy())
         given = array(logits), added, extra is not None, self._normalise, start, *state
@@ -75,7 +75,7 @@ class Best:
 
     @property
     def normaliser(self) -> Tensor:
-        """The log-sum-exps: (rows,)."""
+        """The log-sum-exp of each row: (rows,)."""
         return self._largest + self._sums.log()
 
 
@@ -91,7 +91,7 @@ def _beam(
     parent, going = np.empty(wide, np.int64), np.empty(beams, np.int64)
     old_running, old_slots = np.empty((beams, longest), np.int64), np.empty((beams, slots.shape[2]), np.int64)
     for i in range(inputs):
-        # The best 2K of all continuations; those of each beam come sorted.
+        # The best 2K of all continuations; those of each beam are sorted.
         value[:], token[:], parent[:], going[:] = f32(-np.inf), 0, 0, 0
         for b in range(beams):
             row = i * beams + b
@@ -110,7 +110,7 @@ def _beam(
         at = min(count[i], longest - 1)
         at_limit = length >= longest
         cut = at_limit and limit_ends
-        # Those among the best that end here are finished, after others that are as good.
+        # Add those of the best that end here to the finished hypotheses, after others with equal scores.
         for j in range(ending):
             if done[i] or not (token[j] == end or cut):
                 continue
@@ -126,7 +126,7 @@ def _beam(
             finished_scores[i, place], finished_count[i, place] = score, length
             finished[i, place] = old_running[parent[j]]
             finished[i, place, at] = token[j]
-        # The best K of the others go on.
+        # The best K of the others continue.
         found = 0
         for ended in (False, True):
             for j in range(wide):
@@ -143,7 +143,7 @@ def _beam(
             running[i, b, at] = token[j]
             slots[i, b] = old_slots[parent[j]]
         if at_limit and not limit_ends and not done[i]:
-            # Open hypotheses take the places that are left, after those that have ended.
+            # Open hypotheses take the remaining places, after the finished ones.
             first = 0
             while first < beams and finished_count[i, first] > 0:
                 first += 1
@@ -160,10 +160,10 @@ def _beam(
 def beam(
     best: Tensor, ids: Tensor, normaliser: Tensor, rules: BeamRules, end: int, state: BeamState, slots: Tensor
 ) -> None:
-    """A step of beam search by ``rules``, in place.
+    """Do a step of beam search by ``rules``, in place.
 
-    ``best``, logits, and ``ids``: (rows, 2 * beams), sorted; ``normaliser``: (rows,). ``slots``: (inputs, beams, n),
-    where each beam's keys and values are; it follows the beams.
+    ``best`` (logits) and ``ids`` are (rows, 2 * beams), sorted; ``normaliser`` is (rows,). ``slots``, (inputs, beams,
+    n), says where each beam's keys and values are, and is reordered with the beams.
     """
     tensors = (getattr(state, field).numpy() for field in BeamState.__annotations__)
     given = (tensor.numpy() for tensor in (best, ids, normaliser, rules.divisors, rules.hopes))

@@ -1,7 +1,8 @@
-"""Cross entropy of a large vocabulary, some rows of logits at a time, so that all of them never exist at once.
+"""Cross entropy over a large vocabulary in chunks of rows, so that not all logits are in memory at once.
 
-With 250,112 pieces the logits of 1,000 target tokens are 1 GB in fp32, and the usual way holds them three times over.
-Here a chunk of rows goes from hidden states to loss and straight on to the gradients of hidden states and weights.
+With a vocabulary of 250,112 tokens, the logits of 1,000 target tokens are 1 GB in fp32, and the usual implementation
+keeps three copies. Here each chunk of rows goes from hidden states to the loss, and directly to the gradients of hidden
+states and weights.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from torch import Tensor, nn
 from xlgen.kernels.embedding_gradients import gradient_memory
 
 CHUNK_ELEMENTS = 2**26
-"""Logits that exist at once, in the precision of the products: 128 MiB in bf16. Weights are read once a chunk."""
+"""Logits in memory at once, in the precision of the products: 128 MiB in bf16. Weights are read once per chunk."""
 ROW_ELEMENTS = 2**22
-"""Of those, how many are in fp32 at a time: few enough to stay in the processor's cache."""
+"""The number of these logits in fp32 at a time: few enough to stay in the processor's cache."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Sum of the cross entropies of ``hidden @ weight.T + bias``; the gradients are computed on the way forward."""
+    """Sum of the cross entropies of ``hidden @ weight.T + bias``. The forward pass computes the gradients."""
 
     @staticmethod
     def forward(
@@ -48,7 +49,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             loss += _rows_loss(
                 logits, bias, labels[start : start + rows], label_smoothing, needs_hidden or needs_weight
             )
-            # From here on they are the gradient.
+            # From here on, `logits` contains the gradient.
             if grad_hidden is not None:
                 grad_hidden[start : start + rows] = _product(logits, weight) * factor
             if grad_weight is not None:
@@ -59,7 +60,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:
         (scale,) = upstream
-        # In place, since the weights' is large, and not where there is nothing to do; so there is one backward pass.
+        # In place, because the weight's gradient is large, and only if needed. This allows only one backward pass.
         gradients, ctx.gradients = ctx.gradients, None
         if scale.device.type != "cpu" or scale != 1:
             gradients = [None if gradient is None else gradient.mul_(scale) for gradient in gradients]
@@ -67,7 +68,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def _rows_loss(logits: Tensor, bias: Tensor | None, labels: Tensor, smoothing: float, gradient: bool) -> Tensor:
-    """The loss of these rows; where a ``gradient`` is asked for, ``logits`` becomes that of the loss towards it."""
+    """The loss of these rows. With ``gradient``, ``logits`` is overwritten by the gradient of the loss."""
     classes = logits.shape[1]
     loss = logits.new_zeros((), dtype=torch.float32)
     rows = max(1, ROW_ELEMENTS // classes)
@@ -77,7 +78,7 @@ def _rows_loss(logits: Tensor, bias: Tensor | None, labels: Tensor, smoothing: f
         if bias is not None:
             values = values + bias
         chances = values.softmax(-1)
-        # The largest probability is at least 1 / classes, so that its logarithm is exact where others underflow.
+        # The largest probability is at least 1 / classes, so its logarithm is accurate even if others underflow.
         normaliser = values.amax(-1, keepdim=True) - chances.amax(-1, keepdim=True).log()
         loss += ((1 - smoothing) * (normaliser - values.gather(-1, wanted))).sum()
         if smoothing:
@@ -90,8 +91,8 @@ def _rows_loss(logits: Tensor, bias: Tensor | None, labels: Tensor, smoothing: f
     return loss
 
 
-# In other precisions than the weights' these go over some classes at a time, whose copies the cache holds: memory that
-# is new costs more than the products.
+# If the precision differs from the weights', these functions convert some classes at a time, which fit in the cache:
+# allocating new memory costs more than the products.
 
 
 def _classes(weight: Tensor) -> Iterator[slice]:
@@ -121,7 +122,7 @@ def _product(gradient: Tensor, weight: Tensor) -> Tensor:
 
 
 def _add_product(total: Tensor, gradient: Tensor, part: Tensor, fresh: bool) -> None:
-    """``total += gradient.T @ part``; instead of the sum, where ``total`` is ``fresh``, the product."""
+    """``total += gradient.T @ part``, or ``total = gradient.T @ part`` if ``fresh``."""
     if total.dtype == gradient.dtype:
         torch.addmm(total, gradient.T, part, beta=0 if fresh else 1, out=total)
         return
@@ -141,17 +142,17 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     factor: Tensor | float = 1.0,
 ) -> Tensor:
-    """``cross_entropy(linear(hidden, weight, bias), labels, reduction="sum")`` without the logits, in fp32.
+    """``cross_entropy(linear(hidden, weight, bias), labels, reduction="sum")`` without all logits at once, in fp32.
 
-    Products are in autocast's precision where it is on. ``bias`` gets no gradient.
+    Products are in autocast's precision if it is enabled. ``bias`` gets no gradient.
 
     Args:
         hidden: (rows, dim).
         weight: (vocabulary, dim).
-        labels: (rows,), each of them a class; leave rows that do not count out.
+        labels: (rows,), valid classes only; leave out ignored rows.
         bias: (vocabulary,).
         label_smoothing: Share of the target that is spread over the vocabulary (Szegedy et al. 2016, section 7).
-        factor: What the loss is multiplied by: cheaper here than behind.
+        factor: Factor of the loss, which is cheaper to apply here than afterwards.
     """
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
@@ -163,16 +164,16 @@ def linear_cross_entropy(
 def loss_in_the_head(
     model: nn.Module, labels: Tensor, ignored: int, label_smoothing: float = 0.0, factor: Tensor | float = 1.0
 ) -> Iterator[list[Tensor]]:
-    """Within the context the model's head computes a loss in place of logits, and puts it into the list given.
+    """Within the context, the model's head computes a loss instead of logits, and appends it to the yielded list.
 
-    It is the head that does it, so that it happens within the model's forward pass, where wrappers that gather or
-    synchronise weights (DDP, FSDP) expect them to be used. What the model returns as logits means nothing.
+    The head computes it within the model's forward pass, because wrappers that gather or synchronise weights (DDP,
+    FSDP) expect weights to be used there. The logits that the model returns are meaningless.
 
     Args:
         model: A sequence-to-sequence model, wrapped or not.
         labels: (batch, target).
-        ignored: The label that does not count.
-        label_smoothing, factor: As in ``linear_cross_entropy``.
+        ignored: The label to ignore.
+        label_smoothing, factor: As in :func:`linear_cross_entropy`.
     """
     plain: Any = getattr(model, "module", model)
     head, bias = plain.get_output_embeddings(), getattr(plain, "final_logits_bias", None)

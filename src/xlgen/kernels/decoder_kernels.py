@@ -1,9 +1,8 @@
-"""What a step of decoding does beside products, on a CPU, compiled by Numba: attention of one token a row.
+"""Attention and norms of a decoding step on a CPU, compiled by Numba: one query token per row.
 
-PyTorch's batched products of so few rows wait for memory and write what the next operation reads again; here scores
-never leave the cache, each beam reads its own ancestors' slots only, and columns that hide are not read at all.
-Inputs are shared among PyTorch's threads, of which a search has one where several go on side by side
-(``xlgen.decoding.streams``).
+PyTorch's batched products of few rows are bound by memory, and write results that the next operation reads again. Here
+scores stay in the cache, each beam reads only the slots of its own ancestors, and hidden columns are not read. Inputs
+are distributed over PyTorch's threads; each of several parallel searches has one thread (``xlgen.decoding.streams``).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from xlgen.kernels.thread_pool import share
 # -- attention
 
 _LANES = 32
-"""Numbers that the processor takes at a time, several times over."""
+"""Rows are padded to a multiple of this, which is a multiple of the processor's vector width."""
 
 
 @inlined
@@ -30,11 +29,11 @@ def _lanes(size: int) -> int:
 
 @inlined
 def _softmax(scores: Any, rows: int, size: int) -> None:
-    """Of ``rows`` rows of ``size`` scores, one behind another, in place.
+    """Softmax of ``rows`` consecutive rows of ``size`` scores, in place.
 
-    Here and below loops run from 0 over slices: Numba lets an index that may be negative count from the end, and a
-    loop that has to ask goes one by one. Rows are filled up to whole lanes with minus infinity, for what is left over
-    behind whole lanes goes one by one too.
+    Here and below, loops run from 0 over slices: a negative index would count from the end, and loops that check for
+    this are not vectorized. Rows are padded with minus infinity to whole vectors, because the remainder would not be
+    vectorized either.
     """
     for r in range(rows):
         row = scores[r * size : (r + 1) * size]
@@ -117,7 +116,7 @@ def _source(start: int, stop: int, query: Any, keys: Any, values: Any, mask: Any
                 for d in range(dim):
                     own[d] = read(query[i, b, h, d]) * scale
                 at = scores[b * wide :]
-                # Four at a time keep the processor's units for products busy.
+                # Four at a time keep the processor's multiply units busy.
                 for s in range(0, fours, 4):
                     t0 = t1 = t2 = t3 = f32(0)
                     for d in range(dim):
@@ -161,11 +160,11 @@ def attend_past(
     bias: Tensor,
     column: int,
 ) -> Tensor:
-    """Write one column of keys and values, and attend to what each beam has behind it, unscaled.
+    """Write one column of keys and values, and compute unscaled self-attention to this and each beam's past columns.
 
-    ``query key value``: (rows, 1, heads * dim); ``past``: (inputs, columns, beams, heads, dim) twice; ``slots``:
-    (inputs, beams, columns); ``first``: (inputs,); ``bias``, what is added for each column: (heads or 1, columns).
-    Returns (rows, 1, heads * dim).
+    ``query``, ``key`` and ``value`` are (rows, 1, heads * dim); ``past`` is a pair of (inputs, columns, beams, heads,
+    dim); ``slots`` is (inputs, beams, columns); ``first`` is (inputs,); ``bias``, which is added to the scores of each
+    column, is (heads or 1, columns). Returns (rows, 1, heads * dim).
     """
     inputs, _, beams, heads, dim = past[0].shape
     out = torch.empty((inputs * beams, 1, heads * dim), dtype=query.dtype)
@@ -177,8 +176,11 @@ def attend_past(
 
 
 def attend_source(query: Tensor, source: tuple[Tensor, Tensor], mask: Tensor, scale: float) -> Tensor:
-    """Attention to the source. ``query``: (rows, 1, heads * dim); ``source``: (inputs, heads, source, dim) twice;
-    ``mask``, 0 or minus infinity: (inputs, source). Returns (rows, 1, heads * dim)."""
+    """Compute attention to the source.
+
+    ``query`` is (rows, 1, heads * dim); ``source`` is a pair of (inputs, heads, source, dim); ``mask`` is (inputs,
+    source) with 0 or minus infinity. Returns (rows, 1, heads * dim).
+    """
     inputs, heads, _, dim = source[0].shape
     shape = (inputs, -1, heads, dim)
     out = torch.empty(query.shape, dtype=query.dtype)
@@ -204,7 +206,7 @@ def _rms_norm(states: Any, weight: Any, epsilon: float, out: Any) -> None:
 
 
 def rms_norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """T5's layer norm, without mean and bias: (..., width) to the same."""
+    """T5's layer norm, without mean and bias: (..., width) to the same shape."""
     out = torch.empty_like(states)
     width = states.shape[-1]
     _rms_norm(array(states.view(-1, width)), array(weight), f32(epsilon), array(out.view(-1, width)))

@@ -1,11 +1,11 @@
-"""One step of a decoder, written for decoding: a token in, logits out, with keys and values kept in flat buffers.
+"""One decoder step optimized for decoding: a token in, logits out, with keys and values in flat buffers.
 
-A backbone's own modules do the arithmetic, hooks included, so that a step is right for every adaptation method; linear
-maps that nobody has wrapped or hooked are multiplied together.
+The backbone's own modules do the arithmetic, including hooks, so a step is correct for every adaptation method. Linear
+maps without wrappers or hooks are joined into one product.
 
-A beam that goes on from another one does not take that one's keys and values along: what is written stays in its slot,
-and each beam knows in which slot its token of each column lies. All beams of an input look at all slots of it together,
-which costs a few products more and no copies.
+A beam that continues from another one does not copy its keys and values: these stay in their slot, and each beam
+records the slot of its token in each column. All beams of an input attend to all of its slots together, which costs
+some extra products but no copies.
 
 Shapes: ``rows`` hypotheses (``inputs * beams``), ``columns`` of the self-attention cache in each of ``beams`` slots,
 ``source`` tokens, ``heads``, ``dim`` of a head, ``width`` of the model.
@@ -28,39 +28,39 @@ from torch.nn import functional
 from xlgen.kernels.onednn_linear import product
 
 CHUNK = 16
-"""Columns by which the cache of self-attention grows."""
+"""Number of columns by which the self-attention cache grows."""
 
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer."""
 
 COMPILED_FOR = (torch.float32, torch.bfloat16)
-"""Dtypes that compiled code takes."""
+"""Dtypes that compiled code supports."""
 
 
 @dataclass
 class KVCache:
-    """What the steps before have left. Every tensor is contiguous, for attention is bound by memory."""
+    """Keys and values of the previous steps. Every tensor is contiguous, because attention is bound by memory."""
 
     past: list[Pair]
-    """Of self-attention, a pair a layer: (inputs, columns, beams, heads, dim). The last columns may still be empty."""
+    """Self-attention, one pair per layer: (inputs, columns, beams, heads, dim). The last columns may still be empty."""
     source: list[Pair]
-    """Of cross-attention, once an input and not a beam: (inputs, heads, source, dim)."""
+    """Cross-attention, one pair per layer, shared by an input's beams: (inputs, heads, source, dim)."""
     source_mask: Tensor
-    """0 where there is a token, else minus infinity: (inputs, 1, 1, source)."""
+    """0 for tokens, minus infinity for padding: (inputs, 1, 1, source)."""
     first: Tensor
-    """The column where each input begins: (inputs,)."""
+    """The column at which each input begins: (inputs,)."""
     slots: Tensor
-    """The slot in which each beam's token of each column lies, -1 where there is none: (inputs, beams, columns)."""
+    """The slot of each beam's token in each column, -1 if there is none: (inputs, beams, columns)."""
     even: bool = True
     """Whether all inputs begin at column 0."""
 
     @property
     def columns(self) -> int:
-        """How many there are, empty ones included."""
+        """The number of columns, including empty ones."""
         return self.past[0][0].shape[1]
 
     def single(self) -> KVCache:
-        """The first slot alone, in the same storage: beams begin alike."""
+        """Only the first slot, in the same storage, because all beams begin with the same tokens."""
         past = [(keys[:, :, :1], values[:, :, :1]) for keys, values in self.past]
         return KVCache(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
 
@@ -74,25 +74,25 @@ class DecoderStep(ABC):
 
     @abstractmethod
     def source(self, states: Tensor) -> list[Pair]:
-        """Keys and values of cross-attention of encoder states (inputs, source, width); see :class:`Memory`."""
+        """Keys and values of cross-attention for encoder states (inputs, source, width); see :class:`KVCache`."""
 
     @abstractmethod
     def hidden(self, tokens: Tensor, memory: KVCache, column: int) -> Tensor:
-        """What the head is given after ``tokens`` (rows,), which stand at ``column``: (rows, width).
+        """The input of the head after ``tokens`` (rows,) at ``column``: (rows, width).
 
-        Writes their keys and values into ``memory.past``.
+        Writes the tokens' keys and values into ``memory.past``.
         """
 
     @abstractmethod
     def norm(self, hidden: Tensor) -> Tensor:
-        """The decoder's last norm, behind its last layer: (..., width) to the same."""
+        """The decoder's final norm after the last layer: (..., width) to the same shape."""
 
     @abstractmethod
     def logits(self, hidden: Tensor) -> Tensor:
-        """Of what ``hidden`` gives: (rows, vocabulary)."""
+        """The logits for the result of :meth:`hidden`: (rows, vocabulary)."""
 
     plain_head: tuple[Tensor, Tensor | None] | None
-    """The matrix (vocabulary, width) and the bias (vocabulary,) of a head that is nothing but that."""
+    """The matrix (vocabulary, width) and the bias (vocabulary,) of a plain linear head; None for any other head."""
 
     def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
@@ -101,27 +101,26 @@ class DecoderStep(ABC):
 
 
 def by_distance(values: Tensor) -> Tensor:
-    """``values`` of the last column towards each, (..., columns), with empty columns behind it, of no weight at all."""
+    """Pad ``values`` of the last column for each column, (..., columns), with empty columns of minus infinity."""
     return functional.pad(values, (0, CHUNK), value=-torch.inf)
 
 
 class AttentionMask:
-    """What the tokens of one column may see of the columns before, and what is added to their scores."""
+    """The previous columns that the tokens of one column attend to, and the bias of their scores."""
 
     def __init__(self, values: Tensor, memory: KVCache, column: int, longest: int) -> None:
-        """``values`` come from :func:`by_distance` of ``longest`` + 1 columns, which ``column`` may not pass."""
+        """``values`` come from :func:`by_distance` for ``longest`` + 1 columns; ``column`` is at most ``longest``."""
         if column > longest:
-            raise ValueError(f"column {column} of a cache that was made for {longest}")
+            raise ValueError(f"column {column} exceeds the maximum of the cache, {longest}")
         self.memory, self.column = memory, column
         # (1, heads or 1, 1, columns)
         self.bias = values[..., longest - column : longest - column + memory.columns]
 
     @cached_property
     def mask(self) -> Tensor:
-        """What is added to scores: (inputs or 1, heads or 1, beams or 1, columns * beams).
+        """The values to add to scores: (inputs or 1, heads or 1, beams or 1, columns * beams).
 
-        What stands before an input's first column is hidden from it, and of each column a beam sees its own ancestor's
-        slot.
+        Columns before an input's first column are hidden, and in each column a beam sees only its own ancestor's slot.
         """
         memory = self.memory
         beams = memory.slots.shape[1]
@@ -137,9 +136,10 @@ class AttentionMask:
 
 
 def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: AttentionMask) -> Tensor:
-    """Attention of one token to itself and what was before it, unscaled. ``query key value``: (rows, 1, heads * dim).
+    """Unscaled attention of one token to itself and the previous ones.
 
-    ``past`` is one layer's share of the cache. Returns (rows, 1, heads * dim).
+    ``query``, ``key`` and ``value`` are (rows, 1, heads * dim); ``past`` is one layer of the cache. Returns (rows, 1,
+    heads * dim).
     """
     keys, values = past
     memory, column = visible.memory, visible.column
@@ -156,9 +156,9 @@ def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visibl
 
 
 def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> Tensor:
-    """Attention of each beam's token to its input. ``query``: (rows, 1, heads * dim); returns the same.
+    """Attention of each beam's token to its input. ``query`` is (rows, 1, heads * dim), and so is the result.
 
-    The beams of an input read its keys and values together.
+    The beams of an input share its keys and values.
     """
     keys, values = source
     if kernels := kernels_for(query):
@@ -178,12 +178,12 @@ def kernels_for(tensor: Tensor) -> ModuleType | None:
 def _kernels() -> ModuleType | None:
     try:
         return importlib.import_module("xlgen.kernels.decoder_kernels")
-    except (ImportError, RuntimeError):  # Numba raises the latter where it finds no folder to keep its code in
+    except (ImportError, RuntimeError):  # Numba raises RuntimeError if it finds no folder for its cache
         return None
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Of few queries, products are as fast as the fused kernel in fp32 and twice as fast in bf16."""
+    """Attention by plain products. For few queries, these are as fast as the fused kernel in fp32, twice as in bf16."""
     scores = torch.matmul(queries, keys.transpose(2, 3)) + mask  # (inputs, heads, beams, keys)
     return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(values.dtype), values)
 
@@ -194,13 +194,13 @@ def split_heads(states: Tensor, heads: int) -> Tensor:
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether a linear map is nothing but that: no wrapper of a method's, no hook."""
+    """Whether a module is a plain linear map, without a method's wrapper and without hooks."""
     hooks = (module._forward_hooks, module._forward_pre_hooks)
     return type(module) is nn.Linear and not any(hooks)
 
 
 def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor]]:
-    """The outputs of several linear maps of one input: in one product where all are plain."""
+    """A function for the outputs of several linear maps of one input, in one product if all are plain."""
     if not all(map(is_plain, modules)):
         return lambda hidden: [module(hidden) for module in modules]
     maps: Any = modules
@@ -212,14 +212,14 @@ def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[T
 
 
 def plain_head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
-    """See ``DecoderStep.plain_head``; ``bias`` is the model's own beside the module's."""
+    """See ``DecoderStep.plain_head``; ``bias`` is the model's own bias, in addition to the module's."""
     if not is_plain(module) or (bias is not None and module.bias is not None):
         return None
     return module.weight, module.bias if bias is None else bias.flatten()
 
 
 def through_hooks(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:
-    """What a module's forward hooks make of its output: methods put their own modules behind blocks in this way."""
+    """Apply a module's forward hooks to its output. Methods insert modules after blocks in this way."""
     for key, hook in module._forward_hooks.items():
         with_kwargs = key in module._forward_hooks_with_kwargs
         changed = hook(module, (inputs,), {}, output) if with_kwargs else hook(module, (inputs,), output)
@@ -228,7 +228,7 @@ def through_hooks(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:
 
 
 def enter(module: nn.Module, inputs: Tensor) -> Tensor:
-    """What a module's forward pre-hooks make of its input, and whatever else they do with it."""
+    """Apply a module's forward pre-hooks to its input, with their side effects."""
     for key, hook in module._forward_pre_hooks.items():
         if key in module._forward_pre_hooks_with_kwargs:
             changed: Any = hook(module, (inputs,), {})

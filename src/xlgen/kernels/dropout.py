@@ -1,5 +1,5 @@
-"""Dropout that keeps no mask, compiled by Numba: what is left out is drawn from a seed and a place, and drawn again on
-the way back. PyTorch's draws one number after another on one core."""
+"""Dropout without a stored mask, compiled by Numba: a hash of seed and position decides what to drop, and is computed
+again in the backward pass. PyTorch's dropout draws random numbers sequentially on one core."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _drop(begin: int, end: int, states: Any, dropped: int, larger: float, seed: 
 
 
 def drop(states: Tensor, probability: float, seed: int) -> Tensor:
-    """``states`` with zeros in a share of places, the same for one seed, and the others divided by what is left."""
+    """Zero a share ``probability`` of ``states``, the same for equal seeds; scale the rest by 1 / (1 - probability)."""
     out = torch.empty(states.shape, dtype=states.dtype)
     given = array(states.contiguous().view(-1)), dropped_below(probability), f32(1 / (1 - probability)), np.int32(seed)
     found = array(out.view(-1))

@@ -1,7 +1,7 @@
-"""Gradients of large tables of embeddings, added where they belong instead of made whole for each use.
+"""Gradients of large embedding tables, added directly to the rows in use.
 
-PyTorch makes a gradient as large as the table at every use of it, nearly all of it zeros, and adds them up: with mT5's
-250,112 pieces this costs more time and memory than a small model's layers.
+For every use of the table, PyTorch creates a gradient as large as the table, nearly all of it zeros, and adds them up.
+With mT5's 250,112 tokens this costs more time and memory than the layers of a small model.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _direct: ContextVar[bool] = ContextVar("direct", default=False)
 
 @contextmanager
 def direct_gradients(wanted: bool = True) -> Iterator[None]:
-    """Whatever is computed within the context may add to ``grad`` of embeddings on the way back, past autograd.
+    """Let operations within the context add to ``grad`` of embeddings in the backward pass, bypassing autograd.
 
-    For a training loop that reads ``grad`` only and clips by :func:`clip_norm`, where nothing else adds to these
-    gradients; and not for processes that exchange gradients as autograd finds them.
+    Use this in a training loop that only reads ``grad`` and clips with :func:`clip_norm`, if nothing else adds to these
+    gradients. Do not use it with processes that exchange gradients through autograd hooks.
     """
     token = _direct.set(wanted)
     try:
@@ -34,7 +34,7 @@ def direct_gradients(wanted: bool = True) -> Iterator[None]:
 
 
 def embedding(ids: Tensor, module: Any) -> Tensor:
-    """What ``torch.nn.Embedding`` gives."""
+    """Equivalent to ``torch.nn.Embedding``, with direct gradients within :func:`direct_gradients`."""
     weight: Tensor = module.weight
     plain = weight.is_leaf and weight.requires_grad and weight.device.type == "cpu" and weight.dtype == torch.float32
     if not (_direct.get() and plain and torch.is_grad_enabled()):
@@ -65,19 +65,19 @@ class _Embedding(torch.autograd.Function):
 
 
 class _Kept:
-    """The memory of a weight's gradient, kept from step to step: new memory costs the system more than to fill it."""
+    """The memory of a weight's gradient, kept between steps: allocating new memory costs more than filling it."""
 
     def __init__(self, shape: Sequence[int]) -> None:
-        self._numbers = np.zeros(shape, np.float32)  # what nobody writes to takes no memory
+        self._numbers = np.zeros(shape, np.float32)  # pages without writes take no memory
         self.touched: list[Tensor] = []
-        """Rows that may hold something else than zeros, where :meth:`zeros` was asked for."""
+        """Rows that may be non-zero since the last call of :meth:`zeros`."""
 
     def tensor(self) -> Tensor:
-        """The memory as it is."""
+        """The memory with its current content."""
         return torch.from_numpy(self._numbers)
 
     def zeros(self) -> Tensor:
-        """The memory, set to zeros again."""
+        """The memory, reset to zeros."""
         found = self.tensor()
         for rows in self.touched:
             found[rows] = 0
@@ -86,7 +86,7 @@ class _Kept:
 
 
 def _kept(weight: Any) -> _Kept:
-    """What is kept for a weight of fp32 on a CPU."""
+    """The kept memory of an fp32 weight on a CPU."""
     if not hasattr(weight, "kept_gradient"):
         weight.kept_gradient = _Kept(weight.shape)
     found: _Kept = weight.kept_gradient
@@ -94,7 +94,7 @@ def _kept(weight: Any) -> _Kept:
 
 
 def gradient_memory(weight: Tensor) -> Tensor:
-    """Room for the gradient of ``weight``, of any content; memory that is kept, within :func:`direct_gradients`."""
+    """Uninitialized memory for the gradient of ``weight``; within :func:`direct_gradients`, the kept memory."""
     free = weight.is_leaf and weight.grad is None and _direct.get()
     if free and weight.dtype == torch.float32 and weight.device.type == "cpu":
         return _kept(weight).tensor()
@@ -102,13 +102,13 @@ def gradient_memory(weight: Tensor) -> Tensor:
 
 
 def release(parameters: Iterable[Any]) -> None:
-    """Let go of what is kept."""
+    """Release the kept memory of ``parameters``."""
     for parameter in parameters:
         vars(parameter).pop("kept_gradient", None)
 
 
 def clip_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
-    """``torch.nn.utils.clip_grad_norm_``, which leaves rows alone that hold zeros only."""
+    """Equivalent to ``torch.nn.utils.clip_grad_norm_``, but skips rows that are zero."""
     trained = [parameter for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
     factor = (limit / (norm + 1e-6)).clamp(max=1.0)

@@ -1,12 +1,12 @@
 """Attention and its gradients in one pass over blocks of queries, compiled by Numba (Dao et al. 2022, FlashAttention).
 
-Scores exist for one block of queries at a time, in the cache of the core that makes them; on the way back they are made
-again from what each row's were reduced by. Unlike the libraries' fused attention on CPUs it takes a bias that is
-trained, as T5's is, and products are in fp32 even where states are bf16.
+Scores exist for one block of queries at a time, in the cache of one core. The backward pass recomputes them from each
+row's maximum and sum. Unlike the library's fused attention on CPUs, it supports a trained bias such as T5's, and
+products are in fp32 even for bf16 states.
 
-Shapes: ``query`` (batch, heads, target, dim), ``key value`` (batch, heads, source, dim), with any strides; ``bias`` and
-``mask``, what is added to scores, fp32: (batch or 1, heads or 1, target or 1, source); outputs and their gradients
-(batch, target, heads, dim).
+Shapes: ``query`` is (batch, heads, target, dim); ``key`` and ``value`` are (batch, heads, source, dim), all with any
+strides. ``bias`` and ``mask`` are added to scores, in fp32: (batch or 1, heads or 1, target or 1, source). Outputs and
+their gradients are (batch, target, heads, dim).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from xlgen.kernels.thread_pool import parts_of, share
 from xlgen.kernels.tiles import COLUMNS, ROWS, matmul
 
 _BLOCK = 64
-"""Queries at a time: their scores towards 1,000 tokens fill a quarter of a megabyte."""
+"""Queries at a time: their scores for 1,000 tokens take a quarter of a megabyte."""
 _HIDDEN = -1e30
-"""What a mask adds to a score that is not to count is below this."""
+"""Mask values below this hide a key."""
 
 
 @inlined
@@ -48,7 +48,7 @@ def _filled(size: int, whole: int) -> int:
 
 @compiled
 def _laid_out(states: Any, scale: float, out: Any, row: int) -> None:
-    """(n, dim) into rows of ``row`` numbers, in fp32."""
+    """Copy (n, dim) into rows of ``row`` numbers, in fp32."""
     n, dim = states.shape
     for s in range(n):
         at = out[s * row : (s + 1) * row]
@@ -58,7 +58,7 @@ def _laid_out(states: Any, scale: float, out: Any, row: int) -> None:
 
 @compiled
 def _turned(states: Any, out: Any, row: int) -> None:
-    """(n, dim) into columns."""
+    """Copy (n, dim) transposed, into rows of ``row`` numbers."""
     n, dim = states.shape
     for d in range(dim):
         at = out[d * row : (d + 1) * row]
@@ -68,7 +68,7 @@ def _turned(states: Any, out: Any, row: int) -> None:
 
 @compiled
 def _stored(states: Any, row: int, scale: float, out: Any) -> None:
-    """Rows of ``row`` numbers to (n, dim)."""
+    """Copy rows of ``row`` numbers back to (n, dim)."""
     n, dim = out.shape
     for s in range(n):
         at = states[s * row : (s + 1) * row]
@@ -78,7 +78,7 @@ def _stored(states: Any, row: int, scale: float, out: Any) -> None:
 
 @compiled
 def _add_biases(scores: Any, size: int, near: Any, shown: Any) -> None:
-    """To the scores of one query; minus infinity behind the ``size`` that count."""
+    """Add bias and mask to the scores of one query; set scores after the first ``size`` to minus infinity."""
     for s in range(size):
         scores[s] += near[s] + shown[s]
     scores[size:] = f32(-np.inf)
@@ -86,19 +86,19 @@ def _add_biases(scores: Any, size: int, near: Any, shown: Any) -> None:
 
 @inlined
 def _row(matrix: Any, t: int) -> Any:
-    """What of a bias or mask is for one query."""
+    """The row of a bias or mask for one query."""
     return matrix[t if matrix.shape[0] > 1 else 0]
 
 
 @inlined
 def _of(tensor: Any, b: int, h: int) -> Any:
-    """What of a bias or mask is for one item and head."""
+    """The part of a bias or mask for one item and head."""
     return tensor[b if tensor.shape[0] > 1 else 0, h if tensor.shape[1] > 1 else 0]
 
 
 @compiled
 def _shown(mask: Any) -> int:
-    """How many keys count, those at the end left out that one row hides for every query."""
+    """The number of keys, without those at the end that are hidden from every query."""
     size = mask.shape[1]
     while size > 1 and mask.shape[0] == 1 and mask[0, size - 1] < _HIDDEN:
         size -= 1
@@ -180,7 +180,7 @@ def _backward(
                 for s in range(wide):
                     row[s] = exp(row[s] - top) * share_of
             matmul(changes, wide, g, deep, 1, turned_values, wide, rows, wide, dim, True)
-            # dS = P * (dP - sum(dO * O)), where of dP and P what dropout has left out is nothing
+            # dS = P * (dP - sum(dO * O)), with dropped elements of dP and P set to zero
             for t in range(count):
                 row, at = chances[t * wide : (t + 1) * wide], changes[t * wide : (t + 1) * wide]
                 upstream, found, total = gradient[b, first + t, h], out[b, first + t, h], f32(0)
@@ -212,33 +212,34 @@ def _backward(
 
 @dataclass(frozen=True)
 class FlashSettings:
-    """What attention is told beside states."""
+    """Settings of an attention call."""
 
     scale: float
-    """What scores are multiplied by."""
+    """Factor of the scores."""
     dropout: float = 0.0
-    """Of the probabilities."""
+    """Dropout probability of the attention weights."""
     seed: int = 0
-    """Which of them: 32 bits, with a sign."""
+    """Dropout seed: signed, 32 bits."""
 
     def numbers(self) -> tuple[Any, ...]:
-        """As compiled code takes them."""
+        """The settings as arguments for compiled code."""
         return f32(self.scale), f32(self.dropout), dropped_below(self.dropout), np.int32(self.seed)
 
 
 def forward(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor, settings: FlashSettings
 ) -> tuple[Tensor, Tensor]:
-    """``softmax(query key^T * scale + bias + mask) value``, and by what each row of scores was reduced.
+    """``softmax(query key^T * scale + bias + mask) value``, and the softmax statistics of each row.
 
-    Returns (batch, target, heads, dim) and, for :func:`backward`, (batch, heads, target, 2).
+    Returns (batch, target, heads, dim) and, for :func:`backward`, (batch, heads, target, 2): each row's largest score
+    and the reciprocal of its sum.
     """
     batch, heads, length, dim = query.shape
     size = key.shape[2]
     biases = all(t.shape[-1] == size and t.shape[2] in (1, length) and t.dtype == torch.float32 for t in (bias, mask))
     if not (key.shape == value.shape == (batch, heads, size, dim) and biases):
         shapes = [tuple(each.shape) for each in (query, key, value, bias, mask)]
-        raise ValueError(f"query, key, value, bias and mask do not fit: {shapes}")  # compiled code does not ask
+        raise ValueError(f"query, key, value, bias and mask do not fit: {shapes}")  # compiled code does not check
     out, reduced = query.new_empty((batch, length, heads, dim)), torch.empty((batch, heads, length, 2))
     given = *map(array, (query, key, value, bias, mask)), *settings.numbers(), array(out), array(reduced)
     share(batch * heads, lambda first, last, _: _forward(first, last, *given))
@@ -248,14 +249,14 @@ def forward(
 def backward(
     given: Sequence[Tensor], settings: FlashSettings, out: Tensor, reduced: Tensor, gradient: Tensor, needs_bias: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Gradients of query, key, value, in their shapes, and of a bias (1, heads, target, source) where it is asked for.
+    """Gradients of query, key and value, in their shapes, and of a bias if ``needs_bias``: (1, heads, target, source).
 
-    ``given`` are the five tensors that :func:`forward` took; ``gradient``: (batch, target, heads, dim).
+    ``given`` are the five input tensors of :func:`forward`; ``gradient`` is (batch, target, heads, dim).
     """
     query, key = given[:2]
     batch, heads, length, _ = query.shape
     found = [torch.empty_like(states.transpose(1, 2)) for states in given[:3]]
-    # A sum for each thread; what it does not touch is no memory.
+    # One sum per thread; untouched pages take no memory.
     of_bias = torch.zeros((parts_of(batch * heads), heads if needs_bias else 0, length, key.shape[2]))
     arrays = *map(array, given), *settings.numbers(), *map(array, (out, reduced, gradient, *found))
     share(batch * heads, lambda first, last, part: _backward(first, last, *arrays, of_bias[part].numpy()))

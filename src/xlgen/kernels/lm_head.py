@@ -1,4 +1,4 @@
-"""The best tokens of a large vocabulary, without all logits at once."""
+"""Top-k tokens of a large vocabulary, without all logits at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from xlgen.kernels.decoder_steps import kernels_for
 from xlgen.kernels.onednn_linear import product
 
 CHUNK_ELEMENTS = 2**20
-"""Logits that exist at once: 4 MiB in fp32, which the processor's cache holds."""
+"""Logits in memory at once: 4 MiB in fp32, which fit in the processor's cache."""
 COMPILED_ELEMENTS = 2**20
-"""As many of them where compiled code goes over them, which does so but once."""
+"""The same for compiled code, which reads them only once."""
 _COLUMNS = 1_024
 
 
 class ChunkedLMHead:
-    """A head that is a matrix (vocabulary, width) and a bias (vocabulary,), over which it goes in parts."""
+    """A linear head with a matrix (vocabulary, width) and a bias (vocabulary,), applied in chunks of the vocabulary."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight, self._bias = weight, bias
@@ -26,24 +26,24 @@ class ChunkedLMHead:
         self._parts = self._split(_COLUMNS) if self._compiled and weight.numel() <= _COLUMNS * 2**12 else None
 
     def _split(self, size: int) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
-        """(first token, product) of each part."""
+        """(first token, product) of each chunk."""
         bias = self._bias
         parts = [slice(start, start + size) for start in range(0, len(self._weight), size)]
         return [(part.start, product(self._weight[part], None if bias is None else bias[part])) for part in parts]
 
     def best(self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """The ``count`` largest logits of each row, which they are, and each row's log-sum-exp.
+        """Top-k logits and token ids per row, and each row's log-sum-exp.
 
         Args:
             hidden: (rows, width).
-            extra: What is added behind the log-sum-exp: (rows, vocabulary).
-            count: At most the vocabulary.
-            normalise: Whether the log-sum-exp is wanted; zeros without.
+            extra: Added to the logits after the log-sum-exp: (rows, vocabulary).
+            count: The number of tokens, at most the size of the vocabulary.
+            normalise: Whether to compute the log-sum-exp. If false, it is not meaningful.
 
         Returns (rows, count), (rows, count) and (rows,).
         """
         if not self._compiled:
-            return self._best_of_pieces(hidden, extra, count, normalise)
+            return self._best_of_chunks(hidden, extra, count, normalise)
         from xlgen.kernels.beam_step import Best
 
         found = Best(len(hidden), count, normalise)
@@ -52,10 +52,10 @@ class ChunkedLMHead:
             found.take(logits, None if extra is None else extra[:, start : start + logits.shape[1]], start)
         return found.values, found.ids, found.normaliser
 
-    def _best_of_pieces(
+    def _best_of_chunks(
         self, hidden: Tensor, extra: Tensor | None, count: int, normalise: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """:meth:`best` by PyTorch's operations."""
+        """:meth:`best` with PyTorch operations."""
         rows = len(hidden)
         values, ids, sums = [], [], []
         for start, multiplied in self._split(max(64 * count, CHUNK_ELEMENTS // rows)):
@@ -78,10 +78,10 @@ class ChunkedLMHead:
 
 
 def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
-    """The ``count`` largest of each row, and where they stand, as ``topk`` gives them: (rows, count) each.
+    """The ``count`` largest elements of each row and their indices, as from ``topk``: (rows, count) each.
 
-    Of a large vocabulary only those chunks are sorted whose largest element is among the largest: the others cannot
-    hold any of them.
+    For a large vocabulary, only the chunks with the largest maxima are sorted: the others cannot contain any of the
+    largest elements.
     """
     rows, size = logits.shape
     if count == 1 or size < 4 * count * chunk:
@@ -100,7 +100,7 @@ def top(logits: Tensor, count: int, chunk: int = 64) -> tuple[Tensor, Tensor]:
 
 
 def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """``topk``; of one, the first of those that are equal, as ``argmax`` takes it."""
+    """``topk``; for a count of one, ties go to the first element, as with ``argmax``."""
     if count > 1:
         best, place = values.topk(count)
     else:

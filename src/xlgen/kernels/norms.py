@@ -1,6 +1,6 @@
-"""T5's layer norm with its way back, compiled by Numba: each way reads what it needs once.
+"""T5's layer norm with its backward pass, compiled by Numba; each pass reads its inputs once.
 
-Rows are shared among as many threads as PyTorch has.
+Rows are distributed over PyTorch's threads.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _backward(
 
 
 def forward(states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """``states / sqrt(mean(states ** 2) + epsilon) * weight`` of (rows, width), and what rows were multiplied by."""
+    """``states / sqrt(mean(states ** 2) + epsilon) * weight`` for (rows, width), and the scale of each row: (rows,)."""
     rows = len(states)
     out, scales = torch.empty(states.shape, dtype=dtype), torch.empty(rows)
     given = array(states), array(weight)
@@ -58,7 +58,7 @@ def forward(states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) 
 
 
 def backward(states: Tensor, weight: Tensor, scales: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of states and weight."""
+    """The gradients of states and weight."""
     rows = len(states)
     of_states = torch.empty_like(states)
     of_weight = torch.zeros((parts_of(rows), len(weight)))

@@ -1,7 +1,8 @@
-"""What compiled code is made of: flags, numbers as they are stored, exponentials, the largest of a row.
+"""Building blocks of compiled code: flags, conversion of stored numbers, exponentials, the maximum of a row.
 
-Functions take fp32, or bf16 as 16-bit integers, and compute in fp32 either way. Numba keeps compiled code beside the
-module, and makes it anew when that very file has changed: after a change here, remove ``__pycache__`` in both folders.
+Functions take fp32, or bf16 as 16-bit integers, and always compute in fp32. Numba caches compiled code next to each
+module, and recompiles it only if that same file has changed: after a change here, remove ``__pycache__`` in the folders
+of all modules that use it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 f32 = np.float32
-# Sums may be taken in any order, as every library of products does; infinities and NaN stay what they are.
+# Sums may be reordered, as in every matrix library; infinities and NaN are preserved.
 FLAGS = {"reassoc", "contract", "nsz", "arcp"}
 compiled = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=FLAGS)
 inlined = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=FLAGS, inline="always")
@@ -25,7 +26,7 @@ inlined = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", f
 
 @intrinsic
 def _float_of(typing_context: Any, bits: Any) -> Any:
-    """The fp32 number of 32 bits."""
+    """Reinterpret 32 bits as an fp32 number."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.FloatType())
@@ -35,7 +36,7 @@ def _float_of(typing_context: Any, bits: Any) -> Any:
 
 @intrinsic
 def read(typing_context: Any, number: Any) -> Any:
-    """A stored number as fp32: itself, or bf16 in a 16-bit integer, which is the upper half of one."""
+    """Convert a stored number to fp32: fp32 itself, or bf16 in a 16-bit integer, which is the upper half of an fp32."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if number == types.float32:
@@ -48,7 +49,7 @@ def read(typing_context: Any, number: Any) -> Any:
 
 @intrinsic
 def rounded(typing_context: Any, number: Any, like: Any) -> Any:
-    """fp32 as it is stored beside ``like``; bf16 is rounded to nearest, ties to even."""
+    """Convert fp32 to the stored type of ``like``; bf16 is rounded to nearest, ties to even."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if like == types.float32:
@@ -65,7 +66,7 @@ def rounded(typing_context: Any, number: Any, like: Any) -> Any:
 
 @intrinsic
 def scattered(typing_context: Any, number: Any) -> Any:
-    """32 bits that look drawn at random, other ones for each number (the mixer "lowbias32" of Wellons, 2018)."""
+    """A pseudo-random, bijective hash of 32 bits ("lowbias32" of Wellons, 2018)."""
     int32 = ir.IntType(32)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -79,24 +80,24 @@ def scattered(typing_context: Any, number: Any) -> Any:
 
 @inlined
 def key_of(seed: int, row: int) -> Any:
-    """What :func:`is_kept` takes for one row of a dropout."""
+    """The key of one row of a dropout, for :func:`is_kept`."""
     return scattered(np.int32(seed) ^ scattered(np.int32(row)))
 
 
 @inlined
 def is_kept(key: Any, place: int, dropped: Any) -> Any:
-    """Whether one number of a row stays; ``dropped`` is the share of those that do not, from -2^31 on."""
+    """Whether dropout keeps one number of a row; ``dropped`` comes from :func:`dropped_below`."""
     return scattered(np.int32(place) ^ key) >= dropped
 
 
 def dropped_below(probability: float) -> Any:
-    """What :func:`is_kept` is told."""
+    """The threshold for :func:`is_kept`: the probability mapped to the range of 32-bit integers, from -2^31."""
     return np.int32(round(probability * (2**32 - 1)) - 2**31)
 
 
 @inlined
 def exp(number: Any) -> Any:
-    """e to the power of an fp32 number, to 2e-7 of it (the polynomial of Cephes' ``expf``), in few instructions."""
+    """The exponential of an fp32 number with a relative error of 2e-7 (the polynomial of Cephes' ``expf``)."""
     x = min(max(number, f32(-87.0)), f32(88.0))
     whole = np.floor(x * f32(1.44269504) + f32(0.5))
     rest = x - whole * f32(0.693359375)
@@ -116,7 +117,7 @@ _LANES = 16
 
 @intrinsic
 def _largest_lane(typing_context: Any, numbers: Any, vectors: Any) -> Any:
-    """The largest of so many vectors of fp32 numbers, one behind another; minus infinity of none."""
+    """The maximum of N consecutive vectors of fp32 numbers; minus infinity if there are none."""
     vector = ir.VectorType(ir.FloatType(), _LANES)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -139,7 +140,7 @@ def _largest_lane(typing_context: Any, numbers: Any, vectors: Any) -> Any:
 
 @compiled
 def largest_of(numbers: Any) -> Any:
-    """The largest of some fp32 numbers that stand one behind another. A loop that compares is never taken by lanes."""
+    """The maximum of contiguous fp32 numbers. LLVM does not vectorize a plain loop of comparisons."""
     vectors = len(numbers) // _LANES
     top = _largest_lane(numbers, vectors)
     for s in range(vectors * _LANES, len(numbers)):
@@ -148,5 +149,5 @@ def largest_of(numbers: Any) -> Any:
 
 
 def array(tensor: Tensor) -> Any:
-    """The same memory for Numba; bf16 as 16-bit integers."""
+    """The tensor's memory as an array for Numba; bf16 as 16-bit integers."""
     return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()

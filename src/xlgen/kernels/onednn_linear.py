@@ -1,8 +1,8 @@
-"""Products of hidden states and weights while decoding, by the library of products that is fast on this processor.
+"""Products of hidden states and weights during decoding, with the matrix library that is faster on this processor.
 
-PyTorch multiplies fp32 matrices through Intel's MKL, which on AMD's processors reaches half of what oneDNN does with
-tall weights (`benchmarks/products.py`, and docs/performance.md for figures); oneDNN comes with PyTorch too, and
-bf16 goes through it anyway. The sums are the same up to the order of their terms.
+PyTorch multiplies fp32 matrices with Intel's MKL, which on AMD processors has half the speed of oneDNN for tall weights
+(`benchmarks/products.py`; docs/performance.md has the results). PyTorch includes oneDNN too, and always uses it for
+bf16. The results are equal up to the order of summation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers.activations import NewGELUActivation
 
 @cache
 def onednn_is_faster() -> bool:
-    """Whether this is a processor of AMD's, and oneDNN is there. A rule and no measurement: results must not vary."""
+    """Whether the processor is from AMD and oneDNN is available. A fixed rule, not a measurement, which could vary."""
     try:
         vendor = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -31,15 +31,17 @@ def onednn_is_faster() -> bool:
 
 @cache
 def _onednn_is_there() -> bool:
-    # What torch.compile calls for a linear map; there are no public names for them.
+    # The operators that torch.compile uses for a linear map; they have no public names.
     names = ("_linear_pointwise", "_reorder_linear_weight")
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 @cache
 def packs_bf16() -> bool:
-    """Whether oneDNN takes packed weights in bf16 here. Without AVX-512 or AVX-NE-CONVERT it raises an error, while
-    ``torch.nn.functional.linear`` computes the same product slowly."""
+    """Whether oneDNN supports packed bf16 weights on this processor.
+
+    Without AVX-512 or AVX-NE-CONVERT it raises an error; ``torch.nn.functional.linear`` still works, but slowly.
+    """
     if not _onednn_is_there():
         return False
     try:
@@ -50,7 +52,7 @@ def packs_bf16() -> bool:
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``torch.nn.functional.linear``. Shapes are its own; where gradients are asked for, it is it."""
+    """Equivalent to ``torch.nn.functional.linear``, which it calls if gradients are enabled."""
     plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
     if plain and not torch.is_grad_enabled() and onednn_is_faster():
         found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
@@ -59,11 +61,11 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 PACKED_ELEMENTS = 2**18
-"""Weights up to this size are laid out anew for many products with them; a copy of larger ones takes memory."""
+"""Largest weight that is packed for repeated products; a copy of a larger one would take too much memory."""
 
 
 def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-    """:func:`linear` with one weight, for many inputs."""
+    """A function that computes :func:`linear` with a fixed weight, optimized for many calls."""
     dtype = weight.dtype
     faster = packs_bf16() if dtype == torch.bfloat16 else dtype == torch.float32 and onednn_is_faster()
     if weight.device.type != "cpu" or not faster or weight.numel() > PACKED_ELEMENTS:
@@ -85,8 +87,8 @@ _USUAL_ROWS = 128
 
 @contextmanager
 def fast_modules(model: nn.Module) -> Iterator[None]:
-    """Within the context, linear maps of ``model`` are computed by :func:`product`, and the approximate GELU in one
-    operation instead of eight; hooks and wrappers stay. Weights must not change."""
+    """Within the context, compute linear maps of ``model`` with :func:`product`, and the approximate GELU in one
+    operation instead of eight. Hooks and wrappers still apply. Weights must not change."""
     before: list[tuple[nn.Module, Any]] = []
     for module in model.modules():
         make = _FORWARDS.get(type(module))

@@ -1,4 +1,4 @@
-"""Sharing rows among threads, for compiled code that lets other threads run."""
+"""Distribute rows over threads, for compiled code that releases the GIL."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _Work = Callable[[int, int, int], None]
 
 
 def parts_of(rows: int) -> int:
-    """Among how many threads ``rows`` are shared: as many as PyTorch has."""
+    """The number of threads for ``rows`` rows: PyTorch's number, but at most one per row."""
     return max(1, min(torch.get_num_threads(), rows))
 
 
 def share(rows: int, work: _Work) -> None:
-    """Call ``work`` with the first row, the last and the number of each part, side by side."""
+    """Call ``work(start, stop, part)`` in parallel for contiguous parts of the rows."""
     parts = parts_of(rows)
     if parts == 1:
         work(0, rows, 0)
@@ -41,16 +41,16 @@ _Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def _by_openmp(openmp: Any, rows: int, parts: int, work: _Work) -> None:
-    """By the threads that PyTorch's operations run in: after each of these they wait for the next one at full speed,
-    and a thread beside them would get half a core."""
+    """Run ``work`` in the OpenMP threads of PyTorch's operations. These spin after each operation, and would compete
+    with any other threads for the cores."""
     errors: list[BaseException] = []
 
     def region(_: Any) -> None:
         try:
-            # A team may be smaller than asked for.
+            # A team may have fewer threads than requested.
             for part in range(openmp.omp_get_thread_num(), parts, openmp.omp_get_num_threads()):
                 work(*_edges(rows, parts, part), part)
-        except BaseException as error:  # raised again below; none may pass through C
+        except BaseException as error:  # raised again below; an exception must not pass through C code
             errors.append(error)
 
     openmp.GOMP_parallel(_Region(region), None, parts, 0)
@@ -60,7 +60,7 @@ def _by_openmp(openmp: Any, rows: int, parts: int, work: _Work) -> None:
 
 @cache
 def _openmp() -> Any:
-    """The OpenMP library that PyTorch has loaded, where it is GCC's; else None."""
+    """The OpenMP library that PyTorch has loaded, if it is GCC's; otherwise None."""
     try:
         loaded = Path("/proc/self/maps").read_text(encoding="utf-8").split()
         path = next(each for each in loaded if "torch" in each and "/libgomp" in each)

@@ -1,8 +1,8 @@
-"""Products of matrices that stay in a core's cache, for compiled code that goes on with them there.
+"""Matrix products within a core's cache, for compiled code that uses the results there.
 
-A library's products write their results for the next operation to read again; attention's are a hundred times as large
-as what goes in. Here a tile of the result lies in the processor's registers until it is whole, written in LLVM's own
-vectors, for Numba's loops keep a single row there.
+A library's products write their results to memory, from which the next operation reads them again; attention scores are
+a hundred times as large as their inputs. Here a tile of the result stays in the processor's registers until it is
+complete. The code uses LLVM vectors directly, because Numba's loops keep only a single row in registers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
 LANES = 16 if _WIDE else 8
 """Numbers in a vector."""
 ROWS = 8 if _WIDE else 4
-"""Rows of a tile: with two vectors a row, as many accumulators as leave registers for what is multiplied."""
+"""Rows of a tile. With two vectors per row, the accumulators leave enough registers for the factors."""
 COLUMNS = 2 * LANES
 """Columns of a tile."""
 
@@ -30,7 +30,7 @@ def _tile(
     typing_context: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any,
     b_row: Any, depth: Any, fresh: Any
 ) -> Any:  # fmt: skip
-    """``C = A B``, or ``C += A B`` where it is not ``fresh``, for (ROWS, depth) and (depth, COLUMNS) of flat arrays."""
+    """``C = A B`` if ``fresh``, else ``C += A B``, for (ROWS, depth) and (depth, COLUMNS) in flat arrays."""
     vector, int64 = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
     undefined, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
     first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
@@ -85,13 +85,13 @@ def matmul(
     c: Any, c_row: int, a: Any, a_row: int, a_step: int, b: Any, b_row: int, rows: int, columns: int, depth: int,
     fresh: bool
 ) -> None:  # fmt: skip
-    """``C = A B``, or ``C += A B`` where it is not ``fresh``, of flat fp32 arrays.
+    """``C = A B`` if ``fresh``, else ``C += A B``, for flat fp32 arrays.
 
     Args:
-        c: (rows, columns), of which a row begins ``c_row`` numbers behind the one before.
-        a: (rows, depth), whose rows are ``a_row`` and whose columns ``a_step`` numbers apart.
-        b: (depth, columns), with rows ``b_row`` numbers apart.
-        rows: A multiple of ROWS; fill up what is missing.
+        c: (rows, columns), with a row stride of ``c_row``.
+        a: (rows, depth), with a row stride of ``a_row`` and a column stride of ``a_step``.
+        b: (depth, columns), with a row stride of ``b_row``.
+        rows: A multiple of ROWS; pad if necessary.
         columns: A multiple of COLUMNS.
     """
     for column in range(0, columns, COLUMNS):

@@ -1,4 +1,4 @@
-"""Modules that train faster on a CPU than the library's own, with their results: attention, embeddings, linear maps,
+"""Modules that train faster on a CPU than the library's, with the same results: attention, embeddings, linear maps,
 dropout, T5's norm and its GELU."""
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from xlgen.kernels.onednn_linear import linear, onednn_is_faster
 
 
 def make_faster(model: Any) -> None:
-    """Change how ``model`` computes, not what. For a model on the CPU; wrappers and hooks that follow stay right."""
-    head = model.get_output_embeddings()  # whose forward pass is the loss's (xlgen.kernels.cross_entropy)
+    """Replace operations of a model on the CPU by faster equivalents. Wrappers and hooks that are added later work."""
+    head = model.get_output_embeddings()  # its forward pass computes the loss (xlgen.kernels.cross_entropy)
     table = model.get_input_embeddings().weight
     if kernels_for(table) is not None:
         model.set_attn_implementation(attention.NAME)
@@ -39,7 +39,7 @@ def make_faster(model: Any) -> None:
 
 
 def _linear(module: Any, states: Tensor) -> Tensor:
-    """A linear map of fp32."""
+    """The forward pass of an fp32 linear map."""
     plain = states.dtype == module.weight.dtype == torch.float32 and states.device.type == "cpu"
     if not plain or torch.is_autocast_enabled("cpu"):
         return functional.linear(states, module.weight, module.bias)
@@ -47,7 +47,7 @@ def _linear(module: Any, states: Tensor) -> Tensor:
 
 
 class _Linear(torch.autograd.Function):
-    """``x W^T + b``; of the three products, the two that are not towards the weights by :func:`linear`."""
+    """``x W^T + b``, with :func:`linear` for the output and the gradient of ``x``, but not for the weight's gradient."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -65,14 +65,14 @@ class _Linear(torch.autograd.Function):
 
 
 def _dropout(module: Any, states: Tensor) -> Tensor:
-    """A share ``p`` of zeros, where the module trains."""
+    """The forward pass of dropout."""
     if not module.training or module.p in (0, 1) or kernels_for(states) is None:
         return functional.dropout(states, module.p, module.training)
     return _Dropout.apply(states, module.p, attention.new_seed())
 
 
 class _Dropout(torch.autograd.Function):
-    """What is left out is left out of the gradient too."""
+    """Dropout that draws the same elements from its seed in both passes."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, probability: float, seed: int) -> Tensor:
@@ -89,7 +89,7 @@ class _Dropout(torch.autograd.Function):
 
 
 def _norm(module: Any, states: Tensor) -> Tensor:
-    """T5's layer norm. Under autocast the result is in its precision, to which whatever follows would round it."""
+    """T5's layer norm. Under autocast the result has its precision: the next operation would round it anyway."""
     weight: Tensor = module.weight
     if weight.dtype != torch.float32 or kernels_for(states) is None:
         return type(module).forward(module, states)
@@ -120,8 +120,8 @@ class _Norm(torch.autograd.Function):
 
 
 def checkpoint_layers(model: Any) -> None:
-    """Keep a layer's input only, and compute the rest again on the way back."""
-    # transformers 5.17 knows the older name only. The reentrant way gives what is inserted into frozen layers no
+    """Use activation checkpointing: keep only each layer's input, and recompute the rest in the backward pass."""
+    # transformers 5.17 has only the older name. The reentrant variant gives modules inserted into frozen layers no
     # gradient.
     if hasattr(model, "activation_checkpointing_enable"):
         model.activation_checkpointing_enable({"use_reentrant": False})
