@@ -121,17 +121,17 @@ def read_weights(name: str) -> tuple[list[Weight], bool]:
     Added modules are merged into the weights if possible (LoRA). Raises BackboneError.
     """
     backbone, method = open_model(name)
-    beside = method.adds_modules
-    if beside:
+    separate = method.adds_modules
+    if separate:
         try:
             method.merge(backbone)
-            beside = False
+            separate = False
         except InputError:
             pass  # adapters and prompts are separate from the weights, which are then the pretrained ones
-    found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if beside else None)
+    found = weights_of(backbone.model, backbone.weight_names, method.pretrained_name if separate else None)
     if not found:
         raise InputError(f"{name}: no weight has a known name; they are defined in the family's `projections`")
     for weight in found:
         if not weight.tensor.isfinite().all():
             raise InputError(f"{name}: {weight.name} is not finite (NaN or infinite); the checkpoint has diverged")
-    return found, beside
+    return found, separate

@@ -47,7 +47,7 @@ def _linear(module: Any, states: Tensor) -> Tensor:
 
 
 class _Linear(torch.autograd.Function):
-    """``x W^T + b``, with :func:`linear` for the output and the gradient of ``x``, but not for the weight's gradient."""
+    """``x W^T + b``, with :func:`linear` for the output and the gradient of ``x``, but not for that of ``W``."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -145,8 +145,8 @@ def identifier(run: Run) -> LanguageIdentifier | None:
     return None
 
 
-def _first(results: Results, figure: Callable[[Run], float | None], sign: int) -> Run | None:
-    values = [(run, figure(run)) for run in results.runs]
+def _first(results: Results, score: Callable[[Run], float | None], sign: int) -> Run | None:
+    values = [(run, score(run)) for run in results.runs]
     defined = [(sign * value, i, run) for i, (run, value) in enumerate(values) if value is not None]
     return min(defined)[2] if defined else None
 
