@@ -184,12 +184,12 @@ def test_the_same_is_no_difference(tmp_path: Path) -> None:
     write(tmp_path / "run", {"rouge2": {"fr": 4.0}}, task="xlsum", backbone="google/mt5-base", stage=stage)
     found = points(tmp_path)
     assert found == {
-        "metric": ("x", "ROUGE-2; how words are split is not said"),
-        "num beams": ("1", "not said"),
-        "seeds": ("1", "not said"),
+        "metric": ("x", "ROUGE-2; the word splitting is not stated"),
+        "num beams": ("1", "not stated"),
+        "seeds": ("1", "not stated"),
     }
     row = next(iter(lines(tmp_path).values()))
-    assert row["differs"] == "metric; not said: num beams, seeds"
+    assert row["differs"] == "metric; not stated: num beams, seeds"
 
 
 def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
         stage=stage,
     )
     found = points(tmp_path)
-    assert found["batch"] == ("2,000 tokens, at most 8 examples, 2 of them a step", "not said")
+    assert found["batch"] == ("2,000 tokens, at most 8 examples, 2 of them a step", "not stated")
     assert found["num beams"] == ("2", "4")
     assert found["steps"] == ("600", "100,000")
-    assert found["learning rate"] == ("0.3", "not said")
-    assert found["optimizer"] == ("not known", "not said")
+    assert found["learning rate"] == ("0.3", "not stated")
+    assert found["optimizer"] == ("not known", "not stated")
     assert found["seeds"] == ("1", "3")
     assert found["checkpoint"][1].startswith("the best of 20 for each target language")
     where = {row["point"].value: row["where"].value for row in protocol_table(load_results(tmp_path)).rows}

@@ -14,7 +14,7 @@ from xlgen.experiments.published.schema import Fact
 from xlgen.runs.files import finite
 from xlgen.runs.runs import Run, rate_text
 
-NOT_SAID = "not said"
+NOT_SAID = "not stated"
 UNKNOWN = "not known"
 """Shown for a key that the recipe of an old run lacks."""
 

@@ -278,7 +278,7 @@ def _differs(points: Sequence[Point]) -> str:
     """The names of the points; :func:`protocol_table` has their values."""
     said = ", ".join(point.name for point in points if point.theirs != NOT_SAID)
     silent = ", ".join(point.name for point in points if point.theirs == NOT_SAID)
-    return "; ".join(filter(None, [said, f"not said: {silent}" if silent else ""]))
+    return "; ".join(filter(None, [said, f"not stated: {silent}" if silent else ""]))
 
 
 def _value(results: Results, ours: Ours, code: str, metric: str, steps: Sequence[Mapping[str, int]]) -> Shown:
