@@ -148,7 +148,7 @@ def test_a_run_that_is_refused_before_a_step_leaves_nothing(
 
 def test_a_lock_that_is_a_folder_is_named(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     (tmp_path / "run" / "run.lock").mkdir(parents=True)
-    with pytest.raises(FolderError, match=r"run/run\.lock is a folder, where the lock of a run is to be"):
+    with pytest.raises(FolderError, match=r"run/run\.lock must be a lock file, but is a folder"):
         train(recipe(), tmp_path / "run")
     assert (tmp_path / "run" / "run.lock").is_dir()
 

@@ -243,7 +243,7 @@ def test_really(
 
 def test_target_labels_that_are_not_read_cannot_be_searched_for(study: Callable[..., Study], tmp_path: Path) -> None:
     base = {**BASE, "evaluation": {**BASE["evaluation"], "references": "source"}}
-    with pytest.raises(InputError, match=r"full: the criterion 'target' needs labels .* label-free"):
+    with pytest.raises(InputError, match=r"full: the criterion 'target' needs references .* label-free"):
         search(study(base), tmp_path / "out", 1, CONSOLE)
     assert wanted_runs(study(base, search={"criterion": "label-free"}), tmp_path / "out")
 

@@ -68,7 +68,7 @@ def test_rate_text(rate: float, text: str) -> None:
 
 
 def test_no_folder_no_run_and_no_figure_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="not a folder"):
         find_runs(tmp_path / "none")
     with pytest.raises(InputError, match="has no run"):
         find_runs(tmp_path)

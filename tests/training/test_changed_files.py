@@ -255,7 +255,7 @@ def test_a_checkpoint_of_another_run_is_not_resumed(begun: tuple[Recipe, Path], 
 def test_the_step_is_the_folder_s(begun: tuple[Recipe, Path]) -> None:
     recipe, run = begun
     (run / "checkpoints" / "step-1").rename(run / "checkpoints" / "step-2")
-    with pytest.raises(InputError, match="damaged: step is 1, and the folder is called step-2"):
+    with pytest.raises(InputError, match="damaged: step is 1, but the folder is called step-2"):
         train(recipe, run, resume=True)
     shutil.copytree(run / "checkpoints" / "step-2", run / "best")
     assert store.read_about(run / "best").step == 1

@@ -71,7 +71,7 @@ def test_cells_have_the_fields_of_paper_table_row_and_column(tmp_path: Path) -> 
             {"table": {"grid": GRID.replace("-3", "x3")}},
             r"nobody-2000.yaml, Table 1, row 'SMALL', column 'fr': 'x3'",
         ),
-        ({"table": {"grid": GRID.replace(" | -3", "")}}, r"Table 1, line 3 of the grid has 2 cells, and 3 heads"),
+        ({"table": {"grid": GRID.replace(" | -3", "")}}, r"Table 1, line 3 of the grid has 2 cells, but 3 headers"),
         (
             {"table": {"grid": GRID.replace("| BIG", "BIG")}},
             r"Table 1, line 2 of the grid must begin and end with",
