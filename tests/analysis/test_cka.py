@@ -128,7 +128,7 @@ def test_a_set_that_does_not_vary_is_like_nothing() -> None:
 def test_bad_input() -> None:
     x, y = related(12, 4, 5)
     for sets, message in (
-        ([x, y[:11]], r"the same sentences; but the sets have \[11, 12\]"),
+        ([x, y[:11]], r"the same sentences, but the sets have \[11, 12\]"),
         ([x[:3], y[:3]], "at least 4 sentences"),
         ([x, np.where(y == y[3, 2], np.nan, y)], "set 1 of 2 .* not finite"),
     ):

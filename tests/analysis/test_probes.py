@@ -89,7 +89,7 @@ def test_rows_hold_every_control_and_the_mean() -> None:
 def test_bad_input() -> None:
     good = made(1.0)
     one = {"en": good.of["en"]}
-    with pytest.raises(InputError, match="at least two, not 1"):
+    with pytest.raises(InputError, match="at least two languages, not 1"):
         probe(LayerStates("a", good.ids, one, {"en": good.lengths["en"]}), "encoder")
     with pytest.raises(InputError, match="lengths of the texts are not known"):
         probe(LayerStates("a", good.ids, good.of), "encoder")

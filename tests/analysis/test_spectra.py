@@ -100,7 +100,7 @@ def test_bad_input() -> None:
     whole = torch.randn(4, 4)
     with pytest.raises(InputError, match=r"k\.weight: .* not finite"):
         spectra([weight(torch.full((2, 2), torch.nan))])
-    with pytest.raises(InputError, match=r"layers do not match: k\.weight is \(3, 4\), and \(4, 4\)"):
+    with pytest.raises(InputError, match=r"layers do not match: k\.weight is \(3, 4\), but \(4, 4\)"):
         compared([weight(whole[:3])], spectra([weight(whole)]))
     deeper = Weight("encoder", 1, "self", "K", "k.weight", whole)
     with pytest.raises(
