@@ -1,1 +1,5 @@
-"""Pretrained models by family: one file each. Nobody outside this folder asks which family a model is of."""
+"""Pretrained models by family, one file each, and their loading, tokenizers and heads.
+
+A new family is one file with a registration.
+Nothing outside this folder may ask which family a model belongs to.
+"""
