@@ -154,7 +154,7 @@ def test_every_word_has_a_tag(any_backbone: Backbone, beams: int) -> None:
     found = control.generate(Decoder(any_backbone, Decoding(60, num_beams=beams)), asked)
     assert [len(tags(shown(text))) for text in found] == [2, 1, 3, 2]
     assert {tag for text in found for tag in tags(shown(text))} <= set(TAGS)
-    with pytest.raises(InputError, match=r"for inputs with a sentinel before each word"):
+    with pytest.raises(InputError, match=r"requires inputs with a sentinel before each word"):
         control.generate(Decoder(any_backbone, Decoding(60)), requests(any_backbone)[:1])
-    with pytest.raises(InputError, match="give `labels"):
+    with pytest.raises(InputError, match="requires `labels"):
         build_control("tags").generate(Decoder(any_backbone, Decoding(60)), asked)

@@ -72,7 +72,7 @@ def test_both_texts_of_a_pair_are_moved_and_the_labels_of_a_head_stay(marked: Tr
 
 
 def test_a_translator_needs_codes_and_languages() -> None:
-    with pytest.raises(BackboneError, match="needs language codes"):
+    with pytest.raises(BackboneError, match="has no language codes"):
         Translator.load("pocket-mt5", ("en", "fr"))
     with pytest.raises(BackboneError, match="does not know Greek"):
         Translator.load("pocket-nllb", ("en", "el"))
