@@ -179,7 +179,7 @@ def test_bad_input_is_2(
     assert "has no language 'ja'" in say("probe", tiny, *short, "--languages", "en,ja")
     assert "unknown language 'qq'" in say("lens", tiny, *short, "--languages", "en,qq")
     assert "leave one of them out" in say("probe", tiny, *short, "--texts", "{corpus: {reader: pocket}}")
-    assert "at least two, not 1" in say("probe", tiny, *short, "--languages", "th")
+    assert "at least two languages, not 1" in say("probe", tiny, *short, "--languages", "th")
     assert "a language other than the source" in say("lens", tiny, *short, "--languages", "en")
     assert "en and fr have the same script" in say("lens", tiny, *short)
     assert "has no decoder" in say("lens", checkpoint("bert"), *short, "--languages", "th")
