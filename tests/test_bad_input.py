@@ -121,7 +121,7 @@ def test_a_missing_field_is_named_with_those_that_exist(project: Project, refuse
 @pytest.mark.parametrize("value", [3, None, [], "", {"text": "x"}])
 def test_a_label_that_is_no_text(project: Project, refused: Command, value: Any) -> None:
     project.write("ru", "train", json.dumps({"text": "x", "title": value}))
-    assert "ru.train.jsonl, line 1: field 'title' must hold text" in refused(*project.train)
+    assert "ru.train.jsonl, line 1: field 'title' must be one or several texts" in refused(*project.train)
 
 
 @pytest.mark.parametrize("lines", [(), ("", "   ")])

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlgen.api.training import Run, check_study_folder
+from xlgen.api.training import Run
+from xlgen.core.outputs import check_study_folder
 
 if TYPE_CHECKING:
     from rich.console import Console

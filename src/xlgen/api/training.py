@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlgen.api.rows import Rows
-from xlgen.core.outputs import check_no_run, is_run
+from xlgen.core.outputs import check_no_run, check_study_folder
 from xlgen.core.progress import Progress
 from xlgen.core.registry import InputError
 
@@ -96,13 +96,6 @@ def _in_stage(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         f"stages.0.{key}" if flat and key.partition(".")[0] in Stage.model_fields else key: value
         for key, value in changes.items()
     }
-
-
-def check_study_folder(folder: Path) -> None:
-    """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
-    check_no_run(folder, "--out")
-    if is_run(folder):
-        raise InputError(f"{folder} holds a run, and a study's report would replace its report; choose another --out")
 
 
 def train(

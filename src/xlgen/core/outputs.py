@@ -231,3 +231,10 @@ def _same(one: Path, other: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(about.st_mode) and one.samefile(other)
+
+
+def check_study_folder(folder: Path) -> None:
+    """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
+    check_no_run(folder, "--out")
+    if is_run(folder):
+        raise InputError(f"{folder} holds a run, and a study's report would replace its report; choose another --out")
