@@ -9,10 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
 Case = tuple[int, ...]
+LONGEST = [
+    "experiments/test_auto",
+    "experiments/test_ending",
+    "decoding/test_search",
+    "training/test_run",
+    "contracts/test_runs",
+    "backbones/test_configs",
+    "report/test_plots",
+    "report/test_build",
+    "export/test_export",
+    "contracts/test_methods",
+    "experiments/test_study",
+    "report/test_in_chromium",
+    "training/test_hub_layout",
+    "contracts/test_encoders",
+    "test_locate_command",
+    "report/test_analyses",
+    "experiments/test_mirror",
+    "test_api",
+    "training/test_serving",
+    "training/test_changed_files",
+    "adaptation/test_through_peft",
+    "test_paper_tables",
+    "training/test_saving",
+    "decoding/test_streaming",
+    "experiments/test_adversity",
+]
+"""Files that take longest: they begin first, so that no process has one left when the others are done."""
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Sort ``items`` in place: the files of :data:`LONGEST` first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    root = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        return places.get(item.path.with_suffix("").relative_to(root).as_posix(), len(places))
+
+    items.sort(key=place)
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
