@@ -79,8 +79,8 @@ def _kept(found: Sequence[pytest.Function], name: str) -> Iterator[pytest.Functi
         if len(found) > 1 and (absent := set(chosen.args) - ids):
             raise pytest.UsageError(f"{name} has no case {sorted(absent)}; it has {sorted(ids)}")
     if strength is not None:
-        names = sorted(found[0].callspec.indices)
-        of = {tuple(item.callspec.indices[each] for each in names): item for item in found}
+        # By the values themselves: pytest numbers the cases of a product, not the values of each parameter.
+        of = {tuple(id(value) for _, value in sorted(item.callspec.params.items())): item for item in found}
         yield from (of[case] for case in covering(list(of), strength.args[0]))
 
 
