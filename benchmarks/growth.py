@@ -23,12 +23,12 @@ from rich.table import Table
 from xlgen.adaptation.base import build_method
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import make_faster
 from xlgen.core.config import Training
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
-from xlgen.kernels.training_modules import make_faster
 from xlgen.training.loop import train_loop
 from xlgen.training.optimizer import build_optimizer
 

@@ -126,9 +126,9 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
     from accelerate import Accelerator
 
     from xlgen.adaptation.base import build_method
+    from xlgen.backbones.training_modules import make_faster
     from xlgen.core.config import Training
     from xlgen.data.batches import BatchStream, Part
-    from xlgen.kernels.training_modules import make_faster
     from xlgen.training.loop import train_loop
     from xlgen.training.optimizer import build_optimizer
 

@@ -15,6 +15,7 @@ import typer
 
 import xlgen
 from xlgen.cli import app
+from xlgen.core.config import load_recipe
 from xlgen.core.registry import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,20 +88,21 @@ def test_wrong_input(
 
 
 def test_overrides_reach_into_flat_and_staged_recipes(tmp_path: Path) -> None:
-    from xlgen.api.training import recipe_of
-
     flat = {"backbone": "pocket-mt5", "task": "pocket-summaries"}
     staged = {"backbone": "pocket-mt5", "stages": [{"task": "pocket-summaries"}]}
     for recipe, key in ((flat, "training.steps"), (staged, "stages.0.training.steps")):
         for overrides in ({key: 7}, [f"{key}=7"]):
-            assert recipe_of(recipe, overrides).stages[0].training.steps == 7  # type: ignore[arg-type]
-    assert recipe_of("squad-xquad", {"training.steps": 7}) == recipe_of("squad-xquad", ["training.steps=7"])
+            assert load_recipe(recipe, overrides).stages[0].training.steps == 7  # type: ignore[arg-type]
+    assert load_recipe("squad-xquad", {"training.steps": 7}) == load_recipe("squad-xquad", ["training.steps=7"])
 
 
 FUNCTIONS = {"train": "train", "evaluate": "evaluate", "predict": "predict", "export": "export", "study": "study"}
 PYTHON_ONLY = {"progress", "console", "say"}
 # A command's name for an argument, where it is another one.
-NAMES = {"folder": "out", "place": "out", "checkpoint": "model"} | {
+NAMES = {
+    "folder": "out",
+    "place": "out",
+    "checkpoint": "model",
     "sample": "sampling",
     "metric_option": "metric_options",
 }

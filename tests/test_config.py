@@ -157,7 +157,7 @@ def test_a_recipe_cannot_be_changed() -> None:
     ],
 )
 def test_wrong_recipes(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(RecipeError, match=f"(?s)^my.yaml is not right.*{message}"):
+    with pytest.raises(RecipeError, match=f"(?s)^my.yaml is invalid.*{message}"):
         validate(Recipe, {**BASE, **changes}, "my.yaml")
 
 

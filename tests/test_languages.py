@@ -227,8 +227,8 @@ def test_labels_name_the_usual_script():
         ("Portugese", "unknown language 'Portugese'; did you mean Portuguese (pt)?"),
         ("uz-Cyrl", "unknown language 'uz-Cyrl'; did you mean Uzbek (uz)?"),
         ("sr-Arab", "unknown language 'sr-Arab'; did you mean Serbian (sr) or Serbian (Latin) (sr-Latn)?"),
-        ("", "unknown language ''; nothing is near; `xlgen list languages` shows all"),
-        ("☃", "unknown language '☃'; nothing is near; `xlgen list languages` shows all"),
+        ("", "unknown language ''; no similar name; `xlgen list languages` shows all"),
+        ("☃", "unknown language '☃'; no similar name; `xlgen list languages` shows all"),
     ],
 )
 def test_unknown_languages_get_the_nearest_name(text, message):

@@ -13,7 +13,7 @@ from xlgen.core.registry import InputError, Registry, UnknownNameError, nearest
     [
         ("adaptors", ["adapters", "full"], "did you mean 'adapters'?; there are: adapters, full"),
         ("FULL", ["adapters", "full"], "did you mean 'full'?; there are: adapters, full"),
-        ("zzz", ["b", "a"], "nothing is near; there are: a, b"),
+        ("zzz", ["b", "a"], "no similar name; there are: a, b"),
         ("x", [], "there are none"),
         ("item7", [f"item{n}" for n in range(61)], "did you mean 'item7'?"),
     ],

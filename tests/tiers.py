@@ -75,8 +75,9 @@ def _kept(found: Sequence[pytest.Function], name: str) -> Iterator[pytest.Functi
     if chosen is not None:
         yield from (item for item in found if item.callspec.id in chosen.args)
         ids = {item.callspec.id for item in found}
-        # A single case may be asked for on the command line.
-        if len(found) > 1 and (absent := set(chosen.args) - ids):
+        # Some of the cases may have been asked for on the command line.
+        named = any("::" in str(argument) for argument in found[0].config.invocation_params.args)
+        if not named and (absent := set(chosen.args) - ids):
             raise pytest.UsageError(f"{name} has no case {sorted(absent)}; it has {sorted(ids)}")
     if strength is not None:
         # By the values themselves: pytest numbers the cases of a product, not the values of each parameter.

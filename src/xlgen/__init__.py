@@ -19,10 +19,11 @@ from xlgen.core.version import VERSION
 
 if TYPE_CHECKING:
     from xlgen.api.comparing import Comparison, compare
+    from xlgen.api.inference import Evaluated, evaluate, export, predict
     from xlgen.api.model import Model, load
     from xlgen.api.rows import Rows
     from xlgen.api.studies import Study, study
-    from xlgen.api.training import Evaluated, Run, evaluate, export, predict, report, train
+    from xlgen.api.training import Run, report, train
     from xlgen.core.registry import InputError
     from xlgen.experiments.query import query
     from xlgen.scoring import score
@@ -52,10 +53,11 @@ __version__ = VERSION
 
 _MODULES = {
     "xlgen.api.comparing": ("Comparison", "compare"),
+    "xlgen.api.inference": ("Evaluated", "evaluate", "export", "predict"),
     "xlgen.api.model": ("Model", "load"),
     "xlgen.api.rows": ("Rows",),
     "xlgen.api.studies": ("Study", "study"),
-    "xlgen.api.training": ("Evaluated", "Run", "evaluate", "export", "predict", "report", "train"),
+    "xlgen.api.training": ("Run", "report", "train"),
     "xlgen.core.registry": ("InputError",),
     "xlgen.experiments.query": ("query",),
     "xlgen.scoring": ("score",),

@@ -174,7 +174,7 @@ def test_uniform(any_backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("options", [{"init": "text"}, {"init_text": "x"}, {"init": "zeros"}, {"place": "end"}])
 def test_wrong_options(options: dict[str, str]) -> None:
-    with pytest.raises(RecipeError, match="adaptation prompt is not right"):
+    with pytest.raises(RecipeError, match="adaptation prompt is invalid"):
         build_method({"method": "prompt", **options})
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import RecipeError
-from xlgen.experiments.execute import execute, failures, lanes_for
+from xlgen.experiments.execute import default_workers, execute, failures
 from xlgen.experiments.plan import PlannedRun, Study, load_study, only
 from xlgen.experiments.worker_pool import Worker, threads_of
 from xlgen.runs.rows import collect
@@ -103,7 +103,7 @@ def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
     execute(every, tmp_path / "out", 4, console)  # one is left
     assert given == ["2"] * 4
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert (threads_of(1), lanes_for(every), lanes_for(some)) == (1, 4, 3)
+    assert (threads_of(1), default_workers(every), default_workers(some)) == (1, 4, 3)
     monkeypatch.setenv("OMP_NUM_THREADS", "16")
     assert threads_of(1) == 8
 

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from xlgen.backbones import training_modules
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import make_faster
 from xlgen.data.examples import EncodedExample
-from xlgen.kernels import decoder_steps, training_modules
+from xlgen.kernels import decoder_steps
 from xlgen.kernels.attention import NAME, attention
-from xlgen.kernels.training_modules import make_faster
 from xlgen.training.loop import token_loss
 
 

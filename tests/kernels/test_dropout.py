@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from xlgen.backbones.training_modules import _dropout
 from xlgen.kernels.dropout import drop
-from xlgen.kernels.training_modules import _dropout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import _linear, make_faster
 from xlgen.data.examples import EncodedExample
 from xlgen.kernels.embedding_gradients import (
     _Embedding,
@@ -17,7 +18,6 @@ from xlgen.kernels.embedding_gradients import (
     gradient_memory,
     release,
 )
-from xlgen.kernels.training_modules import _linear, make_faster
 from xlgen.training.loop import token_loss
 
 

@@ -7,8 +7,8 @@ import torch
 from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.training_modules import _norm, make_faster
 from xlgen.kernels import norms
-from xlgen.kernels.training_modules import _norm, make_faster
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (3, 5, 24), (70, 130)])

@@ -222,8 +222,8 @@ def test_every_text_can_be_encoded(text: str) -> None:
     for found in (example.prediction, *example.references, example.input, example.raw_prediction):
         assert found is not None
         found.encode()
-        assert found == text or entry.mended
-    assert entry.mended == any(0xD800 <= ord(char) < 0xE000 for char in text)
+        assert found == text or entry.repaired
+    assert entry.repaired == any(0xD800 <= ord(char) < 0xE000 for char in text)
 
 
 def test_answers_by_id_want_their_questions() -> None:

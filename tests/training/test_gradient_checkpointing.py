@@ -8,8 +8,8 @@ import torch
 
 from xlgen.adaptation.base import build_method
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.backbones.training_modules import checkpoint_layers
 from xlgen.data.examples import EncodedExample
-from xlgen.kernels.training_modules import checkpoint_layers
 from xlgen.training.loop import token_loss
 
 

@@ -79,7 +79,14 @@ class Model:
         codes = [language] * len(texts) if isinstance(language, str) else list(language)
         if len(codes) != len(texts):
             raise InputError(f"{len(texts)} texts and {len(codes)} languages: give one language for all, or one each")
-        settings = self._settings(num_beams, max_new_tokens, length_penalty, control, sampling, batch_tokens)
+        settings = self._settings(
+            num_beams=num_beams,
+            max_new_tokens=max_new_tokens,
+            length_penalty=length_penalty,
+            control=control,
+            sampling=sampling,
+            batch_tokens=batch_tokens,
+        )
         pairs = zip(texts, codes, strict=True)
         examples = [self._example(text, number, code) for number, (text, code) in enumerate(pairs)]
         return self._in_order(examples, settings)
@@ -97,32 +104,22 @@ class Model:
         batch_tokens: int = 16_000,
     ) -> Iterator[str]:
         """Generate for texts that need not fit in memory; outputs come in order. Arguments as for :meth:`generate`."""
-        settings = self._settings(num_beams, max_new_tokens, length_penalty, control, sampling, batch_tokens)
+        settings = self._settings(
+            num_beams=num_beams,
+            max_new_tokens=max_new_tokens,
+            length_penalty=length_penalty,
+            control=control,
+            sampling=sampling,
+            batch_tokens=batch_tokens,
+        )
         self._check_language(language)
         examples = (self._example(text, number, language) for number, text in enumerate(texts))
         rows = generate_rows(self.backbone, self.method, self.task, settings)(examples)
         return (self.task.with_newlines(text) for _, text, _ in rows)
 
-    def _settings(
-        self,
-        num_beams: int,
-        max_new_tokens: int | None,
-        length_penalty: float,
-        control: str | Mapping[str, Any] | None,
-        sampling: Mapping[str, Any] | None,
-        batch_tokens: int,
-    ) -> Evaluation:
-        given = {
-            "num_beams": num_beams,
-            "max_new_tokens": max_new_tokens,
-            "length_penalty": length_penalty,
-            "control": control,
-            "sampling": sampling,
-            "batch_tokens": batch_tokens,
-            "precision": self.precision,
-            "cleanup": self.cleanup,
-        }
-        settings: Evaluation = validate(Evaluation, given, "the arguments")
+    def _settings(self, **given: Any) -> Evaluation:
+        fixed = {"precision": self.precision, "cleanup": self.cleanup}
+        settings: Evaluation = validate(Evaluation, {**given, **fixed}, "the arguments")
         check_evaluation(self.task, settings)
         return settings
 

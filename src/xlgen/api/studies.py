@@ -99,14 +99,14 @@ def run_study(
     from rich.console import Console
 
     from xlgen.experiments.budget import Budget
-    from xlgen.experiments.execute import execute, lanes_for
+    from xlgen.experiments.execute import default_workers, execute
     from xlgen.experiments.plan import check_identifiers, load_study
     from xlgen.experiments.plan import only as chosen
     from xlgen.experiments.search import search
 
     check_study_folder(folder)
     planned = load_study(name, overrides)
-    workers = workers or lanes_for(planned)
+    workers = workers or default_workers(planned)
     if only:
         planned = chosen(planned, tuple(only))
     budget, shown = Budget(hours), console or Console(quiet=True)

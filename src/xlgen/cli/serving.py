@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xlgen.api.training import evaluate as evaluate_model
-from xlgen.api.training import export as write
-from xlgen.api.training import predict as predict_file
+from xlgen.api.inference import evaluate as evaluate_model
+from xlgen.api.inference import export as write
+from xlgen.api.inference import predict as predict_file
 from xlgen.cli.console import app, codes_of, err, out, say, show, yaml_option
 from xlgen.core.progress import TerminalProgress
 from xlgen.core.registry import InputError

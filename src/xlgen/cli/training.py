@@ -93,12 +93,12 @@ def _dry_run(
     from rich.table import Table
 
     from xlgen.experiments.estimate import estimate
-    from xlgen.experiments.execute import lanes_for
+    from xlgen.experiments.execute import default_workers
     from xlgen.experiments.plan import load_study, only
     from xlgen.experiments.worker_pool import threads_of
 
     planned = load_study(name, overrides)
-    workers = workers or lanes_for(planned)
+    workers = workers or default_workers(planned)
     planned = only(planned, codes_of(runs, "--only")) if runs else planned
     found = estimate(planned, folder, threads_of(workers), say, measures=measures)
     table = Table("run", "state", "left")

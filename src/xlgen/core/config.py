@@ -8,6 +8,7 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -21,7 +22,7 @@ from xlgen.core.config_texts import Unlabelled as Unlabelled
 from xlgen.core.config_texts import rates_fault
 from xlgen.core.registry import Registry
 from xlgen.core.shipped import find_recipe
-from xlgen.core.yaml_config import RecipeError, by_name, override, read_yaml, with_current_keys
+from xlgen.core.yaml_config import RecipeError, by_name, override, override_keys, read_yaml, with_current_keys
 
 __all__ = ["Config", "Recipe", "Stage", "build", "load_recipe", "validate"]
 
@@ -240,7 +241,7 @@ class Resources(Config):
     cpus: float = Field(default=1.0, gt=0)
     gpus: float = Field(default=0.0, ge=0)
     memory_gib: float = Field(default=0.0, ge=0)
-    """0: nobody asks."""
+    """0 means no memory request."""
 
 
 class Recipe(Config):
@@ -262,10 +263,10 @@ class Recipe(Config):
     baseline: dict[str, Any] | None = None
     """Instead of training, predict by a rule: ``{name: lead, tokens: 64}``; see ``xlgen list baselines``."""
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    """What is told of steps and figures besides ``metrics.jsonl``; each is an extra."""
+    """Trackers that receive steps and scores in addition to ``metrics.jsonl``; each is an optional dependency."""
 
     def deciding(self) -> dict[str, Any]:
-        """What decides the run; where it runs and who is told of it may change on the way."""
+        """The settings that determine the results; resources and trackers may change when a run is resumed."""
         return self.model_dump(mode="json", exclude={"resources", "trackers"})
 
     @field_validator("backbone", "baseline", mode="before")
@@ -293,7 +294,7 @@ def validate(model: type[Config], data: Any, where: str, named_by: str | None = 
         flat = isinstance(data, Mapping) and "stages" not in data
         # The stage of a flat recipe has no name: its keys stand at the top level.
         faults = describe_config_errors(error, model, (Recipe, Stage), flat, named_by)
-        raise RecipeError(f"{where} is not right:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
+        raise RecipeError(f"{where} is invalid:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
 
 
 Plugin = TypeVar("Plugin")
@@ -309,11 +310,20 @@ def build(registry: Registry[type[Plugin]], config: str | Mapping[str, Any]) -> 
     return kind(validate(kind.Options, options, f"{registry.kind} {name}", "name"))
 
 
-def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Read the recipe ``name`` (a path or a shipped one), apply the overrides and check everything."""
-    path = find_recipe(name)
-    data = override(read_yaml(path), overrides)
+Overrides: TypeAlias = Mapping[str, Any] | Iterable[str]
+"""Dotted keys with their values, or assignments ``key.sub=value`` whose values are YAML."""
+
+
+def load_recipe(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Overrides = ()) -> Recipe:
+    """The recipe that is shipped, in a file or given as its content, with the overrides. Raises InputError."""
+    if isinstance(recipe, str | Path):
+        path = find_recipe(str(recipe))
+        data, where, name = read_yaml(path), str(path), path.stem
+    else:
+        data = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else recipe
+        where, name = "the recipe", "run"
+    data = override_keys(data, overrides) if isinstance(overrides, Mapping) else override(data, overrides)
     if not isinstance(data, dict):
-        raise RecipeError(f"{path} must hold keys and values")
-    data.setdefault("name", path.stem)
-    return validate(Recipe, data, str(path))
+        raise RecipeError(f"{where} must hold keys and values")
+    data.setdefault("name", name)
+    return validate(Recipe, data, where)

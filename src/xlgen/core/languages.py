@@ -211,7 +211,7 @@ def _nearest(key: str) -> str:
     matches = process.extract(key, list(spellings), scorer=fuzz.ratio, score_cutoff=65, limit=10)
     # Spellings much worse than the best one would only distract.
     near = dict.fromkeys(spellings[spelling] for spelling, score, _ in matches if score > matches[0][1] - 8)
-    return f"did you mean {_listed(list(near)[:3])}?" if near else "nothing is near; `xlgen list languages` shows all"
+    return f"did you mean {_listed(list(near)[:3])}?" if near else "no similar name; `xlgen list languages` shows all"
 
 
 def _listed(languages: list[Language]) -> str:

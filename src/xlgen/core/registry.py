@@ -35,7 +35,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         return "there are none"
     match = process.extractOne(name[:200], choices, processor=str.lower, score_cutoff=60)
     known = "; there are: " + ", ".join(choices) if len(choices) <= 60 else ""
-    return (f"did you mean {match[0]!r}?" if match else "nothing is near") + known
+    return (f"did you mean {match[0]!r}?" if match else "no similar name") + known
 
 
 class RunEndedError(RuntimeError):

@@ -201,8 +201,8 @@ def evaluate(
     share = [whole[i] for i in mine]
     if isinstance(backbone, EncoderClassifier):
         backbone.cache_tokens(text for example in share for text in example.texts)
-        told = predict_labels(backbone, method, share, task, evaluation, progress)
-        found = [Predicted(text, cropped, None) for text, cropped in told]
+        labelled = predict_labels(backbone, method, share, task, evaluation, progress)
+        found = [Predicted(text, cropped, None) for text, cropped in labelled]
     else:
         found = predict(backbone, method, share, task, decoding, control, progress, seen)
     pairs = list(zip(mine, found, strict=True))

@@ -99,7 +99,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     return True
 
 
-def lanes_for(study: Study) -> int:
+def default_workers(study: Study) -> int:
     """The default number of parallel runs: one per core, and without a search at most the number of runs."""
     cores = os.cpu_count() or 1
     return cores if study.search is not None else max(1, min(cores, len(study.runs)))

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from xlgen.report.comparison import CHOSEN, RATE_LIMITS
 from xlgen.report.drawing import Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
-from xlgen.report.groups import Line, mean_and_deviation, settings, told
+from xlgen.report.groups import Line, mean_and_deviation, setting_labels, settings
 from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.files import finite
 from xlgen.runs.rows import MEAN, Results, mean
@@ -103,13 +103,13 @@ def _by_setting(results: Results, palette: Palette, compared: Sequence[Line], ke
 
 def _name(line: Line, key: str) -> str:
     """The line's label without the number that the axis shows."""
-    (number,) = told({key: line.settings[key]})
+    (number,) = setting_labels({key: line.settings[key]})
     return line.label.replace(f" {number}", "")
 
 
 def _without_size(line: Line) -> str:
     """The line's label without its backbone, because the axis shows the backbone's size."""
-    return " ".join([line.method, *told(line.settings)])
+    return " ".join([line.method, *setting_labels(line.settings)])
 
 
 def _of_lines(results: Results, points: Sequence[tuple[float, Line]], name: str) -> Series:

@@ -154,12 +154,14 @@ def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
     several = len({run.backbone for run in runs}) > 1
     names = []
     for run, numbers in zip(runs, differing, strict=True):
-        names.append(" ".join([run.method, *([short_backbone(run.backbone)] if several else []), *told(numbers)]))
+        names.append(
+            " ".join([run.method, *([short_backbone(run.backbone)] if several else []), *setting_labels(numbers)])
+        )
     counts = Counter(names)
     return [f"{name} ({run.name})" if counts[name] > 1 else name for name, run in zip(names, runs, strict=True)]
 
 
-def told(numbers: Mapping[str, Any]) -> list[str]:
+def setting_labels(numbers: Mapping[str, Any]) -> list[str]:
     """Format numbers of a recipe for labels: ``num_virtual_tokens=10``."""
     return [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
 

@@ -22,8 +22,8 @@ def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[Labell
         _check_ids(found, f"{where}, language {code}")
     counts = {code: count for code, found in examples.items() if (count := _numbered(task, split, code, found))}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{count} of {code}" for code, count in counts.items())
-        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {told}; {_MEND}")
+        counted = ", ".join(f"{count} of {code}" for code, count in counts.items())
+        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {counted}; {_MEND}")
 
 
 def check_same_ids(ids: Mapping[str, Sequence[str]], where: str) -> None:

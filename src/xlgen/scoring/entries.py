@@ -34,7 +34,7 @@ class Entry:
     """The row's position among all rows, from 0."""
     numbered: bool
     """Whether the id is a row number, because the row has no id."""
-    mended: bool
+    repaired: bool
     """Whether a text had a lone surrogate, which was replaced by U+FFFD."""
     unread: tuple[str, ...] = ()
     """Unknown values of the fields for truncation, such as ``finish_reason 'refusal'``."""

@@ -147,5 +147,5 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
         )
     if note := bad.unread_note():
         say(f"{source}: {note}")
-    if bad.mended:
-        say(f"{source}: {bad.mended} rows have lone surrogates, which were replaced by U+FFFD")
+    if bad.repaired:
+        say(f"{source}: {bad.repaired} rows have lone surrogates, which were replaced by U+FFFD")

@@ -43,7 +43,7 @@ class BadRows:
     count: int = 0
     first: list[str] = field(default_factory=list)
     """Error messages of the first ten."""
-    mended: int = 0
+    repaired: int = 0
     """Number of rows with lone surrogates."""
     unread: Counter[str] = field(default_factory=Counter)
     """Number of rows with each unknown value of the fields for truncation."""
@@ -52,7 +52,7 @@ class BadRows:
 
     def read(self, entry: Entry) -> None:
         """Record the problems of a good row."""
-        self.mended += entry.mended
+        self.repaired += entry.repaired
         for value in entry.unread:
             self.unread[value if value in self.unread or len(self.unread) < _SHOWN else OTHERS] += 1
 

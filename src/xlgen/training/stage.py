@@ -19,6 +19,7 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.heads import head_of
+from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.core.config import Recipe, Stage
 from xlgen.core.interrupt import stop_signal
 from xlgen.core.languages import Language
@@ -30,7 +31,6 @@ from xlgen.data.tasks import Task
 from xlgen.evaluation.coverage import Coverage, measure_examples, report_coverage
 from xlgen.evaluation.evaluate import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
-from xlgen.kernels.training_modules import checkpoint_layers, make_faster, set_dropout
 from xlgen.metrics.score import Row
 from xlgen.runs.event_log import Tracker
 from xlgen.runs.folder import RunFolder

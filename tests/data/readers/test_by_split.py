@@ -41,7 +41,7 @@ def test_what_it_does_not_hold(tmp_path: Path) -> None:
     ("readers", "message"),
     [
         ({}, "readers"),
-        ({"train": {"name": "jsonl"}}, "(?s)split train: the reader is not right.*path"),
+        ({"train": {"name": "jsonl"}}, "(?s)split train: the reader is invalid.*path"),
         ({"train": {"name": "jsnl", "path": "x"}}, "jsonl"),
         ({"train": {"name": None, "path": "x"}}, "None"),
     ],
