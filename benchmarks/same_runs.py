@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from xlgen.runs.files import read_lines
+from xlgen.runs.files import json_lines
 
 _MEASURED = ("time", "seconds", "steps_per_second", "tokens_per_second", "examples_per_second")
 
@@ -23,14 +23,16 @@ def said(run: Path) -> list[str]:
     """Its losses and figures, as text to compare."""
     return sorted(
         json.dumps({key: value for key, value in event.items() if key not in _MEASURED}, sort_keys=True)
-        for event in read_lines(run / "metrics.jsonl")
-        if event["event"] in ("step", "figure")
+        for event in json_lines(run / "metrics.jsonl")
+        if isinstance(event, dict) and event["event"] in ("step", "figure")
     )
 
 
 def nodes(run: Path) -> list[str]:
     """The nodes on which a run was begun, one after another."""
-    return [line["node"] for line in read_lines(run.parent / f"{run.name}.log") if "node" in line]
+    return [
+        line["node"] for line in json_lines(run.parent / f"{run.name}.log") if isinstance(line, dict) and "node" in line
+    ]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from xlgen.experiments.choices import CRITERIA, checkpoint_choices, rate_choices
 from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_sources, over_targets
 from xlgen.report.drawing import Palette
 from xlgen.report.plots import all_plots
-from xlgen.runs.files import read_lines
+from xlgen.runs.files import json_lines
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run, rate_text
 
@@ -134,7 +134,7 @@ def times(results: Results) -> str:
     """What the runs' seconds went to, from the times of their logs."""
     spent: dict[str, float] = defaultdict(float)
     for run in results.runs:
-        events = [e for e in read_lines(run.folder / "metrics.jsonl") if "time" in e]
+        events = [e for e in json_lines(run.folder / "metrics.jsonl") if isinstance(e, dict) and "time" in e]
         for before, after in pairwise(events):
             seconds = after["time"] - before["time"]
             if after["event"] == "step":
