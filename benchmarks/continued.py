@@ -1,7 +1,7 @@
-"""The tables of docs/findings.md on continued training: what J found, on pocket-mbart.
+"""The tables of docs/results/findings.md on continued training: what J found, on pocket-mbart.
 
     xlgen study pocket-continued --out runs/pocket-continued
-    python benchmarks/continued.py runs/pocket-continued [--figure docs/findings/continued.svg]
+    python benchmarks/continued.py runs/pocket-continued [--figure docs/results/findings/continued.svg]
 
 Norms of singular values by kind of weight, beside those of the parent, and CKA to it by layer. Markdown.
 """
@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.analysis.open_model import read_weights, represent
 from xlgen.analysis.similarity import compare_models
 from xlgen.analysis.spectra import Spectrum, compared, spectra
 from xlgen.core.config import ParallelText
 from xlgen.pocket.world import LANGUAGES
-from xlgen.report.heatmaps import Panel, draw
+from xlgen.report.heatmaps import draw_heatmaps
 
 PARENT = "pocket-mbart"
 TEXTS = ParallelText(sentences=128)
@@ -118,7 +119,8 @@ def growth(found: Mapping[str, Sequence[Spectrum]], path: Path) -> Path:
                 row = rows.index(f"{new.weight.half} {new.weight.layer}")
                 values[row, kinds.index(_column(new))] = 100 * (new.norm / old.norm - 1)
             panels.append(Panel(name, rows, kinds, values))
-    return draw(panels, path, "Growth of the norm of singular values (%)", 2, (None, None))
+    title = "Growth of the norm of singular values (%)"
+    return draw_heatmaps(Heatmaps(path.stem, title, tuple(panels), across=2, limits=(None, None)), path)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.core.machine import product_rate
@@ -107,7 +107,7 @@ def documents(backbone: Backbone, count: int) -> Sources:
 
 def moved(backbone: Backbone, config: dict[str, Any]) -> None:
     """Prepare the method; what it trains is moved a little, where it would begin as nothing."""
-    build_method(config).prepare(backbone)
+    methods.build(config).prepare(backbone)
     if config["method"] == "full":
         return
     torch.manual_seed(0)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.data.tasks import load_task
@@ -30,7 +30,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "tests" / "export" / "elsewhere.p
 
 def checkpoint(folder: Path, name: str, config: dict[str, str]) -> Path:
     """A checkpoint whose trained weights have moved."""
-    backbone, method = loading.load(name), build_method(config)
+    backbone, method = loading.load(name), methods.build(config)
     method.prepare(backbone)
     torch.manual_seed(0)
     with torch.no_grad():

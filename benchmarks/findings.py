@@ -1,7 +1,7 @@
-"""The tables of docs/findings.md on XLRS: what L found, on pocket backbones.
+"""The tables of docs/results/findings.md on XLRS: what L found, on pocket backbones.
 
     xlgen study pocket-sources --out runs/pocket-sources
-    python benchmarks/findings.py xlrs runs/pocket-sources [--figure docs/findings/xlrs.svg] [--learned 85]
+    python benchmarks/findings.py xlrs runs/pocket-sources [--figure docs/results/findings/xlrs.svg] [--learned 85]
     python benchmarks/findings.py parts pocket-mt5 runs/pocket-sources/runs/mt5-en-1e-3-seed=0
 
 ``xlrs`` reads any study of pocket summaries, such as pocket-search, from its files; ``--learned 85`` leaves out those
@@ -21,11 +21,11 @@ from pathlib import Path
 
 import torch
 
+from xlgen.analysis.correlation import spearman
 from xlgen.analysis.open_model import open_model
 from xlgen.core.config import ParallelText
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.experiments.choices import checkpoint_choices, rate_choices, searches
-from xlgen.experiments.correlation import spearman
 from xlgen.experiments.criteria import LANGUAGE_RATE
 from xlgen.pocket.world import LANGUAGES
 from xlgen.report.drawing import draw_figure, legend, name_axes, to_svg

@@ -20,7 +20,7 @@ from accelerate import Accelerator
 from rich.console import Console
 from rich.table import Table
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.training_modules import make_faster
@@ -101,7 +101,7 @@ def training(at: dict[str, int], repeats: int) -> float:
     """Seconds of a training step."""
     backbone, dice = model_of(at["vocabulary"]), random.Random(0)
     make_faster(backbone.model)
-    method = build_method({"method": "full"})
+    method = methods.build({"method": "full"})
     method.prepare(backbone)
     length, tokens = at["source tokens"], at["batch tokens"]
 

@@ -7,7 +7,7 @@
     python benchmarks/labels.py neighbours   [--data ...]              # first words of NTREX-128 as another language
     python benchmarks/labels.py romanised    [--data ...]              # NTREX-128 in Latin letters (pip install uroman)
 
-Each prints a table in percent; docs/language-identification.md has them.
+Each prints a table in percent; docs/explanation/language-identification.md has them.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """Every adaptation method in the pocket world: its best rate, what it reaches, and what it costs.
 
     xlgen study pocket-rates --out runs/pocket-rates
-    python benchmarks/methods.py collect runs/pocket-rates --out docs/rates.csv
-    python benchmarks/methods.py rates docs/rates.csv
+    python benchmarks/methods.py collect runs/pocket-rates --out docs/results/rates.csv
+    python benchmarks/methods.py rates docs/results/rates.csv
     xlgen study pocket-methods --out runs/pocket-methods
-    python benchmarks/methods.py collect runs/pocket-methods --out docs/methods.csv
-    python benchmarks/methods.py cost pocket-methods --out docs/cost.json
-    python benchmarks/methods.py table docs/methods.csv --cost docs/cost.json
+    python benchmarks/methods.py collect runs/pocket-methods --out docs/results/methods.csv
+    python benchmarks/methods.py cost pocket-methods --out docs/results/cost.json
+    python benchmarks/methods.py table docs/results/methods.csv --cost docs/results/cost.json
 
 Figures are means over the languages that no zero-shot run has labels for; English stands apart. ``rates`` and ``table``
-take a study's folder or what ``collect`` wrote of it, a row a run. docs/methods.md is what they print, and what it
-means.
+take a study's folder or what ``collect`` wrote of it, a row a run. docs/results/methods.md is what they print,
+and what it means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What this machine multiplies and reads at: ``python benchmarks/products.py``, the limits behind docs/performance.md.
+"""What this machine multiplies and reads at: ``python benchmarks/products.py``.
+
+These are the limits in docs/results/performance.md.
 
 For the products of a decoding step and of a training step it prints GFLOP/s of PyTorch's own fp32 product (Intel's MKL
 on x86), of oneDNN (used on AMD by ``xlgen.kernels.onednn_linear``) and of bf16; for training also the products of the

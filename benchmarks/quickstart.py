@@ -110,7 +110,7 @@ def train(recipe: Any, job: dict[str, Any]) -> dict[str, float]:
     from datasets import Dataset
     from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
     from xlgen.backbones import loading
     from xlgen.data.tasks import load_task
     from xlgen.training.mixture import labelled
@@ -118,7 +118,7 @@ def train(recipe: Any, job: dict[str, Any]) -> dict[str, float]:
     torch.manual_seed(0)
     stage, task = recipe.stages[0], load_task("pocket-summaries", Path())
     backbone = loading.load("pocket-mt5")
-    build_method(stage.adaptation).prepare(backbone)
+    methods.build(stage.adaptation).prepare(backbone)
     examples, *_ = labelled(stage, task, backbone)
     data = Dataset.from_list([{"input_ids": list(e.source), "labels": list(e.target)} for e in examples])
     asked = [row for code in task.languages for row in task.examples(code, "test", stage.evaluation.examples)]

@@ -1,4 +1,6 @@
-"""The tables and figures of docs/pocket-search.md: ``python benchmarks/search.py runs/pocket-search [--figures DIR]``.
+"""The tables and plots of docs/results/pocket-search.md.
+
+    python benchmarks/search.py runs/pocket-search [--figures DIR]
 
 For each search the rates tried and the one taken, then each criterion's choice of rate and of checkpoint and their
 regret, the figures at the best rate over seeds, and what the time went to. Markdown, from the runs' files alone.
@@ -15,14 +17,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from xlgen.experiments.choices import CRITERIA, checkpoint_choices, rate_choices, searches
-from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_sources, over_targets
+from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, criteria, over_sources, over_targets
 from xlgen.report.drawing import Palette
 from xlgen.report.plots import all_plots
 from xlgen.runs.files import json_lines
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run, rate_text
 
-TARGET = build_criterion("target")
+TARGET = criteria.build("target")
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
     """Steps of our loop."""
     from accelerate import Accelerator
 
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
     from xlgen.backbones.training_modules import make_faster
     from xlgen.core.config import Training
     from xlgen.data.batches import BatchStream, Part
@@ -136,7 +136,7 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
         steps=job["steps"], warmup_steps=0, learning_rate=1e-4, batch_tokens=BATCH_TOKENS, precision=job["precision"]
     )
     make_faster(backbone.model)  # as a stage on the CPU does
-    method = build_method({"method": "full"})
+    method = methods.build({"method": "full"})
     method.prepare(backbone)
     stream = BatchStream([Part("squad", len(examples), lambda i, epoch: examples[i])], 0, BATCH_TOKENS, None)
     optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)

@@ -6,7 +6,7 @@
 Prints Markdown: the data, and for each task a row a model and a column a language, with J's average over all languages
 and that over the ones without labels. Below the models stand two baselines on the same sentences, from English labels
 alone: the most frequent tag for every word, and of each word the tag that it has most often in English, where it is
-there at all. What is printed is in docs/understanding.md.
+there at all. What is printed is in docs/results/understanding.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 # a forced code is generated and counts, a code in decoder_input_ids is prompt and does not, so that short and long
 # hypotheses change places. A batch in several languages needs decoder_input_ids, one in a single language takes either.
 # Why it matters here: an export that is right seems wrong, if it is asked in the other way than `xlgen predict` works:
-# xlgen forces the code, for each example of a mixed batch, and counts it, as generate() does (docs/exporting.md).
+# xlgen forces the code, for each example of a mixed batch, and counts it, as generate() does (docs/how-to/export.md).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

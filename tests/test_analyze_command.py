@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from synthetic import write_run
+from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.cli import app, main
 from xlgen.core.config import Recipe
-from xlgen.report.heatmaps import Panel, draw
+from xlgen.report.heatmaps import draw_heatmaps
 from xlgen.training.run import train
 
 runner = CliRunner()
@@ -92,7 +94,7 @@ def test_what_stands_beside_the_weights_is_said(
     run = trained(tmp_path / "adapters", checkpoint("mt5"), tiny_task(["en", "th"]), "adapters")
     done = runner.invoke(app, ["analyze", "spectra", str(checkpoint("mt5")), str(run), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert "adds modules beside the weights" in " ".join(done.output.split())
+    assert "the modules that its method adds are not included" in " ".join(done.output.split())
     assert all(row["change"] == 0 for row in rows(tmp_path / "out" / "spectra.json"))
 
 
@@ -204,15 +206,15 @@ def test_out_is_looked_at_before_the_work(
 
 def test_a_full_disk_leaves_no_part_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "map.svg"
-    panels = [Panel("", ["0"], ["en"], np.ones((1, 1)))]
-    old = draw(panels, path).read_bytes()
+    found = Heatmaps("map", "", (Panel("", ["0"], ["en"], np.ones((1, 1))),))
+    old = draw_heatmaps(found, path).read_bytes()
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match=r"No space left on device: '.*map.svg'"):
-        draw(panels, path, "again")
+        draw_heatmaps(replace(found, title="again"), path)
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == old
 
 

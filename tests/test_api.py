@@ -1,12 +1,14 @@
-"""The Python API: the script of docs/python.md, its types, and that commands and functions are the same."""
+"""The Python API: the script of docs/how-to/python.md, its types, and that commands and functions are the same."""
 
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from xlgen.core.config import load_recipe
 from xlgen.core.registry import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "python.md"
+PAGE = ROOT / "docs" / "how-to" / "python.md"
 SCRIPT = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
 
 
@@ -41,6 +43,9 @@ def test_the_script_of_the_page_runs(ran: dict[str, Any], monkeypatch: pytest.Mo
     assert len(ran["outputs"]) == 2 and ran["count"] == 1
     assert {row["metric"] for row in ran["scores"]} >= {"rougeL", "correct_language_rate"}
     assert ran["difference"].pairs["paired"] == 8
+    assert ran["similarity"].files[0].name == "cka.json"
+    assert {row["language"] for row in ran["similarity"].rows.where(analysis="cka-models")} == {"en", "fr", "th"}
+    assert [row["value"] for row in ran["labels"].rows.where(language="average")] == [pytest.approx(100)]
     assert not ran["study"].failed and ran["study"].runs
     assert ran["best"] and ran["parity"].equal == ran["parity"].asked > 0
 
@@ -96,8 +101,12 @@ def test_overrides_reach_into_flat_and_staged_recipes(tmp_path: Path) -> None:
     assert load_recipe("squad-xquad", {"training.steps": 7}) == load_recipe("squad-xquad", ["training.steps=7"])
 
 
-FUNCTIONS = {"train": "train", "evaluate": "evaluate", "predict": "predict", "export": "export", "study": "study"}
-PYTHON_ONLY = {"progress", "console", "say"}
+FUNCTIONS = {
+    **{name: name for name in ("train", "evaluate", "predict", "export", "study")},
+    "report": "build_report",
+    **{f"analyze {name}": f"analyze.{name}" for name in xlgen.analyze.__all__ if name != "Analyzed"},
+}
+PYTHON_ONLY = {"progress", "console", "say", "status"}
 # A command's name for an argument, where it is another one.
 NAMES = {
     "folder": "out",
@@ -106,15 +115,64 @@ NAMES = {
     "sample": "sampling",
     "metric_option": "metric_options",
 }
+COMMAND_NAMES = {"report": {"folder": "run"}}
 COMMAND_ONLY = {"study": {"dry_run", "no_measure"}}
 
 
+def options_of(command: str) -> dict[str, Any]:
+    """The options and arguments of a command with their defaults, under the names of the API."""
+    found: Any = typer.main.get_command(app)
+    for name in command.split():
+        found = found.commands[name]
+    names = NAMES | COMMAND_NAMES.get(command, {})
+    options = {names.get(each.name, each.name): each for each in found.params}
+    return {
+        name: inspect.Parameter.empty if each.required else each.default
+        for name, each in options.items()
+        if name not in COMMAND_ONLY.get(command, ())
+    }
+
+
+def arguments_of(function: str) -> dict[str, Any]:
+    """The arguments of a function with their defaults."""
+    parameters = inspect.signature(attrgetter(function)(xlgen)).parameters
+    return {name: each.default for name, each in parameters.items() if name not in PYTHON_ONLY}
+
+
+def plain_default(value: Any) -> Any:
+    """A default without its type: lists have no values, or are numbers with commas between them; paths are texts."""
+    if value is None or (isinstance(value, tuple) and not value):
+        return None
+    if isinstance(value, tuple):
+        return ",".join(f"{each:g}" for each in value)
+    return str(value) if isinstance(value, Path) else value
+
+
 @pytest.mark.parametrize(("command", "function"), FUNCTIONS.items())
-def test_a_command_has_the_arguments_of_its_function(command: str, function: str) -> None:
+def test_a_command_has_the_arguments_and_defaults_of_its_function(command: str, function: str) -> None:
+    options, arguments = options_of(command), arguments_of(function)
+    assert set(options) == set(arguments)
+    # The command writes to standard output by default, and evaluations to the run's folder.
+    differing = {"predict": {"output"}}.get(command, set())
+    for name in set(options) - differing:
+        assert plain_default(options[name]) == plain_default(arguments[name]), name
+
+
+def test_every_analysis_has_a_function() -> None:
     group: Any = typer.main.get_command(app)
-    options = {NAMES.get(each.name, each.name) for each in group.commands[command].params}
-    arguments = set(inspect.signature(getattr(xlgen, function)).parameters)
-    assert options - COMMAND_ONLY.get(command, set()) == arguments - PYTHON_ONLY
+    assert {f"analyze {name}" for name in group.commands["analyze"].commands} <= set(FUNCTIONS)
+
+
+def test_an_analysis_refuses_what_the_command_line_cannot_be_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="languages must be a list"):
+        xlgen.analyze.cka("pocket-mt5", languages="en,fr")
+    with pytest.raises(InputError, match="models must be a list"):
+        xlgen.analyze.probe("pocket-mt5")
+    with pytest.raises(InputError, match="task and texts"):
+        xlgen.analyze.probe(["pocket-mt5"], task="pocket-summaries", texts={"corpus": {"reader": "pocket"}})
+    with pytest.raises(InputError, match="is given twice"):
+        xlgen.analyze.spectra("pocket-mt5", ["pocket-mt5"], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_package_lists_its_names() -> None:
@@ -122,6 +180,8 @@ def test_the_package_lists_its_names() -> None:
     for name in xlgen.__all__:
         assert getattr(xlgen, name) is not None
         assert name.startswith("__") or (getattr(xlgen, name).__doc__ or "").strip(), name
+    # Importing a module of the package would replace a function of the same name.
+    assert not [name for name in xlgen.__all__ if (ROOT / "src/xlgen" / name).exists()]
     with pytest.raises(AttributeError, match="nothing"):
         xlgen.nothing  # noqa: B018
 
@@ -140,3 +200,9 @@ def test_the_script_is_typed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "script.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_public_name_is_that_of_a_module() -> None:
+    """An import of the module would replace the function on the package."""
+    modules = {module.name for module in pkgutil.iter_modules(xlgen.__path__)}
+    assert not modules & set(xlgen.__all__)

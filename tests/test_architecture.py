@@ -1,13 +1,22 @@
 """The house rules that a machine can check: import directions, what is light to import, and the length of modules."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from xlgen.core.run_layout import ABOUT, FILES, FOLDERS
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "src" / "xlgen").rglob("*.py"))
+MOST_ANY = 40
+"""Occurrences of ``Any``. A value whose type is known only at run time has a named alias that says what it is, such as
+``JsonValue`` in ``xlgen.core.json_types``."""
 HEAVY = ("torch", "transformers", "datasets", "accelerate")
 
 
@@ -24,6 +33,26 @@ def test_imports_go_one_way() -> None:
 def test_modules_fit_on_a_few_screens(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 330
     assert path.stem not in ("utils", "util", "helpers", "common", "misc")
+
+
+def test_mypy_is_strict() -> None:
+    """Exceptions of single modules may relax only the rules below, each with a reason next to it."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    assert config["strict"] is True
+    allowed = {"module", "ignore_missing_imports", "follow_imports", "disallow_untyped_decorators"}
+    assert {key for override in config["overrides"] for key in override} <= allowed
+
+
+def test_any_is_rare() -> None:
+    lines = [line for path in MODULES for line in path.read_text(encoding="utf-8").splitlines()]
+    found = [line for line in lines if not re.match(r"\s*(?:from|import) ", line)]
+    assert sum(len(re.findall(r"\bAny\b", line)) for line in found) <= MOST_ANY
+
+
+def test_ignored_type_errors_have_a_code_and_a_reason() -> None:
+    lines = [line for path in MODULES for line in path.read_text(encoding="utf-8").splitlines()]
+    ignored = [line for line in lines if "# type: ignore" in line]
+    assert [line for line in ignored if not re.search(r"# type: ignore\[[\w-]+\]  # \w", line)] == []
 
 
 @pytest.mark.parametrize(
@@ -58,3 +87,35 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".") if
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+NAMING = (ROOT / "src/xlgen/core/run_layout.py", *(ROOT / "src/xlgen/runs").glob("*.py"))
+
+
+def spelled(tree: ast.AST) -> Iterator[str]:
+    """The texts that name files of runs: files by themselves, and folders in paths."""
+    documentation = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    joined = [side for node in ast.walk(tree) if isinstance(node, ast.BinOp) for side in (node.left, node.right)]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node in documentation:
+            continue
+        text, parts = node.value, node.value.split("/")
+        is_path = len(parts) > 1 and " " not in text and {*parts} & {*FILES, *FOLDERS, ABOUT}
+        is_file = text in (*FILES, ABOUT) or any(f"/{name}" in text for name in (*FILES, ABOUT))
+        if is_path or is_file or (node in joined and text in FOLDERS):
+            yield text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src")) for path in MODULES])
+def test_only_runs_names_the_files_of_a_run(path: Path) -> None:
+    found = list(spelled(ast.parse(path.read_text(encoding="utf-8"))))
+    assert path in NAMING or not found, found
+
+
+def test_names_of_a_run_are_found_in_paths() -> None:
+    lines = (
+        'folder / "metrics.jsonl"', 'folder / "checkpoints" / name', 'folder.glob("*/recipe.yaml")', 'run["stages"]',
+        'f"{folder}/predictions/step-1"', '"written to metrics.jsonl"', 'sql + " || \'/metrics.jsonl\'"',
+    )  # fmt: skip
+    found = [bool(list(spelled(ast.parse(line)))) for line in lines]
+    assert found == [True, True, True, False, True, False, True]

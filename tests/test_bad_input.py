@@ -179,9 +179,11 @@ def test_a_batch_too_small_for_an_example(project: Project, refused: Command) ->
         ("task=squad-xqad", "did you mean 'squad-xquad'"),
         ("task=absent.yaml", "cannot read absent.yaml: No such file"),
         ("adaptation=adaptors", "unknown method 'adaptors': did you mean 'adapters'"),
-        ("adaptation={method: adapters, rank: 4}", "unknown key 'rank'"),
-        ("adaptation={method: adapters, metod: full}", "unknown key 'metod': did you mean 'method'"),
-        ("adaptation.metod=full", "`adaptation` needs a `method` (see `xlgen list methods`); it has metod"),
+        ("adaptation={method: adapters, rank: 4}", "unknown key 'adaptation.rank'"),
+        ("adaptation={name: adapters, nam: full}", "unknown key 'adaptation.nam': did you mean 'name'"),
+        ("adaptation={name: adapters, method: full}", "unknown key 'adaptation.method': did you mean 'name'"),
+        ("adaptation.metod=full", "a method needs a `name` (see `xlgen list methods`); there is metod"),
+        ("adaptation=7", "adaptation: must be a name, or a mapping with a `name` and options"),
         ("adaptation={method: adapters, botleneck: 4}", "did you mean 'bottleneck_dim'"),
         ("adaptation={method: freezing, freeze: [encodr]}", "did you mean 'encoder'"),
         ("unlabelled=[{objective: {name: span}}]", "unknown objective 'span'"),
@@ -214,7 +216,7 @@ def test_wrong_recipes(project: Project, refused: Command, override: str, expect
     [
         ({"metrics": ["rougeK"]}, "unknown metric 'rougeK': did you mean 'rouge"),
         ({"reader": {"name": "jsonlines"}}, "did you mean 'jsonl'"),
-        ({"reader": {"name": "jsonl"}}, "key 'path' is missing"),
+        ({"reader": {"name": "jsonl"}}, "key 'reader.path' is missing"),
         ({"languages": ["th", "Klingon"]}, "Klingon"),
         ({"sorce": "x"}, "unknown key 'sorce': did you mean 'source'"),
         ({"max_source_tokens": "long"}, "max_source_tokens"),
@@ -361,11 +363,11 @@ def test_no_permission(project: Project, refused: Command, monkeypatch: pytest.M
 @pytest.fixture
 def trained(project: Project) -> Callable[[str], Path]:
     """A checkpoint of the tiny backbone, untrained, as the method called so leaves it."""
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
 
     def make(method_name: str) -> Path:
         backbone = load(project.recipe["backbone"])
-        method = build_method({"method": method_name})
+        method = methods.build({"method": method_name})
         method.prepare(backbone)
         about = store.About(
             step=1,

@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import xlgen
-from xlgen.adaptation.base import build_method, methods, trainable_parameters
+from xlgen.adaptation.base import methods, trainable_parameters
 from xlgen.backbones.loading import load
 from xlgen.cli import app, main
 from xlgen.cli.listing import LISTS, methods_on, registries
@@ -98,7 +98,7 @@ def test_every_registry_is_listed() -> None:
     for module in pkgutil.walk_packages(xlgen.__path__, "xlgen."):
         if module.name not in ("xlgen.__main__", "xlgen.evaluation.export.xlgen_adapted"):
             importlib.import_module(module.name)
-    existing = {id(each): each for each in gc.get_objects() if type(each) is Registry}
+    existing = {id(each): each for each in gc.get_objects() if isinstance(each, Registry)}
     of_ours = {key: each for key, each in existing.items() if each._package.startswith("xlgen.")}
     assert {id(found.registry) for found in registries().values()} == set(of_ours)
     for name, found in registries().items():
@@ -112,7 +112,8 @@ def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.
     (package / "samplers").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "samplers" / "__init__.py").write_text(
-        "from xlgen.core.registry import Registry\n\nsamplers: Registry[type] = Registry('sampler', 'later.samplers')\n"
+        "from xlgen.core.registry import Registry\n\n"
+        "samplers: Registry[type] = Registry('sampler', 'later.samplers', 'samplers')\n"
     )
     (package / "samplers" / "greedy.py").write_text(
         "from later.samplers import samplers\n\n\n@samplers.register('greedy')\n"
@@ -192,16 +193,16 @@ def test_methods_with_what_they_train_on_a_backbone(checkpoint: Callable[[str], 
     assert tuple(found) == methods.names()
     for name, count in found.items():
         backbone = load(str(checkpoint("mbart")))
-        build_method({"method": name}).prepare(backbone)
+        methods.build({"method": name}).prepare(backbone)
         assert count == trainable_parameters(backbone.model), name
 
 
 def test_methods_that_a_backbone_cannot_have_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xlgen.cli.looking.out", Console(width=200))
+    monkeypatch.setattr("xlgen.cli.list.out", Console(width=200))
     done = runner.invoke(app, ["list", "methods", "--backbone", "pocket-mt5"])
     assert done.exit_code == 0
     assert re.search(r"bitfit +│ +- +│ +- +│ not on pocket-mt5: .*no bias vectors", done.stdout)
-    assert re.search(r"full +│ +4,617,024 +│ +100.00 +│ Train everything", done.stdout)
+    assert re.search(r"full +│ +4,617,024 +│ +100.00 +│ Train every weight", done.stdout)
 
 
 def test_only_methods_are_counted_on_a_backbone() -> None:

@@ -334,7 +334,9 @@ def test_query_and_score_print_whole_tables_without_a_terminal(
 
 
 def test_doctor_shows_brackets(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("xlgen.cli.doctor.machine_facts", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")]))
+    monkeypatch.setattr(
+        "xlgen.core.machine_facts.machine_facts", lambda: iter([("ray", "absent", "pip install 'xlgen[ray]'")])
+    )
     code, shown, _ = run(monkeypatch, capfd, "doctor")
     assert code == 0 and "pip install 'xlgen[ray]'" in shown
 

@@ -89,7 +89,7 @@ def test_an_override_splits_at_its_first_equals_sign(value: str) -> None:
         ({"stages": [{"x": 1}, {"x": 2}]}, "stages.1.x=3", {"stages": [{"x": 1}, {"x": 3}]}),
         ({"languages": ["fr"]}, "languages=[en, no]", {"languages": ["en", "no"]}),
         ({"languages": ["fr", "de"]}, "languages.0=en", {"languages": ["en", "de"]}),
-        ({"adaptation": "full"}, "adaptation.rank=4", {"adaptation": {"method": "full", "rank": 4}}),
+        ({"adaptation": "full"}, "adaptation.rank=4", {"adaptation": {"name": "full", "rank": 4}}),
         ({"backbone": "b"}, "backbone.init=random", {"backbone": {"name": "b", "init": "random"}}),
         ({"report_as": "x"}, "report_as=", {"report_as": None}),
     ],
@@ -150,7 +150,7 @@ def test_a_recipe_cannot_be_changed() -> None:
         ({"training": {"schedule": "cubic"}}, "training.schedule: .*inverse_sqrt"),
         ({"source_languages": []}, "source_languages"),
         ({"task": None}, "needs a `task`"),
-        ({"adaptation": {"rank": 4}}, "needs a `method`"),
+        ({"adaptation": {"rank": 4}}, "needs a `name`"),
         ({"stages": []}, "stages: .*at least 1"),
         ({"unlabelled": [{"objective": {"name": "lm"}, "rate": 0}]}, "unlabelled.0.rate: .*greater than 0"),
         ({"unlabelled": [{"objective": {"name": "lm"}, "rate": 1.5}]}, "unlabelled.0.rate: .*less than or equal to 1"),
@@ -237,7 +237,7 @@ def test_both_spellings_of_a_key_are_an_error() -> None:
     [
         ({"baseline": "lead"}, "baseline.tokens=32", {"name": "lead", "tokens": 32}),
         ({"penalty": "l2_sp"}, "penalty.weight=0.1", {"name": "l2_sp", "weight": 0.1}),
-        ({"adaptation": "adapters"}, "adaptation.bottleneck_dim=8", {"method": "adapters", "bottleneck_dim": 8}),
+        ({"adaptation": "adapters"}, "adaptation.bottleneck_dim=8", {"name": "adapters", "bottleneck_dim": 8}),
         ({"evaluation": {"control": "tags"}}, "evaluation.control.labels=[a]", {"name": "tags", "labels": ["a"]}),
     ],
 )
@@ -246,11 +246,29 @@ def test_overrides_reach_into_a_plugin_given_by_its_name(given: Any, assignment:
     stage = recipe.stages[0]
     (key,) = given
     found = stage.evaluation.control if key == "evaluation" else getattr(recipe if key == "baseline" else stage, key)
-    assert found == wanted
+    assert found.model_dump(mode="json", exclude_unset=True) == wanted
     assert override({"search": {"policy": "grid"}}, ["search.policy.rates=[1]"])["search"]["policy"]["name"] == "grid"
+
+
+def test_two_names_of_a_plugin_are_an_error() -> None:
+    with pytest.raises(RecipeError, match="adaptation: 'method' is the old name of 'name'; remove one of the two"):
+        load_recipe({**BASE, "adaptation": {"name": "adapters", "method": "full"}})
+
+
+@pytest.mark.parametrize("kind", ["objective", "corpus"])
+def test_overrides_reach_into_plugins_of_unlabelled_text(kind: str) -> None:
+    text = {"objective": "lm", "corpus": "pocket"}
+    key = {"objective": "max_tokens", "corpus": "size"}[kind]
+    data = override({**BASE, "unlabelled": [text]}, [f"unlabelled.0.{kind}.{key}=7"])
+    (found,) = validate(Recipe, data, "here").stages[0].unlabelled
+    assert getattr(getattr(found, kind), key) == 7
 
 
 def test_an_adaptation_can_be_given_by_name_too() -> None:
     recipe = validate(Recipe, {**BASE, "adaptation": {"name": "adapters", "bottleneck_dim": 8}}, "here")
-    assert recipe.stages[0].adaptation == {"method": "adapters", "bottleneck_dim": 8}
-    assert validate(Recipe, {**BASE, "penalty": "l2_sp"}, "here").stages[0].penalty == {"name": "l2_sp"}
+    old = validate(Recipe, {**BASE, "adaptation": {"method": "adapters", "bottleneck_dim": 8}}, "here")
+    for found in (recipe, old):
+        options = found.stages[0].adaptation
+        assert options.model_dump(exclude_unset=True) == {"name": "adapters", "bottleneck_dim": 8}
+    (penalty,) = (stage.penalty for stage in validate(Recipe, {**BASE, "penalty": "l2_sp"}, "here").stages)
+    assert penalty is not None and penalty.name == "l2_sp"

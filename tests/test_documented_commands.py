@@ -1,6 +1,6 @@
 """Every command in the README, the docs and `--help` is one that xlgen takes; those that take seconds are run.
 
-The README's own task is run from its first to its last command in test_readme.py.
+The tutorial's own task is run from its first to its last command in test_own_task.py.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from xlgen.core.config import load_recipe
 from xlgen.experiments.plan import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What a reader puts a name of their own in.
 _PLACEHOLDER = re.compile(r"(?<![\w{])[A-Z][A-Z_]+(?![\w}])|\.\.\.")
 _FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -51,13 +51,18 @@ def help_examples(command: Any) -> Iterator[str]:
 
 
 FOUND = sorted(
-    {(page.name, command) for page in PAGES for command in commands_of(page.read_text(encoding="utf-8"))}
+    {
+        (str(page.relative_to(ROOT)), command)
+        for page in PAGES
+        for command in commands_of(page.read_text(encoding="utf-8"))
+    }
     | {("--help", command) for command in help_examples(COMMAND)}
 )
 
 
 def words_of(command: str) -> list[str]:
-    return shlex.split(command, comments=True)[1:]
+    words = shlex.split(command, comments=True)[1:]
+    return words[: words.index(">")] if ">" in words else words  # the shell's redirection
 
 
 def parse(words: list[str]) -> Any:
@@ -73,7 +78,7 @@ def parse(words: list[str]) -> Any:
 
 def test_there_are_many() -> None:
     assert len(FOUND) > 100
-    assert {page for page, _ in FOUND} >= {"README.md", "scoring.md", "query.md", "recipes.md", "--help"}
+    assert {page for page, _ in FOUND} >= {"README.md", "docs/how-to/query.md", "docs/results/experiments.md", "--help"}
 
 
 @pytest.mark.parametrize(("page", "command"), FOUND)
@@ -134,7 +139,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": str(i), "language": "th", "prediction": LANGUAGES["th"], "references": [LANGUAGES["th"]], "system": "a"}
         for i in range(4)
     ]
-    for name in ("outputs", "a", "b", "my"):
+    for name in ("outputs", "a", "b", "my", "headlines"):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     text = "id,language,prediction,reference\n" + "".join(
         f"{i},th,{LANGUAGES['th']},{LANGUAGES['th']}\n" for i in range(4)
@@ -168,4 +173,4 @@ def _all(command: Any) -> Iterator[Any]:
 
 
 def _text(page: str) -> str:
-    return next(path.read_text(encoding="utf-8") for path in PAGES if path.name == page)
+    return (ROOT / page).read_text(encoding="utf-8")

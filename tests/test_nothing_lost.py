@@ -250,7 +250,7 @@ def test_no_output_takes_the_place_of_a_file_of_a_run(name: str, tmp_path: Path)
     ],
 )
 def test_sizes_that_no_machine_holds_are_refused(adaptation: dict[str, Any]) -> None:
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
 
     with pytest.raises(InputError, match="less than or equal"):
-        build_method(adaptation)
+        methods.build(adaptation)

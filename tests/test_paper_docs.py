@@ -12,12 +12,12 @@ from xlgen.core.shipped import shipped
 from xlgen.experiments.published import load_papers
 
 ROOT = Path(__file__).resolve().parents[1]
-PAPERS = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
-RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+PAPERS = (ROOT / "docs" / "results" / "papers.md").read_text(encoding="utf-8")
+RECIPES = (ROOT / "docs" / "results" / "experiments.md").read_text(encoding="utf-8")
 SOURCES = (
     sorted((ROOT / "src").rglob("*.py"))
     + sorted((ROOT / "src").rglob("*.yaml"))
-    + sorted((ROOT / "docs").glob("*.md"))
+    + sorted((ROOT / "docs").rglob("*.md"))
     + sorted(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__).resolve())
     + [ROOT / "README.md", ROOT / "CITATION.cff"]
 )

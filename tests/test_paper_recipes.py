@@ -1,4 +1,4 @@
-"""The papers' further experiments hold what the papers say, and docs/recipes.md lists them all."""
+"""The papers' further experiments hold what the papers say, and docs/results/experiments.md lists them all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from xlgen.metrics.score import choose
 from xlgen.report.protocol import same_backbone
 from xlgen.training.run import stage_key
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "results" / "experiments.md"
 
 
 @cache
@@ -62,7 +62,7 @@ def test_rates_of_table_1() -> None:
         assert len(at_rate) == 1, cell
         translated = [recipe.baseline for recipe in runs("c-table-1").values() if recipe.report_as == cell.method]
         if cell.method == "full-translated-output":
-            assert f"{{study}}/runs/{at_rate[0]}" in [(baseline or {})["run"] for baseline in translated]
+            assert f"{{study}}/runs/{at_rate[0]}" in [baseline and baseline.run for baseline in translated]
 
 
 def test_what_enhances_full_finetuning_follows_its_rate() -> None:
@@ -102,7 +102,7 @@ def test_preliminary_experiments_of_v() -> None:
         part.rate or 0 for name, recipe in found.items() if "mix" in name for part in recipe.stages[0].unlabelled
     )
     assert shares == [share for share in (0.01, 0.05, 0.1, 0.3, 0.5) for _ in range(2)]
-    assert [(recipe.baseline or {})["tokens"] for name, recipe in found.items() if "lead" in name] == [32, 64, 128, 256]
+    assert [recipe.baseline.tokens for name, recipe in found.items() if "lead" in name] == [32, 64, 128, 256]
 
 
 def test_a_prompt_for_each_language_of_mc4() -> None:
@@ -111,7 +111,7 @@ def test_a_prompt_for_each_language_of_mc4() -> None:
     for name, recipe in prompts.items():
         (stage,) = recipe.stages
         assert stage.unlabelled[0].languages == (name.removeprefix("prompt-"),)
-        assert stage.adaptation["num_virtual_tokens"] == 1
+        assert stage.adaptation.num_virtual_tokens == 1
         assert (stage.training.steps, stage.training.max_examples) == (10_000, 32)
 
 
@@ -206,8 +206,8 @@ PROMPTED = ("v-table-8", "v-table-10", "v-table-11", "v-tables-2-7", "v-prelimin
 def test_prompts_of_vu_et_al_start_from_the_first_5000_ids(name: str) -> None:
     """As ``population_size`` in the paper's repository (prompt_tuning/configs/prompts/from_sampled_vocab.gin)."""
     stages = [stage for recipe in runs(name).values() for stage in recipe.stages if recipe.baseline is None]
-    prompts = [stage.adaptation for stage in stages if stage.adaptation["method"] == "prompt"]
-    assert prompts and all(options["init"] == "first-5000" for options in prompts)
+    prompts = [stage.adaptation for stage in stages if stage.adaptation.name == "prompt"]
+    assert prompts and all(options.init == "first-5000" for options in prompts)
 
 
 def test_each_language_prompt_has_a_seed_of_its_own() -> None:
@@ -219,10 +219,10 @@ def test_each_language_prompt_has_a_seed_of_its_own() -> None:
 def test_prompts_are_searched_without_intermediate_tuning() -> None:
     """Chirkova et al., Appendix A: "For each task and model (without intermediate tuning), we search"."""
     prompts = {
-        name: recipe for name, recipe in runs("c-table-2").items() if recipe.stages[-1].adaptation["method"] == "prompt"
+        name: recipe for name, recipe in runs("c-table-2").items() if recipe.stages[-1].adaptation.name == "prompt"
     }
     assert set(prompts) == {"mt5-prompt-xlsum", "mt5-prompt-squad-xquad"}
     for name, recipe in prompts.items():
         assert len(recipe.stages) == 1
-        assert recipe.stages[0].adaptation["num_virtual_tokens"] == 100
+        assert recipe.stages[0].adaptation.num_virtual_tokens == 100
         assert followed_by(name, study("c-table-2")) is None

@@ -123,7 +123,7 @@ def test_vu_et_al(name: str) -> None:
         for target in TARGETS:
             if target in run.split("-"):
                 assert set(last.evaluation.languages) in ({target}, {"en", target})
-    assert runs(name)["lead-64"].baseline == {"name": "lead", "tokens": 64}
+    assert runs(name)["lead-64"].baseline.model_dump(exclude_unset=True) == {"name": "lead", "tokens": 64}
     config = load_task("wikilingua-gem", Path()).config
     assert (set(config.languages), config.max_source_tokens, config.max_target_tokens) == (WIKILINGUA, 1024, 512)
 
@@ -131,7 +131,7 @@ def test_vu_et_al(name: str) -> None:
 def test_table_10() -> None:
     for run, stage in of("v-table-10", "prompt").items():
         parts = run.split("-")
-        assert stage.adaptation["num_virtual_tokens"] == (int(parts[1]) if parts[1].isdigit() else 100)
+        assert stage.adaptation.num_virtual_tokens == (int(parts[1]) if parts[1].isdigit() else 100)
     for run, stage in {**of("v-table-10", "prompt-sup"), **of("v-table-10", "model-sup")}.items():
         assert set(stage.source_languages) == (WIKILINGUA if "sup-all" in run else set(stage.evaluation.languages))
     for stage in {**of("v-table-10", "prompt-trans-train"), **of("v-table-10", "model-trans-train")}.values():
@@ -139,8 +139,8 @@ def test_table_10() -> None:
         assert stage.translate_train.languages == stage.evaluation.languages
         assert not stage.translate_train.keep_source
     for name, seed in product(("prompt", "model"), SEEDS):
-        baseline = runs("v-table-10")[f"{name}-trans-test-xxl-seed={seed}"].baseline or {}
-        assert baseline["run"] == f"{{study}}/runs/{name}-xxl-seed={seed}"
+        baseline = runs("v-table-10")[f"{name}-trans-test-xxl-seed={seed}"].baseline
+        assert baseline is not None and baseline.run == f"{{study}}/runs/{name}-xxl-seed={seed}"
 
 
 def test_the_rows_that_both_tables_have_are_the_same_runs() -> None:
@@ -153,7 +153,7 @@ def test_the_rows_that_both_tables_have_are_the_same_runs() -> None:
 def test_table_11() -> None:
     for run, recipe in runs("v-table-11").items():
         first, last = recipe.stages[0], recipe.stages[-1]
-        text = {(part.objective["name"], part.rate) for part in first.unlabelled}
+        text = {(part.objective.name, part.rate) for part in first.unlabelled}
         languages = {code for part in first.unlabelled for code in part.languages}
         targets = set(last.evaluation.languages) - {"en"}
         if "mix-unsup" in run:
@@ -161,7 +161,7 @@ def test_table_11() -> None:
             assert languages == (WIKILINGUA if "mix-unsup-all" in run else targets)
         if "-it-" in run or "-fp" in run:
             assert first.training.steps == 200_000
-            assert first.adaptation["method"] == last.adaptation["method"]
+            assert first.adaptation.name == last.adaptation.name
         if "it-lm" in run:
             assert (text, languages) == ({("lm", None)}, targets)
         if "it-gigaword" in run:
@@ -172,8 +172,8 @@ def test_table_11() -> None:
                 *("missing_prefix", "n_token_prefix", "missing_n_token_prefix"),
             }
             assert languages == WIKILINGUA
-            assert last.adaptation["num_language_tokens"] == last.adaptation["num_task_tokens"] == 50
-            assert last.adaptation.get("keep_source_language", False) == ("fp-en" in run)
+            assert last.adaptation.num_language_tokens == last.adaptation.num_task_tokens == 50
+            assert last.adaptation.keep_source_language == ("fp-en" in run)
 
 
 # C, Table 2; for mBART (tr) on questions see the recipe.
@@ -224,7 +224,7 @@ def test_figure_2() -> None:
     for run in of("c-figure-2", "it-"):
         first = runs("c-figure-2")[run].stages[0]
         assert (first.training.steps, first.training.batch_tokens) == (100_000, 5_000)
-        assert first.unlabelled[0].objective == {"name": "first_sentence"}
+        assert first.unlabelled[0].objective.model_dump(exclude_unset=True) == {"name": "first_sentence"}
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_a_recipe_runs_in_miniature_to_its_report(name: str, tmp_path_factory: p
     if study.search is not None:
         assert len(done) > len(small.runs), "rates were searched"
     if any(run.recipe.stages[-1].task for run in small.runs):
-        page = build_report(out).read_text(encoding="utf-8")
+        page = build_report(out).page.read_text(encoding="utf-8")
         assert ("Right content in the wrong language?" in page) == (name == "c-table-1")
     for folder in (out / "runs").glob("*/checkpoints"):
         shutil.rmtree(folder)

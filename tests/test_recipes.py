@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.loading import embedded
 from xlgen.core.config import Recipe, load_recipe, validate
 from xlgen.core.shipped import shipped
 from xlgen.core.yaml_config import read_yaml
 from xlgen.data.objectives import objectives
-from xlgen.data.readers import build_reader
+from xlgen.data.readers import readers
 from xlgen.data.tasks import load_task
 from xlgen.experiments.plan import load_study
 from xlgen.metrics.score import choose
@@ -29,13 +29,13 @@ def check(recipe: Recipe) -> None:
     if recipe.backbone.name.startswith("pocket-"):
         assert recipe.backbone.name in embedded()
     for stage in recipe.stages:
-        build_method(stage.adaptation)
+        methods.build(stage.adaptation)
         if stage.task:
             load_task(stage.task, Path()).check_languages((*stage.source_languages, *stage.evaluation.languages))
         for unlabelled in stage.unlabelled:
             options = dict(unlabelled.objective)
             validate(objectives.get(options.pop("name")).Options, options, "objective")
-            build_reader(unlabelled.corpus, Path(), "corpus")
+            readers.build(unlabelled.corpus, Path())
 
 
 @pytest.mark.parametrize("script", ["full_shapes", "full_shapes_heads"])
@@ -94,9 +94,9 @@ def test_quickstart_is_the_first_papers_experiment() -> None:
     runs = {run.name: run.recipe for run in load_study("quickstart").runs}
     stages = {name: recipe.stages[0] for name, recipe in runs.items()}
     english = {name for name, stage in stages.items() if stage.source_languages == ("en",) and not runs[name].baseline}
-    full = [stages[name] for name in english if stages[name].adaptation["method"] == "full"]
+    full = [stages[name] for name in english if stages[name].adaptation.name == "full"]
     assert len({stage.training.learning_rate for stage in full}) == 3
-    assert any(stages[name].adaptation["method"] == "adapters" for name in english)
+    assert any(stages[name].adaptation.name == "adapters" for name in english)
     assert {recipe.report_as for recipe in runs.values()} >= {"sup-all", "lead"}
     assert {stage.task for stage in stages.values()} == {"pocket-summaries"}
     assert len(load_task("pocket-summaries", Path()).languages) == 12

@@ -28,7 +28,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[type]:
     package = tmp_path / "some_plugins"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from xlgen.core.registry import Registry\nall = Registry('thing', 'some_plugins')\n"
+        "from xlgen.core.registry import Registry\nall = Registry('thing', 'some_plugins', 'things')\n"
     )
     for name in ("red", "blue"):
         text = f"from some_plugins import all\n\n\n@all.register({name!r})\nclass Plugin:\n    pass\n"

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 from xlgen.core.version import VERSION
 
 if TYPE_CHECKING:
+    from xlgen.api import analyze
     from xlgen.api.comparing import Comparison, compare
     from xlgen.api.inference import Evaluated, evaluate, export, predict
     from xlgen.api.model import Model, load
     from xlgen.api.rows import Rows
+    from xlgen.api.schemas import schema
     from xlgen.api.studies import Study, study
-    from xlgen.api.training import Run, report, train
+    from xlgen.api.training import Run, build_report, train
     from xlgen.core.registry import InputError
     from xlgen.experiments.query import query
     from xlgen.scoring import score
@@ -37,13 +39,15 @@ __all__ = [
     "Run",
     "Study",
     "__version__",
+    "analyze",
+    "build_report",
     "compare",
     "evaluate",
     "export",
     "load",
     "predict",
     "query",
-    "report",
+    "schema",
     "score",
     "study",
     "train",
@@ -56,20 +60,23 @@ _MODULES = {
     "xlgen.api.inference": ("Evaluated", "evaluate", "export", "predict"),
     "xlgen.api.model": ("Model", "load"),
     "xlgen.api.rows": ("Rows",),
+    "xlgen.api.schemas": ("schema",),
     "xlgen.api.studies": ("Study", "study"),
-    "xlgen.api.training": ("Run", "report", "train"),
+    "xlgen.api.training": ("Run", "build_report", "train"),
     "xlgen.core.registry": ("InputError",),
     "xlgen.experiments.query": ("query",),
     "xlgen.scoring": ("score",),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
+_GROUPS = {"analyze": "xlgen.api.analyze"}
+"""Modules whose functions are public: ``xlgen.analyze.cka``."""
 
 
 def __getattr__(name: str) -> object:
     """A public name, imported when it is first used."""
-    if name not in _WHERE:
+    if name not in _WHERE and name not in _GROUPS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(_WHERE[name]), name)
+    found: object = import_module(_GROUPS[name]) if name in _GROUPS else getattr(import_module(_WHERE[name]), name)
     globals()[name] = found
     return found
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from xlgen.adaptation.adapters import BottleneckAdapter
-from xlgen.adaptation.base import build_method, trainable_parameters
+from xlgen.adaptation.base import methods, trainable_parameters
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.decode import generate
@@ -24,12 +24,12 @@ def logits(backbone: Backbone) -> torch.Tensor:
 
 def test_step_0_equals_the_pretrained_model(any_backbone: Backbone) -> None:
     before = logits(any_backbone)
-    build_method({"method": "adapters"}).prepare(any_backbone)
+    methods.build({"method": "adapters"}).prepare(any_backbone)
     assert torch.equal(logits(any_backbone), before)
 
 
 def test_there_is_one_after_every_block(any_backbone: Backbone) -> None:
-    build_method({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
+    methods.build({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
     adapters = [name for name, m in any_backbone.model.named_modules() if isinstance(m, BottleneckAdapter)]
     assert adapters == [f"{name}.adapter" for name, _ in any_backbone.sublayers()]
     assert sum("decoder" in name for name in adapters) == 6 and len(adapters) == 10
@@ -39,7 +39,7 @@ def test_there_is_one_after_every_block(any_backbone: Backbone) -> None:
 def test_they_stand_on_the_blocks_output(any_backbone: Backbone, backbone_of: Callable[[str], Backbone]) -> None:
     """Each block gives ``h + W_up relu(W_down h)`` of what it gave before; by hand, on the untouched model."""
     plain = backbone_of(any_backbone.name.rsplit("/", 1)[-1])
-    build_method({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
+    methods.build({"method": "adapters", "bottleneck_dim": 6}).prepare(any_backbone)
     torch.manual_seed(0)
     for name, parameter in any_backbone.model.named_parameters():
         if ".adapter." in name:
@@ -64,7 +64,7 @@ def test_they_work_while_generating(any_backbone: Backbone) -> None:
     """With the decoder's cache on, step by step."""
     source = any_backbone.source([5, 6, 7], "en")
     before = generate(any_backbone, [source], ["en"], Decoding(6))
-    build_method({"method": "adapters"}).prepare(any_backbone)
+    methods.build({"method": "adapters"}).prepare(any_backbone)
     assert generate(any_backbone, [source], ["en"], Decoding(6)) == before
     for name, parameter in any_backbone.model.named_parameters():
         if ".adapter.up." in name:
@@ -91,7 +91,7 @@ def by_hand(hidden: torch.Tensor, adapter: BottleneckAdapter) -> torch.Tensor:
 @pytest.mark.parametrize("dim", [1, 32, 4096])
 def test_any_placement_and_dimension_starts_as_nothing(any_backbone: Backbone, placement: str, dim: int) -> None:
     before = logits(any_backbone)
-    build_method({"method": "adapters", "placement": placement, "bottleneck_dim": dim}).prepare(any_backbone)
+    methods.build({"method": "adapters", "placement": placement, "bottleneck_dim": dim}).prepare(any_backbone)
     assert torch.equal(logits(any_backbone), before)
     count = 4 if placement == "bapna" else 10  # two layers on each side
     assert trainable_parameters(any_backbone.model) == count * (2 * 32 * dim + dim + 32)
@@ -103,7 +103,7 @@ def test_what_placements_compute(
 ) -> None:
     """By hand, with hooks of the test's own on the untouched model; and the same again on a copy of the model."""
     plain = backbone_of(any_backbone.name.rsplit("/", 1)[-1])
-    build_method({"method": "adapters", "bottleneck_dim": 6, "placement": placement}).prepare(any_backbone)
+    methods.build({"method": "adapters", "bottleneck_dim": 6, "placement": placement}).prepare(any_backbone)
     torch.manual_seed(0)
     for name, parameter in any_backbone.model.named_parameters():
         if ".adapter." in name:

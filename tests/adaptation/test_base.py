@@ -7,32 +7,32 @@ import pytest
 import torch
 
 from xlgen.adaptation.adapters import Adapters
-from xlgen.adaptation.base import build_method, methods
+from xlgen.adaptation.base import methods
 from xlgen.backbones.loading import load
 from xlgen.core.registry import UnknownNameError
 from xlgen.core.yaml_config import RecipeError
 
 
 def test_a_method_gets_its_options() -> None:
-    method = build_method({"method": "adapters", "bottleneck_dim": 8})
+    method = methods.build({"method": "adapters", "bottleneck_dim": 8})
     assert isinstance(method, Adapters) and method.options.bottleneck_dim == 8
-    assert build_method({"method": "adapters"}).options.bottleneck_dim == 64
+    assert methods.build({"method": "adapters"}).options.bottleneck_dim == 64
 
 
 def test_a_wrong_name_gets_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown method 'adaptor': did you mean 'adapters'"):
-        build_method({"method": "adaptor"})
+        methods.build({"method": "adaptor"})
 
 
 def test_a_wrong_option_gets_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r"adaptation adapters.*\n.*'bottleneck': did you mean 'bottleneck_dim'"):
-        build_method({"method": "adapters", "bottleneck": 8})
+    with pytest.raises(RecipeError, match=r"method adapters.*\n.*'bottleneck': did you mean 'bottleneck_dim'"):
+        methods.build({"method": "adapters", "bottleneck": 8})
 
 
 @pytest.mark.parametrize("value", [0, -1, "wide", 1.5])
 def test_a_wrong_value_is_refused(value: object) -> None:
     with pytest.raises(RecipeError, match="bottleneck_dim"):
-        build_method({"method": "adapters", "bottleneck_dim": value})
+        methods.build({"method": "adapters", "bottleneck_dim": value})
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -40,7 +40,7 @@ def test_modules_are_drawn_from_the_seed_and_from_nothing_else(checkpoint: Calla
     def begin(seed: int) -> dict[str, torch.Tensor]:
         backbone = load(str(checkpoint("mbart")))
         state = torch.random.get_rng_state()
-        build_method({"method": name}).prepare(backbone, seed)
+        methods.build({"method": name}).prepare(backbone, seed)
         assert torch.equal(torch.random.get_rng_state(), state)
         return {key: p.detach().clone() for key, p in backbone.model.named_parameters()}
 

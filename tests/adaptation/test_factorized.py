@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from older import forget_digests
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
 from xlgen.adaptation.language_task_modules import halves_of
 from xlgen.backbones.base import Backbone, BackboneError
@@ -25,7 +25,7 @@ SMALL = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr
 
 
 def prepared(backbone: Backbone, **options: Any) -> Method:
-    method = build_method({"method": "factorized", **SMALL, "init_task": "lm", **options})
+    method = methods.build({"method": "factorized", **SMALL, "init_task": "lm", **options})
     method.prepare(backbone)
     return method
 
@@ -209,6 +209,6 @@ def test_a_damaged_stage_1(
 
 def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], task: str) -> None:
     stages = recipe(task, checkpoint("mt5"), ["first", "last"])
-    other = stages.stages[1].model_copy(update={"adaptation": {"method": "full"}})
+    other = stages.stages[1].model_copy(update={"adaptation": methods.options("full")})
     with pytest.raises(BackboneError, match="factorized adds modules, and full in the next stage cannot go on"):
         check(stages.model_copy(update={"stages": (stages.stages[0], other)}))

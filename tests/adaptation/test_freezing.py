@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.base import Backbone, BackboneError
 
 
 def trained(backbone: Backbone, *freeze: str) -> set[str]:
     config = {"method": "freezing", **({"freeze": freeze} if freeze else {})}
-    build_method(config).prepare(backbone)
+    methods.build(config).prepare(backbone)
     return {name for name, p in backbone.model.named_parameters() if p.requires_grad}
 
 
@@ -45,7 +45,7 @@ def test_the_output_matrix(backbone_of: Callable[[str], Backbone]) -> None:
 def test_frozen_parts_thaw_when_another_method_comes(backbone_of: Callable[[str], Backbone]) -> None:
     backbone = backbone_of("mt5")
     trained(backbone)
-    build_method({"method": "full"}).prepare(backbone)
+    methods.build({"method": "full"}).prepare(backbone)
     assert all(p.requires_grad for p in backbone.model.parameters())
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.adaptation.language_task_modules import halves_of
 from xlgen.adaptation.madx import AdapterTable
@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {"languages": LANGUAGES, "language_bottleneck_dim": 5, "
 
 
 def prepared(backbone: Backbone, **options: Any) -> Method:
-    method = build_method({"method": "madx", **SMALL, **options})
+    method = methods.build({"method": "madx", **SMALL, **options})
     method.prepare(backbone)
     return method
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xlgen.adaptation.base import build_method, trainable_parameters
+from xlgen.adaptation.base import methods, trainable_parameters
 from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import Recipe, RecipeError
@@ -27,7 +27,7 @@ def batch_of(backbone: Backbone) -> dict[str, Tensor]:
 
 
 def prompted(backbone: Backbone, count: int = 4, **options: Any) -> Tensor:
-    build_method({"method": "prompt", "num_virtual_tokens": count, **options}).prepare(backbone)
+    methods.build({"method": "prompt", "num_virtual_tokens": count, **options}).prepare(backbone)
     return backbone.model.get_encoder().prompt.vectors
 
 
@@ -174,8 +174,8 @@ def test_uniform(any_backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("options", [{"init": "text"}, {"init_text": "x"}, {"init": "zeros"}, {"place": "end"}])
 def test_wrong_options(options: dict[str, str]) -> None:
-    with pytest.raises(RecipeError, match="adaptation prompt is invalid"):
-        build_method({"method": "prompt", **options})
+    with pytest.raises(RecipeError, match="method prompt is invalid"):
+        methods.build({"method": "prompt", **options})
 
 
 # -- positions

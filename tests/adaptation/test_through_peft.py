@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xlgen.adaptation.base import Method, build_method, trainable_parameters
+from xlgen.adaptation.base import Method, methods, trainable_parameters
 from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones.base import Backbone, BackboneError
@@ -61,7 +61,7 @@ def by_hand(name: str, backbone: Backbone) -> Any:
 
 def shaken(name: str, backbone: Backbone) -> Method:
     """The method, with random numbers in everything that it trains."""
-    method = build_method({"method": name, **CONFIGS[name]})
+    method = methods.build({"method": name, **CONFIGS[name]})
     method.prepare(backbone)
     torch.manual_seed(0)
     for parameter in backbone.model.parameters():
@@ -102,7 +102,7 @@ def test_step_0_equals_the_pretrained_model(
     start: str, any_backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
     plain = backbone_of(Path(any_backbone.name).name)
-    build_method({"method": start}).prepare(any_backbone)
+    methods.build({"method": start}).prepare(any_backbone)
     assert torch.equal(logits(any_backbone.model, any_backbone), logits(plain.model, plain))
 
 
@@ -135,8 +135,8 @@ def test_prefixes_cannot_be_merged(backbone_of: Callable[[str], Backbone]) -> No
 def test_a_prefix_takes_positions_of_the_decoder(backbone_of: Callable[[str], Backbone]) -> None:
     backbone = backbone_of("mbart")
     with pytest.raises(BackboneError, match=r"pass the 160 positions of .*decoder by 43"):
-        build_method({"method": "prefix", "num_virtual_tokens": 200}).prepare(backbone)
-    build_method({"method": "prefix", "num_virtual_tokens": 150}).prepare(backbone)
+        methods.build({"method": "prefix", "num_virtual_tokens": 200}).prepare(backbone)
+    methods.build({"method": "prefix", "num_virtual_tokens": 150}).prepare(backbone)
     assert backbone.target_limit(500) == 10 and backbone.source_limit(500) == 160
     assert generate(backbone, [backbone.source([5, 6], "en")], ["en"], Decoding(50))
 
@@ -151,11 +151,11 @@ def test_peft_is_imported_late_and_missed_clearly(monkeypatch: pytest.MonkeyPatc
 
 def test_biases_and_norms(any_backbone: Backbone) -> None:
     names = {n for n, _ in any_backbone.model.named_parameters()}
-    build_method({"method": "layernorm"}).prepare(any_backbone)
+    methods.build({"method": "layernorm"}).prepare(any_backbone)
     trained = {n for n, p in any_backbone.model.named_parameters() if p.requires_grad}
     norms = {f"{n}." for n, m in any_backbone.model.named_modules() if type(m).__name__.endswith("Norm")}
     assert trained == {n for n in names if n.startswith(tuple(norms))} and trained
-    method = build_method({"method": "bitfit"})
+    method = methods.build({"method": "bitfit"})
     if any_backbone.has_language_codes:
         method.prepare(any_backbone)
         trained = {n for n, p in any_backbone.model.named_parameters() if p.requires_grad}
@@ -172,9 +172,9 @@ def test_a_checkpoint_is_the_same_in_every_process(
 ) -> None:
     """peft keeps names of modules in sets, whose order depends on the process's hash seed."""
     script = (
-        "import sys; from pathlib import Path; from xlgen.adaptation.base import build_method\n"
+        "import sys; from pathlib import Path; from xlgen.adaptation.base import methods\n"
         "from xlgen.backbones import loading\n"
-        "backbone, method = loading.load(sys.argv[1]), build_method(sys.argv[2])\n"
+        "backbone, method = loading.load(sys.argv[1]), methods.build(sys.argv[2])\n"
         "method.prepare(backbone); method.save(backbone, Path(sys.argv[3]))\n"
     )
     options = {"method": method}

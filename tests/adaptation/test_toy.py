@@ -17,16 +17,15 @@ from xlgen.training.run import train
 TOY = '''
 """Train the last normalisation of the encoder."""
 from pydantic import Field
-from xlgen.adaptation.base import Method, methods
-from xlgen.core.config import Config
+from xlgen.adaptation.base import Method, MethodOptions, methods
 
 
-class ToyOptions(Config):
+class ToyOptions(MethodOptions):
     part: str = Field(default="encoder.final_layer_norm")
 
 
 @methods.register("toy")
-class Toy(Method):
+class Toy(Method[ToyOptions]):
     """Train one part."""
 
     Options = ToyOptions

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.analysis.forced import forced_states, lens
 from xlgen.analysis.lens import CLASSES, Lens, classes_by_script, classes_by_use
 from xlgen.backbones.base import Backbone
@@ -34,7 +34,7 @@ def examples(backbone: Backbone) -> list[EncodedExample]:
 def test_the_last_layer_is_the_model_s_own_logits(any_backbone: Backbone, method: str) -> None:
     if method == "lora":
         pytest.importorskip("peft")
-    build_method({"method": method}).prepare(any_backbone)
+    methods.build({"method": method}).prepare(any_backbone)
     with torch.no_grad():  # so that what was inserted does something
         for parameter in any_backbone.model.parameters():
             if parameter.requires_grad and method != "full":

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, ProbeSettings, fit, probe
-from xlgen.analysis.similarity import LayerStates
 from xlgen.core.registry import InputError
 
 CODES = ("en", "th", "ar", "ja")

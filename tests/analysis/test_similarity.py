@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xlgen.analysis.cka import cka, minibatch_cka
-from xlgen.analysis.similarity import (
-    LayerStates,
-    SimilaritySettings,
-    compare_languages,
-    compare_models,
-    compare_with_length,
-)
+from xlgen.analysis.cka import CKASettings, cka, minibatch_cka
+from xlgen.analysis.layer_states import LayerStates
+from xlgen.analysis.similarity import compare_languages, compare_models, compare_with_length
 from xlgen.core.registry import InputError
 
 
@@ -26,7 +21,7 @@ def states(
 
 def test_each_cell_is_the_cka_of_its_sets() -> None:
     first, second = states("a"), states("b", seed=1)
-    found = compare_models(first, second, SimilaritySettings(8, 2, 5))
+    found = compare_models(first, second, CKASettings(8, 2, 5))
     assert found.layers == ((0, 0), (1, 1), (2, 2), (3, 3)) and found.values.shape == (4, 2)
     # Each call deals the same batches, so that a pair by itself is the same number.
     one = minibatch_cka([first.of["th"][2], second.of["th"][2]], 8, 2, 5)[0, 1]

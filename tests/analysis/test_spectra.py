@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlgen.adaptation.base import build_method
-from xlgen.analysis.spectra import Weight, compared, effective_rank, singular_values, spectra, weights_of
+from xlgen.adaptation.base import methods
+from xlgen.analysis.spectra import compared, effective_rank, singular_values, spectra
+from xlgen.analysis.weights import Weight, weights_of
 from xlgen.backbones.base import Backbone, families
 from xlgen.core.registry import InputError
 
@@ -82,7 +83,7 @@ def test_lora_shows_once_it_is_merged(any_backbone: Backbone) -> None:
     before = spectra(
         replace(each, tensor=each.tensor.clone()) for each in weights_of(any_backbone.model, any_backbone.projections)
     )
-    method = build_method({"method": "lora", "rank": 2})
+    method = methods.build({"method": "lora", "rank": 2})
     method.prepare(any_backbone)
     for name, p in any_backbone.model.named_parameters():
         if "lora_B" in name:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoders import SENTENCES, tags_of
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.base import IGNORED, BackboneError, families
 from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import HeadSpec, head_loss
@@ -192,7 +192,7 @@ def test_the_encoder_half_is_the_librarys(make: Make, name: str, checkpoint: Cal
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_prompts_are_refused(make: Make, method: str) -> None:
     with pytest.raises(InputError, match=r"prompts cannot stand before an encoder|generates no text"):
-        build_method({"method": method, "num_virtual_tokens": 2}).prepare(make(TAGS))
+        methods.build({"method": method, "num_virtual_tokens": 2}).prepare(make(TAGS))
 
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -217,7 +217,7 @@ def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name:
     config = {"method": method.partition("-")[0], **METHODS[method]}
     backbone, again = make(TAGS), make(TAGS)
     before = {key: value.clone() for key, value in backbone.model.state_dict().items()}
-    how, other = build_method(config), build_method(config)
+    how, other = methods.build(config), methods.build(config)
     how.prepare(backbone)
     inputs = batch(backbone)
     first = loss(backbone, inputs)
@@ -241,7 +241,7 @@ def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name:
 def test_only_the_feed_forward_blocks_way_out_is_adapted(make: Make, name: str, method: dict[str, Any]) -> None:
     """In BERT's layout the attention's ends in the same word."""
     backbone = make(TAGS)
-    build_method(method).prepare(backbone)
+    methods.build(method).prepare(backbone)
     adapted = [part for part, module in backbone.model.named_modules() if hasattr(module, "base_layer")]
     found = {part.partition(".encoder.")[2] for part in adapted if part.endswith(("output.dense", "fc2", "wo"))}
     assert len(found) == 2, "one a layer"

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method, build_method, methods, trainable_parameters
+from xlgen.adaptation.base import Method, methods, trainable_parameters
 from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
 from xlgen.backbones.loading import load
@@ -95,7 +95,7 @@ def tensors(backbone: Backbone) -> dict[str, Tensor]:
 
 @pytest.fixture(params=methods.names())
 def method(request: pytest.FixtureRequest) -> Method:
-    return build_method({"method": request.param})
+    return methods.build({"method": request.param})
 
 
 def prepare(method: Method, backbone: Backbone) -> None:
@@ -117,7 +117,7 @@ def backbone(any_backbone: Backbone, method: Method) -> Backbone:
 @pytest.fixture
 def about(method: Method, backbone: Backbone) -> About:
     name = next(name for name in methods.names() if methods.get(name) is type(method))
-    return About(step=3, backbone=backbone.name, adaptation={"method": name}, task="a-task", data_dir=".")
+    return About(step=3, backbone=backbone.name, adaptation={"name": name}, task="a-task", data_dir=".")
 
 
 def weights_in(folder: Path) -> Path:
@@ -345,4 +345,4 @@ def test_preparing_is_the_same_every_time(
 
 def test_wrong_options_are_refused(method: Method, about: About) -> None:
     with pytest.raises(ValueError, match="unknown key 'no_such_option'"):
-        build_method({**about.adaptation, "no_such_option": 1})
+        methods.build({**about.adaptation, "no_such_option": 1})

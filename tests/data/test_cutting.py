@@ -135,15 +135,15 @@ def test_a_line_over_the_limit_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reader", ["csv", "tsv", "tagged"])
 @pytest.mark.parametrize("separator", ["", "\n", '"', "\0", "x" * 17, "a\r"])
 def test_what_cannot_separate_fields(tmp_path: Path, reader: str, separator: str) -> None:
-    from xlgen.data.tasks import build_reader
+    from xlgen.data.readers import readers
 
     with pytest.raises(RecipeError, match="separator"):
-        build_reader({"name": reader, "path": "x", "separator": separator}, tmp_path, "here")
+        readers.build({"name": reader, "path": "x", "separator": separator}, tmp_path)
 
 
 @pytest.mark.parametrize("columns", [["a", "a"], ["", "b"]])
 def test_columns_of_one_name(tmp_path: Path, columns: list[str]) -> None:
-    from xlgen.data.tasks import build_reader
+    from xlgen.data.readers import readers
 
     with pytest.raises(RecipeError, match="each column needs a unique name"):
-        build_reader({"name": "tsv", "path": "x", "columns": columns}, tmp_path, "here")
+        readers.build({"name": "tsv", "path": "x", "columns": columns}, tmp_path)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from xlgen.data.markup import shown
-from xlgen.data.readers import DataError, build_reader
+from xlgen.data.readers import DataError, readers
 from xlgen.data.tasks import load_task
 from xlgen.experiments.plan import load_study
 
@@ -126,7 +126,7 @@ def test_c4_by_the_paragraph(tmp_path: Path) -> None:
     card(folder, {"fr": {"train": "multilingual/c4-fr.tfrecord-*.json.gz"}})
     mixing = next(run.recipe for run in load_study("c-figure-2").runs if run.name.startswith("mixing-xlsum"))
     corpus = mixing.stages[0].unlabelled[0].corpus
-    found = list(build_reader(corpus, tmp_path, "the corpus").read("fr", "unlabelled"))
+    found = list(readers.build(corpus, tmp_path).read("fr", "unlabelled"))
     assert [record.fields["text"][:10] for record in found] == ["Une phrase", "Une autre."]
 
 

@@ -143,7 +143,7 @@ def test_splits_may_have_other_names(task: Callable[..., Task]) -> None:
         ({"languages": []}, "languages: .*at least 1"),
         ({"metric": ["rougeL"]}, "unknown key 'metric': did you mean 'metrics'"),
         ({"reader": {"name": "json"}}, "unknown reader 'json': did you mean 'jsonl'"),
-        ({"reader": {"name": "jsonl", "file": "x"}}, "(?s)own.yaml: the reader is invalid.*unknown key 'file'"),
+        ({"reader": {"name": "jsonl", "file": "x"}}, "(?s)own.yaml is invalid.*unknown key 'reader.file'"),
         ({"max_target_tokens": 0}, "max_target_tokens"),
         ({"too_long_targets": "crop"}, "too_long_targets"),
     ],

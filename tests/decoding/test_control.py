@@ -15,7 +15,7 @@ from xlgen.core.registry import InputError, UnknownNameError
 from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import token
-from xlgen.decoding.control import Decoder, LanguageControl, Request, build_control, controls
+from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
 from xlgen.decoding.control.vocabulary_mask import VocabularyMask, foreign
 from xlgen.decoding.decode import generate, hypotheses
 from xlgen.decoding.settings import Decoding, Hypothesis
@@ -88,7 +88,7 @@ def test_no_piece_of_a_language_is_foreign_to_its_script(code: str, backbone: Ba
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("code", ["ru", "th", "ja", "hi"])
 def test_under_a_hard_mask_only_the_targets_script_is_written(code: str, beams: int, backbone: Backbone) -> None:
-    control = build_control({"name": "vocabulary_mask", "strength": 1e4, "allow_source": False})
+    control = controls.build({"name": "vocabulary_mask", "strength": 1e4, "allow_source": False})
     text = control.generate(Decoder(backbone, Decoding(24, num_beams=beams)), [request(backbone, "en", code)])[0]
     assert text
     letters = "".join(regex.findall(r"\p{L}+", text))
@@ -121,7 +121,7 @@ def test_the_source_is_allowed_by_default(backbone: Backbone) -> None:
 
 
 def test_text_of_the_target_tells_languages_of_one_script_apart(backbone: Backbone) -> None:
-    control = build_control({"name": "vocabulary_mask", "corpus": {"reader": "pocket", "size": 300}, "strength": 5})
+    control = controls.build({"name": "vocabulary_mask", "corpus": {"reader": "pocket", "size": 300}, "strength": 5})
     assert isinstance(control, VocabularyMask)
     decode = Decoder(backbone, Decoding(4))
     masks = {code: control._mask(decode, code) for code in ("fr", "es")}
@@ -136,7 +136,7 @@ def test_text_of_the_target_tells_languages_of_one_script_apart(backbone: Backbo
 
 def test_a_corpus_without_the_language_is_an_error(backbone: Backbone, tmp_path: Path) -> None:
     (tmp_path / "fr.jsonl").write_text("")
-    control = build_control({"name": "vocabulary_mask", "corpus": {"reader": "jsonl", "path": "{language}.jsonl"}})
+    control = controls.build({"name": "vocabulary_mask", "corpus": {"reader": "jsonl", "path": "{language}.jsonl"}})
     with pytest.raises(InputError, match="no text in fr"):
         control.generate(Decoder(backbone, Decoding(4), tmp_path), [request(backbone, "fr", "fr")])
 
@@ -152,13 +152,13 @@ def test_a_corpus_without_the_language_is_an_error(backbone: Backbone, tmp_path:
     ],
 )
 def test_rerank(hypotheses_given: list[str], language: str, expected: str, backbone: Backbone) -> None:
-    control = build_control({"name": "rerank", "candidates": 3})
+    control = controls.build({"name": "rerank", "candidates": 3})
     assert control.generate(Scripted(backbone, [hypotheses_given]), [Request((1,), language)]) == [expected]
 
 
 def test_rerank_keeps_rows_apart(backbone: Backbone) -> None:
     decode = Scripted(backbone, [[EN, FR], [FR, TH], [RU, EN]])
-    found = build_control({"name": "rerank", "candidates": 2}).generate(
+    found = controls.build({"name": "rerank", "candidates": 2}).generate(
         decode, [Request((1,), "fr"), Request((2,), "th"), Request((3,), "ru")]
     )
     assert found == [FR, TH, RU]
@@ -166,13 +166,13 @@ def test_rerank_keeps_rows_apart(backbone: Backbone) -> None:
 
 def test_rerank_needs_beams(backbone: Backbone) -> None:
     with pytest.raises(InputError, match=r"4 candidates.*2 beams; raise num_beams"):
-        build_control("rerank").generate(Decoder(backbone, Decoding(8, num_beams=2)), [Request((1,), "fr")])
+        controls.build("rerank").generate(Decoder(backbone, Decoding(8, num_beams=2)), [Request((1,), "fr")])
 
 
 def test_retry_tries_again_only_what_was_wrong(backbone: Backbone) -> None:
     # Row 1 is right at once, row 2 is mended, row 3 is wrong both times and keeps its first text.
     decode = Scripted(backbone, [[FR], [EN], [EN], [TH], [RU]])
-    found = build_control("retry").generate(decode, [Request((1,), "fr"), Request((2,), "th"), Request((3,), "fr")])
+    found = controls.build("retry").generate(decode, [Request((1,), "fr"), Request((2,), "th"), Request((3,), "fr")])
     assert found == [FR, TH, EN]
     assert decode.generated == 5
 
@@ -181,26 +181,26 @@ def test_retry_tries_again_only_what_was_wrong(backbone: Backbone) -> None:
     ("config", "error", "message"),
     [
         ("vocabulary_musk", UnknownNameError, "did you mean 'vocabulary_mask'"),
-        ({"strength": 2}, RecipeError, "needs a name"),
+        ({"strength": 2}, RecipeError, "needs a `name`"),
         ({"name": "rerank", "candidate": 2}, RecipeError, "did you mean 'candidates'"),
         ({"name": "vocabulary_mask", "strength": 0}, RecipeError, "strength: .*greater than 0"),
-        ({"name": "retry", "under": {"name": "rerunk"}}, UnknownNameError, "did you mean 'rerank'"),
+        ({"name": "retry", "under": {"name": "rerunk"}}, RecipeError, "did you mean 'rerank'"),
     ],
 )
 def test_wrong_controls(config: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        build_control(config)
+        controls.build(config)
 
 
 @pytest.mark.parametrize("name", controls.names())
 def test_every_control_keeps_order_and_takes_no_requests(name: str, backbone: Backbone) -> None:
-    control: LanguageControl = build_control(name)
+    control: LanguageControl = controls.build(name)
     decode = Decoder(backbone, Decoding(16, num_beams=4), outputs=("no", "да"))
     assert control.generate(decode, []) == []
     # One word with its sentinel, where a control tags words.
     asked = [request(backbone, code, code, token("<extra_id_0>")) for code in ("fr", "th", "fr", "ru")]
     together = control.generate(decode, asked)
-    assert together == [build_control(name).generate(decode, [each])[0] for each in asked]
+    assert together == [controls.build(name).generate(decode, [each])[0] for each in asked]
 
 
 def test_hypotheses_are_the_beams_of_transformers(backbone: Backbone) -> None:

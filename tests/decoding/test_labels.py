@@ -18,7 +18,7 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, token
 from xlgen.data.tasks import load_task
 from xlgen.data.templates import sentinels, written
-from xlgen.decoding.control import Decoder, Request, build_control
+from xlgen.decoding.control import Decoder, Request, controls
 from xlgen.decoding.control.labels import PrefixTree
 from xlgen.decoding.control.tags import TagTree, items_of
 from xlgen.decoding.settings import Decoding
@@ -70,16 +70,16 @@ def test_labels_are_those_of_the_librarys_search(any_backbone: Backbone, beams: 
     longest = PrefixTree(any_backbone, LABELS).longest
     decode = Decoder(any_backbone, Decoding(longest, num_beams=beams), outputs=LABELS)
     expected = [theirs(any_backbone, request, beams, longest, LABELS) for request in asked]
-    assert build_control("labels").generate(decode, asked) == expected
-    assert build_control("labels").generate(decode, asked[1:2]) == expected[1:2]
+    assert controls.build("labels").generate(decode, asked) == expected
+    assert controls.build("labels").generate(decode, asked[1:2]) == expected[1:2]
     other = Decoder(any_backbone, Decoding(longest, num_beams=beams, engine="transformers"), outputs=LABELS)
-    assert build_control("labels").generate(other, asked) == expected
+    assert controls.build("labels").generate(other, asked) == expected
     assert set(expected) <= {any_backbone.decode(any_backbone.tokenize(label)) for label in LABELS}
 
 
 def test_the_set_may_be_given_and_smaller_than_the_beams(any_backbone: Backbone) -> None:
     asked = requests(any_backbone)[:2]
-    control = build_control({"name": "labels", "labels": ["да"]})
+    control = controls.build({"name": "labels", "labels": ["да"]})
     found = control.generate(Decoder(any_backbone, Decoding(12, num_beams=4), outputs=LABELS), asked)
     assert set(found) == {any_backbone.decode(any_backbone.tokenize("да"))}
 
@@ -87,9 +87,9 @@ def test_the_set_may_be_given_and_smaller_than_the_beams(any_backbone: Backbone)
 def test_labels_nobody_names_are_an_error(any_backbone: Backbone) -> None:
     asked = requests(any_backbone)[:1]
     with pytest.raises(InputError, match="requires `labels`, or a task whose target"):
-        build_control("labels").generate(Decoder(any_backbone, Decoding(8)), asked)
+        controls.build("labels").generate(Decoder(any_backbone, Decoding(8)), asked)
     with pytest.raises(InputError, match=r"a label has \d+ tokens, but at most 2 are generated; raise max_new_tokens"):
-        build_control("labels").generate(Decoder(any_backbone, Decoding(2), outputs=LABELS), asked)
+        controls.build("labels").generate(Decoder(any_backbone, Decoding(2), outputs=LABELS), asked)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_every_word_has_a_tag(any_backbone: Backbone, beams: int) -> None:
         for code, size in (("en", 2), ("th", 1), ("ja", 3), ("ru", 2))
     ]
     asked = [Request(any_backbone.encode_source(example, 160)[0], example.language) for example in examples]
-    control = build_control({"name": "tags", "labels": TAGS})
+    control = controls.build({"name": "tags", "labels": TAGS})
     found = control.generate(Decoder(any_backbone, Decoding(60, num_beams=beams)), asked)
     assert [len(tags(shown(text))) for text in found] == [2, 1, 3, 2]
     assert {tag for text in found for tag in tags(shown(text))} <= set(TAGS)
     with pytest.raises(InputError, match=r"requires inputs with a sentinel before each word"):
         control.generate(Decoder(any_backbone, Decoding(60)), requests(any_backbone)[:1])
     with pytest.raises(InputError, match="requires `labels"):
-        build_control("tags").generate(Decoder(any_backbone, Decoding(60)), asked)
+        controls.build("tags").generate(Decoder(any_backbone, Decoding(60)), asked)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.decoding.decode import hypotheses
@@ -21,7 +21,7 @@ def documents(backbone: Backbone, code: str, count: int) -> list[tuple[int, ...]
 
 @pytest.mark.parametrize("name", ["adapters", "full", "lora", "prefix", "prompt"])
 def test_every_family_and_the_weights_afterwards(any_backbone: Backbone, name: str) -> None:
-    build_method({"method": name}).prepare(any_backbone)
+    methods.build({"method": name}).prepare(any_backbone)
     before = {key: (tensor.data_ptr(), tensor.clone()) for key, tensor in any_backbone.model.state_dict().items()}
     for beams in (1, 2):
         decoding = Decoding(6, beams, precision="bf16")

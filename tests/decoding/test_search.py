@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.decoding.batch import Batch, Encoded
@@ -64,7 +64,7 @@ METHODS: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("beams", [1, 2, 4])
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: "-".join(map(str, config.values())))
 def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict[str, Any], beams: int) -> None:
-    build_method(config).prepare(any_backbone)
+    methods.build(config).prepare(any_backbone)
     with torch.no_grad():
         for name, parameter in any_backbone.model.named_parameters():
             if parameter.requires_grad and config["method"] != "full":

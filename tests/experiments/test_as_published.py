@@ -8,7 +8,7 @@ import pytest
 from synthetic import write_run
 from xlgen.experiments.as_published import reported, rule_of
 from xlgen.experiments.published import find_cells, load_papers
-from xlgen.report.published_comparison import beside_table, protocol_table
+from xlgen.report.published_comparison import comparison_table, protocol_table
 from xlgen.runs.rows import load_results as load_results
 
 # Scores by step: English is best at 2, French at 1, Thai at 3; XLRS of French is lowest at 2, of Thai at 1.
@@ -83,7 +83,7 @@ def test_every_paper_that_says_how_it_selects_has_a_rule() -> None:
 
 def test_vu_et_al_are_compared_with_the_best_checkpoint_of_each_language(tmp_path: Path) -> None:
     """Section 2.2.2; their identification scores are of that same checkpoint."""
-    table = beside_table(load_results(write(tmp_path / "run")))
+    table = comparison_table(load_results(write(tmp_path / "run")))
     of_vu = [row for row in table.rows if str(row["paper"].value).startswith("V, ")]
     shown = {(row["metric"].value, row["language"].value): (row["ours"].value, row["step"].value) for row in of_vu}
     assert shown["sp_rougeLsum", "en"] == (40, "2")
@@ -98,7 +98,7 @@ def test_li_and_murray_are_compared_row_by_row(tmp_path: Path) -> None:
     """The rows en-dev, cos-sim and tgt-dev of Table 7 each have the scores of their own selection."""
     results = load_results(write(tmp_path / "run", report_as=None))
     shown = {
-        row["paper"].value: row["ours"].value for row in beside_table(results).rows if row["language"].value == "fr"
+        row["paper"].value: row["ours"].value for row in comparison_table(results).rows if row["language"].value == "fr"
     }
     assert shown["L, Table 7, en-dev"] == 10
     assert shown["L, Table 7, cos-sim"] == 10
@@ -119,7 +119,7 @@ def test_each_seed_has_its_own_checkpoint(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "b", {step: {**row, "fr": row["th"]} for step, row in SCORES.items()}, seed=1)
     (row,) = [
         row
-        for row in beside_table(load_results(tmp_path)).rows
+        for row in comparison_table(load_results(tmp_path)).rows
         if row["paper"].value == "V, Table 8, BASE MODEL" and row["language"].value == "fr"
     ]
     assert (row["ours"].value, row["step"].value, row["seeds"].value) == ((30 + 9) / 2, "1, 3", 2)

@@ -22,7 +22,8 @@ from xlgen.data.examples import Record
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task, load_task
 from xlgen.evaluation.evaluate import evaluation_examples
-from xlgen.experiments.auto import METHODS, Decision, UndecidedError, auto, choose, plan
+from xlgen.experiments.auto import METHODS, Decision, UndecidedError, auto, choose, label_free, plan
+from xlgen.experiments.criteria import criteria
 from xlgen.experiments.plan import PlannedRun
 from xlgen.experiments.worker_pool import Worker
 from xlgen.pocket import world
@@ -85,7 +86,7 @@ def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     results = load_results(out)
     assert {run.name.rsplit("-", 2)[0] for run in results.runs} == {"full", "adapters"}
     assert len(results.runs) >= 7
-    run, choice = choose(results, decision["criterion"])
+    run, choice = choose(results, criteria.build(decision["criterion"]))
     assert (run.name, choice.step) == (decision["run"], decision["step"])
     for each in results.runs:
         assert results.value(each, "en", "rougeL", 2) is not None
@@ -174,7 +175,10 @@ def test_what_is_tried(recipe: Path) -> None:
     for run in study.runs:
         (stage,) = run.recipe.stages
         assert stage.evaluation.references == "source" and stage.training.keep_checkpoints is None
-    assert study.search is not None and study.search.criterion == {"name": "label-free", "threshold": 90}
+    assert study.search is not None and study.search.criterion.model_dump(exclude_unset=True) == {
+        "name": "label-free",
+        "threshold": 90,
+    }
     (stage,) = plan(read(recipe, evaluation={"every": None}, training={"steps": 11}), 95, ()).runs[0].recipe.stages
     assert stage.evaluation.every == 2
 
@@ -208,8 +212,8 @@ def test_a_decision_between_heads_speaks_of_no_language(tmp_path: Path) -> None:
         replace(run, figures=tuple(each for each in run.figures if each["metric"] != "correct_language_rate"))
         for run in runs
     )
-    criterion = {"name": "label-free", "threshold": 95.0}
-    run, choice = choose(heads, criterion)
+    criterion = label_free(95.0)
+    run, choice = choose(heads, criterion.build())
     assert run.name == "high"
     page = decision_page(Decision(run, choice, criterion, heads, (), ()))
     assert "The labels are not text" in page and "No run reached" not in page
@@ -220,8 +224,8 @@ def test_the_page_says_how_sure_the_choice_is(tmp_path: Path) -> None:
     """Each score is of 40 examples, and its interval is 2.5 points wide."""
     for name, strength, rate in (("best", 20, 1e-3), ("rival", 19.5, 1e-4), ("other", 12, 1e-5)):
         write_run(tmp_path / "runs" / name, strength=strength, learning_rate=rate, wrong=0)
-    results, criterion = load_results(tmp_path), {"name": "label-free", "threshold": 50.0}
-    run, choice = choose(results, criterion)
+    results, criterion = load_results(tmp_path), label_free(50.0)
+    run, choice = choose(results, criterion.build())
     assert run.name == "best"
     page = decision_page(Decision(run, choice, criterion, results, (), ()))
     assert "Few examples were scored (English 40, French 40" in page
@@ -231,5 +235,5 @@ def test_the_page_says_how_sure_the_choice_is(tmp_path: Path) -> None:
         replace(each, figures=tuple({**figure, "low": None, "high": None, "n": 500} for figure in each.figures))
         for each in results.runs
     )
-    page = decision_page(Decision(bare.runs[0], choose(bare, criterion)[1], criterion, bare, (), ()))
+    page = decision_page(Decision(bare.runs[0], choose(bare, criterion.build())[1], criterion, bare, (), ()))
     assert "Few examples" not in page and "not certain" not in page and "There are no intervals" in page

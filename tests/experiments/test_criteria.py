@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from synthetic import write_run
-from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, criteria
+from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, criteria
 from xlgen.runs.rows import Results, load_results
 
 
@@ -34,30 +34,30 @@ RATE = sum(100 - 30 - number for number in OTHERS) / 11
 )
 def test_scores(results: Results, config: object, wanted: float) -> None:
     (run,) = results.runs
-    assert build_criterion(config).score(results, run, 400) == pytest.approx(wanted)  # type: ignore[arg-type]
+    assert criteria.build(config).score(results, run, 400) == pytest.approx(wanted)  # type: ignore[arg-type]
 
 
 def test_what_was_not_measured_scores_nothing(results: Results) -> None:
     (run,) = results.runs
     for name in criteria.names():
-        criterion = build_criterion(name)
+        criterion = criteria.build(name)
         assert criterion.score(results, run, 401) < -900
-    assert build_criterion("xlrs").score(results, run, 400) == float("-inf")
-    assert best_step(build_criterion("xlrs"), results, run).step == 600
+    assert criteria.build("xlrs").score(results, run, 400) == float("-inf")
+    assert best_step(criteria.build("xlrs"), results, run).step == 600
 
 
 def test_labels_are_in_no_language(results: Results) -> None:
     """Runs under a head have no rate of outputs in the right language, and are chosen by the source alone."""
     (run,) = results.runs
     head = replace(run, figures=tuple(each for each in run.figures if each["metric"] != LANGUAGE_RATE))
-    found = build_criterion({"name": "label-free", "threshold": 95}).score(results, head, 400)
+    found = criteria.build({"name": "label-free", "threshold": 95}).score(results, head, 400)
     assert found == pytest.approx(24 * 400 / 600 * 1.5)
 
 
 def test_the_last_of_equal_steps_is_best(results: Results) -> None:
     (run,) = results.runs
-    assert best_step(build_criterion("language-rate"), results, run).step == 600
-    assert best_step(build_criterion("target"), results, run).step == 600
+    assert best_step(criteria.build("language-rate"), results, run).step == 600
+    assert best_step(criteria.build("target"), results, run).step == 600
 
 
 def test_only_the_target_criterion_looks_at_target_labels() -> None:

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from xlgen.core.registry import UnknownNameError
 from xlgen.core.yaml_config import RecipeError
-from xlgen.experiments.policies import History, Outcome, Trial, best, build_policy, whole
+from xlgen.experiments.policies import History, Outcome, Trial, best, policies, whole
 
 
 def walk(scores: dict[float, float], method: str = "full", **options: object) -> tuple[list[float], dict[float, float]]:
     """The waves of a search, flat, and what was tried; rates without a score fail."""
-    policy, tried, order = build_policy({"name": "chirkova", **options}), {}, []
+    policy, tried, order = policies.build({"name": "chirkova", **options}), {}, []
     while wave := policy.proposals(tried, method):
         assert len(set(wave)) == len(wave) and not set(wave) & set(tried)
         order += wave
@@ -55,7 +55,7 @@ def test_it_ends_within_its_limits_at_a_local_best(values: list[float], full: bo
     for neighbour in exponents[max(0, place - 1) : place + 2]:
         assert scores[neighbour] <= scores[found]
     assert len(order) == len(powers) + full
-    assert build_policy("chirkova").proposals(tried, "full" if full else "lora") == []
+    assert policies.build("chirkova").proposals(tried, "full" if full else "lora") == []
 
 
 def test_where_everything_fails_it_goes_down_to_the_lowest() -> None:
@@ -71,13 +71,13 @@ def test_options() -> None:
 
 
 def test_grid_and_follow() -> None:
-    grid = build_policy({"name": "grid", "values": [0.3, 0.1, 0.3]})
+    grid = policies.build({"name": "grid", "values": [0.3, 0.1, 0.3]})
     assert grid.proposals({}, "full") == [0.3, 0.1]
     assert grid.proposals({0.3: 1.0, 0.1: 2.0}, "full") == []
-    follow = build_policy({"name": "follow", "rate": 3e-4})
+    follow = policies.build({"name": "follow", "rate": 3e-4})
     assert follow.proposals({}, "full") == [3e-4, 3e-3]
     assert follow.proposals({3e-4: 1.0, 3e-3: 0.0}, "full") == []
-    assert build_policy("follow").proposals({}, "full") == []
+    assert policies.build("follow").proposals({}, "full") == []
 
 
 def test_the_lowest_of_equals_is_best() -> None:
@@ -86,16 +86,16 @@ def test_the_lowest_of_equals_is_best() -> None:
 
 def test_what_is_wrong_is_said() -> None:
     with pytest.raises(UnknownNameError, match="chirkova"):
-        build_policy("chirkov")
+        policies.build("chirkov")
     with pytest.raises(RecipeError, match="values"):
-        build_policy("grid")
+        policies.build("grid")
     with pytest.raises(RecipeError, match="starts"):
-        build_policy({"name": "chirkova", "starts": [1]})
+        policies.build({"name": "chirkova", "starts": [1]})
 
 
 def halve(outcomes: dict[float, Outcome], **options: object) -> dict[Trial, Outcome]:
     """Everything that successive halving tries, if a rate gives the same however far it is trained."""
-    policy, made = build_policy({"name": "halving", "values": list(outcomes), **options}), {}
+    policy, made = policies.build({"name": "halving", "values": list(outcomes), **options}), {}
     while wave := policy.trials(made, "full"):
         assert not set(wave) & set(made)
         made |= {trial: outcomes[trial.rate] for trial in wave}
@@ -144,17 +144,17 @@ def test_halving_trains_the_best_that_speaks_to_the_end(scores: list[tuple[float
 
 def test_optuna_asks_for_the_same_rates_after_any_kill_and_finds_the_peak() -> None:
     pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
-    policy = build_policy({"name": "optuna", "trials": 20, "at_once": 3, "lowest": 1e-7, "highest": 1e-1})
+    policy = policies.build({"name": "optuna", "trials": 20, "at_once": 3, "lowest": 1e-7, "highest": 1e-1})
 
     def scored(rate: float) -> float:
         return -math.inf if rate > 3e-2 else -abs(math.log10(rate / 1e-4))
 
     tried: dict[float, float] = {}
     while wave := policy.proposals(tried, "full"):
-        assert wave == build_policy({**policy.options.model_dump(), "name": "optuna"}).proposals(tried, "full")
+        assert wave == policies.build({**policy.options.model_dump(), "name": "optuna"}).proposals(tried, "full")
         assert not set(wave) & set(tried) and all(1e-7 <= rate <= 1e-1 for rate in wave)
         tried |= {rate: scored(rate) for rate in wave}
     assert len(tried) == 20
     assert 3e-5 < best(tried) < 3e-4
     with pytest.raises(RecipeError, match="lowest must be lower"):
-        build_policy({"name": "optuna", "lowest": 1, "highest": 1})
+        policies.build({"name": "optuna", "lowest": 1, "highest": 1})

@@ -395,7 +395,7 @@ def test_nothing_heavy_is_imported(study: Path, arguments: list[str]) -> None:
 
 def test_the_examples_of_the_docs_run(study: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(study)
-    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "query.md").read_text(encoding="utf-8")
     examples = re.findall(r"^    xlgen query (?:.|\n(?=     ))*", text, re.MULTILINE)
     assert len(examples) == 9
     for example in examples:

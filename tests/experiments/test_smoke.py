@@ -35,10 +35,10 @@ def check(found: Recipe) -> None:
     for stage in found.stages:
         assert stage.task is None or stage.task.startswith("pocket-")
         assert stage.training.steps == 2
-        named = [*stage.source_languages, *stage.evaluation.languages, *stage.adaptation.get("languages", ())]
+        named = [*stage.source_languages, *stage.evaluation.languages, *getattr(stage.adaptation, "languages", ())]
         named += [code for text in stage.unlabelled for code in text.languages]
         assert set(named) <= set(LANGUAGES)
-        assert all(text.corpus["reader"].startswith("pocket") for text in stage.unlabelled)
+        assert all(text.corpus.name.startswith("pocket") for text in stage.unlabelled)
     assert "facebook" not in found.model_dump_json()
 
 
@@ -63,7 +63,7 @@ def test_what_stays() -> None:
         )
     )
     (stage,) = found.stages
-    assert stage.adaptation == {"method": "prompt", "num_virtual_tokens": 7}
+    assert stage.adaptation.model_dump(exclude_unset=True) == {"name": "prompt", "num_virtual_tokens": 7}
     assert (stage.training.optimizer, stage.training.schedule, stage.training.precision) == (
         "adafactor",
         "constant",
@@ -71,7 +71,7 @@ def test_what_stays() -> None:
     )
     assert stage.training.gradient_accumulation_steps == 2
     assert stage.evaluation.num_beams == 4
-    assert stage.unlabelled[0].objective == text["objective"]
+    assert stage.unlabelled[0].objective.model_dump(exclude_unset=True) == text["objective"]
     assert stage.unlabelled[0].rate == 0.5
     # German is the first besides English and becomes French, Japanese the second and becomes Thai; no room for others.
     assert stage.source_languages == ("en", "fr")
@@ -156,7 +156,11 @@ def test_sizes_seeds_rates_and_targets_are_one_kind() -> None:
     found = {run.name: run for run in smoke_study(study).runs}
     assert list(found) == ["small", "two", "adapters", "later"], "what another run needs comes before it"
     assert needs(found["later"]) == "small", "the run that stands for the one it named"
-    assert found["later"].recipe.baseline == {**later, "run": "{study}/runs/small", "translator": "pocket-nllb"}
+    assert found["later"].recipe.baseline.model_dump(exclude_unset=True) == {
+        **later,
+        "run": "{study}/runs/small",
+        "translator": "pocket-nllb",
+    }
 
 
 def pretend(recipe: Recipe, out: Path, resume: bool, until: int | None = None) -> None:

@@ -42,7 +42,7 @@ def test_a_run_is_the_base_with_its_changes(study: Callable[..., Study]) -> None
     assert [run.name for run in found.runs] == ["low", "small"]
     assert found.runs[0].recipe.stages[0].training.learning_rate == 1e-5
     assert found.runs[0].recipe.stages[0].training.steps == 2
-    assert found.runs[1].recipe.stages[0].adaptation == {"method": "adapters"}
+    assert found.runs[1].recipe.stages[0].adaptation.model_dump(exclude_unset=True) == {"name": "adapters"}
 
 
 def test_a_wrong_key_names_the_run(study: Callable[..., Study]) -> None:
@@ -150,7 +150,7 @@ def test_a_grid_is_every_combination_of_its_axes_but_the_excluded_ones(study: Ca
     ]
     last = runs["prompt-learning_rate=0.0001-seed=1"]
     assert (last.seed, last.stages[0].training.learning_rate, last.stages[0].training.steps) == (1, 1e-4, 2)
-    assert last.stages[0].adaptation == {"method": "prompt"}
+    assert last.stages[0].adaptation.model_dump(exclude_unset=True) == {"name": "prompt"}
 
 
 def test_a_grid_may_have_a_base_of_its_own(study: Callable[..., Study]) -> None:
@@ -186,7 +186,7 @@ def test_a_run_waits_for_the_one_it_needs(
     def train(self: Worker, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
         events.append(f"start {run.name}")
         if run.recipe.baseline:
-            assert run.recipe.baseline["run"] == str(tmp_path / "out" / "runs" / "full")
+            assert run.recipe.baseline.run == str(tmp_path / "out" / "runs" / "full")
         time.sleep(0.05)
         events.append(f"end {run.name}")
         return 0

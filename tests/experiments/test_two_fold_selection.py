@@ -149,4 +149,4 @@ def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
     assert "Checkpoints: regret is not known: it is relative to the choice by target labels" in done.output
     from xlgen.report.build import build_report
 
-    assert "Regret is not known" in build_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "Regret is not known" in build_report(tmp_path / "run").page.read_text(encoding="utf-8")

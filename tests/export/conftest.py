@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 
 Make = Callable[[str, dict[str, Any]], Path]
@@ -20,7 +20,7 @@ def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
 
     def make(family: str, config: dict[str, Any]) -> Path:
         name = str(checkpoint(family))
-        backbone, method = loading.load(name), build_method(config)
+        backbone, method = loading.load(name), methods.build(config)
         method.prepare(backbone)
         torch.manual_seed(0)
         with torch.no_grad():

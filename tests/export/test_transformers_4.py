@@ -81,11 +81,11 @@ def test_mt5_from_the_hub_reads_bytes_there_too(
     python: str, hub_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """A rare character is bytes in the exported tokenizer, both ways, in transformers 4.57 and 5."""
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
     from xlgen.backbones.loading import load
 
     name = str(hub_checkpoint("mt5"))
-    backbone, method = load(name), build_method({"method": "full"})
+    backbone, method = load(name), methods.build({"method": "full"})
     folder = tmp_path / "run" / "checkpoints" / "step-1"
     about = store.About(1, name, {"method": "full"}, None, ".")
     store.save_checkpoint(folder, backbone, method, about)

@@ -1,7 +1,7 @@
 """What L and J found of representations and weights, on pocket backbones: ``make findings``.
 
-docs/findings.md has the figures and what does not agree; margins are well inside of them, since other machines round
-otherwise.
+docs/results/findings.md has the figures and what does not agree; margins are well inside of them, since other
+machines round otherwise.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from xlgen.analysis.correlation import ALL, xlrs_correlations
 from xlgen.analysis.open_model import open_model, read_weights, represent
 from xlgen.analysis.similarity import compare_models
-from xlgen.analysis.spectra import Spectrum, Weight, compared, spectra
+from xlgen.analysis.spectra import Spectrum, compared, spectra
+from xlgen.analysis.weights import Weight
 from xlgen.core.config import ParallelText
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.experiments.choices import rate_choices, searches
-from xlgen.experiments.correlation import ALL, xlrs_correlations
 from xlgen.runs.rows import MEAN, Results, of_runs
 from xlgen.runs.runs import Run, read_run
 

@@ -1,6 +1,6 @@
 """What the papers found about methods, on pocket-mt5 and pocket summaries, three seeds: ``make findings``.
 
-The margins are well inside of what docs/methods.md has, since other machines round otherwise.
+The margins are well inside of what docs/results/methods.md has, since other machines round otherwise.
 """
 
 from __future__ import annotations

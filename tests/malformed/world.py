@@ -15,7 +15,7 @@ from malformed.mutate import KEYS
 from older import forget_digests
 from synthetic import write_run
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.loading import load
 from xlgen.core.config import load_recipe
 from xlgen.experiments.plan import load_study
@@ -157,7 +157,7 @@ def _recipes(root: Path, backbone: Path) -> None:
 
 def _checkpoint(folder: Path, backbone: Path, method_name: str, config: Any = None) -> None:
     model = load(str(backbone))
-    method = build_method(config or {"method": method_name})
+    method = methods.build(config or {"method": method_name})
     method.prepare(model)
     task = yaml.safe_load((folder.parents[2] / "titles.yaml").read_text())
     about = store.About(

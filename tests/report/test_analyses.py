@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.table import Column
-from rich.table import Table as RichTable
 from typer.testing import CliRunner
 
 from synthetic import write_run
-from xlgen.analysis.lens import Lens
-from xlgen.analysis.probes import probe
+from xlgen.analysis.layer_states import LayerStates
+from xlgen.analysis.lens import Lens, layers_figure, steps_figure
+from xlgen.analysis.probes import probe, probe_figure
 from xlgen.analysis.prompts import compare_prompts
 from xlgen.analysis.similarity import (
     BetweenLanguages,
     BetweenModels,
-    LayerStates,
     WithLength,
     compare_languages,
     compare_models,
@@ -29,9 +28,11 @@ from xlgen.analysis.similarity import (
 )
 from xlgen.cli import app
 from xlgen.core.registry import InputError
-from xlgen.report import analysis_tables, clusters, probe_figures
-from xlgen.report.analyses import plain, read_analyses
+from xlgen.core.tables import number_column, text_table
+from xlgen.report.analyses import read_analyses
+from xlgen.report.analysis_figures import draw
 from xlgen.report.build import build_report
+from xlgen.report.formats import to_narrow_terminal
 from xlgen.runs.rows import write_rows
 
 CODES = ("en", "th", "ar", "ja")
@@ -59,8 +60,8 @@ def write_all(folder: Path) -> None:
     models, languages = compare_models(states("a"), states("b", 1)), compare_languages(states("a"))
     rows = [*models.rows(), *languages.rows(), *compare_with_length(states("a")).rows()]
     write_rows(rows, folder / "cka.json")
-    analysis_tables.draw_models(models, folder / "cka-models.svg")
-    analysis_tables.draw_languages(languages, folder / "cka-languages-1.svg")
+    draw(models.figure("cka-models"), folder)
+    draw(languages.figure("cka-languages-1"), folder)
     weight = {"half": "encoder", "layer": 0, "attention": "self", "weight": "K", "norm": 2.0, "distance": 0.1}
     weight |= {"effective_rank": 3.0, "change": 0.5, "spectrum_change": 0.1, "singular_values": [1.0, 2.0, 3.0]}
     write_rows([{"analysis": "spectra", "model": name, **weight} for name in "ab"], folder / "spectra.json")
@@ -71,13 +72,13 @@ def write_all(folder: Path) -> None:
     codes = (*CODES, "fr")  # which shares a script with English, so that there is something to contrast
     prompts = compare_prompts("a", {code: np.random.default_rng(i).normal(size=(1, 8)) for i, code in enumerate(codes)})
     write_rows(prompts.rows(), folder / "prompts.json")
-    clusters.draw_clusters(prompts, folder / "prompts.svg")
+    draw(prompts.figure(), folder)
     probed = probe(states("a"), "encoder").rows()
     write_rows(probed, folder / "probe.json")
-    probe_figures.draw_probes(probed, folder / "probe.svg")
+    draw(probe_figure(probed), folder)
     write_rows(lens_rows(), folder / "lens.json")
-    probe_figures.draw_layers(lens_rows(), folder / "lens-layers.svg")
-    probe_figures.draw_lens(lens_rows(), "th", "generated", folder / "lens-th-generated.svg")
+    draw(replace(layers_figure(lens_rows()), name="lens-layers"), folder)
+    draw(steps_figure(lens_rows(), "th", "generated"), folder)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder)
     write_all(folder / "analysis")
     (folder / "analysis" / "mine.json").write_text('{"rows": [{"figure": 1}]}', encoding="utf-8")
-    return build_report(folder)
+    return build_report(folder).page
 
 
 def test_every_analysis_is_on_the_page_and_nothing_is_fetched(built: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_run_without_figures_has_a_page_of_its_analyses(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="has no run"):
         build_report(tmp_path)
     write_all(tmp_path / "analysis")
-    page = build_report(tmp_path).read_text(encoding="utf-8")
+    page = build_report(tmp_path).page.read_text(encoding="utf-8")
     assert "CKA of a and b" in page and '<section id="runs">' not in page
     done = CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 0 and "only the analyses" in done.stdout
@@ -128,7 +129,7 @@ def test_a_damaged_analysis_is_said(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     (tmp_path / "run" / "analysis").mkdir()
     (tmp_path / "run" / "analysis" / "cka.json").write_text('{"rows": [', encoding="utf-8")
-    page = build_report(tmp_path / "run").read_text(encoding="utf-8")
+    page = build_report(tmp_path / "run").page.read_text(encoding="utf-8")
     assert re.search(r"cka\.json is damaged .*analyze again", page)
 
 
@@ -170,11 +171,11 @@ def test_rows_give_back_what_they_came_from(kind: Any, make: Callable[[], Any]) 
     assert kind.of(rows).rows() == rows
 
 
-def test_a_terminal_table_becomes_one_of_the_page() -> None:
-    table = RichTable("name", Column("value", justify="right"), title="A\ntitle")
-    table.add_row("ไทย", "1.5")
-    table.add_row("عربي", "")
-    found = plain(table, "x")
+def test_a_table_has_one_form_for_page_and_terminal() -> None:
+    found = text_table("x", "A\ntitle", ["name", number_column("value")], [["ไทย", "1.5"], ["عربي", ""]])
     assert found.title == "A title" and [column.number for column in found.columns] == [False, True]
     assert [found.columns[1].text(row["1"]) for row in found.rows] == ["1.5", "–"]
     assert found.rows[1]["0"].value == "عربي"
+    shown = to_narrow_terminal(found)
+    assert [list(column.cells) for column in shown.columns] == [["ไทย", "عربي"], ["1.5", ""]]
+    assert [column.justify for column in shown.columns] == ["left", "right"]

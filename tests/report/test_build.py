@@ -3,18 +3,24 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from synthetic import write_run
 from xlgen.core.registry import InputError
-from xlgen.report.build import build_report, terminal_table
+from xlgen.report import report_tables
+from xlgen.report.build import build_report
+from xlgen.report.formats import to_terminal
+from xlgen.runs import runs
 
 
 def test_everything_lies_beside_the_page(study: Path) -> None:
-    page = build_report(study)
+    page = build_report(study).page
     assert page == study / "report.html"
     tables = {
         f"tables/{name}.{end}"
@@ -48,25 +54,64 @@ def test_csv_and_summary_say_the_same(study: Path) -> None:
 
 def test_a_single_run_has_a_report(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
-    assert build_report(tmp_path / "run") == tmp_path / "run" / "report.html"
+    assert build_report(tmp_path / "run").page == tmp_path / "run" / "report.html"
     # With the report in it, the folder is still one run.
-    assert build_report(tmp_path / "run").exists()
+    assert build_report(tmp_path / "run").page.exists()
 
 
 def test_runs_without_figures_are_listed(study: Path) -> None:
     write_run(study / "runs" / "late", method="prompt")
     (study / "runs" / "late" / "metrics.jsonl").unlink()
-    assert "prompt" in build_report(study).read_text(encoding="utf-8")
+    assert "prompt" in build_report(study).page.read_text(encoding="utf-8")
     assert len(_csv(study / "tables" / "runs.csv")) == 7
     assert len(_csv(study / "tables" / "verdict.csv")) == 6
 
 
 def test_the_terminal_shows_the_verdict(study: Path) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(terminal_table(study))
+    verdict = build_report(study).verdict
+    assert verdict is not None
+    console.print(to_terminal(verdict))
     text = console.export_text()
     assert "Verdict: pocket-summaries, ROUGE-L" in text
     assert "24.0 ✗" in text
+
+
+TABLES = (
+    *("comparison_table", "choice_tables", "faults_table", "languages_table", "methods_table", "protocol_table"),
+    *("regret_table", "runs_table", "verdict_table"),
+)
+
+
+def test_each_run_is_read_once_and_each_table_computed_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the files, the page and the terminal together; with a second task, once more for each task's section."""
+    calls: Counter[str] = Counter()
+
+    def counted(module: Any, function: str, name: Callable[..., str]) -> None:
+        original = getattr(module, function)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            calls[name(*arguments)] += 1
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(module, function, call)
+
+    counted(runs, "read_log", str)
+    counted(runs, "read_state", str)
+    counted(runs, "read_resolved", lambda folder: f"{folder}/recipe.yaml")
+    for table in TABLES:
+        counted(report_tables, table, lambda results, table=table: table)
+    build_report(study)
+    folders = [path.parent for path in study.glob("runs/*/recipe.yaml")]
+    assert set(calls) == {*TABLES} | {
+        str(each) for folder in folders for each in (folder, folder / "metrics.jsonl", folder / "recipe.yaml")
+    }
+    assert set(calls.values()) == {1}
+    write_run(study / "runs" / "other", task="pocket-titles")
+    calls.clear()
+    build_report(study)
+    assert {calls[table] for table in TABLES} == {1, 3} and calls["runs_table"] == 1
+    assert {count for name, count in calls.items() if name not in TABLES} == {1}
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:

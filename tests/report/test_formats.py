@@ -3,8 +3,8 @@ import io
 
 from rich.console import Console
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.report.formats import to_csv, to_latex, to_markdown, to_terminal
-from xlgen.report.tables import Column, Table, TableCell
 
 TABLE = Table(
     "odd",

@@ -25,7 +25,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A report in a folder whose name needs escapes."""
     with pytest.MonkeyPatch.context() as patch:
         know_the_sentences(patch)
-        return build_report(write_study(tmp_path_factory.mktemp("report") / "my & study")).as_uri()
+        return build_report(write_study(tmp_path_factory.mktemp("report") / "my & study")).page.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_all(folder / "analysis")
     with pytest.MonkeyPatch.context() as patch:
         know_the_sentences(patch)
-        return build_report(folder).as_uri()
+        return build_report(folder).page.as_uri()
 
 
 @pytest.fixture(scope="module")

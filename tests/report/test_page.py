@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from synthetic import LANGUAGES, know_the_sentences, write_run, write_study
+from xlgen.core.languages import language_name
 from xlgen.report.page import headline, render
-from xlgen.report.tables import language_name
+from xlgen.report.report_tables import ReportTables
 from xlgen.runs.rows import load_results
 
 VOID = {"meta", "br", "link", "input", "img"}
@@ -37,7 +38,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Drawn once: plots take seconds."""
     with pytest.MonkeyPatch.context() as patch:
         know_the_sentences(patch)
-        return render(load_results(write_study(tmp_path_factory.mktemp("page") / "my & study")), "my & study")
+        study = write_study(tmp_path_factory.mktemp("page") / "my & study")
+        return render(ReportTables(load_results(study)), "my & study")
 
 
 def outline(page: str) -> Outline:
@@ -135,7 +137,7 @@ def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
     write_run(tmp_path / "b", task="pocket-titles")
     found = [
         attributes.get("id")
-        for tag, attributes in outline(render(load_results(tmp_path), "x")).found
+        for tag, attributes in outline(render(ReportTables(load_results(tmp_path)), "x")).found
         if tag == "section"
     ]
     assert {"verdict-1", "verdict-2", "runs"} <= set(found)
@@ -143,4 +145,4 @@ def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
 
 def test_a_run_in_its_source_language_alone(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
-    assert "in its source language" in render(load_results(tmp_path), "x")
+    assert "in its source language" in render(ReportTables(load_results(tmp_path)), "x")

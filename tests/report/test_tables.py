@@ -3,15 +3,8 @@ from pathlib import Path
 import pytest
 
 from synthetic import LANGUAGES, write_run
-from xlgen.report.tables import (
-    duration,
-    grade,
-    language_name,
-    languages_table,
-    runs_table,
-    verdict_table,
-    without_repetition,
-)
+from xlgen.core.languages import language_name
+from xlgen.report.tables import duration, grade, languages_table, runs_table, verdict_table, without_repetition
 from xlgen.runs.rows import load_results
 
 

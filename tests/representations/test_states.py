@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
@@ -20,7 +20,7 @@ TEXTS = {"en": "the ship sinks", "th": "เรือจม", "ar": "غرق ال�
 
 @pytest.mark.parametrize("virtual", [0, 3])
 def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone, virtual: int) -> None:
-    method = build_method({"method": "prompt", "num_virtual_tokens": virtual} if virtual else {"method": "full"})
+    method = methods.build({"method": "prompt", "num_virtual_tokens": virtual} if virtual else {"method": "full"})
     method.prepare(any_backbone)
     inputs = [
         EncodedExample(any_backbone.source(any_backbone.tokenize(text), code), (0,), code)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Evaluation
 from xlgen.data.tasks import load_task
@@ -48,7 +48,7 @@ def test_it_is_the_cosine_of_mean_encoder_states(
 ) -> None:
     task = load_task("pocket-titles", tmp_path)
     evaluation = Evaluation(examples=4, languages=LANGUAGES, split="test", max_new_tokens=3, control=control)
-    method = build_method(config)
+    method = methods.build(config)
     method.prepare(any_backbone)
     examples = evaluation_examples(task, evaluation)
     found = evaluate(any_backbone, method, task, evaluation, examples)
@@ -76,7 +76,7 @@ def test_inputs_that_nobody_calls_parallel_have_none(backbone_of: Callable[[str]
     task = copy.copy(task)
     object.__setattr__(task, "config", task.config.model_copy(update={"parallel": False}))
     evaluation = Evaluation(examples=3, languages=LANGUAGES, split="test", max_new_tokens=3)
-    backbone, method = backbone_of("mt5"), build_method({"method": "full"})
+    backbone, method = backbone_of("mt5"), methods.build({"method": "full"})
     found = evaluate(backbone, method, task, evaluation, evaluation_examples(task, evaluation))
     assert all("similarity" not in row for rows in found.values() for row in rows)
 

@@ -72,7 +72,7 @@ def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_pat
 
 def test_a_damaged_run_is_left_out_of_the_report_and_named(study: Path) -> None:
     (study / "runs" / "full-1e-3" / "recipe.yaml").write_text("recipe: {stages: 3}")
-    page = build_report(study).read_text(encoding="utf-8")
+    page = build_report(study).page.read_text(encoding="utf-8")
     assert "full-1e-3/recipe.yaml is not the resolved recipe of a run, or is damaged: recipe.stages" in page
     rows = json.loads((study / "summary.json").read_text(encoding="utf-8"))["rows"]
     assert {row["run"] for row in rows} == {path.name for path in (study / "runs").iterdir()} - {"full-1e-3"}

@@ -11,7 +11,7 @@ import pytest
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
-from xlgen.experiments.criteria import best_step, build_criterion
+from xlgen.experiments.criteria import best_step, criteria
 from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
 
@@ -60,7 +60,7 @@ def test_it_is_no_choice_of_a_checkpoint(task_file: str, tiny_mt5: Path, tmp_pat
     log.write_text("".join(json.dumps(event) + "\n" for event in found), encoding="utf-8")
     results = load_results(tmp_path / "run")
     for name in ("source", "target", "xlrs", "language-rate", "label-free"):
-        assert best_step(build_criterion(name), results, results.runs[0]).step in (2, 4), name
+        assert best_step(criteria.build(name), results, results.runs[0]).step in (2, 4), name
 
 
 def test_a_resumed_run_has_it_once(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from older import forget_digests
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
@@ -41,7 +41,7 @@ def saved(backbone_folder: Path, tmp_path: Path) -> Saved:
     def save(method_name: str, name: str = "", **more: Any) -> Path:
         name = name or str(backbone_folder)
         backbone = load(name, init=more.get("init", "pretrained"))
-        method = build_method({"method": method_name})
+        method = methods.build({"method": method_name})
         method.prepare(backbone)
         folder = tmp_path / method_name / "step-1"
         about = About(1, name, {"method": method_name}, None, ".", **more)

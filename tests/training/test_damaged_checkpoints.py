@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from older import forget_digests
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.adaptation.training_state import check_reduction, check_stream
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import WeightsError
@@ -35,7 +35,7 @@ def make(checkpoint: Callable[[str], Path], tmp_path: Path) -> Make:
 
     def make(method_name: str = "full", name: str = "mt5") -> Path:
         backbone = load(str(checkpoint(name)))
-        method = build_method({"method": method_name})
+        method = methods.build({"method": method_name})
         method.prepare(backbone)
         optimizer = optimizer_of(backbone)
         for parameter in trained(backbone):
@@ -97,7 +97,7 @@ def test_any_wrong_type_in_what_a_checkpoint_says_is_an_error_that_names_it(make
             assert str(file) in str(error)
         else:
             assert isinstance(found.step, int)
-            assert isinstance(found.adaptation["method"], str)
+            assert isinstance(found.adaptation["name"], str)
             assert 0 <= found.seed < 2**32
 
 

@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.cli import app
 from xlgen.core.registry import InputError
@@ -37,7 +37,7 @@ def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Path:
     }
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task, allow_unicode=True), encoding="utf-8")
     name = str(checkpoint("mt5"))
-    backbone, method = loading.load(name), build_method({"method": "full"})
+    backbone, method = loading.load(name), methods.build({"method": "full"})
     method.prepare(backbone)
     folder = tmp_path / "run" / "checkpoints" / "step-1"
     about = store.About(1, name, {"method": "full"}, str(tmp_path / "task.yaml"), str(tmp_path))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.training_modules import checkpoint_layers
 from xlgen.data.examples import EncodedExample
@@ -43,7 +43,7 @@ def test_gradients_are_the_same(any_backbone: Backbone, method: str) -> None:
         if checkpointed:
             checkpoint_layers(backbone.model)
         torch.manual_seed(1)
-        build_method(config).prepare(backbone)
+        methods.build(config).prepare(backbone)
         found.append(gradients(backbone))
     assert found[0].keys() == found[1].keys() and found[0]
     for name, gradient in found[0].items():
@@ -73,4 +73,4 @@ def test_less_is_kept_for_the_way_back(any_backbone: Backbone) -> None:
 def test_what_peft_cannot_do_is_said_before_training(any_backbone: Backbone) -> None:
     checkpoint_layers(any_backbone.model)
     with pytest.raises(BackboneError, match=r"Prefix.*checkpointing"):
-        build_method({"method": "prefix"}).prepare(any_backbone)
+        methods.build({"method": "prefix"}).prepare(any_backbone)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from encoders import SENTENCES, tags_of
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.heads import HeadSpec
 from xlgen.cli import app
@@ -58,7 +58,7 @@ def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
 
     def make(family: str, kind: str = "tagging", method: str = "full") -> Path:
         name, config, head = str(checkpoint(family)), {"method": method}, HeadSpec(kind, tuple(KINDS[kind]))  # type: ignore[arg-type]
-        backbone, how = loading.load(name, head=head, allow_unknown=True), build_method(config)
+        backbone, how = loading.load(name, head=head, allow_unknown=True), methods.build(config)
         how.prepare(backbone)
         torch.manual_seed(0)
         with torch.no_grad():

@@ -4,7 +4,7 @@ import pytest
 
 from xlgen.backbones.loading import load
 from xlgen.core.registry import InputError
-from xlgen.training.baselines import build_baseline
+from xlgen.training.baselines import baselines
 from xlgen.training.baselines.lead import lead, lead_words
 
 
@@ -27,11 +27,11 @@ def test_words(language: str, text: str, words: int, expected: str) -> None:
 def test_tokens_are_64_unless_asked_otherwise() -> None:
     backbone, text = load("pocket-mt5"), "The mayor opened the new library of the town. " * 20
     for options, count in (({}, 64), ({"tokens": 8}, 8)):
-        baseline = build_baseline({"name": "lead", **options})
+        baseline = baselines.build({"name": "lead", **options})
         assert (baseline.options.tokens or 64) == count
         assert len(backbone.tokenize(lead(text, backbone, count))) == count
 
 
 def test_tokens_and_words_exclude_one_another() -> None:
     with pytest.raises(InputError, match="tokens or words, not both"):
-        build_baseline({"name": "lead", "tokens": 3, "words": 3})
+        baselines.build({"name": "lead", "tokens": 3, "words": 3})

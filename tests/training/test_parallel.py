@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import ParallelText, Recipe
@@ -29,7 +29,7 @@ CORPUS = {"reader": "lines", "path": "ntrex128/{language}.txt", "codes": NTREX}
 def test_it_is_the_cosine_of_the_library_s_own_encoder() -> None:
     """On real text in seven scripts, each sentence encoded alone, by a model that nothing has made faster."""
     backbone = loading.load("pocket-mt5", languages=tuple(NTREX), allow_unknown=True)
-    method = build_method({"method": "full"})
+    method = methods.build({"method": "full"})
     method.prepare(backbone)
     config = ParallelText(corpus=CORPUS, sentences=24, max_tokens=1_000)
     texts = read_parallel(config, backbone, tuple(NTREX), "en", DATA)
@@ -57,7 +57,7 @@ def test_it_is_the_cosine_of_the_library_s_own_encoder() -> None:
 
 
 def test_a_prompt_before_the_text_is_no_part_of_it(any_backbone: Backbone) -> None:
-    method = build_method({"method": "prompt", "num_virtual_tokens": 3})
+    method = methods.build({"method": "prompt", "num_virtual_tokens": 3})
     method.prepare(any_backbone)
     texts = read_parallel(ParallelText(sentences=3), any_backbone, ("th", "ar"), "en", Path())
     one_by_one = {code: texts.inputs[code][0] for code in texts.inputs}

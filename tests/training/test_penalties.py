@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Recipe, Unlabelled
@@ -18,7 +18,7 @@ from xlgen.training import stage as module
 from xlgen.training.loop import token_loss
 from xlgen.training.mixture import text_examples
 from xlgen.training.optimizer import learning_rate_factor
-from xlgen.training.penalties import Penalty, build_penalty, penalties
+from xlgen.training.penalties import Penalty, penalties
 from xlgen.training.run import train
 
 TEXT = {"objective": {"name": "span_corruption"}, "corpus": {"reader": "pocket", "size": 4}, "languages": ["fr", "th"]}
@@ -38,7 +38,7 @@ def backbone(tiny_mt5: Path) -> Backbone:
 
 
 def prepared(name: str, backbone: Backbone) -> Penalty:
-    penalty = build_penalty(CONFIGS[name])
+    penalty = penalties.build(CONFIGS[name])
     penalty.prepare(backbone, text_examples(recipe(), backbone))
     return penalty
 
@@ -51,7 +51,7 @@ def test_every_penalty_is_tested() -> None:
 @pytest.mark.parametrize("method", ["full", "adapters", "freezing"])
 def test_nothing_at_the_start_and_more_with_distance(name: str, method: str, backbone: Backbone) -> None:
     options = {"freeze": ["decoder"]} if method == "freezing" else {}
-    build_method({"method": method, **options}).prepare(backbone)
+    methods.build({"method": method, **options}).prepare(backbone)
     penalty = prepared(name, backbone)
     assert float(penalty().detach()) == 0
     trained = [p for p in backbone.model.parameters() if p.requires_grad]
@@ -70,7 +70,7 @@ def test_nothing_at_the_start_and_more_with_distance(name: str, method: str, bac
 
 
 def test_l2_by_hand(backbone: Backbone) -> None:
-    build_method({"method": "full"}).prepare(backbone)
+    methods.build({"method": "full"}).prepare(backbone)
     penalty = prepared("l2_sp", backbone)
     parameters = list(backbone.model.parameters())
     with torch.no_grad():
@@ -84,7 +84,7 @@ def test_l2_by_hand(backbone: Backbone) -> None:
 
 
 def test_ewc_is_the_mean_square_of_each_examples_gradient(backbone: Backbone) -> None:
-    build_method({"method": "full"}).prepare(backbone)
+    methods.build({"method": "full"}).prepare(backbone)
     penalty = prepared("ewc", backbone)
     examples = text_examples(recipe(), backbone)(Unlabelled.model_validate(TEXT), 3)
     assert {example.language for example in examples} == {"fr", "th"}
@@ -180,14 +180,14 @@ def test_a_plateau_must_watch_what_is_evaluated(tmp_path: Path, tiny_mt5: Path) 
     ("config", "error", "message"),
     [
         ({"name": "l2"}, UnknownNameError, "did you mean 'l2_sp'"),
-        ({"weight": 1}, RecipeError, "needs a name"),
+        ({"weight": 1}, RecipeError, "needs a `name`"),
         ({"name": "l2_sp", "weight": 0}, RecipeError, "weight: .*greater than 0"),
         ({"name": "ewc"}, RecipeError, "'text' is missing"),
     ],
 )
 def test_wrong_penalties(config: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        build_penalty(config)
+        penalties.build(config)
 
 
 def example() -> EncodedExample:

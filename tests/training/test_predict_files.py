@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones.loading import load
 from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
@@ -23,7 +23,7 @@ LINE = '{"input": "Il pleut."}\n'
 @pytest.fixture
 def trained(checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
     backbone = load(str(checkpoint("mt5")))
-    method = build_method({"method": "layernorm"})
+    method = methods.build({"method": "layernorm"})
     method.prepare(backbone)
     folder = tmp_path / "step-1"
     about = store.About(1, str(checkpoint("mt5")), {"method": "layernorm"}, "pocket-summaries", ".")

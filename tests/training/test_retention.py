@@ -112,5 +112,6 @@ def test_translated_input_is_answered_by_the_best_checkpoint_on_the_source(
     with pytest.raises(InputError, match="has no checkpoint"):
         best_on_source(tmp_path)
     for planned in load_study("v-table-10").runs:
-        baseline = planned.recipe.baseline or {}
-        assert baseline.get("checkpoint") == ("source" if baseline.get("name") == "translate-test" else None)
+        baseline = planned.recipe.baseline
+        wanted = "source" if baseline is not None and baseline.name == "translate-test" else None
+        assert getattr(baseline, "checkpoint", None) == wanted

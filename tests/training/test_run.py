@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from xlgen.adaptation import checkpoints as store
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.core.config import Recipe, Resources
 from xlgen.core.interrupt import InterruptedRunError
@@ -207,7 +208,7 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
     """Batches of one example, eight to a step, are the same step as one batch of eight (up to rounding)."""
     from accelerate import Accelerator
 
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
     from xlgen.backbones import loading
     from xlgen.core.config import Training
     from xlgen.data.examples import EncodedExample
@@ -220,7 +221,7 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
-        method = build_method({"method": "full"})
+        method = methods.build({"method": "full"})
         losses, counts, norm = _optimize(
             backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True)
         )
@@ -365,7 +366,7 @@ def test_what_was_trained_beside_random_weights_comes_back(
     asked = plain.model_copy(
         update={
             "backbone": plain.backbone.model_validate(backbone),
-            "stages": (plain.stages[0].model_copy(update={"adaptation": {"method": method}}),),
+            "stages": (plain.stages[0].model_copy(update={"adaptation": methods.options(method)}),),
         }
     )
     train(asked, tmp_path / "run")

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.cli import app
 from xlgen.core.config import Evaluation, Recipe, validate
@@ -26,7 +26,7 @@ TEXTS = ["สวัสดีชาวโลก", "नमस्ते दुन�
 @pytest.fixture
 def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Path:
     name, config = str(checkpoint("mt5")), {"method": "lora"}
-    backbone, method = loading.load(name), build_method(config)
+    backbone, method = loading.load(name), methods.build(config)
     method.prepare(backbone)
     folder = tmp_path / "run" / "checkpoints" / "step-1"
     store.save_checkpoint(folder, backbone, method, store.About(1, name, config, "pocket-summaries", "."))

@@ -9,7 +9,7 @@ from synthetic import write_run
 from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Evaluation, Recipe
 from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
-from xlgen.report.published_comparison import beside_table
+from xlgen.report.published_comparison import comparison_table
 from xlgen.report.tables import metric_name
 from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
@@ -77,7 +77,7 @@ def test_the_published_columns_have_ours_next_to_them(tmp_path: Path) -> None:
         log.write_text("".join(json.dumps(event) + "\n" for event in [{"event": "step", "step": 5}, *events]))
     rows = {
         (row["paper"].value, row["metric"].value, row["language"].value): (row["ours"].value, row["theirs"].value)
-        for row in beside_table(load_results(tmp_path)).rows
+        for row in comparison_table(load_results(tmp_path)).rows
     }
     assert rows["V, Table 10, BASE MODEL", "lid_confidence_en", "ru"] == (40.0, 79.0)
     assert rows["L, Table 9, DE", "lid_confidence_de", "fr"] == (60.0, 67.7)

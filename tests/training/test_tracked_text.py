@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from synthetic import write_run
+from xlgen.analysis.correlation import xlrs_correlations
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import TrackedText
 from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
 from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
-from xlgen.experiments.correlation import xlrs_correlations
 from xlgen.experiments.plan import load_study
 from xlgen.metrics.xlrs import definition
 from xlgen.runs.rows import load_results as load_results
@@ -66,9 +66,9 @@ def test_a_text_that_one_language_lacks_is_refused_whether_it_is_drawn_or_not(co
 
 
 def test_the_signature_names_texts_split_sample_number_and_cut(corpus: Path, tiny: Backbone) -> None:
-    from xlgen.adaptation.base import build_method
+    from xlgen.adaptation.base import methods
 
-    method = build_method({"method": "full"})
+    method = methods.build({"method": "full"})
     method.prepare(tiny)
     row = texts(corpus, tiny, sentences=10).measure(tiny, method, "fp32", 0)["fr"]
     parts = dict(part.split(":", 1) for part in row.signature.split("|") if ":" in part)

@@ -97,7 +97,7 @@ def test_tensorboard_shows_the_log(recipe: Callable[..., Recipe], tmp_path: Path
     assert {"train/loss", "rougeL/th", "correct_language_rate/en"} <= shown(tmp_path / "run").keys()
     [file] = (tmp_path / "run" / "tensorboard").glob("*/hparams.yml")
     text = file.read_text()
-    assert "adaptation.method: full" in text and "training.steps: 4" in text
+    assert "adaptation.name: full" in text and "training.steps: 4" in text
 
 
 def test_the_log_is_the_same_with_and_without(recipe: Callable[..., Recipe], tmp_path: Path) -> None:

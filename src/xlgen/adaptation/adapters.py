@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlgen.adaptation.base import Method, methods
+from xlgen.adaptation.base import Method, MethodOptions, methods
 from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
+from xlgen.kernels.model_types import ForwardArguments, ForwardKeywords, ModelPart, ModuleOutput
 
 
-class AdapterOptions(Config):
+class AdapterOptions(MethodOptions):
     """C used 64 after every block, and 2,048 in one experiment with NLLB-200 (Appendix A)."""
 
     bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
+    """Inner width of an adapter."""
     placement: Literal["houlsby", "bapna", "parallel"] = "houlsby"
-    """``houlsby``: after every attention (self and cross) and feed-forward block. ``bapna``: one a layer, after its
-    feed-forward block (Bapna and Firat 2019, without their extra layer normalisation). ``parallel``: beside every
-    block, from the block's input to its output (He et al. 2022, section 3.2, with scale 1)."""
+    """``houlsby``: after every attention (self and cross) and feed-forward block. ``bapna``: one per layer, after its
+    feed-forward block (Bapna and Firat 2019, without their extra layer normalisation). ``parallel``: parallel to every
+    block, from its input to its output (He et al. 2022, section 3.2, with scale 1)."""
 
 
 class BottleneckAdapter(nn.Module):
@@ -44,20 +45,21 @@ class BottleneckAdapter(nn.Module):
 
     def change(self, hidden: Tensor) -> Tensor:
         """``W_up relu(W_down h)``: (batch, length, dim) to the same."""
-        return self.up(functional.relu(self.down(hidden)))
+        change: Tensor = self.up(functional.relu(self.down(hidden)))
+        return change
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, length, dim) to the same."""
         return hidden + self.change(hidden)
 
 
-def put_after(block: Any, adapter: nn.Module) -> None:
+def put_after(block: ModelPart, adapter: nn.Module) -> None:
     """From now on what ``block`` gives goes through ``adapter``."""
     block.adapter = adapter
     block.register_forward_hook(_through_adapter)
 
 
-def put_beside(block: Any, entrance: Any, adapter: BottleneckAdapter) -> None:
+def put_beside(block: ModelPart, entrance: ModelPart, adapter: BottleneckAdapter) -> None:
     """From now on ``adapter``'s change of what enters at ``entrance`` is added to what ``block`` gives."""
     block.adapter = adapter
     # Past nn.Module, for which it would be a part of its own; a copy of the model still refers to the copied block.
@@ -66,28 +68,29 @@ def put_beside(block: Any, entrance: Any, adapter: BottleneckAdapter) -> None:
     block.register_forward_hook(_add_change)
 
 
-def _through_adapter(block: Any, inputs: Any, output: Any) -> Any:
+def _through_adapter(block: ModelPart, inputs: ForwardArguments, output: ModuleOutput) -> ModuleOutput:
     """Forward hook: the block's output, before the residual is added, goes through its adapter."""
     if isinstance(output, tuple):
         return (block.adapter(output[0]), *output[1:])
-    return block.adapter(output)
+    adapted: Tensor = block.adapter(output)
+    return adapted
 
 
-def _enter(entrance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _enter(entrance: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords) -> None:
     """Forward pre-hook: keep the change until the block has run."""
     hidden = args[0] if args else kwargs["hidden_states"]
     entrance.beside.__dict__["change"] = entrance.beside.adapter.change(hidden)
 
 
-def _add_change(block: Any, inputs: Any, output: Any) -> Any:
+def _add_change(block: ModelPart, inputs: ForwardArguments, output: ModuleOutput) -> ModuleOutput:
     """Forward hook: the block's output with the change, before the residual is added."""
     change = block.__dict__.pop("change")
     return (output[0] + change, *output[1:]) if isinstance(output, tuple) else output + change
 
 
 @methods.register("adapters")
-class Adapters(Method):
-    """Freeze the model, train an adapter a block, or a layer."""
+class Adapters(Method[AdapterOptions]):
+    """Freeze the model and train bottleneck adapters in its blocks or layers."""
 
     Options = AdapterOptions
 
@@ -113,14 +116,15 @@ class Adapters(Method):
             places.append(AdapterPlace(name, (str(number),), entrance))
         return Inserted(tensors, places)
 
-    def _blocks(self, backbone: Backbone) -> list[tuple[str, Any]]:
+    def _blocks(self, backbone: Backbone) -> list[tuple[str, ModelPart]]:
         return backbone.sublayers(attention=self.options.placement != "bapna")
 
     @staticmethod
     def _entrance(backbone: Backbone, name: str) -> str:
         """The name of the module that the block's input enters by."""
         entrance = backbone.entrance(name)
-        return next(known for known, module in backbone.model.named_modules() if module is entrance)
+        found: str = next(known for known, module in backbone.model.named_modules() if module is entrance)
+        return found
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """The adapters alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from safetensors.torch import save_file
@@ -15,14 +15,23 @@ from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
 from xlgen.backbones.source_files import check_backbone
-from xlgen.core.config import Config, validate
-from xlgen.core.registry import Registry
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
+from xlgen.core.run_layout import ABOUT
 from xlgen.data.examples import EncodedExample
-from xlgen.runs.checkpoint_description import ABOUT, check_own_files, read_about
+from xlgen.runs.checkpoint_description import check_own_files, read_about
 from xlgen.runs.files import step_folders
+from xlgen.runs.paths import RunPaths
 
 
-class Method(ABC):
+class MethodOptions(PluginOptions):
+    """Base of the options of methods."""
+
+    def build(self) -> Method:
+        """Make the method with these options."""
+        return methods.build(self)
+
+
+class Method(Plugin[OptionsT], ABC):
     """Base of all methods. A method declares what trains by name, and gets everything else from here.
 
     The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before a training begins,
@@ -30,14 +39,11 @@ class Method(ABC):
     prepared in the same way; ``set_language`` before generating in a language, for methods that differ by language.
     """
 
-    Options: ClassVar[type[Config]] = Config
+    Options: ClassVar[type[PluginOptions]] = MethodOptions
     weights_file: ClassVar[str] = "trained.safetensors"
     """What ``save`` writes the tensors to; formats of other libraries have names of their own."""
     continues: ClassVar[bool] = False
     """Whether it can start from the modules that an earlier stage has inserted and trained."""
-
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
 
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
         """Insert modules if need be, drawn from ``seed``, and say what is trainable."""
@@ -151,7 +157,7 @@ def checkpoint_to_start_from(folder: Path, backbone: Backbone) -> Path:
 
     Raises InputError where its files have changed since it was saved, or those of ``backbone`` since it was trained.
     """
-    steps = step_folders(folder / "checkpoints")
+    steps = step_folders(RunPaths(folder).checkpoints)
     found = steps[-1][1] if steps else folder
     if (found / ABOUT).exists():
         about = read_about(found)
@@ -175,14 +181,12 @@ def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
             )
 
 
-methods: Registry[type[Method]] = Registry("method", "xlgen.adaptation")
+methods: PluginRegistry[Method] = PluginRegistry("method", "xlgen.adaptation", "methods")
 
 
-def build_method(config: Mapping[str, Any]) -> Method:
-    """The method named in ``config["method"]`` with the rest as its options. Raises InputError."""
-    options = {key: value for key, value in config.items() if key != "method"}
-    kind = methods.get(str(config["method"]))
-    return kind(validate(kind.Options, options, f"adaptation {config['method']}", "method"))
+def no_adaptation() -> Method:
+    """The method of a model that is used as it is: it adds no modules, and its checkpoints are whole models."""
+    return methods.build("full")
 
 
 def trainable_parameters(model: nn.Module) -> int:

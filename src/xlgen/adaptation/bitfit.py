@@ -8,7 +8,7 @@ from xlgen.backbones.base import Backbone, BackboneError
 
 @methods.register("bitfit")
 class BitFit(Method):
-    """Train the biases, freeze every matrix."""
+    """Freeze the matrices and train the biases."""
 
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
         """Raises BackboneError for a model that has no biases, as T5's kind has none."""

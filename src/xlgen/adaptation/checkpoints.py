@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.training_state import check_optimizer, check_reduction, check_stream
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
@@ -25,11 +24,13 @@ from xlgen.backbones.checking import check_weights, read_tensors
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import ABOUT, RESUME_STATE
 from xlgen.core.untrusted import read_object
 from xlgen.core.version import VERSION
 from xlgen.data.tasks import Task, build_task, load_task
-from xlgen.runs.checkpoint_description import ABOUT, RESUME, About, check_own_files
+from xlgen.runs.checkpoint_description import RESUME, About, check_own_files
 from xlgen.runs.checkpoint_description import read_about as _read_about
 from xlgen.runs.digests import digests
 from xlgen.runs.event_log import write_atomically
@@ -55,7 +56,7 @@ def save_checkpoint(
     backbone: Backbone,
     method: Method,
     about: About,
-    resume: Mapping[str, Any] | None = None,
+    resume: JsonMapping | None = None,
     optimizer: Optimizer | None = None,
     evaluation_due: bool = False,
     passing: bool = False,
@@ -104,7 +105,7 @@ def _save_about(folder: Path, backbone: Backbone, about: About) -> None:
     (folder / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) -> None:
+def _save_resume(folder: Path, resume: JsonMapping, optimizer: Optimizer) -> None:
     folder.mkdir()
     saved = optimizer.state_dict()
     tensors = {f"{index}.{key}": value for index, state in saved["state"].items() for key, value in state.items()}
@@ -114,20 +115,20 @@ def _save_resume(folder: Path, resume: Mapping[str, Any], optimizer: Optimizer) 
     )
     save_file({"torch": torch.get_rng_state()}, folder / "rng.safetensors")
     state = {"format": FORMAT, "optimizer": plain, "groups": saved["param_groups"], **resume}
-    write_atomically(folder / "state.json", json.dumps(state))
+    write_atomically(folder / RESUME_STATE, json.dumps(state))
 
 
-def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) -> dict[str, Any]:
+def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) -> JsonObject:
     """Put optimizer and random state of a checkpoint back; return what else was saved. Raises BackboneError.
 
     ``parts``: of the mixture that the run trains on, whose place is then checked; None where nobody needs it.
     """
     try:
-        state = read_object(folder / RESUME / "state.json")
-        check_format(state, str(folder / RESUME / "state.json"))
+        state = read_object(folder / RESUME / RESUME_STATE)
+        check_format(state, str(folder / RESUME / RESUME_STATE))
         tensors = {**read_tensors(folder / RESUME / "optimizer.safetensors"), **state["optimizer"]}
         rng = read_tensors(folder / RESUME / "rng.safetensors")["torch"]
-        nested: dict[int, dict[str, Any]] = {}
+        nested: dict[int, JsonObject] = {}
         for key, value in tensors.items():
             index, name = key.split(".", 1)
             nested.setdefault(int(index), {})[name] = value
@@ -169,7 +170,7 @@ def note_evaluated(folder: Path, reduction: Mapping[str, float]) -> None:
     write_atomically(folder / RESUME / _EVALUATED, json.dumps({"reduction": reduction}))
 
 
-def after_evaluation(folder: Path) -> dict[str, Any]:
+def after_evaluation(folder: Path) -> JsonObject:
     """What the evaluation of a checkpoint's step has changed of its resume state. Raises BackboneError."""
     try:
         if not (folder / RESUME / _EVALUATED).exists():
@@ -289,7 +290,7 @@ def load_checkpoint(
 ) -> tuple[Backbone, Method, About]:
     """A trained backbone, ready to generate, with its method; ``weights`` is their precision. Raises BackboneError."""
     about = read_about(folder)
-    method = build_method(about.adaptation)
+    method = methods.options(about.adaptation).build()
     own = replace(about, backbone=str(folder), init="pretrained", backbone_files=None)
     start = own if method.whole_model else about
     backbone = load_start(start, languages, weights)

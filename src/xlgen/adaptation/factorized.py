@@ -23,7 +23,9 @@ class FactorizedOptions(HalvesOptions):
     """V: 50 + 50 vectors, seven unsupervised tasks in all languages, 200,000 steps in stage 1."""
 
     num_language_tokens: int = Field(default=50, ge=1, le=65_536)
+    """Number of virtual tokens of a language."""
     num_task_tokens: int = Field(default=50, ge=1, le=65_536)
+    """Number of virtual tokens of a task."""
     tasks: tuple[str, ...] = Field(
         default=(
             "prefix_lm",
@@ -36,11 +38,11 @@ class FactorizedOptions(HalvesOptions):
         ),
         min_length=1,
     )
-    """The objectives of stage 1; each that its ``unlabelled`` names must be among them."""
+    """The objectives of stage 1, which must include every objective in the stage's ``unlabelled``."""
     init_task: str = "span_corruption"
-    """From whose half the task half of stage 2 starts."""
+    """The task of stage 1 whose part initializes the task part of stage 2."""
     init: Literal["uniform", "vocabulary"] = "uniform"
-    """How stage 1 starts; V says at random."""
+    """The initialization of stage 1, which is random in Vu et al. (2022)."""
 
 
 class FactorizedPrompt(VirtualTokens, Halves):
@@ -61,8 +63,8 @@ class FactorizedPrompt(VirtualTokens, Halves):
 
 
 @methods.register("factorized")
-class FactorizedPrompts(InHalves):
-    """Freeze the model, train a prompt of a language half and a task half."""
+class FactorizedPrompts(InHalves[FactorizedOptions]):
+    """Freeze the model and train a prompt with a language part and a task part."""
 
     Options = FactorizedOptions
 

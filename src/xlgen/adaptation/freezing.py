@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlgen.adaptation.base import Method, methods
+from xlgen.adaptation.base import Method, MethodOptions, methods
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.core.config import Config
 from xlgen.core.registry import nearest
 
 _USUALLY = ("decoder", "embeddings", "lm_head")
 
 
-class FreezingOptions(Config):
+class FreezingOptions(MethodOptions):
     """What stays as it was pretrained."""
 
     freeze: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Names of parts (encoder, decoder, embeddings, lm_head), or prefixes of parameter names.
-
-    None: decoder, embeddings and lm_head, as far as the backbone has them; an encoder under a head has embeddings only.
-    """
+    """Names of parts to freeze (encoder, decoder, embeddings, lm_head), or prefixes of parameter names. If None,
+    decoder, embeddings and lm_head, as far as the backbone has them; an encoder with a head has embeddings only."""
 
 
 @methods.register("freezing")
-class Freezing(Method):
+class Freezing(Method[FreezingOptions]):
     """Train all but the named parts."""
 
     Options = FreezingOptions

@@ -11,7 +11,7 @@ from xlgen.backbones.base import Backbone
 
 @methods.register("full")
 class Full(Method):
-    """Train everything; checkpoints are whole models."""
+    """Train every weight; checkpoints are whole models."""
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Every parameter."""

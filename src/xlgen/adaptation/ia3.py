@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 from xlgen.adaptation.base import methods
-from xlgen.adaptation.through_peft import ThroughPeft
+from xlgen.adaptation.through_peft import PeftConfig, ThroughPeft
 from xlgen.backbones.base import Backbone
 
 
 @methods.register("ia3")
 class IA3(ThroughPeft):
-    """Freeze the model, train vectors that scale its activations."""
+    """Freeze the model and train vectors that scale its activations."""
 
-    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
         """All vectors start at one, so that step 0 equals the pretrained model."""
         # Of the feed-forward's second matrix it is the input that is scaled: what gamma gives.
         inside = backbone.maps("feed_forward_out")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
+
+from xlgen.core.json_types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Inserted:
     """Codes of the rows, where rows differ by language."""
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> JsonObject:
         """All but the tensors, for JSON."""
         return {
             "languages": list(self.languages),

@@ -11,16 +11,16 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
-from xlgen.adaptation.base import Method, checkpoint_to_start_from
+from xlgen.adaptation.base import Method, MethodOptions, checkpoint_to_start_from
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
-from xlgen.core.config import Config
 from xlgen.core.languages import Language
 from xlgen.core.untrusted import read_object
 from xlgen.data.examples import EncodedExample
@@ -28,18 +28,19 @@ from xlgen.data.examples import EncodedExample
 _NAMES = "halves.json"
 
 
-class HalvesOptions(Config):
+class HalvesOptions(MethodOptions):
     """What both methods can be told."""
 
     learn: Literal["languages", "task"] = "languages"
-    """Stage 1 or stage 2."""
+    """Stage 1 (``languages``) or stage 2 (``task``)."""
     languages: tuple[str, ...] = ()
-    """The languages that have a half; empty: all that the backbone knows."""
+    """The languages with a language part. If empty, all that the backbone knows."""
     start: str | None = None
-    """Of stage 2: the run or checkpoint of stage 1; None is the stage before in the same recipe."""
+    """For stage 2: the run or checkpoint of stage 1. If None, the previous stage of the same recipe."""
     source_language: str = "en"
+    """The language of the labels in stage 2."""
     keep_source_language: bool = False
-    """Generate with the source language's half in every language: V's ablation FP-EN."""
+    """Generate with the source language's part in every language: the ablation FP-EN of Vu et al. (2022)."""
 
 
 class Halves(nn.Module):
@@ -64,7 +65,10 @@ def names_of(folder: Path) -> tuple[list[str], list[str]]:
     return list(names["languages"]), list(names["tasks"])
 
 
-class InHalves(Method):
+HalvesOptionsT = TypeVar("HalvesOptionsT", bound=HalvesOptions, default=HalvesOptions, covariant=True)
+
+
+class InHalves(Method[HalvesOptionsT]):
     """A method of two halves; its subclass inserts ``Halves``."""
 
     Options = HalvesOptions
@@ -193,7 +197,7 @@ class InHalves(Method):
         return self._tasks.index(task)
 
     def _use(self, backbone: Backbone, languages: Sequence[int], tasks: Sequence[int]) -> None:
-        device: Any = next(backbone.model.parameters()).device
+        device: torch.device = next(backbone.model.parameters()).device
         for _, module in halves_of(backbone):
             module.language_rows = torch.tensor(languages, device=device)
             module.task_rows = torch.tensor(tasks, device=device)

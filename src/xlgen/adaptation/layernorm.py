@@ -12,7 +12,7 @@ _NORM = re.compile(r"layer_?norm")
 
 @methods.register("layernorm")
 class LayerNormTuning(Method):
-    """Train layer normalisation, freeze the rest."""
+    """Freeze the model except for its layer normalisation."""
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Every layer normalisation of encoder and decoder."""

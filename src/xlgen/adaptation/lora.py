@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from xlgen.adaptation.base import methods
-from xlgen.adaptation.through_peft import ThroughPeft
+from xlgen.adaptation.base import MethodOptions, methods
+from xlgen.adaptation.through_peft import PeftConfig, ThroughPeft
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
 
 
-class LoraOptions(Config):
+class LoraOptions(MethodOptions):
     """Hu et al. adapt queries and values, in section 7.1 of all attention's matrices."""
 
     rank: int = Field(default=8, ge=1, le=16_384)
+    """Inner dimension of the product ``B A``."""
     alpha: float = Field(default=16, gt=0, le=1e6)
     """The product is scaled by ``alpha / rank``."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Of the input of ``A``, while training."""
+    """Dropout probability of the input of ``A`` in training."""
     targets: tuple[Literal["query", "key", "value", "output", "feed_forward_in", "feed_forward_out"], ...] = Field(
         default=("query", "value"), min_length=1
     )
-    """Which matrices, in encoder and decoder, self- and cross-attention."""
+    """The adapted matrices, in encoder and decoder, in self- and cross-attention."""
 
 
 @methods.register("lora")
-class Lora(ThroughPeft):
-    """Freeze the model, train a low-rank addition to some of its matrices."""
+class Lora(ThroughPeft[LoraOptions]):
+    """Freeze the model and train a low-rank update of some of its matrices."""
 
     Options = LoraOptions
 
-    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
         """``B`` starts at zero, so that step 0 equals the pretrained model."""
         options = self.options
         return peft.LoraConfig(

@@ -7,7 +7,6 @@ embeddings, which mT5's does not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from pydantic import Field
@@ -19,13 +18,16 @@ from xlgen.adaptation.base import methods
 from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
 from xlgen.adaptation.language_task_modules import Halves, HalvesOptions, InHalves
 from xlgen.backbones.base import Backbone
+from xlgen.kernels.model_types import ModelPart
 
 
 class MadxOptions(HalvesOptions):
     """Every language costs as much as one set of adapters: name the ``languages`` where the backbone knows many."""
 
     language_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
+    """Inner width of a language's adapter."""
     task_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
+    """Inner width of a task's adapter."""
 
 
 class AdapterTable(nn.Module):
@@ -58,7 +60,8 @@ class AdapterTable(nn.Module):
         down = self.down(rows).view(len(rows), -1, self.dim)  # (rows, bottleneck, dim)
         up = self.up(rows).view(len(rows), self.dim, -1)  # (rows, dim, bottleneck)
         inner = functional.relu(torch.matmul(hidden, down.mT) + self.down_bias(rows)[:, None])
-        return hidden + torch.matmul(inner, up.mT) + self.up_bias(rows)[:, None]
+        bias: Tensor = self.up_bias(rows)[:, None]
+        return hidden + torch.matmul(inner, up.mT) + bias
 
 
 class StackedAdapter(Halves):
@@ -72,12 +75,13 @@ class StackedAdapter(Halves):
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, length, dim) to the same."""
         hidden = self.language(hidden, self.language_rows)
-        return hidden if self.task is None else self.task(hidden, self.task_rows)
+        states: Tensor = hidden if self.task is None else self.task(hidden, self.task_rows)
+        return states
 
 
 @methods.register("madx")
-class MadX(InHalves):
-    """Freeze the model, train language adapters on text, then a task adapter on top of the source language's."""
+class MadX(InHalves[MadxOptions]):
+    """Freeze the model; train language adapters on text, then a task adapter on top of the source language's."""
 
     Options = MadxOptions
 
@@ -87,7 +91,7 @@ class MadX(InHalves):
         tensors: dict[str, Tensor] = {}
         places = []
         for number, (name, block) in enumerate(backbone.sublayers(attention=False)):
-            adapter: Any = block.adapter
+            adapter: ModelPart = block.adapter
             halves = {"language": (adapter.language, languages)}
             if adapter.task is not None:
                 halves["task"] = (adapter.task, [task])

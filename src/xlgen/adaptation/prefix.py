@@ -11,26 +11,27 @@ i and i + L/2 share a prefix. It is left so, since what is saved must mean the s
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from xlgen.adaptation.base import methods
-from xlgen.adaptation.through_peft import ThroughPeft
+from xlgen.adaptation.base import MethodOptions, methods
+from xlgen.adaptation.through_peft import PeftConfig, ThroughPeft
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
 from xlgen.kernels.decoder_steps import Pair
+from xlgen.kernels.model_types import TransformersModel
 
 
-class PrefixOptions(Config):
+class PrefixOptions(MethodOptions):
     """Li and Liang used 10 for table-to-text and 200 for summarization."""
 
     num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
+    """Number of virtual tokens before the keys and values of each layer."""
 
 
 @methods.register("prefix")
-class PrefixTuning(ThroughPeft):
-    """Freeze the model, train keys and values that every layer of the decoder sees first."""
+class PrefixTuning(ThroughPeft[PrefixOptions]):
+    """Freeze the model and train keys and values that every decoder layer attends to first."""
 
     Options = PrefixOptions
     mergeable: ClassVar[bool] = False
@@ -40,7 +41,7 @@ class PrefixTuning(ThroughPeft):
         super().insert(backbone)
         backbone.states_before_target = lambda: _states(backbone.model)
 
-    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
         """Shapes are the decoder's; peft would take the encoder's layers and ``d_model``. Raises BackboneError."""
         backbone.reserve(target=self.options.num_virtual_tokens)
         layers, heads, head_dim = backbone.decoder_shape
@@ -53,7 +54,7 @@ class PrefixTuning(ThroughPeft):
         )
 
 
-def _states(model: Any) -> list[Pair]:
+def _states(model: TransformersModel) -> list[Pair]:
     """The prefix of each layer's self-attention: keys and values of (1, heads, virtual tokens, dim)."""
     cache = model.get_prompt(batch_size=1).self_attention_cache
     return [(layer.keys, layer.values) for layer in cache.layers]

@@ -12,29 +12,30 @@ from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from xlgen.adaptation.base import Method, checkpoint_to_start_from, methods
+from xlgen.adaptation.base import Method, MethodOptions, checkpoint_to_start_from, methods
 from xlgen.adaptation.inserted import Inserted, PromptPlace
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
-from xlgen.core.config import Config
 
 _FREQUENT = 5_000
 _VECTORS = "encoder.prompt.vectors"
 
 
-class PromptOptions(Config):
+class PromptOptions(MethodOptions):
     """V used 100 vectors, and studied 1, 10, 100 and 1,000; C used 100, at learning rate 0.01 (Appendix A)."""
 
     num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
+    """Number of virtual tokens before the input."""
     init: Literal["vocabulary", "first-5000", "text", "uniform"] = "vocabulary"
-    """``vocabulary``: embeddings of tokens drawn from the whole vocabulary (V). ``first-5000``: of different tokens
-    among the first 5,000 ids, which are the frequent ones. ``text``: of ``init_text``, repeated as often as needed.
-    ``uniform``: numbers between -0.5 and 0.5 (Lester et al. 2021, section 3.2)."""
+    """``vocabulary``: embeddings of random tokens of the whole vocabulary (Vu et al. 2022). ``first-5000``: of distinct
+    tokens among the first 5,000 ids, which are frequent ones. ``text``: of ``init_text``, repeated as needed.
+    ``uniform``: values between -0.5 and 0.5 (Lester et al. 2021, section 3.2)."""
     init_text: str | None = None
+    """The text for ``init: text``."""
     place: Literal["start", "after_code"] = "start"
-    """Where the prompt stands in families whose sources begin with a language code: before it, or between it and the
-    text. The others have one place only."""
+    """Position of the prompt in families whose sources begin with a language code: before the code, or between it and
+    the text. The other families have one position only."""
 
     @model_validator(mode="after")
     def _text_where_it_is_used(self) -> PromptOptions:
@@ -78,12 +79,13 @@ def initial_vectors(backbone: Backbone, count: int, init: str, text: str | None 
         if not pieces:
             raise BackboneError(f"prompt: init_text {text!r} has no tokens in {backbone.name}")
         ids = torch.tensor(list(islice(cycle(pieces), count)))
-    return table(ids.to(table.weight.device)).detach().clone()
+    vectors: Tensor = table(ids.to(table.weight.device))
+    return vectors.detach().clone()
 
 
 @methods.register("prompt")
-class PromptTuning(Method):
-    """Freeze the model, train a prompt before the encoder's input."""
+class PromptTuning(Method[PromptOptions]):
+    """Freeze the model and train a prompt before the encoder's input."""
 
     Options = PromptOptions
     continues: ClassVar[bool] = True

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from xlgen.adaptation.base import Method, check_fit
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import NO_PROMPTS
+from xlgen.core.plugins import OptionsT
 
 
 def import_peft() -> ModuleType:
@@ -35,7 +36,11 @@ def _linears(backbone: Backbone) -> list[str]:
     return [name for name, parameter in own.items() if parameter is not None and backbone.is_fresh(name)]
 
 
-class ThroughPeft(Method):
+PeftConfig: TypeAlias = Any
+"""A config of peft. Its class and fields depend on the method, and peft is an optional dependency."""
+
+
+class ThroughPeft(Method[OptionsT]):
     """Wrap the model in peft's; what peft says is trainable is trained."""
 
     weights_file: ClassVar[str] = "adapter_model.safetensors"
@@ -43,7 +48,7 @@ class ThroughPeft(Method):
     """Whether the trained part can be folded into the pretrained weights."""
 
     @abstractmethod
-    def peft_config(self, backbone: Backbone, peft: ModuleType) -> Any:
+    def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
         """The ``PeftConfig`` of the method's options."""
 
     def insert(self, backbone: Backbone) -> None:

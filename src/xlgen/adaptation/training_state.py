@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 from torch.optim import Optimizer
 
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.registry import InputError
 
 
-def check_optimizer(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]], groups: Any) -> None:
+def check_optimizer(optimizer: Optimizer, state: Mapping[int, JsonMapping], groups: object) -> None:
     """Raise InputError where a saved state is not one of ``optimizer``.
 
     Args:
@@ -39,7 +39,7 @@ def check_optimizer(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]
             _check_value(name, value, parameters[index])
 
 
-def _alike(mine: Any, theirs: Any) -> bool:
+def _alike(mine: object, theirs: object) -> bool:
     if mine is None:
         return theirs is None or isinstance(theirs, bool)
     if isinstance(mine, bool | str):
@@ -51,7 +51,7 @@ def _alike(mine: Any, theirs: Any) -> bool:
     return type(mine) is type(theirs)
 
 
-def _check_value(name: str, value: Any, parameter: Tensor) -> None:
+def _check_value(name: str, value: object, parameter: Tensor) -> None:
     if isinstance(value, Tensor):
         if not value.isfinite().all():
             raise InputError(f"the optimizer's {name} is not finite (NaN or infinite)")
@@ -68,13 +68,13 @@ def _check_value(name: str, value: Any, parameter: Tensor) -> None:
         raise InputError(f"the optimizer's {name} cannot be {str(value)[:40]!r}")
 
 
-def _rows(value: Tensor, parts: Any) -> bool:
+def _rows(value: Tensor, parts: Iterable[Sequence[int]]) -> bool:
     """Whether a factor has the size of rows or columns, whichever dimensions of one element it has besides."""
     squeezed = tuple(size for size in value.shape if size != 1)
     return any(squeezed == tuple(size for size in part if size != 1) for part in parts)
 
 
-def check_stream(saved: Any, parts: int) -> None:
+def check_stream(saved: JsonValue, parts: int) -> None:
     """Raise InputError where the saved place in the data is not of a stream of ``parts`` parts."""
     whole = isinstance(saved, dict) and all(isinstance(saved.get(name), list) for name in ("taken", "streams"))
     if not whole or len(saved["taken"]) != parts or len(saved["streams"]) != parts:
@@ -86,7 +86,7 @@ def check_stream(saved: Any, parts: int) -> None:
         raise InputError("the place in the data has not three numbers for each part")
 
 
-def check_reduction(saved: Any) -> None:
+def check_reduction(saved: JsonValue) -> None:
     """Raise InputError where the saved state of a plateau is none."""
     if not isinstance(saved, dict) or (saved and saved.keys() != {"factor", "best", "bad"}):
         raise InputError("the state of the plateau is none")
@@ -96,11 +96,11 @@ def check_reduction(saved: Any) -> None:
         _number(saved["best"])
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise InputError(f"the state of the plateau has {str(value)[:40]!r} where a number is needed")
     return value

@@ -6,12 +6,12 @@ They are inserted by hooks on encoder and decoder, so that the model's own ``for
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.base import Backbone
+from xlgen.kernels.model_types import ForwardArguments, ForwardKeywords, ModelPart
 
 
 class VirtualTokens(nn.Module, ABC):
@@ -38,7 +38,9 @@ def insert_virtual_tokens(backbone: Backbone, tokens: VirtualTokens, count: int)
     decoder.register_forward_pre_hook(_seeing_prompt, with_kwargs=True)
 
 
-def _with_prompt(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _with_prompt(
+    encoder: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords
+) -> tuple[ForwardArguments, ForwardKeywords]:
     """Embed the ids, insert the prompt and let the mask see it."""
     given = dict(kwargs)
     ids = args[0] if args else given.pop("input_ids", None)
@@ -54,8 +56,8 @@ def _with_prompt(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _seeing_prompt(
-    decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    decoder: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords
+) -> tuple[ForwardArguments, ForwardKeywords]:
     """The model hands the decoder the mask it was given itself, which knows nothing of the prompt."""
     hidden, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
     if hidden is None or mask is None:

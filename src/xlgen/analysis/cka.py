@@ -35,6 +35,28 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
+class CKASettings:
+    """Settings of an estimate of CKA; see :func:`minibatch_cka`."""
+
+    batch_size: int = 256
+    epochs: int = 1
+    seed: int = 0
+    estimator: Estimator = "unbiased"
+    """``biased`` uses the formula of Ji et al. (2024, section 3.2) on all sentences at once."""
+
+    def signature(self, sentences: int) -> str:
+        """The signature of a value: how it was measured."""
+        if self.estimator == "biased":
+            return f"hsic:biased|states:encoder-mean|sentences:{sentences}"
+        if self.batch_size >= sentences:
+            return f"hsic:unbiased|states:encoder-mean|sentences:{sentences}"
+        return (
+            f"hsic:unbiased|states:encoder-mean|sentences:{sentences}|batch:{self.batch_size}"
+            f"|epochs:{self.epochs}|seed:{self.seed}"
+        )
+
+
+@dataclass(frozen=True)
 class _Centring:
     """One set, and the means that centre its Gram matrix K: ``K[i, j] - rows[i] - rows[j] + all``."""
 
@@ -96,6 +118,13 @@ def minibatch_cka(sets: Sequence[NDArray[np.floating]], batch_size: int = 256, e
         for batch in np.array_split(order, count):
             total += hsic([features[batch] for features in sets]) / (epochs * count)
     return _normalized(total, sets)
+
+
+def estimate(sets: Sequence[NDArray[np.floating]], settings: CKASettings) -> Array:
+    """CKA of every pair of ``sets`` by the estimator of ``settings``; see :func:`cka` and :func:`minibatch_cka`."""
+    if settings.estimator == "biased":
+        return cka(sets, "biased")
+    return minibatch_cka(sets, settings.batch_size, settings.epochs, settings.seed)
 
 
 def _check(sets: Sequence[NDArray[np.floating]], estimator: Estimator) -> int:

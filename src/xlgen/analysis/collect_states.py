@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from xlgen.analysis.forced import forced_states, lens
+from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.lens import GENERATED, REFERENCE, Lens, classes_by_script, classes_by_use
 from xlgen.analysis.open_model import open_model
-from xlgen.analysis.similarity import LayerStates
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.readers import build_reader
+from xlgen.data.readers import readers
 from xlgen.data.tasks import Task
 from xlgen.decoding.control.vocabulary_mask import ids_in_use
 from xlgen.decoding.decode import hypotheses
@@ -65,7 +65,7 @@ def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
     ids = {code: [example.id for example in found] for code, found in examples.items()}
     check_same_ids(ids, f"task {chosen.task.config.name}: the examples")
     check_texts(examples, f"task {chosen.task.config.name}, split {chosen.split}")
-    sets: dict[str, dict[str, Any]] = {}
+    sets: dict[str, JsonObject] = {}
     lengths: dict[str, dict[str, list[int]]] = {}
     for code, found in examples.items():
         method.set_language(backbone, code)
@@ -84,7 +84,7 @@ def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
 
 
 def lenses(
-    name: str, chosen: ChosenTexts, source: str, steps: int, corpus: Mapping[str, Any] | None = None
+    name: str, chosen: ChosenTexts, source: str, steps: int, corpus: JsonMapping | None = None
 ) -> Iterator[Lens]:
     """The logit lens on the decoder of the model ``name``, for each language except ``source``.
 
@@ -133,15 +133,15 @@ def _generated(backbone: Backbone, examples: Sequence[EncodedExample], steps: in
     ]
 
 
-def _classes(backbone: Backbone, source: str, target: str, corpus: Mapping[str, Any] | None, data_dir: Path) -> Tensor:
+def _classes(backbone: Backbone, source: str, target: str, corpus: JsonMapping | None, data_dir: Path) -> Tensor:
     """The class of each token, with shape (vocabulary,)."""
     tokenizer, size = backbone.tokenizer, backbone.model.config.vocab_size
     special: Collection[int] = {*backbone.text.special, *tokenizer.get_added_vocab().values()}
     known = min(size, len(tokenizer))
     special = {*special, *range(known, size)}
     if corpus is not None:
-        reader = build_reader(dict(corpus), data_dir, "--corpus")
+        reader = readers.build(dict(corpus), data_dir)
         used = [ids_in_use(backbone, reader, code) for code in (source, target)]
         return torch.tensor(classes_by_use(size, special, *used))
-    pieces = [*tokenizer.convert_ids_to_tokens(range(known)), *[""] * (size - known)]
+    pieces = [*tokenizer.convert_ids_to_tokens(list(range(known))), *[""] * (size - known)]
     return torch.tensor(classes_by_script(pieces, special, source, target))

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from xlgen.core.languages import Language
+from xlgen.analysis.figures import Chart, Heatmaps, Line, LineCharts, Panel
+from xlgen.analysis.rows import AnalysisRows, numbered, short_name, two_digits, unique, where
+from xlgen.core.json_types import JsonObject
+from xlgen.core.languages import Language, language_name
 from xlgen.core.registry import InputError
+from xlgen.core.tables import Column, Table, number_column, text_table
 from xlgen.metrics.scripts import letters_of
 
 CLASSES = ("source", "target", "both", "other", "neither")
@@ -46,7 +49,7 @@ class Lens:
     """For each step, the number of inputs whose text has it."""
     signature: str
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """One row per layer and step, one key per class. Steps start at 1; steps without inputs are left out."""
         shared = {"analysis": "lens", "model": self.model, "language": self.language, "source": self.source}
         names = [f"{name}_share" for name in CLASSES]
@@ -60,6 +63,81 @@ class Lens:
             for step in range(self.shares.shape[1])
             if self.n[step]
         ]  # fmt: skip
+
+
+def lens_tables(rows: AnalysisRows) -> list[Table]:
+    """One row per text, language and layer: each model's shares of source and target, at step 1 and overall."""
+    models = unique(rows, "model")
+    columns: list[str | Column] = ["text", "language", number_column("layer")]
+    for number, _ in enumerate(models, start=1):
+        mark = f" {number}" if len(models) > 1 else ""
+        columns += map(number_column, (f"source{mark}, step 1", "target, step 1", "source, all", "target, all"))
+    lines = []
+    for text, code, layer in dict.fromkeys((row["text"], row["language"], row["layer"]) for row in rows):
+        cells = []
+        for model in models:
+            mine = where(rows, model=model, text=text, language=code, layer=layer)
+            for chosen in (where(mine, step=1), mine):
+                cells += [two_digits(_mean(chosen, "source_share")), two_digits(_mean(chosen, "target_share"))]
+        lines.append([text, f"{code} {language_name(code)}", str(layer), *cells])
+    title = f"Share of probability on tokens of the source and of the target language: {numbered(models)}"
+    return [text_table("lens", title, columns, lines)]
+
+
+def lens_figures(rows: AnalysisRows) -> list[LineCharts | Heatmaps]:
+    """The shares by layer, and heat maps by layer and step for each language and text."""
+    pairs = dict.fromkeys((row["language"], row["text"]) for row in rows)
+    return [layers_figure(rows), *(steps_figure(rows, language, text) for language, text in pairs)]
+
+
+def layers_figure(rows: AnalysisRows) -> LineCharts:
+    """Shares by layer, averaged over steps: one row per text, one column per language, one colour per model."""
+    texts, languages, models = (unique(rows, key) for key in ("text", "language", "model"))
+
+    def chart(text: str, code: str) -> Chart:
+        lines = (
+            line
+            for group, model in enumerate(models)
+            for line in _lines(where(rows, model=model, text=text, language=code), short_name(model, models), group)
+        )
+        return Chart(f"{code}, {text}", tuple(lines))
+
+    charts = tuple(tuple(chart(text, code) for code in languages) for text in texts)
+    title = "Share of probability on the languages' tokens"
+    return LineCharts("lens", title, charts, axes=("layer", "share"), limits=(0.0, 1.0))
+
+
+def steps_figure(rows: AnalysisRows, language: str, text: str) -> Heatmaps:
+    """Heat maps of layer by step, one column per model: the source language's share above, the target's below."""
+    mine = where(rows, language=language, text=text)
+    models, panels = unique(mine, "model"), []
+    for kind in ("source", "target"):
+        for model in models:
+            own = where(mine, model=model)
+            layers, steps = unique(own, "layer"), sorted(unique(own, "step"))
+            values = {(row["layer"], row["step"]): row[f"{kind}_share"] for row in own}
+            matrix = np.array([[values.get((x, step), np.nan) for step in steps] for x in reversed(layers)])
+            names = [str(layer) for layer in reversed(layers)]
+            panels.append(Panel(f"{kind}: {short_name(model, models)}", names, [str(step) for step in steps], matrix))
+    source = mine[0]["source"] if mine else ""
+    title = f"Share of probability, source {source}, target {language}, {text} text"
+    name = f"lens-{language}-{text}"
+    return Heatmaps(name, title, tuple(panels), across=len(models), limits=(0.0, 1.0), axes=("layer", "step"))
+
+
+def _lines(rows: AnalysisRows, name: str, group: int) -> list[Line]:
+    layers = unique(rows, "layer")
+    found = []
+    for kind, dashed in (("target", False), ("source", True)):
+        means = [_mean(where(rows, layer=layer), f"{kind}_share") for layer in layers]
+        found.append(Line(f"{kind}: {name}", layers, means, group, dashed))
+    return found
+
+
+def _mean(rows: AnalysisRows, key: str) -> float:
+    """The mean over steps, weighted by the number of inputs that reach each step."""
+    weights = [row["n"] for row in rows]
+    return float(np.average([row[key] for row in rows], weights=weights)) if sum(weights) else float("nan")
 
 
 def classes_by_script(pieces: Sequence[str], special: Collection[int], source: str, target: str) -> list[int]:

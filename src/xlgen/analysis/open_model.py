@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method, build_method
-from xlgen.analysis.similarity import LayerStates
-from xlgen.analysis.spectra import Weight, weights_of
+from xlgen.adaptation.base import Method, methods, no_adaptation
+from xlgen.analysis.layer_states import LayerStates
+from xlgen.analysis.weights import Weight, weights_of
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import ParallelText, Recipe, validate
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
-from xlgen.data.readers import build_reader
+from xlgen.core.run_layout import STAGES
+from xlgen.data.readers import readers
 from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.representations.states import layer_means
 from xlgen.runs.checkpoint_description import check_own_files
 from xlgen.runs.folder import recipe_in
+from xlgen.runs.paths import RunPaths, has_checkpoints
 
 
 def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
@@ -32,19 +34,19 @@ def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool =
     A plain backbone gets the method ``full``, which adds nothing to it. Raises BackboneError.
     """
     folder = Path(name)
-    if (folder / "checkpoint.json").exists() or (folder / "checkpoints").is_dir():
+    if has_checkpoints(folder):
         backbone, method, _ = store.load_checkpoint(find_checkpoint(folder), languages)
         return backbone, method
     backbone = loading.load(name, languages=languages, allow_unknown=allow_unknown, encoder_only=True)
     backbone.model.eval()
-    return backbone, build_method({"method": "full"})
+    return backbone, no_adaptation()
 
 
 def languages_of(texts: ParallelText, languages: Sequence[str], data_dir: Path, backbone: Backbone) -> tuple[str, ...]:
     """The requested languages, or else those that the texts name, or the corpus has, or the backbone knows."""
-    asked = tuple(languages) or texts.languages or tuple(texts.corpus.get("codes") or ())
+    asked = tuple(languages) or texts.languages or tuple(getattr(texts.corpus, "codes", ()))
     if not asked:
-        asked = build_reader(texts.corpus, data_dir, "the corpus").languages() or backbone.languages
+        asked = readers.build(texts.corpus, data_dir).languages() or backbone.languages
     return tuple(dict.fromkeys(Language.parse(text).code for text in asked))
 
 
@@ -85,7 +87,7 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     for name in names:
         folder = find_checkpoint(Path(name))
         about = store.read_about(folder)
-        method = build_method(about.adaptation)
+        method = methods.options(about.adaptation).build()
         try:
             prompts = method.language_prompts(folder, _languages_of_run(folder))
         except InputError:
@@ -103,10 +105,11 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
 def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
     """The languages of the unlabelled text that a checkpoint was trained on; empty if it had labels, or if unknown."""
     stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
-    index = int(stage.name) if stage.parent.name == "stages" and stage.name.isdecimal() else -1
+    index = int(stage.name) if stage.parent.name == STAGES and stage.name.isdecimal() else -1
     run = stage if index < 0 else stage.parent.parent
     try:
-        recipe = validate(Recipe, recipe_in(run / "recipe.yaml"), str(run / "recipe.yaml"))
+        file = RunPaths(run).recipe_file
+        recipe = validate(Recipe, recipe_in(file), str(file))
     except (OSError, InputError):
         return ()
     if index >= len(recipe.stages):

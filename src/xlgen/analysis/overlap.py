@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Literal
 
 from xlgen.analysis.numeric import NumericShares, numeric_shares
+from xlgen.analysis.rows import AnalysisRows
+from xlgen.core.json_types import JsonObject
+from xlgen.core.languages import language_name
 from xlgen.core.registry import InputError
+from xlgen.core.tables import Table, number_column, text_table
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.markup import without_tokens
 from xlgen.data.tasks import Task
@@ -120,6 +124,26 @@ def label_overlap(
             raise InputError(f"task {name}, split {split}: no example in {code} has {what} of an example in {pivot}")
         found.append(_compare(task, split, pivot, code, labels, shared))
     return [*found, _average(found)]
+
+
+def overlap_rows(found: Iterable[Overlap]) -> list[JsonObject]:
+    """One row per language, and the average."""
+    return [{"analysis": "overlap", **asdict(each)} for each in found]
+
+
+def overlap_tables(rows: AnalysisRows) -> list[Table]:
+    """The table of saved rows."""
+    lines = []
+    for row in rows:
+        name = "" if row["language"] == AVERAGE else language_name(row["language"])
+        value = "–" if row["value"] is None else f"{row['value']:.2f}"
+        # Files written by earlier versions have only d.
+        numbers = (f"{row[f'{key}_numbers']:.1f}" if "words" in row else "–" for key in ("pure", "mostly", "some"))
+        words = f"{row['words']:.2f}" if "words" in row else "–"
+        lines.append([row["language"], name, value, words, f"{row['n']:,}", *numbers])
+    heads = ("d (%)", "words (%)", "n", "numbers (%)", "mostly", "some")
+    title = "Overlap of labels with those of the source language"
+    return [text_table("overlap", title, ["language", "", *map(number_column, heads)], lines)]
 
 
 def pairing_of(task: Task) -> Pairing:

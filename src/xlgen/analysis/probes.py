@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from xlgen.analysis.similarity import LayerStates
+from xlgen.analysis.figures import Heatmaps, Panel
+from xlgen.analysis.layer_states import LayerStates
+from xlgen.analysis.rows import AnalysisRow, AnalysisRows, numbered, short_name, unique, where
+from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.registry import InputError
+from xlgen.core.tables import Column, Table, number_column, text_table
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -67,7 +70,7 @@ class Probed:
     """Number of test texts per language."""
     signature: str
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """One row per layer, language (and their mean) and kind of input."""
         shared = {"analysis": "probe", "model": self.model, "part": self.part}
         found = []
@@ -123,6 +126,54 @@ def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None)
         n=len(test),
         signature=settings.signature(len(train), len(test)),
     )
+
+
+def probe_tables(rows: AnalysisRows) -> list[Table]:
+    """One row per part and layer: each model's mean accuracy, bits, lowest accuracy, and the controls."""
+    models, index = unique(rows, "model"), {_key(row): row for row in rows}
+    columns: list[str | Column] = ["part", number_column("layer")]
+    for number, _ in enumerate(models, start=1):
+        mark = f" {number}" if len(models) > 1 else ""
+        columns += map(number_column, (f"states{mark}", "bits", "lowest", "shuffled", "length"))
+    lines = [
+        [part, str(layer), *(cell for model in models for cell in _cells(index, model, part, layer))]
+        for part, layer in dict.fromkeys((row["part"], row["layer"]) for row in rows)
+    ]
+    title = f"Accuracy of predicting the language from states, % of held-out texts: {numbered(models)}"
+    return [text_table("probe", title, columns, lines)]
+
+
+def probe_figure(rows: AnalysisRows) -> Heatmaps:
+    """One panel per part and model: layers bottom up, languages left to right, accuracy in percent."""
+    panels = []
+    models = unique(rows, "model")
+    for part in unique(rows, "part"):
+        for model in models:
+            mine = where(rows, part=part, model=model, given=STATES)
+            languages = [code for code in unique(mine, "language") if code != ALL]
+            layers = unique(mine, "layer")
+            values = {(row["layer"], row["language"]): row["value"] for row in mine}
+            matrix = np.array([[values[layer, code] for code in languages] for layer in reversed(layers)])
+            title = f"{part}: {short_name(model, models)}"
+            panels.append(Panel(title, [str(layer) for layer in reversed(layers)], languages, matrix))
+    title = "Accuracy of predicting the language from states, % of held-out texts"
+    return Heatmaps("probe", title, tuple(panels), across=len(models), limits=(0.0, 100.0), axes=("layer", ""))
+
+
+def _cells(index: Mapping[tuple[JsonValue, ...], AnalysisRow], model: str, part: str, layer: int) -> list[str]:
+    """The cells of one model and layer; empty if the model has no such part or layer."""
+    if (model, part, layer, ALL, STATES) not in index:
+        return [""] * 5
+    of_all = {given: index[model, part, layer, ALL, given] for given in (STATES, SHUFFLED, LENGTH)}
+    languages = [key for key in index if key[:3] == (model, part, layer) and key[4] == STATES and key[3] != ALL]
+    lowest = min(languages, key=lambda key: index[key]["value"])
+    worst = "" if index[lowest]["value"] == 100 else f"{lowest[3]} {index[lowest]['value']:.0f}"
+    first = (f"{of_all[STATES]['value']:.1f}", f"{of_all[STATES]['bits']:.3f}", worst)
+    return [*first, f"{of_all[SHUFFLED]['value']:.1f}", f"{of_all[LENGTH]['value']:.1f}"]
+
+
+def _key(row: AnalysisRow) -> tuple[JsonValue, ...]:
+    return row["model"], row["part"], row["layer"], row["language"], row["given"]
 
 
 def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[Array, Array]:
@@ -183,7 +234,7 @@ def _accuracy(logs: Array, languages: int) -> Array:
     return np.asarray(100 * right.mean(1))
 
 
-def _rows(of: Mapping[str, NDArray[Any]], chosen: NDArray[np.int64]) -> Array:
+def _rows(of: Mapping[str, np.ndarray], chosen: NDArray[np.int64]) -> Array:
     return np.concatenate([rows[chosen] for rows in of.values()]).astype(np.float64)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from xlgen.core.languages import Language
+from xlgen.analysis.figures import Dendrogram
+from xlgen.analysis.rows import AnalysisRows
+from xlgen.core.json_types import JsonObject
+from xlgen.core.languages import Language, language_name
 from xlgen.core.registry import InputError
+from xlgen.core.tables import Column, Table, number_column, text_table
+from xlgen.runs.runs import short_backbone
 
 Array = NDArray[np.float64]
 Pooling = Literal["mean", "tokens"]
@@ -51,7 +56,7 @@ class Clusters:
     contrasts: tuple[Contrast, ...]
     signature: str
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """One row per pair of languages, per merge in the tree, and per contrast."""
         shared = {"model": self.model, "signature": self.signature}
         pairs = zip(*np.triu_indices(len(self.languages), 1), strict=True)
@@ -79,9 +84,23 @@ class Clusters:
             ),
         ]  # fmt: skip
 
+    def figure(self) -> Dendrogram:
+        """Figure 8 of Vu et al. (2022): cosines in the order of the tree, coloured by family and script."""
+        return Dendrogram(
+            name="prompts",
+            title=f"Cosine of language prompts: {short_backbone(self.model)}",
+            leaves=self.languages,
+            values=self.cosines,
+            tree=self.tree,
+            distance="1 - cosine",
+            groups=tuple(labels_of(self.languages, "branch")),
+            marks=tuple(labels_of(self.languages, "script")),
+            legends=("family or branch (names)", "script (squares)"),
+        )
+
 
 def compare_prompts(
-    model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling = "mean", method: Linkage = "average"
+    model: str, prompts: Mapping[str, np.ndarray], pooling: Pooling = "mean", method: Linkage = "average"
 ) -> Clusters:
     """Cosines of prompts and their hierarchical clustering.
 
@@ -118,6 +137,32 @@ def compare_prompts(
     )
 
 
+def prompts_tables(rows: AnalysisRows) -> list[Table]:
+    """The table of saved rows of pairs: each language in tree order, with the nearest and the farthest prompt."""
+    near: dict[str, list[tuple[float, str]]] = {}
+    for row in rows:
+        near.setdefault(row["language"], []).append((row["value"], row["other_language"]))
+        near.setdefault(row["other_language"], []).append((row["value"], row["language"]))
+    families, scripts = (labels_of(list(near), kind) for kind in ("branch", "script"))
+    lines = []
+    for (code, others), family, script in zip(near.items(), families, scripts, strict=True):
+        ends = (f"{other} {value:.2f}" for value, other in (max(others), min(others)))
+        lines.append([code, language_name(code), family, script, *ends])
+    columns: list[str | Column] = ["language", "", "family", "script", "nearest", "farthest"]
+    return [text_table("prompts", f"Cosine of language prompts: {rows[0]['model']}", columns, lines)]
+
+
+def contrast_tables(rows: AnalysisRows) -> list[Table]:
+    """The table of saved rows of contrasts: one row per property that two languages may share, such as the script."""
+    lines = []
+    for row in rows:
+        means = (f"{row[key]:.3f}" for key in ("within", "between", "value"))
+        lines.append([row["kind"], str(row["n"]), *means, f"{row['p']:.4f}"])
+    columns: list[str | Column] = ["of the same", *map(number_column, ("pairs", "same", "others", "difference", "p"))]
+    title = "Mean cosine of language pairs that share a property, and of other pairs (p: permutation test)"
+    return [text_table("prompts-contrast", title, columns, lines)]
+
+
 def labels_of(languages: Sequence[str], kind: str) -> list[str]:
     """The family, branch or script of each language."""
     field = "group" if kind == "branch" else kind
@@ -149,7 +194,7 @@ def contrast(cosines: Array, labels: Sequence[str], kind: str, seed: int = 0) ->
     return Contrast(kind, float(values[same].mean()), float(values[~same].mean()), int(same.sum()), p)
 
 
-def _pooled(model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling) -> Array:
+def _pooled(model: str, prompts: Mapping[str, np.ndarray], pooling: Pooling) -> Array:
     """The prompts as one vector per language: (languages, width), or (languages, tokens * width)."""
     (first, shape), *others = ((code, vectors.shape) for code, vectors in prompts.items())
     for code, other in others:
@@ -168,7 +213,7 @@ def _pooled(model: str, prompts: Mapping[str, NDArray[Any]], pooling: Pooling) -
     return found
 
 
-def _renamed(tree: Array, order: NDArray[Any]) -> Array:
+def _renamed(tree: Array, order: np.ndarray) -> Array:
     """The tree with its leaves numbered in drawing order."""
     count = len(order)
     place = np.concatenate([np.argsort(order), np.arange(count, 2 * count - 1)])

@@ -1,78 +1,21 @@
-"""Compare models and languages by CKA, layer by layer (Ji et al. 2024, Figures 1 and 2)."""
+"""Compare models and languages by CKA, layer by layer: values, tables and figures (Ji et al. 2024, Figures 1 and 2)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xlgen.analysis.cka import Array, Estimator, cka, minibatch_cka
+from xlgen.analysis.cka import Array, CKASettings, estimate
+from xlgen.analysis.figures import Heatmaps, Panel
+from xlgen.analysis.layer_states import LayerStates
+from xlgen.analysis.rows import AnalysisRow, AnalysisRows, by_model, layer_name, two_digits
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
-
-
-@dataclass(frozen=True)
-class LayerStates:
-    """The states of an encoder, or another part of a model, for parallel sentences. Layer 0 is the embeddings."""
-
-    model: str
-    ids: Sequence[str]
-    """Ids of the sentences, the same in every language."""
-    of: Mapping[str, NDArray[np.float32]]
-    """States by language: (1 + layers, sentences, width), averaged over each sentence's tokens."""
-    lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Length of each sentence in input tokens, by language; empty if not known."""
-    part: str = "encoder"
-    """The part of the model."""
-
-    def __post_init__(self) -> None:
-        for language, states in self.of.items():
-            if states.shape[1] != len(self.ids):
-                raise InputError(
-                    f"{self.model}: {states.shape[1]} sentences in {language} and {len(self.ids)} ids; only "
-                    "representations of parallel sentences can be compared"
-                )
-            broken = [layer for layer, rows in enumerate(states) if not np.isfinite(rows).all()]
-            if broken:
-                raise InputError(
-                    f"{self.model}: the states of layer {broken[0]} in {language} are not finite (NaN or infinite) "
-                    f"in its {self.part}; the checkpoint has diverged, or its precision is too low for it"
-                )
-
-    @property
-    def depth(self) -> int:
-        """The number of layers, without the embeddings."""
-        return next(iter(self.of.values())).shape[0] - 1
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The languages, in the order in which they were read."""
-        return tuple(self.of)
-
-
-@dataclass(frozen=True)
-class SimilaritySettings:
-    """Settings of the CKA estimate; see :func:`xlgen.analysis.cka.minibatch_cka`."""
-
-    batch_size: int = 256
-    epochs: int = 1
-    seed: int = 0
-    estimator: Estimator = "unbiased"
-    """``biased`` uses the formula of Ji et al. (2024, section 3.2) on all sentences at once."""
-
-    def signature(self, sentences: int) -> str:
-        """The signature of a value: how it was measured."""
-        if self.estimator == "biased":
-            return f"hsic:biased|states:encoder-mean|sentences:{sentences}"
-        if self.batch_size >= sentences:
-            return f"hsic:unbiased|states:encoder-mean|sentences:{sentences}"
-        return (
-            f"hsic:unbiased|states:encoder-mean|sentences:{sentences}|batch:{self.batch_size}"
-            f"|epochs:{self.epochs}|seed:{self.seed}"
-        )
+from xlgen.core.tables import Column, Table, number_column, text_table
+from xlgen.runs.runs import short_backbone
 
 
 @dataclass(frozen=True)
@@ -95,7 +38,7 @@ class BetweenModels:
         left, right = zip(*self.layers, strict=True)
         return self.every[:, list(left), list(right)].T
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AnalysisRow]:
         """One row per language and pair of layers, for all pairs; ``matched`` marks the pairs in ``layers``."""
         return [
             {
@@ -109,7 +52,7 @@ class BetweenModels:
         ]  # fmt: skip
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenModels:
+    def of(cls, rows: AnalysisRows) -> BetweenModels:
         """Rebuild the object from its rows."""
         first = rows[0]
         languages = tuple(dict.fromkeys(row["language"] for row in rows))
@@ -118,6 +61,22 @@ class BetweenModels:
         every = np.array([[[places[c, i, j] for j in range(shape[1])] for i in range(shape[0])] for c in languages])
         layers = tuple(dict.fromkeys((row["first_layer"], row["second_layer"]) for row in rows if row["matched"]))
         return cls(first["first"], first["second"], languages, layers, every, first["n"], first["signature"])
+
+    def table(self) -> Table:
+        """One row per layer, the last layer first as in the heat map; one column per language."""
+        lines = [
+            [_pair(left, right), *(two_digits(value) for value in (*values, values.mean()))]
+            for (left, right), values in reversed(list(zip(self.layers, self.values, strict=True)))
+        ]
+        columns: list[str | Column] = ["layer", *map(number_column, (*self.languages, "mean"))]
+        return text_table("cka-models", f"CKA of {self.first} and {self.second}", columns, lines)
+
+    def figure(self, name: str) -> Heatmaps:
+        """Figure 1 of Ji et al. (2024): layers from the bottom up, languages from left to right."""
+        rows = [_pair(left, right) for left, right in reversed(self.layers)]
+        title = f"CKA: {short_backbone(self.first)} vs {short_backbone(self.second)}"
+        panel = Panel("", rows, self.languages, self.values[::-1])
+        return Heatmaps(name, title, (panel,), limits=(_bottom(self.values), 1.0), axes=("layer", ""))
 
 
 @dataclass(frozen=True)
@@ -131,7 +90,7 @@ class BetweenLanguages:
     n: int
     signature: str
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AnalysisRow]:
         """One row per layer and pair of languages."""
         count = len(self.languages)
         return [
@@ -146,7 +105,7 @@ class BetweenLanguages:
         ]  # fmt: skip
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> BetweenLanguages:
+    def of(cls, rows: AnalysisRows) -> BetweenLanguages:
         """Rebuild the object from its rows."""
         codes = tuple(dict.fromkeys(row[key] for key in ("language", "other_language") for row in rows))
         values = np.ones((1 + max(row["layer"] for row in rows), len(codes), len(codes)))
@@ -159,6 +118,31 @@ class BetweenLanguages:
         """The mean over pairs of different languages, by layer: (1 + layers,)."""
         pairs = np.triu_indices(len(self.languages), 1)
         return np.asarray(self.values[:, pairs[0], pairs[1]].mean(1), dtype=float)
+
+    def table(self) -> Table:
+        """One row per layer: the mean over pairs of languages, the most similar pair and the least similar one."""
+        left, right = np.triu_indices(len(self.languages), 1)
+        named = [f"{self.languages[i]}–{self.languages[j]}" for i, j in zip(left, right, strict=True)]
+        lines = []
+        for layer in reversed(range(len(self.values))):
+            values = self.values[layer, left, right]
+            cells = ["–", "–", "–"]
+            if not np.isnan(values).all():
+                ends = (f"{named[place]} {values[place]:.2f}" for place in (np.nanargmax(values), np.nanargmin(values)))
+                cells = [two_digits(values.mean()), *ends]
+            lines.append([layer_name(layer), *cells])
+        columns: list[str | Column] = ["layer", number_column("mean"), "most alike", "least alike"]
+        return text_table("cka-languages", f"CKA of the languages of {self.model}", columns, lines)
+
+    def figure(self, name: str) -> Heatmaps:
+        """Figure 2 of Ji et al. (2024): one panel per layer with the lower triangle of a matrix of languages."""
+        shown = np.where(np.tri(len(self.languages), k=-1)[None] > 0, self.values, np.nan)
+        panels = tuple(
+            Panel(layer_name(layer, words=True), self.languages[1:], self.languages[:-1], shown[layer, 1:, :-1])
+            for layer in range(len(shown))
+        )
+        title = f"CKA between languages: {short_backbone(self.model)}"
+        return Heatmaps(name, title, panels, limits=(_bottom(shown), 1.0))
 
 
 @dataclass(frozen=True)
@@ -176,7 +160,7 @@ class WithLength:
     n: int
     signature: str
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AnalysisRow]:
         """One row per layer and language."""
         return [
             {
@@ -188,28 +172,96 @@ class WithLength:
         ]  # fmt: skip
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> WithLength:
+    def of(cls, rows: AnalysisRows) -> WithLength:
         """Rebuild the object from its rows."""
         codes = tuple(dict.fromkeys(row["language"] for row in rows))
         values = np.array([_value(row) for row in rows]).reshape(-1, len(codes))
         return cls(rows[0]["model"], codes, values, rows[0]["n"], rows[0]["signature"])
 
 
-def compare_with_length(states: LayerStates, settings: SimilaritySettings | None = None) -> WithLength:
+@dataclass(frozen=True)
+class Similarity:
+    """All that is measured on the states of one or two models."""
+
+    languages: tuple[BetweenLanguages, ...]
+    """For each model; empty if there is one language."""
+    models: BetweenModels | None
+    lengths: tuple[WithLength, ...]
+
+    def rows(self) -> list[JsonObject]:
+        """The rows of each part."""
+        parts = (*self.languages, *((self.models,) if self.models else ()), *self.lengths)
+        return [row for part in parts for row in part.rows()]
+
+    def tables(self) -> list[Table]:
+        """The comparison of the models, or of the languages of a single model; then the comparison with lengths."""
+        first = [self.models.table()] if self.models else [each.table() for each in self.languages]
+        return [*first, length_table(self.lengths)]
+
+    def figures(self) -> list[Heatmaps]:
+        """Heat maps of the languages of each model, and of the models."""
+        found = [each.figure(f"cka-languages-{number}") for number, each in enumerate(self.languages, start=1)]
+        return [*found, self.models.figure("cka-models")] if self.models else found
+
+
+def compare_states(
+    first: LayerStates,
+    second: LayerStates | None = None,
+    settings: CKASettings | None = None,
+    relative_depth: bool = False,
+) -> Similarity:
+    """Compare two models, or the languages of a single one. Arguments and errors as for :func:`compare_models`."""
+    states = [first] if second is None else [first, second]
+    # A single model with one language has nothing to compare, which compare_languages reports.
+    several = len(first.languages) > 1 or second is None
+    return Similarity(
+        tuple(compare_languages(each, settings) for each in states) if several else (),
+        compare_models(first, second, settings, relative_depth) if second is not None else None,
+        tuple(compare_with_length(each, settings) for each in states),
+    )
+
+
+def models_tables(rows: AnalysisRows) -> list[Table]:
+    """The tables of saved rows of :class:`BetweenModels`."""
+    return [BetweenModels.of(rows).table()]
+
+
+def languages_tables(rows: AnalysisRows) -> list[Table]:
+    """The tables of saved rows of :class:`BetweenLanguages`, one for each model."""
+    return [BetweenLanguages.of(own).table() for own in by_model(rows)]
+
+
+def length_tables(rows: AnalysisRows) -> list[Table]:
+    """The tables of saved rows of :class:`WithLength`."""
+    return [length_table([WithLength.of(own) for own in by_model(rows)])]
+
+
+def length_table(found: Sequence[WithLength]) -> Table:
+    """One row per layer, one column per model: the mean over languages."""
+    lines = []
+    for layer in reversed(range(max(len(each.values) for each in found))):
+        means = (each.values[layer].mean() if layer < len(each.values) else np.nan for each in found)
+        lines.append([layer_name(layer), *(two_digits(float(value)) for value in means)])
+    columns: list[str | Column] = ["layer", *(number_column(short_backbone(each.model)) for each in found)]
+    title = "CKA with the log of sentence length: similarity that length alone may explain"
+    return text_table("cka-length", title, columns, lines)
+
+
+def compare_with_length(states: LayerStates, settings: CKASettings | None = None) -> WithLength:
     """CKA of every layer and language with the sentences' lengths. Raises InputError if these are not known."""
-    settings = settings or SimilaritySettings()
+    settings = settings or CKASettings()
     if set(states.lengths) != set(states.of):
         raise InputError(f"{states.model}: the lengths of the sentences are not known")
     found = []
     for code, layers in states.of.items():
         size = np.log(np.asarray(states.lengths[code], dtype=np.float32))[:, None]  # (sentences, 1)
-        found.append(_cka([size, *layers], settings)[0, 1:])
+        found.append(estimate([size, *layers], settings)[0, 1:])
     n = len(states.ids)
     return WithLength(states.model, states.languages, np.stack(found, 1), n, settings.signature(n))
 
 
 def compare_models(
-    first: LayerStates, second: LayerStates, settings: SimilaritySettings | None = None, relative_depth: bool = False
+    first: LayerStates, second: LayerStates, settings: CKASettings | None = None, relative_depth: bool = False
 ) -> BetweenModels:
     """CKA of two models' representations of the same sentences.
 
@@ -223,7 +275,7 @@ def compare_models(
     Raises:
         InputError: if sentences or languages differ, or the depths differ and ``relative_depth`` is not set.
     """
-    settings = settings or SimilaritySettings()
+    settings = settings or CKASettings()
     if list(first.ids) != list(second.ids):
         raise InputError(f"{first.model} and {second.model} were given different sentences; CKA needs the same ones")
     if set(first.languages) != set(second.languages):
@@ -236,34 +288,37 @@ def compare_models(
         )
     depth = max(first.depth, 1)
     layers = tuple((layer, round(layer * second.depth / depth)) for layer in range(first.depth + 1))
-    found = [_cka([*first.of[code], *second.of[code]], settings) for code in first.languages]
+    found = [estimate([*first.of[code], *second.of[code]], settings) for code in first.languages]
     cut = first.depth + 1
     n = len(first.ids)
     every = np.stack([values[:cut, cut:] for values in found])
     return BetweenModels(first.model, second.model, first.languages, layers, every, n, settings.signature(n))
 
 
-def compare_languages(states: LayerStates, settings: SimilaritySettings | None = None) -> BetweenLanguages:
+def compare_languages(states: LayerStates, settings: CKASettings | None = None) -> BetweenLanguages:
     """CKA of every pair of languages at every layer. Raises InputError for fewer than two languages."""
-    settings = settings or SimilaritySettings()
+    settings = settings or CKASettings()
     if len(states.languages) < 2:
         raise InputError(f"{states.model}: CKA of languages needs at least two, not {len(states.languages)}")
     values = [
-        _cka([states.of[code][layer] for code in states.languages], settings) for layer in range(states.depth + 1)
+        estimate([states.of[code][layer] for code in states.languages], settings) for layer in range(states.depth + 1)
     ]
     n = len(states.ids)
     return BetweenLanguages(states.model, states.languages, np.stack(values), n, settings.signature(n))
 
 
-def _cka(sets: Sequence[NDArray[np.float32]], settings: SimilaritySettings) -> Array:
-    if settings.estimator == "biased":
-        return cka(sets, "biased")
-    return minibatch_cka(sets, settings.batch_size, settings.epochs, settings.seed)
-
-
-def _value(row: Mapping[str, Any]) -> float:
+def _value(row: JsonMapping) -> float:
     return math.nan if row["value"] is None else float(row["value"])
 
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _pair(left: int, right: int) -> str:
+    return layer_name(left) if left == right else f"{layer_name(left)}–{layer_name(right)}"
+
+
+def _bottom(values: Array) -> float:
+    """The lower limit of the colour scale: zero as in Figure 2 of Ji et al. (2024), or lower if a value is negative."""
+    return min(0.0, float(np.nanmin(values))) if np.isfinite(values).any() else 0.0

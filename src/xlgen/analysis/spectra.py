@@ -9,50 +9,23 @@ nothing is averaged over layers.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
+from xlgen.analysis.figures import Heatmaps, Panel
+from xlgen.analysis.rows import AnalysisRow, AnalysisRows, unique
+from xlgen.analysis.weights import Weight
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
+from xlgen.core.tables import Column, Table, TableCell, number_column, text_table
+from xlgen.runs.runs import short_backbone
 
-KINDS: Mapping[str, str] = {
-    "key": "K",
-    "query": "Q",
-    "value": "V",
-    "output": "Out",
-    "feed_forward_in": "FC1",
-    "feed_forward_out": "FC2",
-}
-"""Names of a backbone's ``projections`` in the papers, in the order of the tables of Ji et al. (2024)."""
-_LAYER = re.compile(r"(?:\b(?P<half>encoder|decoder)\.)?(?:block|layers|layer)\.(?P<number>\d+)\.")
-_CROSS = re.compile(r"\b(?:EncDecAttention|encoder_attn|crossattention)\b")
-
-
-@dataclass(frozen=True)
-class Weight:
-    """One weight matrix, and its place in the model."""
-
-    half: str
-    """``encoder`` or ``decoder``."""
-    layer: int
-    """Index of the layer, from 0."""
-    attention: str
-    """``self`` or ``cross``; empty for feed-forward weights."""
-    kind: str
-    """One of ``K Q V Out FC1 FC2``, followed by the matrix's name if a kind has several: ``FC1 wi_0``."""
-    name: str
-    """The parameter's name."""
-    tensor: Tensor
-    """(output, input)."""
-
-    @property
-    def place(self) -> tuple[str, int, str, str]:
-        """The key that identifies the same weight in different checkpoints."""
-        return self.half, self.layer, self.attention, self.kind
+# PyTorch is imported where singular values are computed: a report of saved rows needs only the tables.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -79,7 +52,7 @@ class Spectrum:
         """The effective rank; see :func:`effective_rank`."""
         return effective_rank(self.values)
 
-    def row(self, model: str) -> dict[str, Any]:
+    def row(self, model: str) -> JsonObject:
         """The JSON row of this weight."""
         w = self.weight
         return {
@@ -90,51 +63,14 @@ class Spectrum:
         }  # fmt: skip
 
 
-def weights_of(
-    model: nn.Module, projections: Mapping[str, Sequence[str]], rename: Callable[[str], str] | None = None
-) -> list[Weight]:
-    """The named weights of ``model``, by half, layer and attention, in the order of the tables of Ji et al. (2024).
-
-    Args:
-        model: A model of ``transformers``, or one that wraps it.
-        projections: The suffixes of the names of linear maps by kind, as in :attr:`Backbone.weight_names`.
-        rename: Maps a parameter's name to its name before a method wrapped it.
-    """
-    ends = [
-        (tuple(f"{end}.weight".split(".")), f"{KINDS[kind]} {end}" if len(names) > 1 else KINDS[kind], kind)
-        for kind, names in projections.items()
-        for end in names
-    ]
-    found = [
-        weight
-        for name, parameter in model.named_parameters()
-        if (weight := _weight(rename(name) if rename else name, parameter.detach(), ends)) is not None
-    ]
-    order = {label: place for place, label in enumerate(KINDS.values())}
-    return sorted(
-        found, key=lambda w: (w.half == "decoder", w.layer, w.attention == "cross", order[w.kind.split()[0]], w.kind)
-    )
-
-
-def _weight(name: str, tensor: Tensor, ends: Sequence[tuple[tuple[str, ...], str, str]]) -> Weight | None:
-    place = _LAYER.search(name)
-    if place is None or tensor.dim() != 2:
-        return None
-    parts = tuple(name.split("."))
-    # The longest suffix: BERT's attention.output.dense also ends in output.dense.
-    fitting = [each for each in ends if parts[-len(each[0]) :] == each[0]]
-    if not fitting:
-        return None
-    _, label, kind = max(fitting, key=lambda each: len(each[0]))
-    attention = "" if kind.startswith("feed_forward") else "cross" if _CROSS.search(name) else "self"
-    return Weight(place["half"] or "encoder", int(place["number"]), attention, label, name, tensor)
-
-
 def singular_values(tensor: Tensor) -> Tensor:
     """The singular values, (r,) in fp64 in descending order. Raises InputError if the weight is not finite."""
+    import torch
+
     if not torch.isfinite(tensor).all():
         raise InputError(f"a weight of shape {tuple(tensor.shape)} is not finite (NaN or infinite)")
-    return torch.linalg.svdvals(tensor.double())
+    values: Tensor = torch.linalg.svdvals(tensor.double())
+    return values
 
 
 def effective_rank(values: Tensor) -> float:
@@ -143,7 +79,7 @@ def effective_rank(values: Tensor) -> float:
     if total <= 0:
         return 0.0
     shares = values[values > 0] / total
-    return float(torch.exp(-(shares * shares.log()).sum()))
+    return float((-(shares * shares.log()).sum()).exp())
 
 
 def spectra(weights: Iterable[Weight]) -> list[Spectrum]:
@@ -201,3 +137,104 @@ def _values(weight: Weight) -> Tensor:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def spectra_tables(rows: AnalysisRows) -> list[Table]:
+    """The tables of saved rows: norms with distances, and effective ranks with relative changes."""
+
+    def norm(cell: AnalysisRow, first: bool) -> str:
+        return f"{cell['norm']:.1f}" + ("" if first else f" ({cell['distance']:.2f})")
+
+    def rank(cell: AnalysisRow, first: bool) -> str:
+        changed = "" if first else f" ({_percent(cell['change'])} | {_percent(cell['spectrum_change'])})"
+        return f"{cell['effective_rank']:.1f}{changed}"
+
+    norms = "Norm of the singular values (and distance from those of the first model)"
+    changes = "Effective rank (change of the weight | of its singular values from the first model, %)"
+    return [_weights_table("norms", rows, norms, norm), _weights_table("changes", rows, changes, rank)]
+
+
+def paper_table(rows: AnalysisRows) -> Table:
+    """Tables 2 and 5 of Ji et al. (2024) with numbers: one row per layer and model, each weight's norm and distance."""
+    kinds = unique(rows, "weight")
+    columns = [Column("layer", "Layer", number=False), Column("run", "Model", number=False)]
+    for kind in kinds:
+        key = kind.replace(" ", "_")
+        columns += [Column(f"{key}_norm", f"{kind} ∥σ∥", _digits), Column(f"{key}_d", f"{kind} d", _digits)]
+    lines = []
+    for place, model, cells in _lines(rows):
+        line = dict.fromkeys((column.key for column in columns), TableCell())
+        line |= {"layer": TableCell(place), "run": TableCell(short_backbone(model))}
+        for kind, cell in cells.items():
+            key = kind.replace(" ", "_")
+            line |= {f"{key}_norm": TableCell(cell["norm"]), f"{key}_d": TableCell(cell["distance"])}
+        lines.append(line)
+    title = "Norm of the singular values of each weight, and their distance from those of the first model"
+    return Table("spectra", title, tuple(columns), tuple(lines))
+
+
+def spectra_figure(rows: AnalysisRows) -> Heatmaps:
+    """The effective rank of a single model in % of the full rank, or each weight's change from the first model."""
+    models, kinds = unique(rows, "model"), unique(rows, "weight")
+    panels = []
+    for model in models[1:] or models:
+        mine = [(place, cells) for place, name, cells in _lines(rows) if name == model]
+        values = np.array([[_shade(cells.get(kind), len(models) > 1) for kind in kinds] for _, cells in mine])
+        narrow = [kind.replace(" ", "\n") for kind in kinds]  # otherwise T5's FC1 wi_0 and FC1 wi_1 overlap
+        panels.append(Panel(short_backbone(model), [place for place, _ in mine], narrow, values))
+    title = (
+        f"Relative change of the weights from {short_backbone(models[0])} (%)"
+        if len(models) > 1
+        else "Effective rank of the weights, % of the full rank"
+    )
+    return Heatmaps("spectra", title, tuple(panels), across=3, limits=(0.0, None))
+
+
+def _weights_table(name: str, rows: AnalysisRows, title: str, text: Callable[[AnalysisRow, bool], str]) -> Table:
+    """One row per layer and model, one column per kind of weight.
+
+    ``text`` formats a cell; its second argument says whether the cell belongs to the first model.
+    """
+    kinds = unique(rows, "weight")
+    lines = [
+        [
+            place,
+            short_backbone(model),
+            *(text(cells[kind], model == rows[0]["model"]) if kind in cells else "" for kind in kinds),
+        ]
+        for place, model, cells in _lines(rows)
+    ]
+    return text_table(name, title, ["layer", "model", *map(number_column, kinds)], lines)
+
+
+def _lines(rows: AnalysisRows) -> list[tuple[str, str, dict[str, AnalysisRow]]]:
+    """Place, model, and weights by kind. Self-attention and cross-attention have separate lines; the feed-forward
+    weights are on the self-attention line."""
+    found: dict[tuple[str, str], dict[str, AnalysisRow]] = {}
+    order: dict[tuple[str, int, bool], None] = {}
+    for row in rows:
+        cross = row["attention"] == "cross"
+        order[row["half"], row["layer"], cross] = None
+        place = f"{row['half']} {row['layer']}{' cross' if cross else ''}"
+        found.setdefault((place, row["model"]), {})[row["weight"]] = row
+    models = unique(rows, "model")
+    places = [f"{half} {layer}{' cross' if cross else ''}" for half, layer, cross in sorted(order, key=_depth)]
+    return [(p, model, found[p, model]) for p in places for model in models if (p, model) in found]
+
+
+def _depth(place: tuple[str, int, bool]) -> tuple[bool, int, bool]:
+    return place[0] == "decoder", place[1], place[2]
+
+
+def _shade(cell: AnalysisRow | None, changes: bool) -> float:
+    if cell is None or (changes and cell["change"] is None):
+        return float("nan")
+    return 100 * float(cell["change"] if changes else cell["effective_rank"] / len(cell["singular_values"]))
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.2f}"

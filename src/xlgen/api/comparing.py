@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xlgen.api.rows import Rows
+from xlgen.core.json_types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Comparison:
     """By group and metric: ``first``, ``second``, ``difference``, its interval ``low`` to ``high``, and ``p``."""
     metrics: Rows
     """The scores of both systems; ``file`` is the system."""
-    pairs: dict[str, Any]
+    pairs: JsonObject
     """How many rows were paired, and how many were not."""
 
 
@@ -39,7 +39,7 @@ def compare(
     """Compare the outputs of two systems, paired by language and id, with a paired bootstrap.
 
     Args:
-        first: A file or folder of rows, as for :func:`xlgen.score`.
+        first: A file or folder of rows, as for ``xlgen.score``.
         second: The other system's.
         metrics: Names of metrics; by default chosen by what the rows have.
         by: Fields of the rows; each of their values is compared separately.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.progress import Progress
 from xlgen.core.registry import InputError
 
@@ -28,13 +30,13 @@ def evaluate(
     max_examples: int | None = None,
     num_beams: int = 1,
     data_dir: str | Path | None = None,
-    control: str | Mapping[str, Any] | None = None,
+    control: str | JsonMapping | None = None,
     precision: str = "fp32",
     cleanup: str | None = None,
     interpolate: Sequence[float] = (1.0,),
     lid: str | None = None,
-    metric_options: Mapping[str, Mapping[str, Any]] | None = None,
-    xlrs: Mapping[str, Any] | None = None,
+    metric_options: Mapping[str, JsonMapping] | None = None,
+    xlrs: JsonMapping | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     say: Say = lambda text: None,
@@ -102,6 +104,15 @@ class Evaluated:
     folder: Path
     """Where the predictions and ``summary.json`` are."""
 
+    @property
+    def empty_inputs(self) -> Mapping[str, int]:
+        """The number of inputs without text in each language that has some; their outputs are empty too."""
+        from xlgen.runs.paths import RunPaths
+
+        summary = json.loads(RunPaths(self.folder).summary_file.read_text(encoding="utf-8"))
+        found: Mapping[str, int] = summary.get("empty_inputs", {})
+        return found
+
 
 def predict(
     model: str | Path | Run,
@@ -110,14 +121,14 @@ def predict(
     *,
     language: str,
     num_beams: int = 1,
-    control: str | Mapping[str, Any] | None = None,
+    control: str | JsonMapping | None = None,
     precision: str = "fp32",
-    sampling: Mapping[str, Any] | None = None,
+    sampling: JsonMapping | None = None,
     say: Say = lambda text: None,
 ) -> int:
     """Generate text, or predict labels, for each row of a JSONL file; the number of rows.
 
-    For texts in memory use :func:`xlgen.load` and ``Model.generate``.
+    For texts in memory use ``xlgen.load`` and ``Model.generate``.
 
     Args:
         model: A run (its newest checkpoint) or a checkpoint.

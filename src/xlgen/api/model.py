@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, no_adaptation
 from xlgen.api.training import Run, folder_of
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Evaluation, validate
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample, Record
@@ -26,7 +27,7 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is ready to generate. :func:`load` makes it."""
+    """A model that is ready to generate. ``load`` makes it."""
 
     name: str
     """The folder or the name that it was loaded from."""
@@ -46,14 +47,14 @@ class Model:
 
     def generate(
         self,
-        texts: Sequence[str | Mapping[str, Any]],
+        texts: Sequence[str | JsonMapping],
         *,
         language: str | Sequence[str],
         num_beams: int = 1,
         max_new_tokens: int | None = None,
         length_penalty: float = 0.6,
-        control: str | Mapping[str, Any] | None = None,
-        sampling: Mapping[str, Any] | None = None,
+        control: str | JsonMapping | None = None,
+        sampling: JsonMapping | None = None,
         batch_tokens: int = 16_000,
     ) -> list[str]:
         """Generate one output for each text, in order; an empty text has an empty output.
@@ -93,17 +94,17 @@ class Model:
 
     def generate_stream(
         self,
-        texts: Iterable[str | Mapping[str, Any]],
+        texts: Iterable[str | JsonMapping],
         *,
         language: str,
         num_beams: int = 1,
         max_new_tokens: int | None = None,
         length_penalty: float = 0.6,
-        control: str | Mapping[str, Any] | None = None,
-        sampling: Mapping[str, Any] | None = None,
+        control: str | JsonMapping | None = None,
+        sampling: JsonMapping | None = None,
         batch_tokens: int = 16_000,
     ) -> Iterator[str]:
-        """Generate for texts that need not fit in memory; outputs come in order. Arguments as for :meth:`generate`."""
+        """Generate for texts that need not fit in memory; outputs come in order. Arguments as for ``generate``."""
         settings = self._settings(
             num_beams=num_beams,
             max_new_tokens=max_new_tokens,
@@ -117,7 +118,7 @@ class Model:
         rows = generate_rows(self.backbone, self.method, self.task, settings)(examples)
         return (self.task.with_newlines(text) for _, text, _ in rows)
 
-    def _settings(self, **given: Any) -> Evaluation:
+    def _settings(self, **given: JsonValue) -> Evaluation:
         fixed = {"precision": self.precision, "cleanup": self.cleanup}
         settings: Evaluation = validate(Evaluation, {**given, **fixed}, "the arguments")
         check_evaluation(self.task, settings)
@@ -128,7 +129,7 @@ class Model:
         self.backbone.check_languages([code], self.allow_unknown)
         return code
 
-    def _example(self, text: str | Mapping[str, Any], number: int, language: str) -> LabelledExample:
+    def _example(self, text: str | JsonMapping, number: int, language: str) -> LabelledExample:
         fields = {"input": text} if isinstance(text, str) else dict(text)
         return example_of_input(Record(fields, f"text {number}"), number, self._check_language(language), self.task)
 
@@ -165,7 +166,7 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
     if is_backbone(path):
         backbone = loading.load(str(path), languages=codes, weights=precision)
         backbone.model.eval()
-        return Model(str(path), backbone, build_method({"method": "full"}), _plain_task(backbone.languages), precision)
+        return Model(str(path), backbone, no_adaptation(), _plain_task(backbone.languages), precision)
     checkpoint = find_checkpoint(path)
     backbone, method, about = store.load_checkpoint(checkpoint, codes, precision)
     task = store.task_of(checkpoint) or _plain_task(backbone.languages)

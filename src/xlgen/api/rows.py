@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from xlgen.core.json_types import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     import pandas
 
 
-class Rows(list[dict[str, Any]]):
+class Rows(list[JsonObject]):
     """Scores, one dictionary each: ``backbone, method, learning_rate, seed, step, task, language, metric, value, low,
     high, n, signature``. Rates and scores are in percent."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, rows: Iterable[JsonMapping] = ()) -> None:
         super().__init__(map(dict, rows))
 
-    def where(self, **wanted: Any) -> Rows:
+    def where(self, **wanted: object) -> Rows:
         """The rows whose fields have the given values: ``rows.where(metric="rougeL", language="th")``."""
         return Rows(row for row in self if all(row.get(name) == value for name, value in wanted.items()))
 

@@ -14,6 +14,7 @@ from xlgen.core.outputs import check_study_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xlgen.experiments.estimate import Estimate
     from xlgen.experiments.mirror import Mirror
 
 
@@ -31,7 +32,32 @@ class Study(Run):
     @property
     def runs(self) -> list[Run]:
         """The runs, by name."""
-        return [Run(file.parent) for file in sorted((self.folder / "runs").glob("*/recipe.yaml"))]
+        from xlgen.runs.paths import RunPaths
+
+        folders = sorted((self.folder / "runs").glob("*"))
+        return [Run(folder) for folder in folders if RunPaths(folder).recipe_file.exists()]
+
+
+@dataclass(frozen=True)
+class StudyEstimate:
+    """The runs of a study that are known so far, and how long they would take."""
+
+    runs: list[Estimate]
+    workers: int
+    """The number of parallel runs."""
+    searches: bool
+    """Whether a search adds runs later."""
+
+    @property
+    def missing(self) -> int:
+        """The number of runs that are not done."""
+        return sum(each.status != "done" for each in self.runs)
+
+    @property
+    def seconds(self) -> float | None:
+        """The remaining time with all workers; None if no run could be measured."""
+        known = [each.seconds for each in self.runs if each.seconds]
+        return sum(known) / self.workers if known else None
 
 
 @contextmanager
@@ -95,7 +121,7 @@ def run_study(
     console: Console | None,
     say: Callable[[str], None],
 ) -> Study:
-    """:func:`study` in a local folder."""
+    """``study`` in a local folder."""
     from rich.console import Console
 
     from xlgen.experiments.budget import Budget
@@ -128,3 +154,31 @@ def run_study(
             failed = run(planned, folder, workers, shown, budget)
     generates = any(each.recipe.stages[-1].task is not None for each in planned.runs)
     return Study(folder, None, failed, tuple(budget.left_out), generates)
+
+
+def estimate_study(
+    name: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path,
+    workers: int = 0,
+    only: Sequence[str] = (),
+    measures: bool = True,
+    say: Callable[[str], None] = lambda text: None,
+) -> StudyEstimate:
+    """What :func:`study` would run, and how long it would take, from a few measured steps of each kind of run.
+
+    Arguments as for :func:`study`; without ``measures``, no step is trained and no time is known.
+    """
+    from xlgen.experiments.estimate import estimate
+    from xlgen.experiments.execute import default_workers
+    from xlgen.experiments.plan import load_study
+    from xlgen.experiments.plan import only as chosen
+    from xlgen.experiments.worker_pool import threads_of
+
+    with place_of(out, say) as (folder, _):
+        planned = load_study(str(name), overrides)
+        workers = workers or default_workers(planned)
+        planned = chosen(planned, tuple(only)) if only else planned
+        found = estimate(planned, folder, threads_of(workers), say, measures=measures)
+        return StudyEstimate(found, workers, planned.search is not None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_no_run, check_study_folder
 from xlgen.core.progress import Progress
 
@@ -43,12 +44,13 @@ class Run:
         """The folders of the checkpoints, in the order of their steps; of a search, the chosen one."""
         from xlgen.adaptation.checkpoints import checkpoints
         from xlgen.runs.files import CHOSEN
+        from xlgen.runs.paths import RunPaths
 
         chosen = self.folder / CHOSEN
-        return list(checkpoints(self.folder / "checkpoints")) or ([chosen] if chosen.is_dir() else [])
+        return list(checkpoints(RunPaths(self.folder).checkpoints)) or ([chosen] if chosen.is_dir() else [])
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
+    def recipe(self) -> JsonMapping:
         """The resolved recipe. Raises InputError if the folder is not a run."""
         from xlgen.runs.recipes import read_resolved
 
@@ -56,7 +58,7 @@ class Run:
 
     def report(self) -> Path:
         """Write ``report.html``, ``summary.json`` and ``tables/``; the path of the page."""
-        return report(self.folder)
+        return build_report(self.folder)
 
 
 def folder_of(run: str | Path | Run) -> Path:
@@ -65,7 +67,7 @@ def folder_of(run: str | Path | Run) -> Path:
 
 
 def train(
-    recipe: str | Path | Mapping[str, Any] | Recipe,
+    recipe: str | Path | JsonMapping | Recipe,
     overrides: Overrides = (),
     *,
     out: str | Path,
@@ -135,11 +137,11 @@ def _quiet() -> Console:
     return Console(quiet=True)
 
 
-def report(run: str | Path | Run) -> Path:
+def build_report(run: str | Path | Run) -> Path:
     """Write ``report.html``, ``summary.json`` and ``tables/`` of a run or a study; the path of the page.
 
     Raises InputError if the folder has no run, or no scores and no analyses.
     """
-    from xlgen.report.build import build_report
+    from xlgen.report.build import build_report as build
 
-    return build_report(folder_of(run))
+    return build(folder_of(run)).page

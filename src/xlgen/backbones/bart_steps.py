@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
 
@@ -21,12 +20,13 @@ from xlgen.kernels.decoder_steps import (
     split_heads,
     through_hooks,
 )
+from xlgen.kernels.model_types import ModelPart, TransformersModel
 
 
 class BartStep(DecoderStep):
     """Absolute positions, counted from each row's first column by ``positions`` (a count to a vector)."""
 
-    def __init__(self, model: Any, positions: Callable[[Tensor], Tensor], longest: int) -> None:
+    def __init__(self, model: TransformersModel, positions: Callable[[Tensor], Tensor], longest: int) -> None:
         decoder = model.get_decoder()
         self._embed, self._head, self._positions = decoder.embed_tokens, model.get_output_embeddings(), positions
         self._first_norm, self._last_norm = getattr(decoder, "layernorm_embedding", None), decoder.layer_norm
@@ -78,7 +78,7 @@ class BartStep(DecoderStep):
 class _Layer:
     """The parts of one decoder layer."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: ModelPart) -> None:
         self.attention, self.self_norm = layer.self_attn, layer.self_attn_layer_norm
         self.cross, self.cross_norm = layer.encoder_attn, layer.encoder_attn_layer_norm
         self.first, self.second, self.feed_norm = layer.fc1, layer.fc2, layer.final_layer_norm

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from xlgen.core.registry import InputError, Registry
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.token_cache import Ids, pieces_of
 from xlgen.kernels.decoder_steps import DecoderStep, Pair
+from xlgen.kernels.model_types import TransformersModel, TransformersTokenizer
 
 IGNORED = -100
 """The label that the loss skips."""
@@ -64,8 +65,8 @@ class Backbone(ABC):
     leftover_pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
     """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023)."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, name: str) -> None:
-        self.model: Any = model
+    def __init__(self, model: nn.Module, tokenizer: TransformersTokenizer, name: str) -> None:
+        self.model: TransformersModel = model
         self.tokenizer = tokenizer
         self.name = name
         self._learned: dict[str, Ids] = {}
@@ -79,11 +80,11 @@ class Backbone(ABC):
         """Digests of the files that it was loaded from."""
 
     @classmethod
-    def repair(cls, model: Any, fresh: bool) -> None:
+    def repair(cls, model: TransformersModel, fresh: bool) -> None:
         """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
 
     @classmethod
-    def repair_tokenizer(cls, tokenizer: Any) -> Any:
+    def repair_tokenizer(cls, tokenizer: TransformersTokenizer) -> TransformersTokenizer:
         """The tokenizer as it was published, where the library reads it otherwise."""
         return tokenizer
 
@@ -151,7 +152,7 @@ class Backbone(ABC):
         """Id of the mask token."""
         if self.tokenizer.mask_token_id is None:
             raise BackboneError(f"{self.name} has no mask token; denoising needs an mBART or NLLB backbone")
-        return self.tokenizer.mask_token_id
+        return int(self.tokenizer.mask_token_id)
 
     def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
         """The example's input and first label as ids, and how many source tokens were cropped away."""
@@ -212,7 +213,8 @@ class Backbone(ABC):
     @property
     def start_token(self) -> int:
         """What every decoder input begins with."""
-        return self.model.config.decoder_start_token_id
+        start: int = self.model.config.decoder_start_token_id
+        return start
 
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
         """``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
@@ -241,8 +243,7 @@ class Backbone(ABC):
     def decode(self, ids: Sequence[int]) -> str:
         """Generated ids as text. Padding, ends and codes are left out; other special tokens are marked
         (:mod:`xlgen.data.markup`): leftovers of pretraining, and the unknown token."""
-        hidden = self._hidden
-        return self.text.text(i for i in ids if i not in hidden).strip()
+        return self.text.text(i for i in ids if i not in self._hidden).strip()
 
     @property
     def leftovers(self) -> frozenset[int]:
@@ -284,15 +285,14 @@ class Backbone(ABC):
 
     def depth(self, name: str) -> int:
         """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
-        and of decoder, one more than there are layers for the embeddings.
-        """
+        and of decoder, one more than there are layers for the embeddings."""
         found = _LAYER.search(name)
         config = self.model.config
         layers = {"encoder": config.num_hidden_layers, "decoder": getattr(config, "decoder_layers", None)}
         layers["decoder"] = layers["decoder"] or getattr(config, "num_decoder_layers", layers["encoder"])
         if found:
-            return layers[found[1]] - int(found[2])
-        return 1 + max(layers.values()) if "embed" in name or "shared." in name else 0
+            return int(layers[found[1]]) - int(found[2])
+        return 1 + int(max(layers.values())) if "embed" in name or "shared." in name else 0
 
     def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
         """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
@@ -320,11 +320,11 @@ class Backbone(ABC):
     def entrance(self, name: str) -> nn.Module:
         """The module whose input is the input of the block called ``name`` by ``sublayers``."""
         parent, _, last = name.rpartition(".")
-        return self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
+        module: nn.Module = self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
+        return module
 
 
 # T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
 _LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
-
 _ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
-families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones")
+families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones", "families")

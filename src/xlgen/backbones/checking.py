@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from xlgen.backbones.base import BackboneError
 from xlgen.core.untrusted import check_regular
+from xlgen.kernels.model_types import TransformersConfig, TransformersModel, TransformersTokenizer
 
 _LARGEST_WEIGHT = 1e8
 """The weights of published models, and of prompts that were trained at high rates, are below a ten-thousandth of it."""
@@ -35,7 +35,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def check_tokenizer(folder: str, tokenizer: Any, config: Any) -> None:
+def check_tokenizer(folder: str, tokenizer: TransformersTokenizer, config: TransformersConfig) -> None:
     """Raise BackboneError where a tokenizer has pieces that a model has no embedding of."""
     backend, size = getattr(tokenizer, "backend_tokenizer", None), getattr(config, "vocab_size", None)
     if backend is None or size is None:
@@ -60,7 +60,7 @@ def check_types(path: Path) -> None:
                 raise BackboneError(f"the weights in {path.parent} are damaged: {name} holds {dtype}, no weights")
 
 
-def check_names(folder: str, unexpected: Iterable[str]) -> None:
+def check_names(folder: str, unexpected: Iterable[object]) -> None:
     """Raise BackboneError where weights are of layers that a config says are not there.
 
     What else a file holds besides, such as the head of another task, is passed over.
@@ -88,7 +88,7 @@ def check_weights(tensors: Mapping[str, Tensor], where: str) -> None:
             )
 
 
-def check_embeddings(encoder: Any, where: str) -> None:
+def check_embeddings(encoder: TransformersModel, where: str) -> None:
     """Raise WeightsError if the embeddings of all tokens are zero. Other parts of a model may start at zero."""
     weight = encoder.get_input_embeddings().weight
     if not weight[:_ROWS].any() and not weight.any():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.finding import read_config
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
+from xlgen.kernels.model_types import TransformersConfig
 
 OWN_LANGUAGES = "xlgen_languages"
 """The key of config.json under which an embedded backbone names its languages."""
@@ -25,7 +26,7 @@ _FORM = {"return_dict": True, "output_hidden_states": False, "output_attentions"
 """Keys that only change the form of a model's outputs, with the values that xlgen needs."""
 
 
-def load_config(folder: str) -> Any:
+def load_config(folder: str) -> TransformersConfig:
     """The library's config of a checkpoint, without what only the form of outputs or other models need.
 
     Raises BackboneError for a file that is damaged, and for values that no model has.
@@ -37,7 +38,7 @@ def load_config(folder: str) -> Any:
     _check_languages(folder, raw.get(OWN_LANGUAGES))
     read_config(folder, "generation_config.json")
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config: TransformersConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         usual = type(config)()
         for key in raw.keys() & vars(config).keys() - {OWN_LANGUAGES}:
             if not hasattr(usual, key):  # of another model: shared code of the library would use some of them
@@ -66,7 +67,7 @@ def check_tokenizer_files(folder: str) -> None:
             )
 
 
-def _is_token(value: Any) -> bool:
+def _is_token(value: object) -> bool:
     text = value.get("content") if isinstance(value, Mapping) else value
     return isinstance(text, str) and bool(text)
 
@@ -86,11 +87,11 @@ def check_special_tokens(backbone: Backbone) -> None:
         raise BackboneError(f"the config of {backbone.name} names no {key}; add it to config.json")
 
 
-def _is_id(value: Any, size: int) -> bool:
+def _is_id(value: object, size: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < size
 
 
-def _check_languages(folder: str, languages: Any) -> None:
+def _check_languages(folder: str, languages: object) -> None:
     if not languages and (languages is None or isinstance(languages, list)):
         return
     try:
@@ -104,7 +105,7 @@ def _check_languages(folder: str, languages: Any) -> None:
         )
 
 
-def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
+def check_sizes(folder: str, config: JsonMapping) -> None:
     """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere; or
     an id that the vocabulary has not, or an epsilon or a rate of dropout that is none."""
     for name, value in config.items():
@@ -120,7 +121,7 @@ def check_sizes(folder: str, config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_number(folder: str, name: str, value: Any, vocabulary: Any) -> None:
+def _check_number(folder: str, name: str, value: JsonValue, vocabulary: object) -> None:
     """Ids of special tokens, epsilons, rates of dropout, buckets of relative positions, numbers of labels."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if value is None:

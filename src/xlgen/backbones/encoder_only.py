@@ -90,7 +90,9 @@ class EncoderOnly(Backbone):
     def entrance(self, name: str) -> nn.Module:
         """The module whose input is the input of the block called ``name`` by ``sublayers``."""
         layer = name.removesuffix(".output.dense")
-        return self.model.get_submodule(f"{layer}.self" if layer.endswith(".attention") else f"{layer}.intermediate")
+        inner = "self" if layer.endswith(".attention") else "intermediate"
+        module: nn.Module = self.model.get_submodule(f"{layer}.{inner}")
+        return module
 
 
 @families.register("bert")
@@ -140,4 +142,5 @@ class XlmRoberta(EncoderOnly):
     def positions(self) -> int:
         """Its table begins behind the padding's index: 512 of 514."""
         config = self.model.config
-        return config.max_position_embeddings - config.pad_token_id - 1
+        positions: int = config.max_position_embeddings - config.pad_token_id - 1
+        return positions

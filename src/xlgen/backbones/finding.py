@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones.base import BackboneError
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import read_object, safe_join
 
@@ -49,7 +49,7 @@ def find_file(name: str, file: str) -> Path | None:
         raise BackboneError(f"the hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
 
 
-def read_config(name: str, file: str) -> dict[str, Any] | None:
+def read_config(name: str, file: str) -> JsonObject | None:
     """The JSON object in a file of a checkpoint; None where there is no such file. Raises BackboneError."""
     path = find_file(name, file)
     if path is None:

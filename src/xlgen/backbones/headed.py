@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from xlgen.backbones.heads import EncoderWithHead, HeadSpec
 from xlgen.backbones.padding import pad
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
+from xlgen.kernels.model_types import TransformersModel, TransformersTokenizer
 
 _LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
 _WORDS = 200_000
@@ -45,7 +46,7 @@ class EncoderClassifier(Backbone):
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
         """As of the family; a language that it does not know is given under the code of English."""
         known = language if language in self._known_languages else self._stand_in
-        return super().source(ids, known)  # type: ignore[safe-super]
+        return super().source(ids, known)  # type: ignore[safe-super]  # the family next in line defines it
 
     @cached_property
     def _known_languages(self) -> frozenset[str]:
@@ -171,7 +172,7 @@ class EncoderClassifier(Backbone):
 
     def depth(self, name: str) -> int:
         """Layers between a parameter and the head, as in :meth:`Backbone.depth`."""
-        layers = self.model.config.num_hidden_layers
+        layers: int = self.model.config.num_hidden_layers
         if found := _LAYER.search(name):
             return layers - int(found[1])
         return layers + 1 if "embed" in name else 0
@@ -193,7 +194,9 @@ def headed(family: type[Backbone]) -> type[EncoderClassifier]:
     return type(f"{family.__name__}WithHead", (EncoderClassifier, family), {"__doc__": EncoderClassifier.__doc__})
 
 
-def put_under_head(family: type[Backbone], model: Any, tokenizer: Any, name: str, head: HeadSpec) -> EncoderClassifier:
+def put_under_head(
+    family: type[Backbone], model: TransformersModel, tokenizer: TransformersTokenizer, name: str, head: HeadSpec
+) -> EncoderClassifier:
     """The encoder of a pretrained ``model`` of ``family``, or the one under another head, under a fresh head."""
     encoder = model.encoder if isinstance(model, EncoderWithHead) else model.get_encoder() if family.decodes else model
     return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)

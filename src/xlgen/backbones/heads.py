@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.registry import InputError
+from xlgen.kernels.model_types import TransformersConfig
 
 HEAD_FILE = "head.json"
 """What tells a saved encoder with a head from a model of its family."""
@@ -40,7 +42,7 @@ class HeadSpec:
         return self.kind == "tagging"
 
 
-def head_of(about: Mapping[str, Any] | None) -> HeadSpec | None:
+def head_of(about: JsonMapping | None) -> HeadSpec | None:
     """The head in ``{kind, labels}``, as JSON keeps it; None of None. Raises InputError for anything else."""
     if about is None:
         return None
@@ -66,7 +68,7 @@ class EncoderWithHead(nn.Module):
         first_state: Whether the first state stands for the input.
     """
 
-    def __init__(self, encoder: nn.Module, config: Any, head: HeadSpec, first_state: bool) -> None:
+    def __init__(self, encoder: nn.Module, config: TransformersConfig, head: HeadSpec, first_state: bool) -> None:
         super().__init__()
         self.config, self.about, self.first_state = config, head, first_state
         self.encoder = encoder
@@ -82,7 +84,8 @@ class EncoderWithHead(nn.Module):
             mask = attention_mask.unsqueeze(-1).to(states.dtype)
             mean = (states * mask).sum(1) / mask.sum(1)
             states = states[:, 0] if self.first_state else mean  # (batch, dim)
-        return self.head(states)
+        logits: Tensor = self.head(states)
+        return logits
 
     def get_encoder(self) -> NoReturn:
         """What puts virtual tokens before an input asks for it; words would move. Raises InputError."""
@@ -112,10 +115,11 @@ class _Layers(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         if self.dense is not None:
             states = torch.tanh(self.dense(self.dropout(states)))
-        return self.classifier(self.dropout(states))
+        logits: Tensor = self.classifier(self.dropout(states))
+        return logits
 
 
-def _dropout(config: Any) -> float:
+def _dropout(config: TransformersConfig) -> float:
     """What the family calls its dropout: BERT, mBART and NLLB, T5."""
     names = ("hidden_dropout_prob", "dropout", "dropout_rate")
     return next((float(getattr(config, name)) for name in names if getattr(config, name, None) is not None), 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -22,10 +22,12 @@ from xlgen.backbones.configs import check_special_tokens, check_tokenizer_files,
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, HeadSpec, head_of
+from xlgen.backbones.library_classes import LoadingInfo, ModelClass, auto_class
 from xlgen.backbones.source_files import WEIGHTS, check_no_adapters, source_files, weight_files
 from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.core.registry import InputError, nearest
 from xlgen.core.untrusted import read_object
+from xlgen.kernels.model_types import TransformersConfig, TransformersModel, TransformersTokenizer
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of weights."""
@@ -138,7 +140,12 @@ def saved_head(folder: str) -> HeadSpec | None:
 
 
 def _with_saved_head(
-    folder: str, config: Any, family: type[Backbone], tokenizer: Any, name: str, head: HeadSpec
+    folder: str,
+    config: TransformersConfig,
+    family: type[Backbone],
+    tokenizer: TransformersTokenizer,
+    name: str,
+    head: HeadSpec,
 ) -> Backbone:
     """An encoder with its trained head. Raises BackboneError."""
     from safetensors import SafetensorError
@@ -169,7 +176,7 @@ def outline(name: str) -> Backbone:
 class _WithoutWeights(torch.nn.Module):
     """Stands for a model of which only the config is known, to ask what it can do before anything large is loaded."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: TransformersConfig) -> None:
         super().__init__()
         self.config = config
 
@@ -182,7 +189,7 @@ def _quiet() -> None:
     library.disable_progress_bar()
 
 
-def _load_tokenizer(folder: str) -> Any:
+def _load_tokenizer(folder: str) -> TransformersTokenizer:
     from transformers import AutoTokenizer
 
     check_tokenizer_files(folder)
@@ -199,10 +206,10 @@ def _load_tokenizer(folder: str) -> Any:
     return tokenizer
 
 
-def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
+def _random_model(config: TransformersConfig, family: type[Backbone], seed: int) -> TransformersModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        loader, options = _library_class(family.decodes)
+        loader, options = auto_class(family.decodes)
         try:
             model = loader.from_config(config, dtype=torch.float32, **options)
         except Exception as error:
@@ -211,18 +218,11 @@ def _random_model(config: Any, family: type[Backbone], seed: int) -> Any:
     return model
 
 
-def _wrong_config(folder: str, error: Exception) -> BackboneError:
+def _wrong_config(folder: str | None, error: Exception) -> BackboneError:
     return BackboneError(f"no model can be made of the config of {folder}: {type(error).__name__}: {error}")
 
 
-def _library_class(decodes: bool) -> tuple[Any, dict[str, Any]]:
-    """What reads a model, with its options. A pooler is a part of the head, which has its own."""
-    from transformers import AutoModel, AutoModelForSeq2SeqLM
-
-    return (AutoModelForSeq2SeqLM, {}) if decodes else (AutoModel, {"add_pooling_layer": False})
-
-
-def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = True) -> Any:
+def _load_model(folder: str, config: TransformersConfig, dtype: torch.dtype, decodes: bool = True) -> TransformersModel:
     from safetensors import SafetensorError
 
     check_no_adapters(folder)
@@ -258,10 +258,12 @@ def _load_model(folder: str, config: Any, dtype: torch.dtype, decodes: bool = Tr
     return model
 
 
-def _read(folder: str, config: Any, dtype: torch.dtype, decodes: bool) -> tuple[Any, dict[str, Any]]:
+def _read(
+    folder: str, config: TransformersConfig, dtype: torch.dtype, decodes: bool
+) -> tuple[TransformersModel, LoadingInfo]:
     """A model, and what the library says of its loading."""
-    loader, options = _library_class(decodes)
-    found: tuple[Any, dict[str, Any]] = loader.from_pretrained(
+    loader, options = auto_class(decodes)
+    found: tuple[TransformersModel, LoadingInfo] = loader.from_pretrained(
         folder,
         config=config,
         dtype=dtype,
@@ -273,7 +275,9 @@ def _read(folder: str, config: Any, dtype: torch.dtype, decodes: bool) -> tuple[
     return found
 
 
-def _read_converted(folder: str, config: Any, files: list[Path], dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+def _read_converted(
+    folder: str, config: TransformersConfig, files: list[Path], dtype: torch.dtype
+) -> tuple[TransformersModel, LoadingInfo]:
     """:func:`_read` without the memory of a copy in the precision of the files: a tensor at a time, largest first."""
     from safetensors import safe_open
     from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, GenerationConfig
@@ -288,7 +292,7 @@ def _read_converted(folder: str, config: Any, files: list[Path], dtype: torch.dt
         with safe_open(path, framework="pt") as file:  # what is read stays in memory until the file is closed
             tensor = file.get_tensor(name)
             weights[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
-    family: Any = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)]
+    family = cast(ModelClass, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)])  # declared as a pair
     model, info = family.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True)
     if read_config(folder, "generation_config.json") is not None:
         model.generation_config = GenerationConfig.from_pretrained(folder)

@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
@@ -14,7 +14,9 @@ from torch.nn import functional
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language, by_mbart
+from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
 
 class CodedBackbone(Backbone):
@@ -56,8 +58,9 @@ class CodedBackbone(Backbone):
     @property
     def start_token(self) -> int:
         """``</s>``, also where the config leaves it open, as MBartConfig does."""
-        start = self.model.config.decoder_start_token_id
-        return self.tokenizer.eos_token_id if start is None else start
+        config, end = self.model.config, self.tokenizer.eos_token_id
+        start: int = end if config.decoder_start_token_id is None else config.decoder_start_token_id
+        return start
 
     @property
     def decoder_shape(self) -> tuple[int, int, int]:
@@ -77,8 +80,9 @@ class CodedBackbone(Backbone):
 
     def _known(self, codes: Iterable[tuple[str, Language | None]]) -> dict[str, int]:
         """Ids by language for those codes that the tokenizer has."""
+        unknown = self.tokenizer.unk_token_id
         ids = {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in codes if row}
-        return {code: index for code, index in ids.items() if index not in (None, self.tokenizer.unk_token_id)}
+        return {code: index for code, index in ids.items() if isinstance(index, int) and index != unknown}
 
 
 @families.register("mbart")
@@ -108,7 +112,7 @@ class MBart50(CodedBackbone):
         return self._known((code, by_mbart(code)) for code in FAIRSEQ_LANGUAGE_CODES)
 
 
-def coded_config(vocabulary_size: int, shape: Shape) -> dict[str, Any]:
+def coded_config(vocabulary_size: int, shape: Shape) -> JsonObject:
     """What the configs of mBART and M2M-100 have in common."""
     return {
         "vocab_size": vocabulary_size,
@@ -134,7 +138,7 @@ def coded_config(vocabulary_size: int, shape: Shape) -> dict[str, Any]:
     }
 
 
-def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[TransformersTokenizer, TransformersConfig]:
     """MBart50Tokenizer and MBartConfig."""
     from transformers import MBart50Tokenizer, MBartConfig
 

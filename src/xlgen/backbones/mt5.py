@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,6 +11,7 @@ from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
 from xlgen.backbones.t5_steps import T5Step
 from xlgen.core.languages import all_languages
+from xlgen.kernels.model_types import TransformersConfig, TransformersModel, TransformersTokenizer
 
 
 @families.register("mt5")
@@ -38,7 +39,7 @@ class MT5(Backbone):
     }
 
     @classmethod
-    def repair(cls, model: Any, fresh: bool) -> None:
+    def repair(cls, model: TransformersModel, fresh: bool) -> None:
         """Keep the output matrix apart from the embeddings, and the decoder from seeing what comes later."""
         keep_output_matrix(model)
         for name, module in model.decoder.named_modules():
@@ -89,7 +90,7 @@ class MT5(Backbone):
         return
 
 
-def keep_output_matrix(model: Any) -> None:
+def keep_output_matrix(model: TransformersModel) -> None:
     """Make sure that ``lm_head`` is, and stays, a matrix of its own.
 
     The published mT5 has two matrices (mt5-small: 300 M parameters, not 172 M), but transformers 5 sets
@@ -106,7 +107,7 @@ def keep_output_matrix(model: Any) -> None:
         model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
 
 
-def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[TransformersTokenizer, TransformersConfig]:
     """T5Tokenizer with a hundred sentinels, and MT5Config."""
     from transformers import MT5Config, T5Tokenizer
 

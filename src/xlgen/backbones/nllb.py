@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 from xlgen.backbones.bart_steps import BartStep
 from xlgen.backbones.base import families
 from xlgen.backbones.mbart import CodedBackbone, coded_config
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_bpe
 from xlgen.core.languages import by_flores
+from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
+
+_Merges: TypeAlias = list[tuple[str, ...]]
+"""Pairs of pieces. NllbTokenizer passes them on to ``tokenizers``, and declares single strings."""
 
 
 @families.register("nllb")
@@ -21,7 +25,7 @@ class Nllb(CodedBackbone):
     tokenizer_classes = ("NllbTokenizer", "NllbTokenizerFast")
 
     @classmethod
-    def repair_tokenizer(cls, tokenizer: Any) -> Any:
+    def repair_tokenizer(cls, tokenizer: TransformersTokenizer) -> TransformersTokenizer:
         """With the 202 codes between the vocabulary and ``<mask>``, as NLLB-200 was trained.
 
         From a SentencePiece file alone transformers 5.17 to 5.23 makes a tokenizer without codes, whose ``<mask>`` has
@@ -35,8 +39,8 @@ class Nllb(CodedBackbone):
         model = json.loads(backend.to_str())["model"]
         pieces = [*model["vocab"], *FAIRSEQ_LANGUAGE_CODES, "<mask>"]  # a vocabulary lists its ids in order
         vocabulary = {piece: index for index, piece in enumerate(pieces)}
-        merges: Any = [tuple(pair) for pair in model["merges"]]
-        repaired = NllbTokenizer(vocab=vocabulary, merges=merges)
+        merges: _Merges = [tuple(pair) for pair in model["merges"]]
+        repaired = NllbTokenizer(vocab=vocabulary, merges=merges)  # type: ignore[arg-type]  # see _Merges
         repaired.backend_tokenizer.normalizer = backend.normalizer
         return repaired
 
@@ -56,14 +60,18 @@ class Nllb(CodedBackbone):
         return self._known((code, by_flores(code)) for code in FAIRSEQ_LANGUAGE_CODES)
 
 
-def _skeleton(corpus: Corpus, shape: Shape) -> tuple[Any, Any]:
+def _skeleton(corpus: Corpus, shape: Shape) -> tuple[TransformersTokenizer, TransformersConfig]:
     """NllbTokenizer and M2M100Config."""
     from transformers import M2M100Config, NllbTokenizer
 
     trained = train_bpe(["<s>", "<pad>", "</s>", "<unk>"], corpus, shape)
     model = json.loads(trained.to_str())["model"]
-    merges: Any = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
-    tokenizer = NllbTokenizer(vocab=model["vocab"], merges=merges, src_lang="eng_Latn")
+    merges: _Merges = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    tokenizer = NllbTokenizer(
+        vocab=model["vocab"],
+        merges=merges,  # type: ignore[arg-type]  # see _Merges
+        src_lang="eng_Latn",
+    )
     return tokenizer, M2M100Config(**coded_config(len(tokenizer), shape), activation_function="relu")
 
 

@@ -11,12 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError, Registry
+from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
 # Longer pieces would weld whole clauses of scripts without spaces into one token.
 _LONGEST_PIECE = 12
@@ -58,15 +58,17 @@ class Shape:
 class Skeleton:
     """How a family's tokenizer and config are made."""
 
-    make: Callable[[Corpus, Shape], tuple[Any, Any]]
+    make: Callable[[Corpus, Shape], tuple[TransformersTokenizer, TransformersConfig]]
     code: Callable[[Language], str]
     """What the family's tokenizer calls a language; empty where it has no code for it."""
 
 
-skeletons: Registry[Skeleton] = Registry("backbone family with a skeleton", "xlgen.backbones")
+skeletons: Registry[Skeleton] = Registry("backbone family with a skeleton", "xlgen.backbones", "skeletons")
 
 
-def build(family: str, corpus: Corpus, languages: Sequence[str], shape: Shape) -> tuple[Any, Any]:
+def build(
+    family: str, corpus: Corpus, languages: Sequence[str], shape: Shape
+) -> tuple[TransformersTokenizer, TransformersConfig]:
     """The tokenizer and the config of a family, trained on the texts of ``corpus``.
 
     Raises InputError for an unknown family, a language that it has no code for, or a corpus without words.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import SENTENCEPIECE
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.heads import HEAD_FILE
-from xlgen.runs.checkpoint_description import ABOUT, About
+from xlgen.core.run_layout import ABOUT
+from xlgen.kernels.model_types import TransformersTokenizer
+from xlgen.runs.checkpoint_description import About
 from xlgen.runs.digests import changes, digests
 
 WEIGHTS = "model.safetensors"
@@ -20,7 +21,7 @@ _ADAPTER_CONFIG = "adapter_config.json"
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
-def source_files(folder: str, tokenizer: Any, weights: bool = True) -> dict[str, str]:
+def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = True) -> dict[str, str]:
     """Digests of the files that determine a backbone's outputs, by name.
 
     Args:

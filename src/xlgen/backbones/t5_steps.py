@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,12 +20,13 @@ from xlgen.kernels.decoder_steps import (
     split_heads,
     through_hooks,
 )
+from xlgen.kernels.model_types import ModelPart, TransformersModel
 
 
 class T5Step(DecoderStep):
     """Relative positions: a bias by distance, added in the first layer (mT5) or in every layer (umT5)."""
 
-    def __init__(self, model: Any, longest: int) -> None:
+    def __init__(self, model: TransformersModel, longest: int) -> None:
         decoder = model.get_decoder()
         self._embed, self._head, self._norm = (
             decoder.embed_tokens,
@@ -71,13 +70,14 @@ class T5Step(DecoderStep):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See :class:`DecoderStep`."""
-        return self._head(hidden)
+        logits: Tensor = self._head(hidden)
+        return logits
 
 
 class _Block:
     """The parts of one decoder block."""
 
-    def __init__(self, block: Any) -> None:
+    def __init__(self, block: ModelPart) -> None:
         self.attention, self.self_norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
         self.cross, self.cross_norm = block.layer[1].EncDecAttention, block.layer[1].layer_norm
         self.feed, self.feed_norm = block.layer[2].DenseReluDense, block.layer[2].layer_norm
@@ -90,11 +90,13 @@ class _Block:
         """(rows, 1, width) to the same."""
         activated, *linear = self._inner(hidden)
         activated = self.feed.act(activated)
-        return self.feed.wo(activated * linear[0] if linear else activated)
+        found: Tensor = self.feed.wo(activated * linear[0] if linear else activated)
+        return found
 
 
-def rms_norm(hidden: Tensor, module: Any) -> Tensor:
+def rms_norm(hidden: Tensor, module: ModelPart) -> Tensor:
     """T5's layer norm: no mean, no bias."""
     if kernels := kernels_for(hidden):
-        return kernels.rms_norm(hidden, module.weight, module.variance_epsilon)
+        normed: Tensor = kernels.rms_norm(hidden, module.weight, module.variance_epsilon)
+        return normed
     return functional.rms_norm(hidden, (hidden.shape[-1],), module.weight, module.variance_epsilon)

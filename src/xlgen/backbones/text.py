@@ -14,13 +14,15 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from tokenizers import AddedToken, Tokenizer, decoders, models
+from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.data.markup import BYTE, token, without_unknown_tokens
+from xlgen.kernels.model_types import TransformersTokenizer
 
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 _SENTINEL = re.compile(r"▁?(<extra_id_\d+>)")
@@ -51,7 +53,7 @@ class TextTokenizer:
         InputError: for a tokenizer without that backend.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: TransformersTokenizer) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(f"{type(tokenizer).__name__} has no tokenizer.json form, which xlgen needs")
@@ -94,7 +96,7 @@ class TextTokenizer:
     def _rare(self, ids: Sequence[int]) -> bool:
         return bool(self._bytes) and self.unknown_id in ids
 
-    def _spelled(self, encoding: Any, text: str = "") -> Tokenized:
+    def _spelled(self, encoding: Encoding, text: str = "") -> Tokenized:
         """An encoding whose unknown characters are bytes, where there are byte pieces."""
         found = Tokenized([], [], [])
         for index, piece, span in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
@@ -112,7 +114,7 @@ class TextTokenizer:
         return found
 
 
-def vocabulary_digest(tokenizer: Any) -> str:
+def vocabulary_digest(tokenizer: TransformersTokenizer) -> str:
     """A digest of a tokenizer's pieces and their ids, by which a foreign one is found.
 
     Tokens that a library adds when it opens the files are no part of it, so that its versions agree.
@@ -125,17 +127,17 @@ def vocabulary_digest(tokenizer: Any) -> str:
     return digest.hexdigest()[:32]
 
 
-_known: WeakKeyDictionary[Any, TextTokenizer] = WeakKeyDictionary()
+_known: WeakKeyDictionary[TransformersTokenizer, TextTokenizer] = WeakKeyDictionary()
 
 
-def text_tokenizer(tokenizer: Any) -> TextTokenizer:
+def text_tokenizer(tokenizer: TransformersTokenizer) -> TextTokenizer:
     """The one :class:`TextTokenizer` of a tokenizer of the library: a large vocabulary takes a second to copy."""
     if tokenizer not in _known:
         _known[tokenizer] = TextTokenizer(tokenizer)
     return _known[tokenizer]
 
 
-def _special(tokenizer: Any, sentinels: dict[str, int]) -> dict[int, str]:
+def _special(tokenizer: TransformersTokenizer, sentinels: dict[str, int]) -> dict[int, str]:
     """Special tokens by id, with the names that they are shown by."""
     added = {index: each.content for index, each in tokenizer.added_tokens_decoder.items() if each.special}
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
@@ -147,7 +149,7 @@ def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tok
     state = json.loads(backend.to_str())
     model = state.pop("model")
     # The library leaves a call's truncation and padding in the tokenizer.
-    left_out: dict[str, Any] = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    left_out: JsonObject = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     copy = Tokenizer.from_str(json.dumps({**state, **left_out, "model": _EMPTY[model["type"]]}))
     names = dict(enumerate(piece for piece, _ in model["vocab"])) if model["type"] == "Unigram" else {}
     names = names or {index: piece for piece, index in model["vocab"].items()}
@@ -170,7 +172,7 @@ def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tok
     return copy
 
 
-_EMPTY: dict[str, dict[str, Any]] = {
+_EMPTY: dict[str, JsonObject] = {
     "Unigram": {"type": "Unigram", "unk_id": None, "vocab": [], "byte_fallback": False},
     "BPE": {"type": "BPE", "vocab": {}, "merges": []},
     "WordPiece": {
@@ -184,7 +186,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
 """Each kind of model without its vocabulary."""
 
 
-def _model(state: dict[str, Any], renamed: dict[str, str]) -> models.Model:
+def _model(state: JsonObject, renamed: dict[str, str]) -> models.Model:
     """The model of a tokenizer with other names for some of its pieces. Raises InputError for an unknown kind."""
     if state["type"] == "Unigram":
         scored = [(renamed.get(piece, piece), score) for piece, score in state["vocab"]]

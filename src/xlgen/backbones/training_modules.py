@@ -4,7 +4,6 @@ dropout, T5's norm and its GELU."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +13,14 @@ from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
 
 from xlgen.kernels import attention
+from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.decoder_steps import kernels_for
 from xlgen.kernels.embedding_gradients import embedding
+from xlgen.kernels.model_types import ModelPart, TransformersModel
 from xlgen.kernels.onednn_linear import linear, onednn_is_faster
 
 
-def make_faster(model: Any) -> None:
+def make_faster(model: TransformersModel) -> None:
     """Replace operations of a model on the CPU by faster equivalents. Wrappers and hooks that are added later work."""
     head = model.get_output_embeddings()  # its forward pass computes the loss (xlgen.kernels.cross_entropy)
     table = model.get_input_embeddings().weight
@@ -38,7 +39,7 @@ def make_faster(model: Any) -> None:
             vars(module)["forward"] = partial(_norm, module)
 
 
-def _linear(module: Any, states: Tensor) -> Tensor:
+def _linear(module: nn.Linear, states: Tensor) -> Tensor:
     """The forward pass of an fp32 linear map."""
     plain = states.dtype == module.weight.dtype == torch.float32 and states.device.type == "cpu"
     if not plain or torch.is_autocast_enabled("cpu"):
@@ -46,16 +47,16 @@ def _linear(module: Any, states: Tensor) -> Tensor:
     return _Linear.apply(states, module.weight, module.bias)
 
 
-class _Linear(torch.autograd.Function):
+class _Linear(TensorFunction):
     """``x W^T + b``, with :func:`linear` for the output and the gradient of ``x``, but not for that of ``W``."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: AutogradContext, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(states, weight)
         return linear(states, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: AutogradContext, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         states, weight = ctx.saved_tensors
         needs_states, needs_weight, needs_bias = ctx.needs_input_grad
         gradient = upstream[0].reshape(-1, len(weight))
@@ -64,44 +65,49 @@ class _Linear(torch.autograd.Function):
         return of_states, of_weight, gradient.sum(0) if needs_bias else None
 
 
-def _dropout(module: Any, states: Tensor) -> Tensor:
+def _dropout(module: nn.Dropout, states: Tensor) -> Tensor:
     """The forward pass of dropout."""
     if not module.training or module.p in (0, 1) or kernels_for(states) is None:
         return functional.dropout(states, module.p, module.training)
     return _Dropout.apply(states, module.p, attention.new_seed())
 
 
-class _Dropout(torch.autograd.Function):
+class _DropoutContext(AutogradContext):
+    drawn: tuple[float, int]
+
+
+class _Dropout(TensorFunction):
     """Dropout that draws the same elements from its seed in both passes."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, probability: float, seed: int) -> Tensor:
+    def forward(ctx: _DropoutContext, states: Tensor, probability: float, seed: int) -> Tensor:
         from xlgen.kernels.dropout import drop
 
         ctx.drawn = probability, seed
         return drop(states, probability, seed)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: _DropoutContext, *upstream: Tensor) -> tuple[Tensor, None, None]:
         from xlgen.kernels.dropout import drop
 
         return drop(upstream[0], *ctx.drawn), None, None
 
 
-def _norm(module: Any, states: Tensor) -> Tensor:
+def _norm(module: ModelPart, states: Tensor) -> Tensor:
     """T5's layer norm. Under autocast the result has its precision: the next operation would round it anyway."""
     weight: Tensor = module.weight
     if weight.dtype != torch.float32 or kernels_for(states) is None:
-        return type(module).forward(module, states)
+        plain: Tensor = type(module).forward(module, states)
+        return plain
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else states.dtype
     return _Norm.apply(states, weight, module.variance_epsilon, dtype)
 
 
-class _Norm(torch.autograd.Function):
+class _Norm(TensorFunction):
     """``x / sqrt(mean(x ** 2) + epsilon) * weight``."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
+    def forward(ctx: AutogradContext, states: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
         from xlgen.kernels import norms
 
         rows = states.detach().reshape(-1, states.shape[-1])
@@ -110,7 +116,7 @@ class _Norm(torch.autograd.Function):
         return out.view(states.shape)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: AutogradContext, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         from xlgen.kernels import norms
 
         rows, weight, scales = ctx.saved_tensors
@@ -119,7 +125,7 @@ class _Norm(torch.autograd.Function):
         return of_states.view(upstream[0].shape), of_weight if ctx.needs_input_grad[1] else None, None, None
 
 
-def checkpoint_layers(model: Any) -> None:
+def checkpoint_layers(model: TransformersModel) -> None:
     """Use activation checkpointing: keep only each layer's input, and recompute the rest in the backward pass."""
     # transformers 5.17 has only the older name. The reentrant variant gives modules inserted into frozen layers no
     # gradient.

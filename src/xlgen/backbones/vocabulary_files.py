@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones.base import BackboneError
+from xlgen.kernels.model_types import TransformersTokenizer
 
 
-def check_vocabulary(folder: str, tokenizer: Any) -> None:
+def check_vocabulary(folder: str, tokenizer: TransformersTokenizer) -> None:
     """Raise BackboneError for a folder without a vocabulary, of which the library makes a tokenizer without words."""
     names = sorted({*type(tokenizer).vocab_files_names.values(), "tokenizer.json"})
     if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in names):

@@ -13,15 +13,20 @@ from xlgen.core.version import VERSION
 
 # Imported to register their commands, in the order of `xlgen --help`.
 # isort: off
-from xlgen.cli import training  # noqa: F401
-from xlgen.cli import serving  # noqa: F401
-from xlgen.cli import scoring  # noqa: F401
-from xlgen.cli import choosing  # noqa: F401
-from xlgen.cli import querying  # noqa: F401
-from xlgen.cli import analyzing  # noqa: F401
-from xlgen.cli import locating  # noqa: F401
-from xlgen.cli import building  # noqa: F401
-from xlgen.cli import looking  # noqa: F401
+from xlgen.cli import quickstart  # noqa: F401
+from xlgen.cli import study  # noqa: F401
+from xlgen.cli import train  # noqa: F401
+from xlgen.cli import report  # noqa: F401
+from xlgen.cli import evaluate  # noqa: F401
+from xlgen.cli import predict  # noqa: F401
+from xlgen.cli import export  # noqa: F401
+from xlgen.cli import score  # noqa: F401
+from xlgen.cli import query  # noqa: F401
+from xlgen.cli import tokenizer  # noqa: F401
+from xlgen.cli import list as _list  # noqa: F401
+from xlgen.cli import schema  # noqa: F401
+from xlgen.cli import doctor  # noqa: F401
+from xlgen.cli import analyze  # noqa: F401
 
 # isort: on
 from xlgen.cli.console import app, check_arguments, out, print_anything, say

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
@@ -80,12 +78,12 @@ def fit(table: Table, width: int) -> int:
     return max(sum(widths) + around, 1)
 
 
-def _cells(table: Table, place: int) -> list[Any]:
+def _cells(table: Table, place: int) -> list[RenderableType]:
     column = table.columns[place]
     return [column.header, *column.cells]
 
 
-def _longest(cell: Any) -> int:
+def _longest(cell: object) -> int:
     """The columns that the longest line of a cell takes."""
     return max((cell_len(line) for line in str(cell).split("\n")), default=0)
 
@@ -131,11 +129,4 @@ def check_arguments(arguments: list[str]) -> None:
 def print_anything() -> None:
     """Let standard output take any text, whatever its encoding: what it lacks is written as an escape."""
     with suppress(AttributeError, ValueError):
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-
-def yaml_option(text: str, flag: str) -> Any:
-    """The value of an option that takes YAML: a file's, by its ending, or ``text`` itself. Raises RecipeError."""
-    from xlgen.core.yaml_config import parse_yaml, read_yaml
-
-    return read_yaml(Path(text)) if Path(text).suffix in (".yaml", ".yml") else parse_yaml(text, flag)
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file

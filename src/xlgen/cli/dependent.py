@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import typer
 from typer.core import TyperCommand
@@ -13,8 +13,9 @@ from typer.core import TyperCommand
 from xlgen.cli.old_spellings import current
 from xlgen.core.registry import InputError
 
-Parameters = Mapping[str, Any]
-F = TypeVar("F", bound=Callable[..., Any])
+Parameters: TypeAlias = Mapping[str, object]
+"""The values of a command's parameters by their names."""
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,13 @@ class Dependency:
 
     options: tuple[str, ...]
     """Names of the command's parameters."""
-    holds: Callable[[Parameters], Any]
+    holds: Callable[[Parameters], object]
     """Whether they have an effect, by the values of all parameters."""
     why: str
     """What follows the option's name in the message."""
 
 
-def needs(other: str, *options: str, holds: Callable[[Parameters], Any] | None = None) -> Callable[[F], F]:
+def needs(other: str, *options: str, holds: Callable[[Parameters], object] | None = None) -> Callable[[F], F]:
     """Decorate a command whose ``options`` have an effect only with ``other``, such as ``--auto``.
 
     ``holds`` says whether ``other`` is given, where its value alone does not.
@@ -39,7 +40,7 @@ def needs(other: str, *options: str, holds: Callable[[Parameters], Any] | None =
 
 
 def excludes(
-    other: str, *options: str, why: str = "", holds: Callable[[Parameters], Any] | None = None
+    other: str, *options: str, why: str = "", holds: Callable[[Parameters], object] | None = None
 ) -> Callable[[F], F]:
     """Decorate a command whose ``options`` have no effect with ``other``; ``why`` is added to the message.
 
@@ -51,14 +52,14 @@ def excludes(
     return _add(Dependency(options, lambda values: not given(values), reason))
 
 
-def dependencies_of(function: Any) -> tuple[Dependency, ...]:
+def dependencies_of(function: Callable[..., object] | None) -> tuple[Dependency, ...]:
     """Those that a command's function was decorated with, in the order of the file."""
     return getattr(function, "dependencies", ())
 
 
 def _add(found: Dependency) -> Callable[[F], F]:
     def add(function: F) -> F:
-        function.dependencies = (found, *dependencies_of(function))  # type: ignore[attr-defined]
+        function.dependencies = (found, *dependencies_of(function))  # type: ignore[attr-defined]  # read by dependencies_of
         return function
 
     return add
@@ -67,20 +68,22 @@ def _add(found: Dependency) -> Callable[[F], F]:
 class _Command(TyperCommand):
     """A command that accepts old names of options, and refuses options without effect before it begins."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(  # type: ignore[override]  # typer passes its own class of contexts
+        self, ctx: typer.Context, args: list[str]
+    ) -> list[str]:
         """Parse ``args``, which may have options by their old names."""
         found, notes = current(args, {name for parameter in self.params for name in parameter.opts})
         for note in notes:
             typer.echo(f"note: {note}", err=True)
         return super().parse_args(ctx, found)
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as above
         """Check, then run. Raises InputError."""
         check_options(ctx)
         return super().invoke(ctx)
 
 
-def check_options(ctx: Any) -> None:
+def check_options(ctx: typer.Context) -> None:
     """Raise InputError for an option of the parsed command ``ctx`` that has no effect together with the others."""
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in ctx.command.params}
     for found in dependencies_of(ctx.command.callback):
@@ -89,7 +92,7 @@ def check_options(ctx: Any) -> None:
                 raise InputError(f"{flags[option]} {found.why}")
 
 
-def _is_given(ctx: Any, option: str) -> bool:
+def _is_given(ctx: typer.Context, option: str) -> bool:
     """Whether the user wrote the option, even with the value that it has anyway; a flag that is off asks nothing."""
     source = ctx.get_parameter_source(option)
     return source is not None and "DEFAULT" not in source.name and ctx.params[option] is not False

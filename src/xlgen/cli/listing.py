@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from xlgen.core.registry import Registry
+from xlgen.core.field_docs import plain_text
+from xlgen.core.option_docs import Key, is_options, keys_of
+from xlgen.core.registry import InputError, Registry
 from xlgen.core.shipped import shipped, shipped_recipes
+
+_PluginT = TypeVar("_PluginT")
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Found:
     variable: str
 
     @property
-    def registry(self) -> Registry[Any]:
+    def registry(self) -> Registry[object]:
         """The registry itself; this imports its module."""
-        found: Registry[Any] = getattr(import_module(self.module), self.variable)
+        found: Registry[object] = getattr(import_module(self.module), self.variable)
         return found
 
     def __call__(self) -> Iterator[tuple[str, str]]:
@@ -39,25 +43,44 @@ class Found:
         return _plugins(self.registry)
 
 
+_REGISTRIES = ("Registry", "PluginRegistry")
+
+
 def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -> dict[str, Found]:
     """Every registry that a module of ``package``, whose files are in ``root``, defines, by the name of its list."""
     found = {}
     for file in sorted(root.rglob("*.py")):
         text = file.read_text(encoding="utf-8")
-        if "] = Registry(" not in text:
+        if "Registry(" not in text:
             continue
         module = ".".join((package, *file.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
         for node in ast.parse(text).body:
             value = node.value if isinstance(node, ast.AnnAssign) else None
-            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry":
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _REGISTRIES:
                 assert isinstance(node, ast.AnnAssign)
-                kind, variable = ast.literal_eval(value.args[0]), ast.unparse(node.target)
-                # A variable is called what its plugins are, where no argument of every function is called so.
-                found[f"{kind}s" if variable == "plugins" else variable] = Found(kind, module, variable)
+                kind, plural = ast.literal_eval(value.args[0]), ast.literal_eval(value.args[2])
+                found[plural] = Found(kind, module, ast.unparse(node.target))
     return found
 
 
-def _plugins(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
+def options(kind: str, name: str) -> tuple[str, list[Key]]:
+    """The description and the options of a plugin. Raises InputError for a wrong name, or a kind without plugins."""
+    found = registries().get(kind)
+    if found is None:
+        raise InputError(f"{kind} have no options; omit {name!r}")
+    plugin = found.registry.get(name)
+    return plain_text((plugin.__doc__ or "").split("\n\n")[0]), options_of(plugin)
+
+
+def options_of(plugin: object) -> list[Key]:
+    """The options of a plugin: the fields of its ``Options``, or of the plugin itself if it is a metric."""
+    kind = getattr(plugin, "Options", plugin)
+    if not isinstance(kind, type) or not is_options(kind):
+        return []
+    return [key for key in keys_of(kind) if key.name != "name"]
+
+
+def _plugins(registry: Registry[_PluginT]) -> Iterator[tuple[str, str]]:
     for name in registry.names():
         yield name, (registry.get(name).__doc__ or "").strip().splitlines()[0]
 
@@ -84,7 +107,7 @@ def first_sentence(text: str) -> str:
 def backbones() -> Iterator[tuple[str, str]]:
     """Embedded backbones, then the families that load from a folder or the hub."""
     from xlgen.backbones.base import families
-    from xlgen.backbones.loading import embedded
+    from xlgen.backbones.finding import embedded
 
     for name, path in embedded().items():
         ready = (path / "model.safetensors").exists()
@@ -99,7 +122,7 @@ def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, s
     With each method's default options. No weights are read. Without a number, the description says why it cannot be.
     Raises BackboneError.
     """
-    from xlgen.adaptation.base import build_method, methods, trainable_parameters
+    from xlgen.adaptation.base import methods, trainable_parameters
     from xlgen.backbones.base import BackboneError
     from xlgen.backbones.loading import outline
 
@@ -107,7 +130,7 @@ def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, s
         model = outline(backbone)
         whole = sum(p.numel() for p in model.model.parameters())
         try:
-            build_method({"method": name}).prepare(model)
+            methods.build({"method": name}).prepare(model)
         except BackboneError as error:
             yield name, None, None, f"not on {backbone}: {error}"
             continue
@@ -120,7 +143,7 @@ def readers() -> Iterator[tuple[str, str]]:
     from xlgen.data.readers import readers as registry
 
     for name, description in _plugins(registry):
-        yield name, f"{description} Options: {', '.join(registry.get(name).Options.model_fields)}"
+        yield name, f"{description} Options: {', '.join(option.name for option in options_of(registry.get(name)))}"
 
 
 def metrics() -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -29,14 +29,14 @@ class Config(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+    def _numbers_are_numbers(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[str(info.field_name)]
         if isinstance(value, bool | int | float | list | tuple | dict):
             _check(value, field.annotation)
         return value
 
 
-def _check(value: Any, annotation: Any) -> None:
+def _check(value: object, annotation: object) -> None:
     """Raise ValueError for a truth value or a huge number where ``annotation`` wants a number."""
     if isinstance(value, list | tuple):
         for inner in _arguments(annotation):
@@ -54,14 +54,14 @@ def _check(value: Any, annotation: Any) -> None:
 
 
 @cache
-def _members(annotation: Any) -> tuple[Any, ...]:
+def _members(annotation: object) -> tuple[object, ...]:
     """The types of a union, or the one type; without what Annotated adds."""
     if get_origin(annotation) in (Union, UnionType):
         return tuple(member for each in get_args(annotation) for member in _members(each))
     return (annotation,)
 
 
-def _arguments(annotation: Any) -> list[Any]:
+def _arguments(annotation: object) -> list[object]:
     """What the containers of a type hold."""
     return [
         inner
@@ -72,12 +72,12 @@ def _arguments(annotation: Any) -> list[Any]:
     ]
 
 
-def _wants_a_number(annotation: Any) -> bool:
+def _wants_a_number(annotation: object) -> bool:
     members = _members_of(annotation)
     return any(member in (int, float) for member in members) and bool not in members
 
 
-def _members_of(annotation: Any) -> tuple[Any, ...]:
+def _members_of(annotation: object) -> tuple[object, ...]:
     try:
         return _members(annotation)
     except TypeError:  # an annotation that cannot be hashed

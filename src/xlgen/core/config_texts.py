@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import Field
 
 from xlgen.core.config_base import LARGEST_SEED, MOST_TOKENS, Config
+from xlgen.core.config_plugins import ObjectiveField, ReaderField
 
 
 def rates_fault(rates: Sequence[float | None], task: str | None) -> str | None:
@@ -27,39 +27,44 @@ def rates_fault(rates: Sequence[float | None], task: str | None) -> str | None:
 
 
 class Unlabelled(Config):
-    """Unlabelled text with the self-supervised objective that makes examples of it."""
+    """Unlabelled text, and the self-supervised objective that makes training examples from it."""
 
-    objective: dict[str, Any]
-    """``{name: span_corruption, noise_density: 0.15}``; see ``xlgen list objectives``."""
-    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
-    """Where the text comes from: a reader and its options, as in a task's file."""
+    objective: ObjectiveField
+    """The objective: ``{name: span_corruption, noise_density: 0.15}``; see ``xlgen list objectives``."""
+    corpus: ReaderField = Field(default="pocket", validate_default=True)
+    """The reader of the text, as in a task's file; see ``xlgen list readers``."""
     languages: tuple[str, ...] = ()
-    """Empty: every language of the corpus."""
+    """The languages to read. If empty, every language of the corpus."""
     rate: float | None = Field(default=None, gt=0, le=1)
-    """Share of what the stage trains on, counted as its ``training.mix_by`` says: 0.15 of the data in Chirkova et al.
+    """This text's share of the stage's training data, counted as in ``training.mix_by``: 0.15 in Chirkova et al.
     (2023), 0.01 in Vu et al. (2022)."""
     weight: float = Field(default=1.0, gt=0)
-    """Parts without a ``rate`` share what the others leave in proportion to this; a labelled task weighs 1."""
+    """Parts without a ``rate`` share the remaining data in proportion to their weights. A labelled task has weight
+    1."""
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=True)
-    """A language with n texts is drawn in proportion to n ** (1 / temperature): 1 as the texts come, larger ones more
-    evenly (mT5 took 1 / 0.3), ``.inf`` all alike."""
+    """A language with n texts is sampled in proportion to n ** (1 / temperature): 1 follows the data, larger values are
+    more even (mT5 used 1 / 0.3), and ``.inf`` gives all languages the same share."""
 
 
 class ParallelText(Config):
     """Texts with their translations."""
 
-    corpus: dict[str, Any] = Field(default_factory=lambda: {"reader": "pocket"})
-    """A reader and its options, as for unlabelled text. Rows of one id are parallel; without ids, those on one line."""
+    corpus: ReaderField = Field(default="pocket", validate_default=True)
+    """The reader of the texts. Rows with the same id are parallel; without ids, rows on the same line."""
     split: str = "validation"
+    """The split to read."""
     field: str = "text"
+    """The field with the text."""
     id: str = "id"
+    """The field that pairs translations."""
     sentences: int = Field(default=512, ge=1, le=100_000)
-    """The number of texts of each language; 512 in Li and Murray (2023)."""
+    """Number of texts per language; 512 in Li and Murray (2023)."""
     seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED)
-    """The texts are drawn at random by this seed, the same ones in every language; null takes the first ones."""
+    """Seed of the random sample of texts, which is the same in every language. If None, the first texts are used."""
     languages: tuple[str, ...] = ()
-    """Empty: those that are evaluated. The first source language is what they are compared with."""
+    """The languages to compare with the first source language. If empty, the evaluated languages."""
     max_tokens: int = Field(default=128, ge=2, le=MOST_TOKENS)
+    """Longer texts are truncated to this number of tokens."""
 
 
 class TrackedText(ParallelText):
@@ -67,4 +72,5 @@ class TrackedText(ParallelText):
     footnote 2). They are encoded as they are, without a task's template."""
 
     split: str = "test"
+    """The split of the corpus."""
     seed: int | None = Field(default=0, ge=0, le=LARGEST_SEED)

@@ -10,11 +10,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
+from typing import TypeAlias
 
 from xlgen.core.registry import RunEndedError
 
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
+"""What ``signal.signal`` takes and returns."""
 
 
 class InterruptedRunError(RunEndedError):
@@ -46,12 +51,12 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
     """
     asked = False
 
-    def ask(number: int, frame: Any) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
         signal.signal(number, before[signal.Signals(number)])
 
-    before: dict[signal.Signals, Any] = {}
+    before: dict[signal.Signals, _Handler] = {}
     if threading.current_thread() is threading.main_thread():  # elsewhere there are no signals to catch
         for number in (signal.SIGINT, *_ENDING):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
@@ -72,12 +77,12 @@ def exit_on_signal() -> Iterator[None]:
     The second signal acts as usual. Without effect outside of the main thread, and for a signal that is ignored.
     """
 
-    def leave(number: int, frame: Any) -> None:
+    def leave(number: int, frame: FrameType | None) -> None:
         for each, handler in before.items():
             signal.signal(each, handler)
         raise SystemExit(128 + number)
 
-    before: dict[signal.Signals, Any] = {}
+    before: dict[signal.Signals, _Handler] = {}
     if threading.current_thread() is threading.main_thread():
         for number in _ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:

@@ -128,6 +128,14 @@ def by_fasttext(label: str) -> Language | None:
     return _column("fasttext").get(label.removeprefix("__label__"))
 
 
+def language_name(code: str) -> str:
+    """The English name of a language, or the code itself if unknown."""
+    try:
+        return Language.parse(code).name
+    except UnknownLanguageError:
+        return code
+
+
 @cache
 def _table() -> tuple[tuple[Language, tuple[str, ...]], ...]:
     """Each language with its aliases."""

@@ -13,11 +13,7 @@ from tempfile import TemporaryFile
 from typing import TextIO
 
 from xlgen.core.registry import InputError
-
-_FILES = ("recipe.yaml", "metrics.jsonl", "state.json", "run.lock", "summary.json", "report.html")
-"""What a run keeps in its folder."""
-_FOLDERS = ("checkpoints", "predictions", "stages", "tables", "evaluations", "analysis")
-"""What xlgen writes into, and deletes from, in a run's folder."""
+from xlgen.core.run_layout import ABOUT, CHECKPOINTS, FILES, FOLDERS, LOCK, LOG, RECIPE, STATE
 
 
 def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -> None:
@@ -42,13 +38,13 @@ def check_no_run(path: Path, option: str, allowed: str | None = None) -> None:
     writes by default. Raises InputError.
     """
     for where in dict.fromkeys((path.absolute(), path.resolve())):
-        if any((folder / "checkpoint.json").is_file() for folder in (where, *where.parents)):
+        if any((folder / ABOUT).is_file() for folder in (where, *where.parents)):
             raise InputError(f"{path} would be in a checkpoint; choose another {option}")
         for run in filter(is_run, where.parents):
             first, *rest = where.relative_to(run).parts
-            if not rest and first in _FILES:
+            if not rest and first in FILES:
                 raise InputError(f"{path} is a file of the run {run.name}; choose another {option}")
-            if first in _FOLDERS and first != allowed:
+            if first in FOLDERS and first != allowed:
                 raise InputError(
                     f"{path} would be in {first}/ of the run {run.name}, which xlgen manages; choose another {option}"
                 )
@@ -56,9 +52,9 @@ def check_no_run(path: Path, option: str, allowed: str | None = None) -> None:
 
 def is_run(folder: Path) -> bool:
     """Whether ``folder`` is the folder of a run, or of a stage that runs share."""
-    if (folder / "recipe.yaml").is_file():  # which alone may be the user's own
-        return any((folder / name).is_file() for name in ("metrics.jsonl", "state.json", "run.lock"))
-    return (folder / "metrics.jsonl").is_file() and (folder / "checkpoints").is_dir()
+    if (folder / RECIPE).is_file():  # which alone may be the user's own
+        return any((folder / name).is_file() for name in (LOG, STATE, LOCK))
+    return (folder / LOG).is_file() and (folder / CHECKPOINTS).is_dir()
 
 
 @contextmanager

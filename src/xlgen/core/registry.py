@@ -1,23 +1,33 @@
 """Named plugins. A folder finds its own files; nothing central lists them.
 
-A plugin file ends in one registration line::
+A plugin file has one registration line::
 
     @methods.register("adapters")
     class Adapters: ...
 
 Two plugins of one name are an error; a wrong name is answered with the nearest right one.
+
+An installed package may add plugins by entry points, in a group named after the list, such as ``xlgen.methods``. Each
+entry point names a module that registers a plugin with the entry point's name::
+
+    [project.entry-points."xlgen.methods"]
+    scaled = "my_package.scaled"
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from rapidfuzz import process
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
@@ -43,10 +53,17 @@ class RunEndedError(RuntimeError):
 
 
 class Registry(Generic[T]):
-    """The plugins of one kind, by name, found in the modules of one package."""
+    """The plugins of one kind, by name, found in the modules of one package and in entry points.
 
-    def __init__(self, kind: str, package: str) -> None:
+    Args:
+        kind: What one plugin is called in messages, ``search policy``.
+        package: The package whose modules register plugins.
+        plural: The name of their list, ``policies``, and of the group of entry points, ``xlgen.policies``.
+    """
+
+    def __init__(self, kind: str, package: str, plural: str) -> None:
         self.kind = kind
+        self.plural = plural
         self._package = package
         self._plugins: dict[str, T] = {}
         self._found = False
@@ -69,6 +86,15 @@ class Registry(Generic[T]):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
         self._found = True
+        for entry in entry_points(group=f"xlgen.{self.plural}"):
+            owner = entry.dist.name if entry.dist else entry.value
+            try:
+                entry.load()
+            except Exception as error:  # a broken package must not prevent the use of all others
+                log.warning("the %s %r of the package %s cannot be loaded: %s", self.kind, entry.name, owner, error)
+                continue
+            if entry.name not in self._plugins:
+                log.warning("the package %s registers no %s named %r", owner, self.kind, entry.name)
 
     def get(self, name: str) -> T:
         """The plugin called ``name``. Raises UnknownNameError with the nearest name."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from xlgen.core.json_types import JsonMapping, JsonValue
 
 
 class Question(NamedTuple):
@@ -11,11 +13,11 @@ class Question(NamedTuple):
 
     title: str
     context: str
-    fields: Mapping[str, Any]
+    fields: JsonMapping
     """``id``, ``question``, ``answers``, and ``is_impossible`` in SQuAD 2.0."""
 
     @property
-    def answers(self) -> list[Mapping[str, Any]]:
+    def answers(self) -> list[JsonMapping]:
         """Its answers, with ``text`` and ``answer_start``; none where ``is_impossible`` says so."""
         return [] if self.fields.get("is_impossible") else list(self.fields["answers"])
 
@@ -26,7 +28,7 @@ class Question(NamedTuple):
         return tuple(text for text in found if text)
 
 
-def questions(data: Any) -> Iterator[Question]:
+def questions(data: JsonValue) -> Iterator[Question]:
     """All questions of a file. Raises KeyError, TypeError or AttributeError where it is not in the format."""
     for article in data["data"]:
         for paragraph in article["paragraphs"]:

@@ -10,8 +10,8 @@ import json
 import re
 import stat
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.registry import InputError
 
 DEEPEST = 64
@@ -75,7 +75,7 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
         raise InputError(f"cannot read {str(path)!r}: {error}") from None
 
 
-def parse_json(text: str, where: str) -> Any:
+def parse_json(text: str, where: str) -> JsonValue:
     """The JSON value in ``text``. Raises NotJsonError that names ``where``.
 
     Lists and objects may be :data:`DEEPEST` levels deep, so that no function that walks through them fails.
@@ -94,12 +94,12 @@ def parse_json(text: str, where: str) -> Any:
     return found
 
 
-def read_json(path: Path, largest: int = LARGEST_TEXT) -> Any:
+def read_json(path: Path, largest: int = LARGEST_TEXT) -> JsonValue:
     """The JSON value in a file. Raises InputError that names it."""
     return parse_json(read_text(path, largest), str(path))
 
 
-def read_object(path: Path, largest: int = LARGEST_TEXT) -> dict[str, Any]:
+def read_object(path: Path, largest: int = LARGEST_TEXT) -> JsonObject:
     """The JSON object in a file. Raises InputError where it holds anything else."""
     found = read_json(path, largest)
     if not isinstance(found, dict):
@@ -107,7 +107,7 @@ def read_object(path: Path, largest: int = LARGEST_TEXT) -> dict[str, Any]:
     return found
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     """How many levels of lists and objects there are."""
     depth, level = 0, [value]
     while level := [each for each in level if isinstance(each, list | dict)]:
@@ -116,7 +116,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def without_surrogates(value: Any) -> Any:
+def without_surrogates(value: JsonValue) -> JsonValue:
     """``value`` with U+FFFD for every lone surrogate, which JSON can spell and no file can hold; keys included."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -11,10 +11,11 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import yaml
 
+from xlgen.core.json_types import JsonValue
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import read_text
 
@@ -25,7 +26,7 @@ _LARGEST_FILE = 16 * 2**20
 _LONGEST_NUMBER = 100
 _LARGEST_INTEGER = 2**63
 # Where libyaml is there, it is many times as fast.
-_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PARSER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = ("", "~", "null", "Null", "NULL")
 _BOOL = {**dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False)}
 _INTEGER = re.compile(r"[-+]?(?:\d[\d_]*|0x[\da-fA-F]+|0o[0-7]+|0b[01]+)", re.ASCII)
@@ -36,27 +37,35 @@ class RecipeError(InputError):
     """The recipe, or an override of it, is wrong."""
 
 
+class _Mark(Protocol):
+    """Where an event of a YAML document begins."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 0."""
+
+
 class _RefusedError(Exception):
     """Valid YAML that is not read here."""
 
-    def __init__(self, problem: str, mark: Any) -> None:
+    def __init__(self, problem: str, mark: _Mark | None) -> None:
         super().__init__(problem)
-        self.mark = mark
+        self.line = mark.line + 1 if mark else 0
 
 
-def parse_yaml(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> JsonValue:
     """Read YAML. Raises RecipeError that names ``where`` and the line."""
     try:
         return _Builder().build(text)
     except _RefusedError as error:
-        raise RecipeError(f"{where}, line {error.mark.line + 1}: {error}") from None
+        raise RecipeError(f"{where}, line {error.line}: {error}") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{where} is not valid YAML: {error}") from None
     except UnicodeError:
         raise RecipeError(f"{where} is not UTF-8 text") from None
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> JsonValue:
     """Read the YAML file ``path``. Raises RecipeError where it cannot be read."""
     try:
         text = read_text(path, _LARGEST_FILE)
@@ -69,14 +78,14 @@ def read_yaml(path: Path) -> Any:
 class _Open:
     """A list or a mapping that is being read."""
 
-    value: Any
-    mark: Any
+    value: JsonValue
+    mark: _Mark | None
     anchor: str | None
     before: int
     """How many values had been read when it began."""
-    key: Any = None
+    key: Hashable = None
     has_key: bool = False
-    merged: list[Any] = field(default_factory=list)
+    merged: list[dict[Hashable, JsonValue]] = field(default_factory=list)
 
 
 _MERGE = object()
@@ -87,11 +96,11 @@ class _Builder:
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[JsonValue, int]] = {}
         self._values = 0
-        self._root: Any = None
+        self._root: JsonValue = None
 
-    def build(self, text: str) -> Any:
+    def build(self, text: str) -> JsonValue:
         """The data in ``text``; None where it is empty."""
         documents = 0
         for event in yaml.parse(text, Loader=_PARSER):
@@ -116,15 +125,15 @@ class _Builder:
                 self._close()
         return self._root
 
-    def _check(self, event: Any) -> None:
+    def _check(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
             raise _RefusedError(f"the tag {event.tag[:80]!r} is not read: write plain data", event.start_mark)
 
-    def _name(self, anchor: str | None, value: Any, size: int) -> None:
+    def _name(self, anchor: str | None, value: JsonValue, size: int) -> None:
         if anchor is not None:
             self._anchors[anchor] = value, size
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: yaml.AliasEvent) -> None:
         if any(each.anchor == event.anchor for each in self._open):
             raise _RefusedError(f"the alias *{event.anchor} is inside of what it stands for", event.start_mark)
         if event.anchor not in self._anchors:
@@ -133,7 +142,7 @@ class _Builder:
         self._values += size - 1
         self._add(value, event.start_mark)
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent) -> JsonValue:
         text: str = event.value
         if not event.implicit[0]:  # in quotation marks, or a block of text
             return text
@@ -158,7 +167,7 @@ class _Builder:
         self._add(value, done.mark)
         self._name(done.anchor, value, self._values - done.before)
 
-    def _add(self, value: Any, mark: Any) -> None:
+    def _add(self, value: JsonValue, mark: _Mark | None) -> None:
         self._values += 1
         if self._values > _MOST_VALUES:
             raise _RefusedError(f"it holds over {_MOST_VALUES:,} values", mark)
@@ -177,7 +186,7 @@ class _Builder:
         else:
             self._set(here, "<<" if value is _MERGE else value, mark)
 
-    def _set(self, here: _Open, value: Any, mark: Any) -> None:
+    def _set(self, here: _Open, value: JsonValue, mark: _Mark | None) -> None:
         here.has_key = False
         if here.key is not _MERGE:
             here.value[here.key] = value
@@ -189,7 +198,7 @@ class _Builder:
         self._values += sum(map(len, merged))
 
 
-def _integer(text: str, mark: Any) -> int:
+def _integer(text: str, mark: _Mark | None) -> int:
     if len(text) <= _LONGEST_NUMBER:
         digits = text.replace("_", "")
         other = re.match(r"[-+]?0[xob]", digits)
@@ -199,7 +208,7 @@ def _integer(text: str, mark: Any) -> int:
     raise _RefusedError(f"the number {text[:20]}… has too many digits; in quotation marks it is text", mark)
 
 
-def _float(text: str, mark: Any) -> float:
+def _float(text: str, mark: _Mark | None) -> float:
     if len(text) > _LONGEST_NUMBER:
         raise _RefusedError(f"the number {text[:20]}… has too many digits; in quotation marks it is text", mark)
     return float(text.replace(".inf", "inf").replace(".nan", "nan"))
@@ -213,6 +222,6 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(rf"^(?:{_INTEG
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^(?:{_FLOAT.pattern})$", re.ASCII), None)
 
 
-def dump_yaml(data: Any) -> str:
+def dump_yaml(data: object) -> str:
     """Plain data as YAML that :func:`parse_yaml` reads back to the same."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

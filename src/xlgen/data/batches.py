@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from xlgen.core.config_texts import rates_fault
 from xlgen.data.examples import EncodedExample
@@ -114,6 +114,15 @@ class _PartStream:
 MixBy: TypeAlias = Literal["batches", "examples"]
 
 
+class StreamState(TypedDict):
+    """The place of a stream in its data, as checkpoints hold it."""
+
+    taken: list[int]
+    """Number of batches or examples taken from each part."""
+    streams: list[list[int]]
+    """The state of each part's stream."""
+
+
 class BatchStream:
     """Endless batches of a mixture. Batches come from one part each, in exact proportion to the shares.
 
@@ -152,11 +161,11 @@ class BatchStream:
         self._taken[chosen] += len(batch) if self._mix_by == "examples" else 1
         return batch
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> StreamState:
         """The state to save for resuming the stream."""
         return {"taken": list(self._taken), "streams": [list(stream.state) for stream in self._streams]}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: StreamState) -> None:
         """Resume from a saved state."""
         self._taken = list(state["taken"])
         for stream, saved in zip(self._streams, state["streams"], strict=True):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import regex
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.data.markup import shown, without_tokens
 
 _BLANK = regex.compile(r"[\s\p{Cc}\p{Cf}]*")
@@ -22,7 +21,7 @@ def is_blank(text: str) -> bool:
 class Record:
     """One row from a reader: raw fields, and its location for error messages."""
 
-    fields: Mapping[str, Any]
+    fields: JsonMapping
     where: str
     """"train.jsonl, line 7" or "xquad.th.json, question 56be4db0"."""
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from typing import Any
 
-from xlgen.data.batches import BatchStream
+from xlgen.data.batches import BatchStream, StreamState
 from xlgen.data.examples import EncodedExample
 
 _SECONDS = 0.1
@@ -19,7 +18,7 @@ _SECONDS = 0.1
 @dataclass(frozen=True)
 class _Made:
     batch: list[EncodedExample]
-    state: dict[str, Any]
+    state: StreamState
     """State of the stream after the batch."""
 
 
@@ -47,11 +46,11 @@ class Prefetched:
         self._state = made.state
         return made.batch
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> StreamState:
         """The state to save for resuming after the last batch returned."""
         return self._state
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: StreamState) -> None:
         """Resume from a saved state; allowed only before the first batch."""
         if self._thread is not None:
             raise RuntimeError("cannot restore a state after the first batch")

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from xlgen.core.config import Config, Stage, validate
 from xlgen.core.config_base import MOST_TOKENS
+from xlgen.core.config_plugins import ReaderField
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.languages import Language, distinct
 from xlgen.core.registry import InputError
 from xlgen.core.shipped import find_task
 from xlgen.core.yaml_config import read_yaml
 from xlgen.data.cutting import cut
 from xlgen.data.examples import LabelledExample, Record
-from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.readers import DataError, Reader
 from xlgen.data.task_checks import check_task
 from xlgen.data.templates import FIELD, field, fill, is_blank_source, labels, written
 from xlgen.metrics.options import FILES, located
@@ -34,9 +36,11 @@ class TaskConfig(Config):
     """The keys of a task file. Lengths are in tokens of the backbone, including special tokens."""
 
     name: str
-    reader: dict[str, Any]
+    """The task's name. By default, the file's name."""
+    reader: ReaderField
     """``{name: jsonl, path: "{language}.{split}.jsonl"}``; see xlgen.data.readers."""
     languages: tuple[str, ...] = Field(min_length=1)
+    """The languages of the data."""
     kind: Literal["generation", "tagging", "classification", "ranking"] = "generation"
     """The form of the output: a text (``generation``), or, with a head on the encoder, one of ``labels`` for each word
     (``tagging``) or for each input (``classification``), or a grade to rank the inputs of a ``group`` (``ranking``)."""
@@ -60,16 +64,19 @@ class TaskConfig(Config):
     crop: str | None = None
     """Field of ``source`` to shorten if an input is too long. If None, the end of the input is cropped."""
     max_source_tokens: int = Field(default=512, ge=2, le=MOST_TOKENS)
+    """Maximum length of an input."""
     max_target_tokens: int = Field(default=64, ge=2, le=MOST_TOKENS)
+    """Maximum length of a label and of an output."""
     too_long_targets: Literal["error", "drop", "cut"] = "error"
     """What to do with training labels over the limit. The run's log reports the number of dropped and cut labels."""
     line_separator: str | None = Field(default=None, pattern=r"\S")
     """Text that replaces newlines in inputs and labels, such as ``<n>`` or ``|``; it becomes a newline again in
     outputs. If None, newlines become spaces, since the supported tokenizers have no newline; the log counts the
     affected texts."""
-    metrics: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    metrics: tuple[str | JsonObject, ...] = Field(min_length=1)
     """Names of metrics or of their values; with options, ``{name: rouge, use_stemmer: true}``."""
     main_metric: str
+    """The metric that selects checkpoints and is first in tables."""
     lid: str | None = None
     """Default language identifier of evaluations: see ``evaluation.lid``."""
     subset: str | None = None
@@ -85,7 +92,7 @@ class TaskConfig(Config):
     """The data's names for splits, if they differ: ``{validation: test}``."""
 
     @property
-    def head(self) -> dict[str, Any] | None:
+    def head(self) -> JsonObject | None:
         """The head that the task needs, as ``{kind, labels}``; None if text is generated."""
         return None if self.kind == "generation" else {"kind": self.kind, "labels": list(self.labels)}
 
@@ -98,7 +105,7 @@ class Task:
     reader: Reader
 
     @property
-    def inputs_and_labels(self) -> dict[str, Any]:
+    def inputs_and_labels(self) -> JsonObject:
         """The keys that affect inputs and labels in training, without those for evaluation."""
         judged = {"metrics", "main_metric", "lid", "subset", "languages", "parallel", "pairs_by", "splits"}
         return self.config.model_dump(mode="json", exclude=judged)
@@ -195,7 +202,7 @@ class Task:
         if separator is None:
             return record
 
-        def one_line(value: Any) -> Any:
+        def one_line(value: JsonValue) -> JsonValue:
             if isinstance(value, list | tuple):
                 return type(value)(map(one_line, value))
             if not isinstance(value, str):
@@ -279,7 +286,7 @@ def task_of_stage(stage: Stage, data_dir: Path) -> Task | None:
     return task
 
 
-def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
+def build_task(data: JsonMapping, path: Path, data_dir: Path) -> Task:
     """Build the task from ``data``, which was read from ``path``. Raises InputError."""
     config = validate(TaskConfig, dict(data), str(path))
     check_task(config, path)
@@ -287,10 +294,10 @@ def build_task(data: Mapping[str, Any], path: Path, data_dir: Path) -> Task:
         subset(config.subset)  # fail on a wrong name before training
     config = config.model_copy(update={"metrics": tuple(_located_options(spec, data_dir) for spec in config.metrics)})
     languages = tuple(distinct(config.languages, f"{path}: languages"))
-    return Task(config.model_copy(update={"languages": languages}), build_reader(config.reader, data_dir, str(path)))
+    return Task(config.model_copy(update={"languages": languages}), config.reader.build(data_dir))
 
 
-def _located_options(spec: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+def _located_options(spec: str | JsonObject, folder: Path) -> str | JsonObject:
     """A metric with options, in which names of files are resolved in ``folder`` too."""
     if isinstance(spec, str):
         return spec

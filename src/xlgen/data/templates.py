@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from xlgen.core.json_types import JsonValue
 from xlgen.data.examples import Record, is_blank
 from xlgen.data.markup import from_template, plain, token
 from xlgen.data.readers import DataError
@@ -34,7 +34,7 @@ FORMS: Mapping[str, Callable[[Sequence[str]], str]] = {
 }
 
 
-def field(record: Record, name: str, names: Names | None = None) -> Any:
+def field(record: Record, name: str, names: Names | None = None) -> JsonValue:
     """The field ``name`` of ``record``, or the text of its value in ``names``.
 
     ``<extra_id_N>`` is a sentinel in ``names``, but text in the field itself. Raises DataError for a missing field or
@@ -51,7 +51,7 @@ def field(record: Record, name: str, names: Names | None = None) -> Any:
     return from_template(known[str(value)])
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: JsonValue) -> JsonValue:
     """A field's value without marked special tokens."""
     if isinstance(value, str):
         return plain(value)
@@ -79,7 +79,7 @@ def is_blank_source(template: str, record: Record, names: Names | None = None) -
     return bool(found) and all(is_blank(_text(record, name, form or None, names)) for name, form in found)
 
 
-def labels(target: str, record: Record, names: Names | None = None) -> tuple[Any, ...]:
+def labels(target: str, record: Record, names: Names | None = None) -> tuple[JsonValue, ...]:
     """The labels from a task's ``target``: a field's value, or a filled template.
 
     A field with several labels gives several, also in a template.

@@ -9,7 +9,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +25,7 @@ from xlgen.decoding.search import Search, cache_columns
 from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
 from xlgen.decoding.streams import run_in_threads, streams_for
 from xlgen.kernels.attention import fast_encoder
+from xlgen.kernels.model_types import TransformersModel
 from xlgen.kernels.onednn_linear import fast_modules
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def iter_completed(backbone: Backbone, examples: Iterable[EncodedExample], asked
 
 
 @contextmanager
-def _fast(model: Any) -> Iterator[None]:
+def _fast(model: TransformersModel) -> Iterator[None]:
     with fast_modules(model), fast_encoder(model):
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from xlgen.data.examples import EncodedExample
 from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
 
 # Overrides of the generation settings in published checkpoints (mbart-large-50: 5 beams, a forced end).
-_PLAIN: dict[str, Any] = {
+_PLAIN: dict[str, object] = {
     "do_sample": False,
     "early_stopping": False,
     "min_length": 0,
@@ -36,6 +36,11 @@ _PLAIN: dict[str, Any] = {
     "output_hidden_states": False,
     "output_attentions": False,
 }
+
+
+_Scores: TypeAlias = Any
+"""Scores of all tokens, (batch * beams, vocabulary). The library declares ``torch.FloatTensor``, and PyTorch
+declares ``Tensor`` for the results of operations."""
 
 
 def hypotheses(
@@ -59,7 +64,7 @@ def hypotheses(
     device = next(backbone.model.parameters()).device
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
-    beams: dict[str, Any] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
+    beams: dict[str, float] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
     processors: list[LogitsProcessor] = [_Checked(backbone.name)]
     if bias is not None:
         rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
@@ -99,7 +104,7 @@ class _Checked(LogitsProcessor):
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
+    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
         check_states(scores - scores[:, :1], self._name)  # equal scores give zeros
         return scores
 
@@ -110,7 +115,7 @@ class _Biased(LogitsProcessor):
     def __init__(self, bias: Tensor) -> None:
         self._bias = bias  # (batch * beams, vocabulary)
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
+    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
         return scores + self._bias
 
 
@@ -120,6 +125,6 @@ class _Allowed(LogitsProcessor):
     def __init__(self, allowed: Allowed, prompt: int) -> None:
         self._allowed, self._prompt = allowed, prompt
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
+    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
         rows = [self._allowed(tuple(row[self._prompt :])) for row in input_ids.tolist()]
         return scores + torch.stack(rows).to(scores.device)

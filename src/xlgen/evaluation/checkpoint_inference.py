@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
@@ -15,6 +14,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import head_of
 from xlgen.core.config import Evaluation, Sampling, validate
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
 from xlgen.core.outputs import check_no_run
 from xlgen.core.progress import NoProgress, Progress
@@ -36,14 +36,15 @@ from xlgen.evaluation.interpolation import check_shares, interpolated
 from xlgen.evaluation.prediction_files import STANDARD, check_apart, open_lines, open_output
 from xlgen.evaluation.scored import Scored
 from xlgen.runs.files import CHOSEN
+from xlgen.runs.paths import RunPaths, is_checkpoint
 
 
 def find_checkpoint(path: Path) -> Path:
     """A checkpoint's folder, or the newest one of a run's. Raises InputError."""
-    if (path / "checkpoint.json").exists():
+    if is_checkpoint(path):
         return path
-    found = store.checkpoints(path / "checkpoints")
-    if not found and (path / CHOSEN / "checkpoint.json").exists():
+    found = store.checkpoints(RunPaths(path).checkpoints)
+    if not found and is_checkpoint(path / CHOSEN):
         return path / CHOSEN
     if not found:
         raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
@@ -58,7 +59,7 @@ def evaluate_checkpoint(
     out: Path | None = None,
     progress: Progress | None = None,
     shares: Sequence[float] = (1.0,),
-) -> tuple[list[dict[str, Any]], Path]:
+) -> tuple[list[JsonObject], Path]:
     """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError.
 
     ``shares`` of the finetuned weights other than 1 lie between the pretrained and the finetuned model; each is
@@ -83,7 +84,7 @@ def evaluate_checkpoint(
         scored = Scored(task, evaluation, about.source_languages, about.allow_unknown, folder)
         for share, backbone, method in interpolated(checkpoint, shares, tuple(examples)):
             label = "" if share == 1 else f" x {share:g}"
-            method_name = f"{about.adaptation['method']}{label}"
+            method_name = f"{about.adaptation['name']}{label}"
             about_row = {"backbone": about.backbone, "method": method_name, "step": about.step}
             scored.add(backbone, method, examples, about_row, bar)
         return scored.write()
@@ -95,7 +96,7 @@ def predict_file(
     source: str,
     target: str,
     beams: int = 1,
-    control: dict[str, Any] | str | None = None,
+    control: JsonObject | str | None = None,
     sampling: Sampling | None = None,
     precision: str = "fp32",
     say: Callable[[str], None] = lambda text: None,
@@ -133,7 +134,7 @@ def predict_file(
         written = opened.enter_context(open_output(target))
         examples = (example_of_input(record, number, code, task) for number, record in _rows(lines, source))
         for example, text, cropped in outputs_of(examples):
-            row: dict[str, Any] = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+            row: JsonObject = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
             if example.is_empty:
                 row["empty_input"] = True
             unknown = sum(coverage.add(each, backbone) for each in example.texts)

@@ -8,6 +8,7 @@ from xlgen.data.tasks import Task
 from xlgen.evaluation.evaluate import metrics_of, score_rows
 from xlgen.metrics.options import check_identifier
 from xlgen.metrics.score import check_metrics, choose
+from xlgen.scoring.predictions import PredictionRow
 
 
 def check_scoring(task: Task, evaluation: Evaluation) -> None:
@@ -19,7 +20,7 @@ def check_scoring(task: Task, evaluation: Evaluation) -> None:
     check_metrics(metrics_of(task, evaluation.metric_options), languages, lid)
     # A model that a metric loads is missed only when it scores.
     text = task.config.labels[0] if task.config.labels else "1"
-    row = {"input": text, "prediction": text, "raw": text, "references": [text], "group": "0"}
+    row: PredictionRow = {"input": text, "prediction": text, "raw": text, "references": [text], "group": "0"}
     score_rows([row], task, languages[0], 0, evaluation.lid, evaluation.metric_options)
 
 

@@ -10,9 +10,9 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from xlgen.backbones.base import Backbone
+from xlgen.core.json_types import JsonObject
 from xlgen.data.examples import LabelledExample
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Coverage:
         """Unknown tokens in percent of all; 0 of no text."""
         return 100 * self.unknown / self.tokens if self.tokens else 0.0
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JsonObject:
         """For logs: counts, the share in percent and the most frequent unknown characters."""
         return {
             "texts": self.texts,
@@ -94,7 +94,7 @@ def measure_examples(
     return measure({code: texts_of(found, labels_are_text) for code, found in examples.items()}, backbone)
 
 
-def report_coverage(found: Mapping[str, Mapping[str, Coverage]], name: str) -> dict[str, Any]:
+def report_coverage(found: Mapping[str, Mapping[str, Coverage]], name: str) -> JsonObject:
     """Warn of each kind of text, and return what goes to the log: summaries by kind and language."""
     for kind, by_language in found.items():
         warn(by_language, name, f"{kind} text")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -23,7 +23,7 @@ from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.decoding.cleanup import clean
-from xlgen.decoding.control import Decoder, LanguageControl, Request, build_control
+from xlgen.decoding.control import Decoder, LanguageControl, Request
 from xlgen.decoding.decode import stream
 from xlgen.decoding.inputs import Deferred
 from xlgen.decoding.settings import Decoding
@@ -35,7 +35,7 @@ from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
 from xlgen.representations.xlrs import EncoderStateCollector, similarities
 from xlgen.runs.event_log import write_atomically
-from xlgen.scoring.predictions import score_predictions
+from xlgen.scoring.predictions import PredictionRow, score_predictions
 
 # Inputs that a language control has at a time.
 _GROUP = 256
@@ -69,7 +69,8 @@ def decoding_of(task: Task, evaluation: Evaluation) -> Decoding:
 
 def control_of(evaluation: Evaluation) -> LanguageControl | None:
     """The language control of an evaluation. Raises InputError for a wrong name or option."""
-    return build_control(evaluation.control) if evaluation.control else None
+    control: LanguageControl | None = evaluation.control.build() if evaluation.control else None
+    return control
 
 
 class Predicted(NamedTuple):
@@ -180,7 +181,7 @@ def evaluate(
     accelerator: Accelerator | None = None,
     progress: Callable[[int], None] = lambda count: None,
     source_language: str | None = None,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[PredictionRow]]:
     """Predictions by language, as rows ``{id, language, input, cropped_tokens, prediction, raw, references}``.
 
     For a task with parallel inputs, ``similarity`` compares the encoder states of each input with those of the input
@@ -212,8 +213,7 @@ def evaluate(
     similar = _similarities(whole, results, pivot)
     done = iter(
         [
-            _row(example, result, backbone, task, evaluation.cleanup)
-            | ({"similarity": near} if near is not None else {})
+            _row(example, result, backbone, task, evaluation.cleanup, near)
             for example, result, near in zip(whole, results, similar, strict=True)
         ]
     )
@@ -235,23 +235,31 @@ def _similarities(
 
 
 def _row(
-    example: LabelledExample, result: Predicted, backbone: Backbone, task: Task, cleanup: Cleanup
-) -> dict[str, Any]:
+    example: LabelledExample,
+    result: Predicted,
+    backbone: Backbone,
+    task: Task,
+    cleanup: Cleanup,
+    similarity: float | None,
+) -> PredictionRow:
     # Clean-up would take tags that are alike for a text that repeats itself.
     prediction = result.raw if backbone.fresh_modules else clean(result.raw, backbone.leftover_pattern, cleanup)
-    return {
+    row: PredictionRow = {
         "id": example.id,
         "language": example.language,
         "input": task.with_newlines(example.shown),
-        **({"group": example.group} if example.group else {}),
-        "cropped_tokens": result.cropped,
-        "unknown_tokens": unknown_tokens(example.texts, backbone),
-        **({"empty_input": True} if example.is_empty else {}),
-        "prediction": task.with_newlines(prediction),
-        "raw": shown(result.raw),
-        # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
-        "references": [task.with_newlines(_reference(text, backbone)) for text in example.targets],
     }
+    if example.group:
+        row["group"] = example.group
+    row |= {"cropped_tokens": result.cropped, "unknown_tokens": unknown_tokens(example.texts, backbone)}
+    if example.is_empty:
+        row["empty_input"] = True
+    # A label's sentinels (L, Table 10) are cleaned away from outputs, so they are none of its references'.
+    references = [task.with_newlines(_reference(text, backbone)) for text in example.targets]
+    row |= {"prediction": task.with_newlines(prediction), "raw": shown(result.raw), "references": references}
+    if similarity is not None:
+        row["similarity"] = similarity
+    return row
 
 
 def _reference(text: str, backbone: Backbone) -> str:
@@ -259,7 +267,7 @@ def _reference(text: str, backbone: Backbone) -> str:
     return " ".join(without_tokens(backbone.text.readable(text)).split()) if tokens_in(text) else text
 
 
-def empty_inputs(rows: Iterable[dict[str, Any]]) -> int:
+def empty_inputs(rows: Iterable[PredictionRow]) -> int:
     """How many rows of :func:`evaluate` have an empty input."""
     return sum(row.get("empty_input", False) for row in rows)
 
@@ -272,7 +280,7 @@ def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterab
 
 
 def score_rows(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[PredictionRow],
     task: Task,
     language: str,
     bootstrap: int,
@@ -301,7 +309,7 @@ def _code(language: str) -> str:
     return Language.parse(language).code
 
 
-def write_predictions(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
+def write_predictions(folder: Path, rows: dict[str, list[PredictionRow]]) -> None:
     """One JSONL file a language."""
     folder.mkdir(parents=True, exist_ok=True)
     for language, found in rows.items():

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from xlgen.core.config import Evaluation
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.outputs import check_no_run, undone_after_errors
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import EVALUATIONS
 from xlgen.data.tasks import Task
 from xlgen.runs.event_log import write_atomically
 from xlgen.runs.folder import difference
+from xlgen.runs.paths import RunPaths
 
-FOLDER = "evaluations"
-"""Where the results of a run's evaluations are, in its folder."""
 SETTINGS = "settings.json"
 """The file that says what a folder holds the evaluation of."""
 _CHECKPOINT = "checkpoint"
@@ -25,9 +25,7 @@ _NAMED = 3
 """Languages that a folder's name has one by one."""
 
 
-def settings_of(
-    model: Path | str, task: Task, evaluation: Evaluation, shares: Sequence[float] = (1.0,)
-) -> dict[str, Any]:
+def settings_of(model: Path | str, task: Task, evaluation: Evaluation, shares: Sequence[float] = (1.0,)) -> JsonObject:
     """All that decides the results of an evaluation. ``model`` is the folder of a checkpoint, or a backbone's name."""
     return {
         **({_CHECKPOINT: str(model.resolve())} if isinstance(model, Path) else {"backbone": model}),
@@ -40,7 +38,7 @@ def settings_of(
 
 @contextmanager
 def evaluation_folder(
-    out: Path | None, run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]
+    out: Path | None, run: Path, name: str, evaluation: Evaluation, settings: JsonMapping
 ) -> Iterator[Path]:
     """The folder to write an evaluation into, with its settings: ``out``, or one of ``run``'s evaluations.
 
@@ -57,9 +55,9 @@ def evaluation_folder(
         yield folder
 
 
-def _checked(out: Path, settings: Mapping[str, Any]) -> Path:
+def _checked(out: Path, settings: JsonMapping) -> Path:
     """``out``. Raises InputError where it holds anything else than this evaluation."""
-    check_no_run(out, "--out", allowed=FOLDER)
+    check_no_run(out, "--out", allowed=EVALUATIONS)
     before = _settings_in(out)
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and holds no evaluation of this version; choose another --out")
@@ -68,7 +66,7 @@ def _checked(out: Path, settings: Mapping[str, Any]) -> Path:
     return out
 
 
-def _within(run: Path, name: str, evaluation: Evaluation, settings: Mapping[str, Any]) -> Path:
+def _within(run: Path, name: str, evaluation: Evaluation, settings: JsonMapping) -> Path:
     """The folder of this evaluation in ``run``'s evaluations: ``name``, followed by the options that were given.
 
     One that holds other results, as of a task that has changed since or of an earlier version, is left alone.
@@ -77,13 +75,13 @@ def _within(run: Path, name: str, evaluation: Evaluation, settings: Mapping[str,
     options = _options(evaluation, settings["shares"])
     named = "-".join([name, *options, *([digest] if options else [])])
     for candidate in (named, f"{name}-{digest}"):
-        folder = run / FOLDER / candidate
+        folder = RunPaths(run).evaluations / candidate
         before = _settings_in(folder)
         if before is None and not folder.exists():
             return folder
         if before is not None and _without_place(before) == _without_place(settings):
             return folder
-    return run / FOLDER / f"{named}-{digest}"
+    return RunPaths(run).evaluations / f"{named}-{digest}"
 
 
 def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
@@ -103,7 +101,7 @@ def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
     return [*found, *(key.replace("_", "-") for key in sorted(given))]
 
 
-def _settings_in(folder: Path) -> dict[str, Any] | None:
+def _settings_in(folder: Path) -> JsonObject | None:
     """What a folder says that it holds; None where it says nothing that can be read."""
     try:
         found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
@@ -112,6 +110,6 @@ def _settings_in(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _without_place(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _without_place(settings: JsonMapping) -> JsonObject:
     """The settings of a run that may have been moved."""
     return {key: value for key, value in settings.items() if key != _CHECKPOINT}

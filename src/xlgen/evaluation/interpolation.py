@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, methods
 from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
+from xlgen.runs.checkpoint_description import About
 
 
 def check_shares(shares: Sequence[float]) -> None:
@@ -41,10 +42,10 @@ def interpolated(
         yield share, backbone, method
 
 
-def _start(about: store.About) -> dict[str, Tensor]:
+def _start(about: About) -> dict[str, Tensor]:
     """The trained parameters as they were before training."""
     fresh = store.load_start(about)
-    method = build_method(about.adaptation)
+    method = methods.options(about.adaptation).build()
     method.prepare(fresh, about.seed)
     return {name: p.detach() for name, p in _trained(fresh).items()}
 

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from xlgen.adaptation.base import Method, build_method
+from xlgen.adaptation.base import Method, no_adaptation
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.finding import embedded
 from xlgen.core.config import Evaluation
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.languages import Language
 from xlgen.core.progress import NoProgress, Progress
 from xlgen.core.registry import InputError
@@ -23,6 +24,8 @@ from xlgen.evaluation.evaluation_folder import evaluation_folder, settings_of
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.metrics.score import Row
 from xlgen.runs.event_log import write_atomically
+from xlgen.runs.paths import RunPaths, has_checkpoints
+from xlgen.scoring.predictions import PredictionRow
 
 AS_IT_IS = "pretrained"
 """The method's name of a backbone that nothing has been trained on."""
@@ -38,7 +41,7 @@ class Scored:
     """The first one is what XLRS compares with; English where there is none."""
     allow_unknown: bool
     folder: Path
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[JsonObject] = field(default_factory=list)
     empty: dict[str, int] = field(default_factory=dict)
     """Inputs without text, by language."""
 
@@ -51,19 +54,24 @@ class Scored:
         backbone: Backbone,
         method: Method,
         examples: dict[str, list[LabelledExample]],
-        whose: Mapping[str, Any],
+        whose: JsonMapping,
         progress: Callable[[int], None],
     ) -> None:
         """Generate and score with one model; ``whose`` has its rows' ``backbone``, ``method`` and ``step``."""
         found = evaluate(backbone, method, self.task, self.evaluation, examples, None, progress, self._pivot)
         label = str(whose["method"]).partition(" x ")[2]
-        write_predictions(self.folder / f"predictions{f'-x-{label}' if label else ''}", found)
+        write_predictions(self._predictions(label), found)
         shared = {"learning_rate": None, "seed": None, "task": self.task.config.name, **whose}
         scores = [*self._scores(found), *self._similarities(backbone, method, tuple(examples))]
         self.rows += [{**shared, **asdict(row)} for row in scores]
         self.empty = {code: count for code, predictions in found.items() if (count := empty_inputs(predictions))}
 
-    def _scores(self, found: Mapping[str, list[dict[str, Any]]]) -> Iterator[Row]:
+    def _predictions(self, label: str) -> Path:
+        """The folder of the predictions; those of weights between two models have a folder of their own."""
+        folder = RunPaths(self.folder).predictions
+        return folder.with_name(f"{folder.name}-x-{label}") if label else folder
+
+    def _scores(self, found: Mapping[str, list[PredictionRow]]) -> Iterator[Row]:
         evaluation = self.evaluation
         settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options
         for language, predictions in found.items():
@@ -77,10 +85,10 @@ class Scored:
         read = read_parallel(texts, backbone, languages, self._pivot, self.task.data_dir, self.allow_unknown)
         yield from read.measure(backbone, method, self.evaluation.precision, self.evaluation.bootstrap).values()
 
-    def write(self) -> tuple[list[dict[str, Any]], Path]:
+    def write(self) -> tuple[list[JsonObject], Path]:
         """Write ``summary.json``; the rows, and the folder."""
         summary = {"rows": self.rows, **({"empty_inputs": self.empty} if self.empty else {})}
-        write_atomically(self.folder / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1))
+        write_atomically(RunPaths(self.folder).summary_file, json.dumps(summary, ensure_ascii=False, indent=1))
         return self.rows, self.folder
 
 
@@ -88,9 +96,8 @@ def is_backbone(path: Path) -> bool:
     """Whether ``path`` names a backbone as it is: embedded, a model's folder without a checkpoint of ours, or, where
     nothing has that path, an id of the hub."""
     if path.exists():
-        ours = (path / "checkpoint.json").exists() or (path / "checkpoints").is_dir()
-        return (path / "config.json").is_file() and not ours
-    return str(path) in loading.embedded() or str(path).count("/") == 1
+        return (path / "config.json").is_file() and not has_checkpoints(path)
+    return str(path) in embedded() or str(path).count("/") == 1
 
 
 def evaluate_backbone(
@@ -101,7 +108,7 @@ def evaluate_backbone(
     out: Path | None = None,
     progress: Progress | None = None,
     source_languages: Sequence[str] = ("en",),
-) -> tuple[list[dict[str, Any]], Path]:
+) -> tuple[list[JsonObject], Path]:
     """Generate and score with the backbone ``name`` as it is, untrained; see :func:`evaluate_checkpoint`.
 
     ``source_languages`` are those that the confidence of identification and XLRS are measured for. A family without
@@ -124,7 +131,7 @@ def evaluate_backbone(
         weights = evaluation.precision
         backbone = loading.load(name, languages=tuple(examples), allow_unknown=True, weights=weights)
         backbone.model.eval()
-        method = build_method({"method": "full"})
+        method = no_adaptation()
         bar = (progress or NoProgress()).task("evaluating", sum(map(len, examples.values())), 0)
         scored = Scored(task, evaluation, source_languages, True, folder)
         scored.add(backbone, method, examples, {"backbone": name, "method": AS_IT_IS, "step": 0}, bar)

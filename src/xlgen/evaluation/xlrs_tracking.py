@@ -21,7 +21,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.core.config import ParallelText
 from xlgen.core.languages import Language
 from xlgen.data.examples import EncodedExample, LabelledExample
-from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.readers import DataError, Reader
 from xlgen.data.templates import field
 from xlgen.decoding.precision import weights_in
 from xlgen.metrics.base import Example
@@ -62,9 +62,8 @@ class ParallelTexts:
 
 def check_parallel(config: ParallelText, data_dir: Path, where: str = "evaluation.xlrs") -> tuple[Reader, list[str]]:
     """The reader of ``config`` and the languages that it names. Raises InputError, with nothing read."""
-    return build_reader(config.corpus, data_dir, f"{where}: the corpus"), [
-        Language.parse(text).code for text in config.languages
-    ]
+    reader: Reader = config.corpus.build(data_dir)
+    return reader, [Language.parse(text).code for text in config.languages]
 
 
 def read_parallel(
@@ -117,13 +116,12 @@ def _sampled(texts: dict[str, _Texts], count: int, seed: int, where: str) -> dic
 def _signature(config: ParallelText, pivot: str, texts: _Texts) -> str:
     """The texts, their split, number and cut, in the way of sacreBLEU; a digest of the pivot's texts."""
     corpus = config.corpus
-    reader = str(corpus.get("name", corpus.get("reader")))
-    source = str(corpus.get("path") or corpus.get("dataset") or "").replace("|", "/")
+    source = str(getattr(corpus, "path", None) or getattr(corpus, "dataset", None) or "").replace("|", "/")
     digest = hashlib.blake2b(digest_size=4)
     for name, example in texts.items():
         digest.update(json.dumps([name, example.source]).encode())
     parts = {
-        "texts": ":".join(filter(None, [reader, source, config.field])),
+        "texts": ":".join(filter(None, [corpus.name, source, config.field])),
         "split": config.split,
         "sample": "first" if config.seed is None else config.seed,
         "sentences": len(texts),

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xlgen.experiments.criteria import best_step, build_criterion
-from xlgen.experiments.published import Paper, PublishedCell
-from xlgen.experiments.published.schema import CheckpointRule
+from xlgen.experiments.criteria import best_step, criteria
+from xlgen.experiments.published.schema import CheckpointRule, Paper, PublishedCell
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import Run
 
@@ -60,7 +59,7 @@ def reported(results: Results, run: Run, rule: CheckpointRule, languages: Sequen
     count, last = len(run.checkpoint_steps), dict.fromkeys(languages, run.last_step)
     if rule == "last":
         return Reported(rule, last, count)
-    criterion = build_criterion(rule)
+    criterion = criteria.build(rule)
     if rule == "source":
         best = best_step(criterion, results, run)
         return Reported(rule, dict.fromkeys(languages, best.step), count) if _known(best.score) else _last(last, count)

@@ -12,24 +12,26 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from xlgen.core.config import Recipe
 from xlgen.core.languages import Language
+from xlgen.core.plugins import PluginChoice, PluginOptions
 from xlgen.core.registry import InputError, RunEndedError
 from xlgen.experiments.budget import Budget
-from xlgen.experiments.criteria import Choice, best_step, build_criterion
+from xlgen.experiments.criteria import Choice, Criterion, best_step
+from xlgen.experiments.criteria.label_free import LabelFreeOptions
 from xlgen.experiments.execute import failures, status
 from xlgen.experiments.plan import PlannedRun, SearchConfig, Study
 from xlgen.experiments.search import search
 from xlgen.runs.event_log import write_atomically
 from xlgen.runs.files import CHOSEN
+from xlgen.runs.paths import RunPaths
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run
 
-METHODS: tuple[dict[str, Any], ...] = ({"method": "full"}, {"method": "adapters"})
+METHODS = ("full", "adapters")
 """The methods to try: the two that Chirkova et al. (2023) found best over backbones and tasks."""
 _EVALUATIONS = 5
 
@@ -44,7 +46,7 @@ class Decision:
 
     run: Run
     choice: Choice
-    criterion: dict[str, Any]
+    criterion: LabelFreeOptions
     results: Results
     left_out: tuple[str, ...]
     """Runs that were skipped for lack of time."""
@@ -59,17 +61,17 @@ def auto(
     console: Console,
     hours: float | None = None,
     threshold: float = 95.0,
-    methods: Sequence[dict[str, Any]] = METHODS,
+    methods: Sequence[PluginChoice] = METHODS,
 ) -> Decision:
     """Search, choose, and save the checkpoint in ``out/chosen``. Called again, it resumes.
 
     ``threshold`` is the required correct-language rate in percent. Raises InputError if the recipe has no task or no
     run was scored, and UndecidedError if a run failed other than by diverging.
     """
-    study = plan(recipe, threshold, methods)
+    study, criterion = plan(recipe, threshold, methods), label_free(threshold)
     budget = Budget(hours)
     failed = search(study, out, workers, console, budget)
-    if not any((out / "runs").glob("*/metrics.jsonl")):
+    if not any(RunPaths(folder).log_file.exists() for folder in (out / "runs").glob("*")):
         why = "; ".join(failures(failed)) or f"{hours:g} hours are not enough for one"
         raise InputError(f"no run finished: {why}")
     if lost := {name: text for name, text in failed.items() if status(out / "runs" / name) != "diverged"}:
@@ -79,15 +81,16 @@ def auto(
             + "\nRun the same command again to retry them; finished runs are kept"
         )
     results = load_results(out)
-    assert study.search is not None
-    run, choice = choose(results, study.search.criterion)
-    decision = Decision(run, choice, study.search.criterion, results, tuple(budget.left_out), tuple(failures(failed)))
+    run, choice = choose(results, criterion.build())
+    decision = Decision(run, choice, criterion, results, tuple(budget.left_out), tuple(failures(failed)))
     take(decision, out)
     return decision
 
 
-def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) -> Study:
+def plan(recipe: Recipe, threshold: float, methods: Sequence[PluginChoice]) -> Study:
     """The study to search: each method on the recipe, with evaluation references only in the source languages."""
+    from xlgen.adaptation.base import methods as known_methods  # imported late: it imports PyTorch
+
     *before, last = recipe.stages
     if last.task is None or recipe.baseline is not None:
         raise InputError("--auto needs a recipe whose last stage trains on a task")
@@ -99,34 +102,28 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[dict[str, Any]]) ->
     evaluation = last.evaluation.model_copy(update={"references": "source", "every": every, "languages": asked})
     # Keep every checkpoint, because any of them may be chosen.
     training = last.training.model_copy(update={"save_every": None, "keep_checkpoints": None})
-    # Methods that differ only in spelled-out defaults are one method.
-    found: dict[str, dict[str, Any]] = {}
-    for each in (last.adaptation, *methods):
-        found.setdefault(_whole(each), each)
-    tried = list(found.values())
+    tried: list[PluginOptions] = []
+    for each in (last.adaptation, *map(known_methods.options, methods)):
+        if each not in tried:
+            tried.append(each)
     runs: list[PlannedRun] = []
     for number, adaptation in enumerate(tried):
-        name = str(adaptation["method"])
+        name = adaptation.name
         if name in {run.name for run in runs}:
             name = f"{name}{number}"
         stage = last.model_copy(update={"adaptation": adaptation, "evaluation": evaluation, "training": training})
         runs.append(PlannedRun(name, recipe.model_copy(update={"name": name, "stages": (*before, stage)})))
-    criterion = {"name": "label-free", "threshold": threshold}
-    return Study(recipe.name, tuple(runs), SearchConfig(criterion=criterion))
+    return Study(recipe.name, tuple(runs), SearchConfig(criterion=label_free(threshold)))
 
 
-def _whole(adaptation: dict[str, Any]) -> str:
-    """A method with all of its options, as one string. Raises InputError if they are invalid."""
-    from xlgen.adaptation.base import build_method  # imported late: reading a decision does not need it
-
-    options = build_method(adaptation).options.model_dump(mode="json")
-    return json.dumps({"method": adaptation["method"], **options}, sort_keys=True)
+def label_free(threshold: float) -> LabelFreeOptions:
+    """The criterion, which requires ``threshold`` percent of outputs in the right language."""
+    return LabelFreeOptions(name="label-free", threshold=threshold)
 
 
-def choose(results: Results, criterion: dict[str, Any]) -> tuple[Run, Choice]:
+def choose(results: Results, criterion: Criterion) -> tuple[Run, Choice]:
     """The best evaluation of all runs; ties go to the lowest learning rate."""
-    judge = build_criterion(criterion)
-    choices = [(run, best_step(judge, results, run)) for run in results.runs if run.figures]
+    choices = [(run, best_step(criterion, results, run)) for run in results.runs if run.figures]
     return max(choices, key=lambda pair: (pair[1].score, -(pair[0].learning_rate or 0.0)))
 
 
@@ -134,7 +131,7 @@ def take(decision: Decision, out: Path) -> None:
     """Put the chosen checkpoint into ``out/chosen``, with hard links if possible, which need no extra disk space."""
     from xlgen.adaptation import checkpoints as store  # imported late: reading a decision does not need it
 
-    source = decision.run.folder / "checkpoints" / f"step-{decision.choice.step}"
+    source = RunPaths(decision.run.folder).checkpoint(decision.choice.step)
     if source not in store.checkpoints(source.parent):
         raise InputError(f"the chosen checkpoint {source} no longer exists; remove its run and start again")
     temporary, target = out / f"{CHOSEN}.tmp", out / CHOSEN
@@ -142,7 +139,11 @@ def take(decision: Decision, out: Path) -> None:
     shutil.copytree(source, temporary, copy_function=_link, ignore=shutil.ignore_patterns("resume*"))
     store.remove(target)
     temporary.rename(target)
-    text = {"run": decision.run.name, "step": decision.choice.step, "criterion": decision.criterion}
+    text = {
+        "run": decision.run.name,
+        "step": decision.choice.step,
+        "criterion": decision.criterion.model_dump(exclude_unset=True),
+    }
     write_atomically(out / "decision.json", json.dumps(text, indent=1))
 
 

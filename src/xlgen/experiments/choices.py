@@ -6,15 +6,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from xlgen.experiments.criteria import Criterion, best_step, build_criterion, over_targets, unlabelled
+from xlgen.core.json_types import JsonMapping
+from xlgen.experiments.criteria import Criterion, best_step, criteria, over_targets, unlabelled
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run
 
 ORACLE = "target"
 """The criterion that uses target labels. Regret is relative to it."""
-CRITERIA: Mapping[str, Mapping[str, Any]] = {
+CRITERIA: Mapping[str, JsonMapping] = {
     "source": {"name": "source"},
     "xlrs": {"name": "xlrs"},
     "language-rate": {"name": "language-rate"},
@@ -100,7 +100,7 @@ def worth(results: Results, run: Run, step: int) -> float | None:
 
 def _applicable(results: Results, runs: Sequence[Run]) -> list[tuple[str, Criterion]]:
     """The criteria that have a score for every evaluation of ``runs``."""
-    found = [(name, build_criterion(config)) for name, config in CRITERIA.items()]
+    found = [(name, criteria.build(config)) for name, config in CRITERIA.items()]
     steps = [(run, step) for run in runs for step in run.checkpoint_steps]
     return [
         (name, criterion)

@@ -8,16 +8,17 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xlgen.core.config import Recipe, Stage, validate
 from xlgen.core.interrupt import exit_on_signal
+from xlgen.core.json_types import JsonObject
 from xlgen.data.tasks import load_task
 from xlgen.experiments.execute import is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.search import wanted_runs
 from xlgen.experiments.worker_pool import Worker
 from xlgen.runs.event_log import read_events
+from xlgen.runs.paths import RunPaths
 
 _STEPS, _INPUTS = 4, 2
 
@@ -109,10 +110,10 @@ def measure(run: PlannedRun, worker: Worker) -> Rates | str:
         log = (Path(temporary) / "run.log").read_text(encoding="utf-8", errors="replace")
         if code:
             return (log.strip().splitlines() or [f"exit code {code}"])[-1]
-        return _rates(list(read_events(folder / "metrics.jsonl")), short)
+        return _rates(list(read_events(RunPaths(folder).log_file)), short)
 
 
-def _rates(events: Sequence[dict[str, Any]], recipe: Recipe) -> Rates:
+def _rates(events: Sequence[JsonObject], recipe: Recipe) -> Rates:
     last = recipe.stages[-1]
     times = [event["time"] for event in events if event["event"] == "step"]
     ends = [event["time"] for event in events if event["event"] == "figure"]
@@ -150,5 +151,5 @@ def _kind(recipe: Recipe) -> str:
 
 
 def _steps_done(folder: Path) -> int:
-    events = read_events(folder / "metrics.jsonl")
+    events = read_events(RunPaths(folder).log_file)
     return max((int(event["step"]) for event in events if event.get("event") == "step"), default=0)

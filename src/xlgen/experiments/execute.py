@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from xlgen.core.config import Recipe, validate
 from xlgen.core.interrupt import exit_on_signal
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.plan import PlannedRun, Study
@@ -26,6 +26,7 @@ from xlgen.experiments.time_left import TimeLeft
 from xlgen.experiments.worker_pool import INTERRUPTED, Worker, log_of, threads_of
 from xlgen.runs.files import finite
 from xlgen.runs.folder import RunFolder, recipe_in
+from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import last_event
 from xlgen.training.precision import decide_all, decided_as, slow_precision
 
@@ -44,7 +45,7 @@ _COLUMNS = (
 
 def progress_of(folder: Path) -> tuple[int, str]:
     """The progress of the run in ``folder``: the number of steps done, and its current activity."""
-    event = last_event(folder / "metrics.jsonl")
+    event = last_event(RunPaths(folder).log_file)
     if event is None:
         return 0, "loading"
     if event["event"] == "figure":
@@ -59,17 +60,18 @@ def resolve_run_paths(run: PlannedRun, out: Path) -> PlannedRun:
     A run with several stages gets a cache folder for stages that the study's runs share, unless its recipe sets one.
     In a baseline's ``run``, ``{study}`` is replaced by ``out``.
     """
-    changes: dict[str, Any] = {}
+    changes: JsonObject = {}
     if len(run.recipe.stages) > 1 and run.recipe.cache_dir is None:
-        changes["cache_dir"] = str(out / "stages")
+        changes["cache_dir"] = str(RunPaths(out).stages)
     if needed := needs(run):
-        changes["baseline"] = {**(run.recipe.baseline or {}), "run": str(out / "runs" / needed)}
+        assert run.recipe.baseline is not None
+        changes["baseline"] = run.recipe.baseline.model_copy(update={"run": str(out / "runs" / needed)})
     return replace(run, recipe=run.recipe.model_copy(update=changes))
 
 
 def needs(run: PlannedRun) -> str | None:
     """The name of the study's run that a baseline starts from; None for other runs."""
-    path = str((run.recipe.baseline or {}).get("run", ""))
+    path = str(getattr(run.recipe.baseline, "run", ""))
     return path.removeprefix(_RUNS) if path.startswith(_RUNS) else None
 
 
@@ -87,7 +89,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
     reached = run.until is not None and last and (state.step or 0) >= run.until and not open_ended
     if state.status != "done" and not reached:
         return False
-    file = folder / "recipe.yaml"
+    file = RunPaths(folder).recipe_file
     try:  # validation fills in the defaults of keys that were added since
         before: Recipe = validate(Recipe, recipe_in(file), str(file))
     except InputError:

@@ -13,11 +13,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Column, Table
 from rich.text import Text
 
+from xlgen.core.json_types import JsonValue
 from xlgen.core.outputs import is_stream, replacing, whole_file
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def table(result: Result) -> tuple[Table, bool]:
     return found, next(rows, None) is not None
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     """A value on one line, without control characters that would affect the terminal."""
     if value is None:
         return "-"
@@ -73,7 +74,7 @@ def _visible(character: str) -> bool:
     return unicodedata.category(character) != "Cc"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     plain = _plain(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
@@ -102,7 +103,7 @@ def _objects(result: Result) -> Iterator[str]:
         yield json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> JsonValue:
     """A value as JSON: null for NaN and infinity, strings for times and bytes."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None

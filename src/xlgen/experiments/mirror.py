@@ -14,9 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import ABOUT, CHECKPOINTS, STATE
 from xlgen.core.untrusted import safe_join
 from xlgen.data.token_cache import cache_folder
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 SECONDS = 30.0
 """Seconds between copies while runs are in progress."""
 _INDEX = ".mirror.json"
-_LAST = ("checkpoint.json", "state.json")
+_LAST = (ABOUT, STATE)
 """Files that mark something as complete. They are copied after it, and removed before it."""
 
 
@@ -94,11 +95,11 @@ class Mirror:
         with self._lock, self._as_input_errors("read"):
             index = self._index()
             there = self._remote()
-            done = {name for name in there if name.endswith("state.json") and self._is_done(name)}
-            skipped = {str(PurePosixPath(name).parent / "checkpoints") for name in done}
+            done = {name for name in there if name.endswith(STATE) and self._is_done(name)}
+            skipped = {str(PurePosixPath(name).parent / CHECKPOINTS) for name in done}
             for name, version in sorted(there.items(), key=lambda item: _is_last(item[0])):
                 parts = PurePosixPath(name).parts
-                within = "checkpoints" in parts and (
+                within = CHECKPOINTS in parts and (
                     not checkpoints or any(str(parent) in skipped for parent in PurePosixPath(name).parents)
                 )
                 local = safe_join(self.folder, name, f"{self.url}: the name")
@@ -125,7 +126,7 @@ class Mirror:
                         index[name] = {"here": version, "there": self._fs.ukey(f"{self._root}/{name}")}
             # Only removed checkpoints are removed there: runs remove these themselves. Other files may have been
             # removed by hand, and only here.
-            gone = [name for name in index if name not in local and "/checkpoints/" in name]
+            gone = [name for name in index if name not in local and f"/{CHECKPOINTS}/" in name]
             for name in sorted(gone, key=_is_last, reverse=True):
                 with suppress(FileNotFoundError):
                     self._fs.rm_file(f"{self._root}/{name}")
@@ -143,7 +144,7 @@ class Mirror:
         run = f"runs/{self._only}"
         return self._only is None or name.startswith(f"{run}/") or name == f"{run}.log"
 
-    def _remote(self) -> dict[str, Any]:
+    def _remote(self) -> JsonObject:
         """The files at the URL: their versions by name."""
         self._fs.invalidate_cache()
         root = self._fs._strip_protocol(self._root).rstrip("/")
@@ -158,15 +159,15 @@ class Mirror:
         except (OSError, ValueError, AttributeError):
             return False
 
-    def _index(self) -> dict[str, dict[str, Any]]:
+    def _index(self) -> dict[str, JsonObject]:
         """The versions here and there at the last copy; empty if not known, so that all files are copied again."""
         try:
-            found: dict[str, dict[str, Any]] = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
+            found: dict[str, JsonObject] = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found
 
-    def _write_index(self, index: dict[str, dict[str, Any]]) -> None:
+    def _write_index(self, index: dict[str, JsonObject]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f"{_INDEX}.tmp"
         temporary.write_text(json.dumps(index), encoding="utf-8")

@@ -17,17 +17,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from xlgen.core.config import Recipe
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.execute import is_done, needs, resolve_run_paths
 from xlgen.experiments.mirror import Mirror, is_url
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.worker_pool import log_of
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 _RETRIES = 3
 """How often a run is retried after its node or its process was lost."""
@@ -73,13 +78,13 @@ class _Cluster:
     """The execution of a study's runs on a cluster."""
 
     def __init__(
-        self, ray: Any, study: Study, out: Path, console: Console, budget: Budget, mirror: Mirror | None
+        self, ray: ModuleType, study: Study, out: Path, console: Console, budget: Budget, mirror: Mirror | None
     ) -> None:
         self._ray, self._out, self._console, self._budget, self._mirror = ray, out, console, budget, mirror
         runs = [resolve_run_paths(run, out) for run in study.runs]
         self._waiting = [run for run in runs if not is_done(run, self._folder(run))]
         self._needs = {run.name: needs(run) for run in study.runs}
-        self._going: dict[Any, tuple[PlannedRun, float]] = {}
+        self._going: dict[ObjectRef, tuple[PlannedRun, float]] = {}
         self._failed: dict[str, str] = {}
 
     def run(self) -> dict[str, str]:
@@ -121,7 +126,7 @@ class _Cluster:
         fits = cpus <= whole.get("CPU", 0.0) and gpus <= whole.get("GPU", 0.0)
         return fits or not self._going  # submit at least one run; Ray keeps it until a node is available
 
-    def _submit(self, run: PlannedRun) -> Any:
+    def _submit(self, run: PlannedRun) -> ObjectRef:
         recipe = run.recipe.model_dump(mode="json")
         place = self._mirror.url if self._mirror else str(self._out)
         resources = run.recipe.resources
@@ -137,7 +142,7 @@ class _Cluster:
         )
         return remote.remote(recipe, run.name, place, run.until)
 
-    def _end(self, task: Any) -> None:
+    def _end(self, task: ObjectRef) -> None:
         run, started = self._going.pop(task)
         try:
             code, node = self._ray.get(task)
@@ -156,7 +161,7 @@ class _Cluster:
         self._console.print(text, highlight=False)
 
 
-def _train(recipe: dict[str, Any], name: str, place: str, until: int | None) -> tuple[int, str]:
+def _train(recipe: JsonObject, name: str, place: str, until: int | None) -> tuple[int, str]:
     """Train on a node; return the exit code and the node's name. Each attempt adds a line to the log."""
     import ray
 
@@ -169,7 +174,7 @@ def _train(recipe: dict[str, Any], name: str, place: str, until: int | None) -> 
         return _train_in(folder, recipe, name, until, node), node
 
 
-def _train_in(out: Path, recipe: dict[str, Any], name: str, until: int | None, node: str) -> int:
+def _train_in(out: Path, recipe: JsonObject, name: str, until: int | None, node: str) -> int:
     from xlgen.experiments.worker import train_one
 
     folder = out / "runs" / name

@@ -7,33 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from xlgen.core.config import Config, Recipe, validate
+from xlgen.core.config_plugins import CriterionField, PolicyField
+from xlgen.core.json_schema import model_schema, recipe_schema
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError, nearest
 from xlgen.core.shipped import find_recipe
 from xlgen.core.untrusted import check_name
-from xlgen.core.yaml_config import RecipeError, by_name, override, override_keys, read_yaml
-from xlgen.experiments.criteria import build_criterion
-from xlgen.experiments.policies import build_policy
+from xlgen.core.yaml_config import RecipeError, override, override_keys, read_yaml
 from xlgen.metrics.options import check_identifier, located
 
-Changes = dict[str, Any]
+Changes: TypeAlias = JsonObject
 """Dotted keys of a recipe and their new values."""
 
 
 class StudyGrid(Config):
     """All combinations of some axes, except for excluded ones."""
 
-    axes: dict[str, list[Any] | dict[str, Changes]] = Field(min_length=1)
+    axes: dict[str, list[JsonValue] | dict[str, Changes]] = Field(min_length=1)
     """Either a key of the recipe and its values, ``{seed: [0, 1, 2]}``, or a name and the changes for each value,
-    ``{method: {full: {adaptation: full}, prompt: {adaptation.method: prompt, training.learning_rate: 0.3}}}``. Later
+    ``{method: {full: {adaptation: full}, prompt: {adaptation.name: prompt, training.learning_rate: 0.3}}}``. Later
     axes override earlier ones."""
-    base: dict[str, Any] | None = None
+    base: JsonObject | None = None
     """A complete base recipe. If None, the study's."""
-    exclude: tuple[dict[str, Any], ...] = ()
+    exclude: tuple[JsonObject, ...] = ()
     """Combinations to leave out: ``{method: full, seed: [1, 2]}``, with one or several values per axis."""
 
     @model_validator(mode="after")
@@ -65,36 +66,25 @@ class StudyGrid(Config):
 class SearchConfig(Config):
     """Search for the learning rate of each run instead of using the recipe's."""
 
-    policy: dict[str, Any] = Field(default_factory=lambda: {"name": "chirkova"})
+    policy: PolicyField = Field(default="chirkova", validate_default=True)
     """The search policy; see ``xlgen list policies``."""
-    criterion: dict[str, Any] = Field(default_factory=lambda: {"name": "target"})
+    criterion: CriterionField = Field(default="target", validate_default=True)
     """The criterion to maximize; see ``xlgen list criteria``."""
-    policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    policies: dict[str, PolicyField] = Field(default_factory=dict)
     """Policies for runs with the given part in their names: ``{prompt: {name: chirkova, start: [1, 2]}}``."""
     follow: dict[str, str] = Field(default_factory=dict)
     """Runs that reuse another run's rate. With ``{mixing: full}``, runs with the part ``mixing`` in their names try the
     best rate of the run with ``full`` instead, and ten times that rate (Chirkova et al. 2023, Appendix A)."""
-    repeat: dict[str, list[Any]] = Field(default_factory=dict)
+    repeat: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Keys of the recipe and the values for which the run at the best rate is repeated: ``{seed: [1, 2]}``."""
-
-    @field_validator("policy", "criterion", mode="before")
-    @classmethod
-    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
-        return by_name(str(info.field_name), value)
-
-    @model_validator(mode="after")
-    def _names_are_known(self) -> SearchConfig:
-        build_criterion(self.criterion)
-        for config in (self.policy, *self.policies.values()):
-            build_policy(config)
-        return self
 
 
 class StudyConfig(Config):
     """The keys of a study file."""
 
     name: str
-    base: dict[str, Any]
+    """The study's name. By default, the file's name."""
+    base: JsonObject
     """A complete recipe, which the runs change."""
     runs: dict[str, Changes] = Field(default_factory=dict)
     """The dotted keys of the recipe to change, by run name: ``{high: {training.learning_rate: 3e-3}}``."""
@@ -105,7 +95,7 @@ class StudyConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_grid_at_top_level(cls, data: Any) -> Any:
+    def _one_grid_at_top_level(cls, data: object) -> object:
         if not isinstance(data, Mapping) or "axes" not in data:
             return data
         grid = {key: data[key] for key in ("axes", "exclude") if key in data}
@@ -117,6 +107,21 @@ class StudyConfig(Config):
         if not self.runs and not self.grids:
             raise ValueError("a study needs `runs`, `axes` or `grids`")
         return self
+
+
+def study_schema() -> JsonObject:
+    """The JSON schema of a study file, in which the axes of a single grid may be at the top level."""
+    schema, recipe = model_schema(StudyConfig), recipe_schema()
+    definitions = {**recipe.pop("$defs"), **schema["$defs"], "recipe": recipe}
+    for config in (schema, schema["$defs"]["StudyGrid"]):
+        config["properties"]["base"] = {
+            "$ref": "#/$defs/recipe",
+            "description": config["properties"]["base"]["description"],
+        }
+    grid = schema["$defs"]["StudyGrid"]["properties"]
+    schema["properties"] |= {key: grid[key] for key in ("axes", "exclude")}
+    schema["required"] = ["base"]
+    return {**schema, "$defs": definitions}
 
 
 @dataclass(frozen=True)
@@ -191,15 +196,15 @@ def check_identifiers(study: Study) -> None:
         check_identifier(located(lid, Path(folder)))
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else [value]
 
 
-def _matches(chosen: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
+def _matches(chosen: JsonMapping, pattern: JsonMapping) -> bool:
     return all(chosen[axis] in _listed(wanted) for axis, wanted in pattern.items())
 
 
-def _short(value: Any) -> str:
+def _short(value: JsonValue) -> str:
     """A value as part of a folder's name."""
     text = "+".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
     return str(text).replace("/", "_")

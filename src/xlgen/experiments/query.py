@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from duckdb.func import FunctionNullHandling
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.experiments.views import VIEWS, definition, mentioned
 from xlgen.runs.run_discovery import FoundRun, discover_runs
@@ -36,7 +36,7 @@ class QueryError(InputError):
 class Result:
     """A query's result: names and types of its columns, and its rows. Each access to the rows runs the query."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: Any, scratch: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, scratch: Path) -> None:
         self._connection, self._statement, self._scratch = connection, statement, scratch
         self._relation = connection.sql(statement)
         self.columns = _unique(self._relation.columns)
@@ -45,7 +45,7 @@ class Result:
         self._as_text = [_ZONE.search(kind) is not None for kind in types]
         self.types = tuple("VARCHAR" if text else kind for text, kind in zip(self._as_text, types, strict=True))
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
+    def rows(self) -> Iterator[tuple[object, ...]]:
         """Iterate over the rows. Raises QueryError if a row cannot be computed."""
         with _faults():
             shown = [f"CAST(#{n} AS VARCHAR)" if text else f"#{n}" for n, text in enumerate(self._as_text, 1)]
@@ -63,7 +63,7 @@ class Result:
         shutil.move(written, path)
 
 
-def query(path: str | Path, sql: str) -> list[dict[str, Any]]:
+def query(path: str | Path, sql: str) -> list[JsonObject]:
     """The rows of the query ``sql`` over the runs at ``path`` or anywhere under it, as from ``xlgen query``.
 
     Raises:
@@ -118,7 +118,7 @@ def _lock(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _reading(sql: str) -> Any:
+def _reading(sql: str) -> duckdb.Statement:
     """The single statement of ``sql``. Raises QueryError if it does not only read.
 
     DuckDB would also refuse to write files (:func:`_lock`), but with a less helpful message.
@@ -128,7 +128,7 @@ def _reading(sql: str) -> Any:
         raise QueryError(f"a query is one statement, not {len(statements)}")
     kind = statements[0].type
     # DuckDB splits PIVOT into several statements, also within a COPY.
-    first = sql[_COMMENT.match(sql).end() :].split(None, 1)[0].lower()  # type: ignore[union-attr]
+    first = sql[_COMMENT.match(sql).end() :].split(None, 1)[0].lower()  # type: ignore[union-attr]  # the pattern matches any text
     if kind == duckdb.StatementType.SELECT or (kind == duckdb.StatementType.MULTI and first in _READING):
         return statements[0]
     raise QueryError(f"a query only reads: SELECT, WITH, FROM, PIVOT, DESCRIBE or SUMMARIZE, not {first.upper()}")
@@ -141,7 +141,7 @@ def _add_runs(connection: duckdb.DuckDBPyConnection, runs: list[FoundRun]) -> No
     connection.executemany(f"INSERT INTO runs VALUES ({places})", [_values(run) for run in runs])
 
 
-def _values(run: FoundRun) -> list[Any]:
+def _values(run: FoundRun) -> list[object]:
     return [list(value) if isinstance(value, tuple) else value for value in astuple(run)]
 
 

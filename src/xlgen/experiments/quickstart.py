@@ -9,6 +9,7 @@ from xlgen.core.machine import faster_precision
 from xlgen.core.registry import InputError
 from xlgen.experiments.plan import load_study
 from xlgen.runs.folder import recipe_in
+from xlgen.runs.paths import RunPaths
 
 NAME = "quickstart"
 SMALLER = (
@@ -42,7 +43,7 @@ def _begun(folder: Path) -> bool | None:
     """Whether the quickstart that was started in ``folder`` is the smaller one; None if there is none."""
     for smaller in (False, True):
         for run in load_study(NAME, SMALLER if smaller else ()).runs:
-            file = folder / "runs" / run.name / "recipe.yaml"
+            file = RunPaths(folder / "runs" / run.name).recipe_file
             try:
                 training = recipe_in(file)["stages"][-1]["training"] if file.exists() else {}
             except (InputError, LookupError, TypeError):

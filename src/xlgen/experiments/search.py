@@ -19,10 +19,10 @@ from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import override_keys
 from xlgen.experiments.budget import Budget
-from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, build_criterion, over_targets
+from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, over_targets
 from xlgen.experiments.execute import execute, is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
-from xlgen.experiments.policies import History, Outcome, Trial, best, build_policy, whole
+from xlgen.experiments.policies import History, Outcome, SearchPolicy, Trial, best, policies, whole
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import rate_text
 
@@ -122,13 +122,13 @@ def _state(
     followed = followed_by(base.name, study)
     if followed is None:
         matching = [config for part, config in study.search.policies.items() if _has(base.name, part)]
-        policy = build_policy(matching[0] if matching else study.search.policy)
+        policy: SearchPolicy = (matching[0] if matching else study.search.policy).build()
     else:
         rate = other(followed).chosen
         if rate is None:
             return SearchProgress(base, {}, (), known=False)
-        policy = build_policy({"name": "follow", "rate": rate})
-    method = str(base.recipe.stages[-1].adaptation["method"])
+        policy = policies.options({"name": "follow", "rate": rate}).build()
+    method = base.recipe.stages[-1].adaptation.name
     made: dict[Trial, Outcome] = {}
     while trials := policy.trials(made, method):
         outcomes = {trial: _outcome(study, at(base, trial), out, results) for trial in trials}
@@ -148,7 +148,7 @@ def _outcome(study: Study, run: PlannedRun, out: Path, results: Results | None) 
     if status(out / "runs" / run.name) == "diverged" or not read:
         return Outcome(-math.inf)
     assert results is not None
-    choice = best_step(build_criterion(study.search.criterion), results, read[0], until=run.until)
+    choice = best_step(study.search.criterion.build(), results, read[0], until=run.until)
     rate = over_targets(results, read[0], LANGUAGE_RATE, choice.step)
     return Outcome(choice.score, rate if math.isfinite(rate) else None)
 
@@ -208,8 +208,8 @@ def _check_labels(study: Study, bases: dict[str, PlannedRun]) -> None:
     Otherwise all rates would score equally, and the search would move to the lowest rate.
     """
     assert study.search is not None
-    name = study.search.criterion["name"]
-    if not build_criterion(study.search.criterion).needs_target_labels:
+    name = study.search.criterion.name
+    if not study.search.criterion.build().needs_target_labels:
         return
     for run in bases.values():
         if run.recipe.stages[-1].evaluation.references == "source":

@@ -10,19 +10,23 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from xlgen.core.config import Evaluation, Recipe, Stage, TrackedText, Training, TranslateTrain, Unlabelled
 from xlgen.core.errors import describe_error, report
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
+from xlgen.core.plugins import PluginOptions
 from xlgen.core.registry import InputError
 from xlgen.core.shipped import find_task
 from xlgen.core.yaml_config import read_yaml
+from xlgen.data.readers import readers
 from xlgen.data.templates import FIELD
 from xlgen.experiments.execute import is_done, needs, resolve_run_paths
 from xlgen.experiments.plan import PlannedRun, Study
+from xlgen.experiments.policies.chirkova import ChirkovaOptions
+from xlgen.experiments.policies.grid import GridOptions
 from xlgen.experiments.search import followed_by, search
 from xlgen.metrics.lid import SMALL
 
@@ -53,7 +57,8 @@ def smoke_study(study: Study) -> Study:
         recipe = smoke_recipe(run.recipe)
         if (needed := needs(run)) in kind_of:
             path = "{study}/runs/" + kinds[kind_of[needed]].name
-            recipe = recipe.model_copy(update={"baseline": {**(recipe.baseline or {}), "run": path}})
+            assert recipe.baseline is not None
+            recipe = recipe.model_copy(update={"baseline": recipe.baseline.model_copy(update={"run": path})})
         key = json.dumps({**recipe.model_dump(mode="json"), "name": "", "report_as": ""}, sort_keys=True)
         kind_of[run.name] = key
         kinds.setdefault(key, PlannedRun(run.name, recipe))
@@ -80,11 +85,13 @@ def smoke_search(study: Study) -> Study | None:
     return Study(study.name, runs, search)
 
 
-def _policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+def _policy(policy: PluginOptions) -> PluginOptions:
     """The policy with two starting rates and no extension; its other options are kept."""
-    if policy["name"] == "grid":
-        return {**policy, "values": list(policy["values"])[:2]}
-    return {**policy, "start": [3, 4], "largest": 3, "smallest": 4} if policy["name"] == "chirkova" else dict(policy)
+    if isinstance(policy, GridOptions):
+        return policy.model_copy(update={"values": policy.values[:2]})
+    if isinstance(policy, ChirkovaOptions):
+        return policy.model_copy(update={"start": (3, 4), "largest": 3, "smallest": 4})
+    return policy
 
 
 def run_smoke(study: Study, out: Path, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
@@ -132,8 +139,8 @@ def smoke_recipe(recipe: Recipe) -> Recipe:
     """``recipe`` in miniature."""
     stand_ins = _stand_ins(recipe)
     baseline = recipe.baseline
-    if baseline is not None and "translator" in baseline:
-        baseline = {**baseline, "translator": "pocket-nllb"}
+    if baseline is not None and hasattr(baseline, "translator"):
+        baseline = baseline.model_copy(update={"translator": "pocket-nllb"})
     headed = all(_task(stage.task) in _HEADED.values() for stage in recipe.stages)
     changes = {
         "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name, headed)}),
@@ -170,7 +177,7 @@ def _stage(stage: Stage, stand_ins: Mapping[str, str]) -> Stage:
 
 
 def _training(training: Training) -> Training:
-    changes: dict[str, Any] = {
+    changes: JsonObject = {
         "steps": STEPS,
         "warmup_steps": 1,
         "decay_steps": None,
@@ -186,7 +193,7 @@ def _training(training: Training) -> Training:
 
 
 def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluation:
-    changes: dict[str, Any] = {
+    changes: JsonObject = {
         "every": None,
         "examples": 1,
         # Without a list in the recipe, evaluation would use all languages in the task's file.
@@ -201,9 +208,9 @@ def _evaluation(evaluation: Evaluation, stand_ins: Mapping[str, str]) -> Evaluat
 
 
 def _unlabelled(text: Unlabelled, stand_ins: Mapping[str, str]) -> Unlabelled:
-    parallel = text.objective.get("name") == "translation"
+    parallel = text.objective.name == "translation"
     changes = {
-        "corpus": {"reader": "pocket-parallel" if parallel else "pocket", "size": TEXTS},
+        "corpus": readers.options({"name": "pocket-parallel" if parallel else "pocket", "size": TEXTS}),
         "languages": _languages(text.languages, stand_ins) or ("en", *_STANDING_IN),
         # With two steps, a rate of 1 % would never draw a batch.
         "rate": text.rate and 0.5,
@@ -211,17 +218,17 @@ def _unlabelled(text: Unlabelled, stand_ins: Mapping[str, str]) -> Unlabelled:
     return text.model_copy(update=changes)
 
 
-def _penalty(penalty: dict[str, Any] | None, stand_ins: Mapping[str, str]) -> dict[str, Any] | None:
-    if penalty is None or "text" not in penalty:
+def _penalty(penalty: PluginOptions | None, stand_ins: Mapping[str, str]) -> PluginOptions | None:
+    text = getattr(penalty, "text", None)
+    if penalty is None or not isinstance(text, Unlabelled):
         return penalty
-    text = _unlabelled(Unlabelled.model_validate(penalty["text"]), stand_ins)
-    return {**penalty, "text": text.model_dump(), "examples": EXAMPLES}
+    return penalty.model_copy(update={"text": _unlabelled(text, stand_ins), "examples": EXAMPLES})
 
 
-def _with_languages(options: dict[str, Any], stand_ins: Mapping[str, str]) -> dict[str, Any]:
+def _with_languages(options: PluginOptions, stand_ins: Mapping[str, str]) -> PluginOptions:
     """The options of a method, with its languages replaced if it has one module per language."""
-    named = options.get("languages")
-    return {**options, "languages": list(_languages(named, stand_ins))} if named else options
+    named = getattr(options, "languages", ())
+    return options.model_copy(update={"languages": _languages(named, stand_ins)}) if named else options
 
 
 @cache
@@ -246,7 +253,8 @@ def _backbone(name: str, headed: bool) -> str:
     Encoder-only families have a substitute only for tasks with a head.
     """
     from xlgen.backbones.base import families
-    from xlgen.backbones.loading import embedded, family_of, resolve
+    from xlgen.backbones.finding import embedded
+    from xlgen.backbones.loading import family_of, resolve
 
     if name in embedded():
         return name
@@ -267,7 +275,7 @@ def _stand_ins(recipe: Recipe) -> dict[str, str]:
     for stage in recipe.stages:
         named += [*stage.source_languages, *stage.evaluation.languages]
         named += [code for text in stage.unlabelled for code in text.languages]
-        named += stage.adaptation.get("languages", ())
+        named += getattr(stage.adaptation, "languages", ())
         named += stage.translate_train.languages if stage.translate_train else ()
     others = dict.fromkeys(code for code in map(_code, named) if code != "en")
     return {"en": "en", **dict(zip(others, _STANDING_IN, strict=False))}

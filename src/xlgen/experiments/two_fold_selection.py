@@ -6,22 +6,22 @@ Li and Murray (2023) choose on development sets and report on test sets; this do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.registry import InputError
 from xlgen.core.shipped import find_task
 from xlgen.core.yaml_config import read_yaml
 from xlgen.experiments.choices import ORACLE, Chosen, checkpoint_choices, rate_choices
 from xlgen.experiments.criteria import LANGUAGE_RATE
 from xlgen.metrics.options import located, only_figures, with_options
-from xlgen.runs.files import step_folders
-from xlgen.runs.records import read_predictions
+from xlgen.runs.paths import RunPaths
+from xlgen.runs.records import FigureEvent, read_predictions
 from xlgen.runs.rows import Results, mean, of_runs
 from xlgen.runs.runs import Run
-from xlgen.scoring.predictions import score_predictions
+from xlgen.scoring.predictions import PredictionRow, score_predictions
 
 Halves = tuple[Results, Results]
 
@@ -75,7 +75,7 @@ def _half(run: Run, half: int) -> Run:
     """The run with the metrics that criteria use, computed on one half of its examples."""
     scored = {
         (figure["step"], figure["language"], figure["metric"]): figure
-        for step, folder in step_folders(run.folder / "predictions")
+        for step, folder in RunPaths(run.folder).evaluated_steps()
         for figure in _figures(run, step, folder, half)
     }
     steps = {step for step, _, _ in scored}
@@ -87,7 +87,7 @@ def _half(run: Run, half: int) -> Run:
     return replace(run, figures=tuple((kept | scored).values()))
 
 
-def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[Mapping[str, Any]]:
+def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[FigureEvent]:
     task = _task(run)
     for file in sorted(folder.glob("*.jsonl")):
         rows = _of_half(read_predictions(file), half)
@@ -98,24 +98,34 @@ def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[Mapping[s
         metrics = only_figures(with_options([*(task.get("metrics") or ()), *names], options), names)
         for row in score_predictions(rows, metrics, file.stem, only=task.get("subset"), lid=_lid(run, task)):
             if row.value is not None:
-                yield {**asdict(row), "step": step, "event": "figure"}
+                yield {
+                    "event": "figure",
+                    "step": step,
+                    "language": row.language,
+                    "metric": row.metric,
+                    "value": row.value,
+                    "low": row.low,
+                    "high": row.high,
+                    "n": row.n,
+                    "signature": row.signature,
+                }
 
 
-def _of_half(rows: Sequence[Mapping[str, Any]], half: int) -> list[Mapping[str, Any]]:
+def _of_half(rows: Sequence[PredictionRow], half: int) -> list[PredictionRow]:
     """Every other example; examples of one ranking group stay together."""
     units = [row["group"] if row.get("group") is not None else (place,) for place, row in enumerate(rows)]
     number = {unit: place for place, unit in enumerate(dict.fromkeys(units))}
     return [row for row, unit in zip(rows, units, strict=True) if number[unit] % 2 == half]
 
 
-def _task(run: Run) -> Mapping[str, Any]:
+def _task(run: Run) -> JsonMapping:
     """The contents of the task's file."""
     task = run.stage.get("task")
     config = read_yaml(find_task(task)) if task else None
     return config if isinstance(config, dict) else {}
 
 
-def _lid(run: Run, task: Mapping[str, Any]) -> str | None:
+def _lid(run: Run, task: JsonMapping) -> str | None:
     """The language identifier that the run was evaluated with."""
     name = (run.stage.get("evaluation") or {}).get("lid") or task.get("lid")
     return located(str(name), Path(run.recipe.get("data_dir") or ".")) if name else None

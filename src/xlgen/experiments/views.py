@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from xlgen.runs.files import step_folders
+from xlgen.core.run_layout import LOG, PREDICTIONS
+from xlgen.runs.paths import RunPaths
 from xlgen.runs.run_discovery import FoundRun
 from xlgen.runs.run_files import PREFIX, address
 
@@ -118,8 +119,8 @@ FUNCTIONS: dict[str, str] = {
     "in_language(text, language)": "whether that is the language, as in correct_language_rate",
 }
 _LARGEST_LINE = 64 * 2**20
-_NAME = r"/([^/]+)/predictions/step-\d+/[^/]+$"
-_STUDY = r"/([^/]+)/(?:runs/)?[^/]+/predictions/step-\d+/[^/]+$"
+_NAME = rf"/([^/]+)/{PREDICTIONS}/step-\d+/[^/]+$"
+_STUDY = rf"/([^/]+)/(?:runs/)?[^/]+/{PREDICTIONS}/step-\d+/[^/]+$"
 
 
 def mentioned(sql: str, name: str) -> bool:
@@ -131,7 +132,7 @@ def definition(view: str, runs: Sequence[FoundRun]) -> str:
     """The statement that creates ``view`` (``figures``, ``steps`` or ``predictions``) over the table ``runs``."""
     if view == "predictions":
         return _predictions(runs)
-    logs = [file for run in runs if (file := Path(run.folder) / "metrics.jsonl").is_file()]
+    logs = [file for run in runs if (file := RunPaths(Path(run.folder)).log_file).is_file()]
     return _figures(logs) if view == "figures" else _steps(logs)
 
 
@@ -148,7 +149,7 @@ def _figures(logs: Iterable[Path]) -> str:
             SELECT * FROM {_read(logs, {"event": "VARCHAR", "step": "BIGINT", **own, **numbers})}
             WHERE event = 'figure' AND step IS NOT NULL AND language IS NOT NULL AND metric IS NOT NULL
             QUALIFY row_number() OVER (PARTITION BY filename, step, language, metric ORDER BY time DESC) = 1
-        ) AS log JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'"""
+        ) AS log JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/{LOG}'"""
 
 
 def _steps(logs: Iterable[Path]) -> str:
@@ -157,7 +158,7 @@ def _steps(logs: Iterable[Path]) -> str:
     return f"""CREATE VIEW steps AS
         SELECT study, run, {", ".join(f"log.{name}" for name in names)}
         FROM {_read(logs, {"event": "VARCHAR", **fields})} AS log
-            JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/metrics.jsonl'
+            JOIN runs ON url_decode(filename) = '{PREFIX}' || folder || '/{LOG}'
         WHERE event = 'step' AND log.step IS NOT NULL"""
 
 
@@ -165,7 +166,7 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
     """The view ``predictions``. Run, step and ``is_last`` come from file names, so DuckDB skips filtered files."""
     files: dict[bool, list[Path]] = {True: [], False: []}
     for run in runs:
-        folders = sorted(_evaluations(Path(run.folder)).items())
+        folders = RunPaths(Path(run.folder)).evaluated_steps()
         for step, folder in folders:
             files[step == folders[-1][0]] += sorted(folder.glob("*.jsonl"))
     fields = {
@@ -179,7 +180,7 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
             url_decode(regexp_extract(filename, '{_NAME}', 1)) AS run,
             CAST(regexp_extract(filename, '/step-(\\d+)/[^/]+$', 1) AS BIGINT) AS step,
             regexp_extract(filename, '/([^/]+)\\.jsonl$', 1) AS language,
-            url_decode(regexp_extract(filename, '^{PREFIX}(.*)/predictions/', 1)) AS place,
+            url_decode(regexp_extract(filename, '^{PREFIX}(.*)/{PREDICTIONS}/', 1)) AS place,
             id, prediction, "references", input, raw, cropped_tokens, similarity, {str(last).lower()} AS is_last
         FROM {_read(found, fields)} WHERE prediction IS NOT NULL"""
         for last, found in files.items()
@@ -188,10 +189,6 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
         SELECT row.study, row.run, row.step, language, id, prediction, "references"[1] AS reference, "references",
             input, raw, cropped_tokens, similarity, is_last, list_contains(source_languages, language) AS is_source
         FROM ({" UNION ALL ".join(parts)}) AS row JOIN runs ON place = folder"""
-
-
-def _evaluations(folder: Path) -> dict[int, Path]:
-    return dict(step_folders(folder / "predictions"))
 
 
 def _read(files: Iterable[Path], fields: Fields) -> str:

@@ -15,11 +15,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from xlgen.core.config import Recipe, validate
 from xlgen.core.errors import report
 from xlgen.core.interrupt import InterruptedRunError, request_stop
+from xlgen.core.json_types import JsonObject
 from xlgen.experiments.execute import is_done
 from xlgen.experiments.plan import PlannedRun
 from xlgen.experiments.worker_pool import INTERRUPTED
@@ -28,7 +28,7 @@ from xlgen.runs.folder import lock_run
 _READ = 65_536
 
 
-def train_one(recipe: dict[str, Any], folder: Path, until: int | None = None) -> int:
+def train_one(recipe: JsonObject, folder: Path, until: int | None = None) -> int:
     """Train ``recipe`` in ``folder``, or resume it, unless it is already done; print errors.
 
     Training stops at the step ``until`` of the last stage, if given. Returns the exit code of ``xlgen train``, or
@@ -61,7 +61,7 @@ class _Jobs:
         self._busy, self._ended = threading.Event(), threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[JsonObject]:
         """Iterate over the jobs. Jobs left when the input ends are not started, because nobody waits for them."""
         while (line := self._lines.get()) is not None:
             self._busy.set()

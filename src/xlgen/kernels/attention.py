@@ -8,27 +8,36 @@ scores (``xlgen.kernels.flash``). The tests compare it with the eager attention.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import bidirectional_mask_function, eager_mask
 
+from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.decoder_steps import COMPILED_FOR, kernels_for
+
+if TYPE_CHECKING:
+    from xlgen.kernels.flash import FlashSettings
 
 NAME = "xlgen"
 """The name for ``set_attn_implementation``."""
 
 
-class _Attention(torch.autograd.Function):
+class _AttentionContext(AutogradContext):
+    settings: FlashSettings
+    bias_dtype: torch.dtype | None
+
+
+class _Attention(TensorFunction):
     """See :func:`attention`."""
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _AttentionContext,
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -50,7 +59,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: _AttentionContext, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         from xlgen.kernels import flash
 
         *given, out, reduced = ctx.saved_tensors
@@ -74,7 +83,7 @@ def attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     position_bias: Tensor | None = None,
-    **_: Any,
+    **_: object,
 ) -> tuple[Tensor, None]:
     """Compute attention with the interface that ``transformers`` requires.
 
@@ -106,7 +115,9 @@ def attention(
     return found.to(query.dtype), None
 
 
-def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **rest: Any) -> Tensor | None:
+def narrow_mask(
+    *, mask_function: Callable[..., bool], attention_mask: Tensor | None = None, **rest: Any
+) -> Tensor | None:
     """Create masks for ``transformers``: only (batch, 1, 1, source) if all queries of an input see the same keys."""
     if mask_function is not bidirectional_mask_function or (attention_mask is not None and attention_mask.dim() != 2):
         return eager_mask(mask_function=mask_function, attention_mask=attention_mask, **rest)
@@ -119,7 +130,7 @@ def narrow_mask(*, mask_function: Any, attention_mask: Tensor | None = None, **r
 
 
 @contextmanager
-def fast_encoder(model: Any) -> Iterator[None]:
+def fast_encoder(model: PreTrainedModel) -> Iterator[None]:
     """Within the context, the encoder uses :func:`attention` if it can be compiled."""
     encoder = model.get_encoder()
     weight = next(encoder.parameters())

@@ -3,14 +3,13 @@ search. Each replaces several PyTorch operations, which are next to its caller, 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from xlgen.kernels.beam_rules import NEVER, BeamRules, BeamState
 from xlgen.kernels.numba_parts import array, compiled, exp, f32, largest_of, read
+from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import share
 
 _BLOCK = 64
@@ -18,8 +17,8 @@ _BLOCK = 64
 
 @compiled
 def _take_best(
-    begin: int, end: int, logits: Any, extra: Any, added: bool, normalise: bool, start: int, values: Any, ids: Any,
-    largest: Any, sums: Any
+    begin: int, end: int, logits: Array, extra: Array, added: bool, normalise: bool, start: int, values: Array,
+    ids: Array, largest: Array, sums: Array
 ) -> None:  # fmt: skip
     size = logits.shape[1]
     count = values.shape[1]
@@ -81,9 +80,9 @@ class Best:
 
 @compiled
 def _beam(
-    best: Any, ids: Any, normaliser: Any, divisors: Any, hopes: Any, ending: int, limit_ends: bool, end: int,
-    tokens: Any, count: Any, running: Any, scores: Any, finished: Any, finished_scores: Any, finished_count: Any,
-    done: Any, slots: Any
+    best: Array, ids: Array, normaliser: Array, divisors: Array, hopes: Array, ending: int, limit_ends: bool,
+    end: int, tokens: Array, count: Array, running: Array, scores: Array, finished: Array, finished_scores: Array,
+    finished_count: Array, done: Array, slots: Array
 ) -> None:  # fmt: skip
     inputs, beams, longest = running.shape
     wide = 2 * beams

@@ -7,14 +7,15 @@ states and weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.embedding_gradients import gradient_memory
+from xlgen.kernels.model_types import TransformersModel
 
 CHUNK_ELEMENTS = 2**26
 """Logits in memory at once, in the precision of the products: 128 MiB in bf16. Weights are read once per chunk."""
@@ -22,12 +23,16 @@ ROW_ELEMENTS = 2**22
 """The number of these logits in fp32 at a time: few enough to stay in the processor's cache."""
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
+class _CrossEntropyContext(AutogradContext):
+    gradients: Sequence[Tensor | None] | None
+
+
+class _LinearCrossEntropy(TensorFunction):
     """Sum of the cross entropies of ``hidden @ weight.T + bias``. The forward pass computes the gradients."""
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _CrossEntropyContext,
         hidden: Tensor,
         weight: Tensor,
         bias: Tensor | None,
@@ -58,10 +63,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return loss * factor
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: _CrossEntropyContext, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = upstream
         # In place, because the weight's gradient is large, and only if needed. This allows only one backward pass.
         gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            raise RuntimeError("this loss allows only one backward pass")
         if scale.device.type != "cpu" or scale != 1:
             gradients = [None if gradient is None else gradient.mul_(scale) for gradient in gradients]
         return *gradients, None, None, None, None, None
@@ -175,7 +182,7 @@ def loss_in_the_head(
         ignored: The label to ignore.
         label_smoothing, factor: As in :func:`linear_cross_entropy`.
     """
-    plain: Any = getattr(model, "module", model)
+    plain: TransformersModel = getattr(model, "module", model)
     head, bias = plain.get_output_embeddings(), getattr(plain, "final_logits_bias", None)
     found: list[Tensor] = []
 

@@ -7,13 +7,12 @@ are distributed over PyTorch's threads; each of several parallel searches has on
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from xlgen.kernels.numba_parts import array, compiled, exp, f32, inlined, largest_of, read, rounded
+from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import share
 
 # -- attention
@@ -28,7 +27,7 @@ def _lanes(size: int) -> int:
 
 
 @inlined
-def _softmax(scores: Any, rows: int, size: int) -> None:
+def _softmax(scores: Array, rows: int, size: int) -> None:
     """Softmax of ``rows`` consecutive rows of ``size`` scores, in place.
 
     Here and below, loops run from 0 over slices: a negative index would count from the end, and loops that check for
@@ -55,8 +54,8 @@ def _softmax(scores: Any, rows: int, size: int) -> None:
 
 @compiled
 def _past(
-    start: int, stop: int, query: Any, key: Any, value: Any, keys: Any, values: Any, slots: Any, first: Any, bias: Any,
-    column: int, out: Any
+    start: int, stop: int, query: Array, key: Array, value: Array, keys: Array, values: Array, slots: Array,
+    first: Array, bias: Array, column: int, out: Array
 ) -> None:  # fmt: skip
     _, beams, heads, dim = query.shape
     scores = np.empty(beams * heads * _lanes(column + 1), f32)
@@ -101,7 +100,9 @@ def _past(
 
 
 @compiled
-def _source(start: int, stop: int, query: Any, keys: Any, values: Any, mask: Any, scale: float, out: Any) -> None:
+def _source(
+    start: int, stop: int, query: Array, keys: Array, values: Array, mask: Array, scale: float, out: Array
+) -> None:
     _, beams, heads, dim = query.shape
     scores = np.empty(beams * _lanes(keys.shape[2]), f32)
     own, sums = np.empty(dim, f32), np.empty(dim, f32)
@@ -193,7 +194,7 @@ def attend_source(query: Tensor, source: tuple[Tensor, Tensor], mask: Tensor, sc
 
 
 @compiled
-def _rms_norm(states: Any, weight: Any, epsilon: float, out: Any) -> None:
+def _rms_norm(states: Array, weight: Array, epsilon: float, out: Array) -> None:
     rows, width = states.shape
     for r in range(rows):
         total = f32(0)

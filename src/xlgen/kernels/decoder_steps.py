@@ -19,12 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xlgen.kernels.model_types import ModelPart
 from xlgen.kernels.onednn_linear import product
 
 CHUNK = 16
@@ -145,7 +145,8 @@ def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visibl
     memory, column = visible.memory, visible.column
     if kernels := kernels_for(query):
         bias = visible.bias[0, :, 0]
-        return kernels.attend_past(query, key, value, past, memory.slots, memory.first, bias, column)
+        attended: Tensor = kernels.attend_past(query, key, value, past, memory.slots, memory.first, bias, column)
+        return attended
     inputs, _, beams, heads, dim = keys.shape
     query, key, value = (t.view(inputs, beams, heads, dim) for t in (query, key, value))
     keys[:, column] = key
@@ -162,7 +163,8 @@ def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> 
     """
     keys, values = source
     if kernels := kernels_for(query):
-        return kernels.attend_source(query, source, mask[:, 0, 0], scale)
+        attended: Tensor = kernels.attend_source(query, source, mask[:, 0, 0], scale)
+        return attended
     inputs, heads, _, dim = keys.shape
     queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
     found = _attend(queries if scale == 1 else queries * scale, keys, values, mask)
@@ -190,7 +192,8 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tens
 
 def split_heads(states: Tensor, heads: int) -> Tensor:
     """(inputs, source, heads * dim) to (inputs, heads, source, dim)."""
-    return states.unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
+    split: Tensor = states.unflatten(-1, (heads, -1))
+    return split.transpose(1, 2).contiguous()
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -203,7 +206,7 @@ def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[T
     """A function for the outputs of several linear maps of one input, in one product if all are plain."""
     if not all(map(is_plain, modules)):
         return lambda hidden: [module(hidden) for module in modules]
-    maps: Any = modules
+    maps: Sequence[ModelPart] = modules
     weight = torch.cat([each.weight for each in maps])
     bias = torch.cat([each.bias for each in maps]) if maps[0].bias is not None else None
     sizes = [each.out_features for each in maps]
@@ -211,7 +214,7 @@ def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[T
     return lambda hidden: multiplied(hidden).split(sizes, dim=-1)
 
 
-def plain_head_of(module: Any, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
+def plain_head_of(module: ModelPart, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
     """See ``DecoderStep.plain_head``; ``bias`` is the model's own bias, in addition to the module's."""
     if not is_plain(module) or (bias is not None and module.bias is not None):
         return None
@@ -231,7 +234,7 @@ def enter(module: nn.Module, inputs: Tensor) -> Tensor:
     """Apply a module's forward pre-hooks to its input, with their side effects."""
     for key, hook in module._forward_pre_hooks.items():
         if key in module._forward_pre_hooks_with_kwargs:
-            changed: Any = hook(module, (inputs,), {})
+            changed = hook(module, (inputs,), {})
             inputs = inputs if changed is None else changed[0][0]
         else:
             changed = hook(module, (inputs,))

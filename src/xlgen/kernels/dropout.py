@@ -3,20 +3,19 @@ again in the backward pass. PyTorch's dropout draws random numbers sequentially 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from xlgen.kernels.numba_parts import array, compiled, dropped_below, f32, is_kept, key_of, read, rounded
+from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import share
 
 _ROW = 1024
 
 
 @compiled
-def _drop(begin: int, end: int, states: Any, dropped: int, larger: float, seed: int, out: Any) -> None:
+def _drop(begin: int, end: int, states: Array, dropped: int, larger: float, seed: int, out: Array) -> None:
     for r in range(begin, end):
         row, to, key = states[r * _ROW : (r + 1) * _ROW], out[r * _ROW : (r + 1) * _ROW], key_of(seed, r)
         for s in range(len(row)):

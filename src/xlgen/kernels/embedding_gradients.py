@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 
 _direct: ContextVar[bool] = ContextVar("direct", default=False)
 
@@ -33,7 +34,7 @@ def direct_gradients(wanted: bool = True) -> Iterator[None]:
         _direct.reset(token)
 
 
-def embedding(ids: Tensor, module: Any) -> Tensor:
+def embedding(ids: Tensor, module: torch.nn.Embedding) -> Tensor:
     """Equivalent to ``torch.nn.Embedding``, with direct gradients within :func:`direct_gradients`."""
     weight: Tensor = module.weight
     plain = weight.is_leaf and weight.requires_grad and weight.device.type == "cpu" and weight.dtype == torch.float32
@@ -42,15 +43,20 @@ def embedding(ids: Tensor, module: Any) -> Tensor:
     return _Embedding.apply(ids, weight, module.padding_idx)
 
 
-class _Embedding(torch.autograd.Function):
+class _EmbeddingContext(AutogradContext):
+    weight: Tensor
+    padding: int | None
+
+
+class _Embedding(TensorFunction):
     @staticmethod
-    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None) -> Tensor:
+    def forward(ctx: _EmbeddingContext, ids: Tensor, weight: Tensor, padding: int | None) -> Tensor:
         ctx.save_for_backward(ids)
         ctx.weight, ctx.padding = weight, padding
         return functional.embedding(ids, weight)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
+    def backward(ctx: _EmbeddingContext, *upstream: Tensor) -> tuple[None, None, None]:
         (ids,) = ctx.saved_tensors
         weight, ids, gradient = ctx.weight, ids.flatten(), upstream[0].reshape(ids.numel(), -1)
         if ctx.padding is not None:
@@ -85,11 +91,12 @@ class _Kept:
         return found
 
 
-def _kept(weight: Any) -> _Kept:
+def _kept(weight: Tensor) -> _Kept:
     """The kept memory of an fp32 weight on a CPU."""
-    if not hasattr(weight, "kept_gradient"):
-        weight.kept_gradient = _Kept(weight.shape)
-    found: _Kept = weight.kept_gradient
+    found: _Kept | None = getattr(weight, "kept_gradient", None)
+    if found is None:
+        found = _Kept(weight.shape)
+        setattr(weight, "kept_gradient", found)  # noqa: B010 - a tensor declares no such attribute
     return found
 
 
@@ -101,7 +108,7 @@ def gradient_memory(weight: Tensor) -> Tensor:
     return torch.empty_like(weight)
 
 
-def release(parameters: Iterable[Any]) -> None:
+def release(parameters: Iterable[Tensor]) -> None:
     """Release the kept memory of ``parameters``."""
     for parameter in parameters:
         vars(parameter).pop("kept_gradient", None)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from xlgen.kernels.numba_parts import (
     read,
     rounded,
 )
+from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import parts_of, share
 from xlgen.kernels.tiles import COLUMNS, ROWS, matmul
 
@@ -47,7 +47,7 @@ def _filled(size: int, whole: int) -> int:
 
 
 @compiled
-def _laid_out(states: Any, scale: float, out: Any, row: int) -> None:
+def _laid_out(states: Array, scale: float, out: Array, row: int) -> None:
     """Copy (n, dim) into rows of ``row`` numbers, in fp32."""
     n, dim = states.shape
     for s in range(n):
@@ -57,7 +57,7 @@ def _laid_out(states: Any, scale: float, out: Any, row: int) -> None:
 
 
 @compiled
-def _turned(states: Any, out: Any, row: int) -> None:
+def _turned(states: Array, out: Array, row: int) -> None:
     """Copy (n, dim) transposed, into rows of ``row`` numbers."""
     n, dim = states.shape
     for d in range(dim):
@@ -67,7 +67,7 @@ def _turned(states: Any, out: Any, row: int) -> None:
 
 
 @compiled
-def _stored(states: Any, row: int, scale: float, out: Any) -> None:
+def _stored(states: Array, row: int, scale: float, out: Array) -> None:
     """Copy rows of ``row`` numbers back to (n, dim)."""
     n, dim = out.shape
     for s in range(n):
@@ -77,7 +77,7 @@ def _stored(states: Any, row: int, scale: float, out: Any) -> None:
 
 
 @compiled
-def _add_biases(scores: Any, size: int, near: Any, shown: Any) -> None:
+def _add_biases(scores: Array, size: int, near: Array, shown: Array) -> None:
     """Add bias and mask to the scores of one query; set scores after the first ``size`` to minus infinity."""
     for s in range(size):
         scores[s] += near[s] + shown[s]
@@ -85,21 +85,23 @@ def _add_biases(scores: Any, size: int, near: Any, shown: Any) -> None:
 
 
 @inlined
-def _row(matrix: Any, t: int) -> Any:
+def _row(matrix: Array, t: int) -> Array:
     """The row of a bias or mask for one query."""
-    return matrix[t if matrix.shape[0] > 1 else 0]
+    row: Array = matrix[t if matrix.shape[0] > 1 else 0]
+    return row
 
 
 @inlined
-def _of(tensor: Any, b: int, h: int) -> Any:
+def _of(tensor: Array, b: int, h: int) -> Array:
     """The part of a bias or mask for one item and head."""
-    return tensor[b if tensor.shape[0] > 1 else 0, h if tensor.shape[1] > 1 else 0]
+    part: Array = tensor[b if tensor.shape[0] > 1 else 0, h if tensor.shape[1] > 1 else 0]
+    return part
 
 
 @compiled
-def _shown(mask: Any) -> int:
+def _shown(mask: Array) -> int:
     """The number of keys, without those at the end that are hidden from every query."""
-    size = mask.shape[1]
+    size: int = mask.shape[1]
     while size > 1 and mask.shape[0] == 1 and mask[0, size - 1] < _HIDDEN:
         size -= 1
     return size
@@ -107,8 +109,8 @@ def _shown(mask: Any) -> int:
 
 @compiled
 def _forward(
-    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
-    dropped: int, seed: int, out: Any, reduced: Any
+    begin: int, end: int, query: Array, key: Array, value: Array, bias: Array, mask: Array, scale: float,
+    dropout: float, dropped: int, seed: int, out: Array, reduced: Array
 ) -> None:  # fmt: skip
     batch, _, length, dim = query.shape
     wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
@@ -148,9 +150,9 @@ def _forward(
 
 @compiled
 def _backward(
-    begin: int, end: int, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, dropout: float,
-    dropped: int, seed: int, out: Any, reduced: Any, gradient: Any, of_query: Any, of_key: Any, of_value: Any,
-    of_bias: Any
+    begin: int, end: int, query: Array, key: Array, value: Array, bias: Array, mask: Array, scale: float,
+    dropout: float, dropped: int, seed: int, out: Array, reduced: Array, gradient: Array, of_query: Array,
+    of_key: Array, of_value: Array, of_bias: Array
 ) -> None:  # fmt: skip
     batch, _, length, dim = query.shape
     wide, deep = _filled(key.shape[2], COLUMNS), _filled(dim, COLUMNS)
@@ -221,7 +223,7 @@ class FlashSettings:
     seed: int = 0
     """Dropout seed: signed, 32 bits."""
 
-    def numbers(self) -> tuple[Any, ...]:
+    def numbers(self) -> tuple[np.float32, np.float32, np.int32, np.int32]:
         """The settings as arguments for compiled code."""
         return f32(self.scale), f32(self.dropout), dropped_below(self.dropout), np.int32(self.seed)
 

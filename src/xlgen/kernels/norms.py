@@ -5,18 +5,17 @@ Rows are distributed over PyTorch's threads.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from xlgen.kernels.numba_parts import array, compiled, f32, read, rounded
+from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import parts_of, share
 
 
 @compiled
-def _forward(first: int, last: int, states: Any, weight: Any, epsilon: float, out: Any, scales: Any) -> None:
+def _forward(first: int, last: int, states: Array, weight: Array, epsilon: float, out: Array, scales: Array) -> None:
     width = states.shape[1]
     for r in range(first, last):
         row, to = states[r], out[r]
@@ -32,8 +31,9 @@ def _forward(first: int, last: int, states: Any, weight: Any, epsilon: float, ou
 
 @compiled
 def _backward(
-    first: int, last: int, states: Any, weight: Any, scales: Any, gradient: Any, of_states: Any, of_weight: Any
-) -> None:
+    first: int, last: int, states: Array, weight: Array, scales: Array, gradient: Array, of_states: Array,
+    of_weight: Array
+) -> None:  # fmt: skip
     width = states.shape[1]
     for r in range(first, last):
         row, g, to, scale = states[r], gradient[r], of_states[r], scales[r]

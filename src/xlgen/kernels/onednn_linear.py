@@ -1,8 +1,8 @@
 """Products of hidden states and weights during decoding, with the matrix library that is faster on this processor.
 
 PyTorch multiplies fp32 matrices with Intel's MKL, which on AMD processors has half the speed of oneDNN for tall weights
-(`benchmarks/products.py`; docs/performance.md has the results). PyTorch includes oneDNN too, and always uses it for
-bf16. The results are equal up to the order of summation.
+(`benchmarks/products.py`; docs/results/performance.md has the results). PyTorch includes oneDNN too, and always uses
+it for bf16. The results are equal up to the order of summation.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import NewGELUActivation
+
+from xlgen.kernels.model_types import ModelPart
 
 
 @cache
@@ -89,7 +90,7 @@ _USUAL_ROWS = 128
 def fast_modules(model: nn.Module) -> Iterator[None]:
     """Within the context, compute linear maps of ``model`` with :func:`product`, and the approximate GELU in one
     operation instead of eight. Hooks and wrappers still apply. Weights must not change."""
-    before: list[tuple[nn.Module, Any]] = []
+    before: list[tuple[nn.Module, Callable[[Tensor], Tensor] | None]] = []
     for module in model.modules():
         make = _FORWARDS.get(type(module))
         if make is not None:
@@ -104,7 +105,7 @@ def fast_modules(model: nn.Module) -> Iterator[None]:
                 vars(module)["forward"] = forward
 
 
-_FORWARDS: dict[type[nn.Module], Callable[[Any], Callable[[Tensor], Tensor]]] = {
+_FORWARDS: dict[type[nn.Module], Callable[[ModelPart], Callable[[Tensor], Tensor]]] = {
     nn.Linear: lambda module: product(module.weight, module.bias),
     NewGELUActivation: lambda module: partial(functional.gelu, approximate="tanh"),
 }

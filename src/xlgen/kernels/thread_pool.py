@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -40,12 +39,12 @@ def _edges(rows: int, parts: int, part: int) -> tuple[int, int]:
 _Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-def _by_openmp(openmp: Any, rows: int, parts: int, work: _Work) -> None:
+def _by_openmp(openmp: ctypes.CDLL, rows: int, parts: int, work: _Work) -> None:
     """Run ``work`` in the OpenMP threads of PyTorch's operations. These spin after each operation, and would compete
     with any other threads for the cores."""
     errors: list[BaseException] = []
 
-    def region(_: Any) -> None:
+    def region(_: object) -> None:
         try:
             # A team may have fewer threads than requested.
             for part in range(openmp.omp_get_thread_num(), parts, openmp.omp_get_num_threads()):
@@ -59,7 +58,7 @@ def _by_openmp(openmp: Any, rows: int, parts: int, work: _Work) -> None:
 
 
 @cache
-def _openmp() -> Any:
+def _openmp() -> ctypes.CDLL | None:
     """The OpenMP library that PyTorch has loaded, if it is GCC's; otherwise None."""
     try:
         loaded = Path("/proc/self/maps").read_text(encoding="utf-8").split()

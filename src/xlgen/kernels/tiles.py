@@ -7,7 +7,8 @@ complete. The code uses LLVM vectors directly, because Numba's loops keep only a
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from llvmlite import binding, ir
 from numba import types
@@ -15,6 +16,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from xlgen.kernels.numba_parts import compiled
+from xlgen.kernels.numba_types import Array, Intrinsic
+
+if TYPE_CHECKING:
+    from numba.core.base import BaseContext
+    from numba.core.typing.context import BaseContext as TypingContext
+    from numba.core.typing.templates import Signature
 
 _WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
 LANES = 16 if _WIDE else 8
@@ -27,25 +34,28 @@ COLUMNS = 2 * LANES
 
 @intrinsic
 def _tile(
-    typing_context: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any,
-    b_row: Any, depth: Any, fresh: Any
-) -> Any:  # fmt: skip
+    typing_context: TypingContext, c: types.Type, c_at: types.Type, c_row: types.Type, a: types.Type,
+    a_at: types.Type, a_row: types.Type, a_step: types.Type, b: types.Type, b_at: types.Type, b_row: types.Type,
+    depth: types.Type, fresh: types.Type
+) -> Intrinsic:  # fmt: skip
     """``C = A B`` if ``fresh``, else ``C += A B``, for (ROWS, depth) and (depth, COLUMNS) in flat arrays."""
     vector, int64 = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
     undefined, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
     first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def code(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         c, c_at, c_row, a, a_at, a_row, a_step, b, b_at, b_row, depth, fresh = arguments
 
-        def start(place: int, value: Any, at: Any) -> Any:
+        def start(place: int, value: ir.Value, at: ir.Value) -> ir.Value:
             return builder.gep(context.make_array(signature.args[place])(context, builder, value).data, [at])
 
-        def vectors(row: Any) -> list[Any]:
+        def vectors(row: ir.Value) -> list[ir.Value]:
             places = (builder.gep(row, [int64(part * LANES)]) for part in range(2))
             return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
-        def load(place: Any) -> Any:
+        def load(place: ir.Value) -> ir.Value:
             found = builder.load(place)
             found.align = 4
             return found
@@ -82,8 +92,8 @@ def _tile(
 
 @compiled
 def matmul(
-    c: Any, c_row: int, a: Any, a_row: int, a_step: int, b: Any, b_row: int, rows: int, columns: int, depth: int,
-    fresh: bool
+    c: Array, c_row: int, a: Array, a_row: int, a_step: int, b: Array, b_row: int, rows: int, columns: int,
+    depth: int, fresh: bool
 ) -> None:  # fmt: skip
     """``C = A B`` if ``fresh``, else ``C += A B``, for flat fp32 arrays.
 

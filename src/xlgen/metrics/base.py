@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.registry import Registry
 
 Prepared = TypeVar("Prepared")
@@ -110,7 +111,7 @@ class NamingMetric(ABC):
 
     @classmethod
     @abstractmethod
-    def options_of(cls, figure: str) -> Mapping[str, Any] | None:
+    def options_of(cls, figure: str) -> JsonMapping | None:
         """The options that a score's name implies; None if the name is not of this metric."""
 
 
@@ -120,7 +121,7 @@ def is_defined(scores: Scores) -> NDArray[np.bool_]:
     return np.logical_not(missing if scores.ndim == 1 else missing.any(axis=1))
 
 
-metrics: Registry[type[Metric]] = Registry("metric", "xlgen.metrics")
+metrics: Registry[type[Metric]] = Registry("metric", "xlgen.metrics", "metrics")
 
 
 def best_over_references(

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT, Within
+
+if TYPE_CHECKING:
+    from bert_score import BERTScorer
 
 
 @metrics.register("bertscore")
@@ -30,6 +33,7 @@ class BertScore:
     num_layers: Annotated[int | None, Within(1, 1_000)] = None
     """Layer of the embeddings. If None, the library's choice for the model, or the last layer of an unknown model."""
     batch_size: Annotated[int, COUNT] = 64
+    """Number of texts per forward pass."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bertscore_f1", best=100.0),)
 
@@ -59,7 +63,7 @@ class BertScore:
         name = Path(self.model).name.replace(" ", "_")
         return f"model:{name}|layer:{self.num_layers or 'default'}|bert-score:{version('bert-score')}"
 
-    def _scorer(self) -> Any:
+    def _scorer(self) -> BERTScorer:
         try:
             import bert_score
             from bert_score.utils import model2layers

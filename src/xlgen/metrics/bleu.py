@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import ORDER, Within
-from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
+from xlgen.metrics.corpus import CorpusScorer, corpus_signature, once, sacrebleu, score_of, statistics
 
 # sacreBLEU's choice of tokenizer for known target languages.
 _BY_LANGUAGE = {"zh": "zh", "zh-Hant": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
@@ -36,10 +36,15 @@ class Bleu:
     and others. If None, sacreBLEU's choice for the language: ``zh``, ``ja-mecab``, ``ko-mecab``, else ``13a``. Note
     that ``13a`` does not split scripts without spaces, such as Thai."""
     lowercase: bool = False
+    """Whether case is ignored."""
     smooth_method: Literal["exp", "floor", "add-k", "none"] = "exp"
+    """sacrebleu's smoothing of n-gram precisions that are 0: ``exp``, ``floor``, ``add-k`` or ``none``."""
     smooth_value: Annotated[float | None, Within(0, 100)] = None
+    """The parameter of ``floor`` and ``add-k``. If None, sacrebleu's default."""
     max_ngram_order: Annotated[int, ORDER] = 4
+    """Longest n-gram, in tokens."""
     effective_order: bool = False
+    """Whether sentence scores stop at the longest n-gram that has a match."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("bleu", of_sums=_of_sums),)
 
@@ -63,7 +68,7 @@ class Bleu:
         """sacreBLEU's signature."""
         return corpus_signature(self._scorer(language), scores)
 
-    def _scorer(self, language: str) -> Any:
+    def _scorer(self, language: str) -> CorpusScorer:
         tokenizer = self.tokenize or _BY_LANGUAGE.get(Language.parse(language).code, _DEFAULT)
         return once(_scorer, *astuple(self), tokenizer)
 
@@ -76,13 +81,13 @@ def _scorer(
     max_ngram_order: int,
     effective_order: bool,
     tokenizer: str,
-) -> Any:
+) -> CorpusScorer:
     if smooth_method == "floor" and smooth_value is not None and smooth_value > 1:
         raise InputError(f"metric bleu: smooth_value of floor, a count, must be from 0 to 1, not {smooth_value!r}")
     kind = sacrebleu("bleu").BLEU
     _check_tokenizer(tokenizer, kind.TOKENIZERS)
     try:
-        return kind(
+        scorer: CorpusScorer = kind(
             lowercase=lowercase,
             force=True,  # no warning on text that looks tokenized: it is scored as it is
             tokenize=tokenizer,
@@ -91,6 +96,7 @@ def _scorer(
             max_ngram_order=max_ngram_order,
             effective_order=effective_order,
         )
+        return scorer
     except (ImportError, RuntimeError) as error:
         extra = tokenizer.partition("-")[0]
         raise InputError(

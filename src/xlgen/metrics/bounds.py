@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from xlgen.core.registry import InputError
 
@@ -32,7 +32,7 @@ ORDER = Within(1, 100)
 _SHARES = ("wrong_below", "wrong_below_on_top", "right_from", "least")
 
 
-def check_bounds(options: Any, where: str) -> None:
+def check_bounds(options: object, where: str) -> None:
     """Raise InputError if an option of a metric, or of a rule that is an option, is out of bounds.
 
     Args:

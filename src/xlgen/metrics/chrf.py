@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import ORDER, Within
-from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, sacrebleu_version, score_of, statistics
+from xlgen.metrics.corpus import (
+    CorpusScorer,
+    corpus_signature,
+    once,
+    sacrebleu,
+    sacrebleu_version,
+    score_of,
+    statistics,
+)
 
 _CORPUS = "chrf_corpus"
 
@@ -30,11 +38,13 @@ class Chrf:
     """
 
     char_order: Annotated[int, ORDER] = 6
+    """Longest n-gram, in characters."""
     word_order: Annotated[int, Within(0, 100)] = 0
     """2 is chrF++ (Popović 2017)."""
     beta: Annotated[int, Within(0, 1_000)] = 2
     """Weight of recall relative to precision."""
     lowercase: bool = False
+    """Whether case is ignored."""
     whitespace: bool = False
     """Whether n-grams include spaces."""
 
@@ -68,5 +78,5 @@ class Chrf:
         beta = "" if self.beta == 2 else f"|beta:{self.beta}"
         return corpus_signature(self._scorer(), scores) + beta
 
-    def _scorer(self, language: str = "") -> Any:
+    def _scorer(self, language: str = "") -> CorpusScorer:
         return once(sacrebleu("chrf").CHRF, *astuple(self))

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT
+
+if TYPE_CHECKING:
+    from comet.models import CometModel
 
 _MISSING = (
     "comet needs the package unbabel-comet. Its release 2.2.7 requires numpy<2 and transformers<5, which are too old"
@@ -33,6 +36,7 @@ class Comet:
     model: str = "Unbabel/wmt22-comet-da"
     """Name on the hub, or the path of a checkpoint (``.ckpt``)."""
     batch_size: Annotated[int, COUNT] = 16
+    """Number of examples per forward pass."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("comet"),)
 
@@ -63,13 +67,14 @@ class Comet:
 
 
 @cache
-def _load(model: str) -> Any:
+def _load(model: str) -> CometModel:
     try:
         import comet
     except ImportError as error:
         raise InputError(_MISSING) from error
     try:
         path = model if Path(model).is_file() else comet.download_model(model)
-        return comet.load_from_checkpoint(path)
+        found: CometModel = comet.load_from_checkpoint(path)
+        return found
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"comet cannot load {model!r}: {error}") from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.metrics.base import Example, MetricSpec, NamingMetric, Scores, metrics
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
@@ -28,6 +29,7 @@ class ConfidenceOf(NamingMetric):
     """
 
     languages: tuple[str, ...] = ("en",)
+    """The languages whose probability is reported."""
     identifier: str | LanguageIdentifier = SMALL
     """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
 
@@ -40,7 +42,7 @@ class ConfidenceOf(NamingMetric):
         object.__setattr__(self, "figures", figures)
 
     @classmethod
-    def options_of(cls, figure: str) -> Mapping[str, Any] | None:
+    def options_of(cls, figure: str) -> JsonMapping | None:
         """``{"languages": ("de",)}`` for ``lid_confidence_de``; None for another kind of name."""
         try:
             code = Language.parse(figure.removeprefix(PREFIX)).code

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +16,30 @@ from xlgen.metrics.base import Example, Scores
 
 # The last statistic of an example is its number of references, which is part of the signature.
 _REFERENCES = -1
+
+
+class _Signature(Protocol):
+    def format(self) -> str: ...
+
+
+class _Score(Protocol):
+    score: float
+
+
+class CorpusScorer(Protocol):
+    """What is used of sacreBLEU's metrics."""
+
+    num_refs: int
+
+    def get_signature(self) -> _Signature:
+        """The signature, with :attr:`num_refs` references."""
+        ...
+
+    def _extract_corpus_statistics(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]: ...
+
+    def _compute_score_from_stats(self, stats: list[float]) -> _Score: ...
 
 
 def sacrebleu(metric: str) -> ModuleType:
@@ -32,7 +56,7 @@ def sacrebleu_version() -> str:
     return version("sacrebleu")
 
 
-def statistics(examples: Sequence[Example], scorer_of: Callable[[str], Any], width: int) -> Scores:
+def statistics(examples: Sequence[Example], scorer_of: Callable[[str], CorpusScorer], width: int) -> Scores:
     """sacreBLEU's statistics of each example against all its references, (examples, ``width`` + 1).
 
     The last column is the number of references. An example without references has a row of NaN. ``scorer_of`` returns
@@ -48,13 +72,13 @@ def statistics(examples: Sequence[Example], scorer_of: Callable[[str], Any], wid
     return rows
 
 
-def score_of(scorer: Any, sums: Scores) -> float:
+def score_of(scorer: CorpusScorer, sums: Scores) -> float:
     """The scorer's score from sums of :func:`statistics`, as a share of 1."""
-    counts = [int(value) if float(value).is_integer() else float(value) for value in sums[:_REFERENCES]]
+    counts: list[float] = [int(value) if float(value).is_integer() else float(value) for value in sums[:_REFERENCES]]
     return float(scorer._compute_score_from_stats(counts).score) / 100
 
 
-def corpus_signature(scorer: Any, scores: Scores | None) -> str:
+def corpus_signature(scorer: CorpusScorer, scores: Scores | None) -> str:
     """sacreBLEU's signature, with the number of references if ``scores`` from :func:`statistics` are given."""
     counts = set() if scores is None else {int(count) for count in scores[:, _REFERENCES] if not math.isnan(count)}
     scorer.num_refs = counts.pop() if len(counts) == 1 else -1
@@ -63,6 +87,6 @@ def corpus_signature(scorer: Any, scores: Scores | None) -> str:
 
 
 @cache
-def once(make: Callable[..., Any], *options: Any) -> Any:
+def once(make: Callable[..., CorpusScorer], *options: Hashable) -> CorpusScorer:
     """The scorer ``make(*options)``, created once per process."""
     return make(*options)

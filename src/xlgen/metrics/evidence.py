@@ -13,7 +13,7 @@ and human Malay as Indonesian with 0.6. A label counts here only under three rul
   nearly all of the probability, the verdict is "cannot tell".
 
 The verdict is also "cannot tell" if no rule decides. For a target without a label, it is "cannot tell" unless the text
-is in another language. Rates on human text are in docs/language-identification.md.
+is in another language. Rates on human text are in docs/explanation/language-identification.md.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ class LabelF1:
     """
 
     label: str = "yes"
+    """The label that counts as positive."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("label_f1", corpus=_f1),)
 

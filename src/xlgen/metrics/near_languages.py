@@ -7,7 +7,8 @@ from functools import cache
 from xlgen.core.languages import Language
 
 # Codes of the table of languages, and labels of lid.176 that are not in it (``sh``). Chosen from human text in 190
-# languages, for which lid.176.ftz predicts the near language with 0.8 or more (docs/language-identification.md).
+# languages, for which lid.176.ftz predicts the near language with 0.8 or more
+# (docs/explanation/language-identification.md).
 _SETS = (
     "ms id min bjn",
     "hr bs sr sr-Latn sh",

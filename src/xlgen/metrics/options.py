@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias, get_type_hints
+from typing import TypeAlias, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from xlgen.core.field_docs import field_docs, plain_text
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError, UnknownNameError, nearest
 from xlgen.metrics.base import Metric, NamingMetric, metrics
 from xlgen.metrics.bounds import check_bounds
 from xlgen.metrics.lid import load_identifier
 
-MetricChoice: TypeAlias = str | Mapping[str, Any] | Metric
+MetricChoice: TypeAlias = str | JsonMapping | Metric
 """``rougeL``, ``{"name": "rouge", "use_stemmer": True}`` or ``Rouge(use_stemmer=True)``."""
 
-MetricOptions: TypeAlias = Mapping[str, Mapping[str, Any]]
+MetricOptions: TypeAlias = Mapping[str, JsonMapping]
 """Options by the name of a metric or of one of its values: ``{"rouge": {"use_stemmer": True}}``."""
 
 NAME = "name"
@@ -28,18 +30,19 @@ FILES = (_IDENTIFIER, "tokenizer", "model", "words")
 """Options that may name a file or a folder."""
 
 
-def build_metric(name: str, options: Mapping[str, Any], identifier: str | None = None) -> Metric:
+def build_metric(name: str, options: JsonMapping, identifier: str | None = None) -> Metric:
     """The metric called ``name`` with ``options``. ``identifier`` is the default of its option ``identifier``, if any.
 
     Raises:
         UnknownNameError: for an unknown name or option.
         InputError: for an invalid value of an option.
     """
-    kind: Any = metrics.get(name)
+    kind = metrics.get(name)
     values = _values(kind, options, f"metric {name}")
     if identifier is not None and _IDENTIFIER in _types(kind):
         values = {_IDENTIFIER: identifier, **values}
-    metric: Metric = kind(**values)
+    make: Callable[..., Metric] = kind
+    metric = make(**values)
     check_bounds(metric, f"metric {name}")
     return metric
 
@@ -53,7 +56,7 @@ def owner_of(name: str) -> str:
     return owner
 
 
-def implied_options(name: str) -> Mapping[str, Any]:
+def implied_options(name: str) -> JsonMapping:
     """The options that the name of a score implies: ``{"languages": ("de",)}`` for ``lid_confidence_de``."""
     found = (kind.options_of(name) for _, kind in _naming())
     return next((options for options in found if options is not None), {})
@@ -64,7 +67,31 @@ def options_of(name: str) -> tuple[str, ...]:
     return tuple(_types(metrics.get(name)))
 
 
-def parse_spec(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def metric_names() -> tuple[str, ...]:
+    """The names of all metrics and of their values."""
+    return tuple(_owners())
+
+
+def metric_schemas() -> Iterator[JsonObject]:
+    """The JSON schema of ``{name: rouge, use_stemmer: true}`` for each metric with options."""
+    for metric in metrics.names():
+        kind, docs = metrics.get(metric), field_docs(metrics.get(metric))
+        options = {
+            name: {"description": plain_text(docs.get(name, ""))} | _schema(each) for name, each in _types(kind).items()
+        }
+        names = [name for name, owner in _owners().items() if owner == metric]
+        if options:
+            properties = {"name": {"enum": names}, **options}
+            yield {"type": "object", "properties": properties, "required": ["name"], "additionalProperties": False}
+
+
+def _schema(option: type) -> JsonObject:
+    if isinstance(option, type) and dataclasses.is_dataclass(option):
+        return {"type": "object", "properties": {name: _schema(each) for name, each in _types(option).items()}}
+    return TypeAdapter(option).json_schema()
+
+
+def parse_spec(spec: str | JsonMapping) -> tuple[str, JsonObject]:
     """The name in ``spec``, and its options. Raises InputError for a mapping without a name."""
     if isinstance(spec, str):
         return spec, {}
@@ -81,7 +108,7 @@ def with_options(metrics: Iterable[MetricChoice], options: MetricOptions) -> lis
     Raises InputError for options of a metric that is not in ``metrics``.
     """
     found, unused = list[MetricChoice](), {owner_of(name): name for name in options}
-    of_metric: dict[str, dict[str, Any]] = {}
+    of_metric: dict[str, JsonObject] = {}
     for name, values in options.items():
         of_metric.setdefault(owner_of(name), {}).update(values)
     for spec in metrics:
@@ -118,14 +145,14 @@ def _owners() -> dict[str, str]:
 
 
 @cache
-def _types(kind: Any) -> dict[str, Any]:
+def _types(kind: type) -> dict[str, type]:
     hints = get_type_hints(kind)
     found = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return found | ({_IDENTIFIER: str} if _IDENTIFIER in found else {})
 
 
-def _values(kind: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
-    types, found = _types(kind), {}
+def _values(kind: type, options: JsonMapping, where: str) -> dict[str, object]:
+    types, found = _types(kind), dict[str, object]()
     for name, value in options.items():
         if name not in types:
             known = nearest(str(name), types) if types else "it has none"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
@@ -41,7 +41,7 @@ def subword_splitter(tokenizer: str) -> Splitter:
     return Splitter(f"{name}@{_digest(file)}", split, by_sentence=False)
 
 
-def _hugging_face(file: Path) -> Any:
+def _hugging_face(file: Path) -> Callable[[str], list[str]]:
     from tokenizers import Tokenizer
 
     try:
@@ -53,7 +53,7 @@ def _hugging_face(file: Path) -> Any:
     return lambda text: tokenizer.encode(_encodable(text), add_special_tokens=False).tokens
 
 
-def _sentencepiece(file: Path) -> Any:
+def _sentencepiece(file: Path) -> Callable[[str], list[str]]:
     from sentencepiece import SentencePieceProcessor
 
     try:

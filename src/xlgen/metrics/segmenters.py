@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from types import ModuleType
 
 from xlgen.core.registry import InputError
 
@@ -60,7 +60,7 @@ def _newmm() -> Dictionary:
     return Dictionary(f"newmm-{version('pythainlp')}", lambda text: newmm(text, engine="newmm"))
 
 
-def _import(module: str, packages: str) -> Any:
+def _import(module: str, packages: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -27,6 +27,7 @@ class ShortLanguageRate:
     identifier: str = SMALL
     """A name or path for :func:`xlgen.metrics.lid.load_identifier`."""
     rule: ShortText = RULE
+    """The thresholds of the rule: `xlgen.metrics.short_text.ShortText`."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("short_language_rate", best=100.0),

@@ -18,8 +18,8 @@ target language or in one of a few others, such as the source language that a mo
    identification answers as for text without information, in lower case too.
 
 The thresholds were chosen on the first words of NTREX-128's news, not on answers, by
-``benchmarks/language_identification.py calibrate``. Rates are in docs/language-identification.md. Longer text is
-decided by :mod:`xlgen.metrics.evidence`.
+``benchmarks/language_identification.py calibrate``. Rates are in docs/explanation/language-identification.md. Longer
+text is decided by :mod:`xlgen.metrics.evidence`.
 """
 
 from __future__ import annotations

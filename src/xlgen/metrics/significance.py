@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.metrics.base import Scores, is_defined
 from xlgen.metrics.bootstrap import resampled_means, resampled_sums
 
@@ -110,7 +110,7 @@ class SeedSummary:
     seeds: int
 
 
-def over_seeds(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Hashable, ...], SeedSummary]:
+def over_seeds(rows: Iterable[JsonMapping]) -> dict[tuple[Hashable, ...], SeedSummary]:
     """The mean and standard deviation over seeds of each value.
 
     Args:

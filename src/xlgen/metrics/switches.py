@@ -13,7 +13,7 @@ Addresses, handles, hashtags, codes and units are not words of a language (:mod:
 in the other language as a whole is not code-switched.
 
 The price was set by hand, on NTREX-128's sentences with words of other sentences inserted, and on whole paragraphs of
-XQuAD; rates are in docs/language-identification.md.
+XQuAD; rates are in docs/explanation/language-identification.md.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
-from xlgen.metrics.corpus import corpus_signature, once, sacrebleu, score_of, statistics
+from xlgen.metrics.corpus import CorpusScorer, corpus_signature, once, sacrebleu, score_of, statistics
 
 
 def _of_sums(sums: Scores) -> float:
@@ -24,10 +24,13 @@ class Ter:
     """
 
     normalized: bool = False
+    """Whether sacrebleu's normalisation and tokenization are applied."""
     no_punct: bool = False
+    """Whether punctuation is removed."""
     asian_support: bool = False
     """Split Chinese and Japanese into characters, if ``normalized``."""
     case_sensitive: bool = False
+    """Whether case counts."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("ter", higher_is_better=False, best=0.0, of_sums=_of_sums),)
 
@@ -47,5 +50,5 @@ class Ter:
         """sacreBLEU's signature."""
         return corpus_signature(self._scorer(), scores)
 
-    def _scorer(self, language: str = "") -> Any:
+    def _scorer(self, language: str = "") -> CorpusScorer:
         return once(sacrebleu("ter").TER, *astuple(self))

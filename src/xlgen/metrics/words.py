@@ -112,10 +112,11 @@ def porter_stem(word: str) -> str:
 @cache
 def _porter() -> Callable[[str], str]:
     try:
-        from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
+        from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]  # nltk has no annotations
     except ImportError as error:
         raise InputError("the Porter stemmer needs nltk: pip install nltk, or turn stemming off") from error
-    return PorterStemmer().stem
+    stem: Callable[[str], str] = PorterStemmer().stem
+    return stem
 
 
 def _normal(text: str) -> str:

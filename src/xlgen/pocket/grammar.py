@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
-Entry = str | Mapping[str, Any]
+from xlgen.core.json_types import JsonMapping
+
+Entry: TypeAlias = str | JsonMapping
 _SLOT = re.compile(r"\{(?P<slot>\w+)(?:\.(?P<form>\w+))?(?:@(?P<agree>\w+))?(?:\?(?P<choice>[^{}]+))?\}")
 # The gender/number of "who" and "nobody in particular": `@one` agrees with no slot.
 _UNKNOWN_SUBJECT = "one"

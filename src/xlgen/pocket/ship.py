@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from xlgen.core.run_layout import CHECKPOINTS
+
 _HERE = Path(__file__).parent / "backbones"
 _LARGEST = 12_000_000
 _MOST_PARAMETERS = 6_000_000
@@ -16,7 +18,7 @@ def main() -> None:
     from safetensors.torch import load_file, save_file
 
     run, name = Path(sys.argv[1]), sys.argv[2]
-    newest = max((run / "checkpoints").glob("step-*"), key=lambda path: int(path.name.split("-")[1]))
+    newest = max((run / CHECKPOINTS).glob("step-*"), key=lambda path: int(path.name.split("-")[1]))
     weights = load_file(newest / "model.safetensors")
     if (count := sum(tensor.numel() for tensor in weights.values())) > _MOST_PARAMETERS:
         sys.exit(f"{count} parameters are more than {_MOST_PARAMETERS}")

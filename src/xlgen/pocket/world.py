@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.pocket.grammar import Entry, capitalise, fill
 
 Split = Literal["unlabelled", "train", "validation", "test"]
@@ -84,10 +85,11 @@ class Story:
 
 
 @cache
-def lexicon(language: str) -> dict[str, Any]:
+def lexicon(language: str) -> JsonObject:
     """The lexicon and grammar of ``language`` as read from its data file."""
     text = resources.files("xlgen.pocket").joinpath(f"lexicons/{language}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    found: JsonObject = yaml.safe_load(text)
+    return found
 
 
 def pair_split(agent: str, action: str) -> Split:
@@ -112,7 +114,7 @@ def draw_frame(split: Split, index: int, seed: int = 0) -> Frame:
     terms = lexicon("en")["terms"]
 
     def pick(kind: str) -> str:
-        return rng.choice(list(terms[kind]))
+        return str(rng.choice(list(terms[kind])))
 
     agent, action = rng.choice(_pairs(split))
     place = pick("places")
@@ -143,7 +145,7 @@ def frames(split: Split, count: int, seed: int = 0) -> Iterator[Frame]:
     return (draw_frame(split, index, seed) for index in range(count))
 
 
-def _slots(frame: Frame, book: Mapping[str, Any]) -> dict[str, Entry]:
+def _slots(frame: Frame, book: JsonMapping) -> dict[str, Entry]:
     terms = book["terms"]
     slots: dict[str, Entry] = {
         "agent": terms["agents"][frame.agent],
@@ -173,7 +175,8 @@ def roles(frame: Frame) -> tuple[str, ...]:
 
 def join(sentences: tuple[str, ...], language: str) -> str:
     """Sentences in a row, with what the language puts between them."""
-    return lexicon(language)["joiner"].join(sentences)
+    joiner: str = lexicon(language)["joiner"]
+    return joiner.join(sentences)
 
 
 def render(frame: Frame, language: str) -> Story:
@@ -186,8 +189,8 @@ def render(frame: Frame, language: str) -> Story:
 
     def sentence(kind: str, variant: int) -> str:
         if kind == "opening":
-            return book["terms"]["openings"][frame.opening]
-        templates = book["sentences"][kind]
+            return str(book["terms"]["openings"][frame.opening])
+        templates: list[str] = book["sentences"][kind]
         return text(templates[variant % len(templates)])
 
     layout = _LAYOUTS[frame.layout]

@@ -7,12 +7,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from xlgen.report.comparison import CHOSEN, RATE_LIMITS
-from xlgen.report.drawing import Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
+from xlgen.report.drawing import DrawingOptions, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
 from xlgen.report.groups import Line, mean_and_deviation, setting_labels, settings
 from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.files import finite
@@ -174,7 +173,7 @@ def _apart(ticks: Sequence[tuple[float, str]], log: bool) -> list[str]:
 
 def _draw_series(axis: Axes, each: Series, metric: str, palette: Palette, few: bool) -> None:
     """Draw a solid line for the other languages and a dotted one for the source language."""
-    look: dict[str, Any] = {
+    look: DrawingOptions = {
         "color": palette.colour(each.method, each.number),
         "marker": palette.marker(each.method, each.number),
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.experiments.choices import ORACLE, Chosen, checkpoint_choices, rate_choices, searches, worth
-from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
-from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, metric_name
+from xlgen.experiments.criteria import best_step, criteria, unlabelled
+from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.report.translated import translated_table
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run, labels, rate_text
@@ -55,7 +56,7 @@ def searches_table(results: Results) -> Table:
 
 
 def _rate_row(results: Results, run: Run, choices: list[Chosen]) -> dict[str, TableCell]:
-    step = best_step(build_criterion(ORACLE), results, run).step
+    step = best_step(criteria.build(ORACLE), results, run).step
     chosen = [choice for choice in choices if run in choice.runs.values()]
     return {
         "learning_rate": TableCell(run.learning_rate),

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from matplotlib.axes import Axes
 
-from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
+from xlgen.core.languages import language_name
+from xlgen.report.drawing import (
+    INK,
+    DrawingOptions,
+    Palette,
+    Plot,
+    draw_figure,
+    latin,
+    legend,
+    name_axes,
+    or_nan,
+    to_svg,
+)
 from xlgen.report.groups import Line, mean_and_deviation, settings
-from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import short_backbone
 
@@ -111,7 +122,7 @@ def models(results: Results, compared: Sequence[Line], palette: Palette, metric:
     rows = math.ceil(len(codes) / columns)
     groups = [[line for line in compared if line.backbone == backbone] for backbone in backbones]
     names = [latin(short_backbone(name)) for name in backbones]
-    slant: dict[str, Any] = {"rotation": 30, "ha": "right"} if sum(map(len, names)) > _LEGIBLE else {}
+    slant: DrawingOptions = {"rotation": 30, "ha": "right"} if sum(map(len, names)) > _LEGIBLE else {}
     with draw_figure(rows, columns, (8.2, 0.6 + 1.45 * rows), shared=True) as (figure, axes):
         for axis, code in zip(axes, codes, strict=False):
             for place, members in enumerate(groups):

@@ -9,9 +9,10 @@ from typing import TypeAlias
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from xlgen.core.languages import language_name
 from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, to_svg
 from xlgen.report.groups import Line, is_large, lines
-from xlgen.report.tables import LANGUAGE_RATE, language_name, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.rows import MEAN, Results, mean
 
 Point: TypeAlias = tuple[int, float, float, float]

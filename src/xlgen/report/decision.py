@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from xlgen.core.languages import Language
+from xlgen.core.languages import Language, language_name
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.core.version import VERSION
 from xlgen.experiments.auto import Decision
-from xlgen.experiments.criteria import best_step, build_criterion, unlabelled
+from xlgen.experiments.criteria import best_step, unlabelled
 from xlgen.report.choices import searches_table
 from xlgen.report.formats import to_markdown
-from xlgen.report.tables import (
-    LANGUAGE_RATE,
-    REFERENCE_RATE,
-    Column,
-    Table,
-    TableCell,
-    language_name,
-    metric_name,
-    relative,
-)
+from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, metric_name, relative
 from xlgen.runs.files import CHOSEN, write_atomically
-from xlgen.runs.rows import Results, mean
+from xlgen.runs.rows import Results, Row, mean
 from xlgen.runs.runs import Run, rate_text
 
 _WATCHED = {"leftover_rate": "leftovers of pretraining", "empty_rate": "empty outputs"}
@@ -48,7 +39,7 @@ def write_decision(decision: Decision, folder: Path) -> Path:
 def decision_page(decision: Decision) -> str:
     """What was tried, what was chosen, what is known about each language, and what to watch, in Markdown."""
     run, step = decision.run, decision.choice.step
-    threshold = decision.criterion["threshold"]
+    threshold = decision.criterion.threshold
     parts = [
         f"# Decision for {run.task}",
         f"Chosen: **{run.method}** at learning rate **{rate_text(run.learning_rate or 0.0)}**, checkpoint of step "
@@ -97,7 +88,7 @@ def tried_table(decision: Decision) -> Table:
         Column("chosen", "", number=False),
     )
     rows = []
-    judge, results = build_criterion(decision.criterion), decision.results
+    judge, results = decision.criterion.build(), decision.results
     for run in sorted(results.runs, key=lambda run: (run.method, run.learning_rate or 0.0)):
         step = best_step(judge, results, run).step
         rates = [results.value(run, code, LANGUAGE_RATE, step) for code in unlabelled(results, run)]
@@ -143,7 +134,7 @@ def decision_table(results: Results, run: Run, step: int) -> Table:
     return Table("expected", "Languages", columns, tuple(rows))
 
 
-def _cell(row: Mapping[str, Any] | None) -> TableCell:
+def _cell(row: Row | None) -> TableCell:
     return TableCell(row["value"], row["low"], row["high"]) if row else TableCell()
 
 
@@ -167,7 +158,7 @@ def doubts(decision: Decision) -> list[str]:
         return found
     if source["low"] is None or source["high"] is None:
         return [*found, "There are no intervals (`evaluation.bootstrap: 0`), so the choice may be due to chance."]
-    judge = build_criterion(decision.criterion)
+    judge = decision.criterion.build()
     rivals = {}
     for other in results.runs:
         taken = best_step(judge, results, other) if other != run and other.figures else None
@@ -225,7 +216,7 @@ def model_card(decision: Decision) -> str:
     """A model card in the format of the Hugging Face Hub."""
     run, step, results = decision.run, decision.choice.step, decision.results
     codes = results.languages([run])
-    head: dict[str, Any] = {
+    head: dict[str, object] = {
         "language": [Language.parse(code).code for code in codes],
         "base_model": run.backbone,
         "library_name": "xlgen",
@@ -243,7 +234,7 @@ def model_card(decision: Decision) -> str:
                 "## Evaluation",
                 _markdown(decision_table(results, run, step)),
                 "## Limits",
-                _bullets(warnings(results, run, step, decision.criterion["threshold"])),
+                _bullets(warnings(results, run, step, decision.criterion.threshold)),
             ]
         )
         + "\n"

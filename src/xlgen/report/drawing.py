@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zlib import crc32
 
 import matplotlib as mpl
@@ -17,6 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlgen.runs.runs import Run
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+DrawingOptions: TypeAlias = dict[str, Any]
+"""Keyword arguments of matplotlib's drawing functions: colours, numbers, texts and flags."""
+DrawingSettings: TypeAlias = "dict[RcKeyType, str | float | bool]"
+"""Settings of matplotlib."""
 
 # Okabe and Ito's colour-blind-safe palette, without the two colours that have low contrast on white or black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
@@ -26,7 +34,7 @@ _HATCHES = ("", "///", "...", "xxx")
 # A placeholder for the page's text colour, which differs in dark mode.
 INK = "#010203"
 GRID = "#8c8c8c"
-_STYLE: Any = {
+_STYLE: DrawingSettings = {
     "svg.fonttype": "none",  # text stays searchable and uses the page's font
     "svg.hashsalt": "xlgen",  # the same values give the same file
     "text.parse_math": False,
@@ -79,7 +87,7 @@ class Palette:
         """The method's colour, or the colour of its ``number``-th line if there is only one method."""
         return _COLOURS[(self._place(method) + (number if len(self.methods) == 1 else 0)) % len(_COLOURS)]
 
-    def style(self, method: str, number: int = 0) -> dict[str, Any]:
+    def style(self, method: str, number: int = 0) -> DrawingOptions:
         """The style of a method's ``number``-th line: the method's colour, the line's dashes and markers."""
         return {
             "color": self.colour(method, number),

@@ -6,9 +6,11 @@ import math
 
 from matplotlib.axes import Axes
 
+from xlgen.core.languages import language_name
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.report.drawing import INK, Plot, draw_figure, latin, or_nan, to_svg
 from xlgen.report.groups import Line, is_large, lines
-from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, language_name
+from xlgen.report.tables import LANGUAGE_RATE
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels
 

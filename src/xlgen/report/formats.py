@@ -7,11 +7,12 @@ import io
 import re
 from pathlib import Path
 
+from rich import box
 from rich import table as rich_table
 from rich.text import Text
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.core.untrusted import file_name, safe_join
-from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.files import write_atomically
 
 # Symbols for the grades, shown with or without colour.
@@ -90,6 +91,17 @@ def to_terminal(table: Table) -> rich_table.Table:
     for row in table.rows:
         # Text instead of str, because rich might read part of a folder name as markup.
         found.add_row(*(_terminal_cell(column, row[column.key]) for column in table.columns))
+    return found
+
+
+def to_narrow_terminal(table: Table) -> rich_table.Table:
+    """The table for the command line with little padding, for one column per language or weight."""
+    heads = (rich_table.Column(column.title, justify="right" if column.number else "left") for column in table.columns)
+    found = rich_table.Table(*heads, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
+    found.title = table.title
+    for row in table.rows:
+        cells = ((column, row[column.key]) for column in table.columns)
+        found.add_row(*("" if cell.value is None else column.text(cell) for column, cell in cells))
     return found
 
 

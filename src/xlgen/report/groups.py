@@ -7,10 +7,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.experiments.choices import ORACLE
-from xlgen.experiments.criteria import best_step, build_criterion
+from xlgen.experiments.criteria import best_step, criteria
 from xlgen.runs.files import finite
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels, short_backbone
@@ -39,7 +39,7 @@ class Line:
     number: int
     """The line's index among the lines of its method."""
     picks: tuple[Pick, ...]
-    settings: Mapping[str, Any]
+    settings: JsonMapping
     """The numbers that differ from other lines of its method and backbone, by recipe key."""
     tried: tuple[Run, ...]
     """All runs that the picks were chosen from."""
@@ -107,21 +107,21 @@ def _small_first(runs: Sequence[Run]) -> list[Run]:
 
 def _picks(results: Results, runs: Sequence[Run]) -> Iterator[Pick]:
     """For each seed, the evaluation that target labels choose, or the last one if there are no target labels."""
-    judge = build_criterion(ORACLE)
+    judge = criteria.build(ORACLE)
     for seed in dict.fromkeys(run.seed for run in runs):
         tried = {run.name: (best_step(judge, results, run), run) for run in runs if run.seed == seed}
         choice, run = max(tried.values(), key=lambda found: found[0].score)
         yield Pick(run, choice.step)
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _facts(run: Run) -> JsonObject:
     """The last stage of the recipe as flat keys, without the keys that may differ within a setting."""
     return {
         key: value for key, value in _flat(run.stage, "") if not any(key.startswith(left) for left in _NOT_A_SETTING)
     }
 
 
-def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _flat(value: JsonValue, path: str) -> Iterator[tuple[str, JsonValue]]:
     inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
     if inside is None:
         yield path, value
@@ -130,7 +130,7 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _flat(each, f"{path}.{key}".lstrip("."))
 
 
-def _differing(groups: list[list[Run]]) -> list[dict[str, Any]]:
+def _differing(groups: list[list[Run]]) -> list[JsonObject]:
     """For each group, the numbers that differ between the groups of its method and backbone."""
     facts = [_facts(runs[0]) for runs in groups]
     found = []
@@ -145,11 +145,11 @@ def _differing(groups: list[list[Run]]) -> list[dict[str, Any]]:
     return found
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
+def _names(runs: list[Run], differing: list[JsonObject]) -> list[str]:
     """Labels: the method, the backbone if there are several, the numbers that differ, and the folder if needed."""
     several = len({run.backbone for run in runs}) > 1
     names = []
@@ -161,7 +161,7 @@ def _names(runs: list[Run], differing: list[dict[str, Any]]) -> list[str]:
     return [f"{name} ({run.name})" if counts[name] > 1 else name for name, run in zip(names, runs, strict=True)]
 
 
-def setting_labels(numbers: Mapping[str, Any]) -> list[str]:
+def setting_labels(numbers: JsonMapping) -> list[str]:
     """Format numbers of a recipe for labels: ``num_virtual_tokens=10``."""
     return [f"{key.rsplit('.', 1)[-1]}={value:g}" for key, value in numbers.items()]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.experiments.choices import CRITERIA, Chosen, searches
 from xlgen.experiments.criteria import unlabelled
 from xlgen.experiments.two_fold_selection import Halves, checkpoints_on_halves, halves, rates_on_halves
 from xlgen.report.choices import NAMES, NO_REGRET, chosen_table
-from xlgen.report.tables import Column, Table, TableCell
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run, labels
 

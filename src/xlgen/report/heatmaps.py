@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,44 +15,33 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.core.registry import InputError
+from xlgen.report.drawing import DrawingSettings
 from xlgen.runs.files import write_atomically
 
 _CELL = 0.34
 """Inches."""
 _MOST_NUMBERS = 400
 """A panel with more cells than this shows no numbers, which would not be readable."""
-STYLE: Any = {"font.family": "sans-serif", "font.size": 8, "svg.hashsalt": "xlgen", "text.parse_math": False}
+STYLE: DrawingSettings = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "svg.hashsalt": "xlgen",
+    "text.parse_math": False,
+}
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One heat map."""
+def draw_heatmaps(found: Heatmaps, path: Path) -> Path:
+    """Write the panels of ``found`` to ``path``, whose suffix sets the format.
 
-    title: str
-    rows: Sequence[str]
-    columns: Sequence[str]
-    values: NDArray[np.float64]
-    """Shape (rows, columns). NaN is left blank."""
-
-
-def draw(
-    panels: Sequence[Panel],
-    path: Path,
-    title: str = "",
-    columns: int = 4,
-    limits: tuple[float | None, float | None] = (None, 1.0),
-    axes: tuple[str, str] = ("", ""),
-) -> Path:
-    """Write ``panels`` to ``path``, ``columns`` of them in a row; the suffix of ``path`` sets the format.
-
-    ``limits`` are those of the colour scale; None means the smallest or largest value. ``axes`` are the labels of rows
-    and columns. Raises InputError if there are no panels or matplotlib does not support the format.
+    Raises InputError if there are no panels or matplotlib does not support the format.
     """
+    panels = found.panels
     if not panels:
         raise InputError("there is nothing to draw")
-    low, high = _limits(panels, limits)
-    across = min(columns, len(panels))
+    low, high = _limits(panels, found.limits)
+    across = min(found.across, len(panels))
     down = -(-len(panels) // across)
     width = max(len(panel.columns) for panel in panels) * _CELL + 0.7
     height = max(len(panel.rows) for panel in panels) * _CELL * 0.8 + 0.6
@@ -62,17 +50,17 @@ def draw(
         axs = figure.subplots(down, across, squeeze=False)
         for axis, panel in zip(axs.flat, panels, strict=False):
             image = _panel(axis, panel, low, high)
-            axis.set_ylabel(axes[0])
-            axis.set_xlabel(axes[1])
+            axis.set_ylabel(found.axes[0])
+            axis.set_xlabel(found.axes[1])
         for axis in list(axs.flat)[len(panels) :]:
             axis.set_axis_off()
         add_scale(figure, image, axs, shrink=0.8, pad=0.01)
-        if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        if found.title:
+            figure.suptitle(found.title, x=0.01, ha="left", fontsize=9)
         return save(figure, path)
 
 
-def add_scale(figure: Figure, image: QuadMesh, axes: Any, **where: Any) -> None:
+def add_scale(figure: Figure, image: QuadMesh, axes: Axes | np.ndarray, **where: Any) -> None:
     """Add a colour bar, drawn as vector shapes like the cells."""
     solids = figure.colorbar(image, ax=axes, **where).solids
     if solids is not None:

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from xlgen.core.tables import Table, TableCell
 from xlgen.core.version import VERSION
 from xlgen.report.analyses import Analysis
-from xlgen.report.choices import NO_REGRET, choice_tables
+from xlgen.report.choices import NO_REGRET
 from xlgen.report.drawing import Palette, Plot
-from xlgen.report.faults import faults_table
 from xlgen.report.formats import MARKS
 from xlgen.report.groups import is_large, settings
 from xlgen.report.plots import all_plots
-from xlgen.report.published_comparison import beside_table, parts, protocol_table
+from xlgen.report.published_comparison import parts
+from xlgen.report.report_tables import ReportTables
 from xlgen.report.samples import FAULTS, PER_PAGE, RunSamples, best_run, choose_samples, identifier
-from xlgen.report.summary import methods_table, regret_table
 from xlgen.report.tables import (
     FAIR,
     GOOD,
     LANGUAGE_RATE,
     REFERENCE_RATE,
-    Table,
     grade,
-    languages_table,
     metric_name,
-    runs_table,
-    verdict_table,
     without_repetition,
 )
 from xlgen.runs.rows import MEAN, Results
@@ -62,7 +57,7 @@ class Section:
     choices: list[Table]
     """Choices of learning rates and checkpoints, if there are several."""
     plots: list[Plot]
-    beside: list[Table]
+    published: list[Table]
     """Our scores next to the published ones: averages, single languages, and the differences. No empty tables."""
     samples: list[RunSamples]
     labels: dict[str, str]
@@ -83,8 +78,9 @@ class Section:
         return sum(found.total for shown in self.samples for found in shown.languages)
 
 
-def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> str:
+def render(tables: ReportTables, title: str, analyses: Sequence[Analysis] = ()) -> str:
     """Render the page as HTML."""
+    results = tables.results
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -96,11 +92,11 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
     return environment.get_template("page.html").render(
         title=title,
         version=VERSION,
-        runs=runs_table(results),
+        runs=tables.runs,
         damaged=results.faults,
         many=is_large(results),
         faults=FAULTS,
-        sections=_sections(results),
+        sections=_sections(tables),
         analyses=analyses,
         marks=MARKS,
         no_regret=NO_REGRET,
@@ -110,12 +106,13 @@ def render(results: Results, title: str, analyses: Sequence[Analysis] = ()) -> s
     )
 
 
-def _sections(results: Results) -> list[Section]:
-    palette, tasks = Palette.of(results.runs), results.by_task()
+def _sections(tables: ReportTables) -> list[Section]:
+    palette, tasks = Palette.of(tables.results.runs), tables.by_task()
     return [_section(of_task, palette, PER_PAGE // len(tasks)) for of_task in tasks]
 
 
-def _section(results: Results, palette: Palette, predictions: int) -> Section:
+def _section(tables: ReportTables, palette: Palette, predictions: int) -> Section:
+    results = tables.results
     large = is_large(results)
     shown = {run.name for line in settings(results) for run in line.runs} if large else set(labels(results.runs))
     names = labels(results.runs)
@@ -124,14 +121,14 @@ def _section(results: Results, palette: Palette, predictions: int) -> Section:
         task=results.runs[0].task or "evaluation",
         headline=headline(results),
         large=large,
-        methods=without_repetition(methods_table(results)),
-        verdict=without_repetition(verdict_table(results)),
-        languages=_by_run(languages_table(results), kept),
-        faults=_by_run(faults_table(results), kept),
-        regret=without_repetition(regret_table(results)),
-        choices=[without_repetition(table) for table in choice_tables(results)],
+        methods=without_repetition(tables.methods),
+        verdict=without_repetition(tables.verdict),
+        languages=_by_run(tables.languages, kept),
+        faults=_by_run(tables.faults, kept),
+        regret=without_repetition(tables.regret),
+        choices=[without_repetition(table) for table in tables.choices],
         plots=all_plots(results, palette),
-        beside=[without_repetition(table) for table in _beside(results) if table.rows],
+        published=[without_repetition(table) for table in _published(tables) if table.rows],
         samples=choose_samples(results, predictions),
         labels=names,
     )
@@ -155,14 +152,14 @@ def headline(results: Results) -> str:
     return f"{text}; {_VERDICTS[grade(rate, ceiling)]} (right language {rate:.1f} %{of_references})."
 
 
-def _beside(results: Results) -> list[Table]:
-    averages, single = parts(beside_table(results))
-    return [averages, replace(single, title="Language by language"), protocol_table(results)]
+def _published(tables: ReportTables) -> list[Table]:
+    averages, single = parts(tables.published)
+    return [averages, replace(single, title="Language by language"), tables.protocol]
 
 
 def _by_run(table: Table, shown: set[str]) -> list[Table]:
     """One table for each run in ``shown``, with the run's label as its title."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[dict[str, TableCell]]] = {}
     for row in table.rows:
         if row["run"].value in shown:
             found.setdefault(row["run"].value, []).append(row)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from xlgen.core.languages import language_name
 from xlgen.report.ablation_plots import by_settings, by_size, learning_rates
 from xlgen.report.comparison import comparisons
 from xlgen.report.curves import ascii_curves, curves, languages_curves, length_curves, rate_curves, xlrs_curves
-from xlgen.report.drawing import INK, Palette, Plot, draw_figure, latin, legend, name_axes, or_nan, to_svg
+from xlgen.report.drawing import (
+    INK,
+    DrawingOptions,
+    Palette,
+    Plot,
+    draw_figure,
+    latin,
+    legend,
+    name_axes,
+    or_nan,
+    to_svg,
+)
 from xlgen.report.faults import faults
 from xlgen.report.groups import is_large, lines, mean_and_deviation
-from xlgen.report.tables import language_name
 from xlgen.runs.rows import Results
 
 __all__ = ["Palette", "Plot", "all_plots"]
@@ -52,7 +61,7 @@ def lengths(results: Results, palette: Palette) -> Plot | None:
             values = [
                 or_nan(mean_and_deviation(line.values(results, [code], "prediction_length"))[0]) for code in languages
             ]
-            look: dict[str, Any] = {
+            look: DrawingOptions = {
                 "marker": palette.marker(line.method, line.number),
                 "color": palette.colour(line.method, line.number),
             }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.experiments.as_published import Reported, rule_of
-from xlgen.experiments.published import Paper, PublishedCell
 from xlgen.experiments.published.names import published_task
-from xlgen.experiments.published.schema import Fact
+from xlgen.experiments.published.schema import Fact, Paper, PublishedCell
 from xlgen.runs.files import finite
 from xlgen.runs.runs import Run, rate_text
 
@@ -83,10 +82,10 @@ def _protocol(run: Run, cell: PublishedCell, paper: Paper) -> Iterator[Point]:
             yield _point("epochs", "counted in steps", epochs)
 
 
-def _settings(run: Run, cell: PublishedCell) -> dict[str, Any]:
+def _settings(run: Run, cell: PublishedCell) -> JsonObject:
     """The run's values for the keys of a paper's protocol; None if its recipe does not set one."""
     training, evaluation = run.stage.get("training") or {}, run.stage.get("evaluation") or {}
-    ours: dict[str, Any] = {"evaluation_examples": evaluation.get("examples", UNKNOWN) or "all"}
+    ours: JsonObject = {"evaluation_examples": evaluation.get("examples", UNKNOWN) or "all"}
     if cell.method != "lead":
         ours["num_beams"] = evaluation.get("num_beams")
     if (ours.get("num_beams") or 1) > 1:
@@ -101,7 +100,7 @@ def _settings(run: Run, cell: PublishedCell) -> dict[str, Any]:
     return ours
 
 
-def _mixed(stage: Mapping[str, Any]) -> Any:
+def _mixed(stage: JsonMapping) -> float | str | None:
     """The share of unlabelled text, with its unit unless that is examples, as in the papers."""
     rates = [rate for part in stage.get("unlabelled") or () if (rate := finite(part.get("rate"))) is not None]
     share = round(sum(rates), 6)
@@ -109,7 +108,7 @@ def _mixed(stage: Mapping[str, Any]) -> Any:
     return (share if by_examples else f"{share:g} of the batches") if rates else None
 
 
-def _batch(training: Any, cell: PublishedCell, paper: Paper) -> Point:
+def _batch(training: JsonMapping, cell: PublishedCell, paper: Paper) -> Point:
     """The size of a batch, in tokens or in examples as the paper counts."""
     tokens = training.get("batch_tokens")
     ours = [UNKNOWN if tokens is None else f"{tokens:,} tokens"]
@@ -146,7 +145,7 @@ def _selection(seeds: int, run: Run, cell: PublishedCell, paper: Paper, selected
         yield _point("checkpoint", ours, fact)
 
 
-def _text(value: Any, missing: str = NOT_SAID) -> str:
+def _text(value: object, missing: str = NOT_SAID) -> str:
     if value is None:
         return missing
     if isinstance(value, float) and 0 < value < 0.1:

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from xlgen.core.languages import language_name
+from xlgen.core.tables import Column, Table
+from xlgen.core.tables import TableCell as Shown
 from xlgen.experiments.as_published import Reported, reported, rule_of
-from xlgen.experiments.published import TEXT, Paper, PublishedCell, load_papers
+from xlgen.experiments.published import TEXT, load_papers
 from xlgen.experiments.published.names import family, method, published_task
-from xlgen.experiments.published.schema import MEAN_NON_SOURCE
+from xlgen.experiments.published.schema import MEAN_NON_SOURCE, Paper, PublishedCell
 from xlgen.report.protocol import NOT_SAID, Point, differences, same_backbone
-from xlgen.report.tables import Column, Table, language_name, metric_name
-from xlgen.report.tables import TableCell as Shown
+from xlgen.report.tables import metric_name
+from xlgen.runs.recipes import canonical
 from xlgen.runs.rows import Results, mean
-from xlgen.runs.runs import Run, canonical, labels
+from xlgen.runs.runs import Run, labels
 
 ONE_LANGUAGE = "the target language"
 """The value in a row's details if its unlabelled text is in the target language only."""
@@ -47,7 +50,7 @@ class Theirs:
         return f"{self.paper.key}, {self.first.where}, {self.first.row}"
 
 
-def beside_table(results: Results) -> Table:
+def comparison_table(results: Results) -> Table:
     """Each of our scores next to each comparable published score; no rows if there are none."""
     columns = (
         Column("run", "Run", number=False),
@@ -89,7 +92,7 @@ def protocol_table(results: Results) -> Table:
 
 
 def parts(table: Table) -> tuple[Table, Table]:
-    """Split :func:`beside_table` into the rows that average over languages and those of single languages."""
+    """Split :func:`comparison_table` into the rows that average over languages and those of single languages."""
     averages = tuple(row for row in table.rows if not row["language"].value)
     single = tuple(row for row in table.rows if row["language"].value)
     return replace(table, rows=averages), replace(table, rows=single)
@@ -151,7 +154,7 @@ def _figure(cell: PublishedCell) -> tuple[object, ...]:
 
 def _alike(run: Run, theirs: Theirs, measured: set[str]) -> bool:
     cell, task = theirs.first, theirs.paper.about.tasks.get(theirs.first.task or "")
-    adaptation = (run.stage.get("adaptation") or {}).get("method")
+    adaptation = (run.stage.get("adaptation") or {}).get("name")
     return (
         cell.metric in measured
         and cell.method == method(run.method)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.languages import Language, UnknownLanguageError, language_name
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import safe_join
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import UNKNOWN, Findings, find, label_rows, without_identification
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
-from xlgen.metrics.switches import Span, switches
-from xlgen.report.tables import LANGUAGE_RATE, language_name
+from xlgen.metrics.script_spans import Span
+from xlgen.metrics.switches import switches
+from xlgen.report.tables import LANGUAGE_RATE
+from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import read_predictions
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run
+from xlgen.scoring.predictions import PredictionRow
 
 PER_LANGUAGE, _LEAST = 20, 5
 """The most predictions per language and run, and the fewest, however many runs there are."""
@@ -153,7 +155,7 @@ def _first(results: Results, score: Callable[[Run], float | None], sign: int) ->
 
 def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ...]:
     identifies = identifier(run)
-    folder = run.folder / "predictions" / f"step-{run.last_step}"
+    folder = RunPaths(run.folder).predictions_at(run.last_step)
     found = []
     for code in results.languages([run]):
         rows = read_predictions(safe_join(folder, f"{code}.jsonl", "the language"))
@@ -163,7 +165,7 @@ def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ..
 
 
 def _of_language(
-    code: str, rows: list[dict[str, Any]], identifies: LanguageIdentifier | None, limit: int = PER_LANGUAGE
+    code: str, rows: list[PredictionRow], identifies: LanguageIdentifier | None, limit: int = PER_LANGUAGE
 ) -> LanguageSamples:
     try:
         language: Language | None = Language.parse(code)
@@ -192,7 +194,7 @@ def _of_language(
     return LanguageSamples(code, language_name(code), direction, samples, len(rows))
 
 
-def _example(code: str, row: dict[str, Any]) -> Example:
+def _example(code: str, row: PredictionRow) -> Example:
     raw = row.get("raw")
     return Example(
         language=code,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.experiments.choices import Chosen, checkpoint_choices, rate_choices, searches
 from xlgen.report.choices import NAMES, several_checkpoints
 from xlgen.report.groups import Line, mean_and_deviation, settings
-from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, Column, Table, TableCell, grade, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, REFERENCE_RATE, grade, metric_name
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import rate_text
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
-from xlgen.core.languages import Language, UnknownLanguageError
+from xlgen.core.json_types import JsonObject
+from xlgen.core.languages import language_name
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
 from xlgen.runs.files import finite
 from xlgen.runs.rows import MEAN, Results, Row
@@ -33,56 +34,6 @@ _NAMES = {
     REFERENCE_RATE: "References: right language",
     "xlrs": "XLRS",
 }
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """A value with its 95 % interval, if it has one."""
-
-    value: Any = None
-    low: float | None = None
-    high: float | None = None
-    grade: str = ""
-    """``good``, ``fair`` or ``poor``, for graded values."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column and the format of its values. CSV files hold the unformatted values."""
-
-    key: str
-    title: str
-    show: Callable[[Any], str] = str
-    number: bool = True
-    interval: bool = False
-    """Whether the values have intervals."""
-
-    def text(self, cell: TableCell) -> str:
-        """The formatted value without its interval, or a dash for None."""
-        return "–" if cell.value is None else self.show(cell.value)
-
-    def bounds(self, cell: TableCell) -> str:
-        """The formatted interval, or an empty string if there is none."""
-        return (
-            ""
-            if not self.interval or cell.low is None or cell.high is None
-            else f"{self.show(cell.low)}–{self.show(cell.high)}"
-        )
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns, and rows of cells by column key. Every row has a cell ``run`` with the run's label."""
-
-    name: str
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[dict[str, TableCell], ...]
-
-
-def all_tables(results: Results) -> list[Table]:
-    """Every table of the report."""
-    return [runs_table(results), verdict_table(results), languages_table(results)]
 
 
 def runs_table(results: Results) -> Table:
@@ -115,7 +66,7 @@ def runs_table(results: Results) -> Table:
     return Table("runs", "What was run", columns, tuple({k: TableCell(v) for k, v in row.items()} for row in values))
 
 
-def _about(run: Run) -> dict[str, Any]:
+def _about(run: Run) -> JsonObject:
     data = run.start.get("data") or {}
     trainable, parameters = finite(run.start.get("trainable")), finite(run.start.get("parameters"))
     reached = run.steps[-1]["step"] if run.steps else run.last_step
@@ -261,14 +212,6 @@ def metric_name(metric: str) -> str:
     if metric.startswith(CONFIDENCE_OF):
         return f"LID confidence: {language_name(metric.removeprefix(CONFIDENCE_OF))}"
     return _NAMES.get(metric, metric.replace("_", " "))
-
-
-def language_name(code: str) -> str:
-    """The English name of a language, or the code itself if unknown."""
-    try:
-        return Language.parse(code).name
-    except UnknownLanguageError:
-        return code
 
 
 def duration(seconds: float) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xlgen.core.tables import Column, Table, TableCell
 from xlgen.experiments.choices import searches
-from xlgen.report.tables import LANGUAGE_RATE, Column, Table, TableCell, metric_name
+from xlgen.report.tables import LANGUAGE_RATE, metric_name
 from xlgen.runs.rows import MEAN, Results
 from xlgen.runs.runs import Run, labels, rate_text
 

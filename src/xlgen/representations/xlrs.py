@@ -2,7 +2,7 @@
 
 The cosine of the means of the encoder's last hidden states over tokens (Li and Murray 2023, section 4 and footnote 2).
 They find that finetuning on one source language raises it, and that the higher it is, the more a model answers in the
-wrong language; docs/findings.md says where that holds on pocket backbones.
+wrong language; docs/results/findings.md says where that holds on pocket backbones.
 """
 
 from __future__ import annotations

@@ -1,20 +1,26 @@
-"""Read and validate the files that ``xlgen analyze ... --out DIR`` writes: rows of values by kind of analysis."""
+"""The files of rows of values by kind of analysis, which ``xlgen analyze ... --out DIR`` writes, and reports read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
-from xlgen.runs.files import check_format
 from xlgen.core.untrusted import read_json, without_surrogates
+from xlgen.runs.files import check_format
+from xlgen.runs.rows import write_rows
 
 _MOST = 10_000
 _LONGEST = 4_000
 
 
-def read_analysis(path: Path, kinds: Collection[str]) -> list[dict[str, Any]]:
+def write_analysis(rows: Iterable[JsonMapping], folder: Path, name: str) -> Path:
+    """Write the rows of an analysis as ``NAME.json`` into ``folder``."""
+    return write_rows(map(dict, rows), folder / f"{name}.json")
+
+
+def read_analysis(path: Path, kinds: Collection[str]) -> list[JsonObject]:
     """The rows of an analysis of one of ``kinds``; an empty list for any other file.
 
     Raises InputError if the file is damaged: invalid JSON, or a field of the wrong type.
@@ -36,36 +42,36 @@ def read_analysis(path: Path, kinds: Collection[str]) -> list[dict[str, Any]]:
     return [without_surrogates(row) for row in rows]
 
 
-def _is_of(row: Any, kinds: Collection[str]) -> bool:
+def _is_of(row: object, kinds: Collection[str]) -> bool:
     return isinstance(row, dict) and isinstance(row.get("analysis"), str) and row["analysis"] in kinds
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15)
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _place(value: Any) -> bool:
+def _place(value: object) -> bool:
     """A layer or a step, limited because tables and plots have a cell for each."""
-    return _whole(value) and value <= _MOST
+    return isinstance(value, int) and _whole(value) and value <= _MOST
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _spectrum(value: Any) -> bool:
+def _spectrum(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(_number(each) and each is not None for each in value)
 
 
-def _side(value: Any) -> bool:
+def _side(value: object) -> bool:
     """One side of a comparison: the name of a model, or the number of a cluster."""
     return _text(value) or _whole(value)
 
@@ -78,7 +84,7 @@ _NUMBERS = (
     *("value", "rho", "p", "norm", "distance", "effective_rank", "change", "spectrum_change", "within", "between"),
     "bits",
 )
-_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+_FIELDS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
     **dict.fromkeys(("layer", "first_layer", "second_layer", "step"), _place),

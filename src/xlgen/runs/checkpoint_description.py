@@ -6,19 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from xlgen.core.config import Cleanup
 from xlgen.core.config_base import LARGEST_SEED
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import ABOUT
+from xlgen.core.untrusted import read_object, safe_join
+from xlgen.core.yaml_config import with_name
 from xlgen.runs.digests import Digests, changes, digests
 from xlgen.runs.files import FORMAT, check_format, step_in
 from xlgen.runs.records import LARGEST
-from xlgen.core.untrusted import read_object, safe_join
 
-ABOUT = "checkpoint.json"
 RESUME = "resume"
 """The folder in a checkpoint with the files that only resuming needs. It may be removed."""
 _Text = Annotated[str, Field(min_length=1, max_length=4_096)]
@@ -30,18 +32,18 @@ class About:
 
     step: Annotated[int, Field(ge=0, lt=LARGEST)]
     backbone: _Text
-    adaptation: Mapping[str, Any]
+    adaptation: JsonMapping
     task: _Text | None
     data_dir: _Text
     allow_unknown: bool = False
     """Whether languages that the backbone does not know are allowed."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     """The seed that inserted modules were initialized with."""
-    head: Mapping[str, Any] | None = None
+    head: JsonMapping | None = None
     """The kind and the labels of a classification head: ``{kind, labels}``. None for tasks that generate text."""
     init: Literal["pretrained", "random"] = "pretrained"
     """``random`` if the backbone's own weights were also initialized from ``seed``."""
-    task_config: Mapping[str, Any] | None = None
+    task_config: JsonMapping | None = None
     """The task during training: template, languages, limits, metrics. None in folders of earlier versions."""
     cleanup: Cleanup = "phrases"
     """The clean-up of outputs in the recipe's evaluation and in ``xlgen predict``."""
@@ -60,7 +62,7 @@ class About:
     # Pydantic reads its configuration of a standard dataclass from this attribute.
     __pydantic_config__ = ConfigDict(strict=True)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The contents of ``checkpoint.json``, without the version of xlgen."""
         return {"format": FORMAT, **asdict(self)}
 
@@ -71,8 +73,8 @@ _ADAPTER = TypeAdapter(About)
 def _check_parts(about: About) -> None:
     if any("\0" in text for text in (about.backbone, about.task or "", about.data_dir)):
         raise InputError("a path contains a NUL character")
-    if not isinstance(about.adaptation.get("method"), str):
-        raise InputError("adaptation: `method` is missing")
+    if not isinstance(about.adaptation.get("name"), str):
+        raise InputError("adaptation: `name` is missing")
     if about.head is None:
         return
     labels = about.head.get("labels")
@@ -90,7 +92,7 @@ def read_about(folder: Path) -> About:
     try:
         data = read_object(file)
         check_format(data, str(file))
-        known = {key: data[key] for key in About.__dataclass_fields__ if key in data}
+        known = {key: with_name(key, data[key]) for key in About.__dataclass_fields__ if key in data}
         found = _ADAPTER.validate_json(json.dumps(known))  # in Python mode, strict validation needs an instance
         _check_parts(found)
         if step_in(folder.name) not in (None, found.step):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.runs.files import naming, write_atomically
 from xlgen.runs.records import read_log
 
 __all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
 
 
-def read_events(path: Path) -> Iterator[dict[str, Any]]:
+def read_events(path: Path) -> Iterator[JsonObject]:
     """The events of a log. Damaged lines, such as after a kill or on a full disk, are skipped."""
     yield from read_log(path).events
 
@@ -22,7 +23,7 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
 EVALUATION = ("evaluated", "figure", "xlrs")
 """Events that an evaluation logs."""
 
-Tell: TypeAlias = Callable[[str, int, Mapping[str, Any]], None]
+Tell: TypeAlias = Callable[[str, int, JsonMapping], None]
 """A callback that receives an event's name, its step and its fields."""
 
 
@@ -34,7 +35,7 @@ class Tracker:
         self._enabled = enabled
         self._tell = tell
 
-    def log(self, event: str, step: int, **fields: Any) -> None:
+    def log(self, event: str, step: int, **fields: JsonValue) -> None:
         """Append one event."""
         if self._enabled:
             line = json.dumps(

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.outputs import temporary_for
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import check_regular, parse_json, without_surrogates
@@ -23,7 +23,7 @@ CHOSEN = "chosen"
 _STEP = re.compile(r"step-(\d{1,12})", re.ASCII)
 
 
-def json_lines(path: Path) -> Iterator[dict[str, Any] | InputError]:
+def json_lines(path: Path) -> Iterator[JsonObject | InputError]:
     """Iterate over the JSON objects of a JSONL file, with an error for each bad line; empty if there is no file.
 
     Splits at newlines only, not at U+2028. Bytes that are not UTF-8, such as after a crash, invalidate only their own
@@ -43,7 +43,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any] | InputError]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
-def parse_line(line: bytes, where: str) -> dict[str, Any] | InputError:
+def parse_line(line: bytes, where: str) -> JsonObject | InputError:
     """The JSON object in a line, or an error (returned, not raised). Lone surrogates become U+FFFD."""
     try:
         text = line.decode("utf-8")
@@ -57,7 +57,7 @@ def parse_line(line: bytes, where: str) -> dict[str, Any] | InputError:
     return without_surrogates(found) if "\\u" in text else found
 
 
-def check_format(data: dict[str, Any], where: str) -> None:
+def check_format(data: JsonObject, where: str) -> None:
     """Raise InputError if a file has a later format version than this version of xlgen supports."""
     version = data.get("format", FORMAT)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= FORMAT:
@@ -112,7 +112,7 @@ def naming(path: Path | str) -> Iterator[None]:
         raise
 
 
-def finite(value: Any) -> float | None:
+def finite(value: object) -> float | None:
     """``value`` as a float; None for NaN, infinity and anything that is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

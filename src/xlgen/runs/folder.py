@@ -14,25 +14,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from xlgen.core.config import Recipe
+from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.registry import InputError
-from xlgen.runs.files import FORMAT, check_format
-from xlgen.runs.records import State, read_log, read_state
-from xlgen.runs.event_log import write_atomically
+from xlgen.core.run_layout import LOCK, RECIPE
 from xlgen.core.yaml_loader import dump_yaml, read_yaml
+from xlgen.runs.event_log import write_atomically
+from xlgen.runs.files import FORMAT, check_format
+from xlgen.runs.paths import RunPaths
+from xlgen.runs.records import State, read_log, read_state
 
 _SECONDS = 10
 """Timeout for git."""
 
 log = logging.getLogger(__name__)
 
-_RECIPE, _LOCK = "recipe.yaml", "run.lock"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of file systems that do not support locks."""
 _FOREIGN = "{} is not empty and is not an xlgen run; choose another --out"
@@ -43,10 +44,8 @@ class FolderError(InputError):
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Paths of one run."""
-
-    path: Path
+class RunFolder(RunPaths):
+    """The folder of a run, with its progress."""
 
     @property
     def state(self) -> State:
@@ -56,13 +55,9 @@ class RunFolder:
         """
         return read_state(self.path)
 
-    def set_state(self, **state: Any) -> None:
+    def set_state(self, **state: int | str | None) -> None:
         """Write the run's progress atomically."""
-        write_atomically(self.path / "state.json", json.dumps(state))
-
-    def stage(self, index: int, count: int) -> Path:
-        """The folder of a stage's files; for the last stage, the run's folder itself."""
-        return self.path if index == count - 1 else self.path / "stages" / str(index)
+        write_atomically(self.state_file, json.dumps(state))
 
 
 @contextmanager
@@ -72,7 +67,7 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
     With ``wait``, wait for another process to release the lock. After an error, a folder with nothing but the lock is
     removed. Raises FolderError if another process has the lock, or the folder cannot be written.
     """
-    file = path / _RECIPE
+    file = path / RECIPE
     with undone_after_errors(path):
         try:
             if not file.exists() and path.is_dir() and _holds_more(path, file):
@@ -85,17 +80,17 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
                 yield
             except BaseException:
                 with suppress(OSError):  # removed while locked: a waiting process then creates a new lock
-                    if [other.name for other in path.iterdir()] == [_LOCK]:
-                        (path / _LOCK).unlink()
+                    if [other.name for other in path.iterdir()] == [LOCK]:
+                        (path / LOCK).unlink()
                 raise
 
 
 @contextmanager
 def nothing_left_if_refused(path: Path) -> Iterator[None]:
     """If the input is refused before the first step, remove the files that this attempt wrote into the run's folder."""
-    log, state = path / "metrics.jsonl", path / "state.json"
+    log, state = RunPaths(path).log_file, RunPaths(path).state_file
     new = [file for file in (log, state) if not file.exists()]
-    with undone_after_errors(path, [_RECIPE]):
+    with undone_after_errors(path, [RECIPE]):
         try:
             yield
         except InputError:
@@ -107,7 +102,7 @@ def nothing_left_if_refused(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[None]:
-    file = path / _LOCK
+    file = path / LOCK
     if file.is_dir():
         raise FolderError(f"{file} must be a lock file, but is a folder; remove it, or choose another --out")
     lock = FileLock(file, is_singleton=True)
@@ -131,7 +126,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
     """Make ``path`` the folder of this run. Raises FolderError if it has another run, or cannot be written."""
     folder = RunFolder(path)
     resolved = recipe.model_dump(mode="json")
-    file = path / _RECIPE
+    file = path / RECIPE
     # A run that ended before its first step may leave only its recipe; a new run may replace it.
     if file.exists():
         before = recipe_in(file)
@@ -156,11 +151,11 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
 
 def _holds_more(path: Path, recipe: Path) -> bool:
     """Whether the folder has anything except its lock, the recipe, and temporary files of the recipe after a kill."""
-    ours = re.compile(rf"{re.escape(recipe.name)}(\..*tmp)?|\.?{re.escape(recipe.name)}\..*|{re.escape(_LOCK)}")
+    ours = re.compile(rf"{re.escape(recipe.name)}(\..*tmp)?|\.?{re.escape(recipe.name)}\..*|{re.escape(LOCK)}")
     return any(not ours.fullmatch(other.name) for other in path.iterdir())
 
 
-def recipe_in(file: Path) -> Any:
+def recipe_in(file: Path) -> JsonValue:
     """The recipe of a run that was started. Raises FolderError if the file is not a run's recipe, or is damaged."""
     try:
         data = read_yaml(file)
@@ -173,7 +168,7 @@ def recipe_in(file: Path) -> Any:
         ) from None
 
 
-def _deciding(recipe: Any) -> Any:
+def _deciding(recipe: JsonValue) -> JsonValue:
     """The settings that determine a started run's results. Its recipe may lack keys that were added later."""
     try:
         return Recipe.model_validate(recipe).deciding()
@@ -181,7 +176,7 @@ def _deciding(recipe: Any) -> Any:
         return recipe
 
 
-def difference(before: Any, after: Any, path: str = "") -> str:
+def difference(before: object, after: object, path: str = "") -> str:
     """The first key in which two mappings differ, and its values, in words."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *after]:
@@ -194,7 +189,7 @@ def difference(before: Any, after: Any, path: str = "") -> str:
     return f"its {path} is {before!r}, not {after!r}"
 
 
-def _environment() -> dict[str, Any]:
+def _environment() -> JsonObject:
     packages = ("xlgen", "torch", "transformers", "accelerate", "tokenizers")
     return {
         "python": platform.python_version(),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
-from xlgen.runs.files import check_format
-from xlgen.runs.records import LARGEST
 from xlgen.core.yaml_config import override_keys
 from xlgen.core.yaml_loader import read_yaml
+from xlgen.runs.files import check_format
+from xlgen.runs.paths import RunPaths
+from xlgen.runs.records import LARGEST
 
 _Count = Annotated[int, Field(ge=0, lt=LARGEST)]
 _Text = Annotated[str, Field(max_length=10_000)]
@@ -28,10 +29,6 @@ class _Read(BaseModel):
 
 class _Named(_Read):
     name: _Text | None = None
-
-
-class _Adaptation(_Read):
-    method: _Text | None = None
 
 
 class _Training(_Read):
@@ -52,13 +49,13 @@ class _Evaluation(_Read):
     num_beams: _Count | None = None
     length_penalty: float | None = Field(default=None, allow_inf_nan=False)
     lid: _Text | None = None
-    metric_options: dict[str, dict[str, Any]] | None = None
+    metric_options: dict[str, JsonObject] | None = None
 
 
 class _Stage(_Read):
     task: _Text | None = None
     source_languages: list[_Text] | None = None
-    adaptation: _Adaptation | None = None
+    adaptation: _Named | None = None
     training: _Training | None = None
     evaluation: _Evaluation | None = None
 
@@ -77,7 +74,7 @@ class _Recipe(_Read):
     baseline: _Baseline | None = None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: JsonValue) -> JsonValue:
     """Check that all keys are strings, so that a recipe can be written as JSON and sorted."""
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
@@ -86,7 +83,7 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _spell_out(recipe: Any) -> None:
+def _spell_out(recipe: JsonValue) -> None:
     """Replace a plain name by the mapping ``{name: ...}``."""
     if isinstance(recipe, dict):
         for key in ("backbone", "baseline"):
@@ -96,28 +93,28 @@ def _spell_out(recipe: Any) -> None:
 
 class _File(_Read):
     recipe: _Recipe
-    environment: dict[str, Any] | None = None
+    environment: JsonObject | None = None
 
 
 @dataclass(frozen=True)
 class Resolved:
     """The contents of a run's ``recipe.yaml``."""
 
-    recipe: Mapping[str, Any] = field(repr=False)
+    recipe: JsonMapping = field(repr=False)
     """As in the file; the keys that are read have the same types as in :class:`xlgen.core.config.Recipe`."""
-    environment: Mapping[str, Any] | None = field(repr=False, default=None)
+    environment: JsonMapping | None = field(repr=False, default=None)
 
     @property
-    def stage(self) -> Mapping[str, Any]:
+    def stage(self) -> JsonMapping:
         """The last stage of the recipe."""
-        found: Mapping[str, Any] = self.recipe["stages"][-1]
+        found: JsonMapping = self.recipe["stages"][-1]
         return found
 
     @property
     def method(self) -> str:
         """The method's name in tables: ``report_as``, or the name of the baseline, or of the adaptation."""
         baseline, adaptation = self.recipe.get("baseline") or {}, self.stage.get("adaptation") or {}
-        return str(self.recipe.get("report_as") or baseline.get("name") or adaptation.get("method") or "")
+        return str(self.recipe.get("report_as") or baseline.get("name") or adaptation.get("name") or "")
 
     @property
     def backbone(self) -> str:
@@ -138,7 +135,7 @@ def read_resolved(folder: Path) -> Resolved:
 
     Raises InputError if the file is not a resolved recipe, or is damaged.
     """
-    file = folder / "recipe.yaml"
+    file = RunPaths(folder).recipe_file
     needed = f"{file} is not the resolved recipe of a run, or is damaged"
     try:
         data = read_yaml(file)

@@ -8,14 +8,37 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypedDict
 
 from xlgen.runs.files import finite, write_atomically
+from xlgen.runs.paths import RunPaths
+from xlgen.runs.records import FigureEvent
 from xlgen.runs.runs import Run, find_runs
 
 log = logging.getLogger(__name__)
 
-Row: TypeAlias = dict[str, Any]
+
+class Row(TypedDict):
+    """A value of a metric in one language at one step of a run, or the average over languages."""
+
+    run: str
+    """The name of the run's folder."""
+    backbone: str
+    method: str
+    learning_rate: float | None
+    seed: int | None
+    step: int
+    task: str | None
+    language: str
+    metric: str
+    value: float | None
+    low: float | None
+    """The lower end of the 95 % interval."""
+    high: float | None
+    n: int | None
+    """The number of examples."""
+    signature: str | None
+
 
 MEAN = "mean-non-source"
 """The ``language`` of rows that average over the languages without labels."""
@@ -72,9 +95,9 @@ class Results:
 
 
 def load_results(path: Path, say: Callable[[str], None] = log.warning) -> Results:
-    """Load the runs and rows of a run's or a study's folder. Damaged runs of a study are left out and passed to ``say``.
+    """Load the runs and rows of a run's or a study's folder.
 
-    Raises InputError if no run has been evaluated.
+    Damaged runs of a study are left out and passed to ``say``. Raises InputError if no run has been evaluated.
     """
     faults: list[str] = []
     runs = find_runs(path, faults.append)
@@ -111,10 +134,10 @@ def collect(path: Path) -> list[Row]:
 
 def write_summary(path: Path) -> Path:
     """Write ``summary.json``, ``{"rows": [...]}`` with the rows of :func:`collect`, into the folder ``path``."""
-    return write_rows(collect(path), path / "summary.json")
+    return write_rows(collect(path), RunPaths(path).summary_file)
 
 
-def write_rows(rows: Iterable[Row], path: Path) -> Path:
+def write_rows(rows: Iterable[Mapping[str, object]], path: Path) -> Path:
     """Write ``rows`` as JSON, ``{"rows": [...]}``."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
     return write_atomically(path, '{"rows": [\n' + lines + "\n]}\n")
@@ -135,7 +158,7 @@ def _run_rows(run: Run, sources: tuple[str, ...]) -> list[Row]:
     return rows + [_mean_row(group) for group in groups.values()]
 
 
-def _row(run: Run, figure: Mapping[str, Any]) -> Row:
+def _row(run: Run, figure: FigureEvent) -> Row:
     return {
         "run": run.name,
         "backbone": run.backbone,
@@ -146,7 +169,9 @@ def _row(run: Run, figure: Mapping[str, Any]) -> Row:
         "task": run.task,
         "language": figure["language"],
         "metric": figure["metric"],
-        **{key: finite(figure.get(key)) for key in ("value", "low", "high")},
+        "value": finite(figure.get("value")),
+        "low": finite(figure.get("low")),
+        "high": finite(figure.get("high")),
         "n": figure.get("n"),
         "signature": figure.get("signature"),
     }

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import RECIPE
+from xlgen.core.untrusted import check_utf8
 from xlgen.runs.recipes import Resolved, canonical, read_resolved
 from xlgen.runs.records import read_state
-from xlgen.core.untrusted import check_utf8
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) ->
     faults: list[str] = []
     for name, folders, files in os.walk(path):
         folders.sort()
-        if "recipe.yaml" not in files:
+        if RECIPE not in files:
             continue
         try:
             runs.append(_read(Path(name)))

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from fsspec.spec import AbstractFileSystem
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.untrusted import check_regular
 
 PROTOCOL = "xlgen-runs"
@@ -25,7 +26,7 @@ def address(path: Path) -> str:
     return PREFIX + _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
-class RunFiles(AbstractFileSystem):
+class RunFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no annotations
     """Logs and predictions of the runs in ``folders``. Other files do not exist in it."""
 
     protocol = PROTOCOL
@@ -36,7 +37,7 @@ class RunFiles(AbstractFileSystem):
         self._folders = frozenset(folders)
 
     @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
+    def _strip_protocol(cls, path: str | list[str]) -> str | list[str]:
         return (
             [str(each).removeprefix(PREFIX) for each in path] if isinstance(path, list) else path.removeprefix(PREFIX)
         )
@@ -49,27 +50,27 @@ class RunFiles(AbstractFileSystem):
             raise FileNotFoundError(f"{path} is not a file of these runs")
         return Path(path)
 
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
+    def info(self, path: str, **options: object) -> JsonObject:
         """Name, size and type of a file. Raises FileNotFoundError."""
         return {"name": self._strip_protocol(path), "size": self._local(path).stat().st_size, "type": "file"}
 
-    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
+    def ls(self, path: str, detail: bool = True, **options: object) -> list[str]:
         """An empty list: files are opened only by name."""
         return []
 
-    def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
+    def glob(self, path: str, maxdepth: int | None = None, **options: object) -> list[str]:
         """The file with exactly this name, if it exists. Patterns are not expanded."""
         try:
             self._local(path)
         except FileNotFoundError:
             return []
-        return [self._strip_protocol(path)]
+        return [path.removeprefix(PREFIX)]
 
     def modified(self, path: str) -> datetime:
         """The time of the last modification."""
         return datetime.fromtimestamp(self._local(path).stat().st_mtime, UTC)
 
-    def open(self, path: str, mode: str = "rb", *arguments: Any, **options: Any) -> BinaryIO:
+    def open(self, path: str, mode: str = "rb", *arguments: object, **options: object) -> BinaryIO:
         """Open the file for reading. Raises PermissionError for any other mode."""
         if mode not in ("r", "rb"):
             raise PermissionError("the files of runs are read-only")

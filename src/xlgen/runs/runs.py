@@ -5,20 +5,32 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.registry import InputError
-from xlgen.runs.files import finite
-from xlgen.runs.recipes import canonical, read_resolved
-from xlgen.runs.records import read_log, read_state
 from xlgen.core.shipped import find_task
 from xlgen.core.untrusted import check_utf8
 from xlgen.core.yaml_loader import read_yaml
+from xlgen.metrics.confidence_of import PREFIX as CONFIDENCE_OF
+from xlgen.runs.files import finite
+from xlgen.runs.paths import RunPaths
+from xlgen.runs.recipes import canonical, read_resolved
+from xlgen.runs.records import (
+    EvaluatedEvent,
+    FigureEvent,
+    StartEvent,
+    StepEvent,
+    is_evaluated,
+    is_figure,
+    is_start,
+    is_step,
+    read_log,
+    read_state,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +54,7 @@ class Run:
     name: str
     """The folder's name."""
     folder: Path
-    recipe: Mapping[str, Any] = field(repr=False)
+    recipe: JsonMapping = field(repr=False)
     """The recipe in recipe.yaml."""
     backbone: str
     method: str
@@ -56,19 +68,19 @@ class Run:
     """The task's own metrics, the main one first; empty before the first evaluation."""
     status: str
     planned_steps: int | None
-    start: Mapping[str, Any] = field(repr=False)
+    start: StartEvent = field(repr=False)
     """The log's first event: numbers of parameters and trained parameters, and data statistics."""
-    steps: tuple[Mapping[str, Any], ...] = field(repr=False)
+    steps: tuple[StepEvent, ...] = field(repr=False)
     """The logged training steps."""
-    figures: tuple[Mapping[str, Any], ...] = field(repr=False)
+    figures: tuple[FigureEvent, ...] = field(repr=False)
     """The metric values of every evaluation, without duplicates."""
-    evaluations: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+    evaluations: tuple[EvaluatedEvent, ...] = field(repr=False, default=())
     """For each evaluation and language, the number of inputs and how many of them were cropped."""
 
     @property
-    def stage(self) -> Mapping[str, Any]:
+    def stage(self) -> JsonMapping:
         """The last stage of the recipe."""
-        found: Mapping[str, Any] = self.recipe["stages"][-1]
+        found: JsonMapping = self.recipe["stages"][-1]
         return found
 
     @property
@@ -128,13 +140,14 @@ def find_runs(path: Path, say: Callable[[str], None] = log.warning) -> list[Run]
     """
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; pass the folder of a run or of a study")
-    folders = [path] if (path / "recipe.yaml").is_file() else _inside(path / "runs") or _inside(path)
+    folders = [path] if RunPaths(path).recipe_file.is_file() else _inside(path / "runs") or _inside(path)
     others = [] if folders == [path] else _studies_in(path)
     if not folders and others:
         raise NoFigureError(f"{path} has no run itself; pass one of its folders with runs: {_listed(others)}")
     if not folders:
         raise NoFigureError(
-            f"{path} has no run: neither {path / 'recipe.yaml'} nor a folder with a recipe.yaml in it or in its runs/"
+            f"{path} has no run: neither {RunPaths(path).recipe_file} nor a folder with a recipe.yaml in it or in its "
+            "runs/"
         )
     if others:
         say(f"left out: {_listed(others)}, which have runs of their own; report these folders separately")
@@ -162,14 +175,14 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
     Raises InputError if its recipe.yaml is not a run's recipe.
     """
     check_utf8(folder)
-    resolved = read_resolved(folder)
+    resolved, paths = read_resolved(folder), RunPaths(folder)
     recipe, stage = resolved.recipe, resolved.stage
-    found = read_log(folder / "metrics.jsonl")
+    found = read_log(paths.log_file)
     if found.damaged:
-        say(f"{folder / 'metrics.jsonl'}: {found.damaged} lines are damaged and left out")
+        say(f"{paths.log_file}: {found.damaged} lines are damaged and left out")
     events = found.events
     figures = _figures(events)
-    steps = tuple(event for event in events if event["event"] == "step")
+    steps = tuple(event for event in events if is_step(event))
     training = stage.get("training") or {}
     task = stage.get("task")
     # A baseline such as lead has a recipe too, but the learning rate in it means nothing.
@@ -189,10 +202,10 @@ def read_run(folder: Path, say: Callable[[str], None] = log.warning) -> Run:
         metrics=_task_metrics(task, figures),
         status=read_state(folder).status or "unknown",
         planned_steps=training.get("steps") if trained else None,
-        start=next((event for event in events if event["event"] == "start"), {}),
+        start=next((event for event in events if is_start(event)), StartEvent()),
         steps=steps,
         figures=figures,
-        evaluations=tuple(event for event in events if event["event"] == "evaluated"),
+        evaluations=tuple(event for event in events if is_evaluated(event)),
     )
 
 
@@ -231,7 +244,7 @@ def rate_text(rate: float) -> str:
 def _inside(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    found = [child for child in path.iterdir() if (child / "recipe.yaml").is_file()]
+    found = [child for child in path.iterdir() if RunPaths(child).recipe_file.is_file()]
     # Natural order: lr-2 comes before lr-10.
     return sorted(
         found, key=lambda child: [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", child.name)]
@@ -247,19 +260,19 @@ def _listed(folders: list[Path]) -> str:
     return ", ".join(map(str, folders))
 
 
-def _figures(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+def _figures(events: Iterable[JsonMapping]) -> tuple[FigureEvent, ...]:
     """The metric values of a log. If one was logged again after a resume, the newer one counts."""
-    found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
+    found: dict[tuple[int, str, str], FigureEvent] = {}
     for event in events:
-        if event["event"] == "figure":
+        if is_figure(event):
             found[event["step"], event["language"], event["metric"]] = event
     return tuple(found.values())
 
 
-def _task_metrics(task: str | None, figures: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
+def _task_metrics(task: str | None, figures: tuple[FigureEvent, ...]) -> tuple[str, ...]:
     """The task's own metrics that were measured, the main one first."""
     seen = list(dict.fromkeys(figure["metric"] for figure in figures))
-    config: Any = {}
+    config: JsonValue = {}
     with suppress(InputError):  # if the task's file no longer exists, its values remain
         config = read_yaml(find_task(task)) if task else {}
     config = config if isinstance(config, dict) else {}

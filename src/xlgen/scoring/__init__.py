@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
+from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import parse_yaml
 from xlgen.metrics.lid import SMALL, load_identifier
@@ -25,7 +26,7 @@ __all__ = ["BadRows", "Collected", "FigureRow", "check_separator", "figure_rows"
 
 
 def score(
-    rows: str | Path | Iterable[Mapping[str, Any]],
+    rows: str | Path | Iterable[JsonMapping],
     metrics: Sequence[MetricChoice] | None = None,
     by: Sequence[str] = ("language",),
     language: str | None = None,
@@ -51,7 +52,7 @@ def score(
         seed: Resampling seed.
         subset: Name of a subset to score in place of all rows: ``no-digits-in-language``.
         strict: Whether a bad row is an error; otherwise it is left out.
-        lid: A name or path for :func:`xlgen.metrics.lid.load_identifier`: the identifier of the subset and of metrics
+        lid: A name or path for ``xlgen.metrics.lid.load_identifier``: the identifier of the subset and of metrics
             given by name. If None, lid.176.ftz.
         references: If ``rows`` is a file, files with one reference per line for each of its rows. If it is a file of
             answers by id, one file with the questions in SQuAD's format.
@@ -142,9 +143,9 @@ def check_kind(kind: str | None) -> Kind | None:
     return cast(Kind | None, kind)
 
 
-def parse_options(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_options(assignments: Sequence[str]) -> dict[str, JsonObject]:
     """Parse metric options given as ``rouge.use_stemmer=true``; values are YAML. Raises InputError."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, JsonObject] = {}
     for text in assignments:
         path, equals, value = text.partition("=")
         name, dot, option = path.partition(".")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example
@@ -48,7 +48,7 @@ class Entry:
 
 
 def parse_entry(
-    fields: Mapping[str, Any],
+    fields: JsonMapping,
     number: int,
     by: Sequence[str] = ("language",),
     language: str | None = None,
@@ -90,7 +90,7 @@ def parse_entry(
 
 
 def language_of(
-    fields: Mapping[str, Any], language: str | None = None, renamed: Mapping[str, str] | None = None
+    fields: JsonMapping, language: str | None = None, renamed: Mapping[str, str] | None = None
 ) -> str | None:
     """The language of a record that may be invalid in other fields; None if unknown."""
     found = fields.get((renamed or {}).get("language", "language")) or language
@@ -98,7 +98,7 @@ def language_of(
     return code if isinstance(code, str) else None
 
 
-def _are_answers(fields: Mapping[str, Any]) -> bool:
+def _are_answers(fields: JsonMapping) -> bool:
     return all(isinstance(value, str) for value in fields.values())
 
 
@@ -129,7 +129,7 @@ def _parse_language(text: str) -> str | UnknownLanguageError:
         return error
 
 
-def _group(fields: Mapping[str, Any], name: str) -> str:
+def _group(fields: JsonMapping, name: str) -> str:
     value = fields.get(name)
     if value is None:
         raise InputError(f"it has no {name!r} to group by; it has {', '.join(fields) or 'nothing'}")

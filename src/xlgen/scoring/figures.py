@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import MetricSpec, Scores
 from xlgen.metrics.score import signature, summarize
@@ -17,7 +18,7 @@ from xlgen.metrics.subset import Subset
 from xlgen.scoring.pairing import Pairs, pair_rows
 from xlgen.scoring.stream import Collected
 
-FigureRow: TypeAlias = dict[str, Any]
+FigureRow: TypeAlias = JsonObject
 
 KEYS = ("backbone", "method", "learning_rate", "seed", "step", "task", "language")
 """Keys of a result row that describe the origin of its value; None if unknown."""
@@ -125,7 +126,7 @@ def _means(rows: list[FigureRow], collected: Collected, values: Sequence[str]) -
     if "language" not in collected.by:
         return []
     others = [name for name in collected.by if name != "language"]
-    groups: dict[tuple[Any, ...], list[FigureRow]] = {}
+    groups: dict[tuple[Hashable, ...], list[FigureRow]] = {}
     for place, row in enumerate(rows):
         # By position, because one metric with two sets of options reports the same names twice.
         key = (*(row[name] for name in others), place % len(collected.figures))

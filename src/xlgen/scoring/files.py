@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from xlgen.core.delimited import LONGEST, NOT_GZIP, looks_quoted, numbered_lines, open_bytes, read_delimited, suffix_of
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import PREDICTIONS
 
 Kind: TypeAlias = Literal["jsonl", "csv", "tsv", "tsv-quoted", "text", "squad"]
-Record: TypeAlias = tuple[str, dict[str, Any] | InputError]
+Record: TypeAlias = tuple[str, JsonObject | InputError]
 """The location of a record (``F.jsonl, line 3``), and its fields, or the error in it."""
 
 _SUFFIXES: dict[str, Kind] = {
@@ -89,7 +91,13 @@ def _paths(source: str) -> list[str]:
 
 def check_no_run_folder(folder: Path) -> None:
     """Raise InputError for the folder of a run, a study, or several steps; the message names a folder to score."""
-    patterns = ("predictions/step-*", "predictions", "step-*", "runs/*/predictions/step-*", "*/predictions/step-*")
+    patterns = (
+        f"{PREDICTIONS}/step-*",
+        PREDICTIONS,
+        "step-*",
+        f"runs/*/{PREDICTIONS}/step-*",
+        f"*/{PREDICTIONS}/step-*",
+    )
     for pattern in patterns:
         found = [each for each in folder.glob(pattern) if each.is_dir() and any(each.glob("*.jsonl"))]
         if found:
@@ -160,7 +168,7 @@ def _jsonl(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Record]:
             yield f"{name}, line {number}", found
 
 
-def _object(line: bytes) -> dict[str, Any] | InputError:
+def _object(line: bytes) -> JsonObject | InputError:
     if len(line) >= LONGEST:
         return InputError(f"it is longer than {LONGEST >> 20} MiB")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +125,7 @@ def _texts(first: Collected, second: Collected) -> list[tuple[Hashes, Hashes]]:
     return [(first.inputs, second.inputs), (first.references, second.references)]
 
 
-def _same(ours: Hashes, theirs: Hashes) -> tuple[NDArray[Any], NDArray[Any]]:
+def _same(ours: Hashes, theirs: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether both hashes are known, and whether they are known and equal, for each pair."""
     known = (ours != 0) & (theirs != 0)
     return known, known & (ours == theirs)

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
 
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.core.squad_format import Question, questions
 from xlgen.scoring.files import Kind, Record, describe_value, file_kind, open_file, read_lines, read_records
@@ -87,10 +88,10 @@ def _with_lines(records: Iterator[Record], source: str, sources: Sources) -> Ite
 
 
 def _joined(
-    fields: dict[str, Any], lines: Sequence[str], sources: Sources, names: Mapping[str, str]
-) -> dict[str, Any] | InputError:
+    fields: JsonObject, lines: Sequence[str], sources: Sources, names: Mapping[str, str]
+) -> JsonObject | InputError:
     count = len(sources.references)
-    more: dict[str, Any] = {names["references"]: list(lines[:count])} if count else {}
+    more: JsonObject = {names["references"]: list(lines[:count])} if count else {}
     more |= {names["input"]: lines[count]} if sources.input is not None else {}
     if twice := next((name for name in more if fields.get(name)), None):
         return InputError(f"it has the field {twice!r}, and a file is given for that too")
@@ -135,7 +136,7 @@ def _asks(question: Question) -> str:
     return repr(shorten(str(question.fields.get("question", "")), _SHOWN, placeholder="..."))
 
 
-def _answers(source: str, gold: str, predictions: Mapping[str, Any], asked: Mapping[str, Question]) -> Iterator[Record]:
+def _answers(source: str, gold: str, predictions: JsonMapping, asked: Mapping[str, Question]) -> Iterator[Record]:
     for name, question in asked.items():
         text = f"{question.context}\n{question.fields.get('question', '')}"
         fields = {"id": name, "prediction": predictions.get(name, ""), "references": list(question.texts)}
@@ -145,7 +146,7 @@ def _answers(source: str, gold: str, predictions: Mapping[str, Any], asked: Mapp
         yield f"{source}, question {name}", InputError(f"{gold} has no such question")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     found = dict(pairs)
     if len(found) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
@@ -153,7 +154,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _json(path: str, of_pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None) -> Any:
+def _json(path: str, of_pairs: Callable[[list[tuple[str, JsonValue]]], JsonObject] | None = None) -> JsonValue:
     with open_file(path) as file:
         try:
             return json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=of_pairs)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
 from xlgen.metrics.base import Example
 from xlgen.metrics.lid import SMALL
@@ -12,8 +12,29 @@ from xlgen.metrics.score import Row, score
 from xlgen.metrics.subset import subset
 
 
+class PredictionRow(TypedDict, total=False):
+    """A line of a file of predictions. Only ``prediction`` is in every line."""
+
+    id: str | int
+    language: str
+    input: str | None
+    """Words of tagging tasks are joined by spaces."""
+    group: str | int | None
+    """The ranking group, such as a query."""
+    cropped_tokens: int
+    """Number of input tokens beyond the length limit."""
+    unknown_tokens: int
+    empty_input: bool
+    prediction: str
+    raw: str | None
+    """The output before it was cleaned."""
+    references: list[str]
+    similarity: float | None
+    """Cosine of the encoder states and those of the same input in the source language."""
+
+
 def score_predictions(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[PredictionRow],
     metrics: Sequence[MetricChoice],
     language: str,
     bootstrap: int = 0,
@@ -33,7 +54,7 @@ def score_predictions(
             row.get("input"),
             row.get("raw"),
             similarity=row.get("similarity"),
-            group=row.get("group"),
+            group=None if row.get("group") is None else str(row["group"]),
         )
         for row in rows
     ]

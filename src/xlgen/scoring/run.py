@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.outputs import check_output, replacing
 from xlgen.core.registry import InputError
 from xlgen.metrics.faults import find, label_rows
@@ -42,7 +43,7 @@ def score_files(
     references: Sequence[str] = (),
     input: str | None = None,
     separator: str | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Score one file, or two files and their differences.
 
     Args:
@@ -120,7 +121,7 @@ def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Cal
         nonlocal done
         if file is not None:
             for entry, found in zip(chunk, label_rows(find([each.example for each in chunk], lid)), strict=True):
-                about: dict[str, Any] = {"row": entry.number, "id": entry.id, "language": entry.example.language}
+                about: JsonObject = {"row": entry.number, "id": entry.id, "language": entry.example.language}
                 about["prediction"] = entry.example.prediction
                 labels = {"labels": found.labels, "unknown": found.unknown}
                 file.write(json.dumps({**about, **labels}, ensure_ascii=False) + "\n")

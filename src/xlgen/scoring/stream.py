@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Metric, MetricSpec, Scores
 from xlgen.metrics.options import MetricChoice, MetricOptions, with_options
@@ -155,7 +155,7 @@ def collect(
     """Score all rows.
 
     Args:
-        rows: Any number of rows.
+        rows: The rows, without a limit on their number.
         by: Fields to group by.
         metrics: As for :func:`xlgen.metrics.score.score`. If None, they are chosen by the fields of the first rows.
         subset: Score only the rows that it keeps.
@@ -233,7 +233,7 @@ def _chunks(rows: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield chunk
 
 
-def mapping_records(rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
+def mapping_records(rows: Iterable[JsonMapping]) -> Iterator[Record]:
     """Records of rows that are already in memory."""
     for number, row in enumerate(rows, start=1):
         wrong = InputError(f"it must be a mapping, not {type(row).__name__}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from xlgen.core.json_types import JsonObject
 from xlgen.metrics.options import owner_of
 from xlgen.scoring.figures import FigureRow
 
@@ -53,7 +53,7 @@ def _comparison_cells(row: FigureRow) -> tuple[str, ...]:
     return f"{row['first']:.1f}", f"{row['second']:.1f}", f"{row['difference']:+.1f}", interval, p, f"{row['n']:,}"
 
 
-def pairing(pairs: dict[str, Any], sources: Sequence[str]) -> str:
+def pairing(pairs: JsonObject, sources: Sequence[str]) -> str:
     """A message with the number of paired rows, and the unpaired rows."""
     lines = [f"{pairs['paired']:,} pairs"]
     if renumbered := pairs.get("renumbered"):

@@ -11,8 +11,9 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.source_files import check_backbone
 from xlgen.core.config import Recipe, Stage
 from xlgen.core.registry import InputError
+from xlgen.core.run_layout import ABOUT
 from xlgen.data.tasks import Task, build_task
-from xlgen.runs.checkpoint_description import ABOUT, About
+from xlgen.runs.checkpoint_description import About
 
 _DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
 """What training depends on. Paths may be others: a run or its data may have moved; ``cleanup`` is of evaluation."""
@@ -29,7 +30,7 @@ def about_of(recipe: Recipe, index: int, task: Task | None, backbone: str, step:
     return About(
         step=step,
         backbone=backbone,
-        adaptation=stage.adaptation,
+        adaptation=stage.adaptation.model_dump(mode="json", exclude_unset=True),
         task=stage.task,
         data_dir=recipe.data_dir,
         allow_unknown=recipe.backbone.unknown_languages == "allow",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -166,12 +165,12 @@ def _share(batch: Sequence[EncodedExample], accelerator: Accelerator) -> tuple[S
     return (mine, True) if mine else (batch[:1], False)
 
 
-def _autocast(accelerator: Accelerator, precision: str) -> AbstractContextManager[Any]:
+def _autocast(accelerator: Accelerator, precision: str) -> AbstractContextManager[object]:
     """Matrix products in half precision, weights and loss in fp32."""
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(accelerator.device.type, dtype=dtype, enabled=precision != "fp32")
 
 
-def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool) -> AbstractContextManager[Any]:
+def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool) -> AbstractContextManager[object]:
     """Exchange gradients between processes only with the last micro-batch of a step."""
     return nullcontext() if last else accelerator.no_sync(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import random
@@ -12,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Recipe, Stage, Unlabelled, validate
+from xlgen.core.config import Recipe, Stage, Unlabelled
 from xlgen.core.languages import Language
 from xlgen.core.progress import SILENT, Progress
 from xlgen.core.registry import InputError
 from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample, Record
-from xlgen.data.objectives import Objective, Passage, objectives
-from xlgen.data.readers import UNLABELLED, DataError, Reader, build_reader
+from xlgen.data.objectives import Objective, ObjectiveOptions, Passage
+from xlgen.data.readers import UNLABELLED, DataError, Reader
 from xlgen.data.tasks import Task, interleave
 from xlgen.data.templates import field
 from xlgen.evaluation.coverage import Coverage, measure, measure_examples
@@ -209,17 +208,16 @@ def chosen(
 
     Nothing is read. Raises InputError for a wrong name or option, and languages that are missing or unknown.
     """
-    options = {key: value for key, value in config.objective.items() if key != "name"}
-    kind = objectives.get(str(config.objective.get("name")))
-    settings = validate(kind.Options, options, f"objective {config.objective.get('name')}", "name")
-    reader = build_reader(config.corpus, data_dir, "the corpus")
+    settings = config.objective
+    assert isinstance(settings, ObjectiveOptions)
+    reader: Reader = config.corpus.build(data_dir)
     languages = config.languages or reader.languages()
     if not languages:
         raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
-    kind(settings)  # which says what options do not go together
+    settings.build()  # raises if options exclude each other
 
     def objective(limit: Callable[[int], int]) -> Objective:
-        return kind(settings.model_copy(update={"max_tokens": limit(settings.max_tokens)}))
+        return settings.model_copy(update={"max_tokens": limit(settings.max_tokens)}).build()
 
     return objective, reader, tuple(dict.fromkeys(Language.parse(text).code for text in languages))
 
@@ -228,10 +226,10 @@ def _unlabelled(
     config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
 ) -> Part:
     objective_of, reader, codes = chosen(config, data_dir)
-    named = config.corpus.get("name", config.corpus.get("reader"))
     backbone.check_languages(codes)
     objective = objective_of(lambda limit: text_limit(limit, backbone, codes[0]))
-    where = json.dumps(config.corpus, sort_keys=True)
+    task = config.objective.name
+    where = config.corpus.model_dump_json()
     for code in codes:
         corpora.read(reader, where, code, backbone)
     texts = {
@@ -246,13 +244,12 @@ def _unlabelled(
     missing = [code for code, found in texts.items() if not found]
     if missing:
         raise DataError(
-            f"objective {config.objective.get('name')}: the corpus {named} has no text that fits it "
+            f"objective {task}: the corpus {config.corpus.name} has no text that fits it "
             f"in {', '.join(missing)}; take them out of `languages`"
         )
     quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
     slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
     quota = dict(zip(codes, quotas, strict=True))
-    task = str(config.objective.get("name"))
 
     def make(index: int, epoch: int) -> EncodedExample:
         code, place = slots[index]
@@ -264,7 +261,7 @@ def _unlabelled(
     make(0, 0)  # an objective that the backbone cannot have is an error now, not at some step
     # A translation is in another language than its source.
     targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
-    name = f"{number}: {task} on {named} text ({', '.join(codes)})"
+    name = f"{number}: {task} on {config.corpus.name} text ({', '.join(codes)})"
     return Part(name, len(slots), make, config.rate, config.weight, task, tuple(sorted(targets)))
 
 

@@ -78,7 +78,7 @@ class PlateauScheduler:
     @property
     def factor(self) -> float:
         """1 until the first plateau."""
-        return self._rate.param_groups[0]["lr"]
+        return float(self._rate.param_groups[0]["lr"])
 
     def observe(self, value: float) -> None:
         """The figure of one more evaluation."""

@@ -9,6 +9,7 @@ from xlgen.core.config import Recipe, validate
 from xlgen.core.machine import faster_precision, slowdown
 from xlgen.core.registry import InputError
 from xlgen.runs.folder import recipe_in
+from xlgen.runs.paths import RunPaths
 
 
 def is_open(recipe: Recipe) -> bool:
@@ -43,7 +44,7 @@ def decide(recipe: Recipe, folder: Path) -> Recipe:
 
 def as_begun(recipe: Recipe, folder: Path) -> Recipe:
     """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began; unchanged where none has."""
-    file = folder / "recipe.yaml"
+    file = RunPaths(folder).recipe_file
     try:
         return decided_as(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
     except InputError:  # which is said where the folder is used

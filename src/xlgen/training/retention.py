@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.checkpoints import step_of
 from xlgen.core.config import Stage
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import Task
 from xlgen.runs.event_log import read_events
+from xlgen.runs.paths import RunPaths
 
 _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 """Language -> step -> value."""
@@ -21,9 +23,9 @@ _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 
 def tidy(place: Path, stage: Stage, task: Task | None) -> None:
     """Delete the checkpoints in a stage's folder that neither ``keep_checkpoints`` nor ``keep_best`` keeps."""
-    folder = place / "checkpoints"
+    folder = RunPaths(place).checkpoints
     saved = [path for path in store.checkpoints(folder) if not store.is_passing(path)]
-    best = steps_to_keep(place / "metrics.jsonl", stage, task, saved)
+    best = steps_to_keep(RunPaths(place).log_file, stage, task, saved)
     store.tidy(folder, stage.training.keep_checkpoints, best)
 
 
@@ -32,13 +34,13 @@ def best_on_source(run: Path) -> Path:
 
     Raises InputError where the run has no checkpoint.
     """
-    found = store.checkpoints(run / "checkpoints")
+    found = store.checkpoints(RunPaths(run).checkpoints)
     if not found:
         raise InputError(f"{run} has no checkpoint; give the folder of a run that has been trained")
     about = store.read_about(found[-1])
     sources = [Language.parse(text).code for text in about.source_languages or ("en",)]
     metric, steps = (about.task_config or {}).get("main_metric"), {step_of(path): path for path in found}
-    events = [event for event in read_events(run / "metrics.jsonl") if event.get("step") in steps]
+    events = [event for event in read_events(RunPaths(run).log_file) if event.get("step") in steps]
     scores = _scores([event for event in events if event.get("event") == "figure"], str(metric))
     (best,) = _best(_mean([scores[code] for code in sources if code in scores])) or {step_of(found[-1])}
     return steps[best]
@@ -68,7 +70,7 @@ def steps_to_keep(log: Path, stage: Stage, task: Task | None, saved: Iterable[Pa
     return found
 
 
-def _scores(events: Collection[Mapping[str, Any]], metric: str) -> _Scores:
+def _scores(events: Collection[JsonMapping], metric: str) -> _Scores:
     found: dict[str, dict[int, float]] = {}
     for event in events:
         value = event.get("value")

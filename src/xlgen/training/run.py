@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import build_method
+from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
 from xlgen.core.config import Recipe, Stage
@@ -30,10 +30,10 @@ from xlgen.evaluation.head_inference import check_stages
 from xlgen.evaluation.xlrs_tracking import check_parallel
 from xlgen.runs.event_log import write_atomically
 from xlgen.runs.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
-from xlgen.training.baselines import build_baseline, run_baseline
+from xlgen.runs.paths import RunPaths
+from xlgen.training.baselines import run_baseline
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.mixture import chosen
-from xlgen.training.penalties import build_penalty
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import StageRun
@@ -102,7 +102,7 @@ def _train_stages(
         last = index == len(recipe.stages) - 1
         with _place(recipe, index, folder, accelerator) as place:
             # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
-            leaves_model = not (last or build_method(stage.adaptation).adds_modules)
+            leaves_model = not (last or stage.adaptation.build().adds_modules)
             if not ((place / "model").exists() or (not last and _finished(place, stage))):
                 reading = "" if tasks[index] is None else "what is evaluated, and "
                 progress.say(f"{f'stage {index}: ' if index else ''}reading {reading}the backbone {name}")
@@ -127,7 +127,7 @@ def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerat
         yield folder.stage(index, len(recipe.stages))
         return
     place = Path(recipe.cache_dir) / stage_key(recipe, index)
-    pointer = folder.path / "stages" / f"{index}.json"
+    pointer = folder.stages / f"{index}.json"
     with undone_after_errors(place, ["lock"]), undone_after_errors(pointer.parent, [pointer.name]):
         place.mkdir(parents=True, exist_ok=True)
         pointer.parent.mkdir(exist_ok=True)
@@ -150,17 +150,15 @@ def stage_key(recipe: Recipe, index: int) -> str:
 def check(recipe: Recipe) -> list[Task | None]:
     """Everything that can be wrong with a recipe and is cheap to find; returns the stages' tasks. Raises InputError."""
     check_trackers(recipe.trackers)
-    if recipe.baseline is not None:
-        build_baseline(recipe.baseline)
     tasks: list[Task | None] = []
     for index, stage in enumerate(recipe.stages):
-        method = build_method(stage.adaptation)
+        method: Method = stage.adaptation.build()
         following = recipe.stages[index + 1 : index + 2]
-        name = stage.adaptation["method"]
-        goes_on = method.continues and all(other.adaptation["method"] == name for other in following)
+        name = stage.adaptation.name
+        goes_on = method.continues and all(other.adaptation.name == name for other in following)
         if method.adds_modules and following and not goes_on:
             raise BackboneError(
-                f"stage {index}: {name} adds modules, and {following[0].adaptation['method']} in "
+                f"stage {index}: {name} adds modules, and {following[0].adaptation.name} in "
                 "the next stage cannot go on from them"
             )
         task = task_of_stage(stage, Path(recipe.data_dir))
@@ -174,8 +172,6 @@ def check(recipe: Recipe) -> list[Task | None]:
         if texts := stage.evaluation.xlrs:
             check_parallel(texts, Path(recipe.data_dir))
         control_of(stage.evaluation)
-        if stage.penalty:
-            build_penalty(stage.penalty)
         if stage.training.next_from == "best" and not (task and following):
             raise InputError(f"stage {index}: next_from: best is for a stage with a task that another one follows")
         tasks.append(task)
@@ -187,7 +183,7 @@ def check(recipe: Recipe) -> list[Task | None]:
 
 def _is_finished(recipe: Recipe, folder: RunFolder) -> bool:
     """Whether the whole run is done, its last checkpoint there and evaluated."""
-    found = store.checkpoints(folder.path / "checkpoints")
+    found = store.checkpoints(folder.checkpoints)
     if folder.state.status != "done" or recipe.baseline is not None or not found or store.evaluation_due(found[-1]):
         return False
     return store.read_about(found[-1]).step == recipe.stages[-1].training.steps
@@ -195,8 +191,8 @@ def _is_finished(recipe: Recipe, folder: RunFolder) -> bool:
 
 def _finished(place: Path, stage: Stage) -> bool:
     """Whether a stage that leaves no model has its last checkpoint."""
-    found = store.checkpoints(place / "checkpoints")
-    leaves_none = build_method(stage.adaptation).adds_modules
+    found = store.checkpoints(RunPaths(place).checkpoints)
+    leaves_none = stage.adaptation.build().adds_modules
     if not (leaves_none and found) or store.evaluation_due(found[-1]):
         return False
     return store.read_about(found[-1]).step == stage.training.steps

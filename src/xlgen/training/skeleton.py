@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones import loading
 from xlgen.backbones.skeletons import Shape, build
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
-from xlgen.data.readers import UNLABELLED, DataError, build_reader
+from xlgen.data.readers import UNLABELLED, DataError, readers
 
 # Texts of each language whose tokens are counted.
 _MEASURED = 1_000
@@ -32,7 +32,7 @@ class Written:
 
 def write_skeleton(
     family: str,
-    corpus: Mapping[str, Any],
+    corpus: JsonMapping,
     folder: Path,
     *,
     languages: Sequence[str] | None = None,
@@ -55,7 +55,7 @@ def write_skeleton(
         InputError: for a wrong option, a corpus without text, or a folder that cannot be written.
     """
     check_new_folder(folder)
-    reader = build_reader(corpus, data_dir, "the corpus")
+    reader = readers.build(corpus, data_dir)
     codes = [Language.parse(text).code for text in languages or reader.languages() or ()]
     if not codes:
         raise InputError("the corpus cannot say its languages; name them with --languages")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,7 +13,7 @@ from accelerate.utils import broadcast_object_list, set_seed
 from torch.optim import Optimizer
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method, build_method, trainable_parameters
+from xlgen.adaptation.base import Method, trainable_parameters
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.checking import WeightsError
@@ -24,7 +23,7 @@ from xlgen.core.config import Recipe, Stage
 from xlgen.core.interrupt import stop_signal
 from xlgen.core.languages import Language
 from xlgen.core.progress import TRAINING, Progress
-from xlgen.data.batches import BatchStream
+from xlgen.data.batches import BatchStream, StreamState
 from xlgen.data.examples import LabelledExample
 from xlgen.data.prefetch import Prefetched, prefetched
 from xlgen.data.tasks import Task
@@ -32,14 +31,16 @@ from xlgen.evaluation.coverage import Coverage, measure_examples, report_coverag
 from xlgen.evaluation.evaluate import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
 from xlgen.evaluation.xlrs_tracking import ParallelTexts, read_parallel
 from xlgen.metrics.score import Row
+from xlgen.runs.checkpoint_description import About
 from xlgen.runs.event_log import Tracker
 from xlgen.runs.folder import RunFolder
+from xlgen.runs.paths import RunPaths
 from xlgen.training.agreement import about_of, check_resumable, init_of
 from xlgen.training.loop import StepResult, TrainingDivergedError, train_loop
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.optimizer import PlateauScheduler, build_optimizer, mean_of
 from xlgen.training.pace import Pace
-from xlgen.training.penalties import Penalty, build_penalty
+from xlgen.training.penalties import Penalty
 from xlgen.training.retention import best_on_source, tidy
 from xlgen.training.step_end import StepEnd, until_stopped
 from xlgen.training.trackers import TrackerLogger
@@ -80,7 +81,7 @@ class StageRun:
         self.examples = self._evaluation_examples()
         self.backbone = self._load()
         # 2. Adapt it.
-        self.method = build_method(self.stage.adaptation)
+        self.method: Method = self.stage.adaptation.build()
         self.method.prepare(self.backbone, self.recipe.seed)
         # 3. Make the batches.
         given = self.recipe, self.stage, self.task, self.backbone, self.place, self.progress
@@ -96,11 +97,11 @@ class StageRun:
         self.parallel = self._parallel_texts()
         # 4. Open the log, and find out how far an earlier attempt came.
         self.place.mkdir(parents=True, exist_ok=True)
-        found = store.checkpoints(self.place / "checkpoints")
+        found = store.checkpoints(RunPaths(self.place).checkpoints)
         self._due = bool(found) and store.evaluation_due(found[-1])
         first = self._first(found[-1]) if found else 0
         tell = self.watch.stage(self.index, first)
-        self.tracker = Tracker(self.place / "metrics.jsonl", self.accelerator.is_main_process, tell)
+        self.tracker = Tracker(RunPaths(self.place).log_file, self.accelerator.is_main_process, tell)
         if found:
             store.restore(found[-1], self.backbone, self.method)
         # 5. Hand model and optimizer to the device and the processes.
@@ -181,7 +182,7 @@ class StageRun:
         """The stage's penalty, measured from where training starts."""
         if self.stage.penalty is None:
             return None
-        penalty = build_penalty(self.stage.penalty)
+        penalty: Penalty = self.stage.penalty.build()
         penalty.prepare(self.backbone, text_examples(self.recipe, self.backbone))
         return penalty
 
@@ -198,7 +199,7 @@ class StageRun:
             return {}
         return evaluation_examples(self.task, self.stage.evaluation, self.stage.source_languages)
 
-    def _about(self, step: int) -> store.About:
+    def _about(self, step: int) -> About:
         return about_of(self.recipe, self.index, self.task, self.backbone_name, step)
 
     def _first(self, newest: Path) -> int:
@@ -273,7 +274,7 @@ class StageRun:
         context = self.stage.source_languages, evaluation.split
         scored: dict[str, list[Row]] = {}
         if self.accelerator.is_main_process:
-            write_predictions(self.place / "predictions" / f"step-{step}", rows)
+            write_predictions(RunPaths(self.place).predictions_at(step), rows)
             for language, found in rows.items():
                 cropped = sum(row["cropped_tokens"] > 0 for row in found)
                 counts = {"examples": len(found), "cropped_sources": cropped, "empty_inputs": empty_inputs(found)}
@@ -307,12 +308,13 @@ class StageRun:
         shared = broadcast_object_list([mean_of(plateau.metric, values) if scored else None])
         self.reduction.observe(shared[0])
 
-    def save(self, step: int, stream: dict[str, Any], optimizer: Any, due: bool = False, passing: bool = False) -> None:
+    def save(
+        self, step: int, stream: StreamState, optimizer: Optimizer, due: bool = False, passing: bool = False
+    ) -> None:
         """Save a checkpoint; ``due``: its evaluation is still to be made; ``passing``: until there is a newer one."""
         if self.accelerator.is_main_process:
-            folder = self.place / "checkpoints"
             about = self._about(step)
-            target = folder / f"step-{step}"
+            target = RunPaths(self.place).checkpoint(step)
             resume = {"stream": stream, "reduction": self.reduction.state()}
             store.save_checkpoint(target, self.backbone, self.method, about, resume, optimizer, due, passing)
             tidy(self.place, self.stage, self.task)

@@ -16,6 +16,7 @@ from xlgen.adaptation import checkpoints as store
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import Prefetched
+from xlgen.runs.paths import RunPaths
 from xlgen.training.retention import tidy
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class StepEnd:
         run = self._run
         self._evaluate(step)
         if run.accelerator.is_main_process:
-            store.note_evaluated(run.place / "checkpoints" / f"step-{step}", run.reduction.state())
+            store.note_evaluated(RunPaths(run.place).checkpoint(step), run.reduction.state())
             tidy(run.place, run.stage, run.task)  # it may be the best one, and another no longer
             run.folder.set_state(stage=run.index, step=step, status="running")
 

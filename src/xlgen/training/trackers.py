@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
 
 from xlgen.core.config import Recipe
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.runs.event_log import Tell, write_atomically
 
@@ -75,7 +75,7 @@ class TrackerLogger:
         if self._names and not self._accelerator.trackers:
             self._start(before + done)
 
-        def tell(event: str, step: int, fields: Mapping[str, Any]) -> None:
+        def tell(event: str, step: int, fields: JsonMapping) -> None:
             if event == "figure":
                 self._at = before + step
                 self._figures |= _numbers({f"{prefix}{fields['metric']}/{fields['language']}": fields["value"]})
@@ -126,7 +126,7 @@ class TrackerLogger:
         write_atomically(self._folder / "trackers.json", json.dumps({**known, **ids}))
 
 
-def flat(recipe: Recipe) -> dict[str, Any]:
+def flat(recipe: Recipe) -> JsonObject:
     """The recipe's values by dotted key; lists are JSON, and what is None is left out.
 
     The stage of a recipe with one stage has no name, as in its file.
@@ -137,7 +137,7 @@ def flat(recipe: Recipe) -> dict[str, Any]:
     return dict(_leaves(values, ""))
 
 
-def _leaves(value: Any, key: str) -> Iterable[tuple[str, Any]]:
+def _leaves(value: JsonValue, key: str) -> Iterable[tuple[str, JsonValue]]:
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _leaves(inner, f"{key}.{name}".lstrip("."))
@@ -147,7 +147,7 @@ def _leaves(value: Any, key: str) -> Iterable[tuple[str, Any]]:
         yield key, value
 
 
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(values: JsonMapping) -> dict[str, float]:
     return {key: value for key, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
@@ -197,7 +197,7 @@ def _mlflow(folder: Path, done: int, known: Mapping[str, str]) -> GeneralTracker
 
 
 _MAKE: dict[str, Callable[..., GeneralTracker]] = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
-_ID: dict[str, Callable[[Any], str]] = {
+_ID: dict[str, Callable[[GeneralTracker], str]] = {
     "tensorboard": lambda tracker: "tensorboard",
     "wandb": lambda tracker: str(tracker.tracker.id),
     "mlflow": lambda tracker: str(tracker.tracker.info.run_id),

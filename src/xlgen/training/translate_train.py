@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
 from xlgen.core.config import Stage, TranslateTrain
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, interleave
@@ -57,7 +57,7 @@ def targets_of(config: TranslateTrain, stage: Stage, task: Task) -> list[str]:
     return targets
 
 
-def _example(fields: dict[str, Any]) -> LabelledExample:
+def _example(fields: JsonObject) -> LabelledExample:
     """A row of the file."""
     lists = {
         key: tuple(fields[key]) for key in ("targets", "croppable", "words", "tags") if fields.get(key) is not None

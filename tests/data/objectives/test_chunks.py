@@ -14,7 +14,7 @@ import pytest
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
-from xlgen.data.objectives import Passage, objectives
+from xlgen.data.objectives import ObjectiveOptions, Passage, objectives
 from xlgen.experiments.plan import load_study
 from xlgen.training.mixture import build_stream
 
@@ -145,6 +145,6 @@ def test_the_recipes_of_vu_et_al_read_whole_documents() -> None:
             for stage in run.recipe.stages:
                 for text in stage.unlabelled:
                     options = text.objective
-                    assert options["chunks"] == "all", run.name
-                    limits = options["max_tokens"], options.get("max_target_tokens")
-                    assert limits == ((512, None) if options["name"] == "lm" else (1_024, 512)), run.name
+                    assert isinstance(options, ObjectiveOptions) and options.chunks == "all", run.name
+                    limits = options.max_tokens, options.max_target_tokens
+                    assert limits == ((512, None) if options.name == "lm" else (1_024, 512)), run.name

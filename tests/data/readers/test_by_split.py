@@ -41,9 +41,9 @@ def test_what_it_does_not_hold(tmp_path: Path) -> None:
     ("readers", "message"),
     [
         ({}, "readers"),
-        ({"train": {"name": "jsonl"}}, "(?s)split train: the reader is invalid.*path"),
+        ({"train": {"name": "jsonl"}}, "(?s)here is invalid.*'readers.train.path' is missing"),
         ({"train": {"name": "jsnl", "path": "x"}}, "jsonl"),
-        ({"train": {"name": None, "path": "x"}}, "None"),
+        ({"train": {"name": None, "path": "x"}}, "a reader needs a `name`"),
     ],
 )
 def test_wrong_readers(tmp_path: Path, readers: dict[str, Any], message: str) -> None:

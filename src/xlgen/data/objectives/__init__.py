@@ -6,12 +6,13 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
+from typing_extensions import TypeVar
 
-from xlgen.core.config import Config
-from xlgen.core.registry import InputError, Registry
+from xlgen.core.plugins import Plugin, PluginOptions, PluginRegistry
+from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
 
 
@@ -52,8 +53,8 @@ _FEWEST = 4
 """Minimum tokens of a chunk after the first."""
 
 
-class ObjectiveLengths(Config):
-    """The options of every objective."""
+class ObjectiveOptions(PluginOptions):
+    """Base of the options of objectives."""
 
     max_tokens: int = Field(default=512, ge=4)
     """Longer passages are truncated at the end, to fewer tokens if the backbone has fewer positions."""
@@ -63,17 +64,24 @@ class ObjectiveLengths(Config):
     """Which parts of a passage of more than ``max_tokens`` are used: its first tokens, or all consecutive chunks of
     that length. A last chunk of fewer than four tokens is left out."""
 
+    def build(self) -> Objective:
+        """Make the objective with these options. Raises InputError for options that exclude each other."""
+        return objectives.build(self)
 
-class Objective(ABC):
-    """Base of all objectives: ``Options`` is the config under the objective's name in a recipe."""
 
-    Options: ClassVar[type[ObjectiveLengths]]
+ObjectiveOptionsT = TypeVar("ObjectiveOptionsT", bound=ObjectiveOptions, default=ObjectiveOptions, covariant=True)
+
+
+class Objective(Plugin[ObjectiveOptionsT], ABC):
+    """Base of all objectives."""
+
+    Options: ClassVar[type[PluginOptions]] = ObjectiveOptions
     least_tokens: ClassVar[int] = 1
     """Minimum tokens of a passage for a non-empty target: 2 if a part of it is the input."""
 
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
-        if getattr(options, "chunks", "first") == "all" and not self.takes_any_tokens:
+    def __init__(self, options: ObjectiveOptionsT) -> None:
+        super().__init__(options)
+        if options.chunks == "all" and not self.takes_any_tokens:
             raise InputError("chunks: all splits sentences; objectives of whole sentences need chunks: first")
 
     @property
@@ -115,4 +123,4 @@ def encoded(codec: Codec, source: Sequence[int], target: Sequence[int], language
     return EncodedExample(codec.source(source, language), codec.target(target, language), language)
 
 
-objectives: Registry[type[Objective]] = Registry("objective", "xlgen.data.objectives")
+objectives: PluginRegistry[Objective] = PluginRegistry("objective", "xlgen.data.objectives", "objectives")

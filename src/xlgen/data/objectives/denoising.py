@@ -9,16 +9,18 @@ from itertools import pairwise
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.sentences import sentence_ends
 from xlgen.data.objectives.spans import noise_spans
 
 
-class DenoisingOptions(ObjectiveLengths):
+class DenoisingOptions(ObjectiveOptions):
     """Options of denoising. mBART masked 35 % of tokens in spans of 3.5 (Poisson)."""
 
     noise_density: float = Field(default=0.35, gt=0, lt=1)
+    """Share of the tokens to mask."""
     mean_span_length: float = Field(default=3.5, ge=1)
+    """Mean length of the masked spans, in tokens."""
     permute_sentences: bool = False
     """Shuffle the sentences of the input, as in mBART. Sentences are the corpus's own or end at sentence marks."""
 
@@ -40,7 +42,7 @@ def permuted(ids: Sequence[int], ends: Sequence[int], order: Sequence[int]) -> l
 
 
 @objectives.register("denoising")
-class Denoising(Objective):
+class Denoising(Objective[DenoisingOptions]):
     """Mask spans and predict the whole passage; the codec adds language codes on both sides."""
 
     Options = DenoisingOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.sentences import sentences_of
 
 
@@ -17,10 +17,10 @@ def first_and_rest(passage: Passage) -> tuple[str, str]:
 
 
 @objectives.register("first_sentence")
-class FirstSentence(Objective):
+class FirstSentence(Objective[ObjectiveOptions]):
     """Predict the first sentence of a passage from all the following ones."""
 
-    Options = ObjectiveLengths
+    Options = ObjectiveOptions
 
     @property
     def takes_any_tokens(self) -> bool:

@@ -13,14 +13,15 @@ from pydantic import Field
 
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.span_corruption import dropped_spans, span_corruption
 
 
-class IidDenoisingOptions(ObjectiveLengths):
+class IidDenoisingOptions(ObjectiveOptions):
     """Options of i.i.d. denoising. T5 masked 15 % of tokens."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the tokens to mask."""
     sentinels: bool = True
     """False removes the masked tokens without a sentinel, for backbones that have no sentinels. mT5 has 100 of them,
     enough for 512 tokens at 15 %. In a longer text with more masked runs, 99 random runs are masked."""
@@ -39,7 +40,7 @@ def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tup
 
 
 @objectives.register("iid_denoising")
-class IidDenoising(Objective):
+class IidDenoising(Objective[IidDenoisingOptions]):
     """Mask single tokens and predict them; neighbouring masked tokens share a sentinel."""
 
     Options = IidDenoisingOptions

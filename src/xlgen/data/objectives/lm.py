@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 
 
 @objectives.register("lm")
-class LM(Objective):
+class LM(Objective[ObjectiveOptions]):
     """Predict a passage from an empty input."""
 
-    Options = ObjectiveLengths
+    Options = ObjectiveOptions
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage; not random."""

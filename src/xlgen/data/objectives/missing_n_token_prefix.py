@@ -7,11 +7,11 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.splits import first_tokens
 
 
-class MissingNTokenPrefixOptions(ObjectiveLengths):
+class MissingNTokenPrefixOptions(ObjectiveOptions):
     """Options of the objective. Vu et al. (2022) do not report n."""
 
     num_tokens: int = Field(default=32, ge=1)
@@ -19,7 +19,7 @@ class MissingNTokenPrefixOptions(ObjectiveLengths):
 
 
 @objectives.register("missing_n_token_prefix")
-class MissingNTokenPrefix(Objective):
+class MissingNTokenPrefix(Objective[MissingNTokenPrefixOptions]):
     """Predict the missing first n tokens of a passage."""
 
     Options = MissingNTokenPrefixOptions

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
 @objectives.register("missing_prefix")
-class MissingPrefix(Objective):
+class MissingPrefix(Objective[ObjectiveOptions]):
     """Predict the missing first part of a passage from the rest."""
 
-    Options = ObjectiveLengths
+    Options = ObjectiveOptions
     least_tokens = 2
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:

@@ -7,10 +7,10 @@ import random
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 
 
-class NTokenPrefixOptions(ObjectiveLengths):
+class NTokenPrefixOptions(ObjectiveOptions):
     """Options of the objective. Vu et al. (2022) do not report n."""
 
     num_tokens: int = Field(default=32, ge=1)
@@ -18,7 +18,7 @@ class NTokenPrefixOptions(ObjectiveLengths):
 
 
 @objectives.register("n_token_prefix")
-class NTokenPrefix(Objective):
+class NTokenPrefix(Objective[NTokenPrefixOptions]):
     """Copy the first n tokens of a passage."""
 
     Options = NTokenPrefixOptions

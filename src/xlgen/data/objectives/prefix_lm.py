@@ -9,15 +9,15 @@ from __future__ import annotations
 import random
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.splits import random_split
 
 
 @objectives.register("prefix_lm")
-class PrefixLM(Objective):
+class PrefixLM(Objective[ObjectiveOptions]):
     """Predict the rest of a passage from its first part."""
 
-    Options = ObjectiveLengths
+    Options = ObjectiveOptions
 
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One passage, split at a random point."""

@@ -10,16 +10,18 @@ from typing import Literal
 from pydantic import Field
 
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 from xlgen.data.objectives.sentences import iter_sentence_ends, sentence_ends
 from xlgen.data.objectives.spans import noise_spans, principal_sentences, sentence_spans, sentences_to_hide
 
 
-class SpanCorruptionOptions(ObjectiveLengths):
+class SpanCorruptionOptions(ObjectiveOptions):
     """Options of span corruption. mT5 masked 15 % of tokens in spans of 3."""
 
     noise_density: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the tokens or sentences to mask."""
     mean_span_length: float = Field(default=3.0, ge=1)
+    """Mean length of the masked spans, in tokens."""
     unit: Literal["tokens", "sentences"] = "tokens"
     """``sentences`` masks whole sentences and ignores ``mean_span_length``: a small model then learns to write a
     sentence from its first word on."""
@@ -58,7 +60,7 @@ def dropped_spans(ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> tuple
 
 
 @objectives.register("span_corruption")
-class SpanCorruption(Objective):
+class SpanCorruption(Objective[SpanCorruptionOptions]):
     """Mask spans and predict them."""
 
     Options = SpanCorruptionOptions

@@ -6,14 +6,14 @@ import random
 
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.data.objectives import Codec, Objective, ObjectiveLengths, Passage, objectives
+from xlgen.data.objectives import Codec, Objective, ObjectiveOptions, Passage, objectives
 
 
 @objectives.register("translation")
-class Translation(Objective):
+class Translation(Objective[ObjectiveOptions]):
     """Predict the translation of a passage; the corpus must be parallel."""
 
-    Options = ObjectiveLengths
+    Options = ObjectiveOptions
 
     @property
     def takes_any_tokens(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from xlgen.core.config import Config, validate
 from xlgen.core.languages import Language, distinct
-from xlgen.core.registry import InputError, Registry
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
+from xlgen.core.registry import InputError
 from xlgen.data.examples import Record
 
 TRAIN, UNLABELLED = "train", "unlabelled"
@@ -25,13 +25,21 @@ def canonical_codes(codes: Mapping[str, str]) -> dict[str, str]:
     return {code: codes[text] for code, text in distinct(codes, "languages").items()}
 
 
-class Reader(ABC):
-    """Base of all readers: ``Options`` is the config under the reader's name in a recipe."""
+class ReaderOptions(PluginOptions):
+    """Base of the options of readers."""
 
-    Options: ClassVar[type[Config]]
+    def build(self, data_dir: Path) -> Reader:
+        """Make the reader with these options; relative paths start from ``data_dir``."""
+        return readers.build(self, data_dir)
 
-    def __init__(self, options: Config, data_dir: Path) -> None:
-        self.options: Any = options
+
+class Reader(Plugin[OptionsT], ABC):
+    """Base of all readers."""
+
+    Options: ClassVar[type[PluginOptions]] = ReaderOptions
+
+    def __init__(self, options: OptionsT, data_dir: Path) -> None:
+        super().__init__(options)
         self.data_dir = data_dir
         self.trained: dict[str, bool] = {}
         """Whether each file was read as training data."""
@@ -58,15 +66,4 @@ def check_held(held: Mapping[str, Sequence[str]], language: str, split: str) -> 
         raise DataError(f"split {split!r} has only {', '.join(codes)}, not {language}")
 
 
-readers: Registry[type[Reader]] = Registry("reader", "xlgen.data.readers")
-
-
-def build_reader(config: Mapping[str, Any], data_dir: Path, where: str) -> Reader:
-    """Build the reader of ``{name: jsonl, path: ...}``; ``where`` is for error messages. Raises InputError.
-
-    The default name is ``jsonl``; early tasks have the name under ``reader``.
-    """
-    options = dict(config)
-    early = options.pop("reader", "jsonl") if isinstance(config.get("reader", ""), str) else "jsonl"
-    kind = readers.get(str(options.pop("name", early)))
-    return kind(validate(kind.Options, options, f"{where}: the reader", "name"), data_dir)
+readers: PluginRegistry[Reader] = PluginRegistry("reader", "xlgen.data.readers", "readers", default="jsonl")

@@ -7,22 +7,22 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from xlgen.core.config import Config
+from xlgen.core.config_plugins import ReaderField
 from xlgen.data.examples import Record
 from xlgen.data.near_duplicates import near_duplicates
-from xlgen.data.readers import TRAIN, DataError, Reader, build_reader, readers
+from xlgen.data.readers import TRAIN, DataError, Reader, ReaderOptions, readers
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class ByGroupOptions(Config):
+class ByGroupOptions(ReaderOptions):
     """Options of the reader ``by-group``."""
 
-    reader: dict[str, Any]
+    reader: ReaderField
     """The reader of all rows of a language, with a path without ``{split}``: ``{name: jsonl, path:
     "{language}.jsonl.gz"}``."""
     split_by: str
@@ -46,14 +46,14 @@ class ByGroupOptions(Config):
 
 
 @readers.register("by-group")
-class ByGroupReader(Reader):
+class ByGroupReader(Reader[ByGroupOptions]):
     """Splits the rows of another reader by the values of a field."""
 
     Options = ByGroupOptions
 
-    def __init__(self, options: Config, data_dir: Path) -> None:
+    def __init__(self, options: ByGroupOptions, data_dir: Path) -> None:
         super().__init__(options, data_dir)
-        self._reader = build_reader(self.options.reader, data_dir, f"split_by: {self.options.split_by}")
+        self._reader: Reader = options.reader.build(data_dir)
         self._found: dict[str, dict[str, list[Record]]] = {}
         self._empty: dict[str, set[str]] = {}
 

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
-from xlgen.core.config import Config
+from xlgen.core.config_plugins import ReaderField
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, build_reader, check_held, readers
+from xlgen.data.readers import DataError, Reader, ReaderOptions, check_held, readers
 
 
-class BySplitOptions(Config):
+class BySplitOptions(ReaderOptions):
     """Options of the reader ``by-split``."""
 
-    readers: Mapping[str, dict[str, Any]] = Field(min_length=1)
+    readers: Mapping[str, ReaderField] = Field(min_length=1)
     """``{train: {name: hub, dataset: rajpurkar/squad}, test: {name: hub, dataset: google/xquad, ...}}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
     """Languages of splits that lack some: ``{train: [en]}``."""
 
 
 @readers.register("by-split")
-class BySplitReader(Reader):
+class BySplitReader(Reader[BySplitOptions]):
     """Reads each split with its own reader."""
 
     Options = BySplitOptions
 
-    def __init__(self, options: Config, data_dir: Path) -> None:
+    def __init__(self, options: BySplitOptions, data_dir: Path) -> None:
         super().__init__(options, data_dir)
-        self._readers = {
-            split: build_reader(config, data_dir, f"split {split}") for split, config in self.options.readers.items()
-        }
+        self._readers: dict[str, Reader] = {split: reader.build(data_dir) for split, reader in options.readers.items()}
         for reader in self._readers.values():
             reader.trained = self.trained
 

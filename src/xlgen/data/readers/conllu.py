@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from xlgen.core.json_types import JsonObject
 from xlgen.data.examples import Record
 from xlgen.data.readers import DataError, readers
 from xlgen.data.readers.files import FileReader
@@ -103,5 +103,5 @@ class _Sentence:
         if self._last_of_range > len(self._tokens):
             raise DataError(f"{where}: the sentence ends before word {self._last_of_range} of its multiword token")
         about = {"id": self._comments.get("sent_id"), "text": self._comments.get("text")}
-        fields: dict[str, Any] = {key: value for key, value in about.items() if value is not None}
+        fields: JsonObject = {key: value for key, value in about.items() if value is not None}
         return Record({**fields, "tokens": tuple(self._tokens), "tags": tuple(self._tags)}, where)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeAlias
+from typing import Annotated, BinaryIO, TypeAlias
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeVar
 
-from xlgen.core.config import Config
 from xlgen.core.delimited import LONGEST, NOT_GZIP, NotUtf8Error, numbered_lines, open_bytes, read_delimited, suffix_of
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import NotJsonError, parse_json
 from xlgen.data.examples import Record
-from xlgen.data.readers import TRAIN, DataError, Reader, canonical_codes, check_held, readers
+from xlgen.data.readers import TRAIN, DataError, Reader, ReaderOptions, canonical_codes, check_held, readers
 
 
 def _check_separator(text: str) -> str:
@@ -30,7 +31,7 @@ Separator: TypeAlias = Annotated[str, Field(min_length=1, max_length=16), AfterV
 """The separator between the fields of a line."""
 
 
-class FileOptions(Config):
+class FileOptions(ReaderOptions):
     """Options of readers of local files."""
 
     path: str | Mapping[str, str]
@@ -48,12 +49,15 @@ class FileOptions(Config):
     the header has no quotation marks: see :mod:`xlgen.core.delimited`."""
 
 
-class FileReader(Reader):
+FileOptionsT = TypeVar("FileOptionsT", bound=FileOptions, default=FileOptions, covariant=True)
+
+
+class FileReader(Reader[FileOptionsT]):
     """Base of readers that find and open the file of a language and split; subclasses parse it."""
 
     Options = FileOptions
 
-    def __init__(self, options: Config, data_dir: Path) -> None:
+    def __init__(self, options: FileOptionsT, data_dir: Path) -> None:
         super().__init__(options, data_dir)
         self._one_language: dict[str, str] = {}
 
@@ -177,7 +181,7 @@ def decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
             ) from None
 
 
-def parse_object(line: str, where: str) -> dict[str, Any]:
+def parse_object(line: str, where: str) -> JsonObject:
     """The JSON object in ``line``. Raises DataError for anything else, and for text that cannot be encoded."""
     try:
         fields = parse_json(line, where)

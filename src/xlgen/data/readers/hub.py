@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
 from xlgen.core.config import Config
+from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, canonical_codes, readers
+from xlgen.data.readers import DataError, Reader, ReaderOptions, canonical_codes, readers
 from xlgen.data.readers.hub_text import text_rows
+
+if TYPE_CHECKING:
+    from datasets import ClassLabel, DatasetBuilder, Features
 
 
 class HoldOut(Config):
@@ -29,7 +33,7 @@ class HoldOut(Config):
             raise ValueError("shares must be above 0 and sum to less than 1; `train` is the rest")
         return self
 
-    def split(self, fields: Mapping[str, Any]) -> str:
+    def split(self, fields: JsonMapping) -> str:
         """The split of a row. Raises KeyError if it has none of the fields."""
         key = next((fields[name] for name in self.by if fields.get(name)), None)
         if key is None:
@@ -42,7 +46,7 @@ class HoldOut(Config):
         return "train"
 
 
-class HubOptions(Config):
+class HubOptions(ReaderOptions):
     """Options of the reader ``hub``."""
 
     dataset: str
@@ -59,6 +63,7 @@ class HubOptions(Config):
     splits: Mapping[str, str] = {}
     """The data set's names for splits, if they differ: ``{test: validation}``."""
     streaming: bool = False
+    """Whether to read rows while they are downloaded, without a local copy."""
     limit: int | None = Field(default=None, ge=1)
     """Maximum number of rows of each language and split, for example of a streamed corpus."""
     unfold: str | None = None
@@ -74,11 +79,12 @@ class HubOptions(Config):
     """Keep only rows whose field starts with this text, which may contain ``{language}``: ``{id: "{language}-"}``, if
     one configuration has all languages."""
     hold_out: HoldOut | None = None
+    """How to split a data set that has only one split."""
     same_file_for_all_splits: bool = False
     """Whether training and evaluation may use the same rows, as with ``splits: {test: train}``."""
 
 
-def check_format(builder: Any, name: str) -> None:
+def check_format(builder: DatasetBuilder, name: str) -> None:
     """Raise DataError for a data set that is not parquet, JSON, CSV or text, since other formats may run code.
 
     ``builder`` is the builder that ``datasets`` would read it with.
@@ -96,7 +102,7 @@ def check_format(builder: Any, name: str) -> None:
 
 
 @readers.register("hub")
-class HubReader(Reader):
+class HubReader(Reader[HubOptions]):
     """Rows of a hub data set. SQuAD's nested answers become a tuple of texts, class labels become their names.
 
     In CSV and JSON, every text is kept as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
@@ -113,7 +119,7 @@ class HubReader(Reader):
         options = self.options
         code = options.codes.get(language, language)
         config = options.config.replace("{language}", code) if options.config else None
-        files: Any = options.data_files
+        files = options.data_files
         if isinstance(files, str):
             files = files.replace("{language}", code)
         elif files is not None:
@@ -148,11 +154,13 @@ class HubReader(Reader):
                 "own rows with splits, data_files or hold_out, or set same_file_for_all_splits: true"
             )
 
-    def _load(self, name: str, config: str | None, split: str, files: Any) -> tuple[Iterable[dict[str, Any]], Any]:
+    def _load(
+        self, name: str, config: str | None, split: str, files: str | Mapping[str, str] | None
+    ) -> tuple[Iterable[JsonObject], Features | None]:
         """The rows of a split, and their known features."""
         from datasets import load_dataset, load_dataset_builder
 
-        where: dict[str, Any] = {"data_files": files, "revision": self.options.revision}
+        where: dict[str, object] = {"data_files": files, "revision": self.options.revision}
         builder = load_dataset_builder(name, config, **where)
         check_format(builder, name)
         found = text_rows(builder, split, self.options.streaming)
@@ -161,7 +169,7 @@ class HubReader(Reader):
         rows = load_dataset(name, config, split=split, streaming=self.options.streaming, **where)
         return rows, rows.features
 
-    def _rows(self, row: Mapping[str, Any], split: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, row: JsonMapping, split: str) -> Iterator[JsonObject]:
         """Yield the rows for ``split`` from a row of the data set: itself, several, or none."""
         options = self.options
         for fields in _unfold(_flatten(row), options.unfold):
@@ -172,13 +180,13 @@ class HubReader(Reader):
                     yield found
 
 
-def _in_language(row: dict[str, Any], fields: Iterable[str], language: str) -> dict[str, Any]:
+def _in_language(row: JsonObject, fields: Iterable[str], language: str) -> JsonObject:
     """The row with multilingual ``fields`` replaced by their text in ``language``; None if it is missing."""
     found = {name: row[name].get(language) for name in fields if isinstance(row.get(name), Mapping)}
     return {**row, **found}
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     """Whether a value is null, NaN, blank text, or a list or mapping of only such values."""
     if isinstance(value, Mapping):
         return all(map(_is_missing, value.values()))
@@ -187,15 +195,15 @@ def _is_missing(value: Any) -> bool:
     return value is None or value != value or not str(value).strip()
 
 
-def _classes(features: Mapping[str, Any] | None) -> dict[str, Any]:
+def _classes(features: Features | None) -> dict[str, ClassLabel]:
     """The fields whose values, or list elements, are numbers of named classes."""
     inner = {name: getattr(feature, "feature", feature) for name, feature in (features or {}).items()}
     return {name: feature for name, feature in inner.items() if hasattr(feature, "int2str")}
 
 
-def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]:
+def _named(row: JsonMapping, classes: Mapping[str, ClassLabel]) -> JsonObject:
     """The names of a row's classes; a negative number, which means no label, is kept."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for name, feature in classes.items():
         value = row.get(name)
         several = value if isinstance(value, list) else [value]
@@ -204,13 +212,13 @@ def _named(row: Mapping[str, Any], classes: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
-def _name(feature: Any, value: Any) -> Any:
+def _name(feature: ClassLabel, value: JsonValue) -> JsonValue:
     """A class's name from its number, which is text in CSV."""
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     return feature.int2str(number) if isinstance(number, int) and number >= 0 else value
 
 
-def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(row: JsonMapping) -> JsonObject:
     """Replace SQuAD's nested answers ``{"text": [...], "answer_start": [...]}`` with their distinct texts."""
     fields = dict(row)
     answers = fields.get("answers")
@@ -219,7 +227,7 @@ def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _unfold(fields: dict[str, Any], name: str | None) -> Iterator[dict[str, Any]]:
+def _unfold(fields: JsonObject, name: str | None) -> Iterator[JsonObject]:
     """Yield a row for each element of the field ``name``, in either form of ``datasets`` for a sequence of mappings."""
     if name is None:
         yield fields
@@ -232,7 +240,7 @@ def _unfold(fields: dict[str, Any], name: str | None) -> Iterator[dict[str, Any]
         yield {**around, **element}
 
 
-def _paragraphs(fields: dict[str, Any], least: int | None) -> Iterator[dict[str, Any]]:
+def _paragraphs(fields: JsonObject, least: int | None) -> Iterator[JsonObject]:
     """Yield a row for each line of the field ``text`` with at least ``least`` characters."""
     if least is None:
         yield fields

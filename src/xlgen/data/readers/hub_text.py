@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from xlgen.core.delimited import numbered_lines, read_delimited
+from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
 
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
 
-def text_rows(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, Any]] | None:
+
+def text_rows(builder: DatasetBuilder, split: str, streaming: bool) -> Iterator[JsonObject] | None:
     """The rows of ``split``, which may be a slice such as ``train[:10%]``; None for a data set in another format.
 
     Raises:
@@ -35,7 +39,7 @@ def text_rows(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, A
     return _sliced(builder, split, streaming)
 
 
-def _of_files(builder: Any, files: Iterable[str], streaming: bool) -> Iterator[dict[str, Any]]:
+def _of_files(builder: DatasetBuilder, files: Iterable[str], streaming: bool) -> Iterator[JsonObject]:
     from datasets import DownloadConfig, DownloadManager, StreamingDownloadManager
     from datasets.utils.file_utils import xopen
 
@@ -46,7 +50,7 @@ def _of_files(builder: Any, files: Iterable[str], streaming: bool) -> Iterator[d
             yield from _csv(file, builder, path) if hasattr(builder.config, "sep") else _json(file, path)
 
 
-def _sliced(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, Any]]:
+def _sliced(builder: DatasetBuilder, split: str, streaming: bool) -> Iterator[JsonObject]:
     from datasets import ReadInstruction
 
     rows = {name: list(_of_files(builder, files, streaming)) for name, files in builder.config.data_files.items()}
@@ -54,7 +58,7 @@ def _sliced(builder: Any, split: str, streaming: bool) -> Iterator[dict[str, Any
     return chain.from_iterable(rows[part.splitname][part.from_ : part.to] for part in parts)
 
 
-def _csv(file: BinaryIO, builder: Any, path: str) -> Iterator[dict[str, Any]]:
+def _csv(file: BinaryIO, builder: DatasetBuilder, path: str) -> Iterator[JsonObject]:
     separator = builder.config.delimiter or builder.config.sep
     for number, found in read_delimited(numbered_lines(file, path), separator, name=path):
         if isinstance(found, InputError):
@@ -62,7 +66,7 @@ def _csv(file: BinaryIO, builder: Any, path: str) -> Iterator[dict[str, Any]]:
         yield dict(found)
 
 
-def _json(file: BinaryIO, path: str) -> Iterator[dict[str, Any]]:
+def _json(file: BinaryIO, path: str) -> Iterator[JsonObject]:
     """The rows of a file with one object per line, or with one array of objects or texts."""
     lines = ((number, line) for number, line in numbered_lines(file, path) if line.strip())
     first = next(lines, None)

@@ -7,24 +7,24 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from xlgen.core.config import Config
 from xlgen.data.examples import Record
-from xlgen.data.readers import DataError, Reader, readers
+from xlgen.data.readers import DataError, Reader, ReaderOptions, readers
 from xlgen.pocket import world
 
 
-class PocketOptions(Config):
+class PocketOptions(ReaderOptions):
     """Options of the reader ``pocket``."""
 
     size: int = Field(default=4_000, ge=1)
     """Stories per split and language. Every language has the same frames, so rows are parallel."""
     seed: int = 0
+    """Seed of the texts."""
     bilingual: float = Field(default=0.0, ge=0, le=1)
     """Share of documents with passages in a second language, as in web text."""
 
 
 @readers.register("pocket")
-class PocketReader(Reader):
+class PocketReader(Reader[PocketOptions]):
     """Fields: ``id document summary title question answers asks text sentences roles``.
 
     There is one question per story; ``asks`` is its kind. ``roles`` are the roles of ``sentences``, unless these are
@@ -72,18 +72,19 @@ class PocketReader(Reader):
         return Record(fields, f"pocket world {language} {split}, story {index}")
 
 
-class ParallelOptions(Config):
+class ParallelOptions(ReaderOptions):
     """Options of the reader ``pocket-parallel``."""
 
     size: int = Field(default=20_000, ge=1)
     """Pairs per source language."""
     seed: int = 0
+    """Seed of the texts."""
     max_sentences: int = Field(default=3, ge=1, le=world.SHORTEST_DOCUMENT)
     """Maximum number of consecutive sentences of a pair (NLLB-200 was trained on single sentences)."""
 
 
 @readers.register("pocket-parallel")
-class PocketParallelReader(Reader):
+class PocketParallelReader(Reader[ParallelOptions]):
     """Fields: ``text translation translation_language``: passages of a story in two languages."""
 
     Options = ParallelOptions

@@ -31,7 +31,7 @@ class SquadOptions(FileOptions):
 
 
 @readers.register("squad")
-class SquadReader(FileReader):
+class SquadReader(FileReader[SquadOptions]):
     """Fields: ``id title context question answers`` (a tuple of distinct texts, in the order of the file).
 
     Some XQuAD contexts begin with U+FEFF, which ``answer_start`` counts, so it is removed only after every answer has

@@ -21,7 +21,7 @@ class TaggedOptions(FileOptions):
 
 
 @readers.register("tagged")
-class TaggedReader(FileReader):
+class TaggedReader(FileReader[TaggedOptions]):
     """Fields: ``tokens`` (the first column), ``tags`` (the last column), and ``id`` if there is a ``# sent_id``.
 
     A line that begins with ``#`` and has one column is a comment; lines with ``-DOCSTART-`` are skipped.

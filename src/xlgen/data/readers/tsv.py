@@ -28,7 +28,7 @@ class TsvOptions(FileOptions):
 
 
 @readers.register("tsv")
-class TsvReader(FileReader):
+class TsvReader(FileReader[TsvOptions]):
     """One row per line, with fields named by ``columns`` or the first line; ``line`` is its line number."""
 
     Options = TsvOptions

@@ -7,15 +7,14 @@ work for all families, including mT5, which has no codes. Other controls restric
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config, build
 from xlgen.core.languages import Language
-from xlgen.core.registry import Registry
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 from xlgen.decoding.cleanup import clean
 from xlgen.decoding.decode import Observer, hypotheses
 from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
@@ -63,22 +62,22 @@ class Decoder:
         return [not label or (bool(text) and top == label) for text, label, (top, _) in rows]
 
 
-class LanguageControl(ABC):
+class ControlOptions(PluginOptions):
+    """Base of the options of controls."""
+
+    def build(self) -> LanguageControl:
+        """Make the control with these options."""
+        return controls.build(self)
+
+
+class LanguageControl(Plugin[OptionsT], ABC):
     """Base of all controls."""
 
-    Options: ClassVar[type[Config]] = Config
-
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
+    Options: ClassVar[type[PluginOptions]] = ControlOptions
 
     @abstractmethod
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
         """Raw text for each request, in order."""
 
 
-controls: Registry[type[LanguageControl]] = Registry("language control", "xlgen.decoding.control")
-
-
-def build_control(config: str | Mapping[str, Any]) -> LanguageControl:
-    """Build the control of ``{name: rerank, candidates: 4}``, or of a name. Raises InputError."""
-    return build(controls, config)
+controls: PluginRegistry[LanguageControl] = PluginRegistry("language control", "xlgen.decoding.control", "controls")

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
 from xlgen.core.registry import InputError
-from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
+from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
 
 
-class LabelsOptions(Config):
+class LabelsOptions(ControlOptions):
     """Options of the control ``labels``."""
 
     labels: tuple[str, ...] = ()
@@ -23,7 +22,7 @@ class LabelsOptions(Config):
 
 
 @controls.register("labels")
-class LabelControl(LanguageControl):
+class LabelControl(LanguageControl[LabelsOptions]):
     """Decode one label of a set, token by token: only prefixes of labels can be generated.
 
     It is used for classification as text (Li and Murray 2023, Table 10). The search remains greedy or beam search, and

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from xlgen.core.config import Config
 from xlgen.core.registry import InputError
-from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
+from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
 from xlgen.metrics.lid import SMALL
 
 
-class RerankOptions(Config):
+class RerankOptions(ControlOptions):
     """Options of the control ``rerank``."""
 
     candidates: int = Field(default=4, ge=2)
@@ -22,7 +21,7 @@ class RerankOptions(Config):
 
 
 @controls.register("rerank")
-class Rerank(LanguageControl):
+class Rerank(LanguageControl[RerankOptions]):
     """The best hypothesis in the target language, or else the best of all.
 
     It needs no decoding beyond the beam search. It can only choose among the beams: a model that has forgotten a

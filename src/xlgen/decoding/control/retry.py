@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.decoding.control import Decoder, LanguageControl, Request, build_control, controls
+from xlgen.core.config_plugins import ControlField
+from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
 from xlgen.metrics.lid import SMALL
 
 
-class RetryOptions(Config):
+class RetryOptions(ControlOptions):
     """Options of the control ``retry``."""
 
-    under: dict[str, Any] = Field(default_factory=lambda: {"name": "vocabulary_mask"})
+    under: ControlField = Field(default="vocabulary_mask", validate_default=True)
     """The control of the second try."""
     identifier: str = SMALL
     """Language identifier, for :func:`xlgen.metrics.lid.load_identifier`."""
 
 
 @controls.register("retry")
-class Retry(LanguageControl):
+class Retry(LanguageControl[RetryOptions]):
     """Generate without a control, and retry outputs in another language with a control.
 
     A retry is kept if it is in the target language. Outputs that are correct at first are kept, and only the others are
@@ -31,9 +30,9 @@ class Retry(LanguageControl):
 
     Options = RetryOptions
 
-    def __init__(self, options: Config) -> None:
+    def __init__(self, options: RetryOptions) -> None:
         super().__init__(options)
-        self._under = build_control(self.options.under)
+        self._under: LanguageControl = options.under.build()
 
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
         """Raw text for each request."""

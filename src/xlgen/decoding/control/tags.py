@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
 from xlgen.core.registry import InputError
 from xlgen.data.templates import sentinels
-from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
-from xlgen.metrics.tags import SENTINEL
+from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
+from xlgen.metrics.accuracy import SENTINEL
 
 
-class TagsOptions(Config):
+class TagsOptions(ControlOptions):
     """Options of the control ``tags``."""
 
     labels: tuple[str, ...] = ()
@@ -23,7 +22,7 @@ class TagsOptions(Config):
 
 
 @controls.register("tags")
-class TagControl(LanguageControl):
+class TagControl(LanguageControl[TagsOptions]):
     """Decode one tag of a set after each sentinel of the input, in order, and nothing else: ``<extra_id_0>ADP ...``.
 
     Inputs with the same number of words are decoded together. Only prefixes of tags can be generated, and no word is

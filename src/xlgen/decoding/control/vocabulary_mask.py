@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 import regex
 import torch
@@ -12,22 +11,22 @@ from pydantic import Field
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
+from xlgen.core.config_plugins import ReaderField
 from xlgen.core.languages import Language
-from xlgen.data.readers import DataError, Reader, build_reader
+from xlgen.data.readers import DataError, Reader, readers
 from xlgen.data.templates import field
-from xlgen.decoding.control import Decoder, LanguageControl, Request, controls
+from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
 from xlgen.metrics.scripts import letters_of
 
 
-class VocabularyMaskOptions(Config):
+class VocabularyMaskOptions(ControlOptions):
     """Options of the control ``vocabulary_mask``."""
 
     strength: float = Field(default=6.0, gt=0)
     """Log-probability subtracted from an unwanted token: 6 makes it 400 times less likely."""
     script: bool = True
     """Whether tokens with a letter of a script other than the target's are unwanted."""
-    corpus: dict[str, Any] | None = None
+    corpus: ReaderField | None = None
     """A reader and its options. Tokens that never occur in this text of the target language are unwanted too. If None,
     languages of one script are not distinguished."""
     passages: int = Field(default=2_000, ge=1)
@@ -38,7 +37,7 @@ class VocabularyMaskOptions(Config):
 
 
 @controls.register("vocabulary_mask")
-class VocabularyMask(LanguageControl):
+class VocabularyMask(LanguageControl[VocabularyMaskOptions]):
     """Subtract ``strength`` from the log-probability of tokens that the target language does not use.
 
     This costs one addition per step. The end, language codes and other special tokens are never masked; leftovers of
@@ -47,7 +46,7 @@ class VocabularyMask(LanguageControl):
 
     Options = VocabularyMaskOptions
 
-    def __init__(self, options: Config) -> None:
+    def __init__(self, options: VocabularyMaskOptions) -> None:
         super().__init__(options)
         # Masks for one backbone: a control is built for one evaluation.
         self._masks: dict[str, Tensor] = {}
@@ -75,11 +74,11 @@ class VocabularyMask(LanguageControl):
         tokenizer, size = decode.backbone.tokenizer, decode.backbone.model.config.vocab_size
         unwanted = torch.zeros(size, dtype=torch.bool)
         if self.options.script:
-            pieces = tokenizer.convert_ids_to_tokens(range(min(size, len(tokenizer))))
+            pieces = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
             unwanted[: len(pieces)] = torch.tensor(foreign(pieces, Language.parse(language).script))
         if self.options.corpus is not None:
             used = torch.zeros(size, dtype=torch.bool)
-            reader = build_reader(dict(self.options.corpus), decode.data_dir, "the control's corpus")
+            reader = readers.build(self.options.corpus, decode.data_dir)
             ids = ids_in_use(decode.backbone, reader, language, self.options.passages)
             used[torch.tensor(sorted(ids))] = True
             unwanted |= ~used

@@ -53,7 +53,7 @@ class Format(ABC):
         """What is in ``folder``, ready to generate; ``backbone`` is the adapted one as it was, for its layout."""
 
 
-formats: Registry[type[Format]] = Registry("export format", "xlgen.evaluation.export")
+formats: Registry[type[Format]] = Registry("export format", "xlgen.evaluation.export", "formats")
 
 
 def generator(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:

@@ -16,6 +16,7 @@ from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.export import Output, Requests, formats, outputs
+from xlgen.runs.checkpoint_description import About
 
 _DEFAULT_NEW_TOKENS = 64
 _BEAMS = (1, 4)
@@ -82,7 +83,7 @@ def _wanted(backbone: Backbone, method: Method, requests: Requests, limit: int, 
     return [found[i] for i in range(len(requests))]
 
 
-def _requests(checkpoint: Path, about: store.About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
+def _requests(checkpoint: Path, about: About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
     """Inputs of the checkpoint's task, the limit of its targets, and why there are none."""
     try:
         task = store.task_of(checkpoint)

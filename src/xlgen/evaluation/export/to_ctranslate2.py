@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,6 +16,10 @@ from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, without_end
 from xlgen.evaluation.export.to_transformers import ToTransformers
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
+from xlgen.kernels.model_types import TransformersTokenizer
+
+if TYPE_CHECKING:
+    from ctranslate2.specs import ModelSpec
 
 PATIENCE = 2.0
 """With which beams give the outputs of `xlgen predict`."""
@@ -27,7 +31,8 @@ def import_ctranslate2() -> ModuleType:
         import ctranslate2
     except ImportError:
         raise BackboneError("this format needs the ctranslate2 library: pip install 'xlgen[ctranslate2]'") from None
-    return ctranslate2
+    library: ModuleType = ctranslate2
+    return library
 
 
 @formats.register("ctranslate2")
@@ -53,14 +58,14 @@ class ToCTranslate2(Format):
             _complete(Path(plain), backbone)
             untied = backbone.parts()["lm_head"] == ("lm_head.",)
 
-            class Converter(TransformersConverter):
+            class Converter(TransformersConverter):  # type: ignore[misc]  # the library has no annotations
                 """With the logits of a model whose output matrix is its own.
 
                 For mT5, CTranslate2 4.8 multiplies them by d_model^-0.5, which is for tied matrices: transformers 5
                 says in every MT5Config that they are.
                 """
 
-                def _load(self) -> Any:
+                def _load(self) -> ModelSpec:
                     spec = super()._load()
                     if untied:
                         spec.decoder.scale_outputs = OPTIONAL
@@ -94,7 +99,7 @@ class ToCTranslate2(Format):
                 max_input_length=0,
                 return_scores=beams > 1,
             )
-            ids = [tokenizer.convert_tokens_to_ids(each.hypotheses[0]) for each in found]
+            ids = [_ids(tokenizer, each.hypotheses[0]) for each in found]
             tokens = [without_end(each[len(prefix) :], backbone) for each, prefix in zip(ids, prefixes, strict=True)]
             if beams == 1:
                 return list(map(Output, tokens))
@@ -107,10 +112,15 @@ class ToCTranslate2(Format):
         return decode
 
 
+def _ids(tokenizer: TransformersTokenizer, tokens: list[str]) -> list[int]:
+    found = tokenizer.convert_tokens_to_ids(tokens)
+    return found if isinstance(found, list) else [found]
+
+
 def _score(score: float, length: int, ended: bool, prefix: int, penalty: float) -> float:
     """CTranslate2's score by the length that ours is by: of ``length`` tokens and the end, without the prefix."""
     own = length + ended
-    return score * ((own + prefix) / own) ** penalty
+    return score * float(((own + prefix) / own) ** penalty)
 
 
 def _tell_tokens_apart(file: Path) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from xlgen.adaptation.base import Method
-from xlgen.adaptation.checkpoints import About, load_start, read_about
+from xlgen.adaptation.checkpoints import load_start, read_about
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.headed import EncoderClassifier
+from xlgen.backbones.library_classes import AutoClass
 from xlgen.data.examples import EncodedExample
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, generator, labels_in, xlgen_adapted
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
+from xlgen.kernels.model_types import TransformersModel
+from xlgen.runs.checkpoint_description import About
 
 
 @formats.register("transformers")
@@ -94,7 +97,7 @@ def save_plain(backbone: Backbone, folder: Path) -> None:
     write_json(folder / "config.json", {**config, "decoder_start_token_id": backbone.start_token})
 
 
-def under_librarys_head(backbone: EncoderClassifier) -> Any:
+def under_librarys_head(backbone: EncoderClassifier) -> TransformersModel:
     """A model of the library with the weights of ``backbone``. Raises BackboneError where it has none that fits."""
     _check_head(backbone)
     ours, names = backbone.model, backbone.library_names[_form(backbone)]
@@ -128,12 +131,12 @@ def _form(backbone: EncoderClassifier) -> str:
     return "tagging" if backbone.head.by_word else "classification"
 
 
-def _librarys_class(backbone: EncoderClassifier) -> Any:
+def _librarys_class(backbone: EncoderClassifier) -> AutoClass:
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     return AutoModelForTokenClassification if backbone.head.by_word else AutoModelForSequenceClassification
 
 
-def _renamed(name: str, names: Any) -> str:
+def _renamed(name: str, names: Mapping[str, str]) -> str:
     start = next(start for start in names if name.startswith(start))
     return names[start] + name.removeprefix(start)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from xlgen.backbones.base import Backbone
+from xlgen.core.json_types import JsonObject
 
 # Written by transformers 5 about its own loading; transformers 4.5x passes them on to classes that do not know them.
 _OF_LOADING = ("backend", "is_local", "local_files_only", "unk_id")
@@ -37,12 +37,12 @@ def _use_bytes(file: Path) -> None:
     file.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
 
 
-def read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> JsonObject:
     """The mapping in a file."""
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    found: JsonObject = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
-def write_json(file: Path, data: dict[str, Any]) -> None:
+def write_json(file: Path, data: JsonObject) -> None:
     """Write a mapping."""
     file.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")

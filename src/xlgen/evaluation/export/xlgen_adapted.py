@@ -16,14 +16,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def load(folder: str | Path) -> tuple[Any, Any]:
+Model: TypeAlias = Any
+"""A model of transformers. Its parts are attributes that depend on the architecture."""
+Arguments: TypeAlias = tuple[Any, ...]
+"""Positional arguments of a module, as a hook receives them: tensors, caches and flags."""
+Keywords: TypeAlias = dict[str, Any]
+"""Keyword arguments of a module."""
+BlockOutput: TypeAlias = Tensor | tuple[Any, ...]
+"""Hidden states, which attention weights and caches may follow."""
+
+
+def load(folder: str | Path) -> tuple[Model, PreTrainedTokenizerBase]:
     """The adapted model, ready to generate, and its tokenizer."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -32,7 +44,7 @@ def load(folder: str | Path) -> tuple[Any, Any]:
     return adapt(model, folder).eval(), AutoTokenizer.from_pretrained(base)
 
 
-def adapt(model: Any, folder: str | Path) -> Any:
+def adapt(model: Model, folder: str | Path) -> Model:
     """``model``, the plain one of ``base/``, with what was trained."""
     about = json.loads((Path(folder) / "adapted.json").read_text(encoding="utf-8"))
     tensors = load_file(Path(folder) / "adapted.safetensors")
@@ -54,7 +66,7 @@ def adapt(model: Any, folder: str | Path) -> Any:
     return model
 
 
-def set_language(model: Any, language: str | Sequence[str]) -> None:
+def set_language(model: Model, language: str | Sequence[str]) -> None:
     """Generate in ``language`` from now on: a code of ``adapted.json``, or one for each text of a batch."""
     model.adapted_rows.choose(language)
 
@@ -110,7 +122,7 @@ class _After:
     def __init__(self, stack: Sequence[Bottleneck]) -> None:
         self._stack = stack
 
-    def __call__(self, block: Any, inputs: Any, output: Any) -> Any:
+    def __call__(self, block: nn.Module, inputs: Arguments, output: BlockOutput) -> BlockOutput:
         hidden = output[0] if isinstance(output, tuple) else output
         for adapter in self._stack:
             hidden = hidden + adapter(hidden)
@@ -122,24 +134,25 @@ class _Beside:
 
     def __init__(self, stack: Sequence[Bottleneck]) -> None:
         (self._adapter,) = stack
-        self._change: Any = None
+        self._change: Tensor | None = None
 
-    def enter(self, entrance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def enter(self, entrance: nn.Module, args: Arguments, kwargs: Keywords) -> None:
         """Keep the change."""
         self._change = self._adapter(args[0] if args else kwargs["hidden_states"])
 
-    def leave(self, block: Any, inputs: Any, output: Any) -> Any:
+    def leave(self, block: nn.Module, inputs: Arguments, output: BlockOutput) -> BlockOutput:
         """Add it."""
+        assert self._change is not None
         return (output[0] + self._change, *output[1:]) if isinstance(output, tuple) else output + self._change
 
 
 class _Prompt:
     """Vectors among the encoder's input embeddings, behind ``skip`` tokens."""
 
-    def __init__(self, model: Any, vectors: Tensor, skip: int, rows: Rows) -> None:
+    def __init__(self, model: Model, vectors: Tensor, skip: int, rows: Rows) -> None:
         self._embed, self._vectors, self._skip, self._rows = model.get_encoder().embed_tokens, vectors, skip, rows
 
-    def encoder(self, encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def encoder(self, encoder: nn.Module, args: Arguments, kwargs: Keywords) -> tuple[Arguments, Keywords]:
         """Embed the ids, insert the prompt and let the mask see it."""
         given = dict(kwargs)
         ids = args[0] if args else given.pop("input_ids", None)
@@ -151,7 +164,7 @@ class _Prompt:
             given["attention_mask"] = self._longer(given["attention_mask"], prompt.shape[1])
         return (), given
 
-    def decoder(self, decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def decoder(self, decoder: nn.Module, args: Arguments, kwargs: Keywords) -> tuple[Arguments, Keywords]:
         """The decoder is given the mask of the text alone."""
         hidden, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
         if hidden is None or mask is None:

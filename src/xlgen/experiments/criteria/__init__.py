@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from xlgen.core.config import Config, build
-from xlgen.core.registry import Registry
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 from xlgen.runs.rows import Results, mean
 from xlgen.runs.runs import Run
 
@@ -18,15 +17,20 @@ Targets = Sequence[str] | None
 LANGUAGE_RATE = "correct_language_rate"
 
 
-class Criterion(ABC):
+class CriterionOptions(PluginOptions):
+    """Base of the options of criteria."""
+
+    def build(self) -> Criterion:
+        """Make the criterion with these options."""
+        return criteria.build(self)
+
+
+class Criterion(Plugin[OptionsT], ABC):
     """Base of all criteria."""
 
-    Options: ClassVar[type[Config]] = Config
+    Options: ClassVar[type[PluginOptions]] = CriterionOptions
     needs_target_labels: ClassVar[bool] = False
     """Whether it uses references in languages without training labels."""
-
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
 
     @abstractmethod
     def score(self, results: Results, run: Run, step: int, targets: Targets = None) -> float:
@@ -36,12 +40,7 @@ class Criterion(ABC):
         """
 
 
-criteria: Registry[type[Criterion]] = Registry("criterion", "xlgen.experiments.criteria")
-
-
-def build_criterion(config: str | Mapping[str, Any]) -> Criterion:
-    """Build the criterion from ``{name: label-free, threshold: 95}`` or from a plain name. Raises InputError."""
-    return build(criteria, config)
+criteria: PluginRegistry[Criterion] = PluginRegistry("criterion", "xlgen.experiments.criteria", "criteria")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.experiments.criteria import LANGUAGE_RATE, Criterion, Targets, criteria, over_sources, over_targets
+from xlgen.experiments.criteria import (
+    LANGUAGE_RATE,
+    Criterion,
+    CriterionOptions,
+    Targets,
+    criteria,
+    over_sources,
+    over_targets,
+)
 from xlgen.experiments.criteria.xlrs import LowestXlrs
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import Run
@@ -16,7 +23,7 @@ _BELOW = 1_000
 """Larger than any score: evaluations below the threshold rank below all others."""
 
 
-class LabelFreeOptions(Config):
+class LabelFreeOptions(CriterionOptions):
     """``{name: label-free, threshold: 95}``."""
 
     threshold: float = Field(default=95.0, ge=0, le=100)
@@ -28,7 +35,7 @@ class LabelFreeOptions(Config):
 
 
 @criteria.register("label-free")
-class LabelFree(Criterion):
+class LabelFree(Criterion[LabelFreeOptions]):
     """The source languages' metric if outputs are in the right language elsewhere; otherwise the language rate.
 
     Tasks with a head predict labels, which have no language. For their runs it is only the source languages' metric.
@@ -43,5 +50,5 @@ class LabelFree(Criterion):
             if rate < self.options.threshold:
                 return rate - _BELOW
         if self.options.by == "xlrs":
-            return LowestXlrs(Config()).score(results, run, step, targets)
+            return LowestXlrs(CriterionOptions()).score(results, run, step, targets)
         return over_sources(results, run, self.options.metric or run.main_metric, step)

@@ -9,7 +9,7 @@ from xlgen.runs.runs import Run
 
 
 @criteria.register("source")
-class Source(Criterion):
+class Source(Criterion[TargetOptions]):
     """The mean of the task's metric over the source languages (en-dev in Li and Murray 2023)."""
 
     Options = TargetOptions

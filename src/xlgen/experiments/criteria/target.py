@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from xlgen.core.config import Config
-from xlgen.experiments.criteria import Criterion, Targets, criteria, over_targets
+from xlgen.experiments.criteria import Criterion, CriterionOptions, Targets, criteria, over_targets
 from xlgen.runs.rows import Results
 from xlgen.runs.runs import Run
 
 
-class TargetOptions(Config):
+class TargetOptions(CriterionOptions):
     """``{name: target, metric: rouge2}``."""
 
     metric: str | None = None
@@ -16,7 +15,7 @@ class TargetOptions(Config):
 
 
 @criteria.register("target")
-class Target(Criterion):
+class Target(Criterion[TargetOptions]):
     """The mean of the task's metric over the languages without labels (Chirkova et al. 2023, Appendix A)."""
 
     Options = TargetOptions

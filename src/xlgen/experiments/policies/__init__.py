@@ -8,10 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from xlgen.core.config import Config, build
-from xlgen.core.registry import Registry
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 
 Tried = Mapping[float, float]
 """Scores by learning rate. Higher is better; minus infinity if training failed."""
@@ -39,22 +38,27 @@ class Outcome:
 History = Mapping[Trial, Outcome]
 
 
-class SearchPolicy(ABC):
+class PolicyOptions(PluginOptions):
+    """Base of the options of search policies."""
+
+    def build(self) -> SearchPolicy:
+        """Make the policy with these options."""
+        return policies.build(self)
+
+
+class SearchPolicy(Plugin[OptionsT], ABC):
     """Base of all policies."""
 
-    Options: ClassVar[type[Config]] = Config
+    Options: ClassVar[type[PluginOptions]] = PolicyOptions
     stops_early: ClassVar[bool] = False
     """Whether trials may end before the last step; recipes then need evaluations during training."""
-
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
 
     @abstractmethod
     def trials(self, history: History, method: str) -> list[Trial]:
         """The new trials to run next with the adaptation ``method``; empty when the search has ended."""
 
 
-class WholeRuns(SearchPolicy):
+class WholeRuns(SearchPolicy[OptionsT]):
     """Base of policies that stop no run early, and use only rates and scores."""
 
     @abstractmethod
@@ -66,12 +70,7 @@ class WholeRuns(SearchPolicy):
         return [Trial(rate) for rate in self.proposals(whole(history), method)]
 
 
-policies: Registry[type[SearchPolicy]] = Registry("search policy", "xlgen.experiments.policies")
-
-
-def build_policy(config: str | Mapping[str, Any]) -> SearchPolicy:
-    """Build the policy from ``{name: chirkova, start: [3, 4]}`` or from a plain name. Raises InputError."""
-    return build(policies, config)
+policies: PluginRegistry[SearchPolicy] = PluginRegistry("search policy", "xlgen.experiments.policies", "policies")
 
 
 def whole(history: History) -> dict[float, float]:

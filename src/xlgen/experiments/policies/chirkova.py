@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.experiments.policies import Tried, WholeRuns, best, policies
+from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, best, policies
 
 
-class ChirkovaOptions(Config):
+class ChirkovaOptions(PolicyOptions):
     """Rates are 10^-k; the defaults are the paper's."""
 
     start: tuple[int, ...] = Field(default=(3, 4, 5), min_length=1)
@@ -22,7 +21,7 @@ class ChirkovaOptions(Config):
 
 
 @policies.register("chirkova")
-class ChirkovaSearch(WholeRuns):
+class ChirkovaSearch(WholeRuns[ChirkovaOptions]):
     """1e-3, 1e-4, 1e-5, extended while the best is at an end; for full finetuning also three times the best."""
 
     Options = ChirkovaOptions

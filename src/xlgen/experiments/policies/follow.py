@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.experiments.policies import Tried, WholeRuns, policies
+from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, policies
 
 
-class FollowOptions(Config):
+class FollowOptions(PolicyOptions):
     """A study's search sets ``rate`` to the best rate of the followed run, once that is known."""
 
     rate: float | None = None
+    """The best rate of the run to follow; set by the search."""
     factors: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
+    """The rates to try, as multiples of that rate."""
 
 
 @policies.register("follow")
-class FollowSearch(WholeRuns):
+class FollowSearch(WholeRuns[FollowOptions]):
     """The best rate of another run's search, and ten times that."""
 
     Options = FollowOptions

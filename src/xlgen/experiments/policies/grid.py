@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.experiments.policies import Tried, WholeRuns, policies
+from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, policies
 
 
-class GridOptions(Config):
+class GridOptions(PolicyOptions):
     """``{name: grid, values: [1e-3, 1e-4]}``."""
 
     values: tuple[float, ...] = Field(min_length=1)
+    """The learning rates to try."""
 
 
 @policies.register("grid")
-class GridSearch(WholeRuns):
+class GridSearch(WholeRuns[GridOptions]):
     """A fixed list of learning rates."""
 
     Options = GridOptions

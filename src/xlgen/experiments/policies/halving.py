@@ -6,11 +6,10 @@ import math
 
 from pydantic import Field
 
-from xlgen.core.config import Config
-from xlgen.experiments.policies import History, Outcome, SearchPolicy, Trial, policies
+from xlgen.experiments.policies import History, Outcome, PolicyOptions, SearchPolicy, Trial, policies
 
 
-class HalvingOptions(Config):
+class HalvingOptions(PolicyOptions):
     """``{name: halving, values: [1e-5, 1e-4, 1e-3, 1e-2], eta: 2}``."""
 
     values: tuple[float, ...] = Field(default=(1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), min_length=1)
@@ -23,7 +22,7 @@ class HalvingOptions(Config):
 
 
 @policies.register("halving")
-class HalvingSearch(SearchPolicy):
+class HalvingSearch(SearchPolicy[HalvingOptions]):
     """All rates for part of the steps, the better half for twice as many, and so on; drops the wrong language."""
 
     Options = HalvingOptions

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from xlgen.core.config import Config
 from xlgen.core.registry import InputError
-from xlgen.experiments.policies import Tried, WholeRuns, policies
+from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, policies
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
 
 _RATE = "learning_rate"
 _ATTEMPTS = 50
 
 
-class OptunaOptions(Config):
+class OptunaOptions(PolicyOptions):
     """``{name: optuna, trials: 12, at_once: 3}``."""
 
     trials: int = Field(default=10, ge=1)
@@ -23,8 +27,11 @@ class OptunaOptions(Config):
     at_once: int = Field(default=2, ge=1)
     """The number of rates per wave."""
     lowest: float = Field(default=1e-6, gt=0)
+    """The lowest learning rate."""
     highest: float = Field(default=1e-1, gt=0)
+    """The highest learning rate."""
     seed: int = 0
+    """Seed of the sampler."""
 
     @model_validator(mode="after")
     def _lowest_is_lower(self) -> OptunaOptions:
@@ -34,7 +41,7 @@ class OptunaOptions(Config):
 
 
 @policies.register("optuna")
-class OptunaSearch(WholeRuns):
+class OptunaSearch(WholeRuns[OptunaOptions]):
     """Rates proposed by Optuna's TPE sampler, reproducibly after a restart."""
 
     Options = OptunaOptions
@@ -53,17 +60,17 @@ class OptunaSearch(WholeRuns):
                     break
         return found
 
-    def _space(self) -> dict[str, Any]:
+    def _space(self) -> dict[str, BaseDistribution]:
         optuna = _optuna()
         return {_RATE: optuna.distributions.FloatDistribution(self.options.lowest, self.options.highest, log=True)}
 
-    def _study(self, tried: Tried) -> Any:
+    def _study(self, tried: Tried) -> Study:
         """An in-memory Optuna study of the rates tried; the search has no files besides its runs."""
         optuna = _optuna()
         # The seed changes with the number of rates tried, so that the waves do not draw the same numbers.
         seed = self.options.seed + len(tried)
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True, n_startup_trials=4)
-        study = optuna.create_study(sampler=sampler, direction="maximize")
+        study: Study = optuna.create_study(sampler=sampler, direction="maximize")
         for rate, score in tried.items():
             failed = not math.isfinite(score)
             study.add_trial(
@@ -77,7 +84,7 @@ class OptunaSearch(WholeRuns):
         return study
 
 
-def _optuna() -> Any:
+def _optuna() -> ModuleType:
     try:
         import optuna
     except ImportError:

@@ -11,10 +11,10 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import nearest
 from xlgen.core.yaml_config import read_yaml
@@ -41,7 +41,7 @@ def load_papers() -> tuple[Paper, ...]:
     return tuple(load_paper(root / f"{name}.yaml") for name in ("chirkova-2023", "vu-2022", "li-2023", "ji-2024"))
 
 
-def find_cells(**wanted: Any) -> list[PublishedCell]:
+def find_cells(**wanted: object) -> list[PublishedCell]:
     """The cells whose fields have the values ``wanted``; a set matches any of its members.
 
     Example: ``find_cells(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown
@@ -74,7 +74,7 @@ def load_paper(path: Path) -> Paper:
     return Paper(about, tuple(tables))
 
 
-def _is(value: Any, wanted: Any) -> bool:
+def _is(value: object, wanted: object) -> bool:
     return value in wanted if isinstance(wanted, set | frozenset) else bool(value == wanted)
 
 
@@ -138,7 +138,7 @@ def _cell(
     about: PaperFile, place: tuple[str, str, str], number: Number, meaning: list[PublishedFields], quote: str, here: str
 ) -> PublishedCell:
     """The cell at ``place`` (where, row, column); later fields win over earlier ones."""
-    merged: dict[str, Any] = {}
+    merged: JsonObject = {}
     details: dict[str, str | int | float] = {}
     for part in meaning:
         merged.update(part.model_dump(exclude_unset=True, exclude={"details"}))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from xlgen.core.config import Config
+from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 
@@ -120,7 +121,7 @@ class StatementFile(Config):
 
     where: str
     quote: str
-    figures: tuple[dict[str, Any], ...] = Field(min_length=1)
+    figures: tuple[JsonObject, ...] = Field(min_length=1)
     """Each has a ``value`` and the fields of a cell."""
     notes: tuple[str, ...] = ()
 

@@ -7,7 +7,8 @@ import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple, Protocol
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Model(Protocol):
     def __hash__(self) -> int: ...
 
 
-identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers")
+identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers", "identifiers")
 """Identifiers that have a name. Each entry creates a model, or raises InputError if its package is missing."""
 
 
@@ -129,7 +130,7 @@ def shared_code(language: Language, codes: Mapping[str, str]) -> str:
     return next((code for code in (language.code, usual.code if usual else "") if code in known), "")
 
 
-def extra(module: str, name: str, package: str) -> tuple[Any, str]:
+def extra(module: str, name: str, package: str) -> tuple[ModuleType, str]:
     """The module of an identifier's package, and its version. Raises InputError with the install command."""
     try:
         return importlib.import_module(module), version(package)

@@ -9,14 +9,16 @@ import hashlib
 import mmap
 import re
 import struct
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlgen.core.languages import Language, UnknownLanguageError, by_fasttext, by_flores
 from xlgen.core.registry import InputError
@@ -29,6 +31,14 @@ _LABEL_ENTRY = re.compile(rb"__label__([^\0]+)\0.{8}\x01", re.DOTALL)
 _WITH_SCRIPT = re.compile(r"[a-z]{2,3}_[A-Z][a-z]{3}")
 # GlotLID does not distinguish simplified from traditional Chinese, and FLORES has no such code.
 _BOTH_HAN = {"cmn_Hani": "zh", "zho_Hani": "zh"}
+
+
+class _FastTextBinding(Protocol):
+    """A model as the binding loads it."""
+
+    def predict(self, text: str, k: int, /) -> tuple[Sequence[str], NDArray[np.float64]]:
+        """The ``k`` likeliest labels and their probabilities; all of them for -1."""
+        ...
 
 
 class FastText:
@@ -96,13 +106,14 @@ def _iso_code(label: str) -> str:
     return known.code if known else label
 
 
-def _load_model(path: Path) -> Any:
+def _load_model(path: Path) -> _FastTextBinding:
     try:
         import fasttext
     except ImportError as error:
         raise InputError("fastText models need fasttext-predict: pip install fasttext-predict") from error
     try:
-        return fasttext.load_model(str(path))
+        found: _FastTextBinding = fasttext.load_model(str(path))
+        return found
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a fastText model: {error}") from error
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from xlgen.core.languages import Language
 from xlgen.metrics.identifiers.base import Model, extra, identifiers, shared_code
+
+if TYPE_CHECKING:
+    import lingua as lingua_package
 
 
 class Lingua:
@@ -47,5 +50,5 @@ def lingua_low() -> Model:
     return Lingua(low_accuracy=True)
 
 
-def _label(language: Any) -> str:
-    return language.iso_code_639_1.name.lower()
+def _label(language: lingua_package.Language) -> str:
+    return str(language.iso_code_639_1.name).lower()

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from xlgen.core.config import Config, Evaluation, Recipe, build
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 from xlgen.core.progress import NoProgress, Progress
-from xlgen.core.registry import InputError, Registry
+from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows, write_predictions
 from xlgen.runs.event_log import Tracker
 from xlgen.runs.folder import RunFolder
+from xlgen.scoring.predictions import PredictionRow
 from xlgen.training.trackers import TrackerLogger
 
 
-class Baseline(ABC):
+class BaselineOptions(PluginOptions):
+    """Base of the options of baselines."""
+
+    def build(self) -> Baseline:
+        """Make the baseline with these options."""
+        return baselines.build(self)
+
+
+class Baseline(Plugin[OptionsT], ABC):
     """Base of all baselines."""
 
-    Options: ClassVar[type[Config]] = Config
-
-    def __init__(self, options: Config) -> None:
-        self.options: Any = options
+    Options: ClassVar[type[PluginOptions]] = BaselineOptions
 
     @abstractmethod
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
@@ -36,12 +42,7 @@ class Baseline(ABC):
         """A text for each example, all in one language, in order; special tokens in it are marked."""
 
 
-baselines: Registry[type[Baseline]] = Registry("baseline", "xlgen.training.baselines")
-
-
-def build_baseline(config: Mapping[str, Any]) -> Baseline:
-    """The baseline of ``{name: lead, tokens: 64}``. Raises InputError."""
-    return build(baselines, config)
+baselines: PluginRegistry[Baseline] = PluginRegistry("baseline", "xlgen.training.baselines", "baselines")
 
 
 def run_baseline(
@@ -60,20 +61,20 @@ def run_baseline(
     folder.set_state(stage=0, step=0, status="running")
     evaluation = recipe.stages[-1].evaluation
     examples = evaluation_examples(task, evaluation, recipe.stages[-1].source_languages)
-    baseline = build_baseline(recipe.baseline or {})
+    assert recipe.baseline is not None
+    baseline: Baseline = recipe.baseline.build()
     baseline.prepare(recipe, task, tuple(examples))
     last = len(recipe.stages) - 1
-    log = folder.path / "metrics.jsonl"
-    tracker = Tracker(log, tell=watch.stage(last, 0)) if watch else Tracker(log)
+    tracker = Tracker(folder.log_file, tell=watch.stage(last, 0)) if watch else Tracker(folder.log_file)
     tracker.cut_after(-1)
     tracker.log("start", 0, parameters=0, trainable=0, data=None)
     bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[PredictionRow]] = {}
     for language, found in examples.items():
         texts = baseline.predict(found, language, evaluation)
         rows[language] = [_row(example, text, task) for example, text in zip(found, texts, strict=True)]
         bar(len(found))
-    write_predictions(folder.path / "predictions" / "step-0", rows)
+    write_predictions(folder.predictions_at(0), rows)
     sources = recipe.stages[-1].source_languages
     settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
@@ -85,13 +86,15 @@ def run_baseline(
     return folder
 
 
-def _row(example: LabelledExample, text: str, task: Task) -> dict[str, Any]:
-    return {
+def _row(example: LabelledExample, text: str, task: Task) -> PredictionRow:
+    row: PredictionRow = {
         "id": example.id,
         "language": example.language,
         "input": task.with_newlines(example.shown),
         "prediction": task.with_newlines(without_tokens(text)),
         "raw": shown(text),
         "references": list(map(task.with_newlines, example.references)),
-        **({"empty_input": True} if example.is_empty else {}),
     }
+    if example.is_empty:
+        row["empty_input"] = True
+    return row

@@ -9,22 +9,24 @@ from pydantic import Field, model_validator
 
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config, Evaluation, Recipe
+from xlgen.core.config import Evaluation, Recipe
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.metrics.segmenters import dictionary
-from xlgen.training.baselines import Baseline, baselines
+from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 
 _WORD = regex.compile(r"\S+")
 
 
-class LeadOptions(Config):
+class LeadOptions(BaselineOptions):
     """How much of the input: tokens, or words."""
 
     tokens: int | None = Field(default=None, ge=1)
-    """Tokens of the recipe's backbone; 64 where neither is given, as Vu et al. take."""
+    """Number of tokens, in the tokenizer of the recipe's backbone. If neither ``tokens`` nor ``words`` is given, 64, as
+    in Vu et al. (2022)."""
     words: int | None = Field(default=None, ge=1)
-    """Words: what spaces separate; in Chinese, Japanese and Thai those of a dictionary (extra ``segmenters``)."""
+    """Number of words, which are separated by spaces; in Chinese, Japanese and Thai, of a dictionary (extra
+    ``segmenters``)."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -54,8 +56,8 @@ def lead_words(text: str, language: str, words: int) -> str:
 
 
 @baselines.register("lead")
-class Lead(Baseline):
-    """The first tokens, or words, of the input (LEAD-64 of Vu et al.)."""
+class Lead(Baseline[LeadOptions]):
+    """The first tokens or words of the input (LEAD-64 of Vu et al. 2022)."""
 
     Options = LeadOptions
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from xlgen.core.config import Beams, Config, Evaluation, Recipe
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.core.config_evaluation import Beams
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
@@ -18,38 +19,40 @@ from xlgen.data.tasks import Task
 from xlgen.decoding.translation import Translator
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.lid import load_identifier as load_identifier
-from xlgen.runs.files import step_folders
+from xlgen.runs.paths import RunPaths
 from xlgen.runs.recipes import read_resolved
 from xlgen.runs.records import read_predictions
-from xlgen.training.baselines import Baseline, baselines
+from xlgen.scoring.predictions import PredictionRow
+from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 
 
-class TranslateOutputsOptions(Config):
+class TranslateOutputsOptions(BaselineOptions):
     """Whose outputs, and by what."""
 
     run: str
-    """The folder of a finished run; its newest predictions are taken."""
+    """The folder of a finished run, whose newest predictions are translated."""
     translator: str
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
     outputs: Literal["all", "wrong"] = "all"
-    """``wrong``: only those that language identification finds in another language than the one asked for. The paper
-    translates all, and says that its translator copies what is in the target language already."""
+    """``wrong`` translates only outputs that are identified as another language than the target. Chirkova et al. (2023)
+    translate all outputs, and report that their translator copies those in the target language."""
     source: str = "en"
-    """The language that the translator is told the outputs are in."""
+    """The language of the outputs, as passed to the translator."""
     num_beams: Beams = 1
+    """Number of beams of the translator."""
 
 
 def newest_predictions(run: Path) -> Path:
     """The folder of the last step that ``run`` predicted at. Raises InputError where there is none."""
-    folders = step_folders(run / "predictions")
+    folders = RunPaths(run).evaluated_steps()
     if not folders:
         raise InputError(f"{run} holds no predictions; give the folder of a run that has been evaluated")
     return folders[-1][1]
 
 
 @baselines.register("translate-outputs")
-class TranslateOutputs(Baseline):
-    """A run's outputs, translated into the language that was asked for (C, Table 1)."""
+class TranslateOutputs(Baseline[TranslateOutputsOptions]):
+    """The outputs of a run, translated into the target language (Chirkova et al. 2023, Table 1)."""
 
     Options = TranslateOutputsOptions
 
@@ -90,7 +93,7 @@ class TranslateOutputs(Baseline):
         return _in_another_language(texts, language, self._task.identifier(evaluation.lid) or SMALL)
 
 
-def _predictions(file: Path) -> dict[str, dict[str, Any]]:
+def _predictions(file: Path) -> dict[str, PredictionRow]:
     """The rows of a file of predictions, by id."""
     return {str(row.get("id")): row for row in read_predictions(file)}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.core.config import Beams, Config, Evaluation, Recipe
+from xlgen.core.config import Evaluation, Recipe
+from xlgen.core.config_evaluation import Beams
 from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
@@ -14,29 +15,30 @@ from xlgen.decoding.cleanup import clean
 from xlgen.decoding.translation import Translator
 from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.evaluate import control_of, decoding_of, predict
-from xlgen.training.baselines import Baseline, baselines
+from xlgen.runs.paths import RunPaths
+from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 from xlgen.training.retention import best_on_source
 
 
-class TranslateTestOptions(Config):
+class TranslateTestOptions(BaselineOptions):
     """Which models."""
 
     run: str
-    """A finetuned checkpoint, or a run's folder."""
+    """A finetuned checkpoint, or the folder of its run."""
     checkpoint: Literal["last", "source"] = "last"
-    """Of a run's folder: the newest checkpoint, or the best on the run's source languages, which the run's
-    ``training.keep_best`` has to keep."""
+    """The run's newest checkpoint (``last``), or the best one on its source languages (``source``), which the run's
+    ``training.keep_best`` must keep."""
     translator: str
     """A backbone that translates: an NLLB-200 or mBART-50 many-to-many checkpoint, or ``pocket-nllb``."""
     pivot: str = "en"
-    """The language that the finetuned model works in."""
+    """The language of the finetuned model."""
     num_beams: Beams = 1
-    """Of the translations; the task's own decoding is the evaluation's."""
+    """Number of beams of the translations. The task's outputs are decoded with the evaluation's settings."""
 
 
 @baselines.register("translate-test")
-class TranslateTest(Baseline):
-    """Input to English, English in and out, output back (V's Translate-Test)."""
+class TranslateTest(Baseline[TranslateTestOptions]):
+    """Translate inputs into English, generate in English, translate outputs back (Vu et al. 2022)."""
 
     Options = TranslateTestOptions
 
@@ -44,7 +46,7 @@ class TranslateTest(Baseline):
         """Load both models. Raises InputError for a run that is none, or a language the translator lacks."""
         self._task = task
         self._pivot = Language.parse(self.options.pivot).code
-        run, of_run = Path(self.options.run), (Path(self.options.run) / "checkpoints").is_dir()
+        run, of_run = Path(self.options.run), RunPaths(Path(self.options.run)).checkpoints.is_dir()
         checkpoint = best_on_source(run) if self.options.checkpoint == "source" and of_run else find_checkpoint(run)
         self._translator = Translator.load(
             self.options.translator, tuple(dict.fromkeys((self._pivot, *languages))), self.options.num_beams

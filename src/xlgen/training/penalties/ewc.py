@@ -7,23 +7,24 @@ from pydantic import Field
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config, Unlabelled
+from xlgen.core.config import Unlabelled
 from xlgen.training.loop import token_loss
-from xlgen.training.penalties import Penalty, TextExamples, penalties
+from xlgen.training.penalties import Penalty, PenaltyOptions, TextExamples, penalties
 
 
-class EWCOptions(Config):
+class EWCOptions(PenaltyOptions):
     """How strong it is, and on which text the importance of weights is measured."""
 
     weight: float = Field(default=1.0, gt=0)
+    """Factor of the penalty."""
     text: Unlabelled
     """Unlabelled text with an objective that the backbone was pretrained with, in the languages to keep."""
     examples: int = Field(default=200, ge=1)
-    """Examples that the importance is averaged over; each takes one forward and one backward pass."""
+    """Number of examples over which the importance is averaged; each takes one forward and one backward pass."""
 
 
 @penalties.register("ewc")
-class EWC(Penalty):
+class EWC(Penalty[EWCOptions]):
     """``weight / 2 * sum_i F_i (theta_i - theta*_i)^2``; F_i is the mean square of the gradient of the examples'
     log-likelihood (the diagonal of the empirical Fisher information), ``theta*`` the parameters before training.
     """

@@ -7,18 +7,18 @@ from pydantic import Field
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
-from xlgen.core.config import Config
-from xlgen.training.penalties import Penalty, TextExamples, penalties
+from xlgen.training.penalties import Penalty, PenaltyOptions, TextExamples, penalties
 
 
-class L2SPOptions(Config):
+class L2SPOptions(PenaltyOptions):
     """How strong it is."""
 
     weight: float = Field(default=0.01, gt=0)
+    """Factor of the penalty."""
 
 
 @penalties.register("l2_sp")
-class L2SP(Penalty):
+class L2SP(Penalty[L2SPOptions]):
     """``weight / 2 * sum_i (theta_i - theta*_i)^2`` over the trained parameters, ``theta*`` before training."""
 
     Options = L2SPOptions

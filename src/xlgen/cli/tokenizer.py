@@ -1,0 +1,64 @@
+"""``xlgen tokenizer``: build a backbone to pretrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from xlgen.cli.console import app, out, plain, show
+
+
+@app.command(
+    epilog="Example: xlgen tokenizer '{reader: lines, path: \"corpus/{language}.txt\"}' --languages en,fr,th"
+    " --family mt5 --out my-backbone"
+)
+def tokenizer(
+    corpus: Annotated[
+        str,
+        typer.Argument(help="Reader of unlabelled text whose rows have the field `text`, as a YAML file or a mapping."),
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    family: Annotated[str, typer.Option(help="Backbone family (`xlgen list families`).")],
+    languages: Annotated[
+        str | None, typer.Option(help="Comma-separated. By default, all that the reader knows.")
+    ] = None,
+    pieces: Annotated[int, typer.Option(min=300, max=1_000_000, help="Size of the vocabulary.")] = 8_000,
+    width: Annotated[int, typer.Option(min=8, max=16_384, help="Width of the hidden states.")] = 256,
+    layers: Annotated[
+        int, typer.Option(min=1, max=200, help="Number of layers of the encoder, and of the decoder.")
+    ] = 4,
+    heads: Annotated[
+        int, typer.Option(min=1, max=256, help="Number of attention heads, which must divide the width.")
+    ] = 8,
+    data_dir: Annotated[Path, typer.Option(help="Folder that relative paths start from.")] = Path(),
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the weights.")] = 0,
+) -> None:
+    """Train a tokenizer on your own corpus, and write it with a config and random weights to pretrain.
+
+    `xlgen train` then takes the folder as a backbone, with objectives on the same corpus (recipe pocket-mt5 shows how).
+    """
+    from xlgen.core.registry import InputError
+    from xlgen.core.yaml_config import parse_yaml, read_yaml
+
+    found = read_yaml(Path(corpus)) if Path(corpus).suffix in (".yaml", ".yml") else parse_yaml(corpus, "the corpus")
+    if not isinstance(found, dict):
+        raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
+    from xlgen.backbones.skeletons import Shape
+    from xlgen.training.skeleton import write_skeleton
+
+    codes = [code for text in languages.split(",") if (code := text.strip())] if languages else None
+    shape = Shape(pieces, width, layers, heads, 2 * width)
+    made = write_skeleton(family, found, folder, languages=codes, shape=shape, data_dir=data_dir, seed=seed)
+    table = Table("language", Column("tokens a character", justify="right"))
+    for code, rate in made.tokens_per_character.items():
+        table.add_row(code, f"{rate:.2f}")
+    show(table)
+    numbers = f"{made.pieces:,} pieces, {made.parameters:,} parameters"
+    if made.pieces > 1.5 * pieces:
+        numbers += f" (more than the {pieces:,} asked for: single characters and special tokens need them)"
+    elif made.pieces < 0.7 * pieces:
+        numbers += f" (fewer than the {pieces:,} asked for: the corpus holds no more pairs of pieces that come twice)"
+    out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

@@ -1,0 +1,32 @@
+"""The names of the files and folders of a run, for all layers. ``xlgen.runs.paths`` joins them to paths."""
+
+RECIPE = "recipe.yaml"
+"""The resolved recipe, with versions."""
+LOG = "metrics.jsonl"
+"""Training steps and scores, append-only."""
+STATE = "state.json"
+"""How far the run has come."""
+LOCK = "run.lock"
+SUMMARY = "summary.json"
+"""All scores, as rows."""
+PAGE = "report.html"
+CHECKPOINTS = "checkpoints"
+"""Has ``step-N`` folders."""
+PREDICTIONS = "predictions"
+"""Has ``step-N/LANGUAGE.jsonl``."""
+STAGES = "stages"
+"""Has the folders of the stages before the last one."""
+TABLES = "tables"
+"""The tables of the report."""
+EVALUATIONS = "evaluations"
+"""The results of ``xlgen evaluate``."""
+ANALYSIS = "analysis"
+"""The results of ``xlgen analyze``, which the report shows."""
+
+FILES = (RECIPE, LOG, STATE, LOCK, SUMMARY, PAGE)
+FOLDERS = (CHECKPOINTS, PREDICTIONS, STAGES, TABLES, EVALUATIONS, ANALYSIS)
+
+ABOUT = "checkpoint.json"
+"""The file in a checkpoint's folder that describes it."""
+RESUME_STATE = "state.json"
+"""The file in a checkpoint's folder ``resume`` with the state of the optimizer and of the data."""

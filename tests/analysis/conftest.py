@@ -1,0 +1,5 @@
+"""The synthetic study."""
+
+from synthetic import study
+
+__all__ = ["study"]
