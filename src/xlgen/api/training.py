@@ -102,12 +102,13 @@ def train(
     folder = Path(out)
     from xlgen.core.config import load_recipe
 
-    config = load_recipe(recipe, overrides)
-    if not smoke:  # a smoke run replaces the tasks
+    def check_tasks(config: Recipe) -> None:
         from xlgen.data.tasks import task_of_stage
 
-        for stage in config.stages:
+        for stage in () if smoke else config.stages:  # a smoke run replaces the tasks
             task_of_stage(stage, Path(config.data_dir))
+
+    config = load_recipe(recipe, overrides, check_tasks)
     check_no_run(folder, "--out")
     if auto:
         check_study_folder(folder)

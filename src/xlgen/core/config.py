@@ -7,7 +7,7 @@ task, on unlabelled text, or on both. A recipe with one stage may write its keys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -164,11 +164,18 @@ class Recipe(Config):
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
-def validate(model: type[ConfigT], data: object, where: str) -> ConfigT:
-    """``data`` as a ``model``. Raises RecipeError that lists every fault, with the nearest key for a wrong one."""
+def _accept(config: Config) -> None:
+    """No further checks."""
+
+
+def validate(model: type[ConfigT], data: object, where: str, check: Callable[[ConfigT], None] = _accept) -> ConfigT:
+    """``data`` as a ``model``. Raises RecipeError that lists every fault, with the nearest key for a wrong one.
+
+    ``check`` is called before any plugin is imported; the options of plugins are placeholders then.
+    """
     try:
-        # Wrong keys are found before any plugin is imported: importing PyTorch takes seconds.
-        model.model_validate(data, context={KEYS_ONLY: True})
+        # Importing the plugins imports PyTorch, which takes seconds: whatever can be found without is found first.
+        check(model.model_validate(data, context={KEYS_ONLY: True}))
         return model.model_validate(data)
     except ValidationError as error:
         flat = isinstance(data, Mapping) and "stages" not in data
@@ -180,8 +187,13 @@ Overrides: TypeAlias = JsonMapping | Iterable[str]
 """Dotted keys with their values, or assignments ``key.sub=value`` whose values are YAML."""
 
 
-def load_recipe(recipe: str | Path | JsonMapping | Recipe, overrides: Overrides = ()) -> Recipe:
-    """The recipe that is shipped, in a file or given as its content, with the overrides. Raises InputError."""
+def load_recipe(
+    recipe: str | Path | JsonMapping | Recipe, overrides: Overrides = (), check: Callable[[Recipe], None] = _accept
+) -> Recipe:
+    """The recipe that is shipped, in a file or given as its content, with the overrides. Raises InputError.
+
+    ``check`` is as in :func:`validate`.
+    """
     if isinstance(recipe, str | Path):
         path = find_recipe(str(recipe))
         data, where, name = read_yaml(path), str(path), path.stem
@@ -192,4 +204,4 @@ def load_recipe(recipe: str | Path | JsonMapping | Recipe, overrides: Overrides 
     if not isinstance(data, dict):
         raise RecipeError(f"{where} must hold keys and values")
     data.setdefault("name", name)
-    return validate(Recipe, data, where)
+    return validate(Recipe, data, where, check)
