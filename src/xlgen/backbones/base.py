@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.cropping import crop
+from xlgen.backbones.model_parts import ModelParts
 from xlgen.backbones.padding import pad
 from xlgen.backbones.text import TextTokenizer, text_tokenizer
 from xlgen.core.languages import Language
@@ -29,7 +30,7 @@ class BackboneError(InputError):
     """A checkpoint cannot be loaded or used as asked. The message says why and what to do."""
 
 
-class Backbone(ABC):
+class Backbone(ModelParts):
     """One pretrained encoder-decoder with its tokenizer.
 
     A family says how a source and a target are laid out around their pieces, and what the decoder is given first;
@@ -48,25 +49,13 @@ class Backbone(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
     unsafe_precisions: ClassVar[Mapping[str, str]] = {}
     """Precisions that break the family, with the reason."""
-    attention_modules: ClassVar[tuple[str, ...]]
-    """Last names of the modules that are attention blocks (self and cross)."""
-    feed_forward_modules: ClassVar[tuple[str, ...]]
-    """Last names of the modules whose output is a feed-forward block's output."""
-    entrances: ClassVar[Mapping[str, str]] = {}
-    """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
-    fresh_modules: ClassVar[tuple[str, ...]] = ()
-    """Parts of the model that were never trained and that every method trains: a head."""
-    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """By form of a head, what the library's class calls the parts that our names begin with; none without a class."""
-    projections: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
     """How many tokens stand before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
     """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023)."""
 
     def __init__(self, model: nn.Module, tokenizer: TransformersTokenizer, name: str) -> None:
-        self.model: TransformersModel = model
+        self.model = model
         self.tokenizer = tokenizer
         self.name = name
         self._learned: dict[str, Ids] = {}
@@ -159,6 +148,10 @@ class Backbone(ABC):
         source, cropped = self.encode_source(example, max_source_tokens)
         target = self.target(self.tokenize(example.targets[0]), example.language)
         return EncodedExample(source, target, example.language), cropped
+
+    def can_encode_targets(self, kind: str) -> bool:
+        """Whether :meth:`encode` takes examples of tasks of this ``kind``; a decoder reads any target as text."""
+        return self.decodes
 
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
         """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
@@ -263,68 +256,12 @@ class Backbone(ABC):
     def decoder_step(self, longest: int) -> DecoderStep:
         """One step of the decoder over at most ``longest`` + 1 columns, made of the adapted model as it is now."""
 
-    # -- parts of the model
-
-    def parts(self) -> Mapping[str, tuple[str, ...]]:
-        """Named parts for freezing, each a tuple of prefixes of parameter names."""
-        return {
-            "encoder": ("encoder.", "model.encoder."),
-            "decoder": ("decoder.", "model.decoder."),
-            "embeddings": ("shared.", "model.shared."),
-            "lm_head": ("lm_head.",),
-        }
-
-    @property
-    @abstractmethod
-    def decoder_shape(self) -> tuple[int, int, int]:
-        """Layers of the decoder, heads of its attention, and the dimension of a head."""
-
-    def is_fresh(self, name: str) -> bool:
-        """Whether the parameter ``name`` is of :attr:`fresh_modules`."""
-        return name.startswith(tuple(f"{module}." for module in self.fresh_modules))
-
-    def depth(self, name: str) -> int:
-        """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
-        and of decoder, one more than there are layers for the embeddings."""
-        found = _LAYER.search(name)
-        config = self.model.config
-        layers = {"encoder": config.num_hidden_layers, "decoder": getattr(config, "decoder_layers", None)}
-        layers["decoder"] = layers["decoder"] or getattr(config, "num_decoder_layers", layers["encoder"])
-        if found:
-            return int(layers[found[1]]) - int(found[2])
-        return 1 + int(max(layers.values())) if "embed" in name or "shared." in name else 0
-
-    def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
-        """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
-        wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
-        return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
-
-    @property
-    def encoder(self) -> nn.Module:
-        """What takes ``input_ids`` and ``attention_mask`` to states."""
-        encoder: nn.Module = self.model.get_encoder()
-        return encoder
-
-    @property
-    def weight_names(self) -> Mapping[str, tuple[str, ...]]:
-        """The ends of the names of linear maps, as ``projections``, with those too that only the longest end tells
-        from another: enough to find weights by, not to put modules at."""
-        return self.projections
-
     def maps(self, kind: str) -> tuple[str, ...]:
         """The last names of the linear maps of a ``kind`` of ``projections``, or whole ones. Raises BackboneError."""
         if kind not in self.projections:
             raise BackboneError(f"{self.name}: {kind} has no name of its own; there are {', '.join(self.projections)}")
         return self.projections[kind]
 
-    def entrance(self, name: str) -> nn.Module:
-        """The module whose input is the input of the block called ``name`` by ``sublayers``."""
-        parent, _, last = name.rpartition(".")
-        module: nn.Module = self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
-        return module
 
-
-# T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
-_LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 _ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones", "families")

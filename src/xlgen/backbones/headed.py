@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
-from xlgen.backbones.heads import EncoderWithHead, HeadSpec
+from xlgen.backbones.heads import NO_PROMPTS, EncoderWithHead, HeadSpec
 from xlgen.backbones.padding import pad
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -33,7 +33,7 @@ class EncoderClassifier(Backbone):
     model: EncoderWithHead
     decodes = False
     has_language_codes = False  # there are no targets to begin with one
-    fresh_modules = ("head",)
+    peft_task_type = None  # the model classes that peft has for heads expect models of transformers
 
     @property
     def head(self) -> HeadSpec:
@@ -69,9 +69,19 @@ class EncoderClassifier(Backbone):
         source, cropped = self.encode_source(example, max_source_tokens)
         return EncodedExample(source, (self.label(example.targets[0], example.where),), example.language), cropped
 
+    def can_encode_targets(self, kind: str) -> bool:
+        """Whether ``kind`` is one with labels."""
+        return kind != "generation"
+
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
-        """The input as ids and how many tokens were cut off: of a pair at the end of its longer text, of both where
-        they are of one length (``longest_first`` of the library's tokenizers)."""
+        """The input as token ids, and the number of tokens that were cut off.
+
+        A pair is cut at the end of its longer text, or of both if they have the same length (``longest_first`` of the
+        library's tokenizers). For tagging, words are encoded as in :meth:`encode_words`.
+        """
+        if self.head.by_word and example.words:
+            ids, _, cropped = self.encode_words(example, max_tokens)
+            return ids, cropped
         if example.pair is None:
             return super().encode_source(example, max_tokens)
         first, second = self.tokenize(example.source), self.tokenize(example.pair)
@@ -81,6 +91,13 @@ class EncoderClassifier(Backbone):
         ours, theirs = fitted(len(first), len(second), room)
         cropped = len(first) - ours + len(second) - theirs
         return self.pair(first[:ours], second[:theirs], example.language), cropped
+
+    def encode_input(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
+        """The input as token ids, the positions of words for tagging (else none), and the number of tokens cut off."""
+        if self.head.by_word:
+            return self.encode_words(example, max_tokens)
+        ids, cropped = self.encode_source(example, max_tokens)
+        return ids, [], cropped
 
     def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
         """The input as ids, the place of each word's first piece, and how many pieces were cut off.
@@ -139,7 +156,7 @@ class EncoderClassifier(Backbone):
         found: dict[int, Tensor] = {}
         model.eval()
         lengths = [(len(source), 0) for source in sources]
-        for batch in budget_batches(lengths, max(budget, *(length for length, _ in lengths))):
+        for batch in budget_batches(lengths, max([budget, *(length for length, _ in lengths)])):
             rows = self.collate_sources([EncodedExample(tuple(sources[i]), (), "") for i in batch])
             said = model(**{name: rows[name].to(device) for name in rows}).float().cpu()
             for place, i in enumerate(batch):
@@ -151,7 +168,15 @@ class EncoderClassifier(Backbone):
         """There is no decoder. Raises BackboneError."""
         raise BackboneError(f"{self.name} is an encoder under a head: it tells labels and generates no text")
 
+    def reserve(self, source: int = 0, target: int = 0) -> NoReturn:
+        """Virtual tokens would move the words. Raises BackboneError."""
+        raise BackboneError(NO_PROMPTS)
+
     # -- parts of the model
+
+    def is_fresh(self, name: str) -> bool:
+        """Whether the parameter ``name`` is the head's."""
+        return name.startswith("head.")
 
     @property
     def encoder(self) -> nn.Module:
@@ -186,6 +211,13 @@ def fitted(first: int, second: int, room: int) -> tuple[int, int]:
     half = room // 2
     short = min(first, second, half)
     return (room - short, short) if first > second else (short, room - short)
+
+
+def as_classifier(backbone: Backbone) -> EncoderClassifier:
+    """``backbone``, typed as one with a head. Raises BackboneError if it has none."""
+    if not isinstance(backbone, EncoderClassifier):
+        raise BackboneError(f"{backbone.name} generates text; it has no head to predict labels with")
+    return backbone
 
 
 @cache

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method
-from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import head_of
 from xlgen.core.config import Evaluation, Sampling, validate
 from xlgen.core.json_types import JsonObject
@@ -26,14 +22,14 @@ from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
 from xlgen.data.tasks import Task, load_task
 from xlgen.data.templates import FIELD
-from xlgen.decoding.cleanup import clean
 from xlgen.evaluation.checks import check_scoring
 from xlgen.evaluation.coverage import Coverage, warn
-from xlgen.evaluation.evaluate import control_of, decoding_of, evaluation_examples, predict_stream
+from xlgen.evaluation.evaluate import evaluation_examples
 from xlgen.evaluation.evaluation_folder import evaluation_folder, settings_of
-from xlgen.evaluation.head_inference import check_evaluation, check_head, predict_labels_stream
+from xlgen.evaluation.head_inference import check_evaluation, check_head
 from xlgen.evaluation.interpolation import check_shares, interpolated
 from xlgen.evaluation.prediction_files import STANDARD, check_apart, open_lines, open_output
+from xlgen.evaluation.predictor import predictor_of
 from xlgen.evaluation.scored import Scored
 from xlgen.runs.files import CHOSEN
 from xlgen.runs.paths import RunPaths, is_checkpoint
@@ -130,16 +126,16 @@ def predict_file(
     count, empty, coverage = 0, 0, Coverage()
     with open_lines(source) as lines, ExitStack() as opened:
         backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-        outputs_of = generate_rows(backbone, method, task, evaluation)
+        predictor = predictor_of(backbone, method, task, evaluation)
         written = opened.enter_context(open_output(target))
         examples = (example_of_input(record, number, code, task) for number, record in _rows(lines, source))
-        for example, text, cropped in outputs_of(examples):
-            row: JsonObject = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+        for example, prediction in predictor.stream(examples):
+            row: JsonObject = {"id": example.id, "language": code, "prediction": task.with_newlines(prediction.text)}
             if example.is_empty:
                 row["empty_input"] = True
             unknown = sum(coverage.add(each, backbone) for each in example.texts)
             whole = list(example.words) or task.with_newlines(example.shown)
-            more = {"input": whole, "cropped_tokens": cropped, "unknown_tokens": unknown}
+            more = {"input": whole, "cropped_tokens": prediction.cropped, "unknown_tokens": unknown}
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
@@ -148,25 +144,6 @@ def predict_file(
     if empty:
         say(f"{empty} inputs are empty; their outputs are empty too")
     return count
-
-
-Outputs = Iterator[tuple[LabelledExample, str, int]]
-"""(example, cleaned output or labels, cropped tokens) of each input."""
-
-
-def generate_rows(
-    backbone: Backbone, method: Method, task: Task, evaluation: Evaluation
-) -> Callable[[Iterable[LabelledExample]], Outputs]:
-    """A function from examples of one language to their outputs or labels. Raises InputError for a wrong control."""
-    if isinstance(backbone, EncoderClassifier):
-        return partial(predict_labels_stream, backbone, method, task=task, evaluation=evaluation)
-    decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
-
-    def texts(examples: Iterable[LabelledExample]) -> Outputs:
-        for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
-            yield example, clean(text, backbone.leftover_pattern, evaluation.cleanup), cropped
-
-    return texts
 
 
 def example_of_input(record: Record, number: int, language: str, task: Task) -> LabelledExample:

@@ -59,8 +59,8 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
 
 @contextmanager
 def _fast(backbone: Backbone) -> Iterator[None]:
-    """The faster modules know the halves of models with a decoder."""
-    if not backbone.decodes or backbone.fresh_modules:
+    """The faster modules are for the encoders of models with a decoder."""
+    if not backbone.decodes:
         yield
         return
     with fast_modules(backbone.model), fast_encoder(backbone.model):
