@@ -256,9 +256,9 @@ def test_a_stage_of_labels_behind_another(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder under a head for tagging and no decoder"),
-        ({"task": None, "unlabelled": TEXT_ALONE}, "stage 1: stage 0 leaves an encoder under a head"),
-        ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) asks for labels .* no `unlabelled` text"),
+        ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder with a head for tagging and no decoder"),
+        ({"task": None, "unlabelled": TEXT_ALONE}, "stage 1: stage 0 leaves an encoder with a head"),
+        ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) needs a head, .* together with `unlabelled` text"),
     ],
 )
 def test_text_is_not_written_under_a_head(recipe: Make, changes: dict[str, Any], message: str) -> None:

@@ -185,11 +185,15 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("row", "options", "message"),
     [
-        ({"input": "孩子们早上去学校。"}, [], "in.jsonl, line 1: tags are of words: give them one by one"),
+        ({"input": "孩子们早上去学校。"}, [], "in.jsonl, line 1: tagging needs a list of words"),
         ({"tokens": []}, [], "line 1: 0 words"),
         ({"tokens": ["a", 1]}, [], "field 'tokens' must be a list of texts"),
         ({"text": "a"}, [], "no field 'tokens'"),
-        ({"tokens": ["a"]}, ["--num-beams", "4"], "asks for labels, and no text is searched for: leave out num_beams"),
+        (
+            {"tokens": ["a"]},
+            ["--num-beams", "4"],
+            "has labels, which are predicted without decoding: leave out num_beams",
+        ),
         ({"tokens": ["a"]}, ["--sample", "{top_p: 0.5}"], "leave out sampling"),
         ({"tokens": ["a"]}, ["--control", "rerank"], "leave out control"),
     ],
@@ -217,9 +221,9 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
     ("task", "message"),
     [
         ("pocket-asks", "a head for tagging, and task pocket-asks is of kind classification"),
-        ("pocket-summaries", "a head for tagging and generates no text, which task pocket-summaries asks for"),
-        ("pocket-roles", "tells the labels NOUN, VERB, PUNCT, and task pocket-roles has opening, side"),
-        ("turned", "tells the labels NOUN, VERB, PUNCT, and task turned has in another order PUNCT, VERB, NOUN"),
+        ("pocket-summaries", "a head for tagging and generates no text, which task pocket-summaries needs"),
+        ("pocket-roles", "has the labels NOUN, VERB, PUNCT, and task pocket-roles has opening, side"),
+        ("turned", "has the labels NOUN, VERB, PUNCT, and task turned has in another order PUNCT, VERB, NOUN"),
     ],
 )
 def test_a_head_is_evaluated_on_a_task_that_it_fits(trained: Make, task: str, message: str, tmp_path: Path) -> None:
@@ -237,7 +241,7 @@ def test_a_generator_is_not_evaluated_on_labels(trained: Make) -> None:
     folder = trained("mt5")
     about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
     (folder / "checkpoint.json").write_text(json.dumps({**about, "head": None}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) asks for labels"):
+    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) needs a head"):
         evaluate_checkpoint(folder, Evaluation())
 
 

@@ -52,8 +52,11 @@ class ModelParts(ABC):
         return False
 
     def depth(self, name: str) -> int:
-        """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
-        and of decoder, one more than there are layers for the embeddings."""
+        """Number of layers between a parameter and the output.
+
+        It is 0 for the head and final norms, 1 for the top layers of encoder and decoder, and one more than the number
+        of layers for the embeddings.
+        """
         found = _LAYER.search(name)
         config = self.model.config
         layers = {"encoder": config.num_hidden_layers, "decoder": getattr(config, "decoder_layers", None)}
@@ -63,20 +66,23 @@ class ModelParts(ABC):
         return 1 + int(max(layers.values())) if "embed" in name or "shared." in name else 0
 
     def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
-        """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
+        """Feed-forward blocks of encoder and decoder with their names; with ``attention``, attention blocks too."""
         wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
         return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
 
     @property
     def encoder(self) -> nn.Module:
-        """What takes ``input_ids`` and ``attention_mask`` to states."""
+        """The module that maps ``input_ids`` and ``attention_mask`` to states."""
         encoder: nn.Module = self.model.get_encoder()
         return encoder
 
     @property
     def weight_names(self) -> Mapping[str, tuple[str, ...]]:
-        """The ends of the names of linear maps, as ``projections``, with those too that only the longest end tells
-        from another: enough to find weights by, not to put modules at."""
+        """The ends of the names of linear maps, by kind.
+
+        Unlike ``projections``, they may include ends that match several kinds, of which the longest match is right:
+        enough to find weights, but not to insert modules.
+        """
         return self.projections
 
     def entrance(self, name: str) -> nn.Module:

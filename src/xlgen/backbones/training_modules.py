@@ -84,7 +84,7 @@ class _DropoutContext(AutogradContext):
 
 
 class _Dropout(TensorFunction):
-    """Dropout that draws the same elements from its seed in both passes."""
+    """Dropout that draws the same elements from a seed in both passes."""
 
     @staticmethod
     def forward(ctx: _DropoutContext, states: Tensor, probability: float, seed: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Using a trained checkpoint: evaluate it on a task, or predict for one's own inputs."""
+"""Inference with a checkpoint: evaluation on a task, and predictions for a file of inputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from xlgen.runs.paths import RunPaths, is_checkpoint
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A checkpoint's folder, or the newest one of a run's. Raises InputError."""
+    """The folder ``path`` of a checkpoint, or the newest checkpoint of the run in it. Raises InputError."""
     if is_checkpoint(path):
         return path
     found = store.checkpoints(RunPaths(path).checkpoints)
@@ -56,10 +56,10 @@ def evaluate_checkpoint(
     progress: Progress | None = None,
     shares: Sequence[float] = (1.0,),
 ) -> tuple[list[JsonObject], Path]:
-    """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError.
+    """Predict and score; write predictions and ``summary.json``; return the rows and the folder. Raises InputError.
 
-    ``shares`` of the finetuned weights other than 1 lie between the pretrained and the finetuned model; each is
-    evaluated, and named in its rows' ``method``.
+    Each of the ``shares`` of the finetuned weights is evaluated; shares other than 1, which interpolate between the
+    pretrained and the finetuned model, are named in the ``method`` of their rows.
     """
     check_shares(shares)
     checkpoint = find_checkpoint(path)
@@ -97,12 +97,12 @@ def predict_file(
     precision: str = "fp32",
     say: Callable[[str], None] = lambda text: None,
 ) -> int:
-    """Generate for each row of a JSONL file, or tell its labels, in order, and return how many rows there were.
+    """Generate text or predict labels for each row of a JSONL file, in order; return the number of rows.
 
-    A row holds the fields of the task's input template, or ``input`` with the whole text; of tagging, the list of
-    words. What is done is written at once, to ``TARGET.part``, which takes the place of ``target`` at the end; the
-    output for an empty input is empty, and ``say`` receives the number of those. Raises DataError with file and line
-    for a bad row, after what is before it.
+    A row has the fields of the task's input template, or ``input`` with the whole text (for tagging, the list of
+    words). Each output is written at once, to ``TARGET.part``, which replaces ``target`` at the end. The output for an
+    empty input is empty, and ``say`` receives the number of such inputs. Raises DataError with file and line for a bad
+    row, after the rows before it are written.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -152,7 +152,7 @@ def example_of_input(record: Record, number: int, language: str, task: Task) -> 
     whole = record.fields.get("input")
     if task.config.kind == "tagging":
         if isinstance(whole, str):
-            raise DataError(f'{record.where}: tags are of words: give them one by one, {{"input": ["This", ...]}}')
+            raise DataError(f'{record.where}: tagging needs a list of words: {{"input": ["This", ...]}}')
         if isinstance(whole, list):
             words = FIELD.findall(task.config.source)[0][0]
             record = Record({**record.fields, words: whole}, record.where)

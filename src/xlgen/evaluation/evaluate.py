@@ -1,4 +1,4 @@
-"""Generate in every language, clean up, score, and write predictions down."""
+"""Predict in every language, score, and write the predictions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from xlgen.scoring.predictions import PredictionRow, score_predictions
 def evaluation_examples(
     task: Task, evaluation: Evaluation, sources: Sequence[str] = ()
 ) -> dict[str, list[LabelledExample]]:
-    """The examples to generate for, by language; ``sources`` are the languages that references may be read in.
+    """The examples of an evaluation, by language; ``sources`` are the languages whose references may be read.
 
-    Raises InputError for settings that do not go with the task.
+    Raises InputError for settings that do not suit the task.
     """
     check_evaluation(task, evaluation)
     languages = task.check_languages(evaluation.languages) if evaluation.languages else task.languages
@@ -56,8 +56,8 @@ def evaluate(
 
     For a task with parallel inputs, ``similarity`` compares the encoder states of each input with those of the input
     with the same id in ``source_language`` (``xlgen.representations.xlrs``; by default English, if evaluated).
-    With several processes each generates its share, and every process gets all rows. A row whose input is empty has
-    ``empty_input`` and an empty output.
+    With several processes, each predicts for its share of the examples, and every process gets all rows. A row with an
+    empty input has ``empty_input`` and an empty output.
     """
     predictor = predictor_of(backbone, method, task, evaluation)
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
@@ -83,7 +83,7 @@ def evaluate(
 def _similarities(
     examples: Sequence[LabelledExample], results: Sequence[Prediction], pivot: str
 ) -> Iterator[float | None]:
-    """The cosine of each input's states and those of the one with its id in the language ``pivot``."""
+    """The cosine of each input's states and those of the input with the same id in the language ``pivot``."""
     pairs = list(zip(examples, results, strict=True))
     of_pivot = {example.id: result.states for example, result in pairs if example.language == pivot}
     for example, result in pairs:
@@ -95,14 +95,16 @@ def _similarities(
 
 
 def empty_inputs(rows: Iterable[PredictionRow]) -> int:
-    """How many rows of :func:`evaluate` have an empty input."""
+    """The number of rows of :func:`evaluate` with an empty input."""
     return sum(row.get("empty_input", False) for row in rows)
 
 
 def metrics_of(task: Task, options: MetricOptions | None = None, sources: Iterable[str] = ()) -> list[MetricChoice]:
-    """The metrics of a task, and the standing ones: among them the confidence in each of the languages ``sources``."""
+    """The metrics of a task and, for tasks without labels, of every evaluation.
+
+    The latter include the confidence of identification in each language of ``sources``.
+    """
     standing = (*ALWAYS, *(f"{PREFIX}{code}" for code in sources))
-    # Labels are in no language.
     return with_options(with_standing(task.config.metrics, () if task.config.head else standing), options or {})
 
 
@@ -116,11 +118,17 @@ def score_rows(
     sources: Iterable[str] = (),
     split: str = "",
 ) -> list[Row]:
-    """The task's metrics and the standing ones for the predictions of one language.
+    """The scores of :func:`metrics_of` for the predictions of one language.
 
-    ``lid`` is the language identifier; if None, the task's. ``options`` of metrics go over those in the task's file.
-    ``sources`` are the source languages: the confidence that outputs in other languages are in each of them is scored.
-    ``split`` of the task's data is named in the signature of XLRS.
+    Args:
+        rows: The predictions.
+        task: Their task.
+        language: Their language.
+        bootstrap: Number of resamples of an interval.
+        lid: The language identifier; if None, the task's.
+        options: Options of metrics, which override those in the task's file.
+        sources: The source languages; the confidence that outputs in other languages are in each of them is scored.
+        split: The part of the task's data, for the signature of XLRS.
     """
     similar = sum("similarity" in row for row in rows)
     xlrs = Xlrs(
@@ -137,7 +145,7 @@ def _code(language: str) -> str:
 
 
 def write_predictions(folder: Path, rows: dict[str, list[PredictionRow]]) -> None:
-    """One JSONL file a language."""
+    """Write a JSONL file for each language."""
     folder.mkdir(parents=True, exist_ok=True)
     for language, found in rows.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)

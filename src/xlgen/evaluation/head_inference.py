@@ -37,49 +37,51 @@ def check_evaluation(task: Task, evaluation: Evaluation) -> None:
     }
     if task.config.head and any(asked.values()):
         names = ", ".join(name for name, found in asked.items() if found)
-        raise InputError(f"task {task.config.name} asks for labels, and no text is searched for: leave out {names}")
+        raise InputError(f"task {task.config.name} has labels, which are predicted without decoding: leave out {names}")
 
 
 def check_stages(recipe: Recipe, tasks: Sequence[Task | None]) -> None:
-    """Raise InputError where text is to be written by what is only an encoder under a head: beside its labels, or in a
-    stage behind them."""
+    """Raise InputError if a stage trains text generation together with labels or after them.
+
+    An encoder with a head has no decoder.
+    """
     saved = saved_head(recipe.backbone.name)
     before = f"backbone {recipe.backbone.name} has a head for {saved.kind}" if saved else None
     for index, (stage, task) in enumerate(zip(recipe.stages, tasks, strict=True)):
         if task is None or task.config.head is None:
             if before is not None:
                 raise InputError(
-                    f"stage {index}: {before} and no decoder, and this stage trains on text to be written. Put it "
-                    "before the stages of labels, or start from a backbone without a head"
+                    f"stage {index}: {before} and no decoder, but this stage trains text generation. Put it before "
+                    "the stages with labels, or start from a backbone without a head"
                 )
             continue
         if stage.unlabelled:
             raise InputError(
-                f"stage {index}: task {task.config.name} (kind {task.config.kind}) asks for labels by a head, beside "
-                "which no `unlabelled` text can be trained on: put the text into a stage of its own before this one"
+                f"stage {index}: task {task.config.name} (kind {task.config.kind}) needs a head, which cannot be "
+                "trained together with `unlabelled` text: put the text into a separate stage before this one"
             )
-        before = f"stage {index} leaves an encoder under a head for {task.config.kind}"
+        before = f"stage {index} leaves an encoder with a head for {task.config.kind}"
 
 
 def check_head(checkpoint: str, head: HeadSpec | None, task: Task) -> None:
-    """Raise BackboneError where ``task`` asks for other labels than the ``head`` of a checkpoint tells, or for text."""
+    """Raise BackboneError if the ``head`` of a checkpoint does not have the labels of ``task``."""
     asked, name = head_of(task.config.head), task.config.name
     if head == asked:
         return
     if head is None or asked is None:
         reason = (
-            f"it generates text, and task {name} (kind {task.config.kind}) asks for labels by a head"
+            f"it generates text, and task {name} (kind {task.config.kind}) needs a head"
             if head is None
-            else f"it has a head for {head.kind} and generates no text, which task {name} asks for"
+            else f"it has a head for {head.kind} and generates no text, which task {name} needs"
         )
     elif head.kind != asked.kind:
         reason = f"it has a head for {head.kind}, and task {name} is of kind {asked.kind}"
     else:
         order = " in another order" if set(head.labels) == set(asked.labels) else ""
         ours, theirs = ", ".join(head.labels), ", ".join(asked.labels)
-        reason = f"its head tells the labels {ours}, and task {name} has{order} {theirs}"
+        reason = f"its head has the labels {ours}, and task {name} has{order} {theirs}"
     raise BackboneError(
-        f"{checkpoint} does not fit the task: {reason}. Name a task of the kind and labels that it was trained on"
+        f"{checkpoint} does not fit the task: {reason}. Use a task with the kind and labels that it was trained on"
     )
 
 

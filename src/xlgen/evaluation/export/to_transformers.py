@@ -22,7 +22,7 @@ from xlgen.runs.checkpoint_description import About
 
 
 class HeadToTransformers(Format):
-    """The library's own classifier, with what was trained merged in."""
+    """A folder for `from_pretrained` of the library's classifier, with merged weights."""
 
     beams = (1,)
 
@@ -62,7 +62,7 @@ def _labels(logits: Tensor) -> Output:
 
 @formats.register("transformers")
 class ToTransformers(Format):
-    """A folder for `from_pretrained` with what was trained merged in; adapters and prompts with a module to load it."""
+    """A folder for `from_pretrained` with merged weights; for adapters and prompts, with a module that loads it."""
 
     for_heads = HeadToTransformers
 
