@@ -100,7 +100,7 @@ def decoding(at: dict[str, int], repeats: int) -> float:
 def training(at: dict[str, int], repeats: int) -> float:
     """Seconds of a training step."""
     backbone, dice = model_of(at["vocabulary"]), random.Random(0)
-    make_faster(backbone.model)
+    make_faster(backbone)
     method = methods.build({"method": "full"})
     method.prepare(backbone)
     length, tokens = at["source tokens"], at["batch tokens"]

@@ -135,7 +135,7 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
     training = Training(
         steps=job["steps"], warmup_steps=0, learning_rate=1e-4, batch_tokens=BATCH_TOKENS, precision=job["precision"]
     )
-    make_faster(backbone.model)  # as a stage on the CPU does
+    make_faster(backbone)  # as a stage on the CPU does
     method = methods.build({"method": "full"})
     method.prepare(backbone)
     stream = BatchStream([Part("squad", len(examples), lambda i, epoch: examples[i])], 0, BATCH_TOKENS, None)

@@ -112,6 +112,32 @@ def test_only_runs_names_the_files_of_a_run(path: Path) -> None:
     assert path in NAMING or not found, found
 
 
+def questions_of_heads(tree: ast.AST) -> Iterator[str]:
+    """The code that asks whether a backbone has a head."""
+    for node in ast.walk(tree):
+        is_test = isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass", "type")
+        text = ast.unparse(node) if is_test or isinstance(node, ast.MatchClass | ast.Attribute) else ""
+        asks_class = not isinstance(node, ast.Attribute) and re.search(r"\bEncoder(Classifier|WithHead)\b", text)
+        if asks_class or text.endswith(".fresh_modules"):
+            yield text
+
+
+def test_only_backbones_asks_whether_a_backbone_has_a_head() -> None:
+    """Other modules choose by the task's kind, or call a method that the class with a head overrides."""
+    outside = [path for path in MODULES if path.parent.name != "backbones"]
+    asked = {path: list(questions_of_heads(ast.parse(path.read_text(encoding="utf-8")))) for path in outside}
+    assert {str(path): found for path, found in asked.items() if found} == {}
+
+
+def test_questions_of_heads_are_found() -> None:
+    lines = (
+        "isinstance(backbone, EncoderClassifier)", "not issubclass(x, (A, headed.EncoderClassifier))",
+        "if x and backbone.fresh_modules: pass", "match x:\n    case EncoderClassifier(): pass",
+        "def f(backbone: EncoderClassifier) -> None: backbone.head", "isinstance(x, str)",
+    )  # fmt: skip
+    assert [bool(list(questions_of_heads(ast.parse(line)))) for line in lines] == [True, True, True, True, False, False]
+
+
 def test_names_of_a_run_are_found_in_paths() -> None:
     lines = (
         'folder / "metrics.jsonl"', 'folder / "checkpoints" / name', 'folder.glob("*/recipe.yaml")', 'run["stages"]',

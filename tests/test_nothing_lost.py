@@ -181,7 +181,7 @@ def test_what_a_metric_loads_is_missed_before_training(checkpoint: Callable[[str
 
 def test_a_plateau_of_a_value_that_no_evaluation_gives(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     asked = recipe(TASK, checkpoint("mt5"), tmp_path, plateau={"metric": "rouge_l"})
-    with pytest.raises(InputError, match="'rouge_l', which no evaluation gives: did you mean 'rougeL'"):
+    with pytest.raises(InputError, match="'rouge_l', which evaluations do not report: did you mean 'rougeL'"):
         train(asked, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -132,5 +132,5 @@ def test_a_language_without_a_code_stands_behind_englishs(checkpoint: Callable[[
 
 
 def test_a_limit_without_room_is_an_error(headed: Load) -> None:
-    with pytest.raises(BackboneError, match="here: no piece of a pair fits into 3 tokens"):
+    with pytest.raises(BackboneError, match="here: no token of a pair fits into 3 tokens"):
         headed("bert").encode_source(example("a", "b"), 3)

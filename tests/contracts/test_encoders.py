@@ -1,4 +1,4 @@
-"""What every family keeps to with its encoder under a head, on a tiny checkpoint of each."""
+"""Contracts of every family with a head on its encoder, on a tiny checkpoint of each."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -135,7 +135,7 @@ def test_logits_survive_save_and_load(make: Make, head: HeadSpec, tmp_path: Path
 
 
 def test_an_encoder_alone_needs_a_head(checkpoint: Callable[[str], Path]) -> None:
-    with pytest.raises(BackboneError, match="is an encoder without a decoder: it needs a task of labels"):
+    with pytest.raises(BackboneError, match="is an encoder without a decoder: it needs a task with labels"):
         load(str(checkpoint("bert")))
 
 
@@ -191,7 +191,7 @@ def test_the_encoder_half_is_the_librarys(make: Make, name: str, checkpoint: Cal
 
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_prompts_are_refused(make: Make, method: str) -> None:
-    with pytest.raises(InputError, match=r"prompts cannot stand before an encoder|generates no text"):
+    with pytest.raises(InputError, match=r"prompts cannot be inserted before an encoder|generates no text"):
         methods.build({"method": method, "num_virtual_tokens": 2}).prepare(make(TAGS))
 
 

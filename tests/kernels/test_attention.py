@@ -57,18 +57,18 @@ def test_dropout_is_for_training_only() -> None:
 
 
 def test_without_compiled_code_a_model_keeps_the_librarys(any_backbone: Backbone, monkeypatch: Any) -> None:
-    model = copy.deepcopy(any_backbone.model)
-    before = model.config._attn_implementation
+    backbone = copy.deepcopy(any_backbone)
+    before = backbone.model.config._attn_implementation
     for module in (training_modules, decoder_steps):
         monkeypatch.setattr(module, "kernels_for", lambda tensor: None)
-    make_faster(model)
-    assert model.config._attn_implementation == before != NAME
+    make_faster(backbone)
+    assert backbone.model.config._attn_implementation == before != NAME
 
 
 def gradients(backbone: Backbone, implementation: str, dtype: torch.dtype) -> tuple[float, dict[str, torch.Tensor]]:
     backbone = copy.deepcopy(backbone)
     if implementation == NAME:
-        make_faster(backbone.model)
+        make_faster(backbone)
     else:
         backbone.model.set_attn_implementation(implementation)
     code = backbone.languages[0]

@@ -22,7 +22,7 @@ from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
-from xlgen.evaluation.evaluate import decoding_of
+from xlgen.evaluation.generator import decoding_of
 from xlgen.experiments.plan import load_study
 from xlgen.kernels import decoder_steps
 from xlgen.kernels.beam_rules import beam_rules

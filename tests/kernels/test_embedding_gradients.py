@@ -75,8 +75,9 @@ def test_memory_in_use_is_not_given_again() -> None:
 
 def losses(backbone: Backbone, direct: bool) -> dict[str, torch.Tensor]:
     """The gradients of two micro-batches, the second step's."""
-    model = copy.deepcopy(backbone.model).train()
-    make_faster(model)
+    backbone = copy.deepcopy(backbone)
+    make_faster(backbone)
+    model = backbone.model.train()
     code = backbone.languages[0]
     for _ in range(2):
         model.zero_grad()

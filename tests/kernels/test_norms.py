@@ -57,7 +57,7 @@ def test_threads_share_the_rows(threads: int) -> None:
 
 
 def test_a_copy_of_a_faster_model_is_its_own(any_backbone: Backbone) -> None:
-    make_faster(any_backbone.model)
+    make_faster(any_backbone)
     copied = copy.deepcopy(any_backbone.model).eval()
     ids = torch.tensor([[5, 6, 7, any_backbone.tokenizer.eos_token_id]])
     with torch.no_grad():

@@ -223,7 +223,7 @@ def test_layers_that_the_config_does_not_name(make: Make, name: str, key: str) -
     folder = make("full", name)
     edit(folder / "config.json", **{key: 1}, **({"num_hidden_layers": 1} if key == "encoder_layers" else {}))
     for weights in ("fp32", "bf16"):
-        with pytest.raises(BackboneError, match=r"do not fit its config\.json: .* are of layers that it does not name"):
+        with pytest.raises(BackboneError, match=r"do not fit its config\.json: .* are of layers that it does not have"):
             store.load_checkpoint(folder, weights=weights)
 
 

@@ -19,7 +19,7 @@ from xlgen.core.config import ParallelText, Recipe, validate
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
 from xlgen.evaluation.evaluate import evaluate
-from xlgen.evaluation.head_inference import predict_labels
+from xlgen.evaluation.predictor import predictor_of
 from xlgen.training.run import check, train
 
 LABELS = ["NOUN", "VERB", "PUNCT"]
@@ -177,17 +177,17 @@ def test_a_resumed_run_is_the_run(recipe: Make, tmp_path: Path) -> None:
     assert [row["loss"] for row in events(whole, "step")] == [row["loss"] for row in events(parts, "step")]
 
 
-def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: Path) -> None:
+def test_words_after_the_limit_are_tagged_outside(recipe: Make, data: Path, tmp_path: Path) -> None:
     train(recipe(TAGGING), tmp_path / "run")
     backbone, method, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-6")
     task = load_task(str(data / "task.yaml"), data)
     short = type(task)(task.config.model_copy(update={"max_source_tokens": 6}), task.reader)
     (example,) = task.examples("ja", "test")[-1:]
     stage = recipe(TAGGING).stages[0]
-    ((text, cropped),) = predict_labels(backbone, method, [example], short, stage.evaluation)  # type: ignore[arg-type]
-    assert cropped > 0
-    assert len(text.split()) == len(example.words)
-    assert text.endswith(" O O")
+    (found,) = predictor_of(backbone, method, short, stage.evaluation).predict([example])
+    assert found.cropped > 0
+    assert len(found.text.split()) == len(example.words)
+    assert found.text.endswith(" O O")
 
 
 @pytest.mark.parametrize(
@@ -256,9 +256,9 @@ def test_a_stage_of_labels_behind_another(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder under a head for tagging and no decoder"),
-        ({"task": None, "unlabelled": TEXT_ALONE}, "stage 1: stage 0 leaves an encoder under a head"),
-        ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) asks for labels .* no `unlabelled` text"),
+        ({"task": "pocket-summaries"}, "stage 1: stage 0 leaves an encoder with a head for tagging and no decoder"),
+        ({"task": None, "unlabelled": TEXT_ALONE}, "stage 1: stage 0 leaves an encoder with a head"),
+        ({"unlabelled": TEXT}, r"stage 1: task task \(kind tagging\) needs a head, .* together with `unlabelled` text"),
     ],
 )
 def test_text_is_not_written_under_a_head(recipe: Make, changes: dict[str, Any], message: str) -> None:

@@ -24,6 +24,7 @@ from xlgen.data.tasks import load_task
 from xlgen.evaluation import head_inference
 from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 from xlgen.evaluation.export.run import export
+from xlgen.evaluation.predictor import predictor_of
 
 KINDS = {"tagging": ["NOUN", "VERB", "PUNCT"], "classification": ["odd", "even"]}
 CODES = ("en", "ru", "th", "ja", "hi", "ar")
@@ -151,7 +152,7 @@ def test_predicted_classes(trained: Make, family: str) -> None:
 
 
 def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inputs without end; and what comes before an error is told first."""
+    """Inputs may be endless, and the results before an error come first."""
     monkeypatch.setattr(head_inference, "_WINDOW", 3)
     backbone, method, about = store.load_checkpoint(trained("bert"))
     task = load_task(str(about.task), Path(about.data_dir))
@@ -163,33 +164,36 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
             words = SENTENCES["ja"][: 1 + number % 5]
             yield LabelledExample(str(number), "ja", " ".join(words), (), "here", words=words)
 
-    told = head_inference.predict_labels_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
-    found = list(islice(told, 7))
-    assert [example.id for example, _, _ in found] == [str(number) for number in range(7)]
-    assert [len(text.split()) for _, text, _ in found] == [1, 2, 3, 4, 5, 1, 2]
+    predictor = predictor_of(backbone, method, task, Evaluation())
+    found = list(islice(predictor.stream(endless()), 7))
+    assert [example.id for example, _ in found] == [str(number) for number in range(7)]
+    assert [len(prediction.text.split()) for _, prediction in found] == [1, 2, 3, 4, 5, 1, 2]
     assert len(read) <= 9
 
     def failing() -> Iterator[LabelledExample]:
         yield from islice(endless(), 4)
         raise InputError("line 5 is bad")
 
-    before = []
+    before: list[str] = []
     with pytest.raises(InputError, match="line 5 is bad"):
-        before += [
-            text for _, text, _ in head_inference.predict_labels_stream(backbone, method, failing(), task, Evaluation())
-        ]  # type: ignore[arg-type]
-    told = head_inference.predict_labels_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
-    assert len(list(told)) == 4
+        for _, prediction in predictor.stream(failing()):
+            before.append(prediction.text)
+    assert len(before) == 4
+    assert len(list(predictor.stream(islice(endless(), 4)))) == 4
 
 
 @pytest.mark.parametrize(
     ("row", "options", "message"),
     [
-        ({"input": "孩子们早上去学校。"}, [], "in.jsonl, line 1: tags are of words: give them one by one"),
+        ({"input": "孩子们早上去学校。"}, [], "in.jsonl, line 1: tagging needs a list of words"),
         ({"tokens": []}, [], "line 1: 0 words"),
         ({"tokens": ["a", 1]}, [], "field 'tokens' must be a list of texts"),
         ({"text": "a"}, [], "no field 'tokens'"),
-        ({"tokens": ["a"]}, ["--num-beams", "4"], "asks for labels, and no text is searched for: leave out num_beams"),
+        (
+            {"tokens": ["a"]},
+            ["--num-beams", "4"],
+            "has labels, which are predicted without decoding: leave out num_beams",
+        ),
         ({"tokens": ["a"]}, ["--sample", "{top_p: 0.5}"], "leave out sampling"),
         ({"tokens": ["a"]}, ["--control", "rerank"], "leave out control"),
     ],
@@ -217,9 +221,9 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
     ("task", "message"),
     [
         ("pocket-asks", "a head for tagging, and task pocket-asks is of kind classification"),
-        ("pocket-summaries", "a head for tagging and generates no text, which task pocket-summaries asks for"),
-        ("pocket-roles", "tells the labels NOUN, VERB, PUNCT, and task pocket-roles has opening, side"),
-        ("turned", "tells the labels NOUN, VERB, PUNCT, and task turned has in another order PUNCT, VERB, NOUN"),
+        ("pocket-summaries", "a head for tagging and generates no text, which task pocket-summaries needs"),
+        ("pocket-roles", "has the labels NOUN, VERB, PUNCT, and task pocket-roles has opening, side"),
+        ("turned", "has the labels NOUN, VERB, PUNCT, and task turned has in another order PUNCT, VERB, NOUN"),
     ],
 )
 def test_a_head_is_evaluated_on_a_task_that_it_fits(trained: Make, task: str, message: str, tmp_path: Path) -> None:
@@ -237,30 +241,31 @@ def test_a_generator_is_not_evaluated_on_labels(trained: Make) -> None:
     folder = trained("mt5")
     about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
     (folder / "checkpoint.json").write_text(json.dumps({**about, "head": None}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) asks for labels"):
+    with pytest.raises(InputError, match=r"it generates text, and task tagging \(kind tagging\) needs a head"):
         evaluate_checkpoint(folder, Evaluation())
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
+def test_a_head_with_nan_logits_predicts_no_label(trained: Make, kind: str) -> None:
     backbone, method, about = store.load_checkpoint(trained("mt5", kind))
     task = load_task(str(about.task), Path(about.data_dir))
     example = task.example(Record({"tokens": ["a", "b"], "text": "a b"}, "here"), "th", 0, labelled=False)
-    assert head_inference.predict_labels(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    predictor = predictor_of(backbone, method, task, Evaluation())
+    assert predictor.predict([example])
     with torch.no_grad():
         next(backbone.model.parameters()).fill_(torch.nan)
-    with pytest.raises(InputError, match="the head says of inputs in th is not finite"):
-        head_inference.predict_labels(backbone, method, [example], task, Evaluation())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the logits of its head for inputs in th are not finite"):
+        predictor.predict([example])
 
 
 @pytest.mark.parametrize(
     ("family", "kind", "method", "to", "message"),
     [
-        ("mbart", "tagging", "full", "transformers", "no class for the encoder of .* under a head for tagging"),
+        ("mbart", "tagging", "full", "transformers", "no class for the encoder of .* with a head for tagging"),
         ("mt5", "classification", "full", "transformers", "no class for the encoder of .* for classification"),
         ("bert", "tagging", "adapters", "transformers", "cannot be merged"),
-        ("bert", "tagging", "lora", "peft", "an encoder under a head, which --to peft cannot hold"),
-        ("mbart", "tagging", "full", "ctranslate2", "which --to ctranslate2 cannot hold"),
+        ("bert", "tagging", "lora", "peft", "an encoder with a head, which --to peft does not support"),
+        ("mbart", "tagging", "full", "ctranslate2", "which --to ctranslate2 does not support"),
     ],
 )
 def test_what_cannot_be_exported_leaves_nothing(

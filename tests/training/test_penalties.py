@@ -172,7 +172,7 @@ def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path, monkeypatc
 
 def test_a_plateau_must_watch_what_is_evaluated(tmp_path: Path, tiny_mt5: Path) -> None:
     recipe = tiny_run(tiny_mt5, training={"plateau": {"metric": "rougeX"}})
-    with pytest.raises(InputError, match="watches 'rougeX', which no evaluation gives"):
+    with pytest.raises(InputError, match="watches 'rougeX', which evaluations do not report"):
         train(recipe, tmp_path / "run")
 
 

@@ -50,7 +50,7 @@ def test_an_output_that_is_a_link_of_the_input(trained: Path, tmp_path: Path, ki
         target = tmp_path / "folder" / "in.jsonl"
     if backwards:
         source, target = target, source
-    with pytest.raises(InputError, match="is the input too"):
+    with pytest.raises(InputError, match="is also the input"):
         predict_file(trained, "fr", str(source), str(target))
     assert source.read_text() == target.read_text() == LINE
 
@@ -60,7 +60,7 @@ def test_standard_input_that_is_the_output(trained: Path, tmp_path: Path, monkey
     file.write_text(LINE)
     with file.open("rb") as opened:
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=opened))
-        with pytest.raises(InputError, match="is the input too"):
+        with pytest.raises(InputError, match="is also the input"):
             predict_file(trained, "fr", "-", str(file))
     assert file.read_text() == LINE
 
@@ -76,11 +76,13 @@ def test_an_older_output_survives_a_bad_first_row(trained: Path, tmp_path: Path,
     assert {path.name for path in tmp_path.iterdir()} == {"step-1", "in.jsonl", "out.jsonl"}
 
 
-def test_what_was_done_before_a_bad_row_is_kept_beside_the_older_output(trained: Path, tmp_path: Path) -> None:
+def test_outputs_before_a_bad_row_are_kept_next_to_the_older_output(trained: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(LINE + "{")
     target.write_text("older")
-    with pytest.raises(DataError, match=r"line 2 is not valid JSON.*What was done before is in .*out\.jsonl\.part"):
+    with pytest.raises(
+        DataError, match=r"line 2 is not valid JSON.*The outputs before the error are in .*out\.jsonl\.part"
+    ):
         predict_file(trained, "fr", str(source), str(target))
     assert target.read_text() == "older"
     assert json.loads((tmp_path / "out.jsonl.part").read_text(encoding="utf-8"))["input"] == "Il pleut."

@@ -74,7 +74,7 @@ def test_the_input_is_not_written_over(trained: Path, tmp_path: Path) -> None:
     file.write_text('{"input": "สวัสดีชาวโลก"}\n', encoding="utf-8")
     (tmp_path / "other.jsonl").symlink_to(file)
     for target in (file, tmp_path / "other.jsonl"):
-        with pytest.raises(InputError, match="is the input too"):
+        with pytest.raises(InputError, match="is also the input"):
             predict_file(trained, "th", str(file), str(target))
     assert "สวัสดีชาวโลก" in file.read_text(encoding="utf-8")
 

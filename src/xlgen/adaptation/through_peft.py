@@ -17,7 +17,6 @@ from torch import Tensor
 from xlgen.adaptation.base import Method, check_fit
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.heads import NO_PROMPTS
 from xlgen.core.plugins import OptionsT
 
 
@@ -30,8 +29,8 @@ def import_peft() -> ModuleType:
     return peft
 
 
-def _linears(backbone: Backbone) -> list[str]:
-    """The modules of :attr:`Backbone.fresh_modules` that hold the parameters: peft cannot merge what is around them."""
+def _fresh_modules(backbone: Backbone) -> list[str]:
+    """The modules that hold fresh parameters themselves; peft cannot merge the modules around them."""
     own = {name: next(module.parameters(recurse=False), None) for name, module in backbone.model.named_modules()}
     return [name for name, parameter in own.items() if parameter is not None and backbone.is_fresh(name)]
 
@@ -55,12 +54,10 @@ class ThroughPeft(Method[OptionsT]):
         """The wrapped model takes the model's place. Raises BackboneError."""
         peft = import_peft()
         config = self.peft_config(backbone, peft)
-        if backbone.fresh_modules:
-            if config.is_prompt_learning:
-                raise BackboneError(NO_PROMPTS)
-            config.modules_to_save = _linears(backbone)
-        else:
-            config.task_type = peft.TaskType.SEQ_2_SEQ_LM
+        if backbone.peft_task_type is not None:
+            config.task_type = peft.TaskType(backbone.peft_task_type)
+        if fresh := _fresh_modules(backbone):
+            config.modules_to_save = fresh
         with warnings.catch_warnings():
             # peft asks transformers in a way that transformers will drop.
             warnings.simplefilter("ignore", FutureWarning)

@@ -55,7 +55,7 @@ def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
     :func:`open_model`.
     """
     backbone, method = open_model(name)
-    if not backbone.decodes and (chosen.task.config.head is None or not backbone.fresh_modules):
+    if not backbone.can_encode_targets(chosen.task.config.kind):
         raise BackboneError(
             f"{name} cannot read the references of {chosen.task.config.name}: it has no decoder. Probe only its "
             "encoder, on parallel text with --texts (or, if it has a head, on the head's task with --task)"

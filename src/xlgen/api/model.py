@@ -12,14 +12,16 @@ from xlgen.adaptation.base import Method, no_adaptation
 from xlgen.api.training import Run, folder_of
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.heads import HeadSpec
 from xlgen.core.config import Evaluation, validate
 from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.tasks import Task, build_task
-from xlgen.evaluation.checkpoint_inference import example_of_input, find_checkpoint, generate_rows
+from xlgen.evaluation.checkpoint_inference import example_of_input, find_checkpoint
 from xlgen.evaluation.head_inference import check_evaluation
+from xlgen.evaluation.predictor import predictor_of
 from xlgen.evaluation.scored import is_backbone
 
 Precision = Literal["fp32", "bf16"]
@@ -115,8 +117,8 @@ class Model:
         )
         self._check_language(language)
         examples = (self._example(text, number, language) for number, text in enumerate(texts))
-        rows = generate_rows(self.backbone, self.method, self.task, settings)(examples)
-        return (self.task.with_newlines(text) for _, text, _ in rows)
+        rows = predictor_of(self.backbone, self.method, self.task, settings).stream(examples)
+        return (self.task.with_newlines(prediction.text) for _, prediction in rows)
 
     def _settings(self, **given: JsonValue) -> Evaluation:
         fixed = {"precision": self.precision, "cleanup": self.cleanup}
@@ -134,13 +136,13 @@ class Model:
         return example_of_input(Record(fields, f"text {number}"), number, self._check_language(language), self.task)
 
     def _in_order(self, examples: Sequence[LabelledExample], settings: Evaluation) -> list[str]:
-        generate = generate_rows(self.backbone, self.method, self.task, settings)
+        predictor = predictor_of(self.backbone, self.method, self.task, settings)
         found: dict[int, str] = {}
         # A method may differ by language, and a stream is of one.
         for language in dict.fromkeys(example.language for example in examples):
             places = [place for place, example in enumerate(examples) if example.language == language]
-            rows = generate(examples[place] for place in places)
-            found.update(zip(places, (self.task.with_newlines(text) for _, text, _ in rows), strict=True))
+            rows = predictor.stream(examples[place] for place in places)
+            found.update(zip(places, (self.task.with_newlines(each.text) for _, each in rows), strict=True))
         return [found[place] for place in range(len(examples))]
 
 
@@ -166,16 +168,17 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
     if is_backbone(path):
         backbone = loading.load(str(path), languages=codes, weights=precision)
         backbone.model.eval()
-        return Model(str(path), backbone, no_adaptation(), _plain_task(backbone.languages), precision)
+        task = _plain_task(backbone.languages, loading.saved_head(str(path)))
+        return Model(str(path), backbone, no_adaptation(), task, precision)
     checkpoint = find_checkpoint(path)
     backbone, method, about = store.load_checkpoint(checkpoint, codes, precision)
     task = store.task_of(checkpoint) or _plain_task(backbone.languages)
     return Model(str(path), backbone, method, task, precision, about.cleanup, about.allow_unknown)
 
 
-def _plain_task(languages: Sequence[str]) -> Task:
-    """A task whose inputs are texts as they are, without data: for models that were trained on no task."""
-    data = {
+def _plain_task(languages: Sequence[str], head: HeadSpec | None = None) -> Task:
+    """A task without data for models that were trained on no task: inputs are texts as they are, or lists of words."""
+    data: dict[str, JsonValue] = {
         "name": "text",
         "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},
         "languages": list(languages),
@@ -184,4 +187,7 @@ def _plain_task(languages: Sequence[str]) -> Task:
         "metrics": ["chrf"],
         "main_metric": "chrf",
     }
+    if head is not None:
+        kind, source = ("tagging", "{input:words}") if head.by_word else ("classification", "{input}")
+        data |= {"kind": kind, "source": source, "labels": list(head.labels)}
     return build_task(data, Path("text.yaml"), Path())

@@ -1,9 +1,9 @@
-"""What a backbone is: a model, its tokenizer, and where this family puts languages, starts and leftovers."""
+"""The base class of backbones: a model with its tokenizer, and the layout of the family's inputs and targets."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.cropping import crop
+from xlgen.backbones.model_parts import ModelParts
 from xlgen.backbones.padding import pad
 from xlgen.backbones.text import TextTokenizer, text_tokenizer
 from xlgen.core.languages import Language
@@ -22,70 +23,58 @@ from xlgen.kernels.decoder_steps import DecoderStep, Pair
 from xlgen.kernels.model_types import TransformersModel, TransformersTokenizer
 
 IGNORED = -100
-"""The label that the loss skips."""
+"""The label of positions that the loss ignores."""
 
 
 class BackboneError(InputError):
     """A checkpoint cannot be loaded or used as asked. The message says why and what to do."""
 
 
-class Backbone(ABC):
+class Backbone(ModelParts):
     """One pretrained encoder-decoder with its tokenizer.
 
-    A family says how a source and a target are laid out around their pieces, and what the decoder is given first;
-    everything else is shared. Targets are ``prefix + pieces + </s>``, where the prefix is forced and never learned to
-    be chosen: nothing for mT5, the language code for mBART and NLLB, per example.
+    A family defines the special tokens around the tokens of sources and targets, and the first input of the decoder;
+    everything else is shared. Targets are ``prefix + tokens + </s>``. The prefix is forced, so the loss ignores it: it
+    is empty for mT5, and the example's language code for mBART and NLLB.
     """
 
     model_types: ClassVar[tuple[str, ...]]
-    """``model_type`` of config.json."""
+    """Values of ``model_type`` in config.json."""
     tokenizer_classes: ClassVar[tuple[str, ...]] = ()
-    """``tokenizer_class`` of tokenizer_config.json, where one model type serves several families."""
+    """Values of ``tokenizer_class`` in tokenizer_config.json, if several families share a model type."""
     decodes: ClassVar[bool] = True
-    """Whether there is a decoder; an encoder alone is for tasks with a head."""
+    """Whether the model has a decoder; an encoder without one is for tasks with a head."""
     has_language_codes: ClassVar[bool] = True
-    """Whether targets begin with a language code, without which a language cannot be generated at all."""
+    """Whether targets begin with a language code, so that only languages with a code can be generated."""
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
     unsafe_precisions: ClassVar[Mapping[str, str]] = {}
     """Precisions that break the family, with the reason."""
-    attention_modules: ClassVar[tuple[str, ...]]
-    """Last names of the modules that are attention blocks (self and cross)."""
-    feed_forward_modules: ClassVar[tuple[str, ...]]
-    """Last names of the modules whose output is a feed-forward block's output."""
-    entrances: ClassVar[Mapping[str, str]] = {}
-    """Last name of the module that a block's input goes into, where that is not the one that gives its output."""
-    fresh_modules: ClassVar[tuple[str, ...]] = ()
-    """Parts of the model that were never trained and that every method trains: a head."""
-    library_names: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """By form of a head, what the library's class calls the parts that our names begin with; none without a class."""
-    projections: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Last names of the linear maps: query, key, value, output, feed_forward_in, feed_forward_out."""
     leading_codes: ClassVar[int] = 0
-    """How many tokens stand before the text of every source."""
+    """Number of tokens before the text of every source."""
     leftover_pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
-    """Text that pretraining leaves in outputs, besides special tokens (Chirkova et al. 2023)."""
+    """Text in outputs that is left over from pretraining, other than special tokens (Chirkova et al. 2023)."""
 
     def __init__(self, model: nn.Module, tokenizer: TransformersTokenizer, name: str) -> None:
-        self.model: TransformersModel = model
+        self.model = model
         self.tokenizer = tokenizer
         self.name = name
         self._learned: dict[str, Ids] = {}
         self.reserved_source = 0
-        """Encoder positions that virtual tokens take."""
+        """Number of encoder positions for virtual tokens."""
         self.reserved_target = 0
-        """Decoder positions that virtual tokens take."""
+        """Number of decoder positions for virtual tokens."""
         self.states_before_target: Callable[[], list[Pair] | None] = lambda: None
-        """What decoder layers attend to before a target: (1, heads, ``reserved_target``, dim) pairs; None: nothing."""
+        """Keys and values before a target, (1, heads, ``reserved_target``, dim) for each decoder layer, or None."""
         self.files: Mapping[str, str] = {}
-        """Digests of the files that it was loaded from."""
+        """Digests of the files that the backbone was loaded from."""
 
     @classmethod
     def repair(cls, model: TransformersModel, fresh: bool) -> None:
-        """Undo what the library does wrongly to a model that was just loaded, or (``fresh``) just initialised."""
+        """Correct a model that the library has loaded or, if ``fresh``, initialised."""
 
     @classmethod
     def repair_tokenizer(cls, tokenizer: TransformersTokenizer) -> TransformersTokenizer:
-        """The tokenizer as it was published, where the library reads it otherwise."""
+        """The tokenizer as it was published, if the library reads its files differently."""
         return tokenizer
 
     # -- languages
@@ -93,11 +82,13 @@ class Backbone(ABC):
     @property
     @abstractmethod
     def languages(self) -> tuple[str, ...]:
-        """Canonical codes of the languages it knows."""
+        """Canonical codes of the languages that the backbone knows."""
 
     def check_languages(self, languages: Iterable[str], allow_unknown: bool = False) -> None:
-        """Raise BackboneError for a language that it does not know, with the list of those it knows; in families
-        without language codes ``allow_unknown`` lets others through."""
+        """Raise BackboneError for a language that the backbone does not know.
+
+        ``allow_unknown`` allows any language in families without language codes.
+        """
         if allow_unknown and not self.has_language_codes:
             return
         for code in languages:
@@ -115,56 +106,63 @@ class Backbone(ABC):
 
     @abstractmethod
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
-        """Pieces as an encoder input."""
+        """An encoder input: ``ids`` with the family's special tokens."""
 
     def pair(self, first: Sequence[int], second: Sequence[int], language: str) -> tuple[int, ...]:
-        """Pieces of two texts as one encoder input, with an end between them: ``A </s> B </s>``."""
+        """One encoder input of two texts, with an end token between them: ``A </s> B </s>``."""
         return self.source((*first, self.tokenizer.eos_token_id, *second), language)
 
     @abstractmethod
     def target_prefix(self, language: str) -> tuple[int, ...]:
-        """What stands forced at the start of every target in ``language``, after the decoder's start token."""
+        """The forced tokens of every target in ``language``, after the decoder's start token."""
 
     def target(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
-        """Pieces as a decoder target (the decoder's start token is not part of it)."""
+        """A decoder target: ``ids`` with the family's special tokens, without the decoder's start token."""
         return (*self.target_prefix(language), *ids, self.tokenizer.eos_token_id)
 
     @property
     def text(self) -> TextTokenizer:
-        """Text to ids and back. Only what a template marks is a special token (:mod:`xlgen.data.markup`)."""
+        """Converts text to ids and back. Only marked tokens of templates are special (:mod:`xlgen.data.markup`)."""
         return text_tokenizer(self.tokenizer)
 
     def tokenize(self, text: str) -> list[int]:
-        """Token ids of ``text``, nothing added."""
+        """Token ids of ``text``, without special tokens around them."""
         known = self._learned.get(text)
         return known.tolist() if known is not None else self.text.tokenize([text])[0]
 
     def cache_tokens(self, texts: Iterable[str]) -> None:
-        """Tokenize ``texts`` together, so that :meth:`tokenize` knows them from now on."""
+        """Tokenize ``texts`` together, and keep their tokens for :meth:`tokenize`."""
         new = list(dict.fromkeys(text for text in texts if text not in self._learned))
         self._learned.update(zip(new, pieces_of(new, self.text), strict=True))
 
     def sentinels(self, count: int) -> list[int]:
-        """Ids of the first ``count`` sentinels. Raises BackboneError: most families have none."""
+        """Ids of the first ``count`` sentinels. Raises BackboneError; most families have none."""
         raise BackboneError(f"{self.name} has no sentinel tokens; span corruption needs an mT5 backbone")
 
     def mask(self) -> int:
-        """Id of the mask token."""
+        """Id of the mask token. Raises BackboneError if there is none."""
         if self.tokenizer.mask_token_id is None:
             raise BackboneError(f"{self.name} has no mask token; denoising needs an mBART or NLLB backbone")
         return int(self.tokenizer.mask_token_id)
 
     def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
-        """The example's input and first label as ids, and how many source tokens were cropped away."""
+        """The example's input and first target as ids, and the number of source tokens that were cropped."""
         source, cropped = self.encode_source(example, max_source_tokens)
         target = self.target(self.tokenize(example.targets[0]), example.language)
         return EncodedExample(source, target, example.language), cropped
 
+    def can_encode_targets(self, kind: str) -> bool:
+        """Whether :meth:`encode` accepts examples of tasks of this ``kind``; a decoder reads any target as text."""
+        return self.decodes
+
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
-        """The input as ids, cropped to ``max_tokens`` inside its croppable part, and how many tokens that took."""
+        """The input as ids, cropped to ``max_tokens`` inside its croppable part, and the number of cropped tokens.
+
+        Raises BackboneError if the part that must not be cropped is over the limit.
+        """
         limit = self.source_limit(max_tokens) - len(self.source([], example.language))
         text, pieces = example.source, self.tokenize(example.source)
-        beyond = example.cut * len(pieces) // max(1, len(text))  # about: nobody has tokenized it
+        beyond = example.cut * len(pieces) // max(1, len(text))  # an estimate: that text was not tokenized
         if len(pieces) <= limit:
             return self.source(pieces, example.language), beyond
         shorter = crop(text, example.croppable or (0, len(text)), self.text.with_spans(text), limit, self.tokenize)
@@ -177,9 +175,11 @@ class Backbone(ABC):
         )
 
     def reserve(self, source: int = 0, target: int = 0) -> None:
-        """Keep positions of encoder and decoder free for virtual tokens. Raises BackboneError that says by how much
-        they pass the positions, of which a text needs some too."""
-        text = len(self.source([0], self.languages[0]))  # the shortest there is: codes, one piece, </s>
+        """Keep positions of encoder and decoder free for virtual tokens.
+
+        Raises BackboneError if too few positions are left for a text.
+        """
+        text = len(self.source([0], self.languages[0]))  # the shortest text: codes, one token, </s>
         for name, count in (("encoder", source), ("decoder", target)):
             if self.positions is not None and count + text > self.positions:
                 raise BackboneError(
@@ -190,36 +190,39 @@ class Backbone(ABC):
         self.reserved_source, self.reserved_target = source, target
 
     def new_tokens_limit(self, max_new_tokens: int, forced: int) -> int:
-        """``max_new_tokens`` after ``forced`` first ones, or what the positions allow; the last one needs none."""
+        """``max_new_tokens``, or fewer if the positions after ``forced`` tokens do not suffice.
+
+        The last token needs no position, since it is not fed back.
+        """
         return self.target_limit(max_new_tokens + forced - 1) - forced + 1
 
     def source_limit(self, max_tokens: int) -> int:
-        """The task's limit or, where that is smaller, the number of positions that are left for the source."""
+        """The smaller of the task's limit and the number of positions left for the source."""
         positions = self.positions
         return max_tokens if positions is None else min(max_tokens, positions - self.reserved_source)
 
     def target_limit(self, max_tokens: int) -> int:
-        """The task's limit or, where that is smaller, the number of positions that are left for the target."""
+        """The smaller of the task's limit and the number of positions left for the target."""
         positions = self.positions
         return max_tokens if positions is None else min(max_tokens, positions - self.reserved_target)
 
     @property
     def positions(self) -> int | None:
-        """How many positions the model has learned; None for relative ones, which have no end."""
+        """Number of the model's positions; None for relative positions, which are unlimited."""
         return getattr(self.model.config, "max_position_embeddings", None)
 
     # -- ids to tensors
 
     @property
     def start_token(self) -> int:
-        """What every decoder input begins with."""
+        """Id of the first token of every decoder input."""
         start: int = self.model.config.decoder_start_token_id
         return start
 
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
         """``input_ids``, ``attention_mask`` (batch, source) and ``decoder_input_ids``, ``labels`` (batch, target).
 
-        Labels are the targets; what the decoder is forced to begin with is not learned (its label is ignored).
+        Labels are the targets; the labels of forced tokens are ignored.
         """
         start = self.start_token
         forced = [len(self.target_prefix(e.language)) for e in examples]
@@ -228,7 +231,7 @@ class Backbone(ABC):
         return {**self.collate_sources(examples), "decoder_input_ids": decoder, "labels": labels}
 
     def collate_sources(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
-        """``input_ids`` and ``attention_mask`` alone: (batch, source) each."""
+        """``input_ids`` and ``attention_mask``, (batch, source) each."""
         input_ids = pad([e.source for e in examples], self.tokenizer.pad_token_id)
         lengths = torch.tensor([len(e.source) for e in examples])
         return {
@@ -237,22 +240,24 @@ class Backbone(ABC):
         }
 
     def decoder_start(self, languages: Sequence[str]) -> Tensor:
-        """What the decoder is given first, per example: (batch, 1 + forced tokens)."""
+        """The decoder's first input for each example: (batch, 1 + forced tokens)."""
         return torch.tensor([[self.start_token, *self.target_prefix(language)] for language in languages])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Generated ids as text. Padding, ends and codes are left out; other special tokens are marked
-        (:mod:`xlgen.data.markup`): leftovers of pretraining, and the unknown token."""
+        """Generated ids as text, without padding, end tokens and language codes.
+
+        Other special tokens (leftovers of pretraining, and the unknown token) are marked (:mod:`xlgen.data.markup`).
+        """
         return self.text.text(i for i in ids if i not in self._hidden).strip()
 
     @property
     def leftovers(self) -> frozenset[int]:
-        """Ids of special tokens that no output should hold: sentinels, masks, the unknown token."""
+        """Ids of special tokens that no output should contain: sentinels, masks, the unknown token."""
         return frozenset(self.text.special) - self._hidden
 
     @cached_property
     def _hidden(self) -> frozenset[int]:
-        """Ids that every output may hold, and that are no part of its text."""
+        """Ids that any output may contain and that are not part of its text."""
         return frozenset((self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, *self._code_ids))
 
     @property
@@ -261,70 +266,17 @@ class Backbone(ABC):
 
     @abstractmethod
     def decoder_step(self, longest: int) -> DecoderStep:
-        """One step of the decoder over at most ``longest`` + 1 columns, made of the adapted model as it is now."""
-
-    # -- parts of the model
-
-    def parts(self) -> Mapping[str, tuple[str, ...]]:
-        """Named parts for freezing, each a tuple of prefixes of parameter names."""
-        return {
-            "encoder": ("encoder.", "model.encoder."),
-            "decoder": ("decoder.", "model.decoder."),
-            "embeddings": ("shared.", "model.shared."),
-            "lm_head": ("lm_head.",),
-        }
-
-    @property
-    @abstractmethod
-    def decoder_shape(self) -> tuple[int, int, int]:
-        """Layers of the decoder, heads of its attention, and the dimension of a head."""
-
-    def is_fresh(self, name: str) -> bool:
-        """Whether the parameter ``name`` is of :attr:`fresh_modules`."""
-        return name.startswith(tuple(f"{module}." for module in self.fresh_modules))
-
-    def depth(self, name: str) -> int:
-        """Layers between a parameter and the output: 0 for the head and final norms, 1 for the top layers of encoder
-        and of decoder, one more than there are layers for the embeddings."""
-        found = _LAYER.search(name)
-        config = self.model.config
-        layers = {"encoder": config.num_hidden_layers, "decoder": getattr(config, "decoder_layers", None)}
-        layers["decoder"] = layers["decoder"] or getattr(config, "num_decoder_layers", layers["encoder"])
-        if found:
-            return int(layers[found[1]]) - int(found[2])
-        return 1 + int(max(layers.values())) if "embed" in name or "shared." in name else 0
-
-    def sublayers(self, attention: bool = True) -> list[tuple[str, nn.Module]]:
-        """Feed-forward blocks of encoder and decoder by name (adapters go after each), with ``attention`` its too."""
-        wanted = (*(self.attention_modules if attention else ()), *self.feed_forward_modules)
-        return [(name, module) for name, module in self.model.named_modules() if name.rsplit(".", 1)[-1] in wanted]
-
-    @property
-    def encoder(self) -> nn.Module:
-        """What takes ``input_ids`` and ``attention_mask`` to states."""
-        encoder: nn.Module = self.model.get_encoder()
-        return encoder
-
-    @property
-    def weight_names(self) -> Mapping[str, tuple[str, ...]]:
-        """The ends of the names of linear maps, as ``projections``, with those too that only the longest end tells
-        from another: enough to find weights by, not to put modules at."""
-        return self.projections
+        """One step of the decoder over at most ``longest`` + 1 columns, built from the model's current modules."""
 
     def maps(self, kind: str) -> tuple[str, ...]:
-        """The last names of the linear maps of a ``kind`` of ``projections``, or whole ones. Raises BackboneError."""
+        """Last parts of the names, or whole names, of one kind of linear maps (``projections``).
+
+        Raises BackboneError for an unknown kind.
+        """
         if kind not in self.projections:
             raise BackboneError(f"{self.name}: {kind} has no name of its own; there are {', '.join(self.projections)}")
         return self.projections[kind]
 
-    def entrance(self, name: str) -> nn.Module:
-        """The module whose input is the input of the block called ``name`` by ``sublayers``."""
-        parent, _, last = name.rpartition(".")
-        module: nn.Module = self.model.get_submodule(f"{parent}.{self.entrances.get(last, last)}")
-        return module
 
-
-# T5 calls its layers ``encoder.block.3``, BART ``encoder.layers.3``.
-_LAYER = re.compile(r"\b(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
 _ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones", "families")

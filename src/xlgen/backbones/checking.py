@@ -1,4 +1,4 @@
-"""What is checked of a checkpoint's files before a model answers from them: sizes, names of tensors, and numbers."""
+"""Checks of a checkpoint's files before a model is used: sizes, names of tensors, and values of weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xlgen.core.untrusted import check_regular
 from xlgen.kernels.model_types import TransformersConfig, TransformersModel, TransformersTokenizer
 
 _LARGEST_WEIGHT = 1e8
-"""The weights of published models, and of prompts that were trained at high rates, are below a ten-thousandth of it."""
+"""Ten thousand times the largest weight of published models, and of prompts trained at high learning rates."""
 _ROWS = 1_000
 _CAUSE = "The file is damaged, or its training has diverged; take an earlier checkpoint"
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
@@ -36,40 +36,42 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_tokenizer(folder: str, tokenizer: TransformersTokenizer, config: TransformersConfig) -> None:
-    """Raise BackboneError where a tokenizer has pieces that a model has no embedding of."""
+    """Raise BackboneError if a tokenizer has tokens that the model has no embedding for."""
     backend, size = getattr(tokenizer, "backend_tokenizer", None), getattr(config, "vocab_size", None)
     if backend is None or size is None:
         return
     largest = max(backend.get_vocab(with_added_tokens=False).values(), default=0)
     if largest >= size:
         raise BackboneError(
-            f"the tokenizer of {folder} has pieces up to id {largest}, and the model {size} embeddings: it is the "
+            f"the tokenizer of {folder} has tokens up to id {largest}, but the model has {size} embeddings: it is the "
             "tokenizer of another model"
         )
 
 
 def check_types(path: Path) -> None:
-    """Raise BackboneError where a safetensors file holds whole numbers in place of weights."""
+    """Raise BackboneError if a safetensors file has integers for weights."""
     with (
         suppress(OSError, SafetensorError),
         safe_open(path, "pt") as file,
-    ):  # what cannot be read is named by its reader
-        for name in file.keys():  # noqa: SIM118 - it is no mapping
+    ):  # the reader of the weights reports such files
+        for name in file.keys():  # noqa: SIM118 - it is not a mapping
             dtype = file.get_slice(name).get_dtype()
             if name.rpartition(".")[2] in ("weight", "bias") and not dtype.startswith(("F", "BF")):
-                raise BackboneError(f"the weights in {path.parent} are damaged: {name} holds {dtype}, no weights")
+                raise BackboneError(
+                    f"the weights in {path.parent} are damaged: {name} holds {dtype} values, not weights"
+                )
 
 
 def check_names(folder: str, unexpected: Iterable[object]) -> None:
-    """Raise BackboneError where weights are of layers that a config says are not there.
+    """Raise BackboneError if weights belong to layers that the config does not have.
 
-    What else a file holds besides, such as the head of another task, is passed over.
+    Other unexpected weights, such as the head of another task, are ignored.
     """
     layers = sorted(name for name in map(str, unexpected) if _IN_A_LAYER.search(name))
     if layers:
         raise BackboneError(
             f"the weights in {folder} do not fit its config.json: {len(layers)} tensors are of layers that it does not "
-            f"name, first {layers[0]}"
+            f"have, first {layers[0]}"
         )
 
 
@@ -78,7 +80,7 @@ def check_weights(tensors: Mapping[str, Tensor], where: str) -> None:
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not tensor.numel():
             continue
-        low, high = (float(value) for value in torch.aminmax(tensor.detach()))  # both NaN where any is
+        low, high = (float(value) for value in torch.aminmax(tensor.detach()))  # both are NaN if any value is
         if not (math.isfinite(low) and math.isfinite(high)):
             raise WeightsError(f"the weights in {where} are not finite: {name} holds NaN or infinity. {_CAUSE}")
         if max(-low, high) > _LARGEST_WEIGHT:
@@ -96,7 +98,7 @@ def check_embeddings(encoder: TransformersModel, where: str) -> None:
 
 
 def check_states(states: Tensor, name: str) -> None:
-    """Raise WeightsError if a row of decoder states is not finite, or zero throughout: no token can be chosen from it.
+    """Raise WeightsError if a row of decoder states is not finite or all zero, so that no token can be chosen from it.
 
     Args:
         states: The input of the output matrix, (rows, width).

@@ -1,4 +1,4 @@
-"""The JSON files of a checkpoint, read and checked in one place before anything is made of them."""
+"""Reading and checking of a checkpoint's JSON files before a model or a tokenizer is built from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xlgen.core.registry import InputError
 from xlgen.kernels.model_types import TransformersConfig
 
 OWN_LANGUAGES = "xlgen_languages"
-"""The key of config.json under which an embedded backbone names its languages."""
+"""The key of config.json with the languages of an embedded backbone."""
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 16_000_000
 _LARGEST_COUNT, _LARGEST_EPSILON = 1_000_000, 0.1
@@ -27,9 +27,9 @@ _FORM = {"return_dict": True, "output_hidden_states": False, "output_attentions"
 
 
 def load_config(folder: str) -> TransformersConfig:
-    """The library's config of a checkpoint, without what only the form of outputs or other models need.
+    """The library's config of a checkpoint, without keys for the form of outputs or for other models.
 
-    Raises BackboneError for a file that is damaged, and for values that no model has.
+    Raises BackboneError for a damaged file, and for values that no model has.
     """
     from transformers import AutoConfig
 
@@ -41,17 +41,17 @@ def load_config(folder: str) -> TransformersConfig:
         config: TransformersConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         usual = type(config)()
         for key in raw.keys() & vars(config).keys() - {OWN_LANGUAGES}:
-            if not hasattr(usual, key):  # of another model: shared code of the library would use some of them
+            if not hasattr(usual, key):  # keys of other models, some of which shared code of the library would use
                 delattr(config, key)
         for key, value in _FORM.items():
             setattr(config, key, value)
-    except Exception as error:  # the checks of a config's fields raise classes of their own
+    except Exception as error:  # checks of fields raise various classes
         raise BackboneError(f"the config of {folder} cannot be read: {error}") from None
     return config
 
 
 def check_tokenizer_files(folder: str) -> None:
-    """Raise BackboneError where a JSON file of a tokenizer holds what the library would stumble over."""
+    """Raise BackboneError if a JSON file of a tokenizer has values that the library fails on."""
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
         for key, value in (read_config(folder, file) or {}).items():
             if key.endswith("_token") and not (value is None or _is_token(value)):
@@ -73,7 +73,7 @@ def _is_token(value: object) -> bool:
 
 
 def check_special_tokens(backbone: Backbone) -> None:
-    """Raise BackboneError where a backbone lacks a token without which no input or no target can be made."""
+    """Raise BackboneError if a backbone lacks a special token that every input or target needs."""
     config = backbone.model.config
     names = ("pad_token", "eos_token") if backbone.decodes else ("pad_token", "cls_token", "sep_token")
     for name in names:
@@ -106,8 +106,8 @@ def _check_languages(folder: str, languages: object) -> None:
 
 
 def check_sizes(folder: str, config: JsonMapping) -> None:
-    """Raise BackboneError where a config names a size that no model has: building it would not end, or fit nowhere; or
-    an id that the vocabulary has not, or an epsilon or a rate of dropout that is none."""
+    """Raise BackboneError for sizes of which no model can be built, ids outside the vocabulary, and epsilons or dropout
+    probabilities that are out of range."""
     for name, value in config.items():
         _check_number(folder, name, value, config.get("vocab_size"))
         counts, sizes = _COUNTS.search(name), _SIZES.search(name)
@@ -122,13 +122,13 @@ def check_sizes(folder: str, config: JsonMapping) -> None:
 
 
 def _check_number(folder: str, name: str, value: JsonValue, vocabulary: object) -> None:
-    """Ids of special tokens, epsilons, rates of dropout, buckets of relative positions, numbers of labels."""
+    """Check ids of special tokens, epsilons, dropout probabilities, relative position buckets and numbers of labels."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if value is None:
         return
     if name.endswith("_token_id") and isinstance(vocabulary, int):
         ids = value if isinstance(value, list) else [value]
-        # -1 means none in some published configs.
+        # Some published configs have -1 for none.
         right = bool(ids) and all(isinstance(each, int) and -1 <= each < vocabulary for each in ids)
         right = right and (name != "decoder_start_token_id" or ids[0] >= 0)
         wanted = f"an id of the {vocabulary:,} in the vocabulary"

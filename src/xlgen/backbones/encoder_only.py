@@ -1,4 +1,4 @@
-"""Encoders without a decoder: multilingual BERT and XLM-R (J, section 2.1). Under a head they tell labels."""
+"""Encoders without a decoder: multilingual BERT and XLM-R (Ji et al. 2024, section 2.1). They need a head."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from xlgen.data.examples import EncodedExample
 _MBERT = """af an ar ast az azb ba bar be bg bn bpy br bs ca ce ceb cs cv cy da de el en es et eu fa fi fr fy ga gl gu
 he hi hr ht hu hy id io is it ja jv ka kk kn ko ky la lb lmo lt lv mg min mk ml mn mr ms my nds ne new nl nn no oc pa pl
 pms pnb pt ro ru scn sco sh sk sl sq sr su sv sw ta te tg th tl tr tt uk ur uz vi vo war yo zh zh-Hant"""
-# Conneau et al. 2020, Table 6, without the romanised ones.
+# Conneau et al. 2020, Table 6, without romanised languages.
 _XLM_R = """af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id
 is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq
 sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh zh-Hant"""
 
 
 class EncoderOnly(Backbone):
-    """A family in BERT's layout: ``[CLS] X [SEP]``, blocks called as in BERT, and nothing that generates."""
+    """A family with BERT's layout, ``[CLS] X [SEP]``, and BERT's names of blocks, without a decoder."""
 
     decodes = False
     has_language_codes = False
     leading_codes = 1
     attention_modules = ("attention.output.dense",)
     feed_forward_modules = ("output.dense",)
-    # The feed-forward block's way out has no last name that the attention's does not end in too: see `maps`.
+    # The last part of the name of feed_forward_out, `output.dense`, ends the name of `output` too: see `maps`.
     projections: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "query": ("query",),
         "key": ("key",),
@@ -40,7 +40,7 @@ class EncoderOnly(Backbone):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Those of the published model; a checkpoint may name its own in its config."""
+        """The languages in the checkpoint's config, or those of the published model."""
         own = getattr(self.model.config, "xlgen_languages", None)
         return tuple(own or self.known.split())
 
@@ -62,17 +62,17 @@ class EncoderOnly(Backbone):
 
     @property
     def encoder(self) -> nn.Module:
-        """The whole model."""
+        """The whole model is an encoder."""
         model: nn.Module = self.model
         return model
 
     @property
     def weight_names(self) -> Mapping[str, tuple[str, ...]]:
-        """With the way out of feed-forward blocks."""
+        """With ``feed_forward_out``."""
         return {**self.projections, "feed_forward_out": ("output.dense",)}
 
     def maps(self, kind: str) -> tuple[str, ...]:
-        """Of ``feed_forward_out`` the whole names, one a layer."""
+        """The whole names for ``feed_forward_out``, one for each layer."""
         if kind != "feed_forward_out":
             return super().maps(kind)
         return tuple(name for name, _ in self.sublayers(attention=False))
@@ -111,7 +111,7 @@ class Bert(EncoderOnly):
     }
 
     def collate_sources(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
-        """With ``token_type_ids``, 1 of the second text of a pair: of all that stands behind the first ``[SEP]``."""
+        """With ``token_type_ids``: 1 after the first ``[SEP]``, that is, for the second text of a pair."""
         rows = super().collate_sources(examples)
         ends = rows["input_ids"] == self.tokenizer.sep_token_id
         segments = (ends.cumsum(1) - ends.long()).clamp(max=1) * rows["attention_mask"]
@@ -140,7 +140,7 @@ class XlmRoberta(EncoderOnly):
 
     @property
     def positions(self) -> int:
-        """Its table begins behind the padding's index: 512 of 514."""
+        """Positions start after the padding's index: 512 of the table's 514."""
         config = self.model.config
         positions: int = config.max_position_embeddings - config.pad_token_id - 1
         return positions

@@ -1,4 +1,4 @@
-"""The files of a checkpoint: of an embedded backbone, a local folder or an id of the hub."""
+"""The files of an embedded backbone, of a local folder or of a checkpoint on the hub."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _EMBEDDED = Path(str(resources.files("xlgen"))) / "pocket" / "backbones"
 
 
 def embedded() -> dict[str, Path]:
-    """The backbones that come with the package, by name."""
+    """The folders of the backbones in the package, by name."""
     return {path.name: path for path in sorted(_EMBEDDED.glob("pocket-*")) if (path / "config.json").exists()}
 
 
 def find_file(name: str, file: str) -> Path | None:
-    """A file of a folder or of a checkpoint of the hub; None where that has no such file. Raises BackboneError."""
+    """A file of a folder or of a checkpoint on the hub, or None if it has no such file. Raises BackboneError."""
     if Path(name).is_dir():
         return path if (path := safe_join(Path(name), file, "the file")).is_file() else None
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -35,7 +35,7 @@ def find_file(name: str, file: str) -> Path | None:
     try:
         cached = try_to_load_from_cache(name, file)
         return Path(cached if isinstance(cached, str) else hf_hub_download(name, file))
-    except LocalEntryNotFoundError:  # an EntryNotFoundError too
+    except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError
         raise BackboneError(
             f"the hub cannot be reached, and {name} is not in this machine's cache; {instead}"
         ) from None
@@ -45,12 +45,12 @@ def find_file(name: str, file: str) -> Path | None:
         raise BackboneError(f"{name} asks for your consent: accept its terms on the hub, and `hf auth login`") from None
     except (RepositoryNotFoundError, HFValidationError):
         raise BackboneError(f"the hub has no {name}, or it is private; {instead}") from None
-    except OSError as error:  # HTTP errors are of this kind
+    except OSError as error:  # such as HTTP errors
         raise BackboneError(f"the hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
 
 
 def read_config(name: str, file: str) -> JsonObject | None:
-    """The JSON object in a file of a checkpoint; None where there is no such file. Raises BackboneError."""
+    """The JSON object in a file of a checkpoint, or None if there is no such file. Raises BackboneError."""
     path = find_file(name, file)
     if path is None:
         return None

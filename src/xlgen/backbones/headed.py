@@ -1,4 +1,4 @@
-"""A backbone whose encoder stands under a head: how words, texts and pairs become ids, labels and back."""
+"""A backbone whose encoder has a head: conversion of words, texts and pairs to ids, and of labels to ids and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.backbones.base import IGNORED, Backbone, BackboneError
-from xlgen.backbones.heads import EncoderWithHead, HeadSpec
+from xlgen.backbones.heads import NO_PROMPTS, EncoderWithHead, HeadSpec
 from xlgen.backbones.padding import pad
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -19,34 +19,34 @@ from xlgen.kernels.model_types import TransformersModel, TransformersTokenizer
 
 _LAYER = re.compile(r"\.(?:block|layers|layer)\.(\d+)\.")
 _WORDS = 200_000
-"""Whose pieces are kept at most."""
+"""Maximum number of words whose tokens are cached."""
 
 
 class EncoderClassifier(Backbone):
-    """What any family is with its encoder under a head.
+    """Base of families with a head on the encoder.
 
-    Of a tagging task the tag of a word stands at its first piece (Devlin et al. 2019, section 5.3). Words are cut into
-    pieces one by one, so that none straddles two of them in scripts without spaces either; a word of which the
-    tokenizer leaves nothing (a lone variation selector) has the unknown token's piece.
+    In tagging, the tag of a word is at its first token (Devlin et al. 2019, section 5.3). Words are tokenized one by
+    one, so that no token spans two words, even in scripts without spaces. A word without tokens (a lone variation
+    selector) is the unknown token.
     """
 
     model: EncoderWithHead
     decodes = False
-    has_language_codes = False  # there are no targets to begin with one
-    fresh_modules = ("head",)
+    has_language_codes = False  # there are no targets with codes
+    peft_task_type = None  # peft's classes for heads require the library's models
 
     @property
     def head(self) -> HeadSpec:
-        """What it tells."""
+        """The head's kind and labels."""
         about: HeadSpec = self.model.about
         return about
 
     # -- text to ids
 
     def source(self, ids: Sequence[int], language: str) -> tuple[int, ...]:
-        """As of the family; a language that it does not know is given under the code of English."""
+        """The family's encoder input; a language that it does not know gets the code of English."""
         known = language if language in self._known_languages else self._stand_in
-        return super().source(ids, known)  # type: ignore[safe-super]  # the family next in line defines it
+        return super().source(ids, known)  # type: ignore[safe-super]  # the family, next in the MRO, defines it
 
     @cached_property
     def _known_languages(self) -> frozenset[str]:
@@ -54,39 +54,55 @@ class EncoderClassifier(Backbone):
 
     @cached_property
     def _stand_in(self) -> str:
-        """English, or the first language of a backbone that does not know it."""
+        """English, or the backbone's first language if it does not know English."""
         return "en" if "en" in self._known_languages else self.languages[0]
 
     def encode(self, example: LabelledExample, max_source_tokens: int) -> tuple[EncodedExample, int]:
-        """The input with its labels: of tagging one a position (``IGNORED`` where there is none), else one."""
+        """The input and its label; in tagging, a label for each position (``IGNORED`` if it has none)."""
         if self.head.by_word:
             ids, starts, cropped = self.encode_words(example, max_source_tokens)
             tags = [self.label(tag, example.where) for tag in example.tags]
             target = [IGNORED] * len(ids)
-            for place, tag in zip(starts, tags, strict=False):  # words behind the limit have no place
+            for place, tag in zip(starts, tags, strict=False):  # words after the limit have no position
                 target[place] = tag
             return EncodedExample(ids, tuple(target), example.language), cropped
         source, cropped = self.encode_source(example, max_source_tokens)
         return EncodedExample(source, (self.label(example.targets[0], example.where),), example.language), cropped
 
+    def can_encode_targets(self, kind: str) -> bool:
+        """Whether tasks of this ``kind`` have labels."""
+        return kind != "generation"
+
     def encode_source(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], int]:
-        """The input as ids and how many tokens were cut off: of a pair at the end of its longer text, of both where
-        they are of one length (``longest_first`` of the library's tokenizers)."""
+        """The input as token ids, and the number of tokens that were cut off.
+
+        A pair is cut at the end of its longer text, or of both if they have the same length (``longest_first`` of the
+        library's tokenizers). For tagging, words are encoded as in :meth:`encode_words`.
+        """
+        if self.head.by_word and example.words:
+            ids, _, cropped = self.encode_words(example, max_tokens)
+            return ids, cropped
         if example.pair is None:
             return super().encode_source(example, max_tokens)
         first, second = self.tokenize(example.source), self.tokenize(example.pair)
         room = self.source_limit(max_tokens) - len(self.pair([], [], example.language))
         if room < 1:
-            raise BackboneError(f"{example.where}: no piece of a pair fits into {max_tokens} tokens")
+            raise BackboneError(f"{example.where}: no token of a pair fits into {max_tokens} tokens")
         ours, theirs = fitted(len(first), len(second), room)
         cropped = len(first) - ours + len(second) - theirs
         return self.pair(first[:ours], second[:theirs], example.language), cropped
 
-    def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
-        """The input as ids, the place of each word's first piece, and how many pieces were cut off.
+    def encode_input(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
+        """The input as token ids, the positions of words for tagging (else none), and the number of tokens cut off."""
+        if self.head.by_word:
+            return self.encode_words(example, max_tokens)
+        ids, cropped = self.encode_source(example, max_tokens)
+        return ids, [], cropped
 
-        Words that do not fit within ``max_tokens`` as a whole have no place, and neither has any behind them. Raises
-        BackboneError where the first does not fit.
+    def encode_words(self, example: LabelledExample, max_tokens: int) -> tuple[tuple[int, ...], list[int], int]:
+        """The input as ids, the position of each word's first token, and the number of tokens that were cut off.
+
+        Only words that fit into ``max_tokens`` as a whole are kept. Raises BackboneError if the first one does not fit.
         """
         room = self.source_limit(max_tokens) - len(self.source([], example.language))
         ids: list[int] = []
@@ -112,11 +128,11 @@ class EncoderClassifier(Backbone):
 
     @cached_property
     def _words(self) -> dict[str, list[int]]:
-        """The pieces of words that were met."""
+        """Cached tokens of words."""
         return {}
 
     def label(self, name: str, where: str) -> int:
-        """The id of a label. Raises BackboneError for one that the head does not tell."""
+        """The id of a label. Raises BackboneError if the head does not have the label."""
         if name not in self.head.labels:
             raise BackboneError(f"{where}: {name!r} is none of the task's labels {', '.join(self.head.labels)}")
         return self.head.labels.index(name)
@@ -124,22 +140,22 @@ class EncoderClassifier(Backbone):
     # -- ids to tensors and back
 
     def collate(self, examples: Sequence[EncodedExample]) -> dict[str, Tensor]:
-        """``input_ids``, ``attention_mask``: (batch, source); ``labels``: (batch, source) of tagging, (batch,) else."""
+        """``input_ids``, ``attention_mask``: (batch, source); ``labels``: (batch, source) in tagging, else (batch,)."""
         labels = pad([e.target for e in examples], IGNORED)
         return {**self.collate_sources(examples), "labels": labels if self.head.by_word else labels[:, 0]}
 
     @torch.inference_mode()
     def logits(self, sources: Sequence[Sequence[int]], budget: int) -> list[Tensor]:
-        """What the head says of each input, in order: (source, labels) of tagging, else (labels,), in fp32.
+        """The head's logits for each input, in order, in fp32: (source, labels) in tagging, else (labels,).
 
-        ``budget`` is the number of tokens of a batch, padding included.
+        ``budget`` is the maximum number of tokens in a batch, including padding.
         """
         model, training = self.model, self.model.training
         device = next(model.parameters()).device
         found: dict[int, Tensor] = {}
         model.eval()
         lengths = [(len(source), 0) for source in sources]
-        for batch in budget_batches(lengths, max(budget, *(length for length, _ in lengths))):
+        for batch in budget_batches(lengths, max([budget, *(length for length, _ in lengths)])):
             rows = self.collate_sources([EncodedExample(tuple(sources[i]), (), "") for i in batch])
             said = model(**{name: rows[name].to(device) for name in rows}).float().cpu()
             for place, i in enumerate(batch):
@@ -149,17 +165,25 @@ class EncoderClassifier(Backbone):
 
     def decoder_step(self, longest: int) -> NoReturn:
         """There is no decoder. Raises BackboneError."""
-        raise BackboneError(f"{self.name} is an encoder under a head: it tells labels and generates no text")
+        raise BackboneError(f"{self.name} is an encoder with a head: it predicts labels and generates no text")
+
+    def reserve(self, source: int = 0, target: int = 0) -> NoReturn:
+        """Virtual tokens would shift the positions of words. Raises BackboneError."""
+        raise BackboneError(NO_PROMPTS)
 
     # -- parts of the model
 
+    def is_fresh(self, name: str) -> bool:
+        """Whether the parameter ``name`` belongs to the head."""
+        return name.startswith("head.")
+
     @property
     def encoder(self) -> nn.Module:
-        """What stands under the head."""
+        """The encoder without the head."""
         return self.model.encoder
 
     def target_limit(self, max_tokens: int) -> int:
-        """A label takes no positions of its own."""
+        """Unlimited: labels take no positions."""
         return 10**9
 
     def parts(self) -> Mapping[str, tuple[str, ...]]:
@@ -179,8 +203,11 @@ class EncoderClassifier(Backbone):
 
 
 def fitted(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many of ``first`` and ``second`` tokens stay in ``room`` where the longer text is cut first; where both are
-    over half of it, each gets half, and the longer one (of two alike the second) what is left over."""
+    """The numbers of ``first`` and ``second`` tokens to keep in ``room`` if the longer text is cut first.
+
+    If both texts are longer than half of ``room``, each gets half, and the longer one (the second one if they are
+    equal) gets the remainder.
+    """
     if first + second <= room:
         return first, second
     half = room // 2
@@ -188,15 +215,22 @@ def fitted(first: int, second: int, room: int) -> tuple[int, int]:
     return (room - short, short) if first > second else (short, room - short)
 
 
+def as_classifier(backbone: Backbone) -> EncoderClassifier:
+    """``backbone``, typed as one with a head. Raises BackboneError if it has none."""
+    if not isinstance(backbone, EncoderClassifier):
+        raise BackboneError(f"{backbone.name} generates text; it has no head to predict labels with")
+    return backbone
+
+
 @cache
 def headed(family: type[Backbone]) -> type[EncoderClassifier]:
-    """``family`` with its encoder under a head."""
+    """The class of ``family`` with a head on its encoder."""
     return type(f"{family.__name__}WithHead", (EncoderClassifier, family), {"__doc__": EncoderClassifier.__doc__})
 
 
 def put_under_head(
     family: type[Backbone], model: TransformersModel, tokenizer: TransformersTokenizer, name: str, head: HeadSpec
 ) -> EncoderClassifier:
-    """The encoder of a pretrained ``model`` of ``family``, or the one under another head, under a fresh head."""
+    """The encoder of a pretrained ``model`` of ``family`` with a new head in place of its decoder or former head."""
     encoder = model.encoder if isinstance(model, EncoderWithHead) else model.get_encoder() if family.decodes else model
     return headed(family)(EncoderWithHead(encoder, model.config, head, not family.decodes), tokenizer, name)

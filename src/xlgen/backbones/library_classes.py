@@ -1,4 +1,4 @@
-"""The classes of the transformers library that read models."""
+"""The classes of the transformers library that load models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LoadingInfo: TypeAlias = Mapping[str, Collection[object]]
 
 
 class ModelClass(Protocol):
-    """A class whose models are read from files."""
+    """A class that loads models."""
 
     def from_pretrained(self, folder: str | None, /, **options: object) -> tuple[TransformersModel, LoadingInfo]:
         """The model in ``folder``. The result is a pair with the option ``output_loading_info``, which is required."""
@@ -23,11 +23,11 @@ class ModelClass(Protocol):
 
 
 AutoClass: TypeAlias = "type[_BaseAutoModelClass]"
-"""A class that finds the class of a config and reads or makes its model."""
+"""A class that finds the class of a config, and loads or builds its model."""
 
 
 def auto_class(decodes: bool) -> tuple[AutoClass, dict[str, bool]]:
-    """What reads a model, with its options. A pooler is a part of the head, which has its own."""
+    """The class that loads a model, with its options: without a pooler, since our heads have their own."""
     from transformers import AutoModel, AutoModelForSeq2SeqLM
 
     return (AutoModelForSeq2SeqLM, {}) if decodes else (AutoModel, {"add_pooling_layer": False})

@@ -1,4 +1,4 @@
-"""From a name to a backbone: an embedded one, a local folder or an id of the hub."""
+"""Loading of backbones by name: an embedded one, a local folder, or an id on the hub."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def resolve(name: str) -> str:
-    """The folder of an embedded or local backbone, or ``name`` itself for one of the hub. Raises BackboneError."""
+    """The folder of an embedded or local backbone, or ``name`` itself if it is an id of the hub.
+
+    Raises BackboneError if it is none of these.
+    """
     if name in embedded():
         return str(embedded()[name])
     if Path(name).is_dir():
@@ -48,7 +51,7 @@ def resolve(name: str) -> str:
 
 
 def family_of(name: str) -> type[Backbone]:
-    """The family of a checkpoint, read from its configuration only. Raises BackboneError for one of no family."""
+    """The family of a checkpoint, from its configuration only. Raises BackboneError if no family fits."""
     config = read_config(name, "config.json")
     if config is None:
         raise BackboneError(f"{name}: no config.json; that is not a model checkpoint")
@@ -79,16 +82,22 @@ def load(
     head: HeadSpec | None = None,
     encoder_only: bool = False,
 ) -> Backbone:
-    """Load a backbone on the CPU, refusing first what it cannot do.
+    """Load a backbone on the CPU. Weights are read from safetensors only, after the checks of everything else.
 
-    With ``head``, its encoder under a fresh one, drawn from ``seed``; a folder that holds a head gives that one, where
-    it is the same or none is asked for.
-    ``encoder_only``: an encoder by itself will do, to look at what it makes of texts.
+    Args:
+        name: An embedded backbone, a local folder, or an id of the hub.
+        languages: Languages that the backbone must know.
+        allow_unknown: Whether to allow other languages, if the family has no language codes or for a head.
+        precision: The precision of training, which must suit the family; weights stay in fp32.
+        init: ``pretrained`` or ``random`` weights.
+        seed: The seed of random weights and of a new head.
+        weights: The precision of the weights; ``bf16`` takes half the memory and is for decoding only.
+        head: The head to put on the encoder. If the folder has the same head, or if None and it has one, that head is
+            loaded; else the head is new.
+        encoder_only: Whether an encoder without a decoder and without a head is accepted, for analyses of its states.
 
-    ``weights`` in bf16 take half the memory and are for decoding only; training keeps them in fp32 whatever its
-    ``precision``. Family, precision and ``languages`` are checked before any weight is read. Weights come from
-    safetensors only.
-    Raises BackboneError.
+    Raises:
+        BackboneError: if the backbone cannot be loaded, or does not support what is asked.
     """
     _quiet()
     folder = resolve(name)
@@ -99,7 +108,7 @@ def load(
     check_special_tokens(unloaded)
     unloaded.check_precision(precision)
     saved = saved_head(folder)
-    # A head's inputs alone have a code, and another language's stands in; what is written needs its own.
+    # With a head, only inputs have a code, and another language's code can replace it; generated text needs its own.
     if not (allow_unknown and (saved or head)):
         unloaded.check_languages(languages, allow_unknown)
     if saved is not None and init == "pretrained":
@@ -108,7 +117,9 @@ def load(
             return _with_files(trained, folder)
         model = trained.model
     elif head is None and not (family.decodes or encoder_only):
-        raise BackboneError(f"{name} is an encoder without a decoder: it needs a task of labels (`kind`), not of text")
+        raise BackboneError(
+            f"{name} is an encoder without a decoder: it needs a task with labels (`kind`), not with text"
+        )
     elif init == "random":
         model = _random_model(config, family, seed).to(DTYPES[weights])
     else:
@@ -123,13 +134,13 @@ def load(
 
 
 def _with_files(backbone: Backbone, folder: str, weights: bool = True) -> Backbone:
-    """The backbone, with digests of the files that were read for it."""
+    """``backbone`` with digests of the files that it was loaded from."""
     backbone.files = source_files(folder, backbone.tokenizer, weights)
     return backbone
 
 
 def saved_head(folder: str) -> HeadSpec | None:
-    """The head that a checkpoint of ours in ``folder`` was saved with; None of any other. Raises BackboneError."""
+    """The head of a checkpoint in ``folder`` that xlgen saved, or None. Raises BackboneError for a damaged file."""
     path = Path(folder) / HEAD_FILE
     if not path.is_file():
         return None
@@ -163,7 +174,7 @@ def _with_saved_head(
 
 
 def outline(name: str) -> Backbone:
-    """A backbone whose parameters have shapes and no storage, to count them. Raises BackboneError."""
+    """A backbone whose parameters have shapes but no storage, to count them. Raises BackboneError."""
     _quiet()
     folder = resolve(name)
     family = family_of(folder)
@@ -174,7 +185,7 @@ def outline(name: str) -> Backbone:
 
 
 class _WithoutWeights(torch.nn.Module):
-    """Stands for a model of which only the config is known, to ask what it can do before anything large is loaded."""
+    """A model with a config only, for checks before weights are loaded."""
 
     def __init__(self, config: TransformersConfig) -> None:
         super().__init__()
@@ -182,7 +193,7 @@ class _WithoutWeights(torch.nn.Module):
 
 
 def _quiet() -> None:
-    """Keep the library's bars and warnings (of tied weights, which the families take care of) out of our output."""
+    """Turn off the library's progress bars, and its warnings about tied weights, which the families handle."""
     from transformers.utils import logging as library
 
     library.set_verbosity_error()
@@ -198,8 +209,8 @@ def _load_tokenizer(folder: str) -> TransformersTokenizer:
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
         if "tiktoken" in str(error) and any(find_file(folder, name) for name in SENTENCEPIECE):
             raise BackboneError(
-                f"the SentencePiece file of {folder} cannot be read: protobuf is missing, or older than sentencepiece "
-                "was made for. pip install --upgrade protobuf"
+                f"the SentencePiece file of {folder} cannot be read: protobuf is missing, or too old for "
+                "sentencepiece. pip install --upgrade protobuf"
             ) from None
         raise BackboneError(f"the tokenizer of {folder} cannot be loaded: {error}") from None
     check_vocabulary(folder, tokenizer)
@@ -219,7 +230,7 @@ def _random_model(config: TransformersConfig, family: type[Backbone], seed: int)
 
 
 def _wrong_config(folder: str | None, error: Exception) -> BackboneError:
-    return BackboneError(f"no model can be made of the config of {folder}: {type(error).__name__}: {error}")
+    return BackboneError(f"no model can be built from the config of {folder}: {type(error).__name__}: {error}")
 
 
 def _load_model(folder: str, config: TransformersConfig, dtype: torch.dtype, decodes: bool = True) -> TransformersModel:
@@ -241,7 +252,7 @@ def _load_model(folder: str, config: TransformersConfig, dtype: torch.dtype, dec
                 "a copy that you trust to model.safetensors (AutoModelForSeq2SeqLM.from_pretrained, save_pretrained)"
             ) from None
         raise BackboneError(f"the weights of {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
-    except Exception as error:  # the library takes a config's values as they are
+    except Exception as error:  # the library does not check the config's values
         raise _wrong_config(folder, error) from None
     if info["missing_keys"] or info["mismatched_keys"]:
         names = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
@@ -254,14 +265,14 @@ def _load_model(folder: str, config: TransformersConfig, dtype: torch.dtype, dec
     check_names(folder, info.get("unexpected_keys") or ())
     check_weights(dict(model.named_parameters()), folder)
     check_embeddings(model, folder)
-    check_no_adapters(folder)  # again, for a model of the hub that has only now been downloaded
+    check_no_adapters(folder)  # again, since a model of the hub was not downloaded before
     return model
 
 
 def _read(
     folder: str, config: TransformersConfig, dtype: torch.dtype, decodes: bool
 ) -> tuple[TransformersModel, LoadingInfo]:
-    """A model, and what the library says of its loading."""
+    """A model, and the library's report of its loading."""
     loader, options = auto_class(decodes)
     found: tuple[TransformersModel, LoadingInfo] = loader.from_pretrained(
         folder,
@@ -278,7 +289,7 @@ def _read(
 def _read_converted(
     folder: str, config: TransformersConfig, files: list[Path], dtype: torch.dtype
 ) -> tuple[TransformersModel, LoadingInfo]:
-    """:func:`_read` without the memory of a copy in the precision of the files: a tensor at a time, largest first."""
+    """:func:`_read` without a copy in the precision of the files: one tensor at a time, from the largest."""
     from safetensors import safe_open
     from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, GenerationConfig
 
@@ -289,7 +300,7 @@ def _read_converted(
             places += [(math.prod(file.get_slice(name).get_shape()), name, path) for name in names]
     weights = {}
     for _, name, path in sorted(places, reverse=True):
-        with safe_open(path, framework="pt") as file:  # what is read stays in memory until the file is closed
+        with safe_open(path, framework="pt") as file:  # tensors stay in memory until the file is closed
             tensor = file.get_tensor(name)
             weights[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
     family = cast(ModelClass, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(config)])  # declared as a pair

@@ -1,4 +1,4 @@
-"""mBART-50 (pt, m2m, m2o, o2m): ``[code] X </s>`` on both sides, the target code forced per example."""
+"""mBART-50 (pt, m2m, m2o, o2m): ``[code] X </s>`` on both sides; the target's code is forced for each example."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CodedBackbone(Backbone):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that have a code; an embedded backbone names its own in its config."""
+        """The languages that have a code, or those in the config of an embedded backbone."""
         own = getattr(self.model.config, "xlgen_languages", None)
         return tuple(own) if own else tuple(self.codes)
 
@@ -57,20 +57,20 @@ class CodedBackbone(Backbone):
 
     @property
     def start_token(self) -> int:
-        """``</s>``, also where the config leaves it open, as MBartConfig does."""
+        """``</s>``, even if the config does not set it, as in MBartConfig."""
         config, end = self.model.config, self.tokenizer.eos_token_id
         start: int = end if config.decoder_start_token_id is None else config.decoder_start_token_id
         return start
 
     @property
     def decoder_shape(self) -> tuple[int, int, int]:
-        """Layers, heads, and what each has of the model's width."""
+        """Layers, heads, and each head's share of the model's width."""
         config = self.model.config
         heads = config.decoder_attention_heads
         return config.decoder_layers, heads, config.d_model // heads
 
     def parts(self) -> Mapping[str, tuple[str, ...]]:
-        """Input and output share one matrix, so ``embeddings`` and ``lm_head`` are the same part."""
+        """``embeddings`` and ``lm_head`` are the same part, since input and output share a matrix."""
         parts = super().parts()
         return {**parts, "lm_head": (*parts["lm_head"], *parts["embeddings"])}
 
@@ -79,7 +79,7 @@ class CodedBackbone(Backbone):
         return self.codes.values()
 
     def _known(self, codes: Iterable[tuple[str, Language | None]]) -> dict[str, int]:
-        """Ids by language for those codes that the tokenizer has."""
+        """Ids of the codes that the tokenizer has, by language."""
         unknown = self.tokenizer.unk_token_id
         ids = {row.code: self.tokenizer.convert_tokens_to_ids(code) for code, row in codes if row}
         return {code: index for code, index in ids.items() if isinstance(index, int) and index != unknown}
@@ -90,14 +90,14 @@ class MBart50(CodedBackbone):
     """mBART-50 (Tang et al. 2021)."""
 
     model_types = ("mbart",)
-    # mBART-25 (MBartTokenizer) has the same model type and puts its codes last.
+    # mBART-25 (MBartTokenizer) has the same model type, but its codes come last.
     tokenizer_classes = ("MBart50Tokenizer", "MBart50TokenizerFast")
 
     def decoder_step(self, longest: int) -> BartStep:
-        """Learned positions; the first two rows of the table are not in use."""
+        """Learned positions; the first two rows of the table are unused."""
         table = self.model.get_decoder().embed_positions
         last = table.num_embeddings - 1
-        # Inputs that are done count on until they leave the batch.
+        # The positions of finished inputs keep increasing until they leave the batch.
 
         def positions(count: Tensor) -> Tensor:
             return functional.embedding((count + table.offset).clamp(max=last), table.weight)
@@ -113,7 +113,7 @@ class MBart50(CodedBackbone):
 
 
 def coded_config(vocabulary_size: int, shape: Shape) -> JsonObject:
-    """What the configs of mBART and M2M-100 have in common."""
+    """The keys that the configs of mBART and M2M-100 share."""
     return {
         "vocab_size": vocabulary_size,
         "d_model": shape.width,

@@ -1,4 +1,4 @@
-"""mT5 and umT5: no language codes, sentinels for spans, an output matrix of its own, relative positions."""
+"""mT5 and umT5: no language codes, sentinels for spans, a separate output matrix, relative positions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.kernels.model_types import TransformersConfig, TransformersModel, Tra
 
 @families.register("mt5")
 class MT5(Backbone):
-    """mT5/umT5 (Xue et al. 2021), LM-adapted ones included."""
+    """mT5 and umT5 (Xue et al. 2021), including LM-adapted checkpoints."""
 
     model_types = ("mt5", "umt5")
     has_language_codes = False
@@ -40,19 +40,19 @@ class MT5(Backbone):
 
     @classmethod
     def repair(cls, model: TransformersModel, fresh: bool) -> None:
-        """Keep the output matrix apart from the embeddings, and the decoder from seeing what comes later."""
+        """Separate the output matrix from the embeddings, and make the decoder's attention causal."""
         keep_output_matrix(model)
         for name, module in model.decoder.named_modules():
             if name.endswith("SelfAttention") and hasattr(module, "is_causal"):
-                # umT5 in transformers 5.17 says False, and its decoder then attends to the labels it must predict.
+                # transformers 5.17 sets False for umT5, so that its decoder attends to the labels it must predict.
                 module.is_causal = True
         if fresh:
-            # The embeddings are drawn with std 1; an output matrix like that would start with logits of std sqrt(d).
+            # Embeddings are drawn with std 1; the logits of such an output matrix would have std sqrt(d).
             nn.init.normal_(model.lm_head.weight, std=model.config.d_model**-0.5)
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The 101 languages of mC4; an embedded backbone names its own in its config."""
+        """The 101 languages of mC4, or those in the config of an embedded backbone."""
         own = getattr(self.model.config, "xlgen_languages", None)
         return tuple(own or dict.fromkeys(language.code for language in all_languages() if language.mt5))
 
@@ -61,11 +61,11 @@ class MT5(Backbone):
         return (*ids, self.tokenizer.eos_token_id)
 
     def target_prefix(self, language: str) -> tuple[int, ...]:
-        """Nothing: mT5 has no language codes."""
+        """Empty: mT5 has no language codes."""
         return ()
 
     def sentinels(self, count: int) -> list[int]:
-        """``<extra_id_0>``, ``<extra_id_1>``, ...; the published vocabulary calls them ``▁<extra_id_0>``."""
+        """``<extra_id_0>``, ``<extra_id_1>``, ..., which are ``▁<extra_id_0>``, ... in the published vocabulary."""
         known = self.text.sentinels
         ids = [known[name] for name in (f"<extra_id_{index}>" for index in range(count)) if name in known]
         if len(ids) < count:
@@ -80,25 +80,25 @@ class MT5(Backbone):
 
     @property
     def decoder_shape(self) -> tuple[int, int, int]:
-        """All heads together need not be as wide as the model: mT5-small has 6 of 64 in 512."""
+        """The heads need not add up to the model's width: mT5-small has 6 of 64 and a width of 512."""
         config = self.model.config
         return config.num_decoder_layers, config.num_heads, config.d_kv
 
     @property
     def positions(self) -> None:
-        """Relative positions have no end."""
+        """Relative positions are unlimited."""
         return
 
 
 def keep_output_matrix(model: TransformersModel) -> None:
-    """Make sure that ``lm_head`` is, and stays, a matrix of its own.
+    """Make sure that ``lm_head`` is a separate matrix and is not tied later.
 
     The published mT5 has two matrices (mt5-small: 300 M parameters, not 172 M), but transformers 5 sets
-    ``tie_word_embeddings=True`` in every MT5Config: a model built from a config comes tied, and a later
-    ``tie_weights()`` or ``resize_token_embeddings()`` would tie a loaded one and destroy the head.
+    ``tie_word_embeddings=True`` in every MT5Config: a model built from a config is tied, and a later
+    ``tie_weights()`` or ``resize_token_embeddings()`` would tie a loaded one and destroy its output matrix.
     """
     model.config.tie_word_embeddings = False
-    # The class lists which weights would be tied; an instance with nothing to tie is safe whatever the config says.
+    # The class lists the weights to tie; an instance with an empty list is safe whatever its config.
     model._tied_weights_keys = {k: v for k, v in (model._tied_weights_keys or {}).items() if k != "lm_head.weight"}
     model.all_tied_weights_keys = {
         k: v for k, v in getattr(model, "all_tied_weights_keys", {}).items() if k != "lm_head.weight"

@@ -14,7 +14,7 @@ from xlgen.core.languages import by_flores
 from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
 _Merges: TypeAlias = list[tuple[str, ...]]
-"""Pairs of pieces. NllbTokenizer passes them on to ``tokenizers``, and declares single strings."""
+"""Pairs of tokens. NllbTokenizer passes them to ``tokenizers``, but declares single strings."""
 
 
 @families.register("nllb")
@@ -26,10 +26,10 @@ class Nllb(CodedBackbone):
 
     @classmethod
     def repair_tokenizer(cls, tokenizer: TransformersTokenizer) -> TransformersTokenizer:
-        """With the 202 codes between the vocabulary and ``<mask>``, as NLLB-200 was trained.
+        """Insert the 202 codes between the vocabulary and ``<mask>``, as in NLLB-200's training.
 
-        From a SentencePiece file alone transformers 5.17 to 5.23 makes a tokenizer without codes, whose ``<mask>`` has
-        the id of the first one.
+        From a SentencePiece file alone, transformers 5.17 to 5.23 builds a tokenizer without codes, in which ``<mask>``
+        has the id of the first code.
         """
         from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES, NllbTokenizer
 
@@ -45,7 +45,7 @@ class Nllb(CodedBackbone):
         return repaired
 
     def decoder_step(self, longest: int) -> BartStep:
-        """Sinusoidal positions, counted from behind the padding's index."""
+        """Sinusoidal positions, which start after the padding's index."""
         table = self.model.get_decoder().embed_positions
         weights = table.get_embedding(longest + table.padding_idx + 2, table.embedding_dim, table.padding_idx)
         weights = weights.to(table.weights)

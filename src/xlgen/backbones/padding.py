@@ -1,4 +1,4 @@
-"""Rows of different lengths as one tensor."""
+"""Padding of rows to one tensor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from torch import Tensor
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    """Rows of different lengths as one matrix, with ``value`` after those that are shorter."""
+    """Rows of different lengths as one matrix; shorter rows end in ``value``."""
     width = max(map(len, rows))
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])

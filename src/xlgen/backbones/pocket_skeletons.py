@@ -19,7 +19,7 @@ _STORIES = 1_500
 
 
 def _pocket_corpus() -> Iterator[str]:
-    """Text of every language, in equal parts: documents, summaries, and questions for the words that only they use."""
+    """Equal parts of text in every language: documents, summaries, and questions, which have words of their own."""
     for frame in world.frames("unlabelled", _STORIES):
         for language in world.LANGUAGES:
             story = world.render(frame, language)

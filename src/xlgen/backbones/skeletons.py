@@ -1,8 +1,8 @@
-"""A tokenizer and a config for a model to pretrain on a corpus of one's own.
+"""Tokenizers and configs for models to pretrain on your own corpus.
 
-Each family's file registers its skeleton, made of real classes of transformers. All tokenizers are trained alike:
-byte-pair merges over words, which may not grow beyond twelve characters; a Unigram model has the same tokens, each as
-probable as it is frequent.
+Each family's file registers its skeleton, which uses the classes of transformers. All tokenizers are trained in the
+same way: byte-pair merges over words, with tokens of at most twelve characters. A Unigram model has the same tokens,
+with probabilities in proportion to their frequencies.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from xlgen.core.languages import Language
 from xlgen.core.registry import InputError, Registry
 from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
-# Longer pieces would weld whole clauses of scripts without spaces into one token.
+# Longer tokens would hold whole clauses in scripts without spaces.
 _LONGEST_PIECE = 12
-# Letters that a small corpus may lack but other text has; without them every such word is unknown.
+# Letters that a small corpus may lack; without them, every word that has one is unknown.
 _ALPHABETS = (
     (0xA0, 0xA0),
     (0x21, 0x7E),
@@ -33,21 +33,21 @@ _ALPHABETS = (
     (0x1EA0, 0x1EF9),
 )
 Corpus = Callable[[], Iterable[str]]
-"""The texts, each time anew."""
+"""Returns an iterator over all texts each time."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the model is."""
+    """The size of a model."""
 
     pieces: int = 5_000
-    """Pieces of the vocabulary, special tokens aside."""
+    """Size of the vocabulary without special tokens."""
     width: int = 192
     layers: int = 3
-    """Of the encoder, and of the decoder."""
+    """Number of layers of the encoder, and of the decoder."""
     heads: int = 6
     feed_forward: int = 384
-    """Hidden width of the feed-forward layers with a gate; those without have twice as many."""
+    """Width of feed-forward layers with a gate; layers without one are twice as wide."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -56,11 +56,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """How a family's tokenizer and config are made."""
+    """Builds a family's tokenizer and config."""
 
     make: Callable[[Corpus, Shape], tuple[TransformersTokenizer, TransformersConfig]]
     code: Callable[[Language], str]
-    """What the family's tokenizer calls a language; empty where it has no code for it."""
+    """The code of a language in the family's tokenizer; empty if there is none."""
 
 
 skeletons: Registry[Skeleton] = Registry("backbone family with a skeleton", "xlgen.backbones", "skeletons")
@@ -86,7 +86,7 @@ def build(
 
 
 def alphabet() -> list[str]:
-    """Single characters that must be pieces."""
+    """Characters that must be in the vocabulary."""
     return [
         chr(code)
         for first, last in _ALPHABETS
@@ -111,7 +111,7 @@ def train_bpe(specials: list[str], corpus: Corpus, shape: Shape) -> Tokenizer:
 
 
 def train_unigram(specials: list[str], corpus: Corpus, shape: Shape) -> list[tuple[str, float]]:
-    """Tokens with log probabilities: those of the byte-pair merges, each as probable as it is frequent.
+    """The tokens of byte-pair merges, with log probabilities from their frequencies.
 
     The library's own Unigram trainer gave Vietnamese and Hindi half as many whole words as English.
     """

@@ -25,9 +25,9 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     """Digests of the files that determine a backbone's outputs, by name.
 
     Args:
-        folder: A local one, or an id of the hub.
+        folder: A local folder, or an id of the hub.
         tokenizer: The loaded tokenizer; its class lists further files.
-        weights: Whether the weights are read; else they are drawn at random.
+        weights: Whether the weights are loaded; otherwise they are random.
 
     Raises:
         BackboneError: for a file that cannot be read.
@@ -35,8 +35,8 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     config = find_file(folder, "config.json")
     if config is None:
         return {}
-    place = config.parent  # of the hub, where the cache keeps this version
-    versions = {path.name for path in place.glob("tokenizer.*.json")}  # for versions of the library
+    place = config.parent  # a hub id: the cache keeps this version
+    versions = {path.name for path in place.glob("tokenizer.*.json")}  # files for other versions of the library
     names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
     if weights:
         names |= {_GENERATION, HEAD_FILE, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
@@ -44,7 +44,7 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
 
 
 def weight_files(folder: str) -> list[Path]:
-    """The safetensors of a checkpoint, one or several; none where there are none. Raises BackboneError."""
+    """The safetensors files of a checkpoint; empty if there are none. Raises BackboneError for a bad index."""
     whole = find_file(folder, WEIGHTS)
     if whole is not None:
         return [whole]
@@ -72,12 +72,14 @@ def check_no_adapters(folder: str) -> None:
 
 
 def check_backbone(about: About, backbone: Backbone) -> None:
-    """Raise BackboneError where a backbone has changed since a checkpoint was trained on it."""
+    """Raise BackboneError if a backbone has changed since a checkpoint was trained on it."""
     before, now = about.backbone_files, backbone.files
     if before is None:
         return
     name = backbone.name
-    if not Path(name).is_dir() and name not in embedded():  # of the hub a cache may hold more files, or fewer
+    if (
+        not Path(name).is_dir() and name not in embedded()
+    ):  # for an id of the hub, the cache may have more or fewer files
         shared = before.keys() & now.keys()
         before, now = ({key: each[key] for key in shared} for each in (before, now))
     if changed := changes(before, now):

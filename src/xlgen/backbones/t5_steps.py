@@ -24,7 +24,7 @@ from xlgen.kernels.model_types import ModelPart, TransformersModel
 
 
 class T5Step(DecoderStep):
-    """Relative positions: a bias by distance, added in the first layer (mT5) or in every layer (umT5)."""
+    """Relative positions: a bias by distance, in the first layer (mT5) or in every layer (umT5)."""
 
     def __init__(self, model: TransformersModel, longest: int) -> None:
         decoder = model.get_decoder()
@@ -38,7 +38,7 @@ class T5Step(DecoderStep):
         first = self._blocks[0].attention
         self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim
         self._longest = longest
-        # (1, heads, 1, longest + 1): the bias of the last of so many columns towards each.
+        # (1, heads, 1, longest + 1): the bias of the last column towards each column.
         own = [block.attention for block in self._blocks if block.attention.has_relative_attention_bias]
         self._biases = [by_distance(each.compute_bias(1, longest + 1, past_seen_tokens=longest)) for each in own]
 

@@ -1,10 +1,10 @@
-"""Text to token ids and back: what comes from data is text, whatever it spells.
+"""Conversion of text to token ids and back, in which text from data is never read as a special token.
 
-The library's tokenizers take ``</s>``, ``fr_XX`` or ``<extra_id_0>`` in a text for the special token of that name.
-Their Unigram models do so even with ``split_special_tokens=True``, since special tokens are pieces of the vocabulary
-like any other. :class:`TextTokenizer` holds a copy of the tokenizer in which special tokens have names that no text
-holds (:mod:`xlgen.data.markup`). It also spells characters outside the vocabulary in bytes where the vocabulary has
-byte pieces, as SentencePiece does (mT5), and reads them back.
+The library's tokenizers read ``</s>``, ``fr_XX`` or ``<extra_id_0>`` in a text as the special token of that name. Their
+Unigram models do so even with ``split_special_tokens=True``, since special tokens are ordinary entries of the
+vocabulary. :class:`TextTokenizer` has a copy of the tokenizer in which special tokens have names that occur in no text
+(:mod:`xlgen.data.markup`). If the vocabulary has byte tokens, it also spells characters outside the vocabulary in
+bytes, as SentencePiece does (mT5), and reads them back.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from xlgen.kernels.model_types import TransformersTokenizer
 
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 _SENTINEL = re.compile(r"▁?(<extra_id_\d+>)")
-# White space that ends lines or is a control character. What else is white, such as a no-break space, is the
-# tokenizer's: published ones make a space of it, others have pieces with it.
+# White space that ends lines or is a control character. Other white space, such as a no-break space, is left to the
+# tokenizer: published ones replace it by a space, others have tokens with it.
 _SPACE = re.compile(r"[\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029]")
-# Part of the cache's key: ids of an earlier version of this module are not to be found.
+# Part of the cache's key, so that ids of earlier versions of this module are not used.
 _VERSION = b"text tokenizer 2"
 
 
 class Tokenized(NamedTuple):
-    """A text in pieces."""
+    """A tokenized text."""
 
     ids: list[int]
     spans: list[tuple[int, int]]
-    """The characters of the text that each piece stands for, (start, end)."""
+    """The characters of each token, (start, end)."""
     unknown: list[str]
-    """What the vocabulary cannot write, in order."""
+    """The strings that are not in the vocabulary, in order."""
 
 
 class TextTokenizer:
-    """Text to ids without special tokens, and ids to text in which special tokens are marked.
+    """Converts text to ids without special tokens, and ids to text in which special tokens are marked.
 
     Args:
-        tokenizer: A tokenizer of the library, on its ``tokenizers`` backend.
+        tokenizer: A tokenizer of the library with its ``tokenizers`` backend.
 
     Raises:
         InputError: for a tokenizer without that backend.
@@ -68,16 +68,16 @@ class TextTokenizer:
 
     @property
     def has_bytes(self) -> bool:
-        """Whether the vocabulary has a piece for every byte, so that no character is unknown."""
+        """Whether the vocabulary has a token for every byte, so that no character is unknown."""
         return bool(self._bytes)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text; newlines, tabs and other control characters that are white count as a space."""
+        """The ids of each text; newlines, tabs and other white control characters become spaces."""
         found = self._backend.encode_batch(list(map(self.readable, texts)), add_special_tokens=False)
         return [self._spelled(each).ids if self._rare(each.ids) else each.ids for each in found]
 
     def with_spans(self, text: str) -> Tokenized:
-        """The ids of one text, with what each stands for."""
+        """The ids of one text, with their spans and the unknown strings."""
         return self._spelled(self._backend.encode(self.readable(text), add_special_tokens=False), text)
 
     def text(self, ids: Iterable[int]) -> str:
@@ -86,18 +86,18 @@ class TextTokenizer:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """A digest of all that decides the ids of a text."""
+        """A digest of everything that determines the ids of a text."""
         return hashlib.sha256(_VERSION + self._backend.to_str().encode()).digest()
 
     def readable(self, text: str) -> str:
-        """As many characters, of which newlines and tabs are spaces and special tokens are those that there are."""
+        """``text`` with a space for each newline and tab, and marks only of this tokenizer's special tokens."""
         return _SPACE.sub(" ", without_unknown_tokens(text, self._names))
 
     def _rare(self, ids: Sequence[int]) -> bool:
         return bool(self._bytes) and self.unknown_id in ids
 
     def _spelled(self, encoding: Encoding, text: str = "") -> Tokenized:
-        """An encoding whose unknown characters are bytes, where there are byte pieces."""
+        """An encoding with unknown characters as bytes, if there are byte tokens."""
         found = Tokenized([], [], [])
         for index, piece, span in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             if index != self.unknown_id:
@@ -115,9 +115,9 @@ class TextTokenizer:
 
 
 def vocabulary_digest(tokenizer: TransformersTokenizer) -> str:
-    """A digest of a tokenizer's pieces and their ids, by which a foreign one is found.
+    """A digest of a tokenizer's tokens and ids, to recognise another model's tokenizer.
 
-    Tokens that a library adds when it opens the files are no part of it, so that its versions agree.
+    Tokens that the library adds when it opens the files are left out, so that its versions agree.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     vocabulary = tokenizer.get_vocab() if backend is None else backend.get_vocab(with_added_tokens=False)
@@ -131,24 +131,24 @@ _known: WeakKeyDictionary[TransformersTokenizer, TextTokenizer] = WeakKeyDiction
 
 
 def text_tokenizer(tokenizer: TransformersTokenizer) -> TextTokenizer:
-    """The one :class:`TextTokenizer` of a tokenizer of the library: a large vocabulary takes a second to copy."""
+    """The :class:`TextTokenizer` of a tokenizer, cached: copying a large vocabulary takes a second."""
     if tokenizer not in _known:
         _known[tokenizer] = TextTokenizer(tokenizer)
     return _known[tokenizer]
 
 
 def _special(tokenizer: TransformersTokenizer, sentinels: dict[str, int]) -> dict[int, str]:
-    """Special tokens by id, with the names that they are shown by."""
+    """The displayed names of special tokens, by id."""
     added = {index: each.content for index, each in tokenizer.added_tokens_decoder.items() if each.special}
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     return added | named | {index: name for name, index in sentinels.items()}
 
 
 def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tokenizer:
-    """A copy of ``backend`` that reads ``special`` only where they are marked, and writes them marked."""
+    """A copy of ``backend`` that reads special tokens only if they are marked, and writes them marked."""
     state = json.loads(backend.to_str())
     model = state.pop("model")
-    # The library leaves a call's truncation and padding in the tokenizer.
+    # The library stores a call's truncation and padding in the tokenizer.
     left_out: JsonObject = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     copy = Tokenizer.from_str(json.dumps({**state, **left_out, "model": _EMPTY[model["type"]]}))
     names = dict(enumerate(piece for piece, _ in model["vocab"])) if model["type"] == "Unigram" else {}
@@ -161,7 +161,7 @@ def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tok
         flags = {key: each[key] for key in ("single_word", "lstrip", "rstrip")}
         normalized = each["normalized"] and each["id"] not in special
         copy.add_tokens([AddedToken(content, **flags, normalized=normalized, special=each["special"])])
-    # A marked token is never normalised: noncharacters are not in any table.
+    # Marked tokens are not normalised: they contain noncharacters, which are in no table.
     rest = [AddedToken(token(name), normalized=False, special=True) for _, name in sorted(special.items())]
     copy.add_special_tokens(rest)
     moved = [name for index, name in special.items() if copy.token_to_id(token(name)) != index]
@@ -187,7 +187,7 @@ _EMPTY: dict[str, JsonObject] = {
 
 
 def _model(state: JsonObject, renamed: dict[str, str]) -> models.Model:
-    """The model of a tokenizer with other names for some of its pieces. Raises InputError for an unknown kind."""
+    """The model of a tokenizer with some tokens renamed. Raises InputError for an unknown kind of model."""
     if state["type"] == "Unigram":
         scored = [(renamed.get(piece, piece), score) for piece, score in state["vocab"]]
         return models.Unigram(scored, state["unk_id"], byte_fallback=False)

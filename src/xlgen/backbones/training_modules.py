@@ -12,6 +12,7 @@ from transformers.activations import NewGELUActivation
 from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
 
+from xlgen.backbones.base import Backbone
 from xlgen.kernels import attention
 from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.decoder_steps import kernels_for
@@ -20,8 +21,14 @@ from xlgen.kernels.model_types import ModelPart, TransformersModel
 from xlgen.kernels.onednn_linear import linear, onednn_is_faster
 
 
-def make_faster(model: TransformersModel) -> None:
-    """Replace operations of a model on the CPU by faster equivalents. Wrappers and hooks that are added later work."""
+def make_faster(backbone: Backbone) -> None:
+    """Replace operations of a model on the CPU by faster equivalents. Wrappers and hooks that are added later work.
+
+    A backbone without a decoder is left as it is.
+    """
+    if not backbone.decodes:
+        return
+    model = backbone.model
     head = model.get_output_embeddings()  # its forward pass computes the loss (xlgen.kernels.cross_entropy)
     table = model.get_input_embeddings().weight
     if kernels_for(table) is not None:
@@ -77,7 +84,7 @@ class _DropoutContext(AutogradContext):
 
 
 class _Dropout(TensorFunction):
-    """Dropout that draws the same elements from its seed in both passes."""
+    """Dropout that draws the same elements from a seed in both passes."""
 
     @staticmethod
     def forward(ctx: _DropoutContext, states: Tensor, probability: float, seed: int) -> Tensor:

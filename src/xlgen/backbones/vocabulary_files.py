@@ -9,7 +9,7 @@ from xlgen.kernels.model_types import TransformersTokenizer
 
 
 def check_vocabulary(folder: str, tokenizer: TransformersTokenizer) -> None:
-    """Raise BackboneError for a folder without a vocabulary, of which the library makes a tokenizer without words."""
+    """Raise BackboneError for a folder without a vocabulary, from which the library builds an empty tokenizer."""
     names = sorted({*type(tokenizer).vocab_files_names.values(), "tokenizer.json"})
     if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in names):
         raise BackboneError(

@@ -1,17 +1,13 @@
-"""Using a trained checkpoint: evaluate it on a task, or predict for one's own inputs."""
+"""Inference with a checkpoint: evaluation on a task, and predictions for a file of inputs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method
-from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import head_of
 from xlgen.core.config import Evaluation, Sampling, validate
 from xlgen.core.json_types import JsonObject
@@ -26,21 +22,21 @@ from xlgen.data.readers import DataError
 from xlgen.data.readers.files import parse_object
 from xlgen.data.tasks import Task, load_task
 from xlgen.data.templates import FIELD
-from xlgen.decoding.cleanup import clean
 from xlgen.evaluation.checks import check_scoring
 from xlgen.evaluation.coverage import Coverage, warn
-from xlgen.evaluation.evaluate import control_of, decoding_of, evaluation_examples, predict_stream
+from xlgen.evaluation.evaluate import evaluation_examples
 from xlgen.evaluation.evaluation_folder import evaluation_folder, settings_of
-from xlgen.evaluation.head_inference import check_evaluation, check_head, predict_labels_stream
+from xlgen.evaluation.head_inference import check_evaluation, check_head
 from xlgen.evaluation.interpolation import check_shares, interpolated
 from xlgen.evaluation.prediction_files import STANDARD, check_apart, open_lines, open_output
+from xlgen.evaluation.predictor import predictor_of
 from xlgen.evaluation.scored import Scored
 from xlgen.runs.files import CHOSEN
 from xlgen.runs.paths import RunPaths, is_checkpoint
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A checkpoint's folder, or the newest one of a run's. Raises InputError."""
+    """The folder ``path`` of a checkpoint, or the newest checkpoint of the run in it. Raises InputError."""
     if is_checkpoint(path):
         return path
     found = store.checkpoints(RunPaths(path).checkpoints)
@@ -60,10 +56,10 @@ def evaluate_checkpoint(
     progress: Progress | None = None,
     shares: Sequence[float] = (1.0,),
 ) -> tuple[list[JsonObject], Path]:
-    """Generate and score; write predictions and ``summary.json``; return rows and folder. Raises InputError.
+    """Predict and score; write predictions and ``summary.json``; return the rows and the folder. Raises InputError.
 
-    ``shares`` of the finetuned weights other than 1 lie between the pretrained and the finetuned model; each is
-    evaluated, and named in its rows' ``method``.
+    Each of the ``shares`` of the finetuned weights is evaluated; shares other than 1, which interpolate between the
+    pretrained and the finetuned model, are named in the ``method`` of their rows.
     """
     check_shares(shares)
     checkpoint = find_checkpoint(path)
@@ -101,12 +97,12 @@ def predict_file(
     precision: str = "fp32",
     say: Callable[[str], None] = lambda text: None,
 ) -> int:
-    """Generate for each row of a JSONL file, or tell its labels, in order, and return how many rows there were.
+    """Generate text or predict labels for each row of a JSONL file, in order; return the number of rows.
 
-    A row holds the fields of the task's input template, or ``input`` with the whole text; of tagging, the list of
-    words. What is done is written at once, to ``TARGET.part``, which takes the place of ``target`` at the end; the
-    output for an empty input is empty, and ``say`` receives the number of those. Raises DataError with file and line
-    for a bad row, after what is before it.
+    A row has the fields of the task's input template, or ``input`` with the whole text (for tagging, the list of
+    words). Each output is written at once, to ``TARGET.part``, which replaces ``target`` at the end. The output for an
+    empty input is empty, and ``say`` receives the number of such inputs. Raises DataError with file and line for a bad
+    row, after the rows before it are written.
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
@@ -130,16 +126,16 @@ def predict_file(
     count, empty, coverage = 0, 0, Coverage()
     with open_lines(source) as lines, ExitStack() as opened:
         backbone, method, _ = store.load_checkpoint(checkpoint, (code,), precision)
-        outputs_of = generate_rows(backbone, method, task, evaluation)
+        predictor = predictor_of(backbone, method, task, evaluation)
         written = opened.enter_context(open_output(target))
         examples = (example_of_input(record, number, code, task) for number, record in _rows(lines, source))
-        for example, text, cropped in outputs_of(examples):
-            row: JsonObject = {"id": example.id, "language": code, "prediction": task.with_newlines(text)}
+        for example, prediction in predictor.stream(examples):
+            row: JsonObject = {"id": example.id, "language": code, "prediction": task.with_newlines(prediction.text)}
             if example.is_empty:
                 row["empty_input"] = True
             unknown = sum(coverage.add(each, backbone) for each in example.texts)
             whole = list(example.words) or task.with_newlines(example.shown)
-            more = {"input": whole, "cropped_tokens": cropped, "unknown_tokens": unknown}
+            more = {"input": whole, "cropped_tokens": prediction.cropped, "unknown_tokens": unknown}
             written.write(json.dumps({**row, **more}, ensure_ascii=False) + "\n")
             written.flush()
             count += 1
@@ -150,32 +146,13 @@ def predict_file(
     return count
 
 
-Outputs = Iterator[tuple[LabelledExample, str, int]]
-"""(example, cleaned output or labels, cropped tokens) of each input."""
-
-
-def generate_rows(
-    backbone: Backbone, method: Method, task: Task, evaluation: Evaluation
-) -> Callable[[Iterable[LabelledExample]], Outputs]:
-    """A function from examples of one language to their outputs or labels. Raises InputError for a wrong control."""
-    if isinstance(backbone, EncoderClassifier):
-        return partial(predict_labels_stream, backbone, method, task=task, evaluation=evaluation)
-    decoding, chosen = decoding_of(task, evaluation), control_of(evaluation)
-
-    def texts(examples: Iterable[LabelledExample]) -> Outputs:
-        for example, text, cropped in predict_stream(backbone, method, examples, task, decoding, chosen):
-            yield example, clean(text, backbone.leftover_pattern, evaluation.cleanup), cropped
-
-    return texts
-
-
 def example_of_input(record: Record, number: int, language: str, task: Task) -> LabelledExample:
     """The example of an input without labels: the fields of the task's template, or ``input`` with the whole text (for
     tagging, the list of words). Raises DataError if a field is missing or has the wrong type."""
     whole = record.fields.get("input")
     if task.config.kind == "tagging":
         if isinstance(whole, str):
-            raise DataError(f'{record.where}: tags are of words: give them one by one, {{"input": ["This", ...]}}')
+            raise DataError(f'{record.where}: tagging needs a list of words: {{"input": ["This", ...]}}')
         if isinstance(whole, list):
             words = FIELD.findall(task.config.source)[0][0]
             record = Record({**record.fields, words: whole}, record.where)

@@ -1,4 +1,4 @@
-"""What an evaluation lacks, found before anything trains or generates."""
+"""Checks of an evaluation's settings before anything is trained or generated."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from xlgen.scoring.predictions import PredictionRow
 
 
 def check_scoring(task: Task, evaluation: Evaluation) -> None:
-    """Find what metrics lack: a package, a model, a tokenizer, a language identifier. Raises InputError."""
+    """Raise InputError if a package, model, tokenizer or language identifier that a metric needs is missing."""
     lid = task.identifier(evaluation.lid)
     if lid is not None:
         check_identifier(lid)
     languages = evaluation.languages or task.languages
     check_metrics(metrics_of(task, evaluation.metric_options), languages, lid)
-    # A model that a metric loads is missed only when it scores.
+    # Metrics load their models only when they score.
     text = task.config.labels[0] if task.config.labels else "1"
     row: PredictionRow = {"input": text, "prediction": text, "raw": text, "references": [text], "group": "0"}
     score_rows([row], task, languages[0], 0, evaluation.lid, evaluation.metric_options)
 
 
 def check_plateau(task: Task, stage: Stage) -> None:
-    """Raise InputError where the learning rate is to follow a value that no evaluation gives."""
+    """Raise InputError if the learning rate depends on a value that evaluations do not report."""
     if stage.training.plateau is None:
         return
     metrics = metrics_of(task, stage.evaluation.metric_options, stage.source_languages)
     xlrs = ["xlrs"] if task.config.parallel or stage.evaluation.xlrs else []
     names = [*(figure.name for _, figures in choose(metrics) for figure in figures), *xlrs]
     if (name := stage.training.plateau.metric) not in names:
-        raise InputError(f"training.plateau watches {name!r}, which no evaluation gives: {nearest(name, names)}")
+        raise InputError(f"training.plateau watches {name!r}, which evaluations do not report: {nearest(name, names)}")

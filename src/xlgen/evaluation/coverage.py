@@ -1,7 +1,7 @@
-"""What a backbone's vocabulary cannot write: the share of unknown tokens by language, and newlines.
+"""Text outside a backbone's vocabulary: the share of unknown tokens by language, and newlines.
 
-A character outside the vocabulary becomes ``<unk>`` on the way in and is missing from outputs; mT5 spells it in bytes.
-A newline becomes a space: no family's tokenizer has one. A task keeps newlines with ``line_separator``.
+A character outside the vocabulary becomes ``<unk>`` in inputs and is missing from outputs; mT5 spells it in bytes. A
+newline becomes a space, since no family's tokenizer has one; a task keeps newlines with ``line_separator``.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from xlgen.data.examples import LabelledExample
 log = logging.getLogger(__name__)
 
 WORTH_A_WARNING = 0.5
-"""Percent of unknown tokens in a language."""
+"""Percentage of unknown tokens in a language above which a warning is logged."""
 _NAMED = 8
 
 
 def unknown_tokens(texts: Iterable[str], backbone: Backbone) -> int:
-    """How many tokens of ``texts`` stand for characters that the vocabulary does not have."""
+    """The number of tokens in ``texts`` for characters outside the vocabulary."""
     unknown_id = backbone.text.unknown_id
     return 0 if unknown_id is None else sum(backbone.tokenize(text).count(unknown_id) for text in texts)
 
 
 @dataclass
 class Coverage:
-    """Counts over the texts of one language."""
+    """Counts for the texts of one language."""
 
     texts: int = 0
     with_newlines: int = 0
-    """Texts that hold a newline."""
+    """Number of texts with a newline."""
     tokens: int = 0
     unknown: int = 0
-    """Tokens that stand for characters outside the vocabulary."""
+    """Number of tokens for characters outside the vocabulary."""
     characters: Counter[str] = field(default_factory=Counter)
     """The strings that became unknown tokens."""
 
     def add(self, text: str, backbone: Backbone) -> int:
-        """Count one text; returns the number of its unknown tokens."""
+        """Count one text; return the number of its unknown tokens."""
         ids, unknown = backbone.tokenize(text), unknown_tokens([text], backbone)
         self.texts += 1
         self.with_newlines += "\n" in text
@@ -54,7 +54,7 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Unknown tokens in percent of all; 0 of no text."""
+        """The percentage of unknown tokens; 0 if there is no text."""
         return 100 * self.unknown / self.tokens if self.tokens else 0.0
 
     def summary(self) -> JsonObject:
@@ -95,7 +95,7 @@ def measure_examples(
 
 
 def report_coverage(found: Mapping[str, Mapping[str, Coverage]], name: str) -> JsonObject:
-    """Warn of each kind of text, and return what goes to the log: summaries by kind and language."""
+    """Log warnings for each kind of text; return the summaries by kind and language, for the run's log."""
     for kind, by_language in found.items():
         warn(by_language, name, f"{kind} text")
     return {kind: {code: each.summary() for code, each in some.items()} for kind, some in found.items()}
@@ -106,13 +106,13 @@ def warn(found: Mapping[str, Coverage], name: str, what: str) -> None:
 
     Args:
         found: Coverage by language.
-        name: The backbone's.
+        name: The backbone's name.
         what: The texts, for the message: "training text".
     """
     for code, each in found.items():
         if each.share > WORTH_A_WARNING:
             shown = " ".join(text for text, _ in each.characters.most_common(_NAMED))
             log.warning(
-                "%.1f %% of the tokens of %s in %s are unknown to %s, and cannot be written either: %s",
+                "%.1f %% of the tokens of %s in %s are unknown to %s, and cannot be generated either: %s",
                 *(each.share, what, code, name, shown),
             )

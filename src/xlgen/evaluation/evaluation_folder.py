@@ -1,4 +1,4 @@
-"""Where the results of ``xlgen evaluate`` go: a folder for each way of evaluating, so that none mixes with another."""
+"""Folders for the results of ``xlgen evaluate``: each combination of settings has its own."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from xlgen.runs.folder import difference
 from xlgen.runs.paths import RunPaths
 
 SETTINGS = "settings.json"
-"""The file that says what a folder holds the evaluation of."""
+"""The file with the settings of a folder's evaluation."""
 _CHECKPOINT = "checkpoint"
 _NAMED = 3
-"""Languages that a folder's name has one by one."""
+"""Maximum number of languages that a folder's name lists."""
 
 
 def settings_of(model: Path | str, task: Task, evaluation: Evaluation, shares: Sequence[float] = (1.0,)) -> JsonObject:
-    """All that decides the results of an evaluation. ``model`` is the folder of a checkpoint, or a backbone's name."""
+    """Everything that affects the results of an evaluation; ``model`` is a checkpoint's folder or a backbone's name."""
     return {
         **({_CHECKPOINT: str(model.resolve())} if isinstance(model, Path) else {"backbone": model}),
         "task": task.config.model_dump(mode="json"),
@@ -40,10 +40,10 @@ def settings_of(model: Path | str, task: Task, evaluation: Evaluation, shares: S
 def evaluation_folder(
     out: Path | None, run: Path, name: str, evaluation: Evaluation, settings: JsonMapping
 ) -> Iterator[Path]:
-    """The folder to write an evaluation into, with its settings: ``out``, or one of ``run``'s evaluations.
+    """The folder for an evaluation, with its settings: ``out``, or one of ``run``'s evaluations.
 
-    After an error, nothing is left of a new folder without results. Raises InputError where ``out`` holds anything
-    else, another evaluation too, or where the folder cannot be written.
+    If an error leaves a new folder without results, it is removed. Raises InputError if ``out`` contains anything other
+    than this evaluation, or if the folder cannot be written.
     """
     folder = _within(run, name, evaluation, settings) if out is None else _checked(out, settings)
     with undone_after_errors(folder, [SETTINGS]):
@@ -56,20 +56,20 @@ def evaluation_folder(
 
 
 def _checked(out: Path, settings: JsonMapping) -> Path:
-    """``out``. Raises InputError where it holds anything else than this evaluation."""
+    """``out``. Raises InputError if it contains anything other than this evaluation."""
     check_no_run(out, "--out", allowed=EVALUATIONS)
     before = _settings_in(out)
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already and holds no evaluation of this version; choose another --out")
+        raise InputError(f"{out} already exists and contains no evaluation of this version; choose another --out")
     if before is not None and before != settings:
-        raise InputError(f"{out} holds another evaluation ({difference(before, settings)}); choose another --out")
+        raise InputError(f"{out} contains another evaluation ({difference(before, settings)}); choose another --out")
     return out
 
 
 def _within(run: Path, name: str, evaluation: Evaluation, settings: JsonMapping) -> Path:
-    """The folder of this evaluation in ``run``'s evaluations: ``name``, followed by the options that were given.
+    """The folder of this evaluation in ``run``'s evaluations: ``name``, followed by the given options.
 
-    One that holds other results, as of a task that has changed since or of an earlier version, is left alone.
+    A folder with other results, such as those of an earlier version or of a task that has changed, is not used.
     """
     digest = hashlib.sha256(json.dumps(_without_place(settings), sort_keys=True).encode()).hexdigest()[:8]
     options = _options(evaluation, settings["shares"])
@@ -85,7 +85,7 @@ def _within(run: Path, name: str, evaluation: Evaluation, settings: JsonMapping)
 
 
 def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
-    """The options other than the defaults, each as a part of a folder's name."""
+    """The options that differ from the defaults, each as a part of a folder's name."""
     asked, usual = evaluation.model_dump(mode="json"), Evaluation(examples=None).model_dump(mode="json")
     unnamed = ("split", "cleanup", "every", "at_start")
     given = {key: value for key, value in asked.items() if value != usual[key] and key not in unnamed}
@@ -102,7 +102,7 @@ def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
 
 
 def _settings_in(folder: Path) -> JsonObject | None:
-    """What a folder says that it holds; None where it says nothing that can be read."""
+    """The settings of a folder's evaluation, or None if they cannot be read."""
     try:
         found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -111,5 +111,5 @@ def _settings_in(folder: Path) -> JsonObject | None:
 
 
 def _without_place(settings: JsonMapping) -> JsonObject:
-    """The settings of a run that may have been moved."""
+    """The settings without the run's location, since it may have been moved."""
     return {key: value for key, value in settings.items() if key != _CHECKPOINT}

@@ -1,4 +1,4 @@
-"""Weights between pretrained and finetuned ones: one number, chosen after training (WiSE-FT; Wortsman et al. 2022)."""
+"""Interpolation of pretrained and finetuned weights after training (WiSE-FT; Wortsman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.runs.checkpoint_description import About
 
 
 def check_shares(shares: Sequence[float]) -> None:
-    """Raise InputError for a share outside of [0, 1]."""
+    """Raise InputError for a share outside [0, 1]."""
     for share in shares:
         if not 0 <= share <= 1:
             raise InputError(f"a share of the finetuned weights must be from 0 to 1, not {share:g}")
@@ -26,10 +26,10 @@ def check_shares(shares: Sequence[float]) -> None:
 def interpolated(
     checkpoint: Path, shares: Sequence[float], languages: tuple[str, ...]
 ) -> Iterator[tuple[float, Backbone, Method]]:
-    """For each share ``a`` the backbone with ``(1 - a) * pretrained + a * finetuned`` weights, and its method.
+    """For each share ``a``, the backbone with ``(1 - a) * pretrained + a * finetuned`` weights, and its method.
 
-    Only what was trained differs: of a method with modules of its own these go from how they began (adapters and LoRA
-    from nothing) to what they became. One backbone is given again and again with other weights. Raises InputError.
+    Only trained weights differ. Modules that a method inserts are interpolated from their initial values, with which
+    adapters and LoRA have no effect. The same backbone is yielded each time, with other weights. Raises InputError.
     """
     check_shares(shares)
     backbone, method, about = store.load_checkpoint(checkpoint, languages)
@@ -37,7 +37,7 @@ def interpolated(
     start = _start(about) if any(share != 1 for share in shares) else trained
     for share in shares:
         for name, parameter in _trained(backbone).items():
-            # Written so that shares of 0 and 1 give exactly the one and the other.
+            # In this form, shares of 0 and 1 give exactly the pretrained and the finetuned weights.
             parameter.copy_(start[name] * (1 - share) + trained[name] * share)
         yield share, backbone, method
 

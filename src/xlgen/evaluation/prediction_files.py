@@ -1,4 +1,4 @@
-"""One's own inputs and outputs of ``xlgen predict``: no input is written over, and no output lost before a new one."""
+"""Input and output files of ``xlgen predict``: inputs are never overwritten, and outputs only by complete ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STANDARD = "-"
 
 @contextmanager
 def open_lines(name: str) -> Iterator[Iterator[tuple[int, str]]]:
-    """The numbered lines of a UTF-8 file or of standard input. Raises DataError where they cannot be read."""
+    """The numbered lines of a UTF-8 file or of standard input. Raises DataError if they cannot be read."""
     if name == STANDARD:
         yield decoded(_standard_input(), "standard input")
         return
@@ -40,7 +40,7 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
-    """Errors of reading ``name``, and of nothing else that is done meanwhile."""
+    """Report errors of reading ``name`` as DataError."""
     try:
         yield
     except FileNotFoundError:
@@ -54,26 +54,25 @@ def _standard_input() -> BinaryIO:
 
 
 def check_apart(target: str, source: str) -> None:
-    """Raise InputError where ``target`` is a folder, or the file that ``source`` is: by name, or by a link of either
-    kind."""
+    """Raise InputError if ``target`` is a folder, or the same file as ``source``, by name or by a link."""
     if target == STANDARD:
         return
     if Path(target).is_dir():
         raise InputError(f"cannot write {target}: it is a folder")
     there = here = None
-    with suppress(OSError, ValueError, AttributeError):  # what is not there, or is no file, is no other one
+    with suppress(OSError, ValueError, AttributeError):  # a missing file, or a stream, is not the input
         there = Path(target).stat()
         here = os.fstat(_standard_input().fileno()) if source == STANDARD else Path(source).stat()
     if there and here and os.path.samestat(there, here) and stat.S_ISREG(there.st_mode):
-        raise InputError(f"{target} is the input too, and writing would empty it; choose another --output")
+        raise InputError(f"{target} is also the input, which writing would erase; choose another --output")
 
 
 @contextmanager
 def open_output(name: str) -> Iterator[IO[str]]:
-    """What is written to a file, which takes the place of an older one when all of it is there.
+    """Open a file for output, which replaces an older file once it is complete.
 
-    Until then, and where that fails, it is in ``NAME.part``, which is removed where nothing was written. Pipes and
-    devices are written directly, and folders that are missing made. Raises InputError where ``name`` cannot be written.
+    Until then, and after an error, the output is in ``NAME.part``, which is removed if nothing was written. Pipes and
+    devices are written directly, and missing folders are created. Raises InputError if ``name`` cannot be written.
     """
     if name == STANDARD:
         yield sys.stdout
@@ -85,5 +84,5 @@ def open_output(name: str) -> Iterator[IO[str]]:
             yield file
     except InputError as error:
         if partial.is_file():
-            raise type(error)(f"{error}. What was done before is in {partial}") from None
+            raise type(error)(f"{error}. The outputs before the error are in {partial}") from None
         raise

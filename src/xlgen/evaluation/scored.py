@@ -1,4 +1,4 @@
-"""What `xlgen evaluate` measures of a model: predictions, scores and XLRS, and the files that they go to."""
+"""The results of `xlgen evaluate`: predictions, scores and XLRS, and their files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from xlgen.runs.paths import RunPaths, has_checkpoints
 from xlgen.scoring.predictions import PredictionRow
 
 AS_IT_IS = "pretrained"
-"""The method's name of a backbone that nothing has been trained on."""
+"""Name of the method in rows of an untrained backbone."""
 
 
 @dataclass
@@ -38,12 +38,12 @@ class Scored:
     task: Task
     evaluation: Evaluation
     source_languages: Sequence[str]
-    """The first one is what XLRS compares with; English where there is none."""
+    """XLRS compares with the first one, or with English if there is none."""
     allow_unknown: bool
     folder: Path
     rows: list[JsonObject] = field(default_factory=list)
     empty: dict[str, int] = field(default_factory=dict)
-    """Inputs without text, by language."""
+    """Number of inputs without text, by language."""
 
     @property
     def _pivot(self) -> str:
@@ -54,22 +54,22 @@ class Scored:
         backbone: Backbone,
         method: Method,
         examples: dict[str, list[LabelledExample]],
-        whose: JsonMapping,
+        labels: JsonMapping,
         progress: Callable[[int], None],
     ) -> None:
-        """Generate and score with one model; ``whose`` has its rows' ``backbone``, ``method`` and ``step``."""
+        """Predict and score with one model; ``labels`` are the ``backbone``, ``method`` and ``step`` of its rows."""
         found = evaluate(backbone, method, self.task, self.evaluation, examples, None, progress, self._pivot)
-        label = str(whose["method"]).partition(" x ")[2]
-        write_predictions(self._predictions(label), found)
-        shared = {"learning_rate": None, "seed": None, "task": self.task.config.name, **whose}
+        share = str(labels["method"]).partition(" x ")[2]
+        write_predictions(self._predictions(share), found)
+        shared = {"learning_rate": None, "seed": None, "task": self.task.config.name, **labels}
         scores = [*self._scores(found), *self._similarities(backbone, method, tuple(examples))]
         self.rows += [{**shared, **asdict(row)} for row in scores]
         self.empty = {code: count for code, predictions in found.items() if (count := empty_inputs(predictions))}
 
-    def _predictions(self, label: str) -> Path:
-        """The folder of the predictions; those of weights between two models have a folder of their own."""
+    def _predictions(self, share: str) -> Path:
+        """The folder of the predictions; each share of interpolated weights has its own."""
         folder = RunPaths(self.folder).predictions
-        return folder.with_name(f"{folder.name}-x-{label}") if label else folder
+        return folder.with_name(f"{folder.name}-x-{share}") if share else folder
 
     def _scores(self, found: Mapping[str, list[PredictionRow]]) -> Iterator[Row]:
         evaluation = self.evaluation
@@ -78,7 +78,7 @@ class Scored:
             yield from score_rows(predictions, self.task, language, *settings, self.source_languages, evaluation.split)
 
     def _similarities(self, backbone: Backbone, method: Method, languages: Sequence[str]) -> Iterator[Row]:
-        """XLRS on the texts that the evaluation names."""
+        """XLRS on the texts in the evaluation's settings."""
         texts = self.evaluation.xlrs
         if texts is None:
             return
@@ -86,15 +86,15 @@ class Scored:
         yield from read.measure(backbone, method, self.evaluation.precision, self.evaluation.bootstrap).values()
 
     def write(self) -> tuple[list[JsonObject], Path]:
-        """Write ``summary.json``; the rows, and the folder."""
+        """Write ``summary.json``; return the rows and the folder."""
         summary = {"rows": self.rows, **({"empty_inputs": self.empty} if self.empty else {})}
         write_atomically(RunPaths(self.folder).summary_file, json.dumps(summary, ensure_ascii=False, indent=1))
         return self.rows, self.folder
 
 
 def is_backbone(path: Path) -> bool:
-    """Whether ``path`` names a backbone as it is: embedded, a model's folder without a checkpoint of ours, or, where
-    nothing has that path, an id of the hub."""
+    """Whether ``path`` names an untrained backbone: an embedded one, a model's folder without checkpoints of xlgen, or,
+    if the path does not exist, an id of the hub."""
     if path.exists():
         return (path / "config.json").is_file() and not has_checkpoints(path)
     return str(path) in embedded() or str(path).count("/") == 1
@@ -109,20 +109,20 @@ def evaluate_backbone(
     progress: Progress | None = None,
     source_languages: Sequence[str] = ("en",),
 ) -> tuple[list[JsonObject], Path]:
-    """Generate and score with the backbone ``name`` as it is, untrained; see :func:`evaluate_checkpoint`.
+    """Predict and score with the untrained backbone ``name``; see :func:`evaluate_checkpoint`.
 
-    ``source_languages`` are those that the confidence of identification and XLRS are measured for. A family without
-    language codes may be asked for any language. Results go to ``out``, by default ``evaluations/NAME-TASK-SPLIT`` in
-    the current folder. Raises InputError without a task, or for one that needs a head.
+    The confidence of identification and XLRS are measured for ``source_languages``. Families without language codes
+    accept any language. Results are written to ``out``, by default ``evaluations/NAME-TASK-SPLIT`` in the current
+    folder. Raises InputError without a task, or for a task that needs a head.
     """
     if task_name is None:
         raise InputError(
-            f"{name} is no folder of a run or a checkpoint. A backbone as it is has no task of its own: name one with "
-            "--task (`xlgen list tasks`)"
+            f"{name} is not a folder of a run or a checkpoint. An untrained backbone has no task: name one with --task "
+            "(`xlgen list tasks`)"
         )
     task = load_task(task_name, Path(data_dir or "."))
     if task.config.head:
-        raise InputError(f"{name} as it is has no head for the labels of {task.config.name}; train one first")
+        raise InputError(f"{name} is untrained and has no head for the labels of {task.config.name}; train one first")
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
     settings = {**settings_of(name, task, evaluation), "source_languages": list(source_languages)}

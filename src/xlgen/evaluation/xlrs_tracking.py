@@ -1,6 +1,6 @@
-"""XLRS on parallel texts of its own, tracked while training (Li and Murray 2023, footnote 2: 512 sentences).
+"""XLRS on separate parallel texts, tracked during training (Li and Murray 2023, footnote 2: 512 sentences).
 
-Only the encoder runs, once a text, so that it costs little beside an evaluation, which generates.
+Only the encoder runs, once for each text, which costs little compared with generation.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from xlgen.representations.states import means
 from xlgen.representations.xlrs import similarities
 
 _ROW = "line"
-"""What stands for an id where texts have none."""
+"""The field that replaces the id if texts have none."""
 
 
 @dataclass(frozen=True)
 class ParallelTexts:
-    """The same texts in several languages, as the encoder takes them: row i of one translates row i of another."""
+    """The same texts in several languages as inputs of the encoder: rows with the same number are translations."""
 
     ids: Sequence[str]
     pivot: str
-    """The language that the others are compared with."""
+    """The language that all others are compared with."""
     inputs: Mapping[str, Sequence[EncodedExample]]
     signature: str
-    """Which texts they are, and how much of them the encoder reads."""
+    """Identifies the texts and their maximum length."""
 
     def measure(self, backbone: Backbone, method: Method, precision: str, bootstrap: int) -> dict[str, Row]:
-        """XLRS of each language and the pivot."""
+        """XLRS of each language with the pivot."""
         vectors = {}
         with weights_in(backbone.model, precision):
             for code, inputs in self.inputs.items():
@@ -61,7 +61,7 @@ class ParallelTexts:
 
 
 def check_parallel(config: ParallelText, data_dir: Path, where: str = "evaluation.xlrs") -> tuple[Reader, list[str]]:
-    """The reader of ``config`` and the languages that it names. Raises InputError, with nothing read."""
+    """The reader and the languages of ``config``, without reading any text. Raises InputError."""
     reader: Reader = config.corpus.build(data_dir)
     return reader, [Language.parse(text).code for text in config.languages]
 
@@ -77,10 +77,9 @@ def read_parallel(
 ) -> ParallelTexts:
     """The texts of ``config`` in ``languages`` and the language ``pivot``.
 
-    ``allow_unknown``: where the family has no language codes, languages that the backbone does not know may be there.
-    ``where`` the texts are asked for, as errors say it.
-    Raises BackboneError for an unknown language; DataError where texts are not parallel: a row that one language has
-    and another has not, or two languages with the same texts.
+    ``allow_unknown`` allows languages that the backbone does not know, if its family has no language codes. ``where``
+    names the setting in errors. Raises BackboneError for an unknown language, and DataError if texts are not parallel:
+    if a language lacks a row of another, or if two languages have the same texts.
     """
     reader, chosen = check_parallel(config, data_dir, where)
     codes = tuple(dict.fromkeys([pivot, *(chosen or languages)]))
@@ -105,7 +104,7 @@ _Texts: TypeAlias = dict[str, LabelledExample]
 
 
 def _sampled(texts: dict[str, _Texts], count: int, seed: int, where: str) -> dict[str, _Texts]:
-    """``count`` texts at random, the same ones in every language, in the order of the data."""
+    """The same ``count`` random texts of every language, in the order of the data."""
     ids = {code: list(found) for code, found in texts.items()}
     check_same_ids(ids, f"{where}: the texts")
     whole = next(iter(ids.values()))
@@ -114,7 +113,7 @@ def _sampled(texts: dict[str, _Texts], count: int, seed: int, where: str) -> dic
 
 
 def _signature(config: ParallelText, pivot: str, texts: _Texts) -> str:
-    """The texts, their split, number and cut, in the way of sacreBLEU; a digest of the pivot's texts."""
+    """The texts, their split, number and maximum length, and a digest of the pivot's texts, in sacreBLEU's form."""
     corpus = config.corpus
     source = str(getattr(corpus, "path", None) or getattr(corpus, "dataset", None) or "").replace("|", "/")
     digest = hashlib.blake2b(digest_size=4)
@@ -133,13 +132,13 @@ def _signature(config: ParallelText, pivot: str, texts: _Texts) -> str:
 
 
 def _read(reader: Reader, code: str, config: ParallelText, where: str) -> _Texts:
-    """The texts of a language that the sample is of."""
+    """The texts of a language to sample from."""
     found: _Texts = {}
     limit = config.sentences if config.seed is None else None
     for number, record in enumerate(islice(reader.read(code, config.split), limit)):
         text, name = field(record, config.field), str(record.fields.get(config.id, record.fields.get(_ROW, number)))
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{record.where}: field {config.field!r} must hold text, not {text!r}")
+            raise DataError(f"{record.where}: field {config.field!r} must be text, not {text!r}")
         if name in found:
             raise DataError(f"{record.where}: a second text with the id {name!r}")
         found[name] = LabelledExample(name, code, text, (), record.where, (0, len(text)))

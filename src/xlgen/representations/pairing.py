@@ -1,4 +1,4 @@
-"""Whether inputs in several languages can be translations of one another; what shows that they are not is an error."""
+"""Checks that inputs in several languages can be translations of one another."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 
-_MEND = "rows that translate one another need one id, or, without ids, one place; or leave a language out (--languages)"
+_FIX = "translations need the same id or, without ids, the same position; or leave a language out (--languages)"
 
 
 def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[LabelledExample]]) -> None:
-    """Raise DataError where examples of ``task``, by language, cannot be parallel.
+    """Raise DataError if examples of ``task``, by language, cannot be parallel.
 
-    That is where a language has an id twice; and where rows have no ids, so that their number stands for one, and
-    languages have different numbers of them.
+    They cannot if a language has an id twice, or if rows are paired by position, since they have no ids, and languages
+    have different numbers of rows.
     """
     where = f"task {task.config.name}, split {split}"
     for code, found in examples.items():
@@ -23,11 +23,11 @@ def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[Labell
     counts = {code: count for code, found in examples.items() if (count := _numbered(task, split, code, found))}
     if len(set(counts.values())) > 1:
         counted = ", ".join(f"{count} of {code}" for code, count in counts.items())
-        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {counted}; {_MEND}")
+        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {counted}; {_FIX}")
 
 
 def check_same_ids(ids: Mapping[str, Sequence[str]], where: str) -> None:
-    """Raise DataError where a language has other ids than the first one has, or another order of them."""
+    """Raise DataError if the ids of a language or their order differ from those of the first language."""
     (first, wanted), *others = ids.items()
     for code, found in others:
         if list(found) == list(wanted):
@@ -36,18 +36,18 @@ def check_same_ids(ids: Mapping[str, Sequence[str]], where: str) -> None:
         which = "their order differs"
         if odd:
             which = f"{odd[0]!r} is in {first if odd[0] in wanted else code} only"
-        raise DataError(f"{where} of {first} and {code} are not parallel: {which}; {_MEND}")
+        raise DataError(f"{where} of {first} and {code} are not parallel: {which}; {_FIX}")
 
 
 def check_texts(examples: Mapping[str, Iterable[LabelledExample]], where: str) -> None:
-    """Raise DataError where two languages have the same texts throughout."""
+    """Raise DataError if all texts of two languages are equal."""
     seen: dict[tuple[tuple[str, ...], ...], str] = {}
     for code, found in examples.items():
         other = seen.setdefault(tuple(example.texts for example in found), code)
         if other != code:
             raise DataError(
-                f"{where}: the texts of {other} and {code} are all the same; a file of each language is wanted: is "
-                "there no {language} in the reader's path?"
+                f"{where}: the texts of {other} and {code} are all the same; each language needs its own file: does "
+                "the reader's path lack {language}?"
             )
 
 
@@ -56,14 +56,14 @@ def _check_ids(examples: Sequence[LabelledExample], where: str) -> None:
     for example in examples:
         if example.id in seen:
             raise DataError(
-                f"{where}: {example.where} has the id {example.id!r} of {seen[example.id]}; parallel inputs are found "
-                "by their id, which each needs to have for itself (the task's key `id` names its field)"
+                f"{where}: {example.where} has the id {example.id!r} of {seen[example.id]}; parallel inputs are "
+                "paired by id, which must be unique in a language (the task's key `id` names its field)"
             )
         seen[example.id] = example.where
 
 
 def _numbered(task: Task, split: str, code: str, examples: Sequence[LabelledExample]) -> int | None:
-    """How many rows a language has, beyond any limit, where they have no ids; else None."""
+    """The number of rows of a language without any limit, or None if they have ids."""
     if any(example.id != str(number) for number, example in enumerate(examples)):
         return None
     rows = task.reader.read(code, task.config.splits.get(split, split))

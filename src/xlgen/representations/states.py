@@ -1,6 +1,6 @@
-"""What an encoder makes of texts: the mean of its states over the tokens of each, of the last layer or of all.
+"""Sentence representations: means of an encoder's states over the tokens of each text, in the last layer or in all.
 
-Sentence representations as Li and Murray (2023, footnote 2) and Ji et al. (2024, section 3.2) take them.
+Li and Murray (2023, footnote 2) and Ji et al. (2024, section 3.2) use them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def means(backbone: Backbone, inputs: Sequence[EncodedExample]) -> Tensor:
 def layer_means(backbone: Backbone, inputs: Sequence[EncodedExample]) -> Tensor:
     """:func:`means` of the embeddings and of every layer, in one pass: (1 + layers, inputs, width), fp32, on the CPU.
 
-    The last one is behind the encoder's final norm, where it has one, and so the same as of :func:`means`.
+    The last layer's are taken after the encoder's final norm, if any, and so equal those of :func:`means`.
     """
     return _means(backbone, inputs, every=True)
 
@@ -44,11 +44,11 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
         with _fast(backbone):
             for batch in _batches(inputs):
                 tensors = backbone.collate_sources([inputs[i] for i in batch])
-                given = {name: tensor.to(device) for name, tensor in tensors.items()}  # of BERT its segments too
+                given = {name: tensor.to(device) for name, tensor in tensors.items()}  # including BERT's segments
                 mask = given["attention_mask"]
                 output = backbone.encoder(**given, **({"output_hidden_states": True} if every else {}))
                 states = output.hidden_states if every else (output.last_hidden_state,)
-                # What stands before the text is a prompt's, and not a part of it.
+                # Positions before the text belong to a prompt.
                 rows = torch.stack([mean_states(layer[:, -mask.shape[1] :], mask) for layer in states], 1).cpu()
                 for place, row in zip(batch, rows, strict=True):  # (layers, width)
                     found[place] = row
@@ -59,8 +59,8 @@ def _means(backbone: Backbone, inputs: Sequence[EncodedExample], every: bool) ->
 
 @contextmanager
 def _fast(backbone: Backbone) -> Iterator[None]:
-    """The faster modules know the halves of models with a decoder."""
-    if not backbone.decodes or backbone.fresh_modules:
+    """The faster modules are for the encoders of models with a decoder."""
+    if not backbone.decodes:
         yield
         return
     with fast_modules(backbone.model), fast_encoder(backbone.model):

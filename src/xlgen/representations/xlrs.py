@@ -1,8 +1,8 @@
-"""XLRS, the cross-lingual representation similarity: how alike an encoder makes a text and its translation.
+"""XLRS, the cross-lingual representation similarity: the similarity of a text and its translation in the encoder.
 
-The cosine of the means of the encoder's last hidden states over tokens (Li and Murray 2023, section 4 and footnote 2).
-They find that finetuning on one source language raises it, and that the higher it is, the more a model answers in the
-wrong language; docs/results/findings.md says where that holds on pocket backbones.
+It is the cosine of the means of the encoder's last hidden states (Li and Murray 2023, section 4 and footnote 2).
+They find that finetuning on one source language raises it, and that models with a higher XLRS answer more often in the
+wrong language; docs/results/findings.md reports where that holds for pocket backbones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from xlgen.data.examples import EncodedExample
 
 Key = tuple[str, tuple[int, ...]]
-"""An input as the encoder sees it: its language, by which a method may differ, and its ids."""
+"""An input of the encoder: its language, since methods may differ by language, and its ids."""
 
 
 def mean_states(states: Tensor, mask: Tensor) -> Tensor:
@@ -25,16 +25,16 @@ def mean_states(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def similarities(first: Tensor, second: Tensor) -> Tensor:
-    """Cosine of each row of two (inputs, width); XLRS is the mean of them over parallel texts."""
+    """Cosines of the rows of two (inputs, width) tensors; XLRS is their mean over parallel texts."""
     return torch.cosine_similarity(first.float(), second.float(), dim=1)
 
 
 class EncoderStateCollector:
-    """Collects what inputs are to the encoder while they are decoded, which costs no pass of their own."""
+    """Collects mean encoder states of inputs while they are decoded, without a pass of its own."""
 
     def __init__(self) -> None:
         self.of: dict[Key, Tensor] = {}
-        """(width,), fp32, on the CPU."""
+        """The states of each input, (width,), in fp32 on the CPU."""
 
     def __call__(self, examples: Sequence[EncodedExample], states: Tensor, mask: Tensor) -> None:
         """See :data:`xlgen.decoding.decode.Observer`."""

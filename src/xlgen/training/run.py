@@ -25,7 +25,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.version import VERSION
 from xlgen.data.tasks import Task, task_of_stage
 from xlgen.evaluation.checks import check_plateau, check_scoring
-from xlgen.evaluation.evaluate import control_of
+from xlgen.evaluation.generator import control_of
 from xlgen.evaluation.head_inference import check_stages
 from xlgen.evaluation.xlrs_tracking import check_parallel
 from xlgen.runs.event_log import write_atomically

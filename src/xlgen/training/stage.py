@@ -221,8 +221,8 @@ class StageRun:
             seed=self.recipe.seed,
             head=head_of(self.task.config.head) if self.task is not None else None,
         )
-        if self.accelerator.device.type == "cpu" and not backbone.fresh_modules:
-            make_faster(backbone.model)
+        if self.accelerator.device.type == "cpu":
+            make_faster(backbone)
         if self.stage.training.gradient_checkpointing:
             checkpoint_layers(backbone.model)
         if self.stage.training.dropout is not None:

@@ -1,4 +1,4 @@
-"""Weights for elsewhere: formats that other software opens, checked for equal outputs. One file a format."""
+"""Export to formats of other software, with a check that outputs are equal. One file for each format."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
-from torch import Tensor
-
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.registry import Registry
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
 
 Requests = Sequence[tuple[Sequence[int], str]]
-"""(ids of a source, target language) each."""
+"""Encoded inputs: (token ids, target language) each."""
 
 
 class Output(NamedTuple):
-    """What a model generated for one request, or the labels that its head predicts."""
+    """The output of a model for one request."""
 
     tokens: tuple[int, ...]
-    """The end is not among them; of a head the ids of labels, one a position or one for the whole input."""
+    """Token ids without the end; for a head, the id of the label at each position, or of the input's only label."""
     score: float = 0.0
-    """With beams, the sum of log-probabilities over length ** length_penalty."""
+    """With beam search, the sum of log probabilities divided by ``length ** length_penalty``."""
 
 
 Decode = Callable[[Requests, int, int], list[Output]]
-"""Requests, the number of new tokens and of beams, to an output each."""
+"""From requests, the maximum number of new tokens and the number of beams to an output for each request."""
 
 
 class Format(ABC):
-    """One format of export."""
+    """One export format."""
 
     options: ClassVar[tuple[str, ...]] = ()
-    """Which of the command's options it takes."""
-    heads: ClassVar[bool] = False
-    """Whether it takes encoders under a head."""
+    """The command's options that it takes."""
+    beams: ClassVar[tuple[int, ...]] = (1, 4)
+    """Beam sizes that outputs are compared with."""
+    for_heads: ClassVar[type[Format] | None] = None
+    """The format for checkpoints with a head. If None, they cannot be exported."""
 
     def __init__(self, quantization: str | None = None) -> None:
         self.quantization = quantization
@@ -50,7 +49,11 @@ class Format(ABC):
 
     @abstractmethod
     def open(self, folder: Path, backbone: Backbone) -> Decode:
-        """What is in ``folder``, ready to generate; ``backbone`` is the adapted one as it was, for its layout."""
+        """Load the model in ``folder``; ``backbone`` is the checkpoint's, for the layout of inputs."""
+
+    def reference(self, backbone: Backbone) -> Decode:
+        """Decoding with the checkpoint itself."""
+        return generator(backbone)
 
 
 formats: Registry[type[Format]] = Registry("export format", "xlgen.evaluation.export", "formats")
@@ -65,24 +68,6 @@ def generator(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xl
         return [Output(without_end(best[0].tokens, backbone), best[0].score) for best in found]
 
     return decode
-
-
-def outputs(backbone: Backbone) -> Decode:
-    """What a backbone generates, or what its head predicts."""
-    if not isinstance(backbone, EncoderClassifier):
-        return generator(backbone)
-
-    def predicted(requests: Requests, new_tokens: int, beams: int) -> list[Output]:
-        if not requests:
-            return []
-        return [Output(labels_in(logits)) for logits in backbone.logits([ids for ids, _ in requests], 1)]
-
-    return predicted
-
-
-def labels_in(logits: Tensor) -> tuple[int, ...]:
-    """The likeliest label at each position of (length, labels), or the one of (labels,)."""
-    return tuple(logits.reshape(-1, logits.shape[-1]).argmax(-1).tolist())
 
 
 def without_end(tokens: Sequence[int], backbone: Backbone) -> tuple[int, ...]:

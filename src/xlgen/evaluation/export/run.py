@@ -1,4 +1,4 @@
-"""Export a checkpoint, and check that what was written generates the same."""
+"""Export a checkpoint, and check that the exported model has the same outputs."""
 
 from __future__ import annotations
 
@@ -8,83 +8,93 @@ from pathlib import Path
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
-from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 from xlgen.evaluation.checkpoint_inference import find_checkpoint
-from xlgen.evaluation.export import Output, Requests, formats, outputs
+from xlgen.evaluation.export import Decode, Format, Output, Requests, formats
 from xlgen.runs.checkpoint_description import About
 
 _DEFAULT_NEW_TOKENS = 64
-_BEAMS = (1, 4)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How many outputs of the exported model are those of the checkpoint, token for token, or its labels.
+    """Comparison of the outputs of the exported model and of the checkpoint, token by token or label by label.
 
     Inputs of all the task's languages are in one batch.
     """
 
     asked: int
+    """Number of inputs."""
     equal: int
-    """Greedily."""
+    """Number of equal outputs of greedy search, or of equal labels."""
     equal_with_beams: int = 0
-    """With four beams."""
+    """Number of equal outputs with four beams."""
     score_difference: float = 0.0
-    """The largest difference of scores between equal outputs of beams."""
+    """Largest difference between the scores of outputs that are equal with beams."""
     searched: bool = True
-    """Whether beams were compared: labels of a head are not searched for."""
+    """Whether beams were compared; a head's labels are predicted without a search."""
     unchecked: str = ""
-    """Why nothing could be compared."""
+    """Why nothing could be compared, or empty."""
 
 
 def export(path: Path, to: str, folder: Path, quantization: str | None = None, examples: int = 8) -> Parity:
     """Write the checkpoint ``path`` (or a run's newest) in the format ``to`` into ``folder``, and compare outputs.
 
-    ``examples`` validation inputs of each language of its task are generated for by both. Nothing is left in
-    ``folder`` after a failure. Raises InputError.
+    Outputs are compared on ``examples`` validation inputs of each language of its task. Nothing is left in ``folder``
+    after a failure. Raises InputError.
     """
     chosen = formats.get(to)
     if quantization is not None and "quantization" not in chosen.options:
-        raise InputError(f"--quantization does not go with --to {to}")
+        raise InputError(f"--quantization cannot be used with --to {to}")
     check_new_folder(folder)
     checkpoint = find_checkpoint(path)
-    if store.read_about(checkpoint).head is not None and not chosen.heads:
-        raise InputError(
-            f"{checkpoint} is an encoder under a head, which --to {to} cannot hold; take --to transformers"
-        )
+    exporter = _exporter(chosen, checkpoint, to, quantization)
     backbone, method, about = store.load_checkpoint(checkpoint)
-    exporter = chosen(quantization)
     requests, limit, unchecked = _requests(checkpoint, about, backbone, examples)
-    wanted = [_wanted(backbone, method, requests, limit, beams) for beams in _BEAMS]
+    decode = exporter.reference(backbone)
+    expected = [_by_language(decode, backbone, method, requests, limit, beams) for beams in exporter.beams]
     with new_folder(folder) as temporary:
         exporter.write(backbone, method, checkpoint, temporary)
     if not requests:
         return Parity(0, 0, unchecked=unchecked)
     decode = exporter.open(folder, backbone)
     pairs = [
-        list(zip(ours, decode(requests, limit, beams), strict=True)) for ours, beams in zip(wanted, _BEAMS, strict=True)
+        list(zip(ours, decode(requests, limit, beams), strict=True))
+        for ours, beams in zip(expected, exporter.beams, strict=True)
     ]
     equal = [[(a, b) for a, b in each if a.tokens == b.tokens] for each in pairs]
-    difference = max((abs(a.score - b.score) for a, b in equal[1]), default=0.0)
-    return Parity(len(requests), len(equal[0]), len(equal[1]), difference, not isinstance(backbone, EncoderClassifier))
+    difference = max((abs(a.score - b.score) for a, b in equal[-1]), default=0.0)
+    return Parity(len(requests), len(equal[0]), len(equal[-1]), difference, searched=len(exporter.beams) > 1)
 
 
-def _wanted(backbone: Backbone, method: Method, requests: Requests, limit: int, beams: int) -> list[Output]:
-    """What the checkpoint generates, as `xlgen predict` does."""
+def _exporter(chosen: type[Format], checkpoint: Path, to: str, quantization: str | None) -> Format:
+    """The writer of a format, or of its variant for heads if the checkpoint has one. Raises InputError."""
+    if store.read_about(checkpoint).head is None:
+        return chosen(quantization)
+    if chosen.for_heads is None:
+        raise InputError(
+            f"{checkpoint} is an encoder with a head, which --to {to} does not support; use --to transformers"
+        )
+    return chosen.for_heads(quantization)
+
+
+def _by_language(
+    decode: Decode, backbone: Backbone, method: Method, requests: Requests, limit: int, beams: int
+) -> list[Output]:
+    """The checkpoint's outputs, as `xlgen predict` generates them."""
     found: dict[int, Output] = {}
     for language, chosen in method.together([code for _, code in requests]):
         method.set_language(backbone, language)
-        found.update(zip(chosen, outputs(backbone)([requests[i] for i in chosen], limit, beams), strict=True))
+        found.update(zip(chosen, decode([requests[i] for i in chosen], limit, beams), strict=True))
     return [found[i] for i in range(len(requests))]
 
 
 def _requests(checkpoint: Path, about: About, backbone: Backbone, examples: int) -> tuple[Requests, int, str]:
-    """Inputs of the checkpoint's task, the limit of its targets, and why there are none."""
+    """Inputs of the checkpoint's task, the maximum length of its targets, and why there are no inputs."""
     try:
         task = store.task_of(checkpoint)
         if task is None:
@@ -98,17 +108,11 @@ def _requests(checkpoint: Path, about: About, backbone: Backbone, examples: int)
     except DataError as error:
         return [], _DEFAULT_NEW_TOKENS, str(error)
     limit = task.config.max_source_tokens
-    return [(_ids(row, backbone, limit), row.language) for row in rows], task.config.max_target_tokens, ""
-
-
-def _ids(row: LabelledExample, backbone: Backbone, limit: int) -> tuple[int, ...]:
-    if isinstance(backbone, EncoderClassifier) and backbone.head.by_word:
-        return backbone.encode_words(row, limit)[0]
-    return backbone.encode_source(row, limit)[0]
+    return [(backbone.encode_source(row, limit)[0], row.language) for row in rows], task.config.max_target_tokens, ""
 
 
 def _inputs(task: Task, language: str, count: int) -> list[LabelledExample]:
-    """Validation inputs, or those of testing where a language has no others. Raises DataError."""
+    """Validation inputs, or test inputs for a language without validation data. Raises DataError."""
     try:
         return task.examples(language, "validation", count, labelled=False)
     except DataError:

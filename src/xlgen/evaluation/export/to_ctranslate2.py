@@ -1,4 +1,4 @@
-"""Models for CTranslate2, a decoder in C++ with small integers."""
+"""Models for CTranslate2, an inference engine in C++ with quantized weights."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ctranslate2.specs import ModelSpec
 
 PATIENCE = 2.0
-"""With which beams give the outputs of `xlgen predict`."""
+"""The patience of beam search that gives the outputs of `xlgen predict`."""
 
 
 def import_ctranslate2() -> ModuleType:
-    """The library. Raises BackboneError where it is not installed."""
+    """The library. Raises BackboneError if it is not installed."""
     try:
         import ctranslate2
     except ImportError:
@@ -47,7 +47,7 @@ class ToCTranslate2(Format):
         if not method.can_merge():
             able = [name for name in methods.names() if methods.get(name).can_merge()]
             raise BackboneError(
-                f"CTranslate2 holds plain models, and what {checkpoint} adds to one cannot be merged. It takes the "
+                f"CTranslate2 supports plain models only, and what {checkpoint} adds cannot be merged. It supports the "
                 f"methods {', '.join(able)}; export this one with --to transformers, or generate with xlgen predict"
             )
         from ctranslate2.converters import TransformersConverter
@@ -59,10 +59,10 @@ class ToCTranslate2(Format):
             untied = backbone.parts()["lm_head"] == ("lm_head.",)
 
             class Converter(TransformersConverter):  # type: ignore[misc]  # the library has no annotations
-                """With the logits of a model whose output matrix is its own.
+                """Corrects the logits of models with a separate output matrix.
 
-                For mT5, CTranslate2 4.8 multiplies them by d_model^-0.5, which is for tied matrices: transformers 5
-                says in every MT5Config that they are.
+                For mT5, CTranslate2 4.8 multiplies logits by d_model^-0.5, which is right for tied matrices only;
+                transformers 5 sets them as tied in every MT5Config.
                 """
 
                 def _load(self) -> ModelSpec:
@@ -75,7 +75,7 @@ class ToCTranslate2(Format):
                 Converter(plain).convert(str(folder), quantization=self.quantization, force=True)
             except ValueError as error:
                 raise BackboneError(f"CTranslate2 cannot convert {backbone.name}: {error}") from None
-        _tell_tokens_apart(folder / "shared_vocabulary.json")
+        _rename_unused(folder / "shared_vocabulary.json")
         save_tokenizer(backbone, folder)
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
@@ -93,7 +93,7 @@ class ToCTranslate2(Format):
                 target_prefix=[tokenizer.convert_ids_to_tokens(ids) for ids in prefixes] if any(prefixes) else None,
                 beam_size=beams,
                 length_penalty=penalty,
-                # A search that ends at the first `beams` hypotheses, as by default, misses better ones.
+                # By default, a search ends at the first `beams` hypotheses and misses better ones.
                 patience=PATIENCE,
                 max_decoding_length=new_tokens + len(prefixes[0]),
                 max_input_length=0,
@@ -118,13 +118,13 @@ def _ids(tokenizer: TransformersTokenizer, tokens: list[str]) -> list[int]:
 
 
 def _score(score: float, length: int, ended: bool, prefix: int, penalty: float) -> float:
-    """CTranslate2's score by the length that ours is by: of ``length`` tokens and the end, without the prefix."""
+    """CTranslate2's score, normalised as ours: by the length of the tokens and the end, without the prefix."""
     own = length + ended
     return score * float(((own + prefix) / own) ** penalty)
 
 
-def _tell_tokens_apart(file: Path) -> None:
-    """Rename the rows of a vocabulary that no token has, which the converter calls ``<extra_id_0>`` and so on again."""
+def _rename_unused(file: Path) -> None:
+    """Rename unused rows of a vocabulary, to which the converter gives the names ``<extra_id_0>``, ... again."""
     tokens = json.loads(file.read_text(encoding="utf-8"))
     known: set[str] = set()
     for place, token in enumerate(tokens):
@@ -135,14 +135,14 @@ def _tell_tokens_apart(file: Path) -> None:
 
 
 def _complete(folder: Path, backbone: Backbone) -> None:
-    """Write into config and tokenizer what CTranslate2's reader looks for."""
+    """Add keys that CTranslate2's reader requires to the config and the tokenizer's config."""
     config = read_json(folder / "config.json")
-    # transformers 5 no longer says where the norms are, and the reader asks; all our families have them before blocks.
+    # transformers 5 no longer stores the place of norms, which the reader needs; here they are always before blocks.
     config["normalize_before"] = True
     config["normalize_embedding"] = hasattr(backbone.model.get_decoder(), "layernorm_embedding")
     config["tokenizer_class"] = next(iter(backbone.tokenizer_classes), config.get("tokenizer_class"))
     write_json(folder / "config.json", config)
     tokenizer = read_json(folder / "tokenizer_config.json")
-    # It must have a name; sequence-to-sequence models begin with another token.
+    # The key is required, but sequence-to-sequence models begin with another token.
     tokenizer.setdefault("bos_token", backbone.tokenizer.bos_token or backbone.tokenizer.eos_token)
     write_json(folder / "tokenizer_config.json", tokenizer)

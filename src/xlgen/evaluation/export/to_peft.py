@@ -1,4 +1,4 @@
-"""Files of the peft library."""
+"""Adapters in the format of the peft library."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ToPeft(Format):
             )
         if read_about(checkpoint).init == "random":
             raise BackboneError(
-                f"{checkpoint} is beside weights drawn at random, which peft finds in no folder; export to transformers"
+                f"{checkpoint} starts from random weights, which peft cannot load; export to transformers"
             )
         for name in _FILES:
             shutil.copyfile(checkpoint / name, folder / name)
@@ -38,7 +38,7 @@ class ToPeft(Format):
         (folder / _FILES[1]).write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
-        """The pretrained backbone, wrapped by peft, with the library's own decoding."""
+        """Load the pretrained backbone with peft, and decode with the transformers library."""
         peft = import_peft()
         fresh = loading.load(backbone.name, allow_unknown=True)
         fresh.model = peft.PeftModel.from_pretrained(fresh.model, folder)

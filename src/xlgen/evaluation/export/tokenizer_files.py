@@ -1,4 +1,4 @@
-"""Tokenizer files that transformers 4.5x and 5.x read alike, with byte pieces in use where the vocabulary has them."""
+"""Tokenizer files that transformers 4.5x and 5.x read alike, with byte fallback if the vocabulary has byte tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from xlgen.backbones.base import Backbone
 from xlgen.core.json_types import JsonObject
 
-# Written by transformers 5 about its own loading; transformers 4.5x passes them on to classes that do not know them.
+# Keys that transformers 5 writes for its own loading; transformers 4.5x passes them to classes that reject them.
 _OF_LOADING = ("backend", "is_local", "local_files_only", "unk_id")
 
 
@@ -23,7 +23,7 @@ def save_tokenizer(backbone: Backbone, folder: Path) -> None:
         config["additional_special_tokens"] = extra
     if backbone.text.has_bytes:
         _use_bytes(folder / "tokenizer.json")
-        # The library's class for mT5 makes a model of its own out of the file, without byte fallback.
+        # The library's class for mT5 builds another model from the file, without byte fallback.
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
         for key in ("extra_ids", "sp_model_kwargs"):
             config.pop(key, None)
@@ -38,11 +38,11 @@ def _use_bytes(file: Path) -> None:
 
 
 def read_json(file: Path) -> JsonObject:
-    """The mapping in a file."""
+    """Read a JSON object."""
     found: JsonObject = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
 def write_json(file: Path, data: JsonObject) -> None:
-    """Write a mapping."""
+    """Write a JSON object."""
     file.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -1,14 +1,14 @@
-"""Opens a model that xlgen exported with adapters or prompts. It needs transformers, and nothing of xlgen.
+"""Loads a model that xlgen exported with adapters or prompts. It needs transformers, but not xlgen.
 
     from xlgen_adapted import load, set_language
 
     model, tokenizer = load("exported")
-    set_language(model, "th")                 # where the method has modules for each language; one code, or one a text
+    set_language(model, "th")              # for methods with modules for each language; a code, or a code for each text
     tokens = tokenizer(["..."], return_tensors="pt", padding=True)
     model.generate(**tokens, num_beams=4)
 
-Next to this file are ``base/`` (the pretrained model and its tokenizer), ``adapted.safetensors`` (what was trained) and
-``adapted.json`` (where it goes).
+Next to this file are ``base/`` (the pretrained model and its tokenizer), ``adapted.safetensors`` (the trained
+tensors) and ``adapted.json`` (where to insert them).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def load(folder: str | Path) -> tuple[Model, PreTrainedTokenizerBase]:
 
 
 def adapt(model: Model, folder: str | Path) -> Model:
-    """``model``, the plain one of ``base/``, with what was trained."""
+    """Insert the trained tensors into ``model``, the plain model in ``base/``."""
     about = json.loads((Path(folder) / "adapted.json").read_text(encoding="utf-8"))
     tensors = load_file(Path(folder) / "adapted.safetensors")
     rows = model.adapted_rows = Rows(about["languages"])
@@ -56,9 +56,9 @@ def adapt(model: Model, folder: str | Path) -> Model:
         if entrance is None:
             block.register_forward_hook(_After(stack))
         else:
-            beside = _Beside(stack)
-            entrance.register_forward_pre_hook(beside.enter, with_kwargs=True)
-            block.register_forward_hook(beside.leave)
+            parallel = _Parallel(stack)
+            entrance.register_forward_pre_hook(parallel.enter, with_kwargs=True)
+            block.register_forward_hook(parallel.leave)
     if about["prompt"] is not None:
         prompt = _Prompt(model, tensors[about["prompt"]["tensor"]], about["prompt"]["skip"], rows)
         model.get_encoder().register_forward_pre_hook(prompt.encoder, with_kwargs=True)
@@ -72,27 +72,27 @@ def set_language(model: Model, language: str | Sequence[str]) -> None:
 
 
 class Rows:
-    """Which row of a tensor is in use: its only one, or the language's."""
+    """Selects the row of a tensor: its only row, or that of the language."""
 
     def __init__(self, languages: Sequence[str]) -> None:
         self.languages = list(languages)
         self._chosen: list[int] | None = None
 
     def choose(self, language: str | Sequence[str]) -> None:
-        """Use the rows of a language, or of one language a text. Raises ValueError for an unknown one."""
+        """Use the rows of one language, or of a language for each text. Raises ValueError for an unknown language."""
         codes = [language] if isinstance(language, str) else list(language)
         if self.languages and (unknown := sorted(set(codes) - set(self.languages))):
             raise ValueError(f"nothing was trained for {', '.join(unknown)}; there are {', '.join(self.languages)}")
         self._chosen = [self.languages.index(code) for code in codes] if self.languages else None
 
     def of(self, tensor: Tensor, batch: int) -> Tensor:
-        """(rows, ...) to (1, ...), or to (batch, ...) where a batch is in several languages."""
+        """(rows, ...) to (1, ...), or to (batch, ...) if a batch is in several languages."""
         if len(tensor) == 1:
             return tensor
         if self._chosen is None:
             raise ValueError(f"call set_language first; there are {', '.join(self.languages)}")
         chosen = tensor[torch.tensor(self._chosen, device=tensor.device)]
-        # The beams of a text stand one behind another.
+        # The beams of a text are consecutive rows.
         return chosen if len(chosen) == 1 else chosen.repeat_interleave(batch // len(chosen), dim=0)
 
 
@@ -117,7 +117,7 @@ class Bottleneck(nn.Module):
 
 
 class _After:
-    """What a block gives goes through adapters, one after another."""
+    """Applies adapters to a block's output, one after another."""
 
     def __init__(self, stack: Sequence[Bottleneck]) -> None:
         self._stack = stack
@@ -129,31 +129,31 @@ class _After:
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
-class _Beside:
-    """The change of what enters a block is added to what the block gives."""
+class _Parallel:
+    """Adds an adapter's output for a block's input to the block's output."""
 
     def __init__(self, stack: Sequence[Bottleneck]) -> None:
         (self._adapter,) = stack
         self._change: Tensor | None = None
 
     def enter(self, entrance: nn.Module, args: Arguments, kwargs: Keywords) -> None:
-        """Keep the change."""
+        """Compute the adapter's output."""
         self._change = self._adapter(args[0] if args else kwargs["hidden_states"])
 
     def leave(self, block: nn.Module, inputs: Arguments, output: BlockOutput) -> BlockOutput:
-        """Add it."""
+        """Add it to the block's output."""
         assert self._change is not None
         return (output[0] + self._change, *output[1:]) if isinstance(output, tuple) else output + self._change
 
 
 class _Prompt:
-    """Vectors among the encoder's input embeddings, behind ``skip`` tokens."""
+    """Inserts vectors into the encoder's input embeddings, after ``skip`` tokens."""
 
     def __init__(self, model: Model, vectors: Tensor, skip: int, rows: Rows) -> None:
         self._embed, self._vectors, self._skip, self._rows = model.get_encoder().embed_tokens, vectors, skip, rows
 
     def encoder(self, encoder: nn.Module, args: Arguments, kwargs: Keywords) -> tuple[Arguments, Keywords]:
-        """Embed the ids, insert the prompt and let the mask see it."""
+        """Embed the ids, insert the prompt and extend the mask."""
         given = dict(kwargs)
         ids = args[0] if args else given.pop("input_ids", None)
         embedded = given.get("inputs_embeds")
@@ -165,7 +165,7 @@ class _Prompt:
         return (), given
 
     def decoder(self, decoder: nn.Module, args: Arguments, kwargs: Keywords) -> tuple[Arguments, Keywords]:
-        """The decoder is given the mask of the text alone."""
+        """Extend the mask that the decoder receives, which covers only the text."""
         hidden, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
         if hidden is None or mask is None:
             return args, kwargs

@@ -11,10 +11,9 @@ from xlgen.core.config_evaluation import Beams
 from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
-from xlgen.decoding.cleanup import clean
 from xlgen.decoding.translation import Translator
 from xlgen.evaluation.checkpoint_inference import find_checkpoint
-from xlgen.evaluation.evaluate import control_of, decoding_of, predict
+from xlgen.evaluation.generator import Generator
 from xlgen.runs.paths import RunPaths
 from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 from xlgen.training.retention import best_on_source
@@ -56,7 +55,6 @@ class TranslateTest(Baseline[TranslateTestOptions]):
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
         """The task's outputs, by way of the pivot language."""
         asked = self._translator.examples(examples, self._pivot)
-        decoding, control = decoding_of(self._task, evaluation), control_of(evaluation)
-        raw = predict(self._backbone, self._method, asked, self._task, decoding, control)
-        texts = [clean(text, self._backbone.leftover_pattern, evaluation.cleanup) for text, *_ in raw]
+        generator = Generator(self._backbone, self._method, self._task, evaluation)
+        texts = [prediction.text for prediction in generator.predict(asked)]
         return self._translator.texts(texts, self._pivot, language)
