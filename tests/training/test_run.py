@@ -19,6 +19,7 @@ import pytest
 import torch
 import yaml
 
+from raise_after import Killed, RaiseAfter
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
@@ -96,10 +97,6 @@ def test_a_run_leaves_what_the_design_names(whole: Path) -> None:
     assert all(0 <= share < 0.5 for share in padding)
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
-
-
 @pytest.mark.parametrize(("killed_at", "prefetch"), [(2, None), (5, None), (5, 4), (7, None), (7, 100)])
 def test_resume_after_a_kill_gives_the_same_run(
     killed_at: int,
@@ -108,22 +105,10 @@ def test_resume_after_a_kill_gives_the_same_run(
     task_file: str,
     tiny_mt5: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from xlgen.training import stage as module
-
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, prefetch=prefetch)
-    original = module.StageRun._log_step
-
-    def die(self: Any, result: Any, *rest: Any) -> None:
-        original(self, result, *rest)
-        if result.step == killed_at:
-            raise Killed
-
-    monkeypatch.setattr(module.StageRun, "_log_step", die)
     with pytest.raises(Killed):
-        train(settings, tmp_path / "run")
-    monkeypatch.setattr(module.StageRun, "_log_step", original)
+        train(settings, tmp_path / "run", callbacks=[RaiseAfter(killed_at)])
     torch.rand(100)  # the random state of another process is another one
     train(settings, tmp_path / "run", resume=True)
     for kind in ("step", "figure"):
@@ -212,7 +197,7 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
     from xlgen.backbones import loading
     from xlgen.core.config import Training
     from xlgen.data.examples import EncodedExample
-    from xlgen.training.loop import _optimize
+    from xlgen.training.loop import Learner, optimize
     from xlgen.training.optimizer import build_optimizer
 
     examples = [EncodedExample(tuple(range(5, 9 + n)), (*range(7, 10 + n % 3), 1), "en") for n in range(8)]
@@ -221,10 +206,15 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
-        method = methods.build({"method": "full"})
-        losses, counts, norm = _optimize(
-            backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True)
+        learner = Learner(
+            backbone=backbone,
+            method=methods.build({"method": "full"}),
+            model=backbone.model,
+            optimizer=optimizer,
+            training=training,
+            accelerator=Accelerator(cpu=True),
         )
+        losses, counts, norm = optimize(learner, batches)
         assert len(losses) == len(counts) == len(batches)
         found.append(
             ((float(losses.sum()), int(counts.sum()), norm), [p.detach().clone() for p in backbone.model.parameters()])

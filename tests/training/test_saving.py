@@ -20,7 +20,7 @@ from xlgen.core.progress import NoProgress
 from xlgen.experiments.execute import is_done
 from xlgen.experiments.plan import PlannedRun
 from xlgen.runs.folder import RunFolder
-from xlgen.training import stage as module
+from xlgen.training.callbacks import evaluate as module
 from xlgen.training.run import train
 
 PLATEAU = {"metric": "correct_language_rate", "patience": 0, "threshold": 100.0}
@@ -89,8 +89,8 @@ def test_an_evaluation_that_fails_costs_no_training(
     asked, step = recipe(save_every=save_every), 9 if last else 6
     working = getattr(module, failing)
 
-    def sometimes(*arguments: Any) -> Any:
-        return fail() if (RunFolder(tmp_path / "run").state.step or 0) >= at else working(*arguments)
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        return fail() if (RunFolder(tmp_path / "run").state.step or 0) >= at else working(*arguments, **options)
 
     at = step if save_every is None or last else 4
     with pytest.MonkeyPatch.context() as patch:
@@ -115,8 +115,8 @@ def test_a_kill_during_an_evaluation(
     place, name = (store, "note_evaluated") if where == "after" else (module, where)
     working = getattr(place, name)
 
-    def sometimes(*arguments: Any) -> Any:
-        return kill() if (RunFolder(tmp_path / "run").state.step or 0) >= step else working(*arguments)
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        return kill() if (RunFolder(tmp_path / "run").state.step or 0) >= step else working(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, name, sometimes)

@@ -127,7 +127,7 @@ def train(
         return Run(folder, write_decision(decision, folder))
     from xlgen.training.run import train as run
 
-    run(config, folder, resume, progress)
+    run(config, folder, resume=resume, progress=progress)
     return Run(folder)
 
 

@@ -12,7 +12,7 @@ from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.runs.files import naming, write_atomically
 from xlgen.runs.records import read_log
 
-__all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
+__all__ = ["EventLog", "OnEvent", "read_events", "write_atomically"]
 
 
 def read_events(path: Path) -> Iterator[JsonObject]:
@@ -23,17 +23,17 @@ def read_events(path: Path) -> Iterator[JsonObject]:
 EVALUATION = ("evaluated", "figure", "xlrs")
 """Events that an evaluation logs."""
 
-Tell: TypeAlias = Callable[[str, int, JsonMapping], None]
+OnEvent: TypeAlias = Callable[[str, int, JsonMapping], None]
 """A callback that receives an event's name, its step and its fields."""
 
 
-class Tracker:
+class EventLog:
     """Writes events to ``metrics.jsonl``, and passes them to a callback."""
 
-    def __init__(self, path: Path, enabled: bool = True, tell: Tell = lambda event, step, fields: None) -> None:
+    def __init__(self, path: Path, enabled: bool = True, on_event: OnEvent = lambda event, step, fields: None) -> None:
         self.path = path
         self._enabled = enabled
-        self._tell = tell
+        self._on_event = on_event
 
     def log(self, event: str, step: int, **fields: JsonValue) -> None:
         """Append one event."""
@@ -43,7 +43,7 @@ class Tracker:
             )
             with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
-            self._tell(event, step, fields)
+            self._on_event(event, step, fields)
 
     def cut_after(self, step: int, evaluates: bool = False) -> None:
         """Remove the events after ``step``, which will be logged again.

@@ -23,7 +23,7 @@ from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracke
 from xlgen.core.config import Recipe
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
-from xlgen.runs.event_log import Tell, write_atomically
+from xlgen.runs.event_log import OnEvent, write_atomically
 
 PROJECT = "xlgen"
 """The project of Weights & Biases and the experiment of MLflow, where their own variables name none."""
@@ -63,7 +63,7 @@ class TrackerLogger:
         self._figures: dict[str, float] = {}
         self._at = 0
 
-    def stage(self, index: int, done: int) -> Tell:
+    def stage(self, index: int, done: int) -> OnEvent:
         """What to tell the events of stage ``index``, which goes on behind step ``done``.
 
         Steps count on from stage to stage, for trackers want them to grow; what is not of the last stage has its
