@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
 from xlgen.core.config import Recipe
 from xlgen.evaluation.evaluate import evaluate
 from xlgen.pocket.world import LANGUAGES
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.runs.folder import RunFolder
 from xlgen.training.callbacks import Callback
 from xlgen.training.run import train
@@ -261,7 +261,7 @@ def test_a_new_process_generates_the_same_in_every_language(name: str, loaded: R
 def test_a_killed_run_goes_on_exactly(name: str, whole: Runs, killed: Runs) -> None:
     """kill -9 in each stage, between two checkpoints; the last time it is this process that goes on."""
     last = killed.folder(name)
-    assert [path.name for path in store.checkpoints(last / "checkpoints")] == ["step-2"]
+    assert [path.name for path in checkpoints_of(last)] == ["step-2"]
     assert steps(last)[-1]["step"] == 3
     train(killed.recipes[name], last, resume=True)
     for one, other in zip(whole.places(name), killed.places(name), strict=True):

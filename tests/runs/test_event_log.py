@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from xlgen.runs.event_log import EventLog, read_events, write_atomically
+from xlgen.runs.event_log import EventLog
+from xlgen.runs.files import write_atomically
+from xlgen.runs.records import read_log
 
 
 @pytest.fixture
@@ -19,13 +21,13 @@ def log(tmp_path: Path) -> EventLog:
 
 
 def events(log: EventLog) -> list[tuple[str, int]]:
-    return [(event["event"], event["step"]) for event in read_events(log.path)]
+    return [(event["event"], event["step"]) for event in read_log(log.path).events]
 
 
 def test_one_line_an_event(log: EventLog) -> None:
     assert events(log) == [("start", 0), ("step", 1), ("step", 2), ("step", 3)]
     assert log.path.read_text(encoding="utf-8").count("\n") == 4
-    (_, first, *_) = read_events(log.path)
+    (_, first, *_) = read_log(log.path).events
     assert first["loss"] == 1
     assert first["text"] == "ไทย\u2028\x85中文", "line separators within a text are text"
     assert first["time"] > 0
@@ -43,9 +45,9 @@ def test_a_line_cut_short_by_a_kill_is_skipped_and_then_gone(log: EventLog) -> N
 
 @pytest.mark.parametrize(("step", "left"), [(3, 4), (2, 3), (0, 1), (-1, 0)])
 def test_cut_after(log: EventLog, step: int, left: int) -> None:
-    before = list(read_events(log.path))
+    before = list(read_log(log.path).events)
     log.cut_after(step)
-    assert list(read_events(log.path)) == before[:left]
+    assert list(read_log(log.path).events) == before[:left]
 
 
 def test_other_processes_write_nothing(log: EventLog) -> None:
@@ -56,7 +58,7 @@ def test_other_processes_write_nothing(log: EventLog) -> None:
 
 
 def test_no_log_yet(tmp_path: Path) -> None:
-    assert list(read_events(tmp_path / "absent.jsonl")) == []
+    assert read_log(tmp_path / "absent.jsonl").events == ()
     EventLog(tmp_path / "absent.jsonl").cut_after(-1)
 
 

@@ -26,7 +26,9 @@ from xlgen.backbones import loading
 from xlgen.core.config import Recipe, Resources
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.core.progress import NoProgress
-from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import checkpoints_of, find_checkpoint
 from xlgen.runs.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.run import train
@@ -122,7 +124,7 @@ def test_resume_after_a_kill_while_saving(
 ) -> None:
     """What lies there half written is no checkpoint, however much of it there is."""
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
-    original = store._save_about
+    original = store.write_about
     saved = 0
 
     def die(*arguments: Any) -> None:
@@ -133,10 +135,10 @@ def test_resume_after_a_kill_while_saving(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_save_about", die)
+        patch.setattr(store, "write_about", die)
         with pytest.raises(Killed):
             train(settings, tmp_path / "run")
-    whole_ones = store.checkpoints(tmp_path / "run" / "checkpoints")
+    whole_ones = checkpoints_of(tmp_path / "run")
     assert [path.name for path in whole_ones] == ["step-3"][: save - 1]
     left = set((tmp_path / "run" / "checkpoints").iterdir()) - set(whole_ones)
     assert [(path / "checkpoint.json").exists() for path in left] == [True]
@@ -185,7 +187,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
     with pytest.raises(InterruptedRunError, match="--resume"):
         train(recipe(task_file, tiny_mt5), tmp_path / "run", progress=Stopping())  # type: ignore[arg-type]
-    assert [path.name for path in store.checkpoints(tmp_path / "run" / "checkpoints")] == ["step-1"]
+    assert [path.name for path in checkpoints_of(tmp_path / "run")] == ["step-1"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -304,7 +306,7 @@ def test_two_stages_hand_the_model_on(task_file: str, tiny_mt5: Path, tmp_path: 
         ],
     }
     train(Recipe.model_validate(data), tmp_path / "run")
-    about = store.read_about(tmp_path / "run" / "checkpoints" / "step-2")
+    about = read_about(tmp_path / "run" / "checkpoints" / "step-2")
     assert about.backbone == str(tmp_path / "run" / "stages" / "0" / "model")
     backbone, _, _ = store.load_checkpoint(tmp_path / "run" / "checkpoints" / "step-2")
     assert backbone.model.lm_head.weight is not backbone.model.shared.weight
@@ -366,5 +368,5 @@ def test_what_was_trained_beside_random_weights_comes_back(
         Path(name).name: text for name, text in during.items()
     }
     pretrained = loading.load(str(tiny_mt5)).model.state_dict()
-    start = store.load_start(store.read_about(find_checkpoint(tmp_path / "run"))).model.state_dict()
+    start = store.load_start(read_about(find_checkpoint(tmp_path / "run"))).model.state_dict()
     assert not any(torch.equal(start[name], pretrained[name]) for name in start if name.endswith("q.weight"))

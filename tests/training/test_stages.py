@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
+from xlgen.runs.checkpoint_description import read_about
 from xlgen.training.callbacks import Callback
 from xlgen.training.run import stage_key, train
 from xlgen.training.state import TrainingState
@@ -40,7 +40,7 @@ def test_a_shared_stage_is_trained_once(tiny_mt5: Path, tmp_path: Path) -> None:
     train(recipe(tiny_mt5, cache, rate=1e-4), tmp_path / "b", callbacks=[trained])
     assert trained.stages == [0, 1, 1]
     place = json.loads((tmp_path / "b" / "stages" / "0.json").read_text())["place"]
-    about = store.read_about(tmp_path / "b" / "checkpoints" / "step-2")
+    about = read_about(tmp_path / "b" / "checkpoints" / "step-2")
     assert about.backbone == f"{place}/model"
     assert Path(place).parent == cache
     train(recipe(tiny_mt5, cache, seed=1), tmp_path / "c", callbacks=[trained])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
 from typing import NamedTuple
 
 from accelerate import Accelerator
@@ -18,7 +16,6 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.config import Cleanup, Evaluation
 from xlgen.core.languages import Language
-from xlgen.core.untrusted import safe_join
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
@@ -34,7 +31,6 @@ from xlgen.metrics.options import MetricChoice, MetricOptions, with_options
 from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
 from xlgen.representations.xlrs import EncoderStateCollector, similarities
-from xlgen.runs.event_log import write_atomically
 from xlgen.scoring.predictions import PredictionRow, score_predictions
 
 # Inputs that a language control has at a time.
@@ -307,11 +303,3 @@ def score_rows(
 
 def _code(language: str) -> str:
     return Language.parse(language).code
-
-
-def write_predictions(folder: Path, rows: dict[str, list[PredictionRow]]) -> None:
-    """One JSONL file a language."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for language, found in rows.items():
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
-        write_atomically(safe_join(folder, f"{language}.jsonl", "the language"), text)

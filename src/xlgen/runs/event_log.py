@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.runs.files import naming, write_atomically
 from xlgen.runs.records import read_log
-
-__all__ = ["EventLog", "OnEvent", "read_events", "write_atomically"]
-
-
-def read_events(path: Path) -> Iterator[JsonObject]:
-    """The events of a log. Damaged lines, such as after a kill or on a full disk, are skipped."""
-    yield from read_log(path).events
-
 
 EVALUATION = ("evaluated", "figure", "xlrs")
 """Events that an evaluation logs."""
@@ -53,7 +45,7 @@ class EventLog:
         if self._enabled and self.path.exists():
             kept = [
                 event
-                for event in read_events(self.path)
+                for event in read_log(self.path).events
                 if event["step"] <= step and not (evaluates and event["step"] == step and event["event"] in EVALUATION)
             ]
             write_atomically(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

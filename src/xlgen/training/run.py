@@ -14,11 +14,10 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
-from xlgen.core.config import Recipe, Stage
+from xlgen.core.config import Recipe
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.progress import NoProgress, Progress
 from xlgen.core.registry import InputError
@@ -28,9 +27,11 @@ from xlgen.evaluation.checks import check_plateau, check_scoring
 from xlgen.evaluation.evaluate import control_of
 from xlgen.evaluation.head_inference import check_stages
 from xlgen.evaluation.xlrs_tracking import check_parallel
-from xlgen.runs.event_log import write_atomically
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import newest_checkpoint
 from xlgen.runs.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
-from xlgen.runs.paths import RunPaths
+from xlgen.runs.resume_state import evaluation_due
+from xlgen.runs.stage_files import stage_pointer, write_stage_pointer
 from xlgen.training.baselines import run_baseline
 from xlgen.training.callbacks import Callback
 from xlgen.training.context import StageContext
@@ -120,7 +121,9 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
     place, stage, index = context.place, context.stage, context.index
     last = index == len(context.recipe.stages) - 1
     keeps_model = not (last or stage.adaptation.build().adds_modules)
-    if not ((place / "model").exists() or (not last and _has_last_checkpoint(place, stage))):
+    only_modules = not (last or keeps_model)
+    done = only_modules and _has_checkpoint_of(place, stage.training.steps)
+    if not (done or (place / "model").exists()):
         what = "" if context.task is None else "the evaluation examples and "
         context.progress.say(f"{f'stage {index}: ' if index else ''}reading {what}the backbone {context.backbone}")
         try:
@@ -150,11 +153,10 @@ def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerat
         yield folder.stage(index, len(recipe.stages))
         return
     place = Path(recipe.cache_dir) / stage_key(recipe, index)
-    pointer = folder.stages / f"{index}.json"
+    pointer = stage_pointer(folder.path, index)
     with undone_after_errors(place, ["lock"]), undone_after_errors(pointer.parent, [pointer.name]):
         place.mkdir(parents=True, exist_ok=True)
-        pointer.parent.mkdir(exist_ok=True)
-        write_atomically(pointer, json.dumps({"place": str(place)}))
+        write_stage_pointer(folder.path, index, place)
         with FileLock(place / "lock"):
             yield place
 
@@ -205,20 +207,15 @@ def check(recipe: Recipe) -> list[Task | None]:
 
 
 def _is_finished(recipe: Recipe, folder: RunFolder) -> bool:
-    """Whether the whole run is done, its last checkpoint there and evaluated."""
-    found = store.checkpoints(folder.checkpoints)
-    if folder.state.status != "done" or recipe.baseline is not None or not found or store.evaluation_due(found[-1]):
-        return False
-    return store.read_about(found[-1]).step == recipe.stages[-1].training.steps
+    """Whether the run is done, and its last checkpoint still exists and is evaluated."""
+    done = folder.state.status == "done" and recipe.baseline is None
+    return done and _has_checkpoint_of(folder.path, recipe.stages[-1].training.steps)
 
 
-def _has_last_checkpoint(place: Path, stage: Stage) -> bool:
-    """Whether a stage that leaves no model has its last checkpoint."""
-    found = store.checkpoints(RunPaths(place).checkpoints)
-    leaves_none = stage.adaptation.build().adds_modules
-    if not (leaves_none and found) or store.evaluation_due(found[-1]):
-        return False
-    return store.read_about(found[-1]).step == stage.training.steps
+def _has_checkpoint_of(place: Path, step: int) -> bool:
+    """Whether the newest checkpoint in a stage's folder is that of ``step``, and evaluated."""
+    newest = newest_checkpoint(place)
+    return newest is not None and not evaluation_due(newest) and read_about(newest).step == step
 
 
 def mixed_precision(recipe: Recipe) -> str:

@@ -15,7 +15,10 @@ from xlgen.core.interrupt import stop_signal
 from xlgen.core.progress import TRAINING
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import prefetched
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import newest_checkpoint
 from xlgen.runs.event_log import EventLog
+from xlgen.runs.resume_state import evaluation_due
 from xlgen.training.agreement import about_of, check_resumable
 from xlgen.training.callbacks import Callback
 from xlgen.training.callbacks.evaluate import Evaluate, Evaluator
@@ -28,7 +31,7 @@ from xlgen.training.context import Schedule, StageContext
 from xlgen.training.loop import Learner, StepResult, train_loop
 from xlgen.training.optimizer import build_optimizer
 from xlgen.training.preparation import PreparedStage, prepare_stage
-from xlgen.training.retention import best_on_source, tidy
+from xlgen.training.retention import best_on_source, remove_unneeded
 from xlgen.training.state import TrainingState
 
 _PREFETCHED = 256
@@ -70,7 +73,7 @@ def train_stage(context: StageContext, *, keep_model: bool, callbacks: Sequence[
     context.set_state(start.step, "running")
     log.cut_after(start.step if start.checkpoint else -1, start.evaluation_due)
     if context.is_main:
-        tidy(context.place, context.stage, context.task)
+        remove_unneeded(context.place, context.stage, context.task)
     # 5. In the first attempt, describe the data in the log, and evaluate the model as it is before training.
     evaluator = Evaluator(context, prepared, log)
     if start.checkpoint is None:
@@ -109,19 +112,18 @@ class _StartingPoint:
     @classmethod
     def find(cls, context: StageContext, prepared: PreparedStage) -> _StartingPoint:
         """Find the newest checkpoint. Raises InputError if it belongs to another run."""
-        found = store.checkpoints(context.paths.checkpoints)
-        if not found:
+        newest = newest_checkpoint(context.place)
+        if newest is None:
             return cls()
-        saved = store.read_about(found[-1])
-        check_resumable(found[-1], saved, about_of(context, saved.step), context.task, prepared.backbone)
-        return cls(found[-1], saved.step, store.evaluation_due(found[-1]))
+        saved = read_about(newest)
+        check_resumable(newest, saved, about_of(context, saved.step), context.task, prepared.backbone)
+        return cls(newest, saved.step, evaluation_due(newest))
 
     def restore_state(self, optimizer: Optimizer, stream: BatchStream, plateau: PlateauScheduler) -> None:
         """Restore everything but the weights. Raises BackboneError if the checkpoint is damaged."""
         if self.checkpoint is None:
             return
         saved = store.load_resume(self.checkpoint, optimizer, len(stream.parts))
-        saved |= store.after_evaluation(self.checkpoint)
         stream.restore(saved["stream"])
         plateau.restore(saved["reduction"])
 

@@ -14,9 +14,9 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.export import Output, Requests, formats, outputs
-from xlgen.runs.checkpoint_description import About
+from xlgen.runs.checkpoint_description import About, read_about
+from xlgen.runs.checkpoints import find_checkpoint
 
 _DEFAULT_NEW_TOKENS = 64
 _BEAMS = (1, 4)
@@ -53,7 +53,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
         raise InputError(f"--quantization does not go with --to {to}")
     check_new_folder(folder)
     checkpoint = find_checkpoint(path)
-    if store.read_about(checkpoint).head is not None and not chosen.heads:
+    if read_about(checkpoint).head is not None and not chosen.heads:
         raise InputError(
             f"{checkpoint} is an encoder under a head, which --to {to} cannot hold; take --to transformers"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from xlgen.adaptation.base import Method
-from xlgen.adaptation.checkpoints import load_start, read_about
+from xlgen.adaptation.checkpoints import load_start
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
@@ -20,7 +20,7 @@ from xlgen.data.examples import EncodedExample
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, generator, labels_in, xlgen_adapted
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
 from xlgen.kernels.model_types import TransformersModel
-from xlgen.runs.checkpoint_description import About
+from xlgen.runs.checkpoint_description import About, read_about
 
 
 @formats.register("transformers")

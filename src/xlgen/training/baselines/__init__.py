@@ -13,7 +13,8 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
-from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows, write_predictions
+from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows
+from xlgen.runs.evaluations import write_predictions
 from xlgen.runs.event_log import EventLog
 from xlgen.runs.folder import RunFolder
 from xlgen.scoring.predictions import PredictionRow

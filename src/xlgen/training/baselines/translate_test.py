@@ -13,8 +13,8 @@ from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.decoding.cleanup import clean
 from xlgen.decoding.translation import Translator
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.evaluate import control_of, decoding_of, predict
+from xlgen.runs.checkpoints import find_checkpoint
 from xlgen.runs.paths import RunPaths
 from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 from xlgen.training.retention import best_on_source

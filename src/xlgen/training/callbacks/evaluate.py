@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 import torch
 
 from xlgen.backbones.checking import WeightsError
-from xlgen.evaluation.evaluate import empty_inputs, evaluate, score_rows, write_predictions
+from xlgen.evaluation.evaluate import empty_inputs, evaluate, score_rows
+from xlgen.runs.evaluations import write_predictions
 from xlgen.runs.event_log import EventLog
 from xlgen.scoring.predictions import PredictionRow
 from xlgen.training.callbacks import Callback

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from torch.optim import Optimizer
 
-from xlgen.adaptation import checkpoints as store
+from xlgen.adaptation.checkpoints import save_checkpoint
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import Prefetched
+from xlgen.runs.resume_state import mark_evaluated
 from xlgen.training.agreement import about_of
 from xlgen.training.callbacks import Callback
 from xlgen.training.callbacks.plateau import PlateauScheduler
 from xlgen.training.context import Schedule, StageContext
 from xlgen.training.preparation import PreparedStage
-from xlgen.training.retention import tidy
+from xlgen.training.retention import remove_unneeded
 from xlgen.training.state import TrainingState
 
 
@@ -38,7 +39,7 @@ class CheckpointSaver:
         """Save a checkpoint of the step. It is temporary if the schedule does not ask for it."""
         context, step = self.context, state.step
         if context.is_main:
-            store.save_checkpoint(
+            save_checkpoint(
                 context.paths.checkpoint(step),
                 self.prepared.backbone,
                 self.prepared.method,
@@ -46,9 +47,9 @@ class CheckpointSaver:
                 resume={"stream": self.stream.state(), "reduction": self.plateau.state()},
                 optimizer=self.optimizer,
                 evaluation_due=state.evaluation_due,
-                passing=not (self.schedule.saves_at(step) or step == self.schedule.last),
+                temporary=not (self.schedule.saves_at(step) or step == self.schedule.last),
             )
-            tidy(context.place, context.stage, context.task)
+            remove_unneeded(context.place, context.stage, context.task)
         context.set_state(step, "evaluating" if state.evaluation_due else "running")
         context.accelerator.wait_for_everyone()
         state.saved = True
@@ -57,8 +58,8 @@ class CheckpointSaver:
         """Record in the checkpoint of ``step`` that its evaluation is made."""
         context = self.context
         if context.is_main:
-            store.note_evaluated(context.paths.checkpoint(step), self.plateau.state())
-            tidy(context.place, context.stage, context.task)  # the evaluation may change which checkpoints are best
+            mark_evaluated(context.paths.checkpoint(step), self.plateau.state())
+            remove_unneeded(context.place, context.stage, context.task)  # others may be the best now
         context.set_state(step, "running")
 
 
