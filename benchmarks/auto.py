@@ -64,14 +64,15 @@ def search(out: Path, steps: int) -> float:
 
 def judged(out: Path, examples: int) -> list[tuple[tuple[str, int], float]]:
     """((run, step), mean ROUGE-L of the other languages) of each checkpoint."""
-    from xlgen.adaptation.checkpoints import checkpoints, read_about
     from xlgen.core.config import Evaluation
     from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+    from xlgen.runs.checkpoint_description import read_about
+    from xlgen.runs.checkpoints import checkpoints_of
 
     evaluation = Evaluation(split="test", examples=examples, languages=OTHERS, bootstrap=0)
     found = []
     for run in sorted((out / "runs").iterdir()):
-        for path in checkpoints(run / "checkpoints") if run.is_dir() else []:
+        for path in checkpoints_of(run):
             with tempfile.TemporaryDirectory() as folder:
                 rows, _ = evaluate_checkpoint(path, evaluation, out=Path(folder))
             values = [row["value"] for row in rows if row["metric"] == "rougeL"]

@@ -12,7 +12,6 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from xlgen.data.batches import BatchStream, Part
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.settings import Decoding
-from xlgen.training.loop import train_loop
+from xlgen.training.loop import Learner, train_loop
 from xlgen.training.optimizer import build_optimizer
 
 DECODING: dict[str, tuple[int, ...]] = {
@@ -112,17 +111,18 @@ def training(at: dict[str, int], repeats: int) -> float:
     stream = BatchStream([Part("random", 1_000, example)], 0, tokens, None)
     settings = Training(steps=TRAINING_STEPS, warmup_steps=0, learning_rate=1e-4, batch_tokens=tokens, precision="fp32")
     optimizer = build_optimizer(backbone.model.named_parameters(), settings, backbone.depth)
-    state: Any = (
-        backbone,
-        method,
-        backbone.model,
-        optimizer,
-        stream,
-        settings,
-        Accelerator(cpu=True),
-        range(TRAINING_STEPS),
+    learner = Learner(
+        backbone=backbone,
+        method=method,
+        model=backbone.model,
+        optimizer=optimizer,
+        training=settings,
+        accelerator=Accelerator(cpu=True),
     )
-    return median(lambda: train_loop(*state, lambda result: None), repeats) / TRAINING_STEPS
+    return (
+        median(lambda: train_loop(learner, stream, range(TRAINING_STEPS), lambda result: None), repeats)
+        / TRAINING_STEPS
+    )
 
 
 def median(call: Callable[[], object], repeats: int) -> float:

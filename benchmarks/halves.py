@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xlgen.analysis.open_model import open_model
 from xlgen.backbones import loading
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
+from xlgen.runs.checkpoints import find_checkpoint
 
 
 def main() -> None:

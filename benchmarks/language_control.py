@@ -20,8 +20,8 @@ from rich.table import Table
 from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Evaluation
 from xlgen.data.tasks import load_task
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.evaluate import evaluate, evaluation_examples, score_rows
+from xlgen.runs.checkpoints import find_checkpoint
 
 _POCKET = {"reader": "pocket", "size": 1000}
 CONTROLS = {

@@ -129,7 +129,7 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
     from xlgen.backbones.training_modules import make_faster
     from xlgen.core.config import Training
     from xlgen.data.batches import BatchStream, Part
-    from xlgen.training.loop import train_loop
+    from xlgen.training.loop import Learner, train_loop
     from xlgen.training.optimizer import build_optimizer
 
     training = Training(
@@ -147,17 +147,15 @@ def ours(job: dict[str, Any], backbone: Any, examples: Any) -> dict[str, Any]:
         tokens.append(result.source_tokens + result.target_tokens)
         padding.append(result.padding)
 
-    train_loop(
-        backbone,
-        method,
-        backbone.model,
-        optimizer,
-        stream,
-        training,
-        Accelerator(cpu=True),
-        range(training.steps),
-        after,
+    learner = Learner(
+        backbone=backbone,
+        method=method,
+        model=backbone.model,
+        optimizer=optimizer,
+        training=training,
+        accelerator=Accelerator(cpu=True),
     )
+    train_loop(learner, stream, range(training.steps), after)
     return figures(times, tokens, padding)
 
 

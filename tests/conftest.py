@@ -114,7 +114,7 @@ def _loaded(checkpoint: Callable[[str], Path]) -> Callable[[str], Backbone]:
 @pytest.fixture(autouse=True)
 def _train_in_no_emulated_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where bf16 is emulated, a test that trains in it takes many times as long as it should."""
-    autocast = loop._autocast
+    autocast = loop.autocast
 
     def checked(accelerator: Any, precision: str) -> Any:
         assert precision == "fp32" or accelerator.device.type != "cpu" or slowdown(precision) is None, (
@@ -122,7 +122,7 @@ def _train_in_no_emulated_precision(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return autocast(accelerator, precision)
 
-    monkeypatch.setattr(loop, "_autocast", checked)
+    monkeypatch.setattr(loop, "autocast", checked)
 
 
 @pytest.fixture(params=CHECKPOINTS)

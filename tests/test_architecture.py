@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xlgen.core.run_layout import ABOUT, FILES, FOLDERS
+from xlgen.core.run_layout import ABOUT, FILES, FOLDERS, TRACKERS, TRANSLATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "src" / "xlgen").rglob("*.py"))
@@ -89,6 +89,8 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".") if
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
+NAMES = (*FILES, ABOUT, TRACKERS, TRANSLATIONS)
+"""Files that only ``xlgen.runs`` reads and writes."""
 NAMING = (ROOT / "src/xlgen/core/run_layout.py", *(ROOT / "src/xlgen/runs").glob("*.py"))
 
 
@@ -100,8 +102,8 @@ def spelled(tree: ast.AST) -> Iterator[str]:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node in documentation:
             continue
         text, parts = node.value, node.value.split("/")
-        is_path = len(parts) > 1 and " " not in text and {*parts} & {*FILES, *FOLDERS, ABOUT}
-        is_file = text in (*FILES, ABOUT) or any(f"/{name}" in text for name in (*FILES, ABOUT))
+        is_path = len(parts) > 1 and " " not in text and {*parts} & {*NAMES, *FOLDERS}
+        is_file = text in NAMES or any(f"/{name}" in text for name in NAMES)
         if is_path or is_file or (node in joined and text in FOLDERS):
             yield text
 
@@ -136,6 +138,37 @@ def test_questions_of_heads_are_found() -> None:
         "def f(backbone: EncoderClassifier) -> None: backbone.head", "isinstance(x, str)",
     )  # fmt: skip
     assert [bool(list(questions_of_heads(ast.parse(line)))) for line in lines] == [True, True, True, True, False, False]
+
+
+OPENING = ("open", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "unlink")
+READERS = ("json_lines", "read_object", "read_json", "read_yaml", "loads")
+PATHS = ("recipe_file", "log_file", "state_file", "lock_file", "summary_file")
+
+
+def opened(tree: ast.AST) -> Iterator[str]:
+    """The properties of ``RunPaths`` that are opened, or passed to a function that reads a file."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        owner = [node.func.value] if isinstance(node.func, ast.Attribute) and called in OPENING else []
+        given = node.args if called in READERS else []
+        yield from (each.attr for each in (*owner, *given) if isinstance(each, ast.Attribute) and each.attr in PATHS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src")) for path in MODULES])
+def test_only_runs_opens_the_files_of_a_run(path: Path) -> None:
+    found = list(opened(ast.parse(path.read_text(encoding="utf-8"))))
+    assert path in NAMING or not found, found
+
+
+def test_opened_files_of_a_run_are_found() -> None:
+    lines = (
+        'RunPaths(folder).log_file.open("rb")', "read_object(paths.state_file)", "paths.summary_file.read_text()",
+        "paths.log_file.exists()", "read_log(paths.log_file)",
+    )  # fmt: skip
+    found = [bool(list(opened(ast.parse(line)))) for line in lines]
+    assert found == [True, True, True, False, False]
 
 
 def test_names_of_a_run_are_found_in_paths() -> None:

@@ -268,7 +268,7 @@ def test_a_language_that_the_backbone_lacks(
 
 def test_fp16_where_there_is_a_gpu(project: Project, refused: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is refused then is the family's; that there is a GPU is simulated."""
-    monkeypatch.setattr("xlgen.training.run._scaled", lambda recipe: "no")
+    monkeypatch.setattr("xlgen.training.run.mixed_precision", lambda recipe: "no")
     message = refused(*project.train[:2], "training.precision=fp16", *project.train[2:])
     assert "overflow in fp16" in message and "use bf16 or fp32" in message
 

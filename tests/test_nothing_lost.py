@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 from synthetic import write_run
-from xlgen.adaptation import checkpoints as store
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import load
 from xlgen.core.config import Recipe
 from xlgen.core.outputs import replacing
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.scoring.run import score_files
 from xlgen.training.run import train
 
@@ -203,7 +203,7 @@ def test_a_checkpoint_without_its_vocabulary_answers_nothing(
 
 def test_predict_says_so(checkpoint: Callable[[str], Path], tmp_path: Path, refused: Callable[..., str]) -> None:
     train(recipe(TASK, checkpoint("mt5"), tmp_path), tmp_path / "run")
-    (newest,) = store.checkpoints(tmp_path / "run" / "checkpoints")
+    (newest,) = checkpoints_of(tmp_path / "run")
     (newest / "tokenizer.json").unlink()
     write(tmp_path / "in.jsonl", [{"document": "It rains."}])
     words = ("--language", "th", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl")

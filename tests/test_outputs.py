@@ -229,7 +229,7 @@ def test_resuming_a_finished_run_says_so_and_loads_nothing(
 
     asked = recipe()
     train(asked, tmp_path / "run", progress=Listening())
-    assert any("reading what is evaluated, and the backbone" in text for text in said)
+    assert any("reading the evaluation examples and the backbone" in text for text in said)
     assert "reading and tokenizing what is trained on" in said
     before, said[:] = {path: path.stat().st_mtime_ns for path in everything(tmp_path / "run")}, []
     monkeypatch.setattr("xlgen.backbones.loading.load", None)

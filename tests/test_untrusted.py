@@ -19,12 +19,12 @@ from xlgen.core.untrusted import check_name, file_name, parse_json, read_json, s
 from xlgen.data.readers import DataError
 from xlgen.data.readers.hub import check_format
 from xlgen.data.token_cache import pieces_of
-from xlgen.evaluation.evaluate import write_predictions
 from xlgen.experiments.mirror import Mirror
 from xlgen.experiments.plan import load_study
 from xlgen.experiments.worker_pool import Worker, isolated
 from xlgen.report.analyses import read_analyses
 from xlgen.report.svg import read_drawing
+from xlgen.runs.evaluations import write_predictions
 from xlgen.runs.folder import open_run
 from xlgen.runs.rows import write_rows
 

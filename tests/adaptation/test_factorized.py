@@ -12,13 +12,14 @@ from torch import Tensor
 
 from older import forget_digests
 from xlgen.adaptation.base import Method, methods
-from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
+from xlgen.adaptation.checkpoints import load_checkpoint
 from xlgen.adaptation.language_task_modules import halves_of
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.decode import Decoding, generate
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.training.run import check, train
 
 SMALL = {"num_language_tokens": 3, "num_task_tokens": 2, "languages": ["en", "fr", "ru"], "tasks": ["lm", "prefix_lm"]}
@@ -151,7 +152,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Pa
 
 def test_two_stages_in_one_recipe(run: Path) -> None:
     """Stage 2 keeps every language half to the bit, and its task half has moved."""
-    (first,), (last,) = (checkpoints(place / "checkpoints") for place in (run / "stages" / "0", run))
+    (first,), (last,) = (checkpoints_of(place) for place in (run / "stages" / "0", run))
     names = json.loads((first / "halves.json").read_text())
     assert names == {"languages": ["en", "fr", "ru"], "tasks": ["lm", "span_corruption"]}
     one, two = tables(first), tables(last)
@@ -168,8 +169,8 @@ def test_stage_2_can_start_from_another_run(
 ) -> None:
     start = str(run / "stages" / "0")
     train(recipe(task, checkpoint("mt5"), ["last"], start=start), tmp_path / "run")
-    (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
-    (last,) = checkpoints(tmp_path / "run" / "checkpoints")
+    (first,) = checkpoints_of(run / "stages" / "0")
+    (last,) = checkpoints_of(tmp_path / "run")
     assert torch.equal(tables(first)["language"], tables(last)["language"])
 
 
@@ -197,7 +198,7 @@ def test_a_missing_stage_1(
 def test_a_damaged_stage_1(
     run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path, content: str
 ) -> None:
-    (first,) = checkpoints(run / "stages" / "0" / "checkpoints")
+    (first,) = checkpoints_of(run / "stages" / "0")
     shutil.copytree(first, tmp_path / "first")
     (tmp_path / "first" / "halves.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"first differs from what was saved: halves\.json has other content"):

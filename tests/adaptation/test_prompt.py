@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import methods, trainable_parameters
-from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
+from xlgen.adaptation.checkpoints import load_checkpoint
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import Recipe, RecipeError
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.decoding.decode import Decoding, generate
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.training.loop import token_loss
 from xlgen.training.run import train
 
@@ -228,7 +229,7 @@ def test_goes_on_from_the_prompt_of_the_stage_before(checkpoint: Callable[[str],
     train(two_stages(checkpoint), tmp_path)
     vectors = []
     for place in (tmp_path / "stages" / "0", tmp_path):
-        backbone, method, _ = load_checkpoint(checkpoints(place / "checkpoints")[-1])
+        backbone, method, _ = load_checkpoint(checkpoints_of(place)[-1])
         vectors.append(next(iter(method.state(backbone).values())).clone())
     fresh = torch.rand(5, 32, generator=torch.Generator().manual_seed(0)) - 0.5
     assert float((vectors[0] - fresh).abs().max()) > 0.05

@@ -9,9 +9,10 @@ import pytest
 
 import xlgen.adaptation as package
 from xlgen.adaptation.base import Method, methods
-from xlgen.adaptation.checkpoints import checkpoints, load_checkpoint
+from xlgen.adaptation.checkpoints import load_checkpoint
 from xlgen.core.config import Recipe
 from xlgen.core.registry import Registry
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.training.run import train
 
 TOY = '''
@@ -63,7 +64,7 @@ def test_one_file_is_enough(
         "evaluation": {"every": None, "split": "test", "examples": 2, "bootstrap": 0, "max_new_tokens": 3},
     }
     train(Recipe.model_validate(recipe), tmp_path / "run")
-    (saved,) = checkpoints(tmp_path / "run" / "checkpoints")
+    (saved,) = checkpoints_of(tmp_path / "run")
     backbone, method, about = load_checkpoint(saved)
     assert set(method.state(backbone)) == {"encoder.final_layer_norm.weight"}
     assert about.adaptation["part"] == "encoder.final"

@@ -11,17 +11,17 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import peft  # noqa: F401, with nearly all else that a training imports late: seconds, once and not in every fork
 
 from xlgen.core.config import Recipe
 from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 from xlgen.runs.folder import RunFolder
-from xlgen.training import stage as module
+from xlgen.training.callbacks import Callback
 from xlgen.training.run import train
+from xlgen.training.state import TrainingState
 
-# The step after whose log line a run is killed: a checkpoint lies behind it, and its own is not written.
+# The step after which a run is killed. It has no checkpoint, but the step before has.
 KILLED_AT = 3
 
 
@@ -31,8 +31,7 @@ def kill(recipe: Recipe, folder: Path) -> None:
         child = os.fork()
         if child == 0:
             try:
-                _die_in(index)
-                train(recipe, folder, resume=index > 0)
+                train(recipe, folder, resume=index > 0, callbacks=[KillIn(index)])
             finally:  # reached only by an error, or where the signal was missed
                 os._exit(1)
         _, status = os.waitpid(child, 0)
@@ -40,15 +39,15 @@ def kill(recipe: Recipe, folder: Path) -> None:
             raise SystemExit(f"{folder.name}, stage {index}: ended before it was killed")
 
 
-def _die_in(stage: int) -> None:
-    original = module.StageRun._log_step
+class KillIn(Callback):
+    """Kills this process in a stage."""
 
-    def log_and_die(self: Any, result: Any, *rest: Any) -> None:
-        original(self, result, *rest)
-        if self.index == stage and result.step == KILLED_AT:
+    def __init__(self, stage: int) -> None:
+        self._stage = stage
+
+    def after_step(self, state: TrainingState) -> None:
+        if (state.context.index, state.step) == (self._stage, KILLED_AT):
             os.kill(os.getpid(), signal.SIGKILL)
-
-    module.StageRun._log_step = log_and_die  # type: ignore[method-assign]
 
 
 def evaluate(recipe: Recipe, folder: Path) -> None:

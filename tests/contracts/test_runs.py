@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
 from xlgen.core.config import Recipe
 from xlgen.evaluation.evaluate import evaluate
 from xlgen.pocket.world import LANGUAGES
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.runs.folder import RunFolder
-from xlgen.training import stage as module
+from xlgen.training.callbacks import Callback
 from xlgen.training.run import train
+from xlgen.training.state import TrainingState
 
 Stages = list[dict[str, Any]]
 
@@ -148,39 +149,51 @@ class Watched:
 
     untrained: dict[str, str]
     """What is generated before, by language."""
-    changed: set[str]
+    before: dict[str, Tensor]
+    """All tensors before training."""
+    changed: set[str] = field(default_factory=set)
     """Parameters and buffers that are other ones after training."""
-    declared: set[str]
+    declared: set[str] = field(default_factory=set)
     """Parameters that the method says it trains."""
 
 
-@pytest.fixture(scope="module")
-def watched() -> dict[Path, Watched]:
-    """By the stage's folder; filled by ``whole``."""
-    return {}
+class Watch(Callback):
+    """Compares the tensors of each stage before and after training."""
+
+    def __init__(self) -> None:
+        self.stages: dict[Path, Watched] = {}
+        """By the stage's folder."""
+
+    def before_training(self, state: TrainingState) -> None:
+        context, prepared = state.context, state.prepared
+        assert context.task is not None
+        rows = evaluate(prepared.backbone, prepared.method, context.task, context.stage.evaluation, prepared.examples)
+        untrained = {code: row["raw"] for code, (row,) in rows.items()}
+        self.stages[context.place] = Watched(untrained, tensors(prepared.backbone.model))
+
+    def after_step(self, state: TrainingState) -> None:
+        if state.step != STEPS:
+            return
+        backbone, method, watched = state.prepared.backbone, state.prepared.method, self.stages[state.context.place]
+        after = tensors(backbone.model)
+        assert set(watched.before) == set(after)
+        watched.changed = {name for name, tensor in after.items() if not torch.equal(tensor, watched.before[name])}
+        names = [name for name, _ in backbone.model.named_parameters()]
+        watched.declared = {name for name in names if method.trains(name, backbone)}
 
 
 @pytest.fixture(scope="module")
-def whole(runs_of: Callable[..., Runs], watched: dict[Path, Watched]) -> Runs:
+def watch() -> Watch:
+    """Filled by ``whole``."""
+    return Watch()
+
+
+@pytest.fixture(scope="module")
+def whole(runs_of: Callable[..., Runs], watch: Watch) -> Runs:
     """Uninterrupted runs in this process."""
     runs = runs_of("whole", **ROUGH)
-    original = module.StageRun._train
-
-    def watch(self: Any, *arguments: Any) -> None:
-        rows = evaluate(self.backbone, self.method, self.task, self.stage.evaluation, self.examples)
-        before = tensors(self.backbone.model)
-        original(self, *arguments)
-        after = tensors(self.backbone.model)
-        assert set(before) == set(after)
-        changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-        names = [name for name, _ in self.backbone.model.named_parameters()]
-        declared = {name for name in names if self.method.trains(name, self.backbone)}
-        watched[self.place] = Watched({code: row["raw"] for code, (row,) in rows.items()}, changed, declared)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.StageRun, "_train", watch)
-        for name, settings in runs.recipes.items():
-            train(settings, runs.folder(name))
+    for name, settings in runs.recipes.items():
+        train(settings, runs.folder(name), callbacks=[watch])
     return runs
 
 
@@ -217,9 +230,10 @@ def steps(place: Path) -> list[dict[str, Any]]:
 
 @FEW
 @pytest.mark.parametrize("name", RUNS)
-def test_what_is_frozen_stays_to_the_bit(name: str, whole: Runs, watched: dict[Path, Watched]) -> None:
+def test_what_is_frozen_stays_to_the_bit(name: str, whole: Runs, watch: Watch) -> None:
     for place in whole.places(name):
-        assert watched[place].changed and watched[place].changed == watched[place].declared
+        watched = watch.stages[place]
+        assert watched.changed and watched.changed == watched.declared
 
 
 @pytest.fixture(scope="module")
@@ -231,16 +245,14 @@ def loaded(whole: Runs) -> Runs:
 
 @FEW
 @pytest.mark.parametrize("name", RUNS)
-def test_a_new_process_generates_the_same_in_every_language(
-    name: str, loaded: Runs, watched: dict[Path, Watched]
-) -> None:
+def test_a_new_process_generates_the_same_in_every_language(name: str, loaded: Runs, watch: Watch) -> None:
     for index, place in enumerate(loaded.places(name)):
         expected = predictions(place / "predictions" / f"step-{STEPS}")
         assert set(expected) == set(LANGUAGES)
         trained = {code: json.loads(text)["raw"] for code, text in expected.items()}
         # Factorized prompts move no greedy text of this random model; test_methods.py compares their logits.
         if not name.startswith("factorized"):
-            assert trained != watched[place].untrained, "training changes nothing, so that nothing is shown"
+            assert trained != watch.stages[place].untrained, "training changes nothing, so that nothing is shown"
         assert predictions(loaded.folder(name) / "again" / str(index) / "predictions") == expected
 
 
@@ -249,7 +261,7 @@ def test_a_new_process_generates_the_same_in_every_language(
 def test_a_killed_run_goes_on_exactly(name: str, whole: Runs, killed: Runs) -> None:
     """kill -9 in each stage, between two checkpoints; the last time it is this process that goes on."""
     last = killed.folder(name)
-    assert [path.name for path in store.checkpoints(last / "checkpoints")] == ["step-2"]
+    assert [path.name for path in checkpoints_of(last)] == ["step-2"]
     assert steps(last)[-1]["step"] == 3
     train(killed.recipes[name], last, resume=True)
     for one, other in zip(whole.places(name), killed.places(name), strict=True):

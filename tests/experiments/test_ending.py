@@ -18,11 +18,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
 from xlgen.experiments.execute import execute
 from xlgen.experiments.plan import PlannedRun, load_study
 from xlgen.experiments.worker_pool import Worker
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.runs.folder import FolderError, RunFolder, lock_run
 from xlgen.training.run import train
 
@@ -153,8 +154,8 @@ def test_workers_end_with_the_study_having_saved(end: str, study: Path, whole: P
             break
     assert stopped
     for folder in stopped:
-        (saved,) = store.checkpoints(folder / "checkpoints")
-        assert store.read_about(saved).step == steps(folder)[-1][0] < STEPS, "it stopped in the middle, having saved"
+        (saved,) = checkpoints_of(folder)
+        assert read_about(saved).step == steps(folder)[-1][0] < STEPS, "it stopped in the middle, having saved"
         assert RunFolder(folder).state.status == "interrupted"
     for run in load_study(str(study)).runs:
         train(run.recipe, out / "runs" / run.name, resume=True)

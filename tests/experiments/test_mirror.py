@@ -12,11 +12,11 @@ import fsspec
 import pytest
 import yaml
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.cli import main
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.experiments.mirror import Mirror
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.training.run import train
 
 
@@ -108,12 +108,12 @@ def test_a_checkpoint_that_was_copied_by_half_is_none(
     assert len(there(url)) == 6, "two files of the second checkpoint"
     other = Mirror(url, tmp_path / "b")
     other.pull()
-    whole = store.checkpoints(other.folder / "runs/x/checkpoints")
+    whole = checkpoints_of(other.folder / "runs/x")
     assert [path.name for path in whole] == ["step-3"]
     assert json.loads((other.folder / "runs/x/state.json").read_text(encoding="utf-8")) == {"step": 3}
     here.push()
     other.pull()
-    assert len(store.checkpoints(other.folder / "runs/x/checkpoints")) == 2
+    assert len(checkpoints_of(other.folder / "runs/x")) == 2
 
 
 def test_checkpoints_of_ended_runs_stay_where_they_are(url: str, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
 from xlgen.experiments.criteria import best_step, criteria
+from xlgen.runs.checkpoints import checkpoints_of, step_of
 from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
 
@@ -46,7 +46,7 @@ def test_training_is_what_it_is_without(task_file: str, tiny_mt5: Path, tmp_path
     assert {e["language"] for e in start} == {"en", "th", "ar"}
     assert {(e["language"], e["metric"]) for e in start if e["metric"] == "xlrs"} == {("th", "xlrs")}
     assert (tmp_path / "with" / "predictions" / "step-0" / "th.jsonl").is_file()
-    assert [store.step_of(path) for path in store.checkpoints(tmp_path / "with" / "checkpoints")] == [2, 4]
+    assert [step_of(path) for path in checkpoints_of(tmp_path / "with")] == [2, 4]
 
 
 def test_it_is_no_choice_of_a_checkpoint(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:

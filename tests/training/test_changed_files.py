@@ -21,7 +21,7 @@ from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.evaluation.interpolation import interpolated
 from xlgen.runs import digests as module
-from xlgen.runs.checkpoint_description import About
+from xlgen.runs.checkpoint_description import About, read_about
 from xlgen.runs.digests import digest
 from xlgen.training.run import train
 
@@ -258,7 +258,7 @@ def test_the_step_is_the_folder_s(begun: tuple[Recipe, Path]) -> None:
     with pytest.raises(InputError, match="damaged: step is 1, but the folder is called step-2"):
         train(recipe, run, resume=True)
     shutil.copytree(run / "checkpoints" / "step-2", run / "best")
-    assert store.read_about(run / "best").step == 1
+    assert read_about(run / "best").step == 1
 
 
 @pytest.mark.parametrize("name", ["optimizer.safetensors", "rng.safetensors", "state.json"])

@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from older import forget_digests
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
-from xlgen.adaptation.training_state import check_reduction, check_stream
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.loading import load
@@ -22,8 +21,9 @@ from xlgen.core.config import Sampling
 from xlgen.core.registry import InputError
 from xlgen.decoding.decode import generate
 from xlgen.decoding.settings import Decoding
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.runs.checkpoint_description import About, read_about
+from xlgen.runs.checkpoints import find_checkpoint, remove_unneeded
+from xlgen.runs.resume_state import check_reduction, check_stream
 
 WRONG = [None, True, "x", -1, 3.5, 10**400, float("nan"), [], ["x"], {}, {"x": 1}, "\ud800", "\0"]
 Make = Callable[..., Path]
@@ -165,7 +165,7 @@ def test_a_copy_beside_the_checkpoints_is_no_checkpoint(make: Make) -> None:
     folder = make()
     shutil.copytree(folder, folder.with_name("step-24.bak"))
     assert find_checkpoint(folder.parents[1]) == folder
-    store.tidy(folder.parent, 1)
+    remove_unneeded(folder.parents[1], 1)
     assert folder.with_name("step-24.bak").exists()
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Evaluation, Recipe
-from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 from xlgen.experiments.plan import load_study
+from xlgen.runs.checkpoints import find_checkpoint
 from xlgen.training.run import check, train
 
 

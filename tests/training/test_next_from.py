@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.backbones import loading
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.experiments.plan import load_study
+from xlgen.runs.checkpoints import checkpoints_of, step_of
 from xlgen.training.retention import best_on_source
 from xlgen.training.run import check, train
 
@@ -46,8 +46,8 @@ def test_a_whole_model(tmp_path: Path) -> None:
         train(recipe("full", next_from, 0.05), tmp_path / next_from)
     stage = tmp_path / "best" / "stages" / "0"
     best = best_on_source(stage)
-    assert store.step_of(best) < 3, "later steps are worse"
-    assert {store.step_of(path) for path in store.checkpoints(stage / "checkpoints")} >= {store.step_of(best), 3}
+    assert step_of(best) < 3, "later steps are worse"
+    assert {step_of(path) for path in checkpoints_of(stage)} >= {step_of(best), 3}
     handed = loading.load(str(stage / "model")).model.state_dict()
     wanted = loading.load(str(best)).model.state_dict()
     assert all(torch.equal(handed[name], wanted[name]) for name in wanted)
@@ -59,12 +59,12 @@ def test_a_prompt(tmp_path: Path) -> None:
     train(recipe("prompt", "best", 0.05), tmp_path / "run")
     stage = tmp_path / "run" / "stages" / "0"
     best = best_on_source(stage)
-    (newest,) = store.checkpoints(tmp_path / "run" / "checkpoints")
+    (newest,) = checkpoints_of(tmp_path / "run")
     (started,) = weights(newest).values()  # one step at a rate of nothing
     (wanted,) = weights(best).values()
     assert torch.allclose(started, wanted, atol=1e-6)
-    assert store.step_of(best) < 3, "later steps are worse"
-    (last,) = weights(store.checkpoints(stage / "checkpoints")[-1]).values()
+    assert step_of(best) < 3, "later steps are worse"
+    (last,) = weights(checkpoints_of(stage)[-1]).values()
     assert not torch.allclose(started, last, atol=1e-3)
 
 

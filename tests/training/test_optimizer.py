@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from xlgen.backbones import loading
 from xlgen.core.config import Plateau, Training
-from xlgen.training.optimizer import PlateauScheduler, build_optimizer, learning_rate_factor, set_learning_rate
+from xlgen.training.callbacks.plateau import PlateauScheduler
+from xlgen.training.optimizer import build_optimizer, learning_rate_factor, set_learning_rate
 
 SCHEDULES = ("inverse_sqrt", "linear", "cosine", "constant")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from raise_after import Killed, RaiseAfter
 from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
@@ -14,7 +15,6 @@ from xlgen.core.config import Recipe, Unlabelled
 from xlgen.core.registry import InputError, UnknownNameError
 from xlgen.core.yaml_config import RecipeError
 from xlgen.data.examples import EncodedExample
-from xlgen.training import stage as module
 from xlgen.training.loop import token_loss
 from xlgen.training.mixture import text_examples
 from xlgen.training.optimizer import learning_rate_factor
@@ -136,28 +136,15 @@ def test_a_strong_penalty_keeps_the_weights(name: str, tmp_path: Path, tiny_mt5:
     assert moved[1e4] < moved[1e-6]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path) -> None:
     """With all that has a state or a start of its own: penalty, plateau, rates by layer."""
     plateau = {"metric": "rougeL", "threshold": 200.0, "factor": 0.5}
     recipe = tiny_run(
         tiny_mt5, penalty=CONFIGS["l2_sp"], training={"plateau": plateau, "layer_decay": 0.8, "keep_checkpoints": 1}
     )
     train(recipe, tmp_path / "whole")
-    original = module.StageRun._log_step
-
-    def die(self: Any, result: Any, *rest: Any) -> None:
-        original(self, result, *rest)
-        if result.step == 3:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module.StageRun, "_log_step", die)
-        with pytest.raises(Killed):
-            train(recipe, tmp_path / "killed")
+    with pytest.raises(Killed):
+        train(recipe, tmp_path / "killed", callbacks=[RaiseAfter(3)])
     train(recipe, tmp_path / "killed", resume=True)
     steps = [
         [(e["loss"], e["learning_rate"]) for e in map(json.loads, log.read_text().splitlines()) if e["event"] == "step"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe, RecipeError, load_recipe
 from xlgen.core.registry import InputError
 from xlgen.data.tasks import load_task
 from xlgen.experiments.as_published import reported
 from xlgen.experiments.plan import load_study
+from xlgen.runs.checkpoints import checkpoints_of, step_of
 from xlgen.runs.rows import load_results as load_results
 from xlgen.training.retention import best_on_source, steps_to_keep
 from xlgen.training.run import train
@@ -40,7 +40,7 @@ def test_the_best_checkpoints_stay(task_file: str, tiny_mt5: Path, tmp_path: Pat
     wanted = {run.last_step}
     for rule in ("source", "target"):
         wanted |= set(reported(results, run, rule, codes).steps.values())  # type: ignore[arg-type]
-    kept = {store.step_of(path) for path in store.checkpoints(tmp_path / "run" / "checkpoints")}
+    kept = {step_of(path) for path in checkpoints_of(tmp_path / "run")}
     assert wanted <= kept < {2, 4, 6, 8, 10}
 
 
@@ -106,9 +106,9 @@ def test_translated_input_is_answered_by_the_best_checkpoint_on_the_source(
         if event.get("metric") == "rougeL":
             event["value"] = 50.0 if (event["language"], event["step"]) == ("en", 4) else float(event["step"])
     log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-    assert store.step_of(best_on_source(run)) == 4
+    assert step_of(best_on_source(run)) == 4
     (run / "metrics.jsonl").unlink()
-    assert store.step_of(best_on_source(run)) == 10  # nothing is known of any
+    assert step_of(best_on_source(run)) == 10  # nothing is known of any
     with pytest.raises(InputError, match="has no checkpoint"):
         best_on_source(tmp_path)
     for planned in load_study("v-table-10").runs:

@@ -19,13 +19,16 @@ import pytest
 import torch
 import yaml
 
+from raise_after import Killed, RaiseAfter
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.core.config import Recipe, Resources
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.core.progress import NoProgress
-from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import checkpoints_of, find_checkpoint
 from xlgen.runs.folder import FolderError
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.run import train
@@ -96,10 +99,6 @@ def test_a_run_leaves_what_the_design_names(whole: Path) -> None:
     assert all(0 <= share < 0.5 for share in padding)
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
-
-
 @pytest.mark.parametrize(("killed_at", "prefetch"), [(2, None), (5, None), (5, 4), (7, None), (7, 100)])
 def test_resume_after_a_kill_gives_the_same_run(
     killed_at: int,
@@ -108,22 +107,10 @@ def test_resume_after_a_kill_gives_the_same_run(
     task_file: str,
     tiny_mt5: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from xlgen.training import stage as module
-
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, prefetch=prefetch)
-    original = module.StageRun._log_step
-
-    def die(self: Any, result: Any, *rest: Any) -> None:
-        original(self, result, *rest)
-        if result.step == killed_at:
-            raise Killed
-
-    monkeypatch.setattr(module.StageRun, "_log_step", die)
     with pytest.raises(Killed):
-        train(settings, tmp_path / "run")
-    monkeypatch.setattr(module.StageRun, "_log_step", original)
+        train(settings, tmp_path / "run", callbacks=[RaiseAfter(killed_at)])
     torch.rand(100)  # the random state of another process is another one
     train(settings, tmp_path / "run", resume=True)
     for kind in ("step", "figure"):
@@ -137,7 +124,7 @@ def test_resume_after_a_kill_while_saving(
 ) -> None:
     """What lies there half written is no checkpoint, however much of it there is."""
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
-    original = store._save_about
+    original = store.write_about
     saved = 0
 
     def die(*arguments: Any) -> None:
@@ -148,10 +135,10 @@ def test_resume_after_a_kill_while_saving(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_save_about", die)
+        patch.setattr(store, "write_about", die)
         with pytest.raises(Killed):
             train(settings, tmp_path / "run")
-    whole_ones = store.checkpoints(tmp_path / "run" / "checkpoints")
+    whole_ones = checkpoints_of(tmp_path / "run")
     assert [path.name for path in whole_ones] == ["step-3"][: save - 1]
     left = set((tmp_path / "run" / "checkpoints").iterdir()) - set(whole_ones)
     assert [(path / "checkpoint.json").exists() for path in left] == [True]
@@ -200,7 +187,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
     with pytest.raises(InterruptedRunError, match="--resume"):
         train(recipe(task_file, tiny_mt5), tmp_path / "run", progress=Stopping())  # type: ignore[arg-type]
-    assert [path.name for path in store.checkpoints(tmp_path / "run" / "checkpoints")] == ["step-1"]
+    assert [path.name for path in checkpoints_of(tmp_path / "run")] == ["step-1"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -212,7 +199,7 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
     from xlgen.backbones import loading
     from xlgen.core.config import Training
     from xlgen.data.examples import EncodedExample
-    from xlgen.training.loop import _optimize
+    from xlgen.training.loop import Learner, optimize
     from xlgen.training.optimizer import build_optimizer
 
     examples = [EncodedExample(tuple(range(5, 9 + n)), (*range(7, 10 + n % 3), 1), "en") for n in range(8)]
@@ -221,10 +208,15 @@ def test_accumulation_equals_one_large_batch(task_file: str, tiny_mt5: Path, tmp
         backbone = loading.load(str(tiny_mt5))
         training = Training(learning_rate=1e-3)
         optimizer = build_optimizer(backbone.model.named_parameters(), training, backbone.depth)
-        method = methods.build({"method": "full"})
-        losses, counts, norm = _optimize(
-            backbone, method, backbone.model, optimizer, batches, training, Accelerator(cpu=True)
+        learner = Learner(
+            backbone=backbone,
+            method=methods.build({"method": "full"}),
+            model=backbone.model,
+            optimizer=optimizer,
+            training=training,
+            accelerator=Accelerator(cpu=True),
         )
+        losses, counts, norm = optimize(learner, batches)
         assert len(losses) == len(counts) == len(batches)
         found.append(
             ((float(losses.sum()), int(counts.sum()), norm), [p.detach().clone() for p in backbone.model.parameters()])
@@ -314,7 +306,7 @@ def test_two_stages_hand_the_model_on(task_file: str, tiny_mt5: Path, tmp_path: 
         ],
     }
     train(Recipe.model_validate(data), tmp_path / "run")
-    about = store.read_about(tmp_path / "run" / "checkpoints" / "step-2")
+    about = read_about(tmp_path / "run" / "checkpoints" / "step-2")
     assert about.backbone == str(tmp_path / "run" / "stages" / "0" / "model")
     backbone, _, _ = store.load_checkpoint(tmp_path / "run" / "checkpoints" / "step-2")
     assert backbone.model.lm_head.weight is not backbone.model.shared.weight
@@ -376,5 +368,5 @@ def test_what_was_trained_beside_random_weights_comes_back(
         Path(name).name: text for name, text in during.items()
     }
     pretrained = loading.load(str(tiny_mt5)).model.state_dict()
-    start = store.load_start(store.read_about(find_checkpoint(tmp_path / "run"))).model.state_dict()
+    start = store.load_start(read_about(find_checkpoint(tmp_path / "run"))).model.state_dict()
     assert not any(torch.equal(start[name], pretrained[name]) for name in start if name.endswith("q.weight"))

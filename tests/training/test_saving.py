@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 import torch
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.core.progress import NoProgress
 from xlgen.experiments.execute import is_done
 from xlgen.experiments.plan import PlannedRun
+from xlgen.runs import checkpoints
+from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.runs.folder import RunFolder
-from xlgen.training import stage as module
+from xlgen.runs.resume_state import evaluation_due
+from xlgen.training.callbacks import evaluate as module
+from xlgen.training.callbacks import save_checkpoint
 from xlgen.training.run import train
 
 PLATEAU = {"metric": "correct_language_rate", "patience": 0, "threshold": 100.0}
@@ -89,21 +92,21 @@ def test_an_evaluation_that_fails_costs_no_training(
     asked, step = recipe(save_every=save_every), 9 if last else 6
     working = getattr(module, failing)
 
-    def sometimes(*arguments: Any) -> Any:
-        return fail() if (RunFolder(tmp_path / "run").state.step or 0) >= at else working(*arguments)
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        return fail() if (RunFolder(tmp_path / "run").state.step or 0) >= at else working(*arguments, **options)
 
     at = step if save_every is None or last else 4
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, failing, sometimes)
         with pytest.raises(RuntimeError, match="does not work"):
             train(asked, tmp_path / "run")
-    newest = store.checkpoints(tmp_path / "run" / "checkpoints")[-1]
-    assert newest.name == f"step-{step}" and store.evaluation_due(newest)
+    newest = checkpoints_of(tmp_path / "run")[-1]
+    assert newest.name == f"step-{step}" and evaluation_due(newest)
     assert not is_done(PlannedRun("run", asked, until=step), tmp_path / "run")
     train(asked, tmp_path / "run", resume=True)
     assert events(tmp_path / "run") == events(whole)
     assert weights(tmp_path / "run") == weights(whole)
-    assert not store.evaluation_due(store.checkpoints(tmp_path / "run" / "checkpoints")[-1])
+    assert not evaluation_due(checkpoints_of(tmp_path / "run")[-1])
 
 
 @pytest.mark.keep("3-score_rows", "9-write_predictions", "3-after")
@@ -112,11 +115,11 @@ def test_an_evaluation_that_fails_costs_no_training(
 def test_a_kill_during_an_evaluation(
     step: int, where: str, whole: Path, recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    place, name = (store, "note_evaluated") if where == "after" else (module, where)
+    place, name = (save_checkpoint, "mark_evaluated") if where == "after" else (module, where)
     working = getattr(place, name)
 
-    def sometimes(*arguments: Any) -> Any:
-        return kill() if (RunFolder(tmp_path / "run").state.step or 0) >= step else working(*arguments)
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        return kill() if (RunFolder(tmp_path / "run").state.step or 0) >= step else working(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, name, sometimes)
@@ -158,7 +161,7 @@ def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callabl
         patch.setattr(shutil, "rmtree", half)
         with pytest.raises(Killed):
             train(asked, tmp_path / "run")
-    assert [path.name for path in store.checkpoints(folder)] == ["step-6"]
+    assert [path.name for path in checkpoints_of(folder.parent)] == ["step-6"]
     assert len(list(folder.iterdir())) == 2, "half of the other is there under another name"
     train(asked, tmp_path / "run", resume=True)
     assert [path.name for path in folder.iterdir()] == ["step-9"]
@@ -168,10 +171,10 @@ def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callabl
 def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     """A kill between the newest checkpoint and the removal of the others leaves them to the resumed run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "tidy", lambda folder, *_: kill() if len(store.checkpoints(folder)) == 3 else None)
+        patch.setattr(checkpoints, "remove_unneeded", lambda run, *_: kill() if len(checkpoints_of(run)) == 3 else None)
         with pytest.raises(Killed):
             train(recipe(keep_checkpoints=1), tmp_path / "run")
-    assert len(store.checkpoints(tmp_path / "run" / "checkpoints")) == 3
+    assert len(checkpoints_of(tmp_path / "run")) == 3
     train(recipe(keep_checkpoints=1), tmp_path / "run", resume=True)
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-9"]
 
@@ -191,7 +194,7 @@ def test_what_only_an_interruption_saved_goes_with_the_next_checkpoint(
     for step in (1, 2, 3):
         with pytest.raises(InterruptedRunError, match=f"stopped after step {step}"):
             train(recipe(), tmp_path / "run", resume=step > 1, progress=Stopping())
-        assert [path.name for path in store.checkpoints(folder)] == [f"step-{step}"]
+        assert [path.name for path in checkpoints_of(folder.parent)] == [f"step-{step}"]
     train(recipe(), tmp_path / "run", resume=True)
     assert sorted(path.name for path in folder.iterdir()) == ["step-3", "step-6", "step-9"]
     assert weights(tmp_path / "run") == weights(whole)

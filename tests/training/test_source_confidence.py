@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from synthetic import write_run
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Evaluation, Recipe
-from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint, find_checkpoint
+from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
 from xlgen.report.published_comparison import comparison_table
 from xlgen.report.tables import metric_name
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import find_checkpoint
 from xlgen.runs.rows import load_results as load_results
 from xlgen.training.run import train
 
@@ -49,7 +50,7 @@ def test_runs_and_evaluate(tiny_task: Callable[..., str], tiny_mt5: Path, tmp_pa
         if row["metric"].startswith("lid_confidence_"):
             again.setdefault(row["language"], set()).add(row["metric"])
     assert again == expected
-    assert list(store.read_about(find_checkpoint(tmp_path / "run")).source_languages) == ["en", "th"]
+    assert list(read_about(find_checkpoint(tmp_path / "run")).source_languages) == ["en", "th"]
 
 
 def test_baselines(tiny_task: Callable[..., str], tiny_mt5: Path, tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from xlgen.adaptation import checkpoints as store
 from xlgen.core.config import Recipe
-from xlgen.training import stage as module
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.training.callbacks import Callback
 from xlgen.training.run import stage_key, train
+from xlgen.training.state import TrainingState
 
 
 def recipe(tiny_mt5: Path, cache: Path | None, rate: float = 1e-3, **changes: Any) -> Recipe:
@@ -24,31 +23,28 @@ def recipe(tiny_mt5: Path, cache: Path | None, rate: float = 1e-3, **changes: An
     return Recipe.model_validate({**data, **changes})
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Which stages were trained, in order."""
-    found: list[int] = []
-    original = module.StageRun.execute
+class Trained(Callback):
+    """Records which stages are trained, in order."""
 
-    def spy(self: Any, keep_whole: bool) -> None:
-        found.append(self.index)
-        original(self, keep_whole)
+    def __init__(self) -> None:
+        self.stages: list[int] = []
 
-    monkeypatch.setattr(module.StageRun, "execute", spy)
-    return found
+    def before_training(self, state: TrainingState) -> None:
+        self.stages.append(state.context.index)
 
 
-def test_a_shared_stage_is_trained_once(tiny_mt5: Path, tmp_path: Path, trained: list[int]) -> None:
+def test_a_shared_stage_is_trained_once(tiny_mt5: Path, tmp_path: Path) -> None:
+    trained = Trained()
     cache = tmp_path / "stages"
-    train(recipe(tiny_mt5, cache), tmp_path / "a")
-    train(recipe(tiny_mt5, cache, rate=1e-4), tmp_path / "b")
-    assert trained == [0, 1, 1]
+    train(recipe(tiny_mt5, cache), tmp_path / "a", callbacks=[trained])
+    train(recipe(tiny_mt5, cache, rate=1e-4), tmp_path / "b", callbacks=[trained])
+    assert trained.stages == [0, 1, 1]
     place = json.loads((tmp_path / "b" / "stages" / "0.json").read_text())["place"]
-    about = store.read_about(tmp_path / "b" / "checkpoints" / "step-2")
+    about = read_about(tmp_path / "b" / "checkpoints" / "step-2")
     assert about.backbone == f"{place}/model"
     assert Path(place).parent == cache
-    train(recipe(tiny_mt5, cache, seed=1), tmp_path / "c")
-    assert trained == [0, 1, 1, 0, 1], "another seed is another stage"
+    train(recipe(tiny_mt5, cache, seed=1), tmp_path / "c", callbacks=[trained])
+    assert trained.stages == [0, 1, 1, 0, 1], "another seed is another stage"
 
 
 def test_the_result_is_the_same_with_and_without(tiny_mt5: Path, tmp_path: Path) -> None:

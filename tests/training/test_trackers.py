@@ -15,10 +15,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.tracking import TensorBoardTracker
 
+from raise_after import Killed, RaiseAfter
 from xlgen.core.config import Recipe
 from xlgen.experiments.smoke import smoke_recipe
 from xlgen.training.run import train
-from xlgen.training.stage import StageRun
 from xlgen.training.trackers import TrackerError, TrackerLogger, check_trackers, flat
 
 
@@ -79,18 +79,6 @@ def assert_shows_its_log(folder: Path) -> None:
         assert found[name] == [(step, pytest.approx(value, rel=1e-6)) for step, value in values], name
 
 
-def lost_after(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """The next run is lost once it has logged step ``at``."""
-    original = StageRun._log_step
-
-    def log_step(self: StageRun, result: Any, *others: Any) -> None:
-        original(self, result, *others)
-        if result.step == at:
-            raise SystemError("lost")
-
-    monkeypatch.setattr(StageRun, "_log_step", log_step)
-
-
 def test_tensorboard_shows_the_log(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     train(recipe("tensorboard"), tmp_path / "run")
     assert_shows_its_log(tmp_path / "run")
@@ -115,9 +103,8 @@ def test_a_resumed_run_goes_on_in_the_same_tracker(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lost at step 3, it goes on from step 2; TensorBoard shows each step once."""
-    with monkeypatch.context() as patch, pytest.raises(SystemError):
-        lost_after(patch, 3)
-        train(recipe("tensorboard"), tmp_path / "run")
+    with pytest.raises(Killed):
+        train(recipe("tensorboard"), tmp_path / "run", callbacks=[RaiseAfter(3)])
     train(recipe("tensorboard"), tmp_path / "run", resume=True)
     assert [step for step, _ in shown(tmp_path / "run")["train/loss"]] == [1, 2, 3, 4]
     assert_shows_its_log(tmp_path / "run")
@@ -127,9 +114,8 @@ def test_a_resumed_run_goes_on_in_the_same_tracker(
 def test_a_tracker_may_come_with_the_resume(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(SystemError):
-        lost_after(patch, 3)
-        train(recipe(), tmp_path / "run")
+    with pytest.raises(Killed):
+        train(recipe(), tmp_path / "run", callbacks=[RaiseAfter(3)])
     train(recipe("tensorboard"), tmp_path / "run", resume=True)
     assert [step for step, _ in shown(tmp_path / "run")["train/loss"]] == [3, 4]
 
@@ -236,9 +222,8 @@ def test_mlflow_in_a_local_store(
     mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "store").as_uri())
-    with monkeypatch.context() as patch, pytest.raises(SystemError):
-        lost_after(patch, 3)
-        train(recipe("mlflow"), tmp_path / "run")
+    with pytest.raises(Killed):
+        train(recipe("mlflow"), tmp_path / "run", callbacks=[RaiseAfter(3)])
     train(recipe("mlflow"), tmp_path / "run", resume=True)
     identity = json.loads((tmp_path / "run" / "trackers.json").read_text())["mlflow"]
     client = mlflow.MlflowClient()

@@ -16,11 +16,10 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import read_tensors
 from xlgen.backbones.source_files import check_backbone
 from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
-from xlgen.core.run_layout import ABOUT
 from xlgen.data.examples import EncodedExample
 from xlgen.runs.checkpoint_description import check_own_files, read_about
-from xlgen.runs.files import step_folders
-from xlgen.runs.paths import RunPaths
+from xlgen.runs.checkpoints import newest_checkpoint
+from xlgen.runs.paths import is_checkpoint
 
 
 class MethodOptions(PluginOptions):
@@ -153,13 +152,13 @@ class Method(Plugin[OptionsT], ABC):
 
 
 def checkpoint_to_start_from(folder: Path, backbone: Backbone) -> Path:
-    """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself where it is a checkpoint.
+    """The newest checkpoint of the run or stage in ``folder``; ``folder`` itself if it has none.
 
-    Raises InputError where its files have changed since it was saved, or those of ``backbone`` since it was trained.
+    Raises InputError if the checkpoint's files have changed since it was saved, or those of ``backbone`` since it was
+    trained.
     """
-    steps = step_folders(RunPaths(folder).checkpoints)
-    found = steps[-1][1] if steps else folder
-    if (found / ABOUT).exists():
+    found = newest_checkpoint(folder) or folder
+    if is_checkpoint(found):
         about = read_about(found)
         check_own_files(found, about)
         if about.backbone == backbone.name:

@@ -1,11 +1,9 @@
-"""Checkpoints: written whole or not at all, in safetensors and JSON only (nothing in them can run code)."""
+"""Save and load checkpoints with their weights, in safetensors and JSON only, so that no file in them can run code."""
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from xlgen.adaptation.base import Method, methods
-from xlgen.adaptation.training_state import check_optimizer, check_reduction, check_stream
+from xlgen.adaptation.training_state import check_optimizer
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import check_weights, read_tensors
@@ -26,29 +24,21 @@ from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
-from xlgen.core.run_layout import ABOUT, RESUME_STATE
-from xlgen.core.untrusted import read_object
-from xlgen.core.version import VERSION
+from xlgen.core.run_layout import ABOUT, RESUME
 from xlgen.data.tasks import Task, build_task, load_task
-from xlgen.runs.checkpoint_description import RESUME, About, check_own_files
-from xlgen.runs.checkpoint_description import read_about as _read_about
-from xlgen.runs.digests import digests
-from xlgen.runs.event_log import write_atomically
-from xlgen.runs.files import FORMAT, check_format, step_folders
+from xlgen.runs.checkpoint_description import About, check_own_files, read_about, write_about
+from xlgen.runs.checkpoints import new_checkpoint
+from xlgen.runs.resume_state import mark, read_resume_state, write_resume_state
 
 log = logging.getLogger(__name__)
 
-# What a library raises where a file of a checkpoint is not what was written.
 _DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
-_DUE = "evaluation-due"
-_EVALUATED = "evaluated.json"
-_PASSING = "passing"
-_REMOVING = "removing-"
-_SAVING = "saving-"
+"""What libraries raise if a file of a checkpoint is damaged."""
+_OPTIMIZER, _RNG = "optimizer.safetensors", "rng.safetensors"
 
 
 class SaveError(InputError):
-    """A checkpoint could not be written: the disk is full, or the folder not writable. Nothing else was touched."""
+    """A checkpoint could not be written. Existing checkpoints are unchanged."""
 
 
 def save_checkpoint(
@@ -56,86 +46,74 @@ def save_checkpoint(
     backbone: Backbone,
     method: Method,
     about: About,
+    *,
     resume: JsonMapping | None = None,
     optimizer: Optimizer | None = None,
     evaluation_due: bool = False,
-    passing: bool = False,
+    temporary: bool = False,
 ) -> None:
-    """Write a checkpoint to ``folder``: first beside it, then renamed, so that a failure leaves no half of one.
+    """Write a checkpoint into ``folder``; it appears when it is complete.
 
     The method writes its weights: the whole model, or only what it trained.
-    ``resume`` and ``optimizer`` are what an interrupted run needs to continue exactly; ``evaluation_due`` says that
-    it has the evaluation of this step still to make, ``passing`` that the checkpoint is between those that the recipe
-    asks for, and goes when there is a newer one. Raises SaveError, with nothing of it left, when the disk is full
-    or not writable.
+
+    Args:
+        folder: The checkpoint's folder.
+        backbone: The adapted backbone.
+        method: Its method.
+        about: The checkpoint's description, without digests.
+        resume: What a run needs in addition to the optimizer's state to resume.
+        optimizer: The optimizer. If None, no run can resume from the checkpoint.
+        evaluation_due: The evaluation of this step has yet to be made.
+        temporary: The recipe does not ask for this checkpoint; it is removed when there is a newer one.
+
+    Raises:
+        SaveError: if the disk is full or the folder not writable. No part of the checkpoint remains.
     """
-    # A name that nothing takes for a checkpoint: a kill may leave it behind, with all but its last file in it.
-    temporary = folder.with_name(f"{_SAVING}{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir(parents=True)
-        method.save(backbone, temporary)
-        if optimizer is not None:
-            _save_resume(temporary / RESUME, resume or {}, optimizer)
-        _save_about(temporary, backbone, about)
-        if optimizer is not None and evaluation_due:
-            (temporary / RESUME / _DUE).touch()
-        if optimizer is not None and passing:
-            (temporary / RESUME / _PASSING).touch()
-        remove(folder)
-        temporary.rename(folder)
+        with new_checkpoint(folder) as unfinished:
+            method.save(backbone, unfinished)
+            if optimizer is not None:
+                _save_resume(unfinished, resume or {}, optimizer)
+            vocabulary = vocabulary_digest(backbone.tokenizer)
+            write_about(unfinished, replace(about, tokenizer=vocabulary, backbone_files=backbone.files or None))
+            if optimizer is not None:
+                mark(unfinished, evaluation_due=evaluation_due, temporary=temporary)
     except (OSError, SafetensorError, RuntimeError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise SaveError(
-            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then "
-            "go on with the same command and --resume"
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Free some disk "
+            "space, then continue with the same command and --resume"
         ) from None
 
 
-def _save_about(folder: Path, backbone: Backbone, about: About) -> None:
-    """Write ``checkpoint.json``, with digests of all that is in the folder."""
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    whole = replace(
-        about,
-        tokenizer=vocabulary_digest(backbone.tokenizer),
-        files=digests(folder, files),
-        backbone_files=backbone.files or None,
-    )
-    text = {**whole.as_json(), "xlgen": VERSION}
-    (folder / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def _save_resume(folder: Path, resume: JsonMapping, optimizer: Optimizer) -> None:
+def _save_resume(checkpoint: Path, resume: JsonMapping, optimizer: Optimizer) -> None:
+    folder = checkpoint / RESUME
     folder.mkdir()
     saved = optimizer.state_dict()
-    tensors = {f"{index}.{key}": value for index, state in saved["state"].items() for key, value in state.items()}
-    plain = {key: value for key, value in tensors.items() if not isinstance(value, Tensor)}
-    save_file(
-        {k: v.contiguous() for k, v in tensors.items() if isinstance(v, Tensor)}, folder / "optimizer.safetensors"
-    )
-    save_file({"torch": torch.get_rng_state()}, folder / "rng.safetensors")
-    state = {"format": FORMAT, "optimizer": plain, "groups": saved["param_groups"], **resume}
-    write_atomically(folder / RESUME_STATE, json.dumps(state))
+    values = {f"{index}.{key}": value for index, state in saved["state"].items() for key, value in state.items()}
+    tensors = {key: value.contiguous() for key, value in values.items() if isinstance(value, Tensor)}
+    plain = {key: value for key, value in values.items() if not isinstance(value, Tensor)}
+    save_file(tensors, folder / _OPTIMIZER)
+    save_file({"torch": torch.get_rng_state()}, folder / _RNG)
+    write_resume_state(checkpoint, {"optimizer": plain, "groups": saved["param_groups"], **resume})
 
 
 def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) -> JsonObject:
-    """Put optimizer and random state of a checkpoint back; return what else was saved. Raises BackboneError.
+    """Restore the optimizer and the state of the random numbers from a checkpoint; return what else was saved.
 
-    ``parts``: of the mixture that the run trains on, whose place is then checked; None where nobody needs it.
+    ``parts`` is the number of parts of the run's mixture; if None, the place in the data is not checked.
+
+    Raises:
+        BackboneError: if the checkpoint is damaged, or belongs to another run.
     """
     try:
-        state = read_object(folder / RESUME / RESUME_STATE)
-        check_format(state, str(folder / RESUME / RESUME_STATE))
-        tensors = {**read_tensors(folder / RESUME / "optimizer.safetensors"), **state["optimizer"]}
-        rng = read_tensors(folder / RESUME / "rng.safetensors")["torch"]
+        state = read_resume_state(folder, parts)
+        tensors = {**read_tensors(folder / RESUME / _OPTIMIZER), **state["optimizer"]}
+        rng = read_tensors(folder / RESUME / _RNG)["torch"]
         nested: dict[int, JsonObject] = {}
         for key, value in tensors.items():
             index, name = key.split(".", 1)
             nested.setdefault(int(index), {})[name] = value
         check_optimizer(optimizer, nested, state["groups"])
-        if parts is not None:
-            check_stream(state["stream"], parts)
-            check_reduction(state["reduction"])
         check_own_files(folder, read_about(folder), resume=True)
         optimizer.load_state_dict({"state": nested, "param_groups": state["groups"]})
         torch.set_rng_state(rng)
@@ -145,75 +123,8 @@ def load_resume(folder: Path, optimizer: Optimizer, parts: int | None = None) ->
     return state
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in ``folder``, oldest first."""
-    return [path for _, path in step_folders(folder) if (path / ABOUT).exists()]
-
-
-def step_of(checkpoint: Path) -> int:
-    """The step in the name of a checkpoint's folder."""
-    return int(checkpoint.name.removeprefix("step-"))
-
-
-def is_passing(folder: Path) -> bool:
-    """Whether a checkpoint is none that the recipe asks for, and goes when there is a newer one."""
-    return (folder / RESUME / _PASSING).exists()
-
-
-def evaluation_due(folder: Path) -> bool:
-    """Whether the run that saved this checkpoint has the evaluation of its step still to make."""
-    return (folder / RESUME / _DUE).exists() and not (folder / RESUME / _EVALUATED).exists()
-
-
-def note_evaluated(folder: Path, reduction: Mapping[str, float]) -> None:
-    """Note that the checkpoint's evaluation is made, and the ``reduction`` of the learning rate that it left."""
-    write_atomically(folder / RESUME / _EVALUATED, json.dumps({"reduction": reduction}))
-
-
-def after_evaluation(folder: Path) -> JsonObject:
-    """What the evaluation of a checkpoint's step has changed of its resume state. Raises BackboneError."""
-    try:
-        if not (folder / RESUME / _EVALUATED).exists():
-            return {}
-        found = read_object(folder / RESUME / _EVALUATED)["reduction"]
-        check_reduction(found)
-        return {"reduction": found}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackboneError(f"{folder} cannot be resumed from: {_EVALUATED} is damaged: {error}") from None
-
-
-def tidy(folder: Path, keep: int | None = None, best: Collection[int] = ()) -> None:
-    """Delete what only resuming from older checkpoints needs, and all but the newest ``keep`` (None or 0: all stay).
-
-    The checkpoints of the steps ``best`` stay too. What an earlier process left half saved or half removed goes, and
-    older checkpoints that only the end of a process has left.
-    """
-    found = checkpoints(folder)
-    for path in found[:-1]:
-        remove(path if is_passing(path) else path / RESUME, folder)
-    found = [path for path in found if path.exists()]
-    for path in found[:-keep] if keep else []:
-        if step_of(path) not in best:
-            remove(path)
-    for left in (*folder.glob(f"{_REMOVING}*"), *folder.glob(f"{_SAVING}*")):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def remove(folder: Path, within: Path | None = None) -> None:
-    """Delete a folder under a name that nothing takes for a checkpoint, so that a kill leaves no half of one.
-
-    ``within`` is where it gets that name; by default the folder that it is in.
-    """
-    if not folder.exists():
-        return
-    gone = (within or folder.parent) / f"{_REMOVING}{folder.parent.name}-{folder.name}"
-    shutil.rmtree(gone, ignore_errors=True)
-    folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
 def save_model(folder: Path, backbone: Backbone) -> None:
-    """A folder like any pretrained checkpoint's; it appears whole or not at all."""
+    """Save the whole model like any pretrained checkpoint; the folder appears when it is complete."""
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     backbone.model.save_pretrained(temporary)
@@ -221,42 +132,34 @@ def save_model(folder: Path, backbone: Backbone) -> None:
     temporary.rename(folder)
 
 
-def read_about(folder: Path) -> About:
-    """What a checkpoint says of itself. Raises BackboneError where ``folder`` is none."""
-    try:
-        return _read_about(folder)
-    except InputError as error:
-        raise BackboneError(str(error)) from None
-
-
 def task_of(folder: Path, data_dir: str | None = None) -> Task | None:
-    """The task that a checkpoint was trained on, as the checkpoint holds it; None where it was trained on none.
+    """The task that a checkpoint was trained on, as recorded in the checkpoint; None if it had no task.
 
-    A task file that has changed since is not read; a warning says so. The checkpoints of earlier versions hold no
-    task: theirs is read from its file.
+    If the task's file has changed since, a warning says so. Checkpoints of earlier versions do not record the task; it
+    is read from its file.
 
     Args:
-        folder: The checkpoint's.
-        data_dir: Where the task's data are, if they have moved.
+        folder: The checkpoint's folder.
+        data_dir: Where the task's data is, if it has moved.
 
     Raises:
-        InputError: for a damaged checkpoint, and for one of an earlier version whose task file is gone.
+        InputError: if the checkpoint is damaged, or is from an earlier version and the task's file no longer exists.
     """
     about = read_about(folder)
     if about.task is None:
         return None
-    place = Path(data_dir or about.data_dir)
+    data = Path(data_dir or about.data_dir)
     if about.task_config is None:
-        return load_task(about.task, place)
-    held = build_task(about.task_config, folder / ABOUT, place)
-    with suppress(InputError):  # the file may be gone, or be another's by now
-        if load_task(about.task, place).within(about.limits).config != held.config:
+        return load_task(about.task, data)
+    recorded = build_task(about.task_config, folder / ABOUT, data)
+    with suppress(InputError):  # the file may no longer exist, or may have another format
+        if load_task(about.task, data).within(about.limits).config != recorded.config:
             log.warning("%s has changed since %s was trained; the checkpoint's own task is used", about.task, folder)
-    return held
+    return recorded
 
 
 def restore(folder: Path, backbone: Backbone, method: Method) -> None:
-    """Put the weights of a checkpoint into a prepared backbone. Raises BackboneError where they do not fit."""
+    """Load the weights of a checkpoint into a prepared backbone. Raises BackboneError if they do not fit."""
     try:
         method.load(backbone, folder)
     except InputError:
@@ -268,9 +171,9 @@ def restore(folder: Path, backbone: Backbone, method: Method) -> None:
 
 
 def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp32") -> Backbone:
-    """The backbone as it was before training, its method not yet put in.
+    """Load a checkpoint's backbone as it was before training, without the method's modules.
 
-    Raises BackboneError, also where it has changed since.
+    Raises BackboneError if it cannot be loaded, or has changed since.
     """
     backbone = loading.load(
         about.backbone,
@@ -288,7 +191,11 @@ def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp
 def load_checkpoint(
     folder: Path, languages: tuple[str, ...] = (), weights: str = "fp32"
 ) -> tuple[Backbone, Method, About]:
-    """A trained backbone, ready to generate, with its method; ``weights`` is their precision. Raises BackboneError."""
+    """Load a trained backbone, ready to generate, with its method and its description.
+
+    ``weights`` is the precision of the weights. Raises BackboneError if the checkpoint or its backbone cannot be
+    loaded, and InputError if it is damaged.
+    """
     about = read_about(folder)
     method = methods.options(about.adaptation).build()
     own = replace(about, backbone=str(folder), init="pretrained", backbone_files=None)
@@ -299,8 +206,8 @@ def load_checkpoint(
         restore(folder, backbone, method)
     if about.tokenizer is not None and vocabulary_digest(backbone.tokenizer) != about.tokenizer:
         raise BackboneError(
-            f"the tokenizer of {start.backbone} is not the one that {folder} was trained with: its vocabulary is "
-            "another. Put the tokenizer's files back"
+            f"the tokenizer of {start.backbone} is not the one that {folder} was trained with: its vocabulary "
+            "differs. Restore the tokenizer's files"
         )
     if method.whole_model:
         check_own_files(folder, about, backbone.files)

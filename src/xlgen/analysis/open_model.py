@@ -18,14 +18,13 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import ParallelText, Recipe, validate
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
-from xlgen.core.run_layout import STAGES
 from xlgen.data.readers import readers
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.representations.states import layer_means
-from xlgen.runs.checkpoint_description import check_own_files
+from xlgen.runs.checkpoint_description import check_own_files, read_about
+from xlgen.runs.checkpoints import find_checkpoint
 from xlgen.runs.folder import recipe_in
-from xlgen.runs.paths import RunPaths, has_checkpoints
+from xlgen.runs.paths import RunPaths, has_checkpoints, stage_of_checkpoint
 
 
 def open_model(name: str, languages: tuple[str, ...] = (), allow_unknown: bool = False) -> tuple[Backbone, Method]:
@@ -86,7 +85,7 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     origins: dict[str, str] = {}
     for name in names:
         folder = find_checkpoint(Path(name))
-        about = store.read_about(folder)
+        about = read_about(folder)
         method = methods.options(about.adaptation).build()
         try:
             prompts = method.language_prompts(folder, _languages_of_run(folder))
@@ -104,9 +103,7 @@ def read_prompts(names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
 
 def _languages_of_run(checkpoint: Path) -> tuple[str, ...]:
     """The languages of the unlabelled text that a checkpoint was trained on; empty if it had labels, or if unknown."""
-    stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is the run's own folder
-    index = int(stage.name) if stage.parent.name == STAGES and stage.name.isdecimal() else -1
-    run = stage if index < 0 else stage.parent.parent
+    run, index = stage_of_checkpoint(checkpoint)
     try:
         file = RunPaths(run).recipe_file
         recipe = validate(Recipe, recipe_in(file), str(file))

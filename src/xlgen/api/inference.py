@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +106,9 @@ class Evaluated:
     @property
     def empty_inputs(self) -> Mapping[str, int]:
         """The number of inputs without text in each language that has some; their outputs are empty too."""
-        from xlgen.runs.paths import RunPaths
+        from xlgen.runs.evaluations import read_empty_inputs
 
-        summary = json.loads(RunPaths(self.folder).summary_file.read_text(encoding="utf-8"))
-        found: Mapping[str, int] = summary.get("empty_inputs", {})
-        return found
+        return read_empty_inputs(self.folder)
 
 
 def predict(

@@ -19,10 +19,11 @@ from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample, Record
 from xlgen.data.tasks import Task, build_task
-from xlgen.evaluation.checkpoint_inference import example_of_input, find_checkpoint
+from xlgen.evaluation.checkpoint_inference import example_of_input
 from xlgen.evaluation.head_inference import check_evaluation
 from xlgen.evaluation.predictor import predictor_of
 from xlgen.evaluation.scored import is_backbone
+from xlgen.runs.checkpoints import find_checkpoint
 
 Precision = Literal["fp32", "bf16"]
 

@@ -42,12 +42,11 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints, in the order of their steps; of a search, the chosen one."""
-        from xlgen.adaptation.checkpoints import checkpoints
+        from xlgen.runs.checkpoints import checkpoints_of
         from xlgen.runs.files import CHOSEN
-        from xlgen.runs.paths import RunPaths
 
         chosen = self.folder / CHOSEN
-        return list(checkpoints(RunPaths(self.folder).checkpoints)) or ([chosen] if chosen.is_dir() else [])
+        return checkpoints_of(self.folder) or ([chosen] if chosen.is_dir() else [])
 
     @property
     def recipe(self) -> JsonMapping:
@@ -128,7 +127,7 @@ def train(
         return Run(folder, write_decision(decision, folder))
     from xlgen.training.run import train as run
 
-    run(config, folder, resume, progress)
+    run(config, folder, resume=resume, progress=progress)
     return Run(folder)
 
 

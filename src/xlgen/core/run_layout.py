@@ -22,11 +22,17 @@ EVALUATIONS = "evaluations"
 """The results of ``xlgen evaluate``."""
 ANALYSIS = "analysis"
 """The results of ``xlgen analyze``, which the report shows."""
+TRANSLATIONS = "translated.jsonl"
+"""Translated training examples, in the folder of a stage."""
+TRACKERS = "trackers.json"
+"""The ids of the run in experiment trackers."""
 
 FILES = (RECIPE, LOG, STATE, LOCK, SUMMARY, PAGE)
 FOLDERS = (CHECKPOINTS, PREDICTIONS, STAGES, TABLES, EVALUATIONS, ANALYSIS)
 
 ABOUT = "checkpoint.json"
 """The file in a checkpoint's folder that describes it."""
+RESUME = "resume"
+"""The folder in a checkpoint with the files that only resuming needs. It may be removed."""
 RESUME_STATE = "state.json"
-"""The file in a checkpoint's folder ``resume`` with the state of the optimizer and of the data."""
+"""The file in ``resume`` with the state of the optimizer and of the data."""

@@ -31,20 +31,8 @@ from xlgen.evaluation.interpolation import check_shares, interpolated
 from xlgen.evaluation.prediction_files import STANDARD, check_apart, open_lines, open_output
 from xlgen.evaluation.predictor import predictor_of
 from xlgen.evaluation.scored import Scored
-from xlgen.runs.files import CHOSEN
-from xlgen.runs.paths import RunPaths, is_checkpoint
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The folder ``path`` of a checkpoint, or the newest checkpoint of the run in it. Raises InputError."""
-    if is_checkpoint(path):
-        return path
-    found = store.checkpoints(RunPaths(path).checkpoints)
-    if not found and is_checkpoint(path / CHOSEN):
-        return path / CHOSEN
-    if not found:
-        raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
-    return found[-1]
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import find_checkpoint
 
 
 def evaluate_checkpoint(
@@ -63,7 +51,7 @@ def evaluate_checkpoint(
     """
     check_shares(shares)
     checkpoint = find_checkpoint(path)
-    about = store.read_about(checkpoint)
+    about = read_about(checkpoint)
     if "cleanup" not in evaluation.model_fields_set:
         evaluation = evaluation.model_copy(update={"cleanup": about.cleanup})
     named = load_task(task_name, Path(data_dir or about.data_dir)) if task_name else None
@@ -106,7 +94,7 @@ def predict_file(
     """
     code = Language.parse(language).code
     checkpoint = find_checkpoint(path)
-    about = store.read_about(checkpoint)
+    about = read_about(checkpoint)
     task = store.task_of(checkpoint)
     if task is None:
         raise InputError(f"{checkpoint} was not trained on a task")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -14,7 +12,6 @@ from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Evaluation
 from xlgen.core.languages import Language
-from xlgen.core.untrusted import safe_join
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.evaluation.head_inference import check_evaluation
@@ -25,7 +22,6 @@ from xlgen.metrics.options import MetricChoice, MetricOptions, with_options
 from xlgen.metrics.score import ALWAYS, Row, with_standing
 from xlgen.metrics.xlrs import Xlrs
 from xlgen.representations.xlrs import EncoderStateCollector, similarities
-from xlgen.runs.event_log import write_atomically
 from xlgen.scoring.predictions import PredictionRow, score_predictions
 
 
@@ -142,11 +138,3 @@ def score_rows(
 
 def _code(language: str) -> str:
     return Language.parse(language).code
-
-
-def write_predictions(folder: Path, rows: dict[str, list[PredictionRow]]) -> None:
-    """Write a JSONL file for each language."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for language, found in rows.items():
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
-        write_atomically(safe_join(folder, f"{language}.jsonl", "the language"), text)

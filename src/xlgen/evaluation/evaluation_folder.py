@@ -14,12 +14,10 @@ from xlgen.core.outputs import check_no_run, undone_after_errors
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import EVALUATIONS
 from xlgen.data.tasks import Task
-from xlgen.runs.event_log import write_atomically
+from xlgen.runs.evaluations import SETTINGS, read_settings, write_settings
 from xlgen.runs.folder import difference
 from xlgen.runs.paths import RunPaths
 
-SETTINGS = "settings.json"
-"""The file with the settings of a folder's evaluation."""
 _CHECKPOINT = "checkpoint"
 _NAMED = 3
 """Maximum number of languages that a folder's name lists."""
@@ -49,7 +47,7 @@ def evaluation_folder(
     with undone_after_errors(folder, [SETTINGS]):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
+            write_settings(folder, settings)
         except OSError as error:
             raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
         yield folder
@@ -58,7 +56,7 @@ def evaluation_folder(
 def _checked(out: Path, settings: JsonMapping) -> Path:
     """``out``. Raises InputError if it contains anything other than this evaluation."""
     check_no_run(out, "--out", allowed=EVALUATIONS)
-    before = _settings_in(out)
+    before = read_settings(out)
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} already exists and contains no evaluation of this version; choose another --out")
     if before is not None and before != settings:
@@ -76,7 +74,7 @@ def _within(run: Path, name: str, evaluation: Evaluation, settings: JsonMapping)
     named = "-".join([name, *options, *([digest] if options else [])])
     for candidate in (named, f"{name}-{digest}"):
         folder = RunPaths(run).evaluations / candidate
-        before = _settings_in(folder)
+        before = read_settings(folder)
         if before is None and not folder.exists():
             return folder
         if before is not None and _without_place(before) == _without_place(settings):
@@ -99,15 +97,6 @@ def _options(evaluation: Evaluation, shares: Sequence[float]) -> list[str]:
     if list(shares) != [1.0]:
         found.append("interpolated")
     return [*found, *(key.replace("_", "-") for key in sorted(given))]
-
-
-def _settings_in(folder: Path) -> JsonObject | None:
-    """The settings of a folder's evaluation, or None if they cannot be read."""
-    try:
-        found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _without_place(settings: JsonMapping) -> JsonObject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,11 +18,11 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, load_task
 from xlgen.evaluation.checks import check_scoring
-from xlgen.evaluation.evaluate import empty_inputs, evaluate, evaluation_examples, score_rows, write_predictions
+from xlgen.evaluation.evaluate import empty_inputs, evaluate, evaluation_examples, score_rows
 from xlgen.evaluation.evaluation_folder import evaluation_folder, settings_of
 from xlgen.evaluation.xlrs_tracking import read_parallel
 from xlgen.metrics.score import Row
-from xlgen.runs.event_log import write_atomically
+from xlgen.runs.evaluations import write_predictions, write_scores
 from xlgen.runs.paths import RunPaths, has_checkpoints
 from xlgen.scoring.predictions import PredictionRow
 
@@ -87,8 +86,7 @@ class Scored:
 
     def write(self) -> tuple[list[JsonObject], Path]:
         """Write ``summary.json``; return the rows and the folder."""
-        summary = {"rows": self.rows, **({"empty_inputs": self.empty} if self.empty else {})}
-        write_atomically(RunPaths(self.folder).summary_file, json.dumps(summary, ensure_ascii=False, indent=1))
+        write_scores(self.folder, self.rows, self.empty)
         return self.rows, self.folder
 
 

@@ -7,8 +7,6 @@ of outputs in the source languages, and the rate of outputs in the right languag
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,8 @@ from xlgen.experiments.criteria.label_free import LabelFreeOptions
 from xlgen.experiments.execute import failures, status
 from xlgen.experiments.plan import PlannedRun, SearchConfig, Study
 from xlgen.experiments.search import search
-from xlgen.runs.event_log import write_atomically
-from xlgen.runs.files import CHOSEN
+from xlgen.runs.checkpoints import checkpoints_of, copy_checkpoint
+from xlgen.runs.files import CHOSEN, write_atomically
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import Run
@@ -129,26 +127,13 @@ def choose(results: Results, criterion: Criterion) -> tuple[Run, Choice]:
 
 def take(decision: Decision, out: Path) -> None:
     """Put the chosen checkpoint into ``out/chosen``, with hard links if possible, which need no extra disk space."""
-    from xlgen.adaptation import checkpoints as store  # imported late: reading a decision does not need it
-
     source = RunPaths(decision.run.folder).checkpoint(decision.choice.step)
-    if source not in store.checkpoints(source.parent):
+    if source not in checkpoints_of(decision.run.folder):
         raise InputError(f"the chosen checkpoint {source} no longer exists; remove its run and start again")
-    temporary, target = out / f"{CHOSEN}.tmp", out / CHOSEN
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary, copy_function=_link, ignore=shutil.ignore_patterns("resume*"))
-    store.remove(target)
-    temporary.rename(target)
+    copy_checkpoint(source, out / CHOSEN)
     text = {
         "run": decision.run.name,
         "step": decision.choice.step,
         "criterion": decision.criterion.model_dump(exclude_unset=True),
     }
     write_atomically(out / "decision.json", json.dumps(text, indent=1))
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)

@@ -17,8 +17,8 @@ from xlgen.experiments.execute import is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.search import wanted_runs
 from xlgen.experiments.worker_pool import Worker
-from xlgen.runs.event_log import read_events
 from xlgen.runs.paths import RunPaths
+from xlgen.runs.records import read_log
 
 _STEPS, _INPUTS = 4, 2
 
@@ -110,7 +110,7 @@ def measure(run: PlannedRun, worker: Worker) -> Rates | str:
         log = (Path(temporary) / "run.log").read_text(encoding="utf-8", errors="replace")
         if code:
             return (log.strip().splitlines() or [f"exit code {code}"])[-1]
-        return _rates(list(read_events(RunPaths(folder).log_file)), short)
+        return _rates(read_log(RunPaths(folder).log_file).events, short)
 
 
 def _rates(events: Sequence[JsonObject], recipe: Recipe) -> Rates:
@@ -151,5 +151,5 @@ def _kind(recipe: Recipe) -> str:
 
 
 def _steps_done(folder: Path) -> int:
-    events = read_events(RunPaths(folder).log_file)
+    events = read_log(RunPaths(folder).log_file).events
     return max((int(event["step"]) for event in events if event.get("event") == "step"), default=0)

@@ -20,6 +20,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT, CHECKPOINTS, STATE
 from xlgen.core.untrusted import safe_join
 from xlgen.data.token_cache import cache_folder
+from xlgen.runs.checkpoints import is_unfinished
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Mirror:
     def _local(self) -> Iterator[Path]:
         for path in self.folder.rglob("*"):
             passing = path.suffix in (".lock", ".tmp", ".part") or path.name == _INDEX
-            saving = any(part.startswith(("saving-", "removing-")) for part in path.relative_to(self.folder).parts)
+            saving = any(map(is_unfinished, path.relative_to(self.folder).parts))
             if not passing and not saving and path.is_file() and self._mine(path.relative_to(self.folder).as_posix()):
                 yield path
 

@@ -17,6 +17,7 @@ from xlgen.core.yaml_config import read_yaml
 from xlgen.experiments.choices import ORACLE, Chosen, checkpoint_choices, rate_choices
 from xlgen.experiments.criteria import LANGUAGE_RATE
 from xlgen.metrics.options import located, only_figures, with_options
+from xlgen.runs.evaluations import prediction_files
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import FigureEvent, read_predictions
 from xlgen.runs.rows import Results, mean, of_runs
@@ -89,7 +90,7 @@ def _half(run: Run, half: int) -> Run:
 
 def _figures(run: Run, step: int, folder: Path, half: int) -> Iterable[FigureEvent]:
     task = _task(run)
-    for file in sorted(folder.glob("*.jsonl")):
+    for file in prediction_files(folder):
         rows = _of_half(read_predictions(file), half)
         if not rows:
             continue

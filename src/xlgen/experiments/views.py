@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from xlgen.core.run_layout import LOG, PREDICTIONS
+from xlgen.runs.evaluations import prediction_files
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.run_discovery import FoundRun
 from xlgen.runs.run_files import PREFIX, address
@@ -168,7 +169,7 @@ def _predictions(runs: Sequence[FoundRun]) -> str:
     for run in runs:
         folders = RunPaths(Path(run.folder)).evaluated_steps()
         for step, folder in folders:
-            files[step == folders[-1][0]] += sorted(folder.glob("*.jsonl"))
+            files[step == folders[-1][0]] += prediction_files(folder)
     fields = {
         **dict.fromkeys(("id", "language", "prediction", "input", "raw"), "VARCHAR"),
         "references": "VARCHAR[]",

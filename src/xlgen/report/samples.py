@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from xlgen.core.languages import Language, UnknownLanguageError, language_name
 from xlgen.core.registry import InputError
-from xlgen.core.untrusted import safe_join
 from xlgen.metrics.base import Example
 from xlgen.metrics.faults import UNKNOWN, Findings, find, label_rows, without_identification
 from xlgen.metrics.lid import SMALL, LanguageIdentifier, load_identifier
 from xlgen.metrics.script_spans import Span
 from xlgen.metrics.switches import switches
 from xlgen.report.tables import LANGUAGE_RATE
+from xlgen.runs.evaluations import prediction_file
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import read_predictions
 from xlgen.runs.rows import MEAN, Results
@@ -158,7 +158,7 @@ def _of_run(results: Results, run: Run, limit: int) -> tuple[LanguageSamples, ..
     folder = RunPaths(run.folder).predictions_at(run.last_step)
     found = []
     for code in results.languages([run]):
-        rows = read_predictions(safe_join(folder, f"{code}.jsonl", "the language"))
+        rows = read_predictions(prediction_file(folder, code))
         if rows:
             found.append(_of_language(code, rows, identifies, limit))
     return tuple(found)

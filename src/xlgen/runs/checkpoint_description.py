@@ -14,15 +14,14 @@ from xlgen.core.config import Cleanup
 from xlgen.core.config_base import LARGEST_SEED
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
-from xlgen.core.run_layout import ABOUT
+from xlgen.core.run_layout import ABOUT, RESUME
 from xlgen.core.untrusted import read_object, safe_join
+from xlgen.core.version import VERSION
 from xlgen.core.yaml_config import with_name
 from xlgen.runs.digests import Digests, changes, digests
 from xlgen.runs.files import FORMAT, check_format, step_in
 from xlgen.runs.records import LARGEST
 
-RESUME = "resume"
-"""The folder in a checkpoint with the files that only resuming needs. It may be removed."""
 _Text = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
@@ -104,6 +103,13 @@ def read_about(folder: Path) -> About:
         raise InputError(f"{file} is damaged: {place}: {first['msg']}") from None
     except InputError as error:
         raise InputError(f"{file} is damaged: {error}") from None
+
+
+def write_about(folder: Path, about: About) -> None:
+    """Write a checkpoint's description, with the digests of all other files in its folder."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    text = {**replace(about, files=digests(folder, names)).as_json(), "xlgen": VERSION}
+    (folder / ABOUT).write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def check_own_files(folder: Path, about: About, known: Digests | None = None, resume: bool = False) -> None:

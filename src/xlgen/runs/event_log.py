@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.runs.files import naming, write_atomically
 from xlgen.runs.records import read_log
-
-__all__ = ["Tell", "Tracker", "read_events", "write_atomically"]
-
-
-def read_events(path: Path) -> Iterator[JsonObject]:
-    """The events of a log. Damaged lines, such as after a kill or on a full disk, are skipped."""
-    yield from read_log(path).events
-
 
 EVALUATION = ("evaluated", "figure", "xlrs")
 """Events that an evaluation logs."""
 
-Tell: TypeAlias = Callable[[str, int, JsonMapping], None]
+OnEvent: TypeAlias = Callable[[str, int, JsonMapping], None]
 """A callback that receives an event's name, its step and its fields."""
 
 
-class Tracker:
+class EventLog:
     """Writes events to ``metrics.jsonl``, and passes them to a callback."""
 
-    def __init__(self, path: Path, enabled: bool = True, tell: Tell = lambda event, step, fields: None) -> None:
+    def __init__(self, path: Path, enabled: bool = True, on_event: OnEvent = lambda event, step, fields: None) -> None:
         self.path = path
         self._enabled = enabled
-        self._tell = tell
+        self._on_event = on_event
 
     def log(self, event: str, step: int, **fields: JsonValue) -> None:
         """Append one event."""
@@ -43,7 +35,7 @@ class Tracker:
             )
             with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
-            self._tell(event, step, fields)
+            self._on_event(event, step, fields)
 
     def cut_after(self, step: int, evaluates: bool = False) -> None:
         """Remove the events after ``step``, which will be logged again.
@@ -53,7 +45,7 @@ class Tracker:
         if self._enabled and self.path.exists():
             kept = [
                 event
-                for event in read_events(self.path)
+                for event in read_log(self.path).events
                 if event["step"] <= step and not (evaluates and event["step"] == step and event["event"] in EVALUATION)
             ]
             write_atomically(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -24,8 +24,7 @@ from xlgen.core.outputs import undone_after_errors
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import LOCK, RECIPE
 from xlgen.core.yaml_loader import dump_yaml, read_yaml
-from xlgen.runs.event_log import write_atomically
-from xlgen.runs.files import FORMAT, check_format
+from xlgen.runs.files import FORMAT, check_format, write_atomically
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import State, read_log, read_state
 

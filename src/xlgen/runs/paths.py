@@ -92,6 +92,14 @@ class RunPaths:
         return self.path if index == count - 1 else self.stages / str(index)
 
 
+def stage_of_checkpoint(checkpoint: Path) -> tuple[Path, int]:
+    """The folder of the run that a checkpoint belongs to, and the index of its stage; -1 for the last stage."""
+    stage = checkpoint.parent.parent  # STAGE/checkpoints/step-N; the last stage is in the run's own folder
+    if stage.parent.name == run_layout.STAGES and stage.name.isdecimal():
+        return stage.parent.parent, int(stage.name)
+    return stage, -1
+
+
 def is_checkpoint(folder: Path) -> bool:
     """Whether ``folder`` is a checkpoint."""
     return (folder / run_layout.ABOUT).exists()

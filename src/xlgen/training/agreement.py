@@ -9,11 +9,12 @@ from typing import Literal
 
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.source_files import check_backbone
-from xlgen.core.config import Recipe, Stage
+from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT
 from xlgen.data.tasks import Task, build_task
 from xlgen.runs.checkpoint_description import About
+from xlgen.training.context import StageContext
 
 _DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
 """What training depends on. Paths may be others: a run or its data may have moved; ``cleanup`` is of evaluation."""
@@ -24,19 +25,19 @@ def init_of(recipe: Recipe, index: int) -> Literal["pretrained", "random"]:
     return recipe.backbone.init if index == 0 else "pretrained"
 
 
-def about_of(recipe: Recipe, index: int, task: Task | None, backbone: str, step: int) -> About:
-    """What a checkpoint says of itself that the stage ``index`` saves after ``step``."""
-    stage: Stage = recipe.stages[index]
+def about_of(context: StageContext, step: int) -> About:
+    """The description of the checkpoint that a stage saves after ``step``."""
+    recipe, stage, task = context.recipe, context.stage, context.task
     return About(
         step=step,
-        backbone=backbone,
+        backbone=context.backbone,
         adaptation=stage.adaptation.model_dump(mode="json", exclude_unset=True),
         task=stage.task,
         data_dir=recipe.data_dir,
-        allow_unknown=recipe.backbone.unknown_languages == "allow",
+        allow_unknown=context.allow_unknown,
         seed=recipe.seed,
         head=task.config.head if task is not None else None,
-        init=init_of(recipe, index),
+        init=init_of(recipe, context.index),
         task_config=task.config.model_dump(mode="json") if task is not None else None,
         cleanup=stage.evaluation.cleanup,
         source_languages=stage.source_languages,

@@ -1,8 +1,9 @@
-"""The training loop: the one place where forward, backward and step happen."""
+"""The training loop: the only place with a forward pass, a backward pass and an optimizer step."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,84 +26,106 @@ from xlgen.training.optimizer import set_learning_rate
 
 
 class TrainingDivergedError(RunEndedError):
-    """The loss is no longer a number."""
+    """The loss or the gradient norm is not finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A model in training, with everything that a step needs except its batches."""
+
+    backbone: Backbone
+    method: Method
+    model: torch.nn.Module
+    """The backbone's model, as prepared by Accelerate."""
+    optimizer: Optimizer
+    training: Training
+    accelerator: Accelerator
+    penalty: Callable[[], Tensor] | None = None
+    """A term that is added to the loss of each step."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Figures of one step: mean loss per target token, gradient norm before clipping, and what the batch held."""
+    """Measurements of one step."""
 
     step: int
+    """The number of steps done, including this one."""
     loss: float
+    """Mean loss per target token."""
     learning_rate: float
     gradient_norm: float
+    """The norm before clipping."""
     source_tokens: int
     target_tokens: int
     padding: float
+    """Share of padding in the batches, in [0, 1]."""
+    seconds: float
+    """Duration of the step, without what follows it."""
     losses: dict[str, float] | None = None
-    """Of a step's batches by the part of the mixture that they are from: mean loss per target token; None where the
-    stage has one part."""
+    """Mean loss per target token by part of the mixture; None if the stage has one part."""
 
 
 def train_loop(
-    backbone: Backbone,
-    method: Method,
-    model: torch.nn.Module,
-    optimizer: Optimizer,
+    learner: Learner,
     stream: Iterator[list[EncodedExample]],
-    training: Training,
-    accelerator: Accelerator,
     steps: range,
     after_step: Callable[[StepResult], None],
-    penalty: Callable[[], Tensor] | None = None,
+    *,
     reduction: Callable[[], float] = lambda: 1.0,
     by_part: bool = False,
 ) -> None:
-    """Train for ``steps`` of all ``training.steps``; ``after_step`` logs, evaluates and saves.
+    """Train for ``steps``, a range within all ``training.steps``.
 
-    ``penalty`` is added to the loss of each step, ``reduction`` multiplies the scheduled rate. With ``by_part``
-    each result has the losses of the mixture's parts too.
+    Args:
+        learner: The model, its optimizer and their settings.
+        stream: An endless iterator over batches.
+        steps: The steps to do, counted from 0.
+        after_step: Called after each step with its measurements.
+        reduction: Returns the current factor of the scheduled learning rate.
+        by_part: Also measure the loss of each part of the mixture.
 
-    Raises TrainingDivergedError.
+    Raises:
+        TrainingDivergedError: if the loss or the gradient norm is not finite.
     """
+    model, training = learner.model, learner.training
     model.train()
     for step in steps:
-        rate = set_learning_rate(optimizer, step, training, reduction())
+        started = time.monotonic()
+        rate = set_learning_rate(learner.optimizer, step, training, reduction())
         batches = [next(stream) for _ in range(training.gradient_accumulation_steps)]
-        of_batches, counts, norm = _optimize(
-            backbone, method, model, optimizer, batches, training, accelerator, penalty
-        )
+        of_batches, counts, norm = optimize(learner, batches)
         loss = float(of_batches.sum())
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDivergedError(
                 f"loss {loss}, gradient norm {norm} at step {step + 1} with learning rate {rate:.2g}: training has "
                 "diverged. Lower training.learning_rate, lengthen training.warmup_steps, or use precision fp32"
             )
-        padding, whole = map(sum, zip(*(padding_share(batch) for batch in batches), strict=True))
-        sources = sum(len(example.source) for batch in batches for example in batch)
-        targets = sum(len(example.target) for batch in batches for example in batch)
-        losses = _by_part(batches, of_batches, counts) if by_part else None
-        after_step(StepResult(step + 1, loss, rate, norm, sources, targets, padding / whole, losses))
+        padding, total = map(sum, zip(*(padding_share(batch) for batch in batches), strict=True))
+        result = StepResult(
+            step=step + 1,
+            loss=loss,
+            learning_rate=rate,
+            gradient_norm=norm,
+            source_tokens=sum(len(example.source) for batch in batches for example in batch),
+            target_tokens=sum(len(example.target) for batch in batches for example in batch),
+            padding=padding / total,
+            seconds=time.monotonic() - started,
+            losses=_by_part(batches, of_batches, counts) if by_part else None,
+        )
+        after_step(result)
         model.train()
     release(model.parameters())
 
 
-def _optimize(
-    backbone: Backbone,
-    method: Method,
-    model: torch.nn.Module,
-    optimizer: Optimizer,
-    batches: Sequence[Sequence[EncodedExample]],
-    training: Training,
-    accelerator: Accelerator,
-    penalty: Callable[[], Tensor] | None = None,
-) -> tuple[Tensor, Tensor, float]:
-    """One step over the global batches; each process takes every n-th example of each.
+def optimize(learner: Learner, batches: Sequence[Sequence[EncodedExample]]) -> tuple[Tensor, Tensor, float]:
+    """Do one optimizer step over the global batches, of which each process takes every n-th example.
 
-    Returns the loss of each batch, the number of its target tokens (both: batches), and the gradient norm. A loss is
-    the sum over target tokens divided by their number in the whole step, so that splitting a batch over micro-batches
-    or processes does not change the sum of losses.
+    Returns:
+        The loss and the number of target tokens of each batch (both of shape ``(batches,)``), and the gradient norm
+        before clipping. A loss is the sum over target tokens divided by their number in the whole step, so splitting a
+        batch over micro-batches or processes does not change the sum of losses.
     """
+    backbone, model, accelerator, penalty = learner.backbone, learner.model, learner.accelerator, learner.penalty
     shares = [_share(batch, accelerator) for batch in batches]
     tensors = [{k: v.to(accelerator.device) for k, v in backbone.collate(share).items()} for share, _ in shares]
     for (_, real), inputs in zip(shares, tensors, strict=True):
@@ -114,23 +137,23 @@ def _optimize(
     direct = accelerator.num_processes == 1 and penalty is None
     for index, inputs in enumerate(tensors):
         last = index == len(tensors) - 1
-        method.select(backbone, shares[index][0])
+        learner.method.select(backbone, shares[index][0])
         with _sync(accelerator, model, last), direct_gradients(direct):
-            with _autocast(accelerator, training.precision):
-                loss = token_loss(model, inputs, training.label_smoothing, 1 / count)
-            # Processes average their gradients; the loss is a sum over processes, the penalty the same in each.
+            with autocast(accelerator, learner.training.precision):
+                loss = token_loss(model, inputs, learner.training.label_smoothing, 1 / count)
+            # Processes average their gradients. The loss is a sum over processes; the penalty is the same in each.
             whole = loss * accelerator.num_processes
             accelerator.backward(whole + penalty() if penalty and last else whole)
         losses[index] = loss.detach()
     clip = clip_norm if direct and accelerator.device.type == "cpu" else accelerator.clip_grad_norm_
-    norm = clip(model.parameters(), training.max_grad_norm or math.inf)
-    optimizer.step()
-    optimizer.zero_grad()
+    norm = clip(model.parameters(), learner.training.max_grad_norm or math.inf)
+    learner.optimizer.step()
+    learner.optimizer.zero_grad()
     return accelerator.reduce(losses, "sum"), counts, float(norm)
 
 
 def _by_part(batches: Sequence[Sequence[EncodedExample]], losses: Tensor, counts: Tensor) -> dict[str, float]:
-    """Mean loss per target token of each part; all examples of a batch are from one."""
+    """Mean loss per target token of each part of the mixture; the examples of a batch belong to one part."""
     sums: dict[str, list[float]] = {}
     for batch, loss, count in zip(batches, (losses * counts.sum()).tolist(), counts.tolist(), strict=True):
         found = sums.setdefault(batch[0].task, [0.0, 0])
@@ -142,9 +165,9 @@ def _by_part(batches: Sequence[Sequence[EncodedExample]], losses: Tensor, counts
 def token_loss(
     model: torch.nn.Module, inputs: dict[str, Tensor], label_smoothing: float = 0.0, factor: Tensor | float = 1.0
 ) -> Tensor:
-    """Cross entropy summed over target tokens, in fp32, times ``factor``; without decoder inputs, over a head's labels.
+    """Cross entropy in fp32, summed over target tokens (with a classification head, over labels), times ``factor``.
 
-    ``inputs`` are what ``Backbone.collate`` gives.
+    ``inputs`` are the tensors of ``Backbone.collate``.
     """
     if "decoder_input_ids" not in inputs:
         logits = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
@@ -160,17 +183,21 @@ def token_loss(
 
 
 def _share(batch: Sequence[EncodedExample], accelerator: Accelerator) -> tuple[Sequence[EncodedExample], bool]:
-    """This process's examples; where a batch has too few, one that counts nothing, so that no process waits forever."""
+    """This process's examples, and whether they count.
+
+    If a batch has fewer examples than there are processes, the others compute one that does not count, because all
+    processes must take part in each exchange of gradients.
+    """
     mine = batch[accelerator.process_index :: accelerator.num_processes]
     return (mine, True) if mine else (batch[:1], False)
 
 
-def _autocast(accelerator: Accelerator, precision: str) -> AbstractContextManager[object]:
-    """Matrix products in half precision, weights and loss in fp32."""
+def autocast(accelerator: Accelerator, precision: str) -> AbstractContextManager[object]:
+    """A context in which matrix products are computed in ``precision``; weights and loss stay in fp32."""
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(accelerator.device.type, dtype=dtype, enabled=precision != "fp32")
 
 
 def _sync(accelerator: Accelerator, model: torch.nn.Module, last: bool) -> AbstractContextManager[object]:
-    """Exchange gradients between processes only with the last micro-batch of a step."""
+    """A context in which processes exchange gradients only for the last micro-batch of a step."""
     return nullcontext() if last else accelerator.no_sync(model)

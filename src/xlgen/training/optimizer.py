@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from xlgen.core.config import Plateau, Training
-from xlgen.core.registry import InputError
+from xlgen.core.config import Training
 
 
 def learning_rate_factor(step: int, training: Training) -> float:
-    """The learning rate of ``step`` (from 0) as a share of the peak; linear warm-up, then the schedule.
+    """The learning rate of ``step`` (counted from 0) as a share of the peak: linear warm-up, then the schedule.
 
-    ``inverse_sqrt`` is fairseq's: ``sqrt(warmup / step)`` after the warm-up (C, Appendix A).
+    ``inverse_sqrt`` is fairseq's: ``sqrt(warmup / step)`` after the warm-up (Chirkova et al. 2023, Appendix A).
     """
     warmup, done = training.warmup_steps, step + 1
     if done < warmup:
@@ -37,7 +35,10 @@ def learning_rate_factor(step: int, training: Training) -> float:
 def build_optimizer(
     parameters: Iterable[tuple[str, torch.nn.Parameter]], training: Training, depth: Callable[[str], int]
 ) -> Optimizer:
-    """The optimizer of the recipe over the named parameters that train; ``depth`` counts layers from the output."""
+    """Build the recipe's optimizer over the trainable parameters.
+
+    ``depth`` returns a parameter's number of layers from the output, which ``layer_decay`` uses.
+    """
     by_depth: dict[int, list[torch.nn.Parameter]] = {}
     for name, parameter in parameters:
         if parameter.requires_grad:
@@ -59,48 +60,8 @@ def build_optimizer(
 
 
 def set_learning_rate(optimizer: Optimizer, step: int, training: Training, reduction: float = 1.0) -> float:
-    """Give the optimizer the learning rate of ``step``, times ``reduction``, and return it; deep layers get less."""
+    """Set and return the learning rate of ``step``, times ``reduction``; lower layers may get less."""
     rate = training.learning_rate * learning_rate_factor(step, training) * reduction
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     return rate
-
-
-class PlateauScheduler:
-    """What a plateau has left of the learning rate: torch's ``ReduceLROnPlateau`` over a rate of 1."""
-
-    def __init__(self, config: Plateau | None) -> None:
-        self._rate = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-        self._plateau = config and ReduceLROnPlateau(
-            self._rate, "max", config.factor, config.patience, config.threshold, threshold_mode="abs"
-        )
-
-    @property
-    def factor(self) -> float:
-        """1 until the first plateau."""
-        return float(self._rate.param_groups[0]["lr"])
-
-    def observe(self, value: float) -> None:
-        """The figure of one more evaluation."""
-        if self._plateau:
-            self._plateau.step(value)
-
-    def state(self) -> dict[str, float]:
-        """What to save so that the run can go on from here."""
-        if not self._plateau:
-            return {}
-        return {"factor": self.factor, "best": self._plateau.best, "bad": self._plateau.num_bad_epochs}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Go on from a saved state."""
-        if self._plateau and state:
-            self._rate.param_groups[0]["lr"] = state["factor"]
-            self._plateau.best, self._plateau.num_bad_epochs = state["best"], int(state["bad"])
-
-
-def mean_of(metric: str, values: Sequence[float | None]) -> float:
-    """The mean of a figure over languages. Raises InputError where no evaluation gives it."""
-    known = [value for value in values if value is not None]
-    if not known:
-        raise InputError(f"training.plateau watches {metric!r}, and no evaluation gives that figure")
-    return sum(known) / len(known)

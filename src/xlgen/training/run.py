@@ -14,11 +14,10 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 
-from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
-from xlgen.core.config import Recipe, Stage
+from xlgen.core.config import Recipe
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.progress import NoProgress, Progress
 from xlgen.core.registry import InputError
@@ -28,15 +27,19 @@ from xlgen.evaluation.checks import check_plateau, check_scoring
 from xlgen.evaluation.generator import control_of
 from xlgen.evaluation.head_inference import check_stages
 from xlgen.evaluation.xlrs_tracking import check_parallel
-from xlgen.runs.event_log import write_atomically
+from xlgen.runs.checkpoint_description import read_about
+from xlgen.runs.checkpoints import newest_checkpoint
 from xlgen.runs.folder import RunFolder, lock_run, nothing_left_if_refused, open_run
-from xlgen.runs.paths import RunPaths
+from xlgen.runs.resume_state import evaluation_due
+from xlgen.runs.stage_files import stage_pointer, write_stage_pointer
 from xlgen.training.baselines import run_baseline
+from xlgen.training.callbacks import Callback
+from xlgen.training.context import StageContext
 from xlgen.training.loop import TrainingDivergedError
 from xlgen.training.mixture import chosen
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.retention import best_on_source
-from xlgen.training.stage import StageRun
+from xlgen.training.stage import train_stage
 from xlgen.training.trackers import TrackerLogger, check_trackers
 from xlgen.training.translate_train import targets_of
 
@@ -44,26 +47,40 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    recipe: Recipe, out: Path, resume: bool = False, progress: Progress | None = None, until: int | None = None
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    until: int | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
-    """Run ``recipe`` into the folder ``out`` and return the folder.
+    """Train the run of ``recipe`` in the folder ``out``, and return the folder.
 
-    ``until``: pause after this step of the last stage, to go on another time as if there had been no pause.
+    Args:
+        recipe: The recipe.
+        out: The run's folder.
+        resume: Continue the run if ``out`` has it already.
+        progress: Where progress is shown; by default nowhere.
+        until: Pause after this step of the last stage. A later call continues as if there had been no pause.
+        callbacks: Called in every stage, after the stage's own callbacks.
 
-    Raises InputError for anything wrong with the input, before training; TrainingDivergedError; InterruptedRunError
-    after Ctrl-C, SIGTERM or a closed terminal, when a checkpoint has been saved; FolderError where another process
-    trains in ``out``.
+    Raises:
+        InputError: if the input is wrong, before training starts.
+        FolderError: if another process trains in ``out``, or ``out`` has another run.
+        TrainingDivergedError: if the loss is no longer finite.
+        InterruptedRunError: after Ctrl-C, SIGTERM or a closed terminal, with a checkpoint saved.
     """
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_scaled(recipe))
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=mixed_precision(recipe))
     recipe = broadcast_object_list([decide(recipe, out)])[0]
-    progress = progress if progress and accelerator.is_main_process else NoProgress()
+    is_main = accelerator.is_main_process
+    progress = progress if progress and is_main else NoProgress()
     tasks = check(recipe)
-    if accelerator.is_main_process and (slow := slow_precision(recipe)):
+    if is_main and (slow := slow_precision(recipe)):
         log.warning(slow)
-    alone = accelerator.is_main_process
-    with lock_run(out) if alone else nullcontext(), nothing_left_if_refused(out) if alone else nullcontext():
+    with lock_run(out) if is_main else nullcontext(), nothing_left_if_refused(out) if is_main else nullcontext():
         with accelerator.main_process_first():
-            folder = open_run(out, recipe, resume or not accelerator.is_main_process)
+            folder = open_run(out, recipe, resume or not is_main)
         if _is_finished(recipe, folder):
             progress.say(
                 f"{out} is finished: all {recipe.stages[-1].training.steps} steps are done, and nothing is left to "
@@ -71,52 +88,61 @@ def train(
                 "training.steps in another --out"
             )
             return folder
-        with closing(TrackerLogger(accelerator, recipe, out)) as watch:
+        with closing(TrackerLogger(accelerator, recipe, out)) as trackers:
             if recipe.baseline is not None:
-                return run_baseline(recipe, tasks[-1], folder, progress, watch)
-            _train_stages(recipe, tasks, folder, accelerator, progress, watch, until)
+                return run_baseline(recipe, tasks[-1], folder, progress, trackers)
+            name, earlier = recipe.backbone.name, None
+            for index, task in enumerate(tasks):
+                with _place(recipe, index, folder, accelerator) as place:
+                    context = StageContext(
+                        recipe=recipe,
+                        index=index,
+                        task=task,
+                        backbone=name,
+                        place=place,
+                        folder=folder,
+                        accelerator=accelerator,
+                        progress=progress,
+                        trackers=trackers,
+                        earlier=earlier,
+                        until=until if index == len(tasks) - 1 else None,
+                    )
+                    name, earlier = _train_unless_done(context, callbacks)
         _end(recipe, folder, accelerator, until)
     return folder
 
 
+def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> tuple[str, Path | None]:
+    """Train a stage that is not done yet; the backbone of the next stage, and what its method continues from.
+
+    A stage saves a whole model for the next one. If its method inserts modules, the next stage has the same backbone
+    and continues with the modules in the stage's checkpoints.
+    """
+    place, stage, index = context.place, context.stage, context.index
+    last = index == len(context.recipe.stages) - 1
+    keeps_model = not (last or stage.adaptation.build().adds_modules)
+    only_modules = not (last or keeps_model)
+    done = only_modules and _has_checkpoint_of(place, stage.training.steps)
+    if not (done or (place / "model").exists()):
+        what = "" if context.task is None else "the evaluation examples and "
+        context.progress.say(f"{f'stage {index}: ' if index else ''}reading {what}the backbone {context.backbone}")
+        try:
+            train_stage(context, keep_model=keeps_model, callbacks=callbacks)
+        except TrainingDivergedError:
+            context.folder.set_state(stage=index, status="diverged")  # a result, which a search need not repeat
+            raise
+    if keeps_model:
+        return str(place / "model"), None
+    best = not last and stage.training.next_from == "best"
+    return context.backbone, best_on_source(place) if best else place
+
+
 def _end(recipe: Recipe, folder: RunFolder, accelerator: Accelerator, until: int | None) -> None:
-    """Write down how far the run has come."""
+    """Write the run's progress at the end of this attempt. An earlier attempt may have reached a later step."""
     steps = recipe.stages[-1].training.steps
     if accelerator.is_main_process:
-        # It may have come further another time.
         step = min(steps, max(until or steps, folder.state.step or 0))
         folder.set_state(stage=len(recipe.stages) - 1, step=step, status="done" if step == steps else "paused")
-
-
-def _train_stages(
-    recipe: Recipe,
-    tasks: Sequence[Task | None],
-    folder: RunFolder,
-    accelerator: Accelerator,
-    progress: Progress,
-    watch: TrackerLogger,
-    until: int | None,
-) -> None:
-    name, earlier = recipe.backbone.name, None
-    for index, stage in enumerate(recipe.stages):
-        last = index == len(recipe.stages) - 1
-        with _place(recipe, index, folder, accelerator) as place:
-            # A stage leaves a whole model behind or, on the backbone it had itself, the modules that it inserted.
-            leaves_model = not (last or stage.adaptation.build().adds_modules)
-            if not ((place / "model").exists() or (not last and _finished(place, stage))):
-                reading = "" if tasks[index] is None else "what is evaluated, and "
-                progress.say(f"{f'stage {index}: ' if index else ''}reading {reading}the backbone {name}")
-                try:
-                    StageRun(
-                        recipe, stage, tasks[index], name, place, index, folder, accelerator, progress, watch, earlier,
-                        until if last else None,
-                    ).execute(keep_whole=leaves_model)  # fmt: skip
-                except TrainingDivergedError:  # a finding, which a search need not make again
-                    folder.set_state(stage=index, status="diverged")
-                    raise
-            best = not (leaves_model or last) and stage.training.next_from == "best"
-            end = best_on_source(place) if best else place
-        name, earlier = (str(place / "model"), None) if leaves_model else (name, end)
 
 
 @contextmanager
@@ -127,11 +153,10 @@ def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerat
         yield folder.stage(index, len(recipe.stages))
         return
     place = Path(recipe.cache_dir) / stage_key(recipe, index)
-    pointer = folder.stages / f"{index}.json"
+    pointer = stage_pointer(folder.path, index)
     with undone_after_errors(place, ["lock"]), undone_after_errors(pointer.parent, [pointer.name]):
         place.mkdir(parents=True, exist_ok=True)
-        pointer.parent.mkdir(exist_ok=True)
-        write_atomically(pointer, json.dumps({"place": str(place)}))
+        write_stage_pointer(folder.path, index, place)
         with FileLock(place / "lock"):
             yield place
 
@@ -182,23 +207,18 @@ def check(recipe: Recipe) -> list[Task | None]:
 
 
 def _is_finished(recipe: Recipe, folder: RunFolder) -> bool:
-    """Whether the whole run is done, its last checkpoint there and evaluated."""
-    found = store.checkpoints(folder.checkpoints)
-    if folder.state.status != "done" or recipe.baseline is not None or not found or store.evaluation_due(found[-1]):
-        return False
-    return store.read_about(found[-1]).step == recipe.stages[-1].training.steps
+    """Whether the run is done, and its last checkpoint still exists and is evaluated."""
+    done = folder.state.status == "done" and recipe.baseline is None
+    return done and _has_checkpoint_of(folder.path, recipe.stages[-1].training.steps)
 
 
-def _finished(place: Path, stage: Stage) -> bool:
-    """Whether a stage that leaves no model has its last checkpoint."""
-    found = store.checkpoints(RunPaths(place).checkpoints)
-    leaves_none = stage.adaptation.build().adds_modules
-    if not (leaves_none and found) or store.evaluation_due(found[-1]):
-        return False
-    return store.read_about(found[-1]).step == stage.training.steps
+def _has_checkpoint_of(place: Path, step: int) -> bool:
+    """Whether the newest checkpoint in a stage's folder is that of ``step``, and evaluated."""
+    newest = newest_checkpoint(place)
+    return newest is not None and not evaluation_due(newest) and read_about(newest).step == step
 
 
-def _scaled(recipe: Recipe) -> str:
+def mixed_precision(recipe: Recipe) -> str:
     """Only fp16 needs Accelerate's gradient scaling; bf16 is an autocast in the loop, stage by stage."""
     if all(stage.training.precision != "fp16" for stage in recipe.stages):
         return "no"

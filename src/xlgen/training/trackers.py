@@ -23,7 +23,8 @@ from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracke
 from xlgen.core.config import Recipe
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
-from xlgen.runs.event_log import Tell, write_atomically
+from xlgen.runs.event_log import OnEvent
+from xlgen.runs.stage_files import read_tracker_ids, write_tracker_ids
 
 PROJECT = "xlgen"
 """The project of Weights & Biases and the experiment of MLflow, where their own variables name none."""
@@ -63,7 +64,7 @@ class TrackerLogger:
         self._figures: dict[str, float] = {}
         self._at = 0
 
-    def stage(self, index: int, done: int) -> Tell:
+    def stage(self, index: int, done: int) -> OnEvent:
         """What to tell the events of stage ``index``, which goes on behind step ``done``.
 
         Steps count on from stage to stage, for trackers want them to grow; what is not of the last stage has its
@@ -107,7 +108,7 @@ class TrackerLogger:
 
     def _start(self, done: int) -> None:
         """Start the trackers where an earlier attempt has left them, at its newest checkpoint."""
-        known = _read_ids(self._folder / "trackers.json")
+        known = read_tracker_ids(self._folder)
         self._accelerator.log_with = [_MAKE[name](self._folder, done, known) for name in self._names]
         try:
             self._accelerator.init_trackers(PROJECT)
@@ -123,7 +124,7 @@ class TrackerLogger:
             raise TrackerError(
                 f"trackers: {', '.join(self._names)}: cannot start: {type(error).__name__}: {error}"
             ) from error
-        write_atomically(self._folder / "trackers.json", json.dumps({**known, **ids}))
+        write_tracker_ids(self._folder, {**known, **ids})
 
 
 def flat(recipe: Recipe) -> JsonObject:
@@ -159,15 +160,6 @@ def _going_on(name: str, leave_out: Callable[[], None] = lambda: None) -> Iterat
     except Exception as error:  # whatever goes wrong in somebody else's library or machine
         warnings.warn(f"tracker {name} failed and is left out from here on: {error}", stacklevel=2)
         leave_out()
-
-
-def _read_ids(file: Path) -> dict[str, str]:
-    """What an earlier attempt called its run in each tracker."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _name(folder: Path) -> str:

@@ -1,52 +1,45 @@
-"""Labels in every language by machine translation of the source language's (V, section 2.2: Translate-Train)."""
+"""Translate-Train: machine translations of labelled examples (Vu et al. 2022, section 2.2)."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
 from xlgen.core.config import Stage, TranslateTrain
-from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task, interleave
 from xlgen.decoding.translation import Translator
-from xlgen.runs.event_log import write_atomically
-
-_FILE = "translated.jsonl"
+from xlgen.runs.stage_files import read_translations, write_translations
 
 
 def translated(rows: list[LabelledExample], stage: Stage, task: Task, place: Path | None) -> list[LabelledExample]:
-    """``rows`` with a share of them in each language, each in one; no example is used twice.
+    """Translate an equal share of ``rows`` into each language, so that each example is used in one language.
 
-    What was translated is kept in ``place`` and read from there when a run is resumed. Raises BackboneError for a
-    language that the translator lacks.
+    The translations are saved in ``place``, and read from there when a run resumes. Raises BackboneError for a language
+    that the translator does not know.
     """
     config = stage.translate_train
     assert config is not None
     sources, targets = task.check_languages(stage.source_languages), targets_of(config, stage, task)
-    kept = place / _FILE if place else None
-    if kept is not None and kept.exists():
-        return [_example(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+    if place is not None and (known := read_translations(place)) is not None:
+        return known
     translator = Translator.load(config.translator, tuple(dict.fromkeys((*sources, *targets))), config.num_beams)
     shares = len(targets) + config.keep_source
-    # The labels of a head are no text.
+    # The labels of a classification head are not translated.
     text = task.config.head is None
     parts = [translator.examples(rows[number::shares], code, text) for number, code in enumerate(targets)]
     if config.keep_source:
         parts.append(rows[shares - 1 :: shares])
     found = [row for row in interleave(parts, None) if row.source.strip() and row.targets[0].strip()]
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in found))
+    if place is not None:
+        write_translations(place, found)
     return found
 
 
 def targets_of(config: TranslateTrain, stage: Stage, task: Task) -> list[str]:
-    """The languages to translate into, each once. Raises BackboneError where there are none, or no such translator."""
+    """The languages to translate into. Raises BackboneError if there are none, or the translator does not exist."""
     resolve(config.translator)
     sources = task.check_languages(stage.source_languages)
     named = config.languages or stage.evaluation.languages or task.languages
@@ -55,11 +48,3 @@ def targets_of(config: TranslateTrain, stage: Stage, task: Task) -> list[str]:
     if not targets:
         raise BackboneError("translate_train has no language to translate into: all are source languages")
     return targets
-
-
-def _example(fields: JsonObject) -> LabelledExample:
-    """A row of the file."""
-    lists = {
-        key: tuple(fields[key]) for key in ("targets", "croppable", "words", "tags") if fields.get(key) is not None
-    }
-    return LabelledExample(**{**fields, **lists})

@@ -13,9 +13,9 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats
-from xlgen.runs.checkpoint_description import About
+from xlgen.runs.checkpoint_description import About, read_about
+from xlgen.runs.checkpoints import find_checkpoint
 
 _DEFAULT_NEW_TOKENS = 64
 
@@ -73,7 +73,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
 
 def _exporter(chosen: type[Format], checkpoint: Path, to: str, quantization: str | None) -> Format:
     """The writer of a format, or of its variant for heads if the checkpoint has one. Raises InputError."""
-    if store.read_about(checkpoint).head is None:
+    if read_about(checkpoint).head is None:
         return chosen(quantization)
     if chosen.for_heads is None:
         raise InputError(

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 from xlgen.adaptation.base import Method
-from xlgen.adaptation.checkpoints import read_about
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.evaluation.export import Decode, Format, formats, generator
+from xlgen.runs.checkpoint_description import read_about
 
 _FILES = ("adapter_model.safetensors", "adapter_config.json")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xlgen.adaptation.base import Method
-from xlgen.adaptation.checkpoints import load_start, read_about
+from xlgen.adaptation.checkpoints import load_start
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
@@ -18,7 +18,7 @@ from xlgen.backbones.library_heads import check_library_class, library_class, li
 from xlgen.data.examples import EncodedExample
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, generator, xlgen_adapted
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
-from xlgen.runs.checkpoint_description import About
+from xlgen.runs.checkpoint_description import About, read_about
 
 
 class HeadToTransformers(Format):

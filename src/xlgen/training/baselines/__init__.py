@@ -13,8 +13,9 @@ from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
 from xlgen.data.markup import shown, without_tokens
 from xlgen.data.tasks import Task
-from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows, write_predictions
-from xlgen.runs.event_log import Tracker
+from xlgen.evaluation.evaluate import empty_inputs, evaluation_examples, score_rows
+from xlgen.runs.evaluations import write_predictions
+from xlgen.runs.event_log import EventLog
 from xlgen.runs.folder import RunFolder
 from xlgen.scoring.predictions import PredictionRow
 from xlgen.training.trackers import TrackerLogger
@@ -65,9 +66,9 @@ def run_baseline(
     baseline: Baseline = recipe.baseline.build()
     baseline.prepare(recipe, task, tuple(examples))
     last = len(recipe.stages) - 1
-    tracker = Tracker(folder.log_file, tell=watch.stage(last, 0)) if watch else Tracker(folder.log_file)
-    tracker.cut_after(-1)
-    tracker.log("start", 0, parameters=0, trainable=0, data=None)
+    log = EventLog(folder.log_file, on_event=watch.stage(last, 0)) if watch else EventLog(folder.log_file)
+    log.cut_after(-1)
+    log.log("start", 0, parameters=0, trainable=0, data=None)
     bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)
     rows: dict[str, list[PredictionRow]] = {}
     for language, found in examples.items():
@@ -79,9 +80,9 @@ def run_baseline(
     settings = evaluation.bootstrap, evaluation.lid, evaluation.metric_options, sources, evaluation.split
     for language, predicted in rows.items():
         counts = {"examples": len(predicted), "cropped_sources": 0, "empty_inputs": empty_inputs(predicted)}
-        tracker.log("evaluated", 0, language=language, **counts)
+        log.log("evaluated", 0, language=language, **counts)
         for row in score_rows(predicted, task, language, *settings):
-            tracker.log("figure", 0, **asdict(row))
+            log.log("figure", 0, **asdict(row))
     folder.set_state(stage=0, step=0, status="done")
     return folder
 

@@ -19,6 +19,7 @@ from xlgen.data.tasks import Task
 from xlgen.decoding.translation import Translator
 from xlgen.metrics.lid import SMALL
 from xlgen.metrics.lid import load_identifier as load_identifier
+from xlgen.runs.evaluations import prediction_file
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.recipes import read_resolved
 from xlgen.runs.records import read_predictions
@@ -63,12 +64,12 @@ class TranslateOutputs(Baseline[TranslateOutputsOptions]):
         folder = newest_predictions(run)
         _check_task(run, recipe)
         self._task = task
-        missing = [code for code in languages if not (folder / f"{code}.jsonl").is_file()]
+        missing = [code for code in languages if not prediction_file(folder, code).is_file()]
         if missing:
             raise InputError(
                 f"{folder} has no predictions in {', '.join(missing)}; take `evaluation.languages` of {run}"
             )
-        self._found = {code: _predictions(folder / f"{code}.jsonl") for code in languages}
+        self._found = {code: _predictions(prediction_file(folder, code)) for code in languages}
         self._folder, self._source = folder, Language.parse(self.options.source).code
         needed = tuple(dict.fromkeys((self._source, *languages)))
         self._translator = Translator.load(self.options.translator, needed, self.options.num_beams)

@@ -12,8 +12,8 @@ from xlgen.core.languages import Language
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.decoding.translation import Translator
-from xlgen.evaluation.checkpoint_inference import find_checkpoint
 from xlgen.evaluation.generator import Generator
+from xlgen.runs.checkpoints import find_checkpoint
 from xlgen.runs.paths import RunPaths
 from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 from xlgen.training.retention import best_on_source

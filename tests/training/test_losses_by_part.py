@@ -1,7 +1,6 @@
-"""The rate of the moment, and the losses of a mixture's parts."""
+"""The losses of a mixture's parts in the log."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,21 +8,7 @@ from typing import Any
 import pytest
 
 from xlgen.core.config import Recipe, validate
-from xlgen.training.pace import Pace
 from xlgen.training.run import train
-
-
-def test_the_rate_is_of_the_time_since_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace(5)
-    now[0] += 10
-    assert pace.rate(25) == 2.0
-    now[0] += 1
-    with pace.paused():
-        now[0] += 1000  # an evaluation
-    now[0] += 1
-    assert pace.rate(35) == 5.0
 
 
 @pytest.mark.parametrize("mixed", [True, False])
