@@ -259,7 +259,7 @@ def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
         ("mbart", "tagging", "full", "transformers", "no class for the encoder of .* under a head for tagging"),
         ("mt5", "classification", "full", "transformers", "no class for the encoder of .* for classification"),
         ("bert", "tagging", "adapters", "transformers", "cannot be merged"),
-        ("bert", "tagging", "lora", "peft", "an encoder under a head, which --to peft cannot hold"),
+        ("bert", "tagging", "lora", "peft", "an encoder with a head, which the format peft cannot store"),
         ("mbart", "tagging", "full", "ctranslate2", "which --to ctranslate2 cannot hold"),
     ],
 )

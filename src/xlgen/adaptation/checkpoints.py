@@ -24,6 +24,7 @@ from xlgen.backbones.checking import check_weights, read_tensors
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT, RESUME_STATE
@@ -87,8 +88,8 @@ def save_checkpoint(
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise SaveError(
-            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Make room, then "
-            "go on with the same command and --resume"
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Free "
+            f"some space, then continue with {argument('resume')}"
         ) from None
 
 

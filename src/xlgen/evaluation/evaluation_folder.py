@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Evaluation
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.outputs import check_no_run, undone_after_errors
@@ -51,18 +52,24 @@ def evaluation_folder(
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
         except OSError as error:
-            raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
+            raise InputError(
+                f"cannot write into {folder}: {error.strerror}; choose another {argument('out')}"
+            ) from None
         yield folder
 
 
 def _checked(out: Path, settings: JsonMapping) -> Path:
     """``out``. Raises InputError where it holds anything else than this evaluation."""
-    check_no_run(out, "--out", allowed=EVALUATIONS)
+    check_no_run(out, argument("out"), allowed=EVALUATIONS)
     before = _settings_in(out)
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already and holds no evaluation of this version; choose another --out")
+        raise InputError(
+            f"{out} is there already and holds no evaluation of this version; choose another {argument('out')}"
+        )
     if before is not None and before != settings:
-        raise InputError(f"{out} holds another evaluation ({difference(before, settings)}); choose another --out")
+        raise InputError(
+            f"{out} holds another evaluation ({difference(before, settings)}); choose another {argument('out')}"
+        )
     return out
 
 

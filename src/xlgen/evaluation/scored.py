@@ -11,6 +11,7 @@ from xlgen.adaptation.base import Method, no_adaptation
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.finding import embedded
+from xlgen.core.arguments import argument
 from xlgen.core.config import Evaluation
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.languages import Language
@@ -118,7 +119,7 @@ def evaluate_backbone(
     if task_name is None:
         raise InputError(
             f"{name} is no folder of a run or a checkpoint. A backbone as it is has no task of its own: name one with "
-            "--task (`xlgen list tasks`)"
+            f"{argument('task')} (`xlgen list tasks`)"
         )
     task = load_task(task_name, Path(data_dir or "."))
     if task.config.head:

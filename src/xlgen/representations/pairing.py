@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from xlgen.core.arguments import argument
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 
-_MEND = "rows that translate one another need one id, or, without ids, one place; or leave a language out (--languages)"
+_ADVICE = (
+    "rows that are translations of one another need the same id or, without ids, the same position; or leave a "
+    f"language out with {argument('languages')}"
+)
 
 
 def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[LabelledExample]]) -> None:
@@ -23,7 +27,7 @@ def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[Labell
     counts = {code: count for code, found in examples.items() if (count := _numbered(task, split, code, found))}
     if len(set(counts.values())) > 1:
         counted = ", ".join(f"{count} of {code}" for code, count in counts.items())
-        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {counted}; {_MEND}")
+        raise DataError(f"{where}: the inputs are not parallel: rows have no ids, and there are {counted}; {_ADVICE}")
 
 
 def check_same_ids(ids: Mapping[str, Sequence[str]], where: str) -> None:
@@ -36,7 +40,7 @@ def check_same_ids(ids: Mapping[str, Sequence[str]], where: str) -> None:
         which = "their order differs"
         if odd:
             which = f"{odd[0]!r} is in {first if odd[0] in wanted else code} only"
-        raise DataError(f"{where} of {first} and {code} are not parallel: {which}; {_MEND}")
+        raise DataError(f"{where} of {first} and {code} are not parallel: {which}; {_ADVICE}")
 
 
 def check_texts(examples: Mapping[str, Iterable[LabelledExample]], where: str) -> None:

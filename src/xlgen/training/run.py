@@ -18,6 +18,7 @@ from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe, Stage
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.progress import NoProgress, Progress
@@ -68,7 +69,7 @@ def train(
             progress.say(
                 f"{out} is finished: all {recipe.stages[-1].training.steps} steps are done, and nothing is left to "
                 f"resume. Evaluate it with `xlgen evaluate {out}`; for more steps, start a run with a larger "
-                "training.steps in another --out"
+                f"training.steps in another {argument('out')}"
             )
             return folder
         with closing(TrackerLogger(accelerator, recipe, out)) as watch:

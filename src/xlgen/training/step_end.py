@@ -13,6 +13,7 @@ import torch
 from torch.optim import Optimizer
 
 from xlgen.adaptation import checkpoints as store
+from xlgen.core.arguments import argument
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import Prefetched
@@ -94,6 +95,4 @@ def interrupt(run: StageRun, step: int) -> NoReturn:
     """End the run, whose checkpoint of ``step`` is saved. Raises InterruptedRunError, which says how to continue."""
     if run.accelerator.is_main_process:
         run.folder.set_state(stage=run.index, step=step, status="interrupted")
-    raise InterruptedRunError(
-        f"stopped after step {step}; a checkpoint is saved. Continue with the same command and --resume"
-    )
+    raise InterruptedRunError(f"stopped after step {step}; a checkpoint is saved. Continue with {argument('resume')}")

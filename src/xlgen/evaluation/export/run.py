@@ -9,6 +9,7 @@ from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import EncoderClassifier
+from xlgen.core.arguments import argument
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
@@ -50,12 +51,12 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     """
     chosen = formats.get(to)
     if quantization is not None and "quantization" not in chosen.options:
-        raise InputError(f"--quantization does not go with --to {to}")
+        raise InputError(f"the format {to} has no {argument('quantization')}")
     check_new_folder(folder)
     checkpoint = find_checkpoint(path)
     if store.read_about(checkpoint).head is not None and not chosen.heads:
         raise InputError(
-            f"{checkpoint} is an encoder under a head, which --to {to} cannot hold; take --to transformers"
+            f"{checkpoint} is an encoder with a head, which the format {to} cannot store; export it to transformers"
         )
     backbone, method, about = store.load_checkpoint(checkpoint)
     exporter = chosen(quantization)
