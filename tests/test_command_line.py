@@ -362,7 +362,7 @@ def test_descriptions_are_whole_sentences(monkeypatch: pytest.MonkeyPatch, capfd
     ],
 )
 def test_the_first_sentence(text: str, first: str) -> None:
-    from xlgen.cli.listing import first_sentence
+    from xlgen.api.catalog import first_sentence
 
     assert first_sentence(text) == first
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.progress import Progress
 from xlgen.core.registry import InputError
@@ -65,6 +67,7 @@ def evaluate(
     Raises:
         InputError: if a setting is wrong or ``model`` is not a model.
     """
+    require("train", "evaluation")
     from xlgen.core.config import Evaluation, validate
 
     settings = {
@@ -89,7 +92,9 @@ def evaluate(
     say(f"reading inputs, and {path}")
     if is_backbone(path):
         if list(interpolate) != [1.0]:
-            raise InputError("--interpolate is between pretrained and finetuned weights; a backbone has no others")
+            raise InputError(
+                f"{argument('interpolate')} is between pretrained and finetuned weights; a backbone has no others"
+            )
         rows, folder = evaluate_backbone(str(path), config, task, data, place, progress)
     else:
         rows, folder = evaluate_checkpoint(path, config, task, data, place, progress, interpolate)
@@ -144,9 +149,12 @@ def predict(
     Raises:
         InputError: if a setting or a row is wrong; the outputs of the rows before it stay in ``OUTPUT.part``.
     """
+    require("train", "prediction")
     from xlgen.core.config import Sampling, validate
 
-    draw: Sampling | None = validate(Sampling, sampling, "--sample") if sampling is not None else None
+    draw: Sampling | None = (
+        validate(Sampling, sampling, argument("sampling", "sample")) if sampling is not None else None
+    )
     chosen = dict(control) if isinstance(control, Mapping) else control
     from xlgen.evaluation.checkpoint_inference import predict_file
 
@@ -175,6 +183,7 @@ def export(
     Raises:
         InputError: if the model does not go with the format, or ``out`` exists; nothing is left in ``out`` then.
     """
+    require("train", "an export")
     from xlgen.evaluation.export.run import export as write
 
     return write(folder_of(model), to, Path(out), quantization, max_examples)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_no_run, check_study_folder
 from xlgen.core.progress import Progress
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xlgen.core.config import Overrides, Recipe
+    from xlgen.report.build import Report
 
 Say = Callable[[str], None]
 
@@ -42,6 +45,7 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints, in the order of their steps; of a search, the chosen one."""
+        require("train", "opening checkpoints")
         from xlgen.adaptation.checkpoints import checkpoints
         from xlgen.runs.files import CHOSEN
         from xlgen.runs.paths import RunPaths
@@ -99,6 +103,7 @@ def train(
         InputError: if the recipe, its data or ``out`` is wrong, before training starts.
         RunEndedError: if training diverged or was interrupted, or a search could not decide.
     """
+    require("train", "training")
     folder = Path(out)
     from xlgen.core.config import load_recipe
 
@@ -108,7 +113,7 @@ def train(
 
         for stage in config.stages:
             task_of_stage(stage, Path(config.data_dir))
-    check_no_run(folder, "--out")
+    check_no_run(folder, argument("out"))
     if auto:
         check_study_folder(folder)
     # All that can be refused without PyTorch has been: importing it takes seconds.
@@ -142,6 +147,12 @@ def build_report(run: str | Path | Run) -> Path:
 
     Raises InputError if the folder has no run, or no scores and no analyses.
     """
+    return write_report(folder_of(run)).page
+
+
+def write_report(folder: Path) -> Report:
+    """:func:`build_report`, with all files that it wrote and the main table."""
+    require("report", "a report")
     from xlgen.report.build import build_report as build
 
-    return build(folder_of(run)).page
+    return build(folder)

@@ -53,9 +53,7 @@ def main() -> None:
 @app.callback(invoke_without_command=True)
 def about(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar=DEBUG, help="Print the tracebacks of errors in the input too.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar=DEBUG, help="Print tracebacks of input errors too.")] = False,
 ) -> None:
     """Zero-shot cross-lingual generation."""
     if debug:  # for the processes that the command starts too

@@ -7,7 +7,7 @@ from typing import Any
 from xlgen.cli.console import err
 from xlgen.core.registry import InputError
 
-CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+CONTROL = "Language control: a name of `xlgen list controls`, or a mapping, {name: rerank, candidates: 4}."
 PRECISION = "fp32 or bf16. bf16 is faster on machines that support it (`xlgen doctor`), and changes a few outputs."
 
 
@@ -22,8 +22,8 @@ def parse_control(text: str | None) -> Any:
 
 
 def warn_of_slow(precision: str) -> None:
-    """Say what ``precision`` costs where this machine emulates it."""
+    """Warn if this machine emulates ``precision``."""
     from xlgen.core.machine import slowdown
 
     if precision == "bf16" and (times := slowdown(precision)):
-        err.print(f"--precision bf16: this machine multiplies {times:.0f} times slower in it than in fp32")
+        err.print(f"--precision bf16: this machine is {times:.0f} times slower in it than in fp32")

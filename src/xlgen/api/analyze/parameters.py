@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlgen.api.analyze.analyzed import Analyzed, Say, Source, check_out, name_of, names_of, result, silent
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def spectra(
     Raises:
         InputError: if the architectures differ, or a weight is not finite.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of([base, *others])
     from xlgen.analysis.open_model import read_weights
@@ -74,6 +76,7 @@ def prompts(
     Raises:
         InputError: if there are no two language prompts, or they cannot be compared.
     """
+    require("train", "this analysis")
     check_out(out)
     from xlgen.analysis.open_model import read_prompts
     from xlgen.analysis.prompts import compare_prompts

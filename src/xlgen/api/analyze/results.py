@@ -8,6 +8,7 @@ from pathlib import Path
 from xlgen.api.analyze.analyzed import Analyzed, check_out, codes_of, result
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
+from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 
 
@@ -58,6 +59,7 @@ def correlation(
     Raises:
         InputError: if no run has the metric, or no evaluation has both values.
     """
+    require("report", "a correlation", "scipy")
     check_out(out)
     from xlgen.analysis.correlation import correlation_rows, correlation_tables, xlrs_correlations
     from xlgen.runs.rows import load_results

@@ -17,6 +17,8 @@ from xlgen.api.analyze.analyzed import (
     result,
     silent,
 )
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 
@@ -66,6 +68,7 @@ def cka(
     Raises:
         InputError: if texts are not parallel, the layers do not match, or states are not finite.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of([first] if second is None else [first, second])
     config, codes = parallel_text(texts, max_examples), codes_of(languages)
@@ -114,6 +117,7 @@ def probe(
     Raises:
         InputError: if texts are not parallel, there are too few, or a model cannot read them.
     """
+    require("train", "this analysis")
     check_out(out)
     names, codes = names_of(models), codes_of(languages)
     if texts is not None and task is not None:
@@ -184,13 +188,16 @@ def lens(
     Raises:
         InputError: if a model has no decoder, or two languages cannot be distinguished.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of(models)
     from xlgen.core.yaml_config import yaml_setting
 
-    text: JsonValue = None if corpus is None else yaml_setting(corpus, "--corpus")
+    text: JsonValue = None if corpus is None else yaml_setting(corpus, argument("corpus"))
     if corpus is not None and not isinstance(text, Mapping):
-        raise InputError(f"--corpus must name a reader with its options, {{reader: pocket}}, and is {text!r}")
+        raise InputError(
+            f"{argument('corpus')} must name a reader with its options, {{reader: pocket}}, and is {text!r}"
+        )
     from xlgen.core.languages import Language
     from xlgen.data.tasks import load_task
 
