@@ -139,7 +139,7 @@ def _plugins(registry: Registry[_PluginT]) -> Iterator[tuple[str, str]]:
 
 
 def _purpose(path: Path) -> str:
-    """The first sentence of the comment that opens a YAML file says what it is for."""
+    """The first sentence of the comment at the start of a YAML file, which says what the file is for."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     return first_sentence(" ".join(line.lstrip("# ") for line in lines))
 
@@ -148,7 +148,7 @@ _ABBREVIATIONS = ("al.", "e.g.", "i.e.", "cf.", "vs.", "etc.", "approx.", "Fig."
 
 
 def first_sentence(text: str) -> str:
-    """The text up to the first full stop that ends a sentence: not one in parentheses, nor one of "et al."."""
+    """The text up to the end of its first sentence, which is not a full stop in parentheses or after "et al."."""
     for found in re.finditer(r"[.?!](?=\s|$)", text):
         sentence = text[: found.end()]
         inside = sentence.count("(") > sentence.count(")") or sentence.count("[") > sentence.count("]")
@@ -173,7 +173,7 @@ def backbones() -> Iterator[tuple[str, str]]:
 def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, str]]:
     """(name, trained parameters, their percentage of the pretrained ones, description) of each method on ``backbone``.
 
-    With each method's default options. No weights are read. Without a number, the description says why it cannot be.
+    With each method's default options. No weights are read. If a method does not work, its description says why.
     Raises BackboneError.
     """
     require("train", "counting parameters")
@@ -251,7 +251,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "recipes": recipes,
     "published": published,
 }
-"""By kind: every registry, some with more than names and descriptions, and what is in files."""
+"""Functions that list each kind: every registry, some with more than names and descriptions, and files."""
 
 
 def kinds() -> Iterator[tuple[str, str]]:

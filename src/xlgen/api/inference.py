@@ -1,4 +1,4 @@
-"""Trained models from Python: evaluate them, predict with them, export them."""
+"""Evaluation, prediction and export of trained models."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def evaluate(
 
     Args:
         model: A run (its newest checkpoint), a checkpoint, or with ``task`` a backbone as it is.
-        task: A task other than the one that the model was trained on.
+        task: The task, if not the one that the model was trained on.
         languages: Languages to evaluate; by default all of the task.
         split: The part of the task's data.
         max_examples: Maximum number of inputs of each language.
         num_beams: Beam size; 1 is greedy search.
         data_dir: Where the task's files are.
         control: Language control, a name or a mapping with its options.
-        precision: Of the weights, ``fp32`` or ``bf16``.
+        precision: Precision of the weights, ``fp32`` or ``bf16``.
         cleanup: ``leftovers``, ``phrases`` or ``substrings``; by default as in the run's recipe.
-        interpolate: Shares of the finetuned weights, the rest pretrained; each is evaluated.
+        interpolate: Shares of the finetuned weights in interpolations with the pretrained ones; each is evaluated.
         lid: Language identifier; by default the task's.
         metric_options: Options of metrics, ``{"rouge": {"use_stemmer": True}}``.
         xlrs: Texts to measure XLRS on, as ``evaluation.xlrs`` of a recipe.
@@ -85,7 +85,7 @@ def evaluate(
     config: Evaluation = validate(Evaluation, settings, "the options")
     path, place = folder_of(model), None if out is None else Path(out)
     data = None if data_dir is None else str(data_dir)
-    # Imported once the options are known to be right: PyTorch takes seconds.
+    # Imported after the options are checked, because importing PyTorch takes seconds.
     from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
     from xlgen.evaluation.scored import evaluate_backbone, is_backbone
 
@@ -131,7 +131,7 @@ def predict(
     sampling: JsonMapping | None = None,
     say: Say = lambda text: None,
 ) -> int:
-    """Generate text, or predict labels, for each row of a JSONL file; the number of rows.
+    """Generate text, or predict labels, for each row of a JSONL file. Returns the number of rows.
 
     For texts in memory use ``xlgen.load`` and ``Model.generate``.
 
@@ -142,7 +142,7 @@ def predict(
         language: The language of inputs and outputs.
         num_beams: Beam size; 1 is greedy search.
         control: Language control, a name or a mapping with its options.
-        precision: Of the weights, ``fp32`` or ``bf16``.
+        precision: Precision of the weights, ``fp32`` or ``bf16``.
         sampling: Draw ``num_beams`` samples and write the best: ``{"temperature": 0.8, "top_p": 0.95}``.
         say: Receives the number of empty inputs.
 

@@ -27,7 +27,7 @@ class Study(Run):
     """The folder of a study."""
 
     failed: Mapping[str, str] = field(default_factory=dict)
-    """What went wrong, by the names of the runs that failed."""
+    """The errors of failed runs, by name."""
     left_out: tuple[str, ...] = ()
     """Runs for which ``hours`` left no time."""
     written: Report | None = None
@@ -81,7 +81,7 @@ def study(
     console: Console | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Study:
-    """Run a study, and write its report. Called again, it runs what is missing.
+    """Run a study, and write its report. Called again, it runs the missing runs.
 
     Args:
         name: A shipped study, or a YAML file with ``base`` and ``runs``.
@@ -146,7 +146,7 @@ def _run(
     console: Console,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """Run a study in a local folder; what went wrong, by the names of the runs that failed."""
+    """Run a study in a local folder. Returns the errors of failed runs, by name."""
     from xlgen.experiments.execute import execute
     from xlgen.experiments.plan import check_identifiers
     from xlgen.experiments.search import search
@@ -160,7 +160,7 @@ def _run(
         from xlgen.experiments.on_ray import executor
 
         run = executor(ray, mirror)
-    else:  # on a cluster the files are needed on other machines
+    else:  # on a cluster, other machines need the files
         check_identifiers(planned)
     if planned.search is not None:
         return search(planned, folder, workers, console, budget, run)

@@ -1,4 +1,4 @@
-"""Runs from Python: train one, evaluate it, predict with it, export it."""
+"""Training of runs, and their reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Run:
 
     folder: Path
     decision: Path | None = None
-    """Of a search (``auto=True``): the page that explains which run was chosen and why."""
+    """The page that explains which run was chosen and why, if the run is a search (``auto=True``)."""
 
     @property
     def metrics(self) -> Rows:
@@ -91,10 +91,10 @@ def train(
         overrides: Keys to change, ``{"training.learning_rate": 1e-4}`` or ``["training.learning_rate=1e-4"]``.
         out: The run's folder.
         resume: Continue the run in ``out`` from its newest checkpoint.
-        smoke: Train two steps a stage on a pocket backbone, with pocket tasks and text.
-        auto: Search the method and the learning rate without target labels, and keep the best checkpoint.
-        hours: With ``auto``: start no run that would end later.
-        workers: With ``auto``: number of parallel runs; 0 is one a core.
+        smoke: Test the recipe: train two steps per stage on a pocket backbone, with pocket tasks and text.
+        auto: Search for the best method and the learning rate without target labels, and keep the best checkpoint.
+        hours: With ``auto``: start no run that would end after this number of hours.
+        workers: With ``auto``: number of parallel runs; 0 is one per core.
         progress: Where progress is shown; by default nowhere.
         console: With ``auto``: where progress is shown.
         say: Receives a line about what begins.
@@ -116,7 +116,7 @@ def train(
     check_no_run(folder, argument("out"))
     if auto:
         check_study_folder(folder)
-    # All that can be refused without PyTorch has been: importing it takes seconds.
+    # Everything that can be checked without PyTorch has been checked; importing it takes seconds.
     say("loading libraries")
     if smoke:
         from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers

@@ -34,7 +34,7 @@ from xlgen.core.errors import DEBUG, debugging, describe_error
 
 
 def main() -> None:
-    """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
+    """Entry point. The exit code is 0 for success, 2 for invalid input, and 1 for any other failure."""
     try:
         print_anything()
         check_arguments(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The options of decoding that several commands have."""
+"""Options of decoding that several commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRECISION = "fp32 or bf16. bf16 is faster on machines that support it (`xlgen do
 
 
 def parse_control(text: str | None) -> Any:
-    """The control of the command line: YAML."""
+    """Parse the value of --control, which is YAML."""
     from xlgen.core.yaml_config import parse_yaml
 
     found = parse_yaml(text, "--control") if text else None

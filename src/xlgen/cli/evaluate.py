@@ -97,8 +97,8 @@ def evaluate(
 
 
 def _shares(text: str) -> list[float]:
-    """Numbers separated by commas."""
+    """Parse comma-separated numbers."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"--interpolate takes numbers from 0 to 1, separated by commas, not {text!r}") from None
+        raise InputError(f"--interpolate takes comma-separated numbers from 0 to 1, not {text!r}") from None

@@ -1,4 +1,4 @@
-"""``xlgen report``."""
+"""``xlgen report``: write the report of a run or a study."""
 
 from __future__ import annotations
 

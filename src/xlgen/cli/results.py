@@ -1,4 +1,4 @@
-"""How commands that train print their results."""
+"""Printing of the results of commands that train."""
 
 from __future__ import annotations
 

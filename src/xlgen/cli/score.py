@@ -17,7 +17,7 @@ from xlgen.core.registry import InputError
 
 
 def _identifies(values: JsonMapping) -> bool:
-    """Whether these options of ``score`` ask for the language of texts anywhere."""
+    """Whether ``score`` identifies languages with these options."""
     from xlgen.metrics.options import options_of, owner_of
 
     metrics = codes_of(values["metrics"], "--metrics")
@@ -27,7 +27,7 @@ def _identifies(values: JsonMapping) -> bool:
 
 @app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-200 --metrics rougeL")
 @needs("a metric that identifies languages, --subset or --faults", "lid", holds=_identifies)
-@excludes("--bootstrap 0", "seed", why="draws nothing", holds=lambda values: values["bootstrap"] == 0)
+@excludes("--bootstrap 0", "seed", why="draws no resamples", holds=lambda values: values["bootstrap"] == 0)
 def score(
     file: Annotated[
         str,

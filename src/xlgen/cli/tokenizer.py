@@ -59,7 +59,7 @@ def tokenizer(
     show(table)
     numbers = f"{made.pieces:,} tokens, {made.parameters:,} parameters"
     if made.pieces > 1.5 * pieces:
-        numbers += f" (more than the {pieces:,} asked for: single characters and special tokens need them)"
+        numbers += f" (more than the requested {pieces:,}, because of single characters and special tokens)"
     elif made.pieces < 0.7 * pieces:
-        numbers += f" (fewer than the {pieces:,} asked for: the corpus has no more pairs of tokens that occur twice)"
+        numbers += f" (fewer than the requested {pieces:,}: the corpus has no more pairs of tokens that occur twice)"
     out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Source = str | Path | Run
-"""A backbone (embedded, of the hub, a folder), a run (its newest checkpoint) or a checkpoint."""
+"""A backbone (embedded, of the Hub, a folder), a run (its newest checkpoint) or a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -123,4 +123,4 @@ def parallel_text(texts: str | Path | JsonMapping | None, max_examples: int | No
 
 
 def silent(text: str) -> None:
-    """Receives messages that nobody wants to see."""
+    """Receives messages for callers that do not take them."""

@@ -63,14 +63,14 @@ def prompts(
     linkage: Linkage = "average",
     out: str | Path | None = None,
 ) -> Analyzed:
-    """Cosines of language prompts and their clusters, next to the languages' families and scripts.
+    """Compare language prompts: their cosines and clusters, next to the languages' families and scripts.
 
     As in Vu et al. (2022), Figure 8.
 
     Args:
         runs: Runs or checkpoints with factorized prompts, or with prompts trained on text of one language each.
         pooling: Prompts of several vectors as their ``mean``, or as all ``tokens`` end to end.
-        linkage: The distance of clusters: ``average``, ``complete`` or ``single``.
+        linkage: How the distance between two clusters is computed: ``average``, ``complete`` or ``single``.
         out: Folder for ``prompts.json`` and ``prompts.svg``.
 
     Raises:

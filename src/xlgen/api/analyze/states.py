@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xlgen.analysis.layer_states import LayerStates
 
 _TASK = "pocket-summaries"
-"""The task whose texts are read if no other is given."""
+"""The default task."""
 
 
 def cka(
@@ -46,7 +46,7 @@ def cka(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """CKA of two models by layer and language, or of the languages of one model by layer.
+    """Compute CKA between two models for each layer and language, or between the languages of one model by layer.
 
     Args:
         first: A model.
@@ -98,7 +98,7 @@ def probe(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """How well a linear classifier predicts the language from the states of each layer, of encoder and decoder.
+    """Measure how well a linear classifier predicts the language from the states of each encoder and decoder layer.
 
     Args:
         models: One model, or several to compare.
@@ -169,7 +169,7 @@ def lens(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """The decoder's logit lens: the language that each layer is about to generate.
+    """Apply the logit lens: the language of the next token at each decoder layer.
 
     Args:
         models: One model, or several to compare.
@@ -208,7 +208,7 @@ def lens(
     chosen = ChosenTexts(loaded, codes_of(languages), split, max_examples)
     rows: list[JsonObject] = []
     for name in names:
-        status(f"looking into {name}")
+        status(f"reading states of {name}")
         for found in lenses(name, chosen, code, steps, text):
             rows += found.rows()
     return result("lens", rows, lens_tables(rows), lens_figures(rows), out=out)

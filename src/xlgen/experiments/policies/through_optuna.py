@@ -47,7 +47,7 @@ class OptunaSearch(WholeRuns[OptunaOptions]):
     Options = OptunaOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """The next rates, at most ``at_once``. Raises InputError if Optuna is not installed."""
+        """The next rates, at most ``at_once``. Raises MissingExtraError if Optuna is not installed."""
         count = min(self.options.at_once, self.options.trials - len(tried))
         found: list[float] = []
         if count > 0:
