@@ -102,21 +102,36 @@ def test_overrides_reach_into_flat_and_staged_recipes(tmp_path: Path) -> None:
 
 
 FUNCTIONS = {
-    **{name: name for name in ("train", "evaluate", "predict", "export", "study")},
+    **{
+        name: name
+        for name in ("train", "evaluate", "predict", "export", "study", "query", "score", "tokenizer", "schema")
+    },
+    "list": "catalog",
     "report": "build_report",
     **{f"analyze {name}": f"analyze.{name}" for name in xlgen.analyze.__all__ if name != "Analyzed"},
 }
-PYTHON_ONLY = {"progress", "console", "say", "status"}
+"""The function of each command. `quickstart` is a study, and `doctor` and `choices` need none."""
+WITHOUT_FUNCTION = {"quickstart", "doctor", "choices", "analyze"}
+PYTHON_ONLY = {"progress", "console", "say", "status", "limit"}
 # A command's name for an argument, where it is another one.
 NAMES = {
-    "folder": "out",
-    "place": "out",
     "checkpoint": "model",
-    "sample": "sampling",
+    "field": "fields",
+    "file": "out",
+    "folder": "out",
     "metric_option": "metric_options",
+    "no_measure": "measure",
+    "place": "out",
+    "sample": "sampling",
 }
-COMMAND_NAMES = {"report": {"folder": "run"}}
-COMMAND_ONLY = {"study": {"dry_run", "no_measure"}}
+COMMAND_NAMES = {"report": {"folder": "run"}, "query": {"folder": "path"}, "score": {"file": "rows"}}
+COMMAND_ONLY = {"score": {"compare", "format"}}
+DIFFERENT = {
+    "predict": {"output"},  # standard output by default
+    "score": {"strict"},  # a bad row is reported, and the others are scored
+    "study": {"measure"},  # the command has a flag that turns it off
+}
+"""Arguments with another default on the command line."""
 
 
 def options_of(command: str) -> dict[str, Any]:
@@ -144,7 +159,7 @@ def plain_default(value: Any) -> Any:
     if value is None or (isinstance(value, tuple) and not value):
         return None
     if isinstance(value, tuple):
-        return ",".join(f"{each:g}" for each in value)
+        return ",".join(each if isinstance(each, str) else f"{each:g}" for each in value)
     return str(value) if isinstance(value, Path) else value
 
 
@@ -152,15 +167,21 @@ def plain_default(value: Any) -> Any:
 def test_a_command_has_the_arguments_and_defaults_of_its_function(command: str, function: str) -> None:
     options, arguments = options_of(command), arguments_of(function)
     assert set(options) == set(arguments)
-    # The command writes to standard output by default, and evaluations to the run's folder.
-    differing = {"predict": {"output"}}.get(command, set())
-    for name in set(options) - differing:
+    for name in set(options) - DIFFERENT.get(command, set()):
         assert plain_default(options[name]) == plain_default(arguments[name]), name
 
 
-def test_every_analysis_has_a_function() -> None:
+def test_comparing_takes_the_arguments_of_scoring() -> None:
+    """`xlgen score --compare` is `compare`."""
+    score, compare = arguments_of("score"), arguments_of("compare")
+    assert set(compare) == set(score) - {"rows"} | {"first", "second"}
+    assert all(score[name] == compare[name] for name in set(score) - {"rows"})
+
+
+def test_every_command_has_a_function() -> None:
     group: Any = typer.main.get_command(app)
-    assert {f"analyze {name}" for name in group.commands["analyze"].commands} <= set(FUNCTIONS)
+    commands = {*group.commands, *(f"analyze {name}" for name in group.commands["analyze"].commands)}
+    assert commands - WITHOUT_FUNCTION == set(FUNCTIONS)
 
 
 def test_an_analysis_refuses_what_the_command_line_cannot_be_given(tmp_path: Path) -> None:
@@ -194,7 +215,7 @@ def test_importing_is_light() -> None:
 
 @pytest.mark.exhaustive
 def test_the_script_is_typed(tmp_path: Path) -> None:
-    """As a user's type checker sees it: the package's own types, strictly."""
+    """As a user's type checker sees it: the package's own types, strictly. test_installed.py checks the wheel."""
     pytest.importorskip("mypy", reason="mypy comes with the lint extra")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "script.py"]

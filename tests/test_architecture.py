@@ -178,3 +178,18 @@ def test_names_of_a_run_are_found_in_paths() -> None:
     )  # fmt: skip
     found = [bool(list(spelled(ast.parse(line)))) for line in lines]
     assert found == [True, True, True, False, True, False, True]
+
+
+PYTHON = [path for path in MODULES if path.parent.name != "cli"]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=[str(path.relative_to(ROOT / "src")) for path in PYTHON])
+def test_messages_name_arguments_for_python_too(path: Path) -> None:
+    """A function may be called from Python: messages name an argument by `argument`, with its option."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    ignored = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    ignored |= {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
+    texts = [ast.unparse(node) for node in strings if node not in ignored]
+    without_commands = [re.sub(r"`[^`]*`|pip install .*", "", text) for text in texts]
+    assert path.name == "preview.py" or not [text for text in without_commands if re.search(r"(?<![\w-])--[a-z]", text)]

@@ -316,10 +316,10 @@ def test_a_mixing_language_without_text(
 def test_a_folder_that_holds_a_run(project: Project, refused: Command) -> None:
     recipe = load_recipe(str(project.root / "recipe.yaml"))
     open_run(project.root / "run", recipe, resume=False).set_state(stage=0, step=1, status="running")
-    assert "already has this run; add --resume" in refused(*project.train)
+    assert "already has this run; continue it with `resume` (--resume)" in refused(*project.train)
     message = refused(*project.train[:2], "training.learning_rate=0.5", *project.train[2:], "--resume")
     assert "has another run (its stages.0.training.learning_rate is 0.0001, not 0.5)" in message
-    assert "choose another --out" in message
+    assert "choose another `out` (--out)" in message
 
 
 def test_a_recipe_that_is_refused_leaves_no_folder(project: Project, refused: Command) -> None:
@@ -334,7 +334,7 @@ def test_a_recipe_that_is_refused_leaves_no_folder(project: Project, refused: Co
 def test_a_folder_with_files_of_ones_own(project: Project, refused: Command, name: str, content: str) -> None:
     (project.root / "run").mkdir()
     (project.root / "run" / name).write_text(content)
-    assert "choose another --out" in refused(*project.train)
+    assert "choose another `out` (--out)" in refused(*project.train)
     assert (project.root / "run" / name).read_text() == content, "nothing is overwritten"
 
 
@@ -527,9 +527,14 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
         ("a.jsonl", "", [], "has no row that can be scored, and 0 that cannot"),
         ("a.jsonl", "{}\n{", [], "has no row that can be scored, and 2 that cannot; the first: "),
         ("a.jsonl", '[{"language": "fr", "prediction": "x"}]', [], "write one object per line"),
-        ("a.csv", "id,prediction\n1,x\n", [], "line 2: it has no language; give one for all rows with --language"),
+        (
+            "a.csv",
+            "id,prediction\n1,x\n",
+            [],
+            "line 2: it has no language; give one for all rows with `language`",
+        ),
         ("a.xlsx", "x", [], "its name must end in .jsonl"),
-        ("a.txt", "x", [], "line 1: it has no language; give one for all rows with --language"),
+        ("a.txt", "x", [], "line 1: it has no language; give one for all rows with `language` (--language)"),
         ("a.jsonl.gz", "x", [], "is not complete gzip data"),
         ("a.jsonl", "good", ["--metrics", "rougel"], "unknown metric 'rougel': did you mean 'rougeL'"),
         ("a.jsonl", "good", ["--subset", "no-digit"], "did you mean 'no-digits-in-language'"),
@@ -539,7 +544,7 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
             "a.jsonl",
             "good",
             ["--input-format", "xml"],
-            "--input-format must be one of jsonl, csv, tsv, tsv-quoted, text, squad, not 'xml'",
+            "`input_format` (--input-format) must be one of jsonl, csv, tsv, tsv-quoted, text, squad, not 'xml'",
         ),
         ("a.jsonl", "good", ["--field", "output"], "must be FIELD=NAME"),
         ("a.jsonl", "good", ["--field", "text=output"], "with FIELD one of id, language, prediction"),

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 import xlgen
 from xlgen.adaptation.base import methods, trainable_parameters
+from xlgen.api.catalog import LISTS, methods_on, registries
 from xlgen.backbones.loading import load
 from xlgen.cli import app, main
-from xlgen.cli.listing import LISTS, methods_on, registries
 from xlgen.core.config import load_recipe
 from xlgen.core.languages import all_languages
 from xlgen.core.registry import InputError, Registry, RunEndedError

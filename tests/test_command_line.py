@@ -75,7 +75,7 @@ def test_a_list_with_an_empty_name(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, text: str
 ) -> None:
     code, _, message = run(monkeypatch, capfd, "evaluate", str(tmp_path), "--languages", text)
-    assert code == 2 and "--languages takes names with commas between them" in message
+    assert code == 2 and "--languages takes comma-separated names" in message
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300"])
@@ -362,7 +362,7 @@ def test_descriptions_are_whole_sentences(monkeypatch: pytest.MonkeyPatch, capfd
     ],
 )
 def test_the_first_sentence(text: str, first: str) -> None:
-    from xlgen.cli.listing import first_sentence
+    from xlgen.api.catalog import first_sentence
 
     assert first_sentence(text) == first
 

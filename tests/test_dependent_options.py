@@ -32,13 +32,18 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (f"{TRAIN} --auto --resume", "--resume has no effect with --auto, which resumes"),
     ],
     "report": [],
-    "evaluate": [("evaluate pocket-mt5 --task pocket-summaries --interpolate 0,1", "--interpolate is between")],
+    "evaluate": [("evaluate pocket-mt5 --task pocket-summaries --interpolate 0,1", "(--interpolate) is between")],
     "predict": [],
-    "export": [("export OUT --to transformers --quantization int8 --out OUT", "--quantization does not go with")],
+    "export": [
+        (
+            "export OUT --to transformers --quantization int8 --out OUT",
+            "transformers has no `quantization`",
+        )
+    ],
     "score": [
         ("score FILE --bootstrap 0 --seed 1", "--seed has no effect with --bootstrap 0"),
         ("score FILE --metrics rougeL --lid lingua", "--lid has no effect without a metric"),
-        ("score FILE --separator ;", "--separator is for CSV and TSV"),
+        ("score FILE --separator ;", "`separator` (--separator) is for CSV and TSV"),
     ],
     "analyze selection": [],
     "query": [

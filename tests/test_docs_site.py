@@ -18,8 +18,9 @@ import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from xlgen.api.catalog import registries
 from xlgen.cli import app
-from xlgen.cli.listing import registries
+from xlgen.cli.dependent import dependencies_of
 from xlgen.core.config import Recipe
 from xlgen.data.tasks import TaskConfig
 from xlgen.experiments.plan import StudyConfig
@@ -95,6 +96,16 @@ def test_every_option_of_a_command_is_documented(name: str) -> None:
     assert all(f"`{option}`" in text for option in options if option != "--help")
     arguments = [each.name for each in COMMANDS[name].params if not each.opts[0].startswith("-")]
     assert all(f"`{argument.upper()}`" in text for argument in arguments)
+
+
+def test_options_that_depend_on_others_are_documented() -> None:
+    lines = section("reference/cli.md", "## `xlgen train`").splitlines()
+    assert "- `--hours` has no effect without `--auto`" in lines
+    assert any(line.startswith("- `--resume` has no effect with `--auto`, which resumes") for line in lines)
+    for name, command in COMMANDS.items():
+        count = sum(len(each.options) for each in dependencies_of(command.callback))
+        found = re.findall(r"^- `--[\w-]+` has no effect ", section("reference/cli.md", f"## `{name}`"), re.MULTILINE)
+        assert len(found) == count, name
 
 
 @pytest.mark.parametrize("kind", sorted(set(registries()) - {"metrics"}))

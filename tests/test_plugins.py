@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import xlgen
 from xlgen.adaptation.adapters import AdapterOptions, Adapters
 from xlgen.adaptation.base import methods
+from xlgen.api.catalog import options_of, registries
 from xlgen.cli import app
-from xlgen.cli.listing import options_of, registries
 from xlgen.core.config import Evaluation, Recipe, Stage, Training, load_recipe
 from xlgen.core.field_docs import field_docs
 from xlgen.core.plugins import SCHEMA_FILE, PluginRegistry

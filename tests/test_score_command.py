@@ -538,7 +538,7 @@ def test_csv_with_semicolons(run: Run, tmp_path: Path) -> None:
     path.write_text('id;language;prediction;truncated;finish_reason\n1;fr;"Le chat; dort";yes;\n2;fr;x;;odd\n')
     code, out, err = run(path, "--metrics", "faults")
     assert (code, out) == (2, "")
-    assert "looks separated by semicolons: give --separator ';'" in err
+    assert "looks separated by semicolons: set `separator` (--separator) to ';'" in err
     code, out, err = run(path, "--metrics", "truncated_rate", "--separator", ";", "--format", "json")
     assert code == 0
     assert [row["value"] for row in json.loads(out)["rows"]] == [100.0]
@@ -546,7 +546,7 @@ def test_csv_with_semicolons(run: Run, tmp_path: Path) -> None:
     for name, options in (("a.jsonl", ()), ("a.txt", ("--language", "fr"))):
         code, _, err = run(write(tmp_path / name, ROWS), "--separator", ";", *options)
         assert code == 2
-        assert "--separator is for CSV and TSV" in err
+        assert "`separator` (--separator) is for CSV and TSV" in err
     with pytest.warns(UserWarning, match="finish_reason 'odd'"):
         assert xlgen.score(path, ["lengths"], separator=";", bootstrap=0)
 

@@ -14,8 +14,9 @@ from typing import Any
 import typer
 
 import xlgen
+from xlgen.api.catalog import LISTS, Found, registries
 from xlgen.cli import app
-from xlgen.cli.listing import LISTS, Found, registries
+from xlgen.cli.dependent import dependencies_of
 from xlgen.core.config import Recipe
 from xlgen.core.field_docs import markdown
 from xlgen.core.option_docs import Key, is_options, keys_of, nested, type_text, yaml_text
@@ -24,6 +25,7 @@ from xlgen.experiments.plan import StudyConfig
 
 SHIPPED = ("recipes", "tasks", "languages")
 """What ``xlgen list`` prints of files in the package."""
+_OPTION = re.compile(r"--[a-z-]+(?: 0)?")
 _OR_NULL = re.compile(",? or null$")
 _LIST_COMMAND = re.compile(r"`{1,2}xlgen\s+list\s+(\w+)`{1,2}")
 
@@ -225,8 +227,18 @@ def cli_page() -> str:
         example = (command.epilog or "").removeprefix("Example: ")
         parts += [f"## `{name}`", markdown(command.help or "")]
         parts += [f"```sh\n{example}\n```"] if example else []
-        parts += [_parameters(command, name)]
+        parts += [_parameters(command, name), dependent_options(command)]
     return _page("Command line", intro, *parts)
+
+
+def dependent_options(command: Any) -> str:
+    """The options of a command that are refused in some combinations, as a list."""
+    flags = {each.name: max(each.opts, key=len) for each in command.params}
+    lines = []
+    for dependency in dependencies_of(command.callback):
+        why = _OPTION.sub(r"`\g<0>`", dependency.why.partition(":")[0])
+        lines += [f"- `{flags[option]}` {why}" for option in dependency.options]
+    return "\n".join(["Options without effect are errors:\n", *lines]) if lines else ""
 
 
 def _parameters(command: Any, name: str) -> str:

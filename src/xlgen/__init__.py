@@ -19,28 +19,32 @@ from xlgen.core.version import VERSION
 
 if TYPE_CHECKING:
     from xlgen.api import analyze
-    from xlgen.api.comparing import Comparison, compare
+    from xlgen.api.catalog import Listing, catalog
     from xlgen.api.inference import Evaluated, evaluate, export, predict
     from xlgen.api.model import Model, load
+    from xlgen.api.query import QueryResult, query
     from xlgen.api.rows import Rows
     from xlgen.api.schemas import schema
+    from xlgen.api.scoring import Comparison, compare, score
     from xlgen.api.studies import Study, study
+    from xlgen.api.tokenizers import tokenizer
     from xlgen.api.training import Run, build_report, train
     from xlgen.core.registry import InputError
-    from xlgen.experiments.query import query
-    from xlgen.scoring import score
 
 __all__ = [
     "Comparison",
     "Evaluated",
     "InputError",
+    "Listing",
     "Model",
+    "QueryResult",
     "Rows",
     "Run",
     "Study",
     "__version__",
     "analyze",
     "build_report",
+    "catalog",
     "compare",
     "evaluate",
     "export",
@@ -50,22 +54,24 @@ __all__ = [
     "schema",
     "score",
     "study",
+    "tokenizer",
     "train",
 ]
 
 __version__ = VERSION
 
 _MODULES = {
-    "xlgen.api.comparing": ("Comparison", "compare"),
+    "xlgen.api.catalog": ("Listing", "catalog"),
     "xlgen.api.inference": ("Evaluated", "evaluate", "export", "predict"),
     "xlgen.api.model": ("Model", "load"),
+    "xlgen.api.query": ("QueryResult", "query"),
     "xlgen.api.rows": ("Rows",),
     "xlgen.api.schemas": ("schema",),
+    "xlgen.api.scoring": ("Comparison", "compare", "score"),
     "xlgen.api.studies": ("Study", "study"),
     "xlgen.api.training": ("Run", "build_report", "train"),
+    "xlgen.api.tokenizers": ("tokenizer",),
     "xlgen.core.registry": ("InputError",),
-    "xlgen.experiments.query": ("query",),
-    "xlgen.scoring": ("score",),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 _GROUPS = {"analyze": "xlgen.api.analyze"}

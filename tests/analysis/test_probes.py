@@ -52,7 +52,7 @@ def test_the_least_penalty_is_enough_and_none_is_not() -> None:
 
 def test_a_regression_that_has_not_converged_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xlgen.analysis.probes._MOST_STEPS", 2)
-    with pytest.raises(InputError, match=r"not converged in 2 steps; use a larger one \(--l2\)"):
+    with pytest.raises(InputError, match=r"not converged in 2 steps; use a larger `l2` \(--l2\)"):
         probe(made(1.0), "encoder")
 
 

@@ -43,7 +43,7 @@ def test_a_model_is_like_itself() -> None:
 def test_depths_are_compared_by_proportion_where_asked() -> None:
     found = compare_models(states("a", 4), states("b", 2), relative_depth=True)
     assert [right for _, right in found.layers] == [0, 0, 1, 2, 2]
-    with pytest.raises(InputError, match="a has 4 and b 2; compare them by relative depth with --relative-depth"):
+    with pytest.raises(InputError, match="a has 4 and b 2; compare them by relative depth with `relative_depth`"):
         compare_models(states("a", 4), states("b", 2))
 
 

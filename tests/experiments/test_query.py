@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 import xlgen
+from xlgen.api.query import query
 from xlgen.cli import main
+from xlgen.cli.query import MOST_ROWS
 from xlgen.core.registry import InputError
-from xlgen.experiments.formats import MOST_ROWS
-from xlgen.experiments.query import QueryError, open_query, query
+from xlgen.experiments.query import QueryError, open_query
 from xlgen.experiments.views import VIEWS, definition
 from xlgen.runs.rows import MEAN, collect
 from xlgen.runs.run_discovery import discover_runs

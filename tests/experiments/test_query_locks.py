@@ -10,8 +10,9 @@ import duckdb
 import pytest
 
 from synthetic import write_run
+from xlgen.api.query import query
 from xlgen.core.registry import InputError
-from xlgen.experiments.query import QueryError, open_query, query
+from xlgen.experiments.query import QueryError, open_query
 from xlgen.runs.run_files import RunFiles, address
 
 

@@ -101,7 +101,7 @@ def test_one_evaluation_is_no_choice(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "one", {1: "all"}, learning_rate=1e-4)
     done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path)])
     assert isinstance(done.exception, InputError)
-    assert "there is nothing to choose among" in str(done.exception)
+    assert "there is nothing to select from" in str(done.exception)
 
 
 def test_without_predictions(tmp_path: Path) -> None:

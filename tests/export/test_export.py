@@ -162,7 +162,7 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        ({"method": "prefix", "num_virtual_tokens": 3}, {"to": "transformers"}, "export it with --to peft"),
+        ({"method": "prefix", "num_virtual_tokens": 3}, {"to": "transformers"}, "export it to peft"),
         (
             {"method": "prompt", "num_virtual_tokens": 3},
             {"to": "ctranslate2"},

@@ -56,14 +56,14 @@ def test_an_experiment_is_in_the_row_of_its_published_number(tmp_path: Path) -> 
     found = lines(tmp_path)
     theirs = {"en": 39.6, "fr": 22.4, "ru": 15.3, "th": 17.9}  # V, Table 8, BASE MODEL
     names = {"en": "English", "fr": "French", "ru": "Russian", "th": "Thai"}
-    assert {place for _, place, _ in found} == {"V, Table 8, BASE MODEL"}
+    assert {place for _, place, _ in found} == {"Vu+22, Table 8, BASE MODEL"}
     assert len(found) == 1 + 4
     for code, name in names.items():
-        row = found["model", "V, Table 8, BASE MODEL", name]
+        row = found["model", "Vu+22, Table 8, BASE MODEL", name]
         assert (row["ours"], row["theirs"], row["language"]) == (ours[code], theirs[code], code)
         assert row["difference"] == pytest.approx(ours[code] - theirs[code])
         assert (row["seeds"], row["their_seeds"]) == (1, 3)
-    mean = found["model", "V, Table 8, BASE MODEL", "mean of 3 others"]
+    mean = found["model", "Vu+22, Table 8, BASE MODEL", "mean of 3 others"]
     assert mean["ours"] == pytest.approx((25 + 16 + 20) / 3)
     assert mean["theirs"] == pytest.approx((22.4 + 15.3 + 17.9) / 3)
     assert "backbone" not in mean["differs"]
@@ -82,7 +82,7 @@ def test_seeds_are_averaged_and_a_single_one_keeps_its_interval(tmp_path: Path) 
         method="lora",
     )
     found = lines(tmp_path)
-    row = found["full", "V, Table 3, BASE MODEL", "Spanish"]
+    row = found["full", "Vu+22, Table 3, BASE MODEL", "Spanish"]
     assert (row["ours"], row["seeds"], row["theirs"], row["spread"]) == (11.5, 2, 84.9, 0.7)
     assert {run for run, _, _ in found} == {"full"}  # no paper has LoRA
     (tmp_path / "runs" / "full-1" / "metrics.jsonl").unlink()
@@ -95,7 +95,7 @@ def test_a_published_mean_is_next_to_our_mean(tmp_path: Path) -> None:
     write(tmp_path / "run", {"rouge2": {"en": 9.0, "fr": 4.0, "ru": 6.0}}, task="xlsum", backbone="google/mt5-base")
     found = lines(tmp_path)
     assert list(found) == [
-        ("full", "C, Table 1, Sum mT5 Best-non-En LR 1e-4", "mean of the others (not the same languages)")
+        ("full", "Chirkova+23, Table 1, Sum mT5 Best-non-En LR 1e-4", "mean of the others (not the same languages)")
     ]
     row = next(iter(found.values()))
     assert (row["ours"], row["theirs"], row["difference"]) == (5.0, 7.7, pytest.approx(-2.7))
@@ -110,7 +110,7 @@ def test_other_data_of_the_same_kind_serves_where_no_paper_has_ours(tmp_path: Pa
         backbone="pocket-mt5",
         method="prompt",
     )
-    assert {place for _, place, _ in lines(tmp_path)} == {"V, Table 3, BASE PROMPT", "V, Table 5, BASE PROMPT"}
+    assert {place for _, place, _ in lines(tmp_path)} == {"Vu+22, Table 3, BASE PROMPT", "Vu+22, Table 5, BASE PROMPT"}
     found = points(tmp_path)
     assert found["backbone"] == ("pocket-mt5, 4.62 M", "google/mt5-base, 580 M")
     assert found["data"] == ("pocket-qa", "TyDiQA-GoldP")
@@ -130,18 +130,18 @@ def test_other_data_of_the_same_kind_serves_where_no_paper_has_ours(tmp_path: Pa
 def test_tasks_with_a_head_are_in_their_own_rows(task: str, metric: str, row: str, tmp_path: Path) -> None:
     ours = {"en": 70.0, "de": 60.0, "fr": 50.0, "es": 40.0}
     write(tmp_path / "run", {metric: ours}, task=task, backbone="facebook/nllb-200-distilled-600M", method="full")
-    found = {(place, row["language"]): row for (_, place, _), row in lines(tmp_path).items() if place.startswith("J, ")}
+    found = {(place, row["language"]): row for (_, place, _), row in lines(tmp_path).items() if "Ji+24, " in place}
     cells = find_cells(paper="J", where="Table 4", row=row, metric=metric, language=set(ours))
     assert cells
     for cell in cells:
-        line = found[f"J, Table 4, {row}", cell.language]
+        line = found[f"Ji+24, Table 4, {row}", cell.language]
         assert (line["ours"], line["theirs"]) == (ours[str(cell.language)], cell.value)
         assert {"backbone", "data"}.isdisjoint(line["differs"].split(", "))
 
 
 def test_the_family_of_the_backbone_decides_among_sizes(tmp_path: Path) -> None:
     write(tmp_path / "run", {"rouge2": {"en": 9.0, "fr": 4.0}}, task="pocket-summaries", backbone="pocket-mbart")
-    assert {place for _, place, _ in lines(tmp_path)} == {"C, Table 1, Sum mBART Best-non-En LR 1e-6"}
+    assert {place for _, place, _ in lines(tmp_path)} == {"Chirkova+23, Table 1, Sum mBART Best-non-En LR 1e-6"}
 
 
 def test_source_languages_must_be_theirs(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_rows_of_selection_say_how_they_chose(tmp_path: Path) -> None:
     write(tmp_path / "run", values, task="wikilingua", backbone="google/mt5-base")
     table = protocol_table(load_results(tmp_path))
     chosen = {row["paper"].value: row["theirs"].value for row in table.rows if row["point"].value == "checkpoint"}
-    assert chosen["L, Table 7, cos-sim"] == "chosen by cos-sim"
-    assert chosen["L, Table 3, EN"] == "the best on the source language's development set"
+    assert chosen["Li+23, Table 7, cos-sim"] == "chosen by cos-sim"
+    assert chosen["Li+23, Table 3, EN"] == "the best on the source language's development set"
 
 
 def test_the_same_is_no_difference(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_what_differs_is_told_with_its_place(tmp_path: Path) -> None:
 def test_a_baseline_is_not_asked_how_it_trained(tmp_path: Path) -> None:
     write(tmp_path / "lead", {"sp_rougeLsum": {"fr": 4.0}}, task="wikilingua", report_as="lead-64", steps=(0,))
     assert set(points(tmp_path)) == {"split", "metric", "evaluation examples"}
-    assert {place for _, place, _ in lines(tmp_path)} == {"V, Table 10, – LEAD-64"}
+    assert {place for _, place, _ in lines(tmp_path)} == {"Vu+22, Table 10, – LEAD-64"}
 
 
 def test_the_page_and_the_files_have_it_only_where_there_is_something(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_the_page_and_the_files_have_it_only_where_there_is_something(tmp_path: 
     page = build_report(tmp_path / "a").page.read_text(encoding="utf-8")
     assert 'id="published-1"' in page
     assert 'href="#published-1"' in page
-    assert "C, Table 1, Sum mT5 Best-non-En LR 1e-4" in page
+    assert "Chirkova+23, Table 1, Sum mT5 Best-non-En LR 1e-4" in page
     files = {path.name for path in (tmp_path / "a" / "tables").iterdir()}
     assert {f"{name}.{end}" for name in ("beside", "protocol") for end in ("csv", "md", "tex")} <= files
     write(tmp_path / "b", {"rouge2": {"en": 9.0, "fr": 4.0}}, task="xlsum", method="lora")
@@ -299,17 +299,17 @@ def unlabelled(folder: Path, stage: int, *languages: str) -> None:
 
 
 def test_text_of_one_language_and_of_all_have_their_own_rows(tmp_path: Path) -> None:
-    """V, Table 11: MIX-UNSUP is a model for each target language, MIX-UNSUP-ALL one model."""
+    """Vu+22, Table 11: MIX-UNSUP is a model for each target language, MIX-UNSUP-ALL one model."""
     values = {"sp_rougeLsum": {"en": 39.0, "fr": 30.0, "ru": 20.0}}
     shared = {"task": "wikilingua-gem", "backbone": "google/mt5-base"}
     for name, languages in (("mix-unsup-fr", ["fr"]), ("mix-unsup-all", ["en", "fr", "ru", "th"])):
         write(tmp_path / name, values, report_as=name, **shared)
         unlabelled(tmp_path / name, -1, *languages)
     assert {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-fr")} == {
-        ("V, Table 11, BASE MODEL, MIX-UNSUP", "French")
+        ("Vu+22, Table 11, BASE MODEL, MIX-UNSUP", "French")
     }
     found = {(place, name) for _, place, name in lines(tmp_path / "mix-unsup-all")}
-    assert {place for place, _ in found} == {"V, Table 11, BASE MODEL, MIX-UNSUP-ALL"}
+    assert {place for place, _ in found} == {"Vu+22, Table 11, BASE MODEL, MIX-UNSUP-ALL"}
     assert {name for _, name in found} == {"English", "French", "Russian", "mean of 2 others"}
 
 
@@ -319,5 +319,5 @@ def test_a_prompt_tuned_on_text_of_one_language_is_compared_in_that_language(tmp
     write(tmp_path / "run", values, report_as="it-lm-th", **shared)
     unlabelled(tmp_path / "run", 0, "th")
     assert {(place, name) for _, place, name in lines(tmp_path / "run")} == {
-        ("V, Table 11, BASE PROMPT, IT-LM", "Thai")
+        ("Vu+22, Table 11, BASE PROMPT, IT-LM", "Thai")
     }

@@ -176,7 +176,7 @@ def test_no_text_with_brackets_is_too_deep_or_slow(text: str) -> None:
         ({"raw": []}, "raw must be text, not a list"),
         ({"id": []}, "id must be text or a whole number, not a list"),
         ({"id": True}, "id must be text or a whole number, not true"),
-        ({"language": None}, "it has no language; give one for all rows with --language"),
+        ({"language": None}, "it has no language; give one for all rows with `language`"),
         ({"language": ""}, "it has no language"),
         ({"language": 3}, "language must be text, not a number"),
         ({"language": "Klingon"}, "unknown language 'Klingon'"),

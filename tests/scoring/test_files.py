@@ -145,13 +145,13 @@ def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
 
 
 HEADERS = [
-    ("a.csv", "id;language;prediction", "semicolons: give --separator ';'"),
-    ("a.csv", "\ufeffid;language;prediction", "semicolons: give --separator ';'"),
-    ("a.csv", '"id";"language";"prediction, raw"', "semicolons: give --separator ';'"),
-    ("a.csv", "\n\nid\tlanguage\tprediction", "tabs: give --separator tab"),
-    ("a.csv", "id|language|prediction", "bars: give --separator '|'"),
-    ("a.tsv", "id,language,prediction", "commas: give --separator ','"),
-    ("a.tsv", "id;language;prediction", "semicolons: give --separator ';'"),
+    ("a.csv", "id;language;prediction", "semicolons: set `separator` (--separator) to ';'"),
+    ("a.csv", "\ufeffid;language;prediction", "semicolons: set `separator` (--separator) to ';'"),
+    ("a.csv", '"id";"language";"prediction, raw"', "semicolons: set `separator` (--separator) to ';'"),
+    ("a.csv", "\n\nid\tlanguage\tprediction", "tabs: set `separator` (--separator) to tab"),
+    ("a.csv", "id|language|prediction", "bars: set `separator` (--separator) to '|'"),
+    ("a.tsv", "id,language,prediction", "commas: set `separator` (--separator) to ','"),
+    ("a.tsv", "id;language;prediction", "semicolons: set `separator` (--separator) to ';'"),
 ]
 
 
@@ -188,7 +188,7 @@ def test_other_characters_in_a_header_are_part_of_names(tmp_path: Path, text: st
 def test_a_separator_is_one_character() -> None:
     assert [check_separator(text) for text in (None, ";", "tab", "\\t", "\t")] == [None, ";", "\t", "\t", "\t"]
     for text in ("", ";;", '"', "\n", "comma"):
-        with pytest.raises(InputError, match="--separator must be one character"):
+        with pytest.raises(InputError, match=r"`separator` \(--separator\) must be one character"):
             check_separator(text)
 
 

@@ -68,7 +68,7 @@ def test_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([], "name one with --task"),
+        ([], "name one with `task` (--task)"),
         (["--task", "pos-pud"], "has no head"),
         (["--task", "pocket-titles", "--interpolate", "0,1"], "a backbone has no others"),
     ],

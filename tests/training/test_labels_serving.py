@@ -264,8 +264,8 @@ def test_a_head_with_nan_logits_predicts_no_label(trained: Make, kind: str) -> N
         ("mbart", "tagging", "full", "transformers", "no class for the encoder of .* with a head for tagging"),
         ("mt5", "classification", "full", "transformers", "no class for the encoder of .* for classification"),
         ("bert", "tagging", "adapters", "transformers", "cannot be merged"),
-        ("bert", "tagging", "lora", "peft", "an encoder with a head, which --to peft does not support"),
-        ("mbart", "tagging", "full", "ctranslate2", "which --to ctranslate2 does not support"),
+        ("bert", "tagging", "lora", "peft", "an encoder with a head, which the format peft does not support"),
+        ("mbart", "tagging", "full", "ctranslate2", "which the format ctranslate2 does not support"),
     ],
 )
 def test_what_cannot_be_exported_leaves_nothing(

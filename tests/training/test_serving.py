@@ -264,7 +264,7 @@ def test_the_folder_is_looked_at_before_anything_is_generated(own_task: Path, tm
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "load_checkpoint", lambda *_: pytest.fail("the model was loaded"))
-        with pytest.raises(InputError, match="choose another --out"):
+        with pytest.raises(InputError, match="choose another `out`"):
             evaluate_checkpoint(own_task, Evaluation(split="test"), out=tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 

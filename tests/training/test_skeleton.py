@@ -64,7 +64,7 @@ def test_the_command_prints_what_it_made(corpus: dict[str, Any], tmp_path: Path)
     ("options", "message"),
     [
         ({"family": "bert"}, "unknown backbone family with a skeleton 'bert'"),
-        ({"languages": None}, "name them with --languages"),
+        ({"languages": None}, "name them with `languages`"),
         ({"languages": ["en", "xx-none"]}, "xx-none"),
         ({"family": "mbart", "languages": ["zu"]}, "mbart has no code for Zulu"),
         ({"languages": ["fr"]}, r"no file .*fr\.txt"),

@@ -80,6 +80,6 @@ def test_the_published_columns_have_ours_next_to_them(tmp_path: Path) -> None:
         (row["paper"].value, row["metric"].value, row["language"].value): (row["ours"].value, row["theirs"].value)
         for row in comparison_table(load_results(tmp_path)).rows
     }
-    assert rows["V, Table 10, BASE MODEL", "lid_confidence_en", "ru"] == (40.0, 79.0)
-    assert rows["L, Table 9, DE", "lid_confidence_de", "fr"] == (60.0, 67.7)
+    assert rows["Vu+22, Table 10, BASE MODEL", "lid_confidence_en", "ru"] == (40.0, 79.0)
+    assert rows["Li+23, Table 9, DE", "lid_confidence_de", "fr"] == (60.0, 67.7)
     assert metric_name("lid_confidence_en") == "LID confidence: English"

@@ -22,6 +22,7 @@ from xlgen.backbones.checking import check_weights, read_tensors
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT, RESUME
@@ -80,8 +81,8 @@ def save_checkpoint(
                 mark(unfinished, evaluation_due=evaluation_due, temporary=temporary)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise SaveError(
-            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Free some disk "
-            "space, then continue with the same command and --resume"
+            f"could not save the checkpoint {folder}: {error}; the checkpoint before it is untouched. Free "
+            f"some space, then continue with {argument('resume')}"
         ) from None
 
 

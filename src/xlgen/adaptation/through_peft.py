@@ -1,6 +1,6 @@
 """Methods of the peft library: inserted by it, saved in its format, loadable by it.
 
-A file a method says which ``PeftConfig`` it is; everything else is here. ``peft`` is an extra and is imported late.
+A file a method says which ``PeftConfig`` it is; everything else is here. ``peft`` is imported late.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor
 from xlgen.adaptation.base import Method, check_fit
 from xlgen.adaptation.inserted import Inserted
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.extras import require
 from xlgen.core.plugins import OptionsT
 
 
 def import_peft() -> ModuleType:
-    """The library. Raises BackboneError where it is not installed."""
-    try:
-        import peft
-    except ImportError:
-        raise BackboneError("this method needs the peft library: pip install 'xlgen[peft]'") from None
+    """The library. Raises MissingExtraError if it is not installed."""
+    require("train", "this method", "peft")
+    import peft
+
     return peft
 
 
@@ -113,7 +113,7 @@ class ThroughPeft(Method[OptionsT]):
 
     def inserted(self, backbone: Backbone) -> Inserted:
         """peft's own files are that form. Raises BackboneError."""
-        raise BackboneError("what this method adds is in the files of the peft library; export it with --to peft")
+        raise BackboneError("what this method adds is in the files of the peft library; export it to peft")
 
     def merge(self, backbone: Backbone) -> None:
         """Fold the trained part into the weights, which are then a plain model's. Raises BackboneError."""

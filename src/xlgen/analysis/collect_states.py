@@ -14,6 +14,7 @@ from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.lens import GENERATED, REFERENCE, Lens, classes_by_script, classes_by_use
 from xlgen.analysis.open_model import open_model
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample, LabelledExample
@@ -58,7 +59,8 @@ def states_of(name: str, chosen: ChosenTexts) -> dict[str, LayerStates]:
     if not backbone.can_encode_targets(chosen.task.config.kind):
         raise BackboneError(
             f"{name} cannot read the references of {chosen.task.config.name}: it has no decoder. Probe only its "
-            "encoder, on parallel text with --texts (or, if it has a head, on the head's task with --task)"
+            f"encoder, on parallel text, {argument('texts')}; or, if it has a head, on the head's task, "
+            f"{argument('task')}"
         )
     examples = chosen.read(backbone)
     check_pairing(chosen.task, chosen.split, examples)
@@ -98,7 +100,9 @@ def lenses(
     by_language = chosen.read(backbone)
     by_language.pop(source, None)
     if not by_language:
-        raise InputError(f"the lens needs a language other than the source, {source}; add some with --languages")
+        raise InputError(
+            f"the lens needs a language other than the source, {source}; add some with {argument('languages')}"
+        )
     tables = {code: _classes(backbone, source, code, corpus, chosen.task.data_dir) for code in by_language}
     for code, found in by_language.items():
         method.set_language(backbone, code)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xlgen.analysis.figures import Chart, Heatmaps, Line, LineCharts, Panel
 from xlgen.analysis.rows import AnalysisRows, numbered, short_name, two_digits, unique, where
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language, language_name
 from xlgen.core.registry import InputError
@@ -149,8 +150,8 @@ def classes_by_script(pieces: Sequence[str], special: Collection[int], source: s
     of_source, of_target = map(_letter, scripts)
     if of_source == of_target:
         raise InputError(
-            f"{source} and {target} have the same script, so scripts cannot separate their tokens; pass --corpus with "
-            "text in both languages, or choose other --languages"
+            f"{source} and {target} have the same script, so scripts cannot separate their tokens; give a "
+            f"{argument('corpus')} with text in both languages, or choose other {argument('languages')}"
         )
     found = []
     for index, piece in enumerate(pieces):

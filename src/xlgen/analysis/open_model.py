@@ -15,6 +15,7 @@ from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.weights import Weight, weights_of
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.arguments import argument
 from xlgen.core.config import ParallelText, Recipe, validate
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError
@@ -67,7 +68,7 @@ def represent(
     backbone, method = open_model(name)
     codes = languages_of(texts, languages, data_dir, backbone)
     texts = texts.model_copy(update={"languages": codes})
-    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where="--texts")
+    found = read_parallel(texts, backbone, codes, codes[0], data_dir, allow_unknown, where=argument("texts"))
     states = {}
     for code, inputs in found.inputs.items():
         method.set_language(backbone, code)

@@ -19,6 +19,7 @@ from scipy.special import log_softmax, softmax
 from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.rows import AnalysisRow, AnalysisRows, numbered, short_name, unique, where
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.core.tables import Column, Table, number_column, text_table
@@ -215,7 +216,8 @@ def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[A
     rounding = 1e-7 * math.sqrt(found.fun * len(inputs))
     if not np.linalg.norm(found.jac) <= max(wanted, rounding):
         raise InputError(
-            f"the regression with a penalty of {l2:g} has not converged in {found.nit} steps; use a larger one (--l2)"
+            f"the regression with a penalty of {l2:g} has not converged in {found.nit} steps; use a larger "
+            f"{argument('l2')}"
         )
     return split(found.x)
 

@@ -12,6 +12,7 @@ from xlgen.analysis.cka import Array, CKASettings, estimate
 from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.rows import AnalysisRow, AnalysisRows, by_model, layer_name, two_digits
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
 from xlgen.core.tables import Column, Table, number_column, text_table
@@ -284,7 +285,7 @@ def compare_models(
     if first.depth != second.depth and not relative_depth:
         raise InputError(
             f"the layers do not match: {first.model} has {first.depth} and {second.model} {second.depth}; compare them "
-            "by relative depth with --relative-depth"
+            f"by relative depth with {argument('relative_depth')}"
         )
     depth = max(first.depth, 1)
     layers = tuple((layer, round(layer * second.depth / depth)) for layer in range(first.depth + 1))

@@ -1,4 +1,4 @@
-"""Trained models from Python: evaluate them, predict with them, export them."""
+"""Evaluation, prediction and export of trained models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.progress import Progress
 from xlgen.core.registry import InputError
@@ -44,16 +46,16 @@ def evaluate(
 
     Args:
         model: A run (its newest checkpoint), a checkpoint, or with ``task`` a backbone as it is.
-        task: A task other than the one that the model was trained on.
+        task: The task, if not the one that the model was trained on.
         languages: Languages to evaluate; by default all of the task.
         split: The part of the task's data.
         max_examples: Maximum number of inputs of each language.
         num_beams: Beam size; 1 is greedy search.
         data_dir: Where the task's files are.
         control: Language control, a name or a mapping with its options.
-        precision: Of the weights, ``fp32`` or ``bf16``.
+        precision: Precision of the weights, ``fp32`` or ``bf16``.
         cleanup: ``leftovers``, ``phrases`` or ``substrings``; by default as in the run's recipe.
-        interpolate: Shares of the finetuned weights, the rest pretrained; each is evaluated.
+        interpolate: Shares of the finetuned weights in interpolations with the pretrained ones; each is evaluated.
         lid: Language identifier; by default the task's.
         metric_options: Options of metrics, ``{"rouge": {"use_stemmer": True}}``.
         xlrs: Texts to measure XLRS on, as ``evaluation.xlrs`` of a recipe.
@@ -64,6 +66,7 @@ def evaluate(
     Raises:
         InputError: if a setting is wrong or ``model`` is not a model.
     """
+    require("train", "evaluation")
     from xlgen.core.config import Evaluation, validate
 
     settings = {
@@ -81,14 +84,16 @@ def evaluate(
     config: Evaluation = validate(Evaluation, settings, "the options")
     path, place = folder_of(model), None if out is None else Path(out)
     data = None if data_dir is None else str(data_dir)
-    # Imported once the options are known to be right: PyTorch takes seconds.
+    # Imported after the options are checked, because importing PyTorch takes seconds.
     from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
     from xlgen.evaluation.scored import evaluate_backbone, is_backbone
 
     say(f"reading inputs, and {path}")
     if is_backbone(path):
         if list(interpolate) != [1.0]:
-            raise InputError("--interpolate is between pretrained and finetuned weights; a backbone has no others")
+            raise InputError(
+                f"{argument('interpolate')} is between pretrained and finetuned weights; a backbone has no others"
+            )
         rows, folder = evaluate_backbone(str(path), config, task, data, place, progress)
     else:
         rows, folder = evaluate_checkpoint(path, config, task, data, place, progress, interpolate)
@@ -123,7 +128,7 @@ def predict(
     sampling: JsonMapping | None = None,
     say: Say = lambda text: None,
 ) -> int:
-    """Generate text, or predict labels, for each row of a JSONL file; the number of rows.
+    """Generate text, or predict labels, for each row of a JSONL file. Returns the number of rows.
 
     For texts in memory use ``xlgen.load`` and ``Model.generate``.
 
@@ -134,16 +139,19 @@ def predict(
         language: The language of inputs and outputs.
         num_beams: Beam size; 1 is greedy search.
         control: Language control, a name or a mapping with its options.
-        precision: Of the weights, ``fp32`` or ``bf16``.
+        precision: Precision of the weights, ``fp32`` or ``bf16``.
         sampling: Draw ``num_beams`` samples and write the best: ``{"temperature": 0.8, "top_p": 0.95}``.
         say: Receives the number of empty inputs.
 
     Raises:
         InputError: if a setting or a row is wrong; the outputs of the rows before it stay in ``OUTPUT.part``.
     """
+    require("train", "prediction")
     from xlgen.core.config import Sampling, validate
 
-    draw: Sampling | None = validate(Sampling, sampling, "--sample") if sampling is not None else None
+    draw: Sampling | None = (
+        validate(Sampling, sampling, argument("sampling", "sample")) if sampling is not None else None
+    )
     chosen = dict(control) if isinstance(control, Mapping) else control
     from xlgen.evaluation.checkpoint_inference import predict_file
 
@@ -172,6 +180,7 @@ def export(
     Raises:
         InputError: if the model does not go with the format, or ``out`` exists; nothing is left in ``out`` then.
     """
+    require("train", "an export")
     from xlgen.evaluation.export.run import export as write
 
     return write(folder_of(model), to, Path(out), quantization, max_examples)

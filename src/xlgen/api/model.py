@@ -5,32 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from xlgen.adaptation import checkpoints as store
-from xlgen.adaptation.base import Method, no_adaptation
+from typing_extensions import Unpack
+
 from xlgen.api.training import Run, folder_of
-from xlgen.backbones import loading
-from xlgen.backbones.base import Backbone
-from xlgen.backbones.heads import HeadSpec
-from xlgen.core.config import Evaluation, validate
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonValue
-from xlgen.core.languages import Language
-from xlgen.core.registry import InputError
-from xlgen.data.examples import LabelledExample, Record
-from xlgen.data.tasks import Task, build_task
-from xlgen.evaluation.checkpoint_inference import example_of_input
-from xlgen.evaluation.head_inference import check_evaluation
-from xlgen.evaluation.predictor import predictor_of
-from xlgen.evaluation.scored import is_backbone
-from xlgen.runs.checkpoints import find_checkpoint
+from xlgen.core.registry import InputError, nearest
+
+if TYPE_CHECKING:
+    from xlgen.adaptation.base import Method
+    from xlgen.backbones.base import Backbone
+    from xlgen.backbones.heads import HeadSpec
+    from xlgen.core.config import Evaluation
+    from xlgen.data.examples import LabelledExample
+    from xlgen.data.tasks import Task
 
 Precision = Literal["fp32", "bf16"]
 
 
+class DecodingSettings(TypedDict, total=False):
+    """How outputs are searched for or sampled."""
+
+    num_beams: int
+    """Beam size. The default, 1, is greedy search."""
+    max_new_tokens: int | None
+    """Maximum length of an output in tokens. By default, the task's limit for targets."""
+    length_penalty: float
+    """The score of a beam is divided by ``length ** length_penalty``. Default: 0.6."""
+    control: str | JsonMapping | None
+    """Language control, a name or ``{"name": "rerank", "candidates": 4}`` (``xlgen list controls``)."""
+    sampling: JsonMapping | None
+    """Draw ``num_beams`` samples and return the most probable one: ``{"temperature": 0.8, "top_p": 0.95}``."""
+    batch_tokens: int
+    """Maximum number of padded source tokens that are decoded together. Default: 16,000."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """A model that is ready to generate. ``load`` makes it."""
+    """A model that is ready to generate. :func:`load` returns it."""
 
     name: str
     """The folder or the name that it was loaded from."""
@@ -40,8 +54,9 @@ class Model:
     """The task that it was trained on, or one that takes any text as it is."""
     precision: Precision = "fp32"
     cleanup: str = "phrases"
-    """How outputs are cleaned up: as in the recipe of the run."""
+    """How outputs are cleaned up, from the recipe of the run."""
     allow_unknown: bool = False
+    """Whether it generates in languages that the pretrained model does not know."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -53,24 +68,15 @@ class Model:
         texts: Sequence[str | JsonMapping],
         *,
         language: str | Sequence[str],
-        num_beams: int = 1,
-        max_new_tokens: int | None = None,
-        length_penalty: float = 0.6,
-        control: str | JsonMapping | None = None,
-        sampling: JsonMapping | None = None,
-        batch_tokens: int = 16_000,
+        **settings: Unpack[DecodingSettings],
     ) -> list[str]:
-        """Generate one output for each text, in order; an empty text has an empty output.
+        """Generate one output for each text, in order. The output of an empty text is empty.
 
         Args:
             texts: Whole inputs, or mappings with the fields of the task's template.
             language: The language of the inputs and outputs: one for all, or one for each text.
-            num_beams: Beam size; 1 is greedy search.
-            max_new_tokens: Maximum length of an output in tokens; by default the task's limit for targets.
-            length_penalty: A score is divided by ``length ** length_penalty``; beams only.
-            control: Language control, a name or ``{"name": "rerank", "candidates": 4}`` (``xlgen list controls``).
-            sampling: Draw ``num_beams`` samples and return the best: ``{"temperature": 0.8, "top_p": 0.95}``.
-            batch_tokens: Padded source tokens that are decoded together.
+            settings: Keyword arguments of :class:`DecodingSettings`: ``num_beams``, ``max_new_tokens``,
+                ``length_penalty``, ``control``, ``sampling`` and ``batch_tokens``.
 
         Returns:
             The cleaned outputs; for a model with a classification head, the labels.
@@ -83,68 +89,59 @@ class Model:
         codes = [language] * len(texts) if isinstance(language, str) else list(language)
         if len(codes) != len(texts):
             raise InputError(f"{len(texts)} texts and {len(codes)} languages: give one language for all, or one each")
-        settings = self._settings(
-            num_beams=num_beams,
-            max_new_tokens=max_new_tokens,
-            length_penalty=length_penalty,
-            control=control,
-            sampling=sampling,
-            batch_tokens=batch_tokens,
-        )
+        evaluation = self._evaluation(settings)
         pairs = zip(texts, codes, strict=True)
         examples = [self._example(text, number, code) for number, (text, code) in enumerate(pairs)]
-        return self._in_order(examples, settings)
+        found: dict[int, str] = {}
+        # A method may differ by language, and a stream is of one.
+        for code in dict.fromkeys(example.language for example in examples):
+            places = [place for place, example in enumerate(examples) if example.language == code]
+            found.update(zip(places, self._outputs((examples[place] for place in places), evaluation), strict=True))
+        return [found[place] for place in range(len(examples))]
 
     def generate_stream(
-        self,
-        texts: Iterable[str | JsonMapping],
-        *,
-        language: str,
-        num_beams: int = 1,
-        max_new_tokens: int | None = None,
-        length_penalty: float = 0.6,
-        control: str | JsonMapping | None = None,
-        sampling: JsonMapping | None = None,
-        batch_tokens: int = 16_000,
+        self, texts: Iterable[str | JsonMapping], *, language: str, **settings: Unpack[DecodingSettings]
     ) -> Iterator[str]:
-        """Generate for texts that need not fit in memory; outputs come in order. Arguments as for ``generate``."""
-        settings = self._settings(
-            num_beams=num_beams,
-            max_new_tokens=max_new_tokens,
-            length_penalty=length_penalty,
-            control=control,
-            sampling=sampling,
-            batch_tokens=batch_tokens,
-        )
+        """Generate for texts that need not fit in memory, all in one language.
+
+        Outputs are returned in order. Arguments are those of :meth:`generate`.
+        """
+        evaluation = self._evaluation(settings)
         self._check_language(language)
         examples = (self._example(text, number, language) for number, text in enumerate(texts))
-        rows = predictor_of(self.backbone, self.method, self.task, settings).stream(examples)
-        return (self.task.with_newlines(prediction.text) for _, prediction in rows)
+        return self._outputs(examples, evaluation)
 
-    def _settings(self, **given: JsonValue) -> Evaluation:
+    def _evaluation(self, settings: DecodingSettings) -> Evaluation:
+        from xlgen.core.config import Evaluation, validate
+        from xlgen.evaluation.head_inference import check_evaluation
+
+        if unknown := sorted(set(settings) - DecodingSettings.__annotations__.keys()):
+            raise InputError(f"unknown setting {unknown[0]!r}: {nearest(unknown[0], DecodingSettings.__annotations__)}")
         fixed = {"precision": self.precision, "cleanup": self.cleanup}
-        settings: Evaluation = validate(Evaluation, {**given, **fixed}, "the arguments")
-        check_evaluation(self.task, settings)
-        return settings
+        found: Evaluation = validate(Evaluation, {**settings, **fixed}, "the arguments")
+        check_evaluation(self.task, found)
+        return found
 
     def _check_language(self, language: str) -> str:
+        from xlgen.core.languages import Language
+
         code = Language.parse(language).code
         self.backbone.check_languages([code], self.allow_unknown)
         return code
 
     def _example(self, text: str | JsonMapping, number: int, language: str) -> LabelledExample:
+        from xlgen.data.examples import Record
+        from xlgen.evaluation.checkpoint_inference import example_of_input
+
         fields = {"input": text} if isinstance(text, str) else dict(text)
         return example_of_input(Record(fields, f"text {number}"), number, self._check_language(language), self.task)
 
-    def _in_order(self, examples: Sequence[LabelledExample], settings: Evaluation) -> list[str]:
-        predictor = predictor_of(self.backbone, self.method, self.task, settings)
-        found: dict[int, str] = {}
-        # A method may differ by language, and a stream is of one.
-        for language in dict.fromkeys(example.language for example in examples):
-            places = [place for place, example in enumerate(examples) if example.language == language]
-            rows = predictor.stream(examples[place] for place in places)
-            found.update(zip(places, (self.task.with_newlines(each.text) for _, each in rows), strict=True))
-        return [found[place] for place in range(len(examples))]
+    def _outputs(self, examples: Iterable[LabelledExample], evaluation: Evaluation) -> Iterator[str]:
+        """The outputs of examples in one language, in order."""
+        from xlgen.evaluation.predictor import predictor_of
+
+        predictions = predictor_of(self.backbone, self.method, self.task, evaluation).stream(examples)
+        return (self.task.with_newlines(prediction.text) for _, prediction in predictions)
 
 
 def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: Sequence[str] = ()) -> Model:
@@ -152,13 +149,21 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
 
     Args:
         source: A run (its newest checkpoint), a checkpoint, a model in the format of ``transformers`` such as one that
-            ``xlgen export --to transformers`` has written, an embedded backbone or an id of the Hugging Face hub.
-        precision: Of the weights. bf16 takes half the memory and changes a few outputs.
-        languages: Languages to check for before any weight is read.
+            ``xlgen export --to transformers`` has written, an embedded backbone or an id of the Hugging Face Hub.
+        precision: Precision of the weights. bf16 takes half the memory and changes a few outputs.
+        languages: Languages that the model must know. They are checked before any weight is read.
 
     Raises:
         InputError: if there is no model, its files are damaged, or it does not know one of ``languages``.
     """
+    require("train", "loading a model")
+    from xlgen.adaptation import checkpoints as store
+    from xlgen.adaptation.base import no_adaptation
+    from xlgen.backbones import loading
+    from xlgen.core.languages import Language
+    from xlgen.evaluation.scored import is_backbone
+    from xlgen.runs.checkpoints import find_checkpoint
+
     path = folder_of(source)
     codes = tuple(Language.parse(language).code for language in languages)
     if (path / "adapted.json").is_file():
@@ -179,6 +184,8 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
 
 def _plain_task(languages: Sequence[str], head: HeadSpec | None = None) -> Task:
     """A task without data for models that were trained on no task: inputs are texts as they are, or lists of words."""
+    from xlgen.data.tasks import build_task
+
     data: dict[str, JsonValue] = {
         "name": "text",
         "reader": {"name": "jsonl", "path": "{language}.{split}.jsonl"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Rows(list[JsonObject]):
         return Rows(row for row in self if all(row.get(name) == value for name, value in wanted.items()))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The rows as a data frame. Raises ImportError if pandas is not installed."""
+        """The rows as a data frame of pandas, which the extra ``train`` installs."""
+        require("train", "a data frame", "pandas")
         import pandas
 
         return pandas.DataFrame(list(self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError, nearest
 
@@ -21,6 +22,7 @@ def schema(kind: Literal["recipe", "study", "task"] = "recipe") -> JsonObject:
     Raises:
         InputError: for an unknown kind.
     """
+    require("train", "the schema, which contains the options of every plugin,")
     from xlgen.core.json_schema import recipe_schema
     from xlgen.data.task_schema import task_schema
     from xlgen.experiments.plan import study_schema

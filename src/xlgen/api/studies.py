@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlgen.api.training import Run
+from rich.console import Console
+
+from xlgen.api.training import Run, write_report
+from xlgen.core.extras import require
 from xlgen.core.outputs import check_study_folder
+from xlgen.experiments.budget import Budget
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from xlgen.experiments.estimate import Estimate
     from xlgen.experiments.mirror import Mirror
+    from xlgen.experiments.plan import Study as StudyPlan
+    from xlgen.report.build import Report
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class Study(Run):
     """The folder of a study."""
 
     failed: Mapping[str, str] = field(default_factory=dict)
-    """What went wrong, by the names of the runs that failed."""
+    """The errors of failed runs, by name."""
     left_out: tuple[str, ...] = ()
     """Runs for which ``hours`` left no time."""
-    generates: bool = True
-    """Whether the runs have a task, and so scores to report."""
+    written: Report | None = None
+    """The report that was written. None if a run failed, or if no run has a task and so scores to report."""
+    estimate: StudyEstimate | None = None
+    """With ``dry_run``: the runs, and how long they would take."""
 
     @property
     def runs(self) -> list[Run]:
@@ -60,9 +66,64 @@ class StudyEstimate:
         return sum(known) / self.workers if known else None
 
 
+def study(
+    name: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path,
+    workers: int = 0,
+    only: Sequence[str] = (),
+    smoke: bool = False,
+    dry_run: bool = False,
+    measure: bool = True,
+    hours: float | None = None,
+    ray: str | None = None,
+    console: Console | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Study:
+    """Run a study, and write its report. Called again, it runs the missing runs.
+
+    Args:
+        name: A shipped study, or a YAML file with ``base`` and ``runs``.
+        overrides: ``key.sub=value``, applied to the base recipe.
+        out: The folder of the runs and the report, or a URL that fsspec opens (``s3://...``).
+        workers: Number of parallel runs, which share the cores evenly; 0 is one per core.
+        only: Names of the runs to run, or patterns of names.
+        smoke: Test the study: one run of each kind for two steps in the pocket world, one after another.
+        dry_run: Run nothing, and estimate how long the missing runs would take.
+        measure: With ``dry_run``: whether to train a few steps of each kind of run to measure the time.
+        hours: Start no run that would end after this number of hours.
+        ray: The address of a Ray cluster, or ``auto``; ``out`` must be storage that all nodes share.
+        console: Where progress is shown; by default nowhere.
+        say: Receives messages about the progress of the study.
+
+    Raises:
+        InputError: if the study or ``out`` is wrong. Runs that fail are in ``Study.failed``.
+    """
+    require("train", "a study")
+    from xlgen.experiments.execute import default_workers
+    from xlgen.experiments.plan import load_study
+    from xlgen.experiments.plan import only as chosen
+
+    with _local_folder(out, say) as (folder, mirror):
+        if not dry_run:
+            check_study_folder(folder)
+        planned = load_study(str(name), overrides)
+        workers = workers or default_workers(planned)
+        planned = chosen(planned, tuple(only)) if only else planned
+        if dry_run:
+            return Study(folder, estimate=_estimate(planned, folder, workers, measure, say))
+        budget = Budget(hours)
+        failed = _run(planned, folder, workers, smoke, budget, ray, mirror, console or Console(quiet=True), say)
+        done = Study(folder, None, failed, tuple(budget.left_out))
+        if failed or all(each.recipe.stages[-1].task is None for each in planned.runs):
+            return done
+        return replace(done, written=write_report(folder))  # while a mirror still copies the folder
+
+
 @contextmanager
-def place_of(out: str | Path, say: Callable[[str], None] = lambda text: None) -> Iterator[tuple[Path, Mirror | None]]:
-    """The folder to work in, and, if ``out`` is a URL, what copies the folder there."""
+def _local_folder(out: str | Path, say: Callable[[str], None]) -> Iterator[tuple[Path, Mirror | None]]:
+    """The folder to work in, and, if ``out`` is a URL, the mirror that copies the folder there."""
     from xlgen.experiments.mirror import is_url, mirror_of
 
     if not is_url(str(out)):
@@ -74,111 +135,43 @@ def place_of(out: str | Path, say: Callable[[str], None] = lambda text: None) ->
         yield folder, mirror
 
 
-def study(
-    name: str | Path,
-    overrides: Sequence[str] = (),
-    *,
-    out: str | Path,
-    workers: int = 0,
-    only: Sequence[str] = (),
-    smoke: bool = False,
-    hours: float | None = None,
-    ray: str | None = None,
-    console: Console | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> Study:
-    """Run a study; called again, it does what is missing.
-
-    Args:
-        name: A shipped study, or a YAML file with ``base`` and ``runs``.
-        overrides: ``key.sub=value``, applied to the base recipe.
-        out: The folder of the runs and the report, or a URL of fsspec (``s3://...``).
-        workers: Number of parallel runs, which share the cores evenly; 0 is one a core.
-        only: Names of runs, or patterns of them, that alone are run.
-        smoke: One run of each kind for two steps in the pocket world, one after another.
-        hours: Start no run that would end later.
-        ray: The address of a Ray cluster, or ``auto``; ``out`` must be storage that all nodes share.
-        console: Where progress is shown; by default nowhere.
-        say: Receives lines about what happens.
-
-    Raises:
-        InputError: if the study or ``out`` is wrong. Runs that fail are in ``Study.failed``.
-    """
-    with place_of(out, say) as (folder, mirror):
-        return run_study(str(name), folder, overrides, workers, only, smoke, hours, ray, mirror, console, say)
-
-
-def run_study(
-    name: str,
+def _run(
+    planned: StudyPlan,
     folder: Path,
-    overrides: Sequence[str],
     workers: int,
-    only: Sequence[str],
     smoke: bool,
-    hours: float | None,
+    budget: Budget,
     ray: str | None,
     mirror: Mirror | None,
-    console: Console | None,
+    console: Console,
     say: Callable[[str], None],
-) -> Study:
-    """``study`` in a local folder."""
-    from rich.console import Console
-
-    from xlgen.experiments.budget import Budget
-    from xlgen.experiments.execute import default_workers, execute
-    from xlgen.experiments.plan import check_identifiers, load_study
-    from xlgen.experiments.plan import only as chosen
+) -> dict[str, str]:
+    """Run a study in a local folder. Returns the errors of failed runs, by name."""
+    from xlgen.experiments.execute import execute
+    from xlgen.experiments.plan import check_identifiers
     from xlgen.experiments.search import search
 
-    check_study_folder(folder)
-    planned = load_study(name, overrides)
-    workers = workers or default_workers(planned)
-    if only:
-        planned = chosen(planned, tuple(only))
-    budget, shown = Budget(hours), console or Console(quiet=True)
     if smoke:
         from xlgen.experiments.smoke import run_smoke
 
-        failed = run_smoke(planned, folder, say)
-    else:
-        run = execute
-        if ray:
-            from xlgen.experiments.on_ray import executor
+        return run_smoke(planned, folder, say)
+    run = execute
+    if ray:
+        from xlgen.experiments.on_ray import executor
 
-            run = executor(ray, mirror)
-        else:  # on a cluster the files are needed on other machines
-            check_identifiers(planned)
-        if planned.search is not None:
-            failed = search(planned, folder, workers, shown, budget, run)
-        else:
-            failed = run(planned, folder, workers, shown, budget)
-    generates = any(each.recipe.stages[-1].task is not None for each in planned.runs)
-    return Study(folder, None, failed, tuple(budget.left_out), generates)
+        run = executor(ray, mirror)
+    else:  # on a cluster, other machines need the files
+        check_identifiers(planned)
+    if planned.search is not None:
+        return search(planned, folder, workers, console, budget, run)
+    return run(planned, folder, workers, console, budget)
 
 
-def estimate_study(
-    name: str | Path,
-    overrides: Sequence[str] = (),
-    *,
-    out: str | Path,
-    workers: int = 0,
-    only: Sequence[str] = (),
-    measures: bool = True,
-    say: Callable[[str], None] = lambda text: None,
+def _estimate(
+    planned: StudyPlan, folder: Path, workers: int, measure: bool, say: Callable[[str], None]
 ) -> StudyEstimate:
-    """What :func:`study` would run, and how long it would take, from a few measured steps of each kind of run.
-
-    Arguments as for :func:`study`; without ``measures``, no step is trained and no time is known.
-    """
     from xlgen.experiments.estimate import estimate
-    from xlgen.experiments.execute import default_workers
-    from xlgen.experiments.plan import load_study
-    from xlgen.experiments.plan import only as chosen
     from xlgen.experiments.worker_pool import threads_of
 
-    with place_of(out, say) as (folder, _):
-        planned = load_study(str(name), overrides)
-        workers = workers or default_workers(planned)
-        planned = chosen(planned, tuple(only)) if only else planned
-        found = estimate(planned, folder, threads_of(workers), say, measures=measures)
-        return StudyEstimate(found, workers, planned.search is not None)
+    found = estimate(planned, folder, threads_of(workers), say, measures=measure)
+    return StudyEstimate(found, workers, planned.search is not None)

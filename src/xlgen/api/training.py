@@ -1,4 +1,4 @@
-"""Runs from Python: train one, evaluate it, predict with it, export it."""
+"""Training of runs, and their reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_no_run, check_study_folder
 from xlgen.core.progress import Progress
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xlgen.core.config import Overrides, Recipe
+    from xlgen.report.build import Report
 
 Say = Callable[[str], None]
 
@@ -27,7 +30,7 @@ class Run:
 
     folder: Path
     decision: Path | None = None
-    """Of a search (``auto=True``): the page that explains which run was chosen and why."""
+    """The page that explains which run was chosen and why, if the run is a search (``auto=True``)."""
 
     @property
     def metrics(self) -> Rows:
@@ -42,6 +45,7 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints, in the order of their steps; of a search, the chosen one."""
+        require("train", "opening checkpoints")
         from xlgen.runs.checkpoints import checkpoints_of
         from xlgen.runs.files import CHOSEN
 
@@ -86,10 +90,10 @@ def train(
         overrides: Keys to change, ``{"training.learning_rate": 1e-4}`` or ``["training.learning_rate=1e-4"]``.
         out: The run's folder.
         resume: Continue the run in ``out`` from its newest checkpoint.
-        smoke: Train two steps a stage on a pocket backbone, with pocket tasks and text.
-        auto: Search the method and the learning rate without target labels, and keep the best checkpoint.
-        hours: With ``auto``: start no run that would end later.
-        workers: With ``auto``: number of parallel runs; 0 is one a core.
+        smoke: Test the recipe: train two steps per stage on a pocket backbone, with pocket tasks and text.
+        auto: Search for the best method and the learning rate without target labels, and keep the best checkpoint.
+        hours: With ``auto``: start no run that would end after this number of hours.
+        workers: With ``auto``: number of parallel runs; 0 is one per core.
         progress: Where progress is shown; by default nowhere.
         console: With ``auto``: where progress is shown.
         say: Receives a line about what begins.
@@ -98,6 +102,7 @@ def train(
         InputError: if the recipe, its data or ``out`` is wrong, before training starts.
         RunEndedError: if training diverged or was interrupted, or a search could not decide.
     """
+    require("train", "training")
     folder = Path(out)
     from xlgen.core.config import load_recipe
 
@@ -108,10 +113,10 @@ def train(
             task_of_stage(stage, Path(config.data_dir))
 
     config = load_recipe(recipe, overrides, check_tasks)
-    check_no_run(folder, "--out")
+    check_no_run(folder, argument("out"))
     if auto:
         check_study_folder(folder)
-    # All that can be refused without PyTorch has been: importing it takes seconds.
+    # Everything that can be checked without PyTorch has been checked; importing it takes seconds.
     say("loading libraries")
     if smoke:
         from xlgen.experiments.smoke import smoke_recipe, stand_in_identifiers
@@ -142,6 +147,12 @@ def build_report(run: str | Path | Run) -> Path:
 
     Raises InputError if the folder has no run, or no scores and no analyses.
     """
+    return write_report(folder_of(run)).page
+
+
+def write_report(folder: Path) -> Report:
+    """:func:`build_report`, with all files that it wrote and the main table."""
+    require("report", "a report")
     from xlgen.report.build import build_report as build
 
-    return build(folder_of(run)).page
+    return build(folder)

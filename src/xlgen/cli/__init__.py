@@ -34,7 +34,7 @@ from xlgen.core.errors import DEBUG, debugging, describe_error
 
 
 def main() -> None:
-    """Entry point: 0 done, 2 the input or recipe is wrong, 1 anything else."""
+    """Entry point. The exit code is 0 for success, 2 for invalid input, and 1 for any other failure."""
     try:
         print_anything()
         check_arguments(sys.argv[1:])
@@ -53,9 +53,7 @@ def main() -> None:
 @app.callback(invoke_without_command=True)
 def about(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar=DEBUG, help="Print the tracebacks of errors in the input too.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar=DEBUG, help="Print tracebacks of input errors too.")] = False,
 ) -> None:
     """Zero-shot cross-lingual generation."""
     if debug:  # for the processes that the command starts too

@@ -24,7 +24,7 @@ TEXTS = (
 MODEL = (
     "A backbone (embedded, on the Hub, or a folder), or the folder of a run (its newest checkpoint) or of a checkpoint."
 )
-MODELS = f"{MODEL} Several are compared: before and after."
+MODELS = f"{MODEL} Give several to compare them, such as one before and after finetuning."
 LANGUAGES = "Comma-separated. By default, all."
 UNKNOWN = "Allow languages that a backbone without language codes does not know."
 DATA = "The folder that relative paths start from."
@@ -33,8 +33,8 @@ RUNS = "Folder of a run or a study, with its predictions."
 _DEFAULT = "pocket-summaries"
 _TASK = "A task whose inputs in several languages are translations of one another, by name or as a YAML file."
 _CORPUS = (
-    "Unlabelled text, {name: pocket}, that assigns tokens to languages instead of their script; needed if source "
-    "and target have the same script."
+    "Unlabelled text, such as {name: pocket}, by which tokens are assigned to languages. By default, they are assigned "
+    "by script, which cannot distinguish source and target if both have the same script."
 )
 Pooling = Literal["mean", "tokens"]
 Linkage = Literal["average", "complete", "single"]
@@ -51,7 +51,7 @@ app.add_typer(analyze, name="analyze")
 @analyze.command(epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb --languages en,fr,th --out cka")
 @needs("--texts", "data_dir")
 @needs("a second model", "relative_depth", holds=lambda values: values["second"])
-@excludes("--biased", "batch_size", "epochs", "seed", why="takes all sentences at once")
+@excludes("--biased", "batch_size", "epochs", "seed", why="uses all sentences at once")
 def cka(
     first: Annotated[str, typer.Argument(help=MODEL)],
     second: Annotated[
@@ -68,7 +68,10 @@ def cka(
     ] = False,
     unknown_languages: Annotated[bool, typer.Option("--unknown-languages", help=UNKNOWN)] = False,
     batch_size: Annotated[
-        int, typer.Option(min=4, max=10**6, help="Sentences of a batch; if above their number, all are one batch.")
+        int,
+        typer.Option(
+            min=4, max=10**6, help="Number of sentences in a batch; a larger value than their number uses one batch."
+        ),
     ] = 256,
     epochs: Annotated[
         int, typer.Option(min=1, max=10_000, help="Number of times that the sentences are split into batches.")
@@ -80,8 +83,8 @@ def cka(
     ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of cka.json and the heat maps.")] = None,
 ) -> None:
-    """CKA of two models by layer and language, or of the languages of one model by layer (minibatch, unbiased;
-    --biased for the plain formula)."""
+    """Compute CKA between two models for each layer and language, or between the languages of one model for each
+    layer. The estimate is unbiased and computed in minibatches, unless --biased is given."""
     with _working() as work:
         found = api.cka(
             first,
@@ -119,7 +122,10 @@ def spectra(
 @analyze.command(epilog="Example: xlgen analyze overlap pocket-summaries --languages fr,de,zh --max-examples 100")
 def overlap(
     task: Annotated[
-        str, typer.Argument(help="A task, by name or as a YAML file; d needs `parallel: true` or `pairs_by` in it.")
+        str,
+        typer.Argument(
+            help="A task, by name or as a YAML file; the statistic d needs a task with `parallel: true` or `pairs_by`."
+        ),
     ],
     source: Annotated[str, typer.Option(help="Language that the others are compared with.")] = "en",
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
@@ -147,7 +153,9 @@ def overlap(
 @analyze.command(epilog="Example: xlgen analyze correlation runs/pocket-search --by-run")
 def correlation(
     runs: Annotated[Path, typer.Argument(help="Folder of a run or a study in which XLRS was tracked.")],
-    metric: Annotated[str | None, typer.Option(help="By default, each task's main metric.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric to correlate with. By default, each task's main metric.")
+    ] = None,
     by_run: Annotated[bool, typer.Option("--by-run", help="Add the correlations within each run.")] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of correlation.json.")] = None,
 ) -> None:
@@ -166,16 +174,16 @@ def prompts(
     pooling: Annotated[
         Pooling, typer.Option(help="How to combine the vectors of a prompt: their mean, or concatenated.")
     ] = "mean",
-    linkage: Annotated[Linkage, typer.Option(help="The distance of clusters.")] = "average",
+    linkage: Annotated[Linkage, typer.Option(help="How the distance between two clusters is computed.")] = "average",
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of prompts.json and prompts.svg.")] = None,
 ) -> None:
-    """Cosines of language prompts and their clusters, next to the languages' families and scripts (Vu et al. 2022,
-    Figure 8)."""
+    """Compare language prompts: their cosines and clusters, next to the languages' families and scripts (Vu et al.
+    2022, Figure 8)."""
     _print(api.prompts(runs, pooling=pooling, linkage=linkage, out=folder))
 
 
 @analyze.command(epilog="Example: xlgen analyze probe pocket-mt5 --languages en,th,ar --max-examples 20")
-@excludes("--texts", "task", "split", why="is what is read")
+@excludes("--texts", "task", "split", why="replaces the task")
 @needs("--task or --texts", "data_dir", holds=lambda values: values["task"] or values["texts"])
 def probe(
     models: Annotated[list[str], typer.Argument(help=MODELS)],
@@ -194,7 +202,7 @@ def probe(
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of probe.json and probe.svg.")] = None,
 ) -> None:
-    """How well a linear classifier predicts the language from the states of each layer, of encoder and decoder."""
+    """Measure how well a linear classifier predicts the language from the states of each encoder and decoder layer."""
     with _working() as work:
         found = api.probe(
             models,
@@ -254,8 +262,10 @@ def choices(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
 
 @analyze.command(epilog="Example: xlgen analyze selection runs/pocket-search")
 def selection(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
-    """The cost of selecting rates and checkpoints without target labels: selected on one half of the examples,
-    evaluated on the other. Tables of every run and search go to tables/.
+    """Compute the cost of selecting learning rates and checkpoints without target labels.
+
+    They are selected on one half of the examples and evaluated on the other. The tables of every run and search are
+    written to tables/.
     """
     from xlgen.report.formats import to_terminal
 
@@ -270,7 +280,7 @@ def selection(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
 
 @contextmanager
 def _working() -> Iterator[Callable[[str], None]]:
-    """A spinner while the context is open; the function sets its text."""
+    """Show a spinner while the context is open; the function sets its text."""
     with status("analyzing") as spinner:
         yield lambda text: spinner.update(Text(plain(text)))
 

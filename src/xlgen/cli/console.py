@@ -1,4 +1,4 @@
-"""What every command shares: the application, where it prints and how, and how it reads its options."""
+"""Shared by all commands: the application, printing to the terminal, and parsing of options."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ app = Commands(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-# Brackets in paths, names and texts are text: nothing that is printed is read as markup.
+# Without markup: brackets in paths, names and texts are printed as they are.
 out = Console(markup=False, emoji=False)
 err = Console(stderr=True, markup=False, emoji=False)
 _WIDEST = 1_000
-"""Columns of a table where there is no terminal; longer texts take several lines."""
+"""Width of a table if there is no terminal; longer texts are wrapped."""
 _NAME = 12
-"""Columns that a name has at least, if it needs them."""
+"""Minimum width of a column of names, unless its names are shorter."""
 
 
 def plain(text: str) -> str:
-    """Text without control characters, which would reach the terminal: an escape sequence of somebody's data."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else _named(sign) for sign in text)
+    """``text`` with escaped control characters, so that data cannot send escape sequences to the terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else _escaped(char) for char in text)
 
 
-def _named(sign: str) -> str:
-    """A space stays one whatever its width; other invisible characters are named."""
-    return sign if (sign.isspace() and sign > "\x1f") or "\u200b" <= sign <= "\u2064" else repr(sign)[1:-1]
+def _escaped(char: str) -> str:
+    """The escape of an invisible character. Spaces of any width and format characters are kept."""
+    return char if (char.isspace() and char > "\x1f") or "\u200b" <= char <= "\u2064" else repr(char)[1:-1]
 
 
 def say(text: str, label: str = "", file: Console = err) -> None:
-    """A line of text, which the terminal wraps itself; with ``label`` in bold red before it."""
+    """Print a line of text without wrapping it, after ``label`` in bold red."""
     file.print(Text.assemble((label, "bold red"), " " * bool(label), plain(text)), highlight=False, soft_wrap=True)
 
 
 def show(table: Table | str) -> None:
-    """A table with every digit and every name: as wide as it is where there is no terminal, and in a terminal with
-    names and titles on several lines. Numbers stay on one line, so that a narrow terminal may have to wrap rows."""
+    """Print a table without truncating any cell. In a terminal, names and titles are wrapped to fit the width. Numbers
+    are not wrapped, so a narrow terminal may wrap whole rows."""
     if isinstance(table, str):
         out.print(table, highlight=False, soft_wrap=True)
         return
@@ -58,7 +58,7 @@ def show(table: Table | str) -> None:
 
 
 def fit(table: Table, width: int) -> int:
-    """Make ``table`` at most ``width`` columns wide, but no narrower than its numbers; the width that it then needs."""
+    """Fit ``table`` to ``width``, but no narrower than its numbers. Returns the width that it needs."""
     measured = Console(width=10**6, markup=False, emoji=False)
     whole = [max((_longest(cell) for cell in _cells(table, place)), default=0) for place in range(len(table.columns))]
     around = measured.measure(table).maximum - sum(whole)
@@ -67,11 +67,11 @@ def fit(table: Table, width: int) -> int:
         for wide, column in zip(whole, table.columns, strict=True)
     ]
     words = [max(map(cell_len, str(column.header).split()), default=0) for column in table.columns]
-    # Where the terminal has to wrap rows in any case, titles may as well be whole words.
+    # If the terminal has to wrap rows in any case, words of titles are kept whole.
     fits = sum(least) + around <= width
     widths = [max(1, each, 0 if fits else word) for each, word in zip(least, words, strict=True)]
     while sum(widths) + around < width and (cut := [p for p, wide in enumerate(whole) if widths[p] < wide]):
-        # First the words of titles, then what is shortest, so that short texts are whole.
+        # Widen columns with broken words in titles first, then the narrowest, so that short texts stay whole.
         widths[min(cut, key=lambda p: (widths[p] >= words[p], widths[p]))] += 1
     for column, chosen in zip(table.columns, widths, strict=True):
         column.width, column.overflow, column.no_wrap = chosen, "fold", False
@@ -84,7 +84,7 @@ def _cells(table: Table, place: int) -> list[RenderableType]:
 
 
 def _longest(cell: object) -> int:
-    """The columns that the longest line of a cell takes."""
+    """The width of the longest line of a cell."""
     return max((cell_len(line) for line in str(cell).split("\n")), default=0)
 
 
@@ -93,27 +93,27 @@ def _is_of_numbers(column: Column) -> bool:
 
 
 def status(text: str) -> Status:
-    """A spinner with ``text``, while the context is open."""
+    """A spinner with ``text``, shown while the context is open."""
     return err.status(Text(plain(text)))
 
 
 def codes_of(text: str | None, option: str = "--languages") -> tuple[str, ...]:
-    """The names in a list with commas between them; none of None. Raises InputError for an empty name."""
+    """Split a comma-separated list; empty for None. Raises InputError for an empty name."""
     names = tuple(part.strip() for part in text.split(",")) if text is not None else ()
     if not all(names):
-        raise InputError(f"{option} takes names with commas between them, and one of {text!r} is empty")
+        raise InputError(f"{option} takes comma-separated names, and one in {text!r} is empty")
     return names
 
 
 def finite(value: float | None) -> float | None:
-    """The number of an option, which infinity and NaN are not."""
+    """Check that the value of an option is finite."""
     if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no finite number")
+        raise typer.BadParameter(f"{value} is not a finite number")
     return value
 
 
 def check_arguments(arguments: list[str]) -> None:
-    """Raise InputError for an empty argument, which names nothing, and one that is not UTF-8."""
+    """Raise InputError for an argument that is empty or not UTF-8."""
     for number, text in enumerate(arguments):
         option, _, value = text.partition("=")
         before = arguments[number - 1] if number else ""
@@ -127,6 +127,6 @@ def check_arguments(arguments: list[str]) -> None:
 
 
 def print_anything() -> None:
-    """Let standard output take any text, whatever its encoding: what it lacks is written as an escape."""
+    """Make standard output accept any text: characters that its encoding lacks are escaped."""
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file

@@ -1,4 +1,4 @@
-"""The options of decoding that several commands have."""
+"""Options of decoding that several commands share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from xlgen.cli.console import err
 from xlgen.core.registry import InputError
 
-CONTROL = "Language control while decoding: a name of `xlgen list controls`, or {name: rerank, candidates: 4}."
+CONTROL = "Language control: a name of `xlgen list controls`, or a mapping, {name: rerank, candidates: 4}."
 PRECISION = "fp32 or bf16. bf16 is faster on machines that support it (`xlgen doctor`), and changes a few outputs."
 
 
 def parse_control(text: str | None) -> Any:
-    """The control of the command line: YAML."""
+    """Parse the value of --control, which is YAML."""
     from xlgen.core.yaml_config import parse_yaml
 
     found = parse_yaml(text, "--control") if text else None
@@ -22,8 +22,8 @@ def parse_control(text: str | None) -> Any:
 
 
 def warn_of_slow(precision: str) -> None:
-    """Say what ``precision`` costs where this machine emulates it."""
+    """Warn if this machine emulates ``precision``."""
     from xlgen.core.machine import slowdown
 
     if precision == "bf16" and (times := slowdown(precision)):
-        err.print(f"--precision bf16: this machine multiplies {times:.0f} times slower in it than in fp32")
+        err.print(f"--precision bf16: this machine is {times:.0f} times slower in it than in fp32")

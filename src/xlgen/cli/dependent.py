@@ -1,5 +1,4 @@
-"""Options that mean something only with, or only without, another one: given where they have no effect, they are
-errors."""
+"""Options that have an effect only with, or only without, another option. In other combinations they are errors."""
 
 from __future__ import annotations
 
@@ -14,26 +13,26 @@ from xlgen.cli.old_spellings import current
 from xlgen.core.registry import InputError
 
 Parameters: TypeAlias = Mapping[str, object]
-"""The values of a command's parameters by their names."""
+"""Values of a command's parameters by name."""
 F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """Options of a command that have an effect under a condition only."""
+    """Options of a command that have an effect only under a condition."""
 
     options: tuple[str, ...]
-    """Names of the command's parameters."""
+    """Names of parameters of the command."""
     holds: Callable[[Parameters], object]
-    """Whether they have an effect, by the values of all parameters."""
+    """Whether they have an effect, given the values of all parameters."""
     why: str
-    """What follows the option's name in the message."""
+    """The message after the name of the option."""
 
 
 def needs(other: str, *options: str, holds: Callable[[Parameters], object] | None = None) -> Callable[[F], F]:
     """Decorate a command whose ``options`` have an effect only with ``other``, such as ``--auto``.
 
-    ``holds`` says whether ``other`` is given, where its value alone does not.
+    ``holds`` tests whether ``other`` is given; by default, whether its value is true.
     """
     name = other.removeprefix("--").replace("-", "_")
     return _add(Dependency(options, holds or (lambda values: values[name]), f"has no effect without {other}"))
@@ -44,7 +43,7 @@ def excludes(
 ) -> Callable[[F], F]:
     """Decorate a command whose ``options`` have no effect with ``other``; ``why`` is added to the message.
 
-    ``holds`` says whether ``other`` is given, where its value alone does not.
+    ``holds`` tests whether ``other`` is given; by default, whether its value is true.
     """
     name = other.removeprefix("--").replace("-", "_")
     given = holds or (lambda values: values[name])
@@ -53,7 +52,7 @@ def excludes(
 
 
 def dependencies_of(function: Callable[..., object] | None) -> tuple[Dependency, ...]:
-    """Those that a command's function was decorated with, in the order of the file."""
+    """The dependencies that a command's function was decorated with, in the order of the decorators."""
     return getattr(function, "dependencies", ())
 
 
@@ -66,25 +65,25 @@ def _add(found: Dependency) -> Callable[[F], F]:
 
 
 class _Command(TyperCommand):
-    """A command that accepts old names of options, and refuses options without effect before it begins."""
+    """A command that accepts old names of options, and refuses options without effect."""
 
     def parse_args(  # type: ignore[override]  # typer passes its own class of contexts
         self, ctx: typer.Context, args: list[str]
     ) -> list[str]:
-        """Parse ``args``, which may have options by their old names."""
+        """Parse ``args``, in which options may have old names."""
         found, notes = current(args, {name for parameter in self.params for name in parameter.opts})
         for note in notes:
             typer.echo(f"note: {note}", err=True)
         return super().parse_args(ctx, found)
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as above
-        """Check, then run. Raises InputError."""
+        """Check the options, then run the command. Raises InputError."""
         check_options(ctx)
         return super().invoke(ctx)
 
 
 def check_options(ctx: typer.Context) -> None:
-    """Raise InputError for an option of the parsed command ``ctx`` that has no effect together with the others."""
+    """Raise InputError if an option of the parsed command ``ctx`` has no effect in combination with the others."""
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in ctx.command.params}
     for found in dependencies_of(ctx.command.callback):
         for option in found.options:
@@ -93,7 +92,7 @@ def check_options(ctx: typer.Context) -> None:
 
 
 def _is_given(ctx: typer.Context, option: str) -> bool:
-    """Whether the user wrote the option, even with the value that it has anyway; a flag that is off asks nothing."""
+    """Whether the option is on the command line, even with its default value. A flag that is off does not count."""
     source = ctx.get_parameter_source(option)
     return source is not None and "DEFAULT" not in source.name and ctx.params[option] is not False
 

@@ -1,4 +1,4 @@
-"""``xlgen doctor``: what this machine has."""
+"""``xlgen doctor``: versions and hardware of this machine."""
 
 from __future__ import annotations
 

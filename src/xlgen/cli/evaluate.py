@@ -21,15 +21,19 @@ _LID = "Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText
 def evaluate(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="Folder of a run or a checkpoint; or, with --task, a backbone."),
+        typer.Argument(help="Folder of a run (its newest checkpoint) or of a checkpoint; or, with --task, a backbone."),
     ],
-    task: Annotated[str | None, typer.Option(help="A task other than the one of the training.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Evaluate on this task instead of the one that the model was trained on.")
+    ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Comma-separated. By default, all languages of the task.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the task's data.")] = "test",
-    max_examples: Annotated[int | None, typer.Option(min=1, max=10**9, help="Maximum inputs per language.")] = None,
-    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
+    max_examples: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="Maximum number of inputs per language.")
+    ] = None,
+    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy search.")] = 1,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the task's files.")] = None,
     control: Annotated[str | None, typer.Option(help=CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=PRECISION)] = "fp32",
@@ -39,7 +43,8 @@ def evaluate(
     interpolate: Annotated[
         str,
         typer.Option(
-            help="Interpolate between pretrained and finetuned weights, by shares of the latter: 0,0.25,0.5,0.75,1."
+            help="Evaluate interpolations of the pretrained and finetuned weights, given as shares of the finetuned "
+            "weights: 0,0.25,0.5,0.75,1."
         ),
     ] = "1",
     lid: Annotated[str | None, typer.Option(help=_LID)] = None,
@@ -47,7 +52,8 @@ def evaluate(
         list[str] | None, typer.Option(help="An option of a metric: rouge.use_stemmer=true, chrf.word_order=2.")
     ] = None,
     xlrs: Annotated[
-        str | None, typer.Option(help="Also measure XLRS on these texts: YAML, inline or a file, as evaluation.xlrs.")
+        str | None,
+        typer.Option(help="Also measure XLRS on these texts: YAML or a YAML file, as `evaluation.xlrs` of a recipe."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Folder of the results. By default, evaluations/ in the run's folder.")
@@ -91,8 +97,8 @@ def evaluate(
 
 
 def _shares(text: str) -> list[float]:
-    """Numbers separated by commas."""
+    """Parse comma-separated numbers."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"--interpolate takes numbers from 0 to 1, separated by commas, not {text!r}") from None
+        raise InputError(f"--interpolate takes comma-separated numbers from 0 to 1, not {text!r}") from None

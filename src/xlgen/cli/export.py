@@ -14,7 +14,7 @@ from xlgen.cli.console import app, out, say
 @app.command(epilog="Example: xlgen export runs/squad --to ctranslate2 --quantization int8 --out exported/squad")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a run (its newest checkpoint) or of a checkpoint.")],
-    to: Annotated[str, typer.Option(help="A name of `xlgen list formats`.")],
+    to: Annotated[str, typer.Option(help="Format: a name of `xlgen list formats`.")],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
     quantization: Annotated[str | None, typer.Option(help="With ctranslate2: int8, int16, float16, ...")] = None,
     max_examples: Annotated[

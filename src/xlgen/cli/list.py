@@ -1,7 +1,8 @@
-"""``xlgen list``: what there is."""
+"""``xlgen list``: plugins, metrics, recipes, tasks and languages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -10,8 +11,7 @@ from rich.text import Text
 
 from xlgen.cli.console import app, out, plain, show
 from xlgen.cli.dependent import needs
-from xlgen.core.field_docs import plain_text
-from xlgen.core.registry import InputError
+from xlgen.core.json_types import JsonMapping
 
 
 @app.command("list", epilog="Example: xlgen list methods adapters")
@@ -23,32 +23,35 @@ def list_(
         str | None, typer.Option(help="With methods: print the number of parameters that each trains on this backbone.")
     ] = None,
 ) -> None:
-    """List methods, metrics, recipes and all else by kind, or the options of one plugin."""
-    from xlgen.cli.listing import LISTS, kinds, methods_on, options
-    from xlgen.core.registry import nearest
+    """List plugins, metrics, recipes, tasks or languages, or the options of one plugin."""
+    from xlgen.api.catalog import catalog
 
-    if kind is not None and kind not in LISTS:
-        raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
-    if kind is not None and name is not None:
-        description, found = options(kind, name)
-        out.print(Text(plain(description)), highlight=False, soft_wrap=True)
-        if found:
-            table = Table("option", "type", "default", "meaning")
-            for option in found:
-                default = "required" if option.default is None else option.default
-                texts = option.name, plain_text(option.type), default, plain_text(option.meaning)
-                table.add_row(*map(plain, texts))
-            show(table)
-        else:
-            out.print(f"{plain(name)} has no options", highlight=False)
-        return
-    if backbone is not None:
-        table = Table("method", Column("trained", justify="right"), Column("%", justify="right"), "what it is")
-        for name, count, share, description in methods_on(backbone):
-            numbers = ("-", "-") if count is None or share is None else (f"{count:,}", f"{share:.2f}")
-            table.add_row(name, *numbers, plain(description))
+    found = catalog(kind, name, backbone=backbone)
+    if name is not None:
+        out.print(Text(plain(found.description)), highlight=False, soft_wrap=True)
+        _print_options(name, found)
+    elif backbone is not None:
+        _print_methods(found)
+    else:
+        for row in found:
+            line = Text.assemble((f"{plain(row['name']):<22}", "bold"), " ", plain(row["description"]))
+            out.print(line, highlight=False, soft_wrap=True)
+
+
+def _print_options(plugin: str, rows: Iterable[JsonMapping]) -> None:
+    table = Table("option", "type", "default", "meaning")
+    for row in rows:
+        default = "required" if row["default"] is None else row["default"]
+        table.add_row(*map(plain, (row["name"], row["type"], default, row["meaning"])))
+    if table.row_count:
         show(table)
-        return
-    for name, description in LISTS[kind]() if kind else kinds():
-        line = Text.assemble((f"{plain(name):<22}", "bold"), " ", plain(description))
-        out.print(line, highlight=False, soft_wrap=True)
+    else:
+        out.print(f"{plain(plugin)} has no options", highlight=False)
+
+
+def _print_methods(rows: Iterable[JsonMapping]) -> None:
+    table = Table("method", Column("trained", justify="right"), Column("%", justify="right"), "what it is")
+    for row in rows:
+        numbers = ("-", "-") if row["trained"] is None else (f"{row['trained']:,}", f"{row['percent']:.2f}")
+        table.add_row(row["name"], *numbers, plain(row["description"]))
+    show(table)

@@ -1,4 +1,4 @@
-"""Options that have been renamed: their old names still work, with a note on standard error."""
+"""Renamed options. Their old names still work, with a note on standard error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RENAMED = {
 
 
 def current(arguments: Sequence[str], options: Collection[str]) -> tuple[list[str], list[str]]:
-    """The arguments of a command that has ``options``, with old names replaced, and a note for each of these."""
+    """Replace old names in the arguments of a command with ``options``; also return a note for each of them."""
     found: list[str] = []
     notes: list[str] = []
     for place, argument in enumerate(arguments):

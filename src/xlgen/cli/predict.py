@@ -1,4 +1,4 @@
-"""``xlgen predict``: generate for one's own inputs."""
+"""``xlgen predict``: generate outputs, or predict labels, for a file of inputs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def predict(
     input: Annotated[
         str,
         typer.Option(
-            help='JSONL with the task\'s fields, or {"input": text} (of tagging: a list of words); - is standard input.'
+            help="JSONL with the fields of the task's template, or with the field `input`: a text, or for tagging a "
+            "list of words. - is standard input."
         ),
     ],
     output: Annotated[
         str, typer.Option(help="JSONL file, which replaces an existing one at the end; - is standard output.")
     ] = "-",
-    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy.")] = 1,
+    num_beams: Annotated[int, typer.Option(min=1, max=256, help="Beam size; 1 is greedy search.")] = 1,
     control: Annotated[str | None, typer.Option(help=CONTROL)] = None,
     precision: Annotated[str, typer.Option(help=PRECISION)] = "fp32",
     sample: Annotated[

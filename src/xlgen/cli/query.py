@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
+from xlgen.api.query import query as query_runs
 from xlgen.cli.console import app, say, show
 from xlgen.cli.dependent import needs
-from xlgen.core.outputs import check_no_run
-from xlgen.core.registry import InputError, nearest
+from xlgen.core.registry import InputError
 
 _EXAMPLE = (
     "select run, avg(value) as score from figures "
     "where metric = 'rougeL' and is_last and not is_source group by run order by score desc"
 )
+MOST_ROWS = 1_000
+"""Maximum number of rows of a table."""
 
 
 @app.command(epilog=f'Example: xlgen query runs/quickstart "{_EXAMPLE}"')
@@ -35,36 +37,14 @@ def query(
     ] = None,
 ) -> None:
     """Query the scores, training logs and predictions of runs in SQL (DuckDB)."""
-    from xlgen.experiments import formats
-    from xlgen.runs.run_discovery import discover_runs
-
-    kind = format or (file.suffix.removeprefix(".") if file else "table")
-    if kind not in formats.FORMATS:
-        raise InputError(f"no format {kind!r}: {nearest(kind, formats.FORMATS)}; give --format")
-    if file and kind == "table":
+    if file and format == "table":
         raise InputError("--out needs --format csv, json, jsonl or parquet")
-    if sql is None:
-        discover_runs(folder, say)
-        _print_views()
+    if file or format not in (None, "table"):
+        query_runs(folder, sql, format=format, out=file or "-", say=say)
         return
-    if file is not None:
-        check_no_run(file, "--out")
-    from xlgen.experiments.query import open_query
+    found = query_runs(folder, sql, limit=MOST_ROWS, say=say)
+    from xlgen.experiments.formats import rows_table, views_table
 
-    with open_query(folder, sql, say) as result:
-        if kind != "table":
-            formats.write(result, kind, file)
-            return
-        table, more = formats.table(result)
-    show(table)
-    if more:
-        say(f"these are the first {formats.MOST_ROWS:,} rows; --format csv, or a LIMIT, gives all or fewer")
-
-
-def _print_views() -> None:
-    from xlgen.experiments.formats import describe_views
-    from xlgen.experiments.views import FUNCTIONS, VIEWS
-
-    functions = [(name, "", what) for name, what in FUNCTIONS.items()]
-    views = [(name, view.meaning, view.columns) for name, view in VIEWS.items()]
-    show(describe_views([*views, ("functions", "in addition to DuckDB's own", functions)]))
+    show(views_table(found) if sql is None else rows_table(found, found.columns, found.types))
+    if not found.complete:
+        say(f"these are the first {MOST_ROWS:,} rows; --format csv, or a LIMIT, gives all or fewer")

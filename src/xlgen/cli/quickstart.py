@@ -1,4 +1,4 @@
-"""``xlgen quickstart``: the main job on the embedded default."""
+"""``xlgen quickstart``: four methods compared on an embedded model."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How commands that train print their results."""
+"""Printing of the results of commands that train."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,17 +10,16 @@ from xlgen.cli.console import err, out, say, show
 
 if TYPE_CHECKING:
     from xlgen.api.studies import Study
+    from xlgen.report.build import Report
 
 
-def print_report(folder: Path) -> None:
-    """Write the report of a run or a study, and print its verdict and where it is."""
-    from xlgen.report.build import build_report
+def print_report(report: Report) -> None:
+    """Print the verdict of a report and where its files are."""
     from xlgen.report.formats import to_terminal
 
-    found = build_report(folder)
     unevaluated = "no run has been evaluated: the page shows only the analyses"
-    show(unevaluated if found.verdict is None else to_terminal(found.verdict))
-    for name, path in {"report": found.page, "summary": found.summary}.items():
+    show(unevaluated if report.verdict is None else to_terminal(report.verdict))
+    for name, path in {"report": report.page, "summary": report.summary}.items():
         if path is not None:
             out.print(f"{name:<8} {path}", highlight=False, soft_wrap=True)
 
@@ -36,7 +34,7 @@ def print_results(done: Study) -> None:
         say(line, "failed:")
     if done.failed:
         raise typer.Exit(1)
-    if done.generates:
-        print_report(done.folder)
+    if done.written is not None:
+        print_report(done.written)
     else:
         out.print(f"runs     {done.folder / 'runs'}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The command ``schema``."""
+"""``xlgen schema``: JSON schemas of recipes, studies and tasks."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from xlgen.core.registry import InputError
 
 
 def _identifies(values: JsonMapping) -> bool:
-    """Whether these options of ``score`` ask for the language of texts anywhere."""
+    """Whether ``score`` identifies languages with these options."""
     from xlgen.metrics.options import options_of, owner_of
 
     metrics = codes_of(values["metrics"], "--metrics")
@@ -27,7 +27,7 @@ def _identifies(values: JsonMapping) -> bool:
 
 @app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-200 --metrics rougeL")
 @needs("a metric that identifies languages, --subset or --faults", "lid", holds=_identifies)
-@excludes("--bootstrap 0", "seed", why="draws nothing", holds=lambda values: values["bootstrap"] == 0)
+@excludes("--bootstrap 0", "seed", why="draws no resamples", holds=lambda values: values["bootstrap"] == 0)
 def score(
     file: Annotated[
         str,
@@ -37,18 +37,20 @@ def score(
         str | None, typer.Option(help="Comma-separated. By default, chosen by the fields of the rows.")
     ] = None,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
-    by: Annotated[str, typer.Option(help="Fields to group by, comma-separated, or none.")] = "language",
+    by: Annotated[str, typer.Option(help="Comma-separated fields to group by; none for no groups.")] = "language",
     compare: Annotated[
         str | None, typer.Option(help="Rows of another system to compare with, paired by language and id.")
     ] = None,
     references: Annotated[
         list[str] | None,
-        typer.Option(help="Text file with one reference per line, or SQuAD-format JSON for {id: answer}."),
+        typer.Option(
+            help="Text file with one reference per line; for a file of answers by id, the questions in SQuAD format."
+        ),
     ] = None,
     input: Annotated[str | None, typer.Option(help="Text file with one input per line.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
-    language: Annotated[str | None, typer.Option(help="Language of rows without the field.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Score only these rows: no-digits-in-language.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of rows without the field `language`.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Score only a subset of the rows: no-digits-in-language.")] = None,
     lid: Annotated[
         str | None, typer.Option(help="Language identifier: lid.176.ftz, lingua, lingua-low, cld3 or a fastText file.")
     ] = None,
@@ -75,39 +77,42 @@ def score(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the resamples.")] = 0,
 ) -> None:
     """Score the outputs of any system: rows {"id", "language", "prediction", "references": [...], "input"}."""
-    from xlgen.scoring import check_kind, check_renamed, check_separator, parse_options
-    from xlgen.scoring.run import score_files
+    from xlgen.api.scoring import compare as compare_systems
+    from xlgen.api.scoring import score as score_system
+    from xlgen.scoring import parse_fields, parse_options
 
     if format not in ("table", "json"):
         raise InputError(f"--format must be table or json, not {format!r}")
-    sources = [file] if compare is None else [file, compare]
-    fields = () if by == "none" else codes_of(by, "--by")
+    names = codes_of(metrics, "--metrics") or None
+    groups = () if by == "none" else codes_of(by, "--by")
     with status("scoring") as spinner:
 
         def progress(rows: int) -> None:
             spinner.update(f"scoring: {rows:,} rows")
 
-        found = score_files(
-            sources,
-            codes_of(metrics, "--metrics") or None,
-            fields,
-            language,
-            check_renamed(field or ()),
-            check_kind(input_format),
-            bootstrap,
-            seed,
-            subset,
-            strict,
-            faults,
-            say,
-            progress,
-            lid,
-            parse_options(metric_option or ()),
-            references or (),
-            input,
-            check_separator(separator),
-        )
-    _print_figures(found, format, fields, sources)
+        settings: JsonObject = {
+            "language": language,
+            "bootstrap": bootstrap,
+            "seed": seed,
+            "subset": subset,
+            "strict": strict,
+            "lid": lid,
+            "references": references or (),
+            "input": input,
+            "separator": separator,
+            "metric_options": parse_options(metric_option or ()),
+            "faults": faults,
+            "fields": parse_fields(field or ()),
+            "input_format": input_format,
+            "say": say,
+            "progress": progress,
+        }
+        if compare is None:
+            found: JsonObject = {"rows": score_system(file, names, groups, **settings)}
+        else:
+            both = compare_systems(file, compare, metrics=names, by=groups, **settings)
+            found = {"rows": both.metrics, "comparison": both.differences, "pairs": both.pairs}
+    _print_figures(found, format, groups, [file] if compare is None else [file, compare])
 
 
 def _print_figures(found: JsonObject, format: str, by: Sequence[str], sources: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from xlgen.api.studies import StudyEstimate, estimate_study, place_of, run_study
+from xlgen.api.studies import StudyEstimate
+from xlgen.api.studies import study as run_study
 from xlgen.cli.console import app, codes_of, err, finite, out, plain, say, show
 from xlgen.cli.dependent import excludes, needs
 from xlgen.cli.results import print_results
@@ -15,10 +16,10 @@ from xlgen.cli.results import print_results
 
 @app.command(epilog="Example: xlgen study pocket-grid --out runs/pocket-grid --workers 2")
 @needs("--dry-run", "no_measure")
-@excludes("--no-measure", "workers", why="says nothing of time")
+@excludes("--no-measure", "workers", why="prints no times")
 @excludes("--dry-run", "smoke", "hours", "ray", why="runs nothing")
 @excludes("--smoke", "workers", "hours", "ray", why="runs one by one on this machine")
-@excludes("--ray", "workers", why="runs what the cluster has room for")
+@excludes("--ray", "workers", why="runs as many runs as the cluster has room for")
 def study(
     name: Annotated[str, typer.Argument(help="A shipped study or a YAML file with `base` and `runs`.")],
     place: Annotated[
@@ -32,7 +33,8 @@ def study(
         ),
     ] = 0,
     only: Annotated[
-        str | None, typer.Option(help="Run only these, comma-separated, with wildcards: 'prompt-base-*'.")
+        str | None,
+        typer.Option(help="Comma-separated names of the runs to execute; wildcards are allowed: 'prompt-base-*'."),
     ] = None,
     smoke: Annotated[
         bool,
@@ -44,8 +46,8 @@ def study(
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what would run, what is done, and how long the rest would take, from a few measured steps of "
-            "each kind of run.",
+            help="Run nothing. Print the state of each run, and estimate the remaining time from a few training steps "
+            "of each kind of run.",
         ),
     ] = False,
     no_measure: Annotated[
@@ -59,18 +61,25 @@ def study(
         str | None, typer.Option(help="Address of a Ray cluster, or auto; --out must be storage that all nodes share.")
     ] = None,
 ) -> None:
-    """Run a study: several runs that differ in a few keys, or a search. Run it again to do what is missing."""
-    names = codes_of(only, "--only")
-    if dry_run:
-        _print_estimate(
-            estimate_study(
-                name, overrides or (), out=place, workers=workers, only=names, measures=not no_measure, say=say
-            ),
-            measured=not no_measure,
-        )
-        return
-    with place_of(place, say) as (folder, mirror):  # which is copied to a URL with its report
-        print_results(run_study(name, folder, overrides or (), workers, names, smoke, hours, ray, mirror, err, say))
+    """Run a study: several runs that differ in a few keys, or a search. Run it again to execute the missing runs."""
+    done = run_study(
+        name,
+        overrides or (),
+        out=place,
+        workers=workers,
+        only=codes_of(only, "--only"),
+        smoke=smoke,
+        dry_run=dry_run,
+        measure=not no_measure,
+        hours=hours,
+        ray=ray,
+        console=err,
+        say=say,
+    )
+    if done.estimate is not None:
+        _print_estimate(done.estimate, measured=not no_measure)
+    else:
+        print_results(done)
 
 
 def _print_estimate(found: StudyEstimate, measured: bool) -> None:
@@ -79,8 +88,8 @@ def _print_estimate(found: StudyEstimate, measured: bool) -> None:
         left = plain(each.why) if each.seconds is None else _duration(each.seconds)
         table.add_row(each.run.name, each.status, left)
     show(table)
-    more = ", and more as the search goes on" if found.searches else ""
-    time = "; how long they would take is not known" if measured and found.missing else ""
+    more = ", and more as the search continues" if found.searches else ""
+    time = "; the time is unknown" if measured and found.missing else ""
     if found.seconds is not None:
         time = f"; about {_duration(found.seconds)} with {found.workers} workers"
     out.print(f"{found.missing} of {len(found.runs)} runs are left{more}{time}", highlight=False)

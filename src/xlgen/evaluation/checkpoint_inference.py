@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xlgen.adaptation import checkpoints as store
 from xlgen.backbones.heads import head_of
+from xlgen.core.arguments import argument
 from xlgen.core.config import Evaluation, Sampling, validate
 from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
@@ -57,7 +58,7 @@ def evaluate_checkpoint(
     named = load_task(task_name, Path(data_dir or about.data_dir)) if task_name else None
     task = named or store.task_of(checkpoint, data_dir)
     if task is None:
-        raise InputError(f"{checkpoint} was not trained on a task; name one with --task")
+        raise InputError(f"{checkpoint} was not trained on a task; name one with {argument('task')}")
     check_head(str(checkpoint), head_of(about.head), task)
     check_scoring(task, evaluation)
     examples = evaluation_examples(task, evaluation)
@@ -101,7 +102,7 @@ def predict_file(
     check_head(str(checkpoint), head_of(about.head), task)
     check_apart(target, source)
     if target != STANDARD:
-        check_no_run(Path(target), "--output")
+        check_no_run(Path(target), argument("output"))
     settings = {
         "cleanup": about.cleanup,
         "num_beams": beams,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Evaluation
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.outputs import check_no_run, undone_after_errors
@@ -49,18 +50,20 @@ def evaluation_folder(
             folder.mkdir(parents=True, exist_ok=True)
             write_settings(folder, settings)
         except OSError as error:
-            raise InputError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
+            raise InputError(
+                f"cannot write into {folder}: {error.strerror}; choose another {argument('out')}"
+            ) from None
         yield folder
 
 
 def _checked(out: Path, settings: JsonMapping) -> Path:
     """``out``. Raises InputError if it contains anything other than this evaluation."""
-    check_no_run(out, "--out", allowed=EVALUATIONS)
-    before = read_settings(out)
+    check_no_run(out, argument("out"), allowed=EVALUATIONS)
+    before, another = read_settings(out), f"choose another {argument('out')}"
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} already exists and contains no evaluation of this version; choose another --out")
+        raise InputError(f"{out} already exists and contains no evaluation of this version; {another}")
     if before is not None and before != settings:
-        raise InputError(f"{out} contains another evaluation ({difference(before, settings)}); choose another --out")
+        raise InputError(f"{out} contains another evaluation ({difference(before, settings)}); {another}")
     return out
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from xlgen.core.arguments import argument
 from xlgen.core.outputs import replacing
 from xlgen.core.registry import InputError
 from xlgen.core.untrusted import check_regular
@@ -64,7 +65,7 @@ def check_apart(target: str, source: str) -> None:
         there = Path(target).stat()
         here = os.fstat(_standard_input().fileno()) if source == STANDARD else Path(source).stat()
     if there and here and os.path.samestat(there, here) and stat.S_ISREG(there.st_mode):
-        raise InputError(f"{target} is also the input, which writing would erase; choose another --output")
+        raise InputError(f"{target} is also the input, which writing would erase; choose another {argument('output')}")
 
 
 @contextmanager

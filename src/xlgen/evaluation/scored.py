@@ -10,6 +10,7 @@ from xlgen.adaptation.base import Method, no_adaptation
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.finding import embedded
+from xlgen.core.arguments import argument
 from xlgen.core.config import Evaluation
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.languages import Language
@@ -115,8 +116,8 @@ def evaluate_backbone(
     """
     if task_name is None:
         raise InputError(
-            f"{name} is not a folder of a run or a checkpoint. An untrained backbone has no task: name one with --task "
-            "(`xlgen list tasks`)"
+            f"{name} is not a folder of a run or a checkpoint. An untrained backbone has no task: name one with "
+            f"{argument('task')} (`xlgen list tasks`)"
         )
     task = load_task(task_name, Path(data_dir or "."))
     if task.config.head:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe
 from xlgen.core.languages import Language
 from xlgen.core.plugins import PluginChoice, PluginOptions
@@ -91,7 +92,7 @@ def plan(recipe: Recipe, threshold: float, methods: Sequence[PluginChoice]) -> S
 
     *before, last = recipe.stages
     if last.task is None or recipe.baseline is not None:
-        raise InputError("--auto needs a recipe whose last stage trains on a task")
+        raise InputError(f"{argument('auto')} needs a recipe whose last stage trains on a task")
     every = last.evaluation.every or max(1, last.training.steps // _EVALUATIONS)
     asked = last.evaluation.languages
     if asked:

@@ -16,6 +16,7 @@ from queue import Queue
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe, validate
 from xlgen.core.interrupt import exit_on_signal
 from xlgen.core.json_types import JsonObject
@@ -97,7 +98,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
             f"{folder} has a finished run whose recipe.yaml is damaged; move the folder away to train the run again"
         ) from None
     if before.deciding() != decided_as(run.recipe, before).deciding():
-        raise InputError(f"{folder} has a finished run of another recipe; choose another --out")
+        raise InputError(f"{folder} has a finished run of another recipe; choose another {argument('out')}")
     return True
 
 

@@ -11,23 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Column, Table
 from rich.text import Text
 
-from xlgen.core.json_types import JsonValue
+from xlgen.core.json_types import JsonMapping, JsonValue
 from xlgen.core.outputs import is_stream, replacing, whole_file
 
 if TYPE_CHECKING:
     from xlgen.experiments.query import Result
 
 
-FORMATS = ("table", "csv", "json", "jsonl", "parquet")
-MOST_ROWS = 1_000
-"""Most rows of a table in the terminal."""
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -45,18 +41,17 @@ def write(result: Result, format: str, path: Path | None) -> None:
         lines(result, file)
 
 
-def table(result: Result) -> tuple[Table, bool]:
-    """The first :data:`MOST_ROWS` rows as a table for the terminal, and whether there are more."""
-    numeric = [kind.startswith(_NUMBERS) for kind in result.types]
-    columns = [
-        Column(Text(name), justify="right" if number else "left")
-        for name, number in zip(result.columns, numeric, strict=True)
-    ]
-    found = Table(*columns)
-    rows = result.rows()
-    for row in islice(rows, MOST_ROWS):
-        found.add_row(*(Text(_cell(value)) for value in row))
-    return found, next(rows, None) is not None
+def rows_table(rows: Iterable[JsonMapping], columns: Sequence[str], types: Sequence[str]) -> Table:
+    """A table of ``rows`` for the terminal. Columns of numbers are right-aligned."""
+    found = Table(
+        *(
+            Column(Text(name), justify="right" if kind.startswith(_NUMBERS) else "left")
+            for name, kind in zip(columns, types, strict=True)
+        )
+    )
+    for row in rows:
+        found.add_row(*(Text(_cell(row[name])) for name in columns))
+    return found
 
 
 def _cell(value: object) -> str:
@@ -135,12 +130,13 @@ def _write_parquet(result: Result, path: Path | None) -> None:
             shutil.copyfileobj(written, place)
 
 
-def describe_views(views: Iterable[tuple[str, str, Sequence[tuple[str, str, str]]]]) -> Table:
-    """A table of views with their columns, for the terminal."""
+def views_table(rows: Iterable[JsonMapping]) -> Table:
+    """A table of views with their columns, for the terminal. A row without a column is about a view."""
     found = Table("view", "column", "type", "meaning")
-    for name, meaning, columns in views:
-        found.add_row(Text(name, style="bold"), "", "", Text(meaning))
-        for column, kind, what in columns:
-            found.add_row("", column, Text(kind), Text(what))
-        found.add_section()
+    for row in rows:
+        if row["column"]:
+            found.add_row("", *(Text(row[key]) for key in ("column", "type", "meaning")))
+        else:
+            found.add_section()
+            found.add_row(Text(row["view"], style="bold"), "", "", Text(row["meaning"]))
     return found

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from xlgen.core.config import Recipe
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
@@ -46,10 +47,9 @@ def executor(address: str, mirror: Mirror | None = None) -> Callable[..., dict[s
     With ``mirror``, nodes write to its URL, each through a local folder. Raises InputError if Ray is not installed or
     no cluster answers.
     """
-    try:
-        import ray
-    except ImportError:
-        raise InputError("Ray is not installed: pip install 'xlgen[ray]'") from None
+    require("ray", "a study on a Ray cluster")
+    import ray
+
     if not ray.is_initialized():
         try:
             _reach(address)

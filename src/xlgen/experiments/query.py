@@ -17,7 +17,6 @@ from pathlib import Path
 import duckdb
 from duckdb.func import FunctionNullHandling
 
-from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
 from xlgen.experiments.views import VIEWS, definition, mentioned
 from xlgen.runs.run_discovery import FoundRun, discover_runs
@@ -61,16 +60,6 @@ class Result:
             names = ", ".join(f"#{place} AS {_identifier(name)}" for place, name in enumerate(self.columns, 1))
             self._relation.project(names).write_parquet(str(written))
         shutil.move(written, path)
-
-
-def query(path: str | Path, sql: str) -> list[JsonObject]:
-    """The rows of the query ``sql`` over the runs at ``path`` or anywhere under it, as from ``xlgen query``.
-
-    Raises:
-        InputError: if there is no run, or the query is invalid.
-    """
-    with open_query(Path(path), sql) as result:
-        return [dict(zip(result.columns, row, strict=True)) for row in result.rows()]
 
 
 @contextmanager

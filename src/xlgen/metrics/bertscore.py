@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, MetricSpec, Scores, metrics
 from xlgen.metrics.bounds import COUNT, Within
@@ -64,11 +65,10 @@ class BertScore:
         return f"model:{name}|layer:{self.num_layers or 'default'}|bert-score:{version('bert-score')}"
 
     def _scorer(self) -> BERTScorer:
-        try:
-            import bert_score
-            from bert_score.utils import model2layers
-        except ImportError as error:
-            raise InputError("bertscore needs bert-score: pip install 'xlgen[bertscore]'") from error
+        require("bertscore", "bertscore")
+        import bert_score
+        from bert_score.utils import model2layers
+
         layers = self.num_layers or model2layers.get(self.model) or _depth(self.model)
         try:
             return bert_score.BERTScorer(model_type=self.model, num_layers=layers, use_fast_tokenizer=True)

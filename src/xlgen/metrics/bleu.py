@@ -25,7 +25,7 @@ def _of_sums(sums: Scores) -> float:
 @metrics.register("bleu")
 @dataclass(frozen=True)
 class Bleu:
-    """Corpus BLEU in percent over all examples together; needs the extra ``chrf``, which installs sacreBLEU.
+    """Corpus BLEU in percent over all examples together, by sacreBLEU.
 
     This is sacreBLEU's ``corpus_score``. The interval resamples examples, as in sacreBLEU. Texts of fewer than four
     tokens have no 4-grams: a corpus of only such texts scores 0, unless ``effective_order`` is set.
@@ -84,7 +84,7 @@ def _scorer(
 ) -> CorpusScorer:
     if smooth_method == "floor" and smooth_value is not None and smooth_value > 1:
         raise InputError(f"metric bleu: smooth_value of floor, a count, must be from 0 to 1, not {smooth_value!r}")
-    kind = sacrebleu("bleu").BLEU
+    kind = sacrebleu().BLEU
     _check_tokenizer(tokenizer, kind.TOKENIZERS)
     try:
         scorer: CorpusScorer = kind(

@@ -30,7 +30,7 @@ def _of_sums(sums: Scores) -> float:
 @metrics.register("chrf")
 @dataclass(frozen=True)
 class Chrf:
-    """chrF in percent against the best reference; needs the extra ``chrf``, which installs sacreBLEU.
+    """chrF in percent against the best reference, by sacreBLEU.
 
     - ``chrf``: sacreBLEU's ``sentence_score``, averaged over examples.
     - ``chrf_corpus``: sacreBLEU's ``corpus_score``, from the n-grams of all examples together, with its signature. This
@@ -79,4 +79,4 @@ class Chrf:
         return corpus_signature(self._scorer(), scores) + beta
 
     def _scorer(self, language: str = "") -> CorpusScorer:
-        return once(sacrebleu("chrf").CHRF, *astuple(self))
+        return once(sacrebleu().CHRF, *astuple(self))

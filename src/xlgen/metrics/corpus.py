@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from xlgen.core.registry import InputError
 from xlgen.metrics.base import Example, Scores
 
 # The last statistic of an example is its number of references, which is part of the signature.
@@ -42,12 +41,10 @@ class CorpusScorer(Protocol):
     def _compute_score_from_stats(self, stats: list[float]) -> _Score: ...
 
 
-def sacrebleu(metric: str) -> ModuleType:
-    """sacreBLEU's module of metrics. Raises InputError, naming ``metric``, if sacreBLEU is missing."""
-    try:
-        from sacrebleu import metrics
-    except ImportError as error:
-        raise InputError(f"{metric} needs sacrebleu: pip install 'xlgen[chrf]'") from error
+def sacrebleu() -> ModuleType:
+    """sacreBLEU's module of metrics, imported late."""
+    from sacrebleu import metrics
+
     return metrics
 
 

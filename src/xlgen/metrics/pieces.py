@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
 
@@ -42,6 +43,7 @@ def subword_splitter(tokenizer: str) -> Splitter:
 
 
 def _hugging_face(file: Path) -> Callable[[str], list[str]]:
+    require("train", "a tokenizer.json", "tokenizers")
     from tokenizers import Tokenizer
 
     try:
@@ -54,6 +56,7 @@ def _hugging_face(file: Path) -> Callable[[str], list[str]]:
 
 
 def _sentencepiece(file: Path) -> Callable[[str], list[str]]:
+    require("train", "a SentencePiece model", "sentencepiece")
     from sentencepiece import SentencePieceProcessor
 
     try:
@@ -64,6 +67,7 @@ def _sentencepiece(file: Path) -> Callable[[str], list[str]]:
 
 
 def _from_hub(name: str) -> Path:
+    require("train", f"{name!r}, which is no file and is looked up on the Hugging Face Hub,", "huggingface_hub")
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

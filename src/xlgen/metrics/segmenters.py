@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from types import ModuleType
 
-from xlgen.core.registry import InputError
+from xlgen.core.extras import require
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ def dictionary(code: str) -> Dictionary | None:
     - ``th``: PyThaiNLP's ``newmm``, maximal matching within character clusters.
 
     Raises:
-        InputError: if the package is not installed.
+        MissingExtraError: if the package is not installed.
     """
     makers = {"zh": _jieba, "zh-Hant": _jieba, "ja": _fugashi, "th": _newmm}
     return makers[code]() if code in makers else None
 
 
 def _jieba() -> Dictionary:
-    jieba = _import("jieba", "jieba")
+    jieba = _import("jieba")
     tokenizer = jieba.Tokenizer()
     # As initialize() does, but without its cache file in the shared temporary folder and its messages.
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
@@ -49,24 +49,20 @@ def _jieba() -> Dictionary:
 
 
 def _fugashi() -> Dictionary:
-    fugashi, unidic = _import("fugashi", "fugashi unidic-lite"), _import("unidic_lite", "unidic-lite")
+    fugashi, unidic = _import("fugashi"), _import("unidic_lite")
     tagger = fugashi.GenericTagger(f'-r "{unidic.DICDIR}/mecabrc" -d "{unidic.DICDIR}"')
     name = f"fugashi-{version('fugashi')}+unidic-lite-{version('unidic-lite')}"
     return Dictionary(name, lambda text: [word.surface for word in tagger(_encodable(text))])
 
 
 def _newmm() -> Dictionary:
-    newmm = _import("pythainlp.tokenize", "pythainlp").word_tokenize
+    newmm = _import("pythainlp.tokenize").word_tokenize
     return Dictionary(f"newmm-{version('pythainlp')}", lambda text: newmm(text, engine="newmm"))
 
 
-def _import(module: str, packages: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"segmenter 'dictionary' needs {packages}: pip install {packages}, or leave it at 'characters'"
-        ) from error
+def _import(module: str) -> ModuleType:
+    require("segmenters", "segmenter 'dictionary'", module.partition(".")[0])
+    return importlib.import_module(module)
 
 
 def _encodable(text: str) -> str:

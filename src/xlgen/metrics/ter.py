@@ -19,7 +19,7 @@ def _of_sums(sums: Scores) -> float:
 class Ter:
     """Corpus TER in percent, edits per word of the references; lower is better, and it may exceed 100.
 
-    This is sacreBLEU's ``corpus_score``; needs the extra ``chrf``, which installs sacreBLEU. Words are separated by
+    This is sacreBLEU's ``corpus_score``. Words are separated by
     spaces: Chinese and Japanese need ``normalized`` and ``asian_support``, and Thai is not supported.
     """
 
@@ -51,4 +51,4 @@ class Ter:
         return corpus_signature(self._scorer(), scores)
 
     def _scorer(self, language: str = "") -> CorpusScorer:
-        return once(sacrebleu("ter").TER, *astuple(self))
+        return once(sacrebleu().TER, *astuple(self))

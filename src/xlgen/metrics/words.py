@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, get_args
 
 import regex
 
+from xlgen.core.extras import require
 from xlgen.core.languages import Language
 from xlgen.core.registry import InputError, nearest
 from xlgen.metrics.case import has_dotless_i, lower_case
@@ -111,10 +112,9 @@ def porter_stem(word: str) -> str:
 
 @cache
 def _porter() -> Callable[[str], str]:
-    try:
-        from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]  # nltk has no annotations
-    except ImportError as error:
-        raise InputError("the Porter stemmer needs nltk: pip install nltk, or turn stemming off") from error
+    require("stemmer", "the Porter stemmer")
+    from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]  # nltk has no annotations
+
     stem: Callable[[str], str] = PorterStemmer().stem
     return stem
 

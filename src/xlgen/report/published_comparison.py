@@ -46,8 +46,8 @@ class Theirs:
 
     @property
     def place(self) -> str:
-        """``V, Table 8, BASE MODEL``."""
-        return f"{self.paper.key}, {self.first.where}, {self.first.row}"
+        """``Vu+22, Table 8, BASE MODEL``."""
+        return f"{self.paper.short}, {self.first.where}, {self.first.row}"
 
 
 def comparison_table(results: Results) -> Table:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from xlgen.core.arguments import argument
 from xlgen.data.examples import LabelledExample
 from xlgen.data.readers import DataError
 from xlgen.data.tasks import Task
 
-_FIX = "translations need the same id or, without ids, the same position; or leave a language out (--languages)"
+_FIX = (
+    "translations need the same id or, without ids, the same position; or leave a language out with "
+    f"{argument('languages')}"
+)
 
 
 def check_pairing(task: Task, split: str, examples: Mapping[str, Sequence[LabelledExample]]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe
 from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.outputs import undone_after_errors
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of file systems that do not support locks."""
-_FOREIGN = "{} is not empty and is not an xlgen run; choose another --out"
+_FOREIGN = "{} is not empty and is not an xlgen run; choose another " + argument("out")
 
 
 class FolderError(InputError):
@@ -73,7 +74,7 @@ def lock_run(path: Path, wait: bool = False) -> Iterator[None]:
                 raise FolderError(_FOREIGN.format(path))
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+            raise FolderError(f"cannot write into {path}: {error.strerror}; choose another {argument('out')}") from None
         with _locked(path, wait):
             try:
                 yield
@@ -103,17 +104,19 @@ def nothing_left_if_refused(path: Path) -> Iterator[None]:
 def _locked(path: Path, wait: bool) -> Iterator[None]:
     file = path / LOCK
     if file.is_dir():
-        raise FolderError(f"{file} must be a lock file, but is a folder; remove it, or choose another --out")
+        raise FolderError(
+            f"{file} must be a lock file, but is a folder; remove it, or choose another {argument('out')}"
+        )
     lock = FileLock(file, is_singleton=True)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise FolderError(
-            f"another process is training in {path}; wait until it ends, or choose another --out"
+            f"another process is training in {path}; wait until it ends, or choose another {argument('out')}"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
-            raise FolderError(f"cannot write {file}: {error.strerror}; choose another --out") from None
+            raise FolderError(f"cannot write {file}: {error.strerror}; choose another {argument('out')}") from None
         log.warning("%s is on a file system without locks: do not train there with two processes", path)
     try:
         yield
@@ -132,9 +135,12 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         started = _holds_more(path, file)
         old, new = _deciding(before), recipe.deciding()
         if started and old != new:
-            raise FolderError(f"{path} has another run ({difference(old, new)}); choose another --out")
+            raise FolderError(f"{path} has another run ({difference(old, new)}); choose another {argument('out')}")
         if started and not resume:
-            raise FolderError(f"{path} already has this run; add --resume to continue it, or choose another --out")
+            raise FolderError(
+                f"{path} already has this run; continue it with {argument('resume')}, or choose another "
+                f"{argument('out')}"
+            )
         if started or before == resolved:
             return folder
     try:
@@ -144,7 +150,7 @@ def open_run(path: Path, recipe: Recipe, resume: bool) -> RunFolder:
         text = {"format": FORMAT, "recipe": resolved, "environment": _environment()}
         write_atomically(file, dump_yaml(text))
     except OSError as error:
-        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another --out") from None
+        raise FolderError(f"cannot write into {path}: {error.strerror}; choose another {argument('out')}") from None
     return folder
 
 
@@ -163,7 +169,7 @@ def recipe_in(file: Path) -> JsonValue:
     except (InputError, KeyError, TypeError, AttributeError) as error:
         reason = f" ({error})" if isinstance(error, InputError) else ""
         raise FolderError(
-            f"{file} was not written by an xlgen run, or is damaged{reason}; choose another --out"
+            f"{file} was not written by an xlgen run, or is damaged{reason}; choose another {argument('out')}"
         ) from None
 
 

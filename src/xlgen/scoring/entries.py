@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language, UnknownLanguageError
 from xlgen.core.registry import InputError
@@ -68,7 +69,9 @@ def parse_entry(
     """
     names = renamed or {}
     if len(fields) > 1 and not {names.get(name, name) for name in FIELDS} & fields.keys() and _are_answers(fields):
-        raise InputError("it has answers by id, like SQuAD's predictions: give the questions with --references")
+        raise InputError(
+            f"it has answers by id, like SQuAD's predictions: give the questions with {argument('references')}"
+        )
     found = {name: fields.get(names.get(name, name)) for name in FIELDS}
     code = _language(found["language"] or language, names.get("language", "language"))
     truncated, unread = truncation(found["truncated"], found["finish_reason"])
@@ -112,7 +115,7 @@ def _id(value: object) -> str | None:
 
 def _language(value: object, name: str) -> str:
     if value is None or value == "":
-        raise InputError(f"it has no {name}; give one for all rows with --language")
+        raise InputError(f"it has no {name}; give one for all rows with {argument('language')}")
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, not {describe_value(value)}")
     found = _parse_language(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import BinaryIO, Literal, TypeAlias
 
+from xlgen.core.arguments import argument
 from xlgen.core.delimited import LONGEST, NOT_GZIP, looks_quoted, numbered_lines, open_bytes, read_delimited, suffix_of
 from xlgen.core.json_types import JsonObject
 from xlgen.core.registry import InputError
@@ -122,7 +123,7 @@ def file_kind(path: str) -> Kind | None:
 def _kind(path: str) -> Kind:
     found = file_kind(path)
     if found is None:
-        raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or give --input-format")
+        raise InputError(f"{path}: its name must end in {', '.join(_SUFFIXES)}, or set {argument('input_format')}")
     return found
 
 
@@ -140,7 +141,10 @@ def _parse(
     name = "standard input" if path == "-" else path
     lines = numbered_lines(file, name)
     if separator is not None and kind in ("text", "jsonl"):
-        raise InputError(f"--separator is for CSV and TSV, and {name} is read as {kind}: give --input-format csv")
+        raise InputError(
+            f"{argument('separator')} is for CSV and TSV, and {name} is read as {kind}: set "
+            f"{argument('input_format')} to csv"
+        )
     if kind == "text":
         return _text(lines, name)
     return _jsonl(lines, name) if kind == "jsonl" else _delimited(lines, name, kind, say, separator)
@@ -204,7 +208,7 @@ def _delimited(
     if suspect:
         say(
             f"{name}: {suspect} rows have fields that look quoted as in CSV; in TSV, quotation marks are text. "
-            "If they enclose fields here, give --input-format tsv-quoted"
+            f"If they enclose fields here, set {argument('input_format')} to tsv-quoted"
         )
 
 
@@ -216,7 +220,9 @@ def _checked(lines: Iterator[tuple[int, bytes]], name: str, separator: str) -> I
         if header.strip() and separator not in header and header.count(other):
             raise InputError(
                 f"{name}, line {number}: the header {shorten(line.decode('utf-8', 'replace'), _SHOWN)!r} is one field, "
-                f"which looks separated by {_SEPARATORS[other]}: give --separator {other!r}".replace("'\\t'", "tab")
+                f"which looks separated by {_SEPARATORS[other]}: set {argument('separator')} to {other!r}".replace(
+                    "'\\t'", "tab"
+                )
             )
         yield number, line
         if header.strip():
@@ -229,6 +235,7 @@ def check_separator(text: str | None) -> str | None:
     separator = {"tab": "\t", "\\t": "\t"}.get(text, text) if text else text
     if separator is not None and (len(separator) != 1 or separator in '"\r\n\0'):
         raise InputError(
-            f"--separator must be one character other than a quotation mark or a newline, or tab, not {text!r}"
+            f"{argument('separator')} must be one character other than a quotation mark or a newline, or tab, not "
+            f"{text!r}"
         )
     return separator

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
 
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.core.squad_format import Question, questions
@@ -56,7 +57,7 @@ def read_outputs(
         kind = _kind(source, sources)
     if kind == "squad":
         if separator is not None:
-            raise InputError("--separator is for CSV and TSV, not for answers by id")
+            raise InputError(f"{argument('separator')} is for CSV and TSV, not for answers by id")
         return _squad(source, sources, say)
     records = read_records(source, kind, say, separator)
     return _with_lines(records, source, sources) if sources.references or sources.input else records
@@ -101,7 +102,9 @@ def _joined(
 def _squad(source: str, sources: Sources, say: Callable[[str], None]) -> Iterator[Record]:
     """Read answers in ``{id: text}`` to the questions of a file in SQuAD's format, in its order."""
     if not _is_squad(sources.references) or sources.input is not None:
-        raise InputError("answers by id need one file with the questions in SQuAD's format: --references gold.json")
+        raise InputError(
+            f"answers by id need one file with the questions in SQuAD's format, as {argument('references')}"
+        )
     predictions = _json(source, _once)
     if not isinstance(predictions, dict):
         raise InputError(f"{source} must be one JSON object of ids and answers, not {describe_value(predictions)}")

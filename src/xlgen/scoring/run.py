@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
 
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonObject
 from xlgen.core.outputs import check_output, replacing
 from xlgen.core.registry import InputError
 from xlgen.metrics.faults import find, label_rows
 from xlgen.metrics.lid import SMALL
-from xlgen.metrics.options import FILES, MetricOptions
+from xlgen.metrics.options import FILES, MetricChoice, MetricOptions
 from xlgen.metrics.subset import subset as subset_called
-from xlgen.scoring import score_records
+from xlgen.scoring import check_fields, check_kind, score_records
 from xlgen.scoring.entries import Entry
 from xlgen.scoring.figures import compare, figure_rows
-from xlgen.scoring.files import Kind
+from xlgen.scoring.files import check_separator
 from xlgen.scoring.pairing import repeated
 from xlgen.scoring.parallel import Sources, read_outputs
 from xlgen.scoring.stream import BadRows, Collected
@@ -26,39 +28,33 @@ from xlgen.scoring.stream import BadRows, Collected
 
 def score_files(
     sources: Sequence[str],
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[MetricChoice] | None = None,
     by: Sequence[str] = ("language",),
     language: str | None = None,
-    renamed: Mapping[str, str] | None = None,
-    kind: Kind | None = None,
+    *,
     bootstrap: int = 1000,
     seed: int = 0,
     subset: str | None = None,
     strict: bool = False,
-    faults: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
-    progress: Callable[[int], None] = lambda count: None,
     lid: str | None = None,
-    options: MetricOptions | None = None,
     references: Sequence[str] = (),
     input: str | None = None,
     separator: str | None = None,
+    metric_options: MetricOptions | None = None,
+    faults: Path | None = None,
+    fields: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    say: Callable[[str], None] | None = None,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> JsonObject:
     """Score one file, or two files and their differences.
 
     Args:
         sources: One or two files or folders; ``-`` is standard input.
-        metrics, by, language, bootstrap, seed, subset, strict: As for :func:`xlgen.scoring.score`.
-        renamed: The files' names for the fields of a row.
-        kind: The format of the files. If None, that of their suffixes.
+        metrics, by, language, bootstrap, seed, subset, strict, lid, references, input, separator, metric_options,
+            fields, input_format, say, progress: As for :func:`xlgen.api.scoring.score`.
         faults: Path for the fault labels of each row of the first file, as JSONL; not one of the files that are read.
             An existing file is replaced only after all rows are scored.
-        say: Receives messages about rows that were left out.
-        progress: Receives the number of scored rows after each chunk.
-        lid: The language identifier, also for the fault labels.
-        options: Options of metrics, by the name of a metric or of one of its values.
-        references, input: Files with references and inputs for ``sources``, see :mod:`xlgen.scoring.parallel`.
-        separator: The character between the fields of CSV or TSV. If None, a comma or a tab.
 
     Returns:
         ``{"rows": [...]}``. For two files, each row has its ``file``, and ``comparison`` and ``pairs`` are added.
@@ -66,19 +62,21 @@ def score_files(
     Raises:
         InputError: see :func:`xlgen.scoring.score_records`; and if no rows pair.
     """
+    renamed = check_fields(fields or {})
+    kind, separator = check_kind(input_format), check_separator(separator)
     if [*sources, *references, input].count("-") > 1:
         raise InputError("only one file can be standard input")
     if faults is not None:
-        check_output(faults, [*sources, *references, input, lid, *_files_in(options)], "--faults")
+        check_output(faults, [*sources, *references, input, lid, *_files_in(metric_options)], argument("faults"))
     chosen = subset_called(subset, lid or SMALL) if subset else None
     # The labels replace an older file only on success.
     with replacing(faults) if faults is not None else nullcontext() as file:
         found: list[Collected] = []
-        parallel = Sources(references, input, renamed or {})
+        parallel = Sources(references, input, renamed)
         for number, source in enumerate(sources):
             bad = BadRows(strict)
             collected = score_records(
-                read_outputs(source, kind, parallel, say, separator=separator),
+                read_outputs(source, kind, parallel, say or _silent, separator=separator),
                 source,
                 bad,
                 by,
@@ -89,7 +87,7 @@ def score_files(
                 keep_ids=len(sources) == 2,
                 seen=_seen(file if number == 0 else None, progress, lid or SMALL),
                 lid=lid,
-                options=options,
+                options=metric_options,
             )
             _say_what_was_left_out(source, collected, bad, say)
             found.append(collected)
@@ -131,7 +129,15 @@ def _seen(file: TextIO | None, progress: Callable[[int], None], lid: str) -> Cal
     return seen
 
 
-def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say: Callable[[str], None]) -> None:
+def _silent(text: str) -> None:
+    """Receives messages for callers that do not take them."""
+
+
+def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say: Callable[[str], None] | None) -> None:
+    note = bad.unread_note()
+    if note and say is None:
+        warnings.warn(f"{source}: {note}", stacklevel=4)
+    say = say or _silent
     if bad.count:
         say(f"{source}: {bad.count} bad rows were left out:")
         for message in bad.first:
@@ -146,7 +152,7 @@ def _say_what_was_left_out(source: str, collected: Collected, bad: BadRows, say:
             f"{source} has rows without ids in several languages, and a bad row of unknown language, so its rows "
             "cannot be paired with those of the other file. Fix the row, or add ids"
         )
-    if note := bad.unread_note():
+    if note:
         say(f"{source}: {note}")
     if bad.repaired:
         say(f"{source}: {bad.repaired} rows have lone surrogates, which were replaced by U+FFFD")

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from accelerate import Accelerator
 
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe, Stage
 from xlgen.core.interrupt import InterruptedRunError
 from xlgen.core.languages import Language
@@ -74,7 +75,7 @@ class StageContext:
         """End a run whose checkpoint of ``step`` is saved. Raises InterruptedRunError."""
         self.set_state(step, "interrupted")
         raise InterruptedRunError(
-            f"stopped after step {step}; a checkpoint is saved. Continue with the same command and --resume"
+            f"stopped after step {step}; a checkpoint is saved. Continue with {argument('resume')}"
         )
 
 

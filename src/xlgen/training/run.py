@@ -17,6 +17,7 @@ from filelock import FileLock
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import BackboneError
 from xlgen.backbones.loading import resolve
+from xlgen.core.arguments import argument
 from xlgen.core.config import Recipe
 from xlgen.core.outputs import undone_after_errors
 from xlgen.core.progress import NoProgress, Progress
@@ -85,7 +86,7 @@ def train(
             progress.say(
                 f"{out} is finished: all {recipe.stages[-1].training.steps} steps are done, and nothing is left to "
                 f"resume. Evaluate it with `xlgen evaluate {out}`; for more steps, start a run with a larger "
-                "training.steps in another --out"
+                f"training.steps in another {argument('out')}"
             )
             return folder
         with closing(TrackerLogger(accelerator, recipe, out)) as trackers:

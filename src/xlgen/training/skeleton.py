@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xlgen.backbones import loading
 from xlgen.backbones.skeletons import Shape, build
+from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.languages import Language
 from xlgen.core.outputs import check_new_folder, new_folder
@@ -58,7 +59,7 @@ def write_skeleton(
     reader = readers.build(corpus, data_dir)
     codes = [Language.parse(text).code for text in languages or reader.languages() or ()]
     if not codes:
-        raise InputError("the corpus cannot say its languages; name them with --languages")
+        raise InputError(f"the corpus cannot say its languages; name them with {argument('languages')}")
 
     def texts(code: str) -> Iterator[str]:
         for record in reader.read(code, UNLABELLED):

@@ -6,7 +6,6 @@ left out, and the run goes on.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
@@ -21,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
 
 from xlgen.core.config import Recipe
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.runs.event_log import OnEvent
@@ -40,17 +40,13 @@ _STEP_FIELDS = (
 
 
 class TrackerError(InputError):
-    """A tracker is not installed, or does not start."""
+    """A tracker does not start."""
 
 
 def check_trackers(names: Iterable[str]) -> None:
-    """Raises TrackerError where a tracker's package is missing."""
+    """Raise MissingExtraError if the package of a tracker is not installed."""
     for name in names:
-        # A folder called wandb, which it makes where it runs, is no package: it has no origin.
-        if getattr(importlib.util.find_spec(name), "origin", None) is None:
-            raise TrackerError(
-                f"trackers: {name} is not installed; pip install 'xlgen[{name}]', or take it out of `trackers`"
-            )
+        require(name, f"the tracker {name}")
 
 
 class TrackerLogger:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_no_run, check_writable
 from xlgen.core.registry import InputError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Source = str | Path | Run
-"""A backbone (embedded, of the hub, a folder), a run (its newest checkpoint) or a checkpoint."""
+"""A backbone (embedded, of the Hub, a folder), a run (its newest checkpoint) or a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def result(
 def check_out(out: str | Path | None) -> None:
     """Raise InputError if no file can be written into ``out``, or a run manages it; leaves the folder as it is."""
     if out is not None:
-        check_no_run(Path(out), "--out", allowed=ANALYSIS)
-        check_writable(Path(out), "--out")
+        require("report", "writing figures")
+        check_no_run(Path(out), argument("out"), allowed=ANALYSIS)
+        check_writable(Path(out), argument("out"))
 
 
 def name_of(source: Source) -> str:
@@ -114,10 +117,10 @@ def parallel_text(texts: str | Path | JsonMapping | None, max_examples: int | No
     from xlgen.core.config import ParallelText, validate
     from xlgen.core.yaml_config import yaml_setting
 
-    found = {} if texts is None else yaml_setting(texts, "--texts")
-    config: ParallelText = validate(ParallelText, found, "--texts")
+    found = {} if texts is None else yaml_setting(texts, argument("texts"))
+    config: ParallelText = validate(ParallelText, found, argument("texts"))
     return config.model_copy(update={"sentences": max_examples} if max_examples else {})
 
 
 def silent(text: str) -> None:
-    """Receives messages that nobody wants to see."""
+    """Receives messages for callers that do not take them."""

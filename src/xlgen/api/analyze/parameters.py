@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlgen.api.analyze.analyzed import Analyzed, Say, Source, check_out, name_of, names_of, result, silent
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def spectra(
     Raises:
         InputError: if the architectures differ, or a weight is not finite.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of([base, *others])
     from xlgen.analysis.open_model import read_weights
@@ -61,19 +63,20 @@ def prompts(
     linkage: Linkage = "average",
     out: str | Path | None = None,
 ) -> Analyzed:
-    """Cosines of language prompts and their clusters, next to the languages' families and scripts.
+    """Compare language prompts: their cosines and clusters, next to the languages' families and scripts.
 
     As in Vu et al. (2022), Figure 8.
 
     Args:
         runs: Runs or checkpoints with factorized prompts, or with prompts trained on text of one language each.
         pooling: Prompts of several vectors as their ``mean``, or as all ``tokens`` end to end.
-        linkage: The distance of clusters: ``average``, ``complete`` or ``single``.
+        linkage: How the distance between two clusters is computed: ``average``, ``complete`` or ``single``.
         out: Folder for ``prompts.json`` and ``prompts.svg``.
 
     Raises:
         InputError: if there are no two language prompts, or they cannot be compared.
     """
+    require("train", "this analysis")
     check_out(out)
     from xlgen.analysis.open_model import read_prompts
     from xlgen.analysis.prompts import compare_prompts

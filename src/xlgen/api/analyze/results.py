@@ -8,6 +8,7 @@ from pathlib import Path
 from xlgen.api.analyze.analyzed import Analyzed, check_out, codes_of, result
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
+from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 
 
@@ -21,7 +22,7 @@ def overlap(
     data_dir: str | Path = ".",
     out: str | Path | None = None,
 ) -> Analyzed:
-    """Label overlap: how many parallel inputs have the same label in two languages, or common words; and numbers.
+    """Compute label overlap: the share of parallel inputs with the same label, words or numbers in two languages.
 
     Args:
         task: A task, by name or as a YAML file; d is defined for tasks with ``parallel: true`` or ``pairs_by``.
@@ -47,7 +48,7 @@ def overlap(
 def correlation(
     runs: str | Path | Run, *, metric: str | None = None, by_run: bool = False, out: str | Path | None = None
 ) -> Analyzed:
-    """Spearman's rank correlation of XLRS with a metric, over checkpoints and languages.
+    """Compute Spearman's rank correlation of XLRS with a metric, over checkpoints and languages.
 
     Args:
         runs: A run or a study with XLRS measured while training.
@@ -58,6 +59,7 @@ def correlation(
     Raises:
         InputError: if no run has the metric, or no evaluation has both values.
     """
+    require("report", "a correlation", "scipy")
     check_out(out)
     from xlgen.analysis.correlation import correlation_rows, correlation_tables, xlrs_correlations
     from xlgen.runs.rows import load_results
@@ -67,7 +69,7 @@ def correlation(
 
 
 def selection(runs: str | Path | Run) -> Analyzed:
-    """The cost of selecting rates and checkpoints without target labels, on halves of the examples.
+    """Compute the cost of selecting learning rates and checkpoints without target labels.
 
     Learning rates and checkpoints are selected on one half of the examples and evaluated on the other. The tables of
     every run and search are written to ``tables/`` in the folder of ``runs``.
@@ -87,7 +89,7 @@ def selection(runs: str | Path | Run) -> Analyzed:
     tables = halves_tables(load_results(folder))
     if not tables:
         raise InputError(
-            f"{folder}: there is nothing to choose among. No run was evaluated more than once in a language without "
+            f"{folder}: there is nothing to select from. No run was evaluated more than once in a language without "
             "labels, and no two runs differ in the learning rate alone"
         )
     rows = Rows({column.key: row[column.key].value for column in tables[0].columns} for row in tables[0].rows)

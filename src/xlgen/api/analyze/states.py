@@ -17,6 +17,8 @@ from xlgen.api.analyze.analyzed import (
     result,
     silent,
 )
+from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
 from xlgen.core.registry import InputError
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from xlgen.analysis.layer_states import LayerStates
 
 _TASK = "pocket-summaries"
-"""The task whose texts are read if no other is given."""
+"""The default task."""
 
 
 def cka(
@@ -44,7 +46,7 @@ def cka(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """CKA of two models by layer and language, or of the languages of one model by layer.
+    """Compute CKA between two models for each layer and language, or between the languages of one model by layer.
 
     Args:
         first: A model.
@@ -66,6 +68,7 @@ def cka(
     Raises:
         InputError: if texts are not parallel, the layers do not match, or states are not finite.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of([first] if second is None else [first, second])
     config, codes = parallel_text(texts, max_examples), codes_of(languages)
@@ -95,7 +98,7 @@ def probe(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """How well a linear classifier predicts the language from the states of each layer, of encoder and decoder.
+    """Measure how well a linear classifier predicts the language from the states of each encoder and decoder layer.
 
     Args:
         models: One model, or several to compare.
@@ -114,6 +117,7 @@ def probe(
     Raises:
         InputError: if texts are not parallel, there are too few, or a model cannot read them.
     """
+    require("train", "this analysis")
     check_out(out)
     names, codes = names_of(models), codes_of(languages)
     if texts is not None and task is not None:
@@ -165,7 +169,7 @@ def lens(
     out: str | Path | None = None,
     status: Say = silent,
 ) -> Analyzed:
-    """The decoder's logit lens: the language that each layer is about to generate.
+    """Apply the logit lens: the language of the next token at each decoder layer.
 
     Args:
         models: One model, or several to compare.
@@ -184,13 +188,16 @@ def lens(
     Raises:
         InputError: if a model has no decoder, or two languages cannot be distinguished.
     """
+    require("train", "this analysis")
     check_out(out)
     names = names_of(models)
     from xlgen.core.yaml_config import yaml_setting
 
-    text: JsonValue = None if corpus is None else yaml_setting(corpus, "--corpus")
+    text: JsonValue = None if corpus is None else yaml_setting(corpus, argument("corpus"))
     if corpus is not None and not isinstance(text, Mapping):
-        raise InputError(f"--corpus must name a reader with its options, {{reader: pocket}}, and is {text!r}")
+        raise InputError(
+            f"{argument('corpus')} must name a reader with its options, {{reader: pocket}}, and is {text!r}"
+        )
     from xlgen.core.languages import Language
     from xlgen.data.tasks import load_task
 
@@ -201,7 +208,7 @@ def lens(
     chosen = ChosenTexts(loaded, codes_of(languages), split, max_examples)
     rows: list[JsonObject] = []
     for name in names:
-        status(f"looking into {name}")
+        status(f"reading states of {name}")
         for found in lenses(name, chosen, code, steps, text):
             rows += found.rows()
     return result("lens", rows, lens_tables(rows), lens_figures(rows), out=out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from xlgen.adaptation import checkpoints as store
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
+from xlgen.core.arguments import argument
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
 from xlgen.data.examples import LabelledExample
@@ -49,7 +50,7 @@ def export(path: Path, to: str, folder: Path, quantization: str | None = None, e
     """
     chosen = formats.get(to)
     if quantization is not None and "quantization" not in chosen.options:
-        raise InputError(f"--quantization cannot be used with --to {to}")
+        raise InputError(f"the format {to} has no {argument('quantization')}")
     check_new_folder(folder)
     checkpoint = find_checkpoint(path)
     exporter = _exporter(chosen, checkpoint, to, quantization)
@@ -77,7 +78,7 @@ def _exporter(chosen: type[Format], checkpoint: Path, to: str, quantization: str
         return chosen(quantization)
     if chosen.for_heads is None:
         raise InputError(
-            f"{checkpoint} is an encoder with a head, which --to {to} does not support; use --to transformers"
+            f"{checkpoint} is an encoder with a head, which the format {to} does not support; export it to transformers"
         )
     return chosen.for_heads(quantization)
 

@@ -12,6 +12,7 @@ import torch
 
 from xlgen.adaptation.base import Method, methods
 from xlgen.backbones.base import Backbone, BackboneError
+from xlgen.core.extras import require
 from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, without_end
 from xlgen.evaluation.export.to_transformers import ToTransformers
@@ -26,11 +27,10 @@ PATIENCE = 2.0
 
 
 def import_ctranslate2() -> ModuleType:
-    """The library. Raises BackboneError if it is not installed."""
-    try:
-        import ctranslate2
-    except ImportError:
-        raise BackboneError("this format needs the ctranslate2 library: pip install 'xlgen[ctranslate2]'") from None
+    """The library. Raises MissingExtraError if it is not installed."""
+    require("ctranslate2", "the format ctranslate2")
+    import ctranslate2
+
     library: ModuleType = ctranslate2
     return library
 
@@ -47,8 +47,8 @@ class ToCTranslate2(Format):
         if not method.can_merge():
             able = [name for name in methods.names() if methods.get(name).can_merge()]
             raise BackboneError(
-                f"CTranslate2 supports plain models only, and what {checkpoint} adds cannot be merged. It supports the "
-                f"methods {', '.join(able)}; export this one with --to transformers, or generate with xlgen predict"
+                f"CTranslate2 stores plain models, and what {checkpoint} adds to one cannot be merged. The methods "
+                f"{', '.join(able)} can be exported; export this one to transformers, or generate with xlgen"
             )
         from ctranslate2.converters import TransformersConverter
         from ctranslate2.specs.model_spec import OPTIONAL

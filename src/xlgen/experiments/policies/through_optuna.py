@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from xlgen.core.registry import InputError
+from xlgen.core.extras import require
 from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, policies
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class OptunaSearch(WholeRuns[OptunaOptions]):
     Options = OptunaOptions
 
     def proposals(self, tried: Tried, method: str) -> list[float]:
-        """The next rates, at most ``at_once``. Raises InputError if Optuna is not installed."""
+        """The next rates, at most ``at_once``. Raises MissingExtraError if Optuna is not installed."""
         count = min(self.options.at_once, self.options.trials - len(tried))
         found: list[float] = []
         if count > 0:
@@ -85,9 +85,8 @@ class OptunaSearch(WholeRuns[OptunaOptions]):
 
 
 def _optuna() -> ModuleType:
-    try:
-        import optuna
-    except ImportError:
-        raise InputError("Optuna is not installed: pip install 'xlgen[optuna]'") from None
+    require("optuna", "the search policy optuna")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -208,8 +208,13 @@ class Paper:
 
     @property
     def key(self) -> str:
-        """``C``, ``V``, ``L`` or ``J``."""
+        """The paper's key in files: ``C``, ``V``, ``L`` or ``J``."""
         return self.about.key
+
+    @property
+    def short(self) -> str:
+        """The paper's name in tables: ``Chirkova+23``."""
+        return f"{self.about.citation.split()[0]}+{self.about.citation[-2:]}"
 
     def fact(self, name: str, task: str | None = None) -> Fact | None:
         """A point of the paper's protocol, in ``task``'s own version if there is one; None if it does not apply."""

@@ -6,15 +6,16 @@ import hashlib
 import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlgen.core.extras import MissingExtraError, require
 from xlgen.core.languages import Language, by_fasttext
-from xlgen.core.registry import InputError, Registry
+from xlgen.core.registry import Registry
 
 # Several metrics identify the same chunk of rows and its references, one after another: cache two chunks.
 _REMEMBERED = 6_000
@@ -131,11 +132,13 @@ def shared_code(language: Language, codes: Mapping[str, str]) -> str:
 
 
 def extra(module: str, name: str, package: str) -> tuple[ModuleType, str]:
-    """The module of an identifier's package, and its version. Raises InputError with the install command."""
+    """The module of an identifier's package, and its version. Raises MissingExtraError if it is not installed."""
+    purpose = f"language identifier {name!r}"
+    require(name, purpose, module)
     try:
         return importlib.import_module(module), version(package)
-    except ImportError as error:  # PackageNotFoundError too: another package may offer a module of this name
-        raise InputError(f"language identifier {name!r} needs {package}: pip install 'xlgen[{name}]'") from error
+    except PackageNotFoundError:  # another package has a module of this name
+        raise MissingExtraError(purpose, (package,), name) from None
 
 
 def _one_line(text: str) -> str:

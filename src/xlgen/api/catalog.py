@@ -1,4 +1,4 @@
-"""What ``xlgen list`` prints: every registered thing with the first line of its documentation.
+"""Lists of plugins, metrics, recipes, tasks and languages, each with the first line of its documentation.
 
 Kinds of plugins are found in the source, so that a new registry is listed without a line here, and listing languages
 does not import PyTorch.
@@ -15,9 +15,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
+from xlgen.api.rows import Rows
+from xlgen.core.extras import missing_extra, require
 from xlgen.core.field_docs import plain_text
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.option_docs import Key, is_options, keys_of
-from xlgen.core.registry import InputError, Registry
+from xlgen.core.registry import InputError, Registry, nearest
 from xlgen.core.shipped import shipped, shipped_recipes
 
 _PluginT = TypeVar("_PluginT")
@@ -35,7 +38,10 @@ class Found:
     @property
     def registry(self) -> Registry[object]:
         """The registry itself; this imports its module."""
-        found: Registry[object] = getattr(import_module(self.module), self.variable)
+        try:
+            found: Registry[object] = getattr(import_module(self.module), self.variable)
+        except ModuleNotFoundError as error:
+            raise missing_extra(error) or error from None
         return found
 
     def __call__(self) -> Iterator[tuple[str, str]]:
@@ -63,6 +69,53 @@ def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -
     return found
 
 
+class Listing(Rows):
+    """What :func:`catalog` lists, one dictionary each."""
+
+    def __init__(self, rows: Iterable[JsonMapping] = (), description: str = "") -> None:
+        super().__init__(rows)
+        self.description = description
+        """Of the options of a plugin: what the plugin does."""
+
+
+def catalog(kind: str | None = None, name: str | None = None, *, backbone: str | None = None) -> Listing:
+    """List plugins, metrics, recipes, tasks or languages, or the options of one plugin.
+
+    Args:
+        kind: What to list. If None, list all kinds.
+        name: A plugin of this kind: list its options, with ``name, type, default, meaning``.
+        backbone: With ``methods``: add the number of parameters that each trains on this backbone, ``trained``, and
+            their percentage of the pretrained ones, ``percent``. Both are None if a method does not work on it.
+
+    Returns:
+        Rows with ``name`` and ``description``.
+
+    Raises:
+        InputError: for an unknown kind or name.
+    """
+    if kind is not None and kind not in LISTS:
+        raise InputError(f"nothing is called {kind!r}: {nearest(kind, LISTS)}")
+    if kind is not None and name is not None:
+        description, found = options(kind, name)
+        return Listing(
+            (
+                {
+                    "name": option.name,
+                    "type": plain_text(option.type),
+                    "default": option.default,
+                    "meaning": plain_text(option.meaning),
+                }
+                for option in found
+            ),
+            description,
+        )
+    if backbone is not None:
+        keys = ("name", "trained", "percent", "description")
+        return Listing(dict(zip(keys, method, strict=True)) for method in methods_on(backbone))
+    listed = LISTS[kind]() if kind else kinds()
+    return Listing({"name": each, "description": description} for each, description in listed)
+
+
 def options(kind: str, name: str) -> tuple[str, list[Key]]:
     """The description and the options of a plugin. Raises InputError for a wrong name, or a kind without plugins."""
     found = registries().get(kind)
@@ -86,7 +139,7 @@ def _plugins(registry: Registry[_PluginT]) -> Iterator[tuple[str, str]]:
 
 
 def _purpose(path: Path) -> str:
-    """The first sentence of the comment that opens a YAML file says what it is for."""
+    """The first sentence of the comment at the start of a YAML file, which says what the file is for."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     return first_sentence(" ".join(line.lstrip("# ") for line in lines))
 
@@ -95,7 +148,7 @@ _ABBREVIATIONS = ("al.", "e.g.", "i.e.", "cf.", "vs.", "etc.", "approx.", "Fig."
 
 
 def first_sentence(text: str) -> str:
-    """The text up to the first full stop that ends a sentence: not one in parentheses, nor one of "et al."."""
+    """The text up to the end of its first sentence, which is not a full stop in parentheses or after "et al."."""
     for found in re.finditer(r"[.?!](?=\s|$)", text):
         sentence = text[: found.end()]
         inside = sentence.count("(") > sentence.count(")") or sentence.count("[") > sentence.count("]")
@@ -105,7 +158,8 @@ def first_sentence(text: str) -> str:
 
 
 def backbones() -> Iterator[tuple[str, str]]:
-    """Embedded backbones, then the families that load from a folder or the hub."""
+    """Embedded backbones, and the families of backbones in a folder or on the Hugging Face Hub."""
+    require("train", "listing backbones")
     from xlgen.backbones.base import families
     from xlgen.backbones.finding import embedded
 
@@ -119,9 +173,10 @@ def backbones() -> Iterator[tuple[str, str]]:
 def methods_on(backbone: str) -> Iterator[tuple[str, int | None, float | None, str]]:
     """(name, trained parameters, their percentage of the pretrained ones, description) of each method on ``backbone``.
 
-    With each method's default options. No weights are read. Without a number, the description says why it cannot be.
+    With each method's default options. No weights are read. If a method does not work, its description says why.
     Raises BackboneError.
     """
+    require("train", "counting parameters")
     from xlgen.adaptation.base import methods, trainable_parameters
     from xlgen.backbones.base import BackboneError
     from xlgen.backbones.loading import outline
@@ -147,14 +202,14 @@ def readers() -> Iterator[tuple[str, str]]:
 
 
 def metrics() -> Iterator[tuple[str, str]]:
-    """Metrics, with the figures and the options of each."""
+    """Metrics, with the values and options of each."""
     from xlgen.metrics.base import metrics
     from xlgen.metrics.options import options_of
 
     for name, description in _plugins(metrics):
-        figures = ", ".join(figure.name for figure in metrics.get(name).figures)
+        values = ", ".join(value.name for value in metrics.get(name).figures)
         options = f" Options: {', '.join(options_of(name))}" if options_of(name) else ""
-        yield name, f"{description} Figures: {figures}.{options}"
+        yield name, f"{description} Values: {values}.{options}"
 
 
 def languages() -> Iterator[tuple[str, str]]:
@@ -178,12 +233,12 @@ def recipes() -> Iterable[tuple[str, str]]:
 
 
 def published() -> Iterator[tuple[str, str]]:
-    """The published numbers, one line a table; C, V, L and J are the papers."""
+    """Published numbers, one line per table of the papers."""
     from xlgen.experiments.published import load_papers
 
     for paper in load_papers():
         for table in paper.tables:
-            yield f"{paper.key}, {table.where}", f"{table.title}; numbers: {len(table.cells)} ({paper.about.citation})"
+            yield f"{paper.short}, {table.where}", f"{table.title}; {len(table.cells)} numbers"
 
 
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
@@ -196,7 +251,7 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "recipes": recipes,
     "published": published,
 }
-"""By kind: every registry, some with more than names and descriptions, and what is in files."""
+"""Functions that list each kind: every registry, some with more than names and descriptions, and files."""
 
 
 def kinds() -> Iterator[tuple[str, str]]:
