@@ -16,11 +16,11 @@ quickstart: $(STAMP)
 	$(BIN)/xlgen quickstart --out runs/quickstart
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # With what takes longer: every product of methods and families, kills and full disks, malformed inputs.
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # The papers' findings in the pocket world: trains for minutes, so not a part of test.
 findings: $(STAMP)

@@ -77,7 +77,6 @@ def _make(folder: Path, family: str, skeleton: str, changes: dict[str, Any]) -> 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before `-m` takes its choice."""
     tiers.mark(items)
-    tiers.order(items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -211,7 +211,7 @@ def test_a_method_of_another_package_is_found(package: Path, tmp_path: Path) -> 
     listed = run(package, "list", "methods", "scaled")
     assert listed.returncode == 0 and "What is trained." in listed.stdout, listed.stderr
     assert "method 'broken' of the package xlgen-scaled cannot be loaded" in listed.stderr
-    recipe = {"backbone": "b", "task": "t", "adaptation": {"name": "scaled", "shares": 1}}
+    recipe = {"backbone": "pocket-mt5", "task": "pocket-titles", "adaptation": {"name": "scaled", "shares": 1}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     refused = run(package, "train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"))
     assert refused.returncode == 2 and "unknown key 'adaptation.shares': did you mean 'share'" in refused.stderr

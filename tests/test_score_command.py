@@ -147,6 +147,7 @@ def test_strict_stops_at_the_first(run: Run, tmp_path: Path, line: str, message:
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.exhaustive
 def test_odd_texts_are_scored(run: Run, tmp_path: Path) -> None:
     odd = ["\u202e\u200fקו", "\x00", "a\u2028b\nc", "x" * 1_000_000, " ", "\ufeff", "[bold]x[/]", "e\u0301" * 9, "١٢٣"]
     rows = [

@@ -1,13 +1,12 @@
 """The choice of the first tier's cases."""
 
 from itertools import combinations, product
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiers import LONGEST, covering
+from tiers import covering
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 3))
@@ -24,12 +23,6 @@ def test_there_are_few(strength: int, most: int) -> None:
     """Four families, eight methods, three numbers of beams: 96 cases, of which pairs need 32 at least."""
     chosen = covering(list(product(range(4), range(8), range(3))), strength)
     assert len(chosen) <= most
-
-
-def test_the_longest_files_are_there() -> None:
-    root = Path(__file__).parent
-    assert [name for name in LONGEST if not (root / f"{name}.py").is_file()] == []
-    assert len(set(LONGEST)) == len(LONGEST)
 
 
 def test_what_does_not_occur_is_not_asked_for() -> None:

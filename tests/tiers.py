@@ -3,65 +3,24 @@
 - ``exhaustive``: the test is not in the first tier.
 - ``keep("mt5-full", ...)``: of its cases only these are, by their ids between the brackets.
 - ``covering(n)``: of its cases only so many are that every combination of the values of any n parameters occurs.
+- ``spread(n)``: of its cases only n are, evenly spread over their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
 Case = tuple[int, ...]
-LONGEST = [
-    "experiments/test_auto",
-    "experiments/test_ending",
-    "decoding/test_search",
-    "training/test_run",
-    "contracts/test_runs",
-    "backbones/test_configs",
-    "report/test_plots",
-    "report/test_build",
-    "export/test_export",
-    "contracts/test_methods",
-    "experiments/test_study",
-    "report/test_in_chromium",
-    "training/test_hub_layout",
-    "contracts/test_encoders",
-    "test_locate_command",
-    "report/test_analyses",
-    "experiments/test_mirror",
-    "test_api",
-    "training/test_serving",
-    "training/test_changed_files",
-    "adaptation/test_through_peft",
-    "test_paper_tables",
-    "training/test_saving",
-    "decoding/test_streaming",
-    "experiments/test_adversity",
-]
-"""Files that take longest: they begin first, so that no process has one left when the others are done."""
-
-
-def order(items: list[pytest.Item]) -> None:
-    """Sort ``items`` in place: the files of :data:`LONGEST` first."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    root = Path(__file__).parent
-
-    def place(item: pytest.Item) -> int:
-        return places.get(item.path.with_suffix("").relative_to(root).as_posix(), len(places))
-
-    items.sort(key=place)
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
     """Mark the cases that are not in the first tier as ``exhaustive``. Raises UsageError for a case that is not."""
     cases: dict[tuple[str, str], list[pytest.Function]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and (
-            item.get_closest_marker("keep") or item.get_closest_marker("covering")
-        ):
+        if isinstance(item, pytest.Function) and (any(map(item.get_closest_marker, ("keep", "covering", "spread")))):
             cases.setdefault((str(item.path), item.originalname), []).append(item)
     for (_, name), found in cases.items():
         kept = set(_kept(found, name))
@@ -79,6 +38,9 @@ def _kept(found: Sequence[pytest.Function], name: str) -> Iterator[pytest.Functi
         named = any("::" in str(argument) for argument in found[0].config.invocation_params.args)
         if not named and (absent := set(chosen.args) - ids):
             raise pytest.UsageError(f"{name} has no case {sorted(absent)}; it has {sorted(ids)}")
+    if (spread := found[0].get_closest_marker("spread")) is not None:
+        count = min(spread.args[0], len(found))
+        yield from (found[place * len(found) // count] for place in range(count))
     if strength is not None:
         # By the values themselves: pytest numbers the cases of a product, not the values of each parameter.
         of = {tuple(id(value) for _, value in sorted(item.callspec.params.items())): item for item in found}

@@ -165,7 +165,7 @@ def test_biases_and_norms(any_backbone: Backbone) -> None:
             method.prepare(any_backbone)
 
 
-@pytest.mark.keep("lora")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", ["lora", "ia3"])
 def test_a_checkpoint_is_the_same_in_every_process(
     method: str, tmp_path: Path, checkpoint: Callable[[str], Path]

@@ -167,6 +167,7 @@ def test_a_backbone_may_name_its_languages(checkpoint: Callable[[str], Path], tm
             backbone.check_languages(["en", "fr"])
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("name", ["mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta"])
 @pytest.mark.parametrize(
     "text",

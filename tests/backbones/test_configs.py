@@ -50,6 +50,7 @@ def test_languages_that_are_none(copy_of: Callable[[str], Path], name: str, valu
         load(str(folder), encoder_only=True)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -76,6 +77,7 @@ def test_keys_of_a_config_that_decide_no_answer(
         assert key in str(error)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -148,6 +150,7 @@ def test_files_that_hold_no_object(copy_of: Callable[[str], Path], file: str, co
         load(str(folder))
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("values", [{"<x>": "y"}, {"<x>": None}, {"<x>": []}, {"<x>": 10**12}, {"<x>": 3}, {"</s>": 9}])
 def test_added_tokens_beside_sentencepiece(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, values: dict[str, Any]

@@ -92,6 +92,7 @@ def test_text_that_tokenizers_write_as_the_separator_is_refused(tmp_path: Path) 
         task.on_one_line(record)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("separator", ["｜", "…", "½"])
 def test_a_separator_that_is_written_otherwise_is_refused(
     separator: str, hub_checkpoint: Callable[[str], Path], tmp_path: Path

@@ -174,6 +174,7 @@ def test_a_wrong_clock_makes_nothing_again(study: Callable[..., Path], tmp_path:
     assert "0 of 3 runs are left" in run("study", path, "--out", out, "--dry-run")[1]
 
 
+@pytest.mark.exhaustive
 def test_two_launches_at_once_do_each_run_once(study: Callable[..., Path], tmp_path: Path) -> None:
     path, out = (
         study(runs={f"lead{n}": {"baseline": {"name": "lead", "tokens": n}} for n in range(1, 7)}),

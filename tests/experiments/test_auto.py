@@ -122,7 +122,7 @@ def test_a_lost_worker_is_no_reason_for_another_decision(
 
             return super().train(run, folder, kill)
 
-    monkeypatch.setattr("xlgen.experiments.execute.Worker", Dying)
+    monkeypatch.setattr("xlgen.experiments.worker_pool.Worker", Dying)
     monkeypatch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["train", str(recipe), "--auto", "--out", str(out), "--workers", "1"])

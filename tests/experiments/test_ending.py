@@ -27,7 +27,7 @@ from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.runs.folder import FolderError, RunFolder, lock_run
 from xlgen.training.run import train
 
-STEPS = 400
+STEPS = 160
 SEED = {"one": 1, "two": 2}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are found in /proc")
@@ -186,6 +186,7 @@ def test_a_worker_ends_with_its_input_before_training(base: dict[str, Any], tmp_
     assert not steps(tmp_path / "runs" / "one")
 
 
+@pytest.mark.exhaustive
 def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_path: Path) -> None:
     """As when memory runs out: the study ends as if nothing had been, and says what happened."""
     found = load_study(str(study), ["training.save_every=50"])
@@ -207,7 +208,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
     said = Console(stderr=True, record=True, force_terminal=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", ENVIRONMENT["OMP_NUM_THREADS"])  # as here: two threads add up otherwise
-        patch.setattr("xlgen.experiments.execute.Worker", Killing)
+        patch.setattr("xlgen.experiments.worker_pool.Worker", Killing)
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         assert execute(found, tmp_path / "out", 1, said) == {}
     assert len(killed) == 2
@@ -227,7 +228,7 @@ def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -
             return super().train(run, folder, kill)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xlgen.experiments.execute.Worker", Killing)
+        patch.setattr("xlgen.experiments.worker_pool.Worker", Killing)
         patch.setattr("xlgen.experiments.worker_pool._POLL_SECONDS", 0.01)
         failed = execute(load_study(str(study)), tmp_path / "out", 1, Console(quiet=True))
     assert set(failed) == set(SEED)

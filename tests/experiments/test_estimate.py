@@ -57,6 +57,7 @@ def test_states_and_kinds(file: Path, tmp_path: Path) -> None:
     assert again["second"].status == "missing"
 
 
+@pytest.mark.exhaustive
 def test_the_command(file: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["study", str(file), "--out", str(tmp_path / "out"), "--dry-run", "--only", "lead"])
     assert done.exit_code == 0, done.output

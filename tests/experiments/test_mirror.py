@@ -156,6 +156,7 @@ def test_another_machine_goes_on_from_what_was_copied(
         assert found[f"runs/tiny/{name}"] == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.exhaustive
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     base = {
         "backbone": "pocket-mt5",

@@ -376,6 +376,7 @@ def test_from_python(study: Path) -> None:
         xlgen.query(study / "absent", "select 1")
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["{study}"], ["{study}", "from figures join predictions using (run)"]]
 )

@@ -81,7 +81,7 @@ class Machine:
     def runs(self) -> list[str]:
         return [name for wave in self.waves for name in wave]
 
-    def __call__(self, study: Study, out: Path, *_: object) -> dict[str, str]:
+    def __call__(self, study: Study, out: Path, *_: object, **named: object) -> dict[str, str]:
         self.waves.append([run.name for run in study.runs])
         failed = {}
         for run in study.runs:
@@ -129,6 +129,7 @@ def test_waves(study: Callable[..., Study], machine: Machine, tmp_path: Path) ->
     assert len(machine.runs) == len([*FULL, *ADAPTERS, *MIXING]), "nothing is missing, so nothing is run"
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("lives", range(17))
 def test_a_search_that_was_killed_makes_the_same_runs(
     lives: int, study: Callable[..., Study], machine: Machine, tmp_path: Path

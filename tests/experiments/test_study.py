@@ -108,6 +108,7 @@ def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
     assert threads_of(1) == 8
 
 
+@pytest.mark.exhaustive
 def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:
     # The first has more steps than it will live for.
     first, second = study(first={"training.steps": 100_000}, second={}).runs

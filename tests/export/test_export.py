@@ -56,7 +56,7 @@ ADAPTED = {
 }
 
 
-@pytest.mark.keep("houlsby-mbart", "parallel-mt5", "bapna-nllb", "prompt-mbart")
+@pytest.mark.keep("parallel-mt5", "prompt-mbart")
 @pytest.mark.parametrize(
     ("name", "family"),
     [

@@ -84,6 +84,7 @@ def test_numbers_of_references_may_differ() -> None:
     assert row.signature.startswith(f"bleu|{scorer.get_signature()}|")
 
 
+@pytest.mark.exhaustive
 def test_examples_are_drawn_as_a_whole_and_their_order_does_not_show(shared: Callable[[str], Path]) -> None:
     """The interval is that of drawing examples one by one, and scoring each draw with sacreBLEU."""
     examples = real(shared, "en", "eng", 1)

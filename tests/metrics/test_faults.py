@@ -134,6 +134,7 @@ def test_any_text_has_labels(prediction: str, whole: str, code: str) -> None:
     assert ("empty" in found.labels) == (not prediction.strip())
 
 
+@pytest.mark.exhaustive
 def test_a_megabyte_and_odd_characters_are_read() -> None:
     for text in ("a " * 500_000, "\u202e\u200f" * 10, "\ud800 lone", "\x00", "x" * 1_000_000):
         assert labels(Example("fr", text, (text,), text))

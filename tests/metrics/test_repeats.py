@@ -73,6 +73,7 @@ def test_units_stand_in_the_text_where_they_say(text: str) -> None:
         assert text[end - len(unit) : end] == unit
 
 
+@pytest.mark.exhaustive
 def test_a_megabyte_of_any_text_is_read() -> None:
     chance = random.Random(0)
     text = "".join(chr(chance.randrange(0x4E00, 0x4E80)) for _ in range(300_000))

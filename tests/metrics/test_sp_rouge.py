@@ -74,7 +74,7 @@ def scores(examples: list[Example], metric: SpRouge) -> np.ndarray:
     return np.stack([found[f"sp_{name}"] for name in VARIANTS], axis=1)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.keep("ar", "th", "zh")
 @pytest.mark.parametrize("code", XQUAD)
 def test_xquad_equals_rouge_score_given_the_tokenizer(shared: Shared, both: tuple[str, Given], code: str) -> None:
     name, tokenizer = both
@@ -119,6 +119,7 @@ def test_sentences_of_the_t5_library() -> None:
 HOSTILE = ["", "\ud800", "\x00", "\u202e", "</s>", "x" * 1_000_000, "a b " * 20_000]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["pocket", "vocabulary"])
 def test_hostile_text_is_scored(name: str, request: pytest.FixtureRequest) -> None:
     tokenizer = POCKET if name == "pocket" else str(request.getfixturevalue(name))

@@ -11,16 +11,26 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from synthetic import write_run
+from synthetic import know_the_sentences, write_run, write_study
 from xlgen.core.registry import InputError
 from xlgen.report import report_tables
-from xlgen.report.build import build_report
+from xlgen.report.build import Report, build_report
 from xlgen.report.formats import to_terminal
 from xlgen.runs import runs
 
 
-def test_everything_lies_beside_the_page(study: Path) -> None:
-    page = build_report(study).page
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    """A study and its report, for tests that only read them."""
+    study = write_study(tmp_path_factory.mktemp("built"))
+    with pytest.MonkeyPatch.context() as patch:
+        know_the_sentences(patch)
+        return study, build_report(study)
+
+
+def test_everything_lies_beside_the_page(built: tuple[Path, Report]) -> None:
+    study, report = built
+    page = report.page
     assert page == study / "report.html"
     tables = {
         f"tables/{name}.{end}"
@@ -32,8 +42,8 @@ def test_everything_lies_beside_the_page(study: Path) -> None:
     assert not list(study.rglob("*.tmp"))
 
 
-def test_csv_and_summary_say_the_same(study: Path) -> None:
-    build_report(study)
+def test_csv_and_summary_say_the_same(built: tuple[Path, Report]) -> None:
+    study, _ = built
     rows = json.loads((study / "summary.json").read_text(encoding="utf-8"))["rows"]
     values = {(row["run"], row["step"], row["language"], row["metric"]): row for row in rows}
     runs = _csv(study / "tables" / "runs.csv")
@@ -52,6 +62,7 @@ def test_csv_and_summary_say_the_same(study: Path) -> None:
     assert compared == 2 * 6 * 12
 
 
+@pytest.mark.exhaustive
 def test_a_single_run_has_a_report(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     assert build_report(tmp_path / "run").page == tmp_path / "run" / "report.html"
@@ -67,9 +78,9 @@ def test_runs_without_figures_are_listed(study: Path) -> None:
     assert len(_csv(study / "tables" / "verdict.csv")) == 6
 
 
-def test_the_terminal_shows_the_verdict(study: Path) -> None:
+def test_the_terminal_shows_the_verdict(built: tuple[Path, Report]) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    verdict = build_report(study).verdict
+    verdict = built[1].verdict
     assert verdict is not None
     console.print(to_terminal(verdict))
     text = console.export_text()
@@ -120,9 +131,10 @@ def test_nothing_to_report_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.exhaustive
 def test_the_report_does_without_torch_and_training(study: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from xlgen.report.build import build_report;"
+        "import sys; from pathlib import Path; from xlgen.report.build import Report, build_report;"
         "build_report(Path(sys.argv[1]));"
         "assert not {'torch', 'transformers', 'xlgen.training', 'matplotlib.pyplot'} & set(sys.modules)"
     )

@@ -77,6 +77,7 @@ def status(page: Any) -> str:
     return str(page.get_by_role("status").inner_text())
 
 
+@pytest.mark.keep("375-light")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 375])
 def test_every_figure_is_seen(page: Any, width: int, scheme: str) -> None:
@@ -91,6 +92,7 @@ def test_every_figure_is_seen(page: Any, width: int, scheme: str) -> None:
     assert set(inks) == {page.evaluate("() => getComputedStyle(document.body).color")}
 
 
+@pytest.mark.keep("375")
 @pytest.mark.parametrize("width", [1200, 375, 360])
 def test_the_page_does_not_scroll_sideways(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -98,6 +100,7 @@ def test_the_page_does_not_scroll_sideways(page: Any, width: int) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.keep("375-dark")
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (375, "dark")])
 def test_analyses_are_seen_on_a_screen_and_a_phone(browser: Any, analysed: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)

@@ -132,6 +132,7 @@ def test_the_headline_names_the_best_run_and_its_language(study: Path) -> None:
     assert "strays into another language" in text
 
 
+@pytest.mark.exhaustive
 def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
     write_run(tmp_path / "a", task="pocket-summaries")
     write_run(tmp_path / "b", task="pocket-titles")

@@ -33,6 +33,7 @@ def test_all_plots_of_a_study(study: Path) -> None:
         assert "http" not in plot.svg
 
 
+@pytest.mark.exhaustive
 def test_axes_say_what_they_show_and_in_which_unit(study: Path) -> None:
     found = {plot.title: plot.svg for plot in plots.all_plots(load_results(study))}
     for label in ("training steps", "ROUGE-L (%)", "Right language (%)", "adapters lr 1e-3", "lead"):
@@ -66,11 +67,13 @@ def test_ascii_and_lengths_while_training(tmp_path: Path) -> None:
     assert "references" not in ascii_plot
 
 
+@pytest.mark.exhaustive
 def test_ids_differ_between_plots(study: Path) -> None:
     ids = [set(_ids(plot.svg)) for plot in plots.all_plots(load_results(study))]
     assert sum(map(len, ids)) == len(set().union(*ids))
 
 
+@pytest.mark.exhaustive
 def test_the_same_figures_give_the_same_plot(study: Path) -> None:
     assert plots.all_plots(load_results(study)) == plots.all_plots(load_results(study))
 
@@ -81,6 +84,7 @@ def test_one_evaluation_gives_no_curves_by_language(tmp_path: Path) -> None:
     assert [plot.title for plot in plots.all_plots(results)] == ["While training", "Faults by language", "Lengths"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["$x_1$ <b>", "实验 1"])
 def test_any_name_of_a_folder_can_be_drawn(tmp_path: Path, name: str) -> None:
     write_run(tmp_path / name)
@@ -117,6 +121,7 @@ def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
     assert "XLRS" in plot.svg and "(%)" not in plot.svg
 
 
+@pytest.mark.exhaustive
 def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
     for size, strength in (("small", 10), ("base", 20)):
         for length in (10, 100):
@@ -131,6 +136,7 @@ def test_what_a_study_varies_has_a_plot_of_its_own(tmp_path: Path) -> None:
     assert "log scale" in found["By num virtual tokens"].svg
 
 
+@pytest.mark.exhaustive
 def test_many_runs_are_drawn_by_setting(study: Path) -> None:
     for seed in range(8):
         write_run(study / "runs" / f"more-{seed}", 20 + seed, seed=seed, learning_rate=1e-4, method="full")

@@ -40,6 +40,7 @@ def changed(data: Any, wrong: Any) -> Iterator[Any]:
     yield wrong
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path, wrong: Any) -> None:
     write_run(tmp_path / "run")
@@ -55,6 +56,7 @@ def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path,
             json.dumps([run.cropped_evaluation for run in results.runs], allow_nan=False)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_path: Path, wrong: Any) -> None:
     write_run(tmp_path / "good")
@@ -129,6 +131,7 @@ def test_a_later_format_is_refused_by_name(tmp_path: Path) -> None:
         read_resolved(tmp_path / "run")
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("command", [["report"], ["analyze", "selection"], ["query"], ["analyze", "correlation"]])
 def test_commands_survive_a_damaged_run_among_others(study: Path, command: list[str]) -> None:
     run = study / "runs" / "full-1e-4"

@@ -63,6 +63,7 @@ def test_it_is_no_choice_of_a_checkpoint(task_file: str, tiny_mt5: Path, tmp_pat
         assert best_step(criteria.build(name), results, results.runs[0]).step in (2, 4), name
 
 
+@pytest.mark.exhaustive
 def test_a_resumed_run_has_it_once(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     train(recipe(task_file, tiny_mt5, True), whole)

@@ -65,7 +65,7 @@ def spoil(file: Path, kind: str) -> None:
     save_file(weights, file, metadata={"format": "pt"})
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     "name", ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 )
@@ -226,6 +226,7 @@ def begun(tiny_task: Callable[..., str], backbone_folder: Path, tmp_path: Path) 
     return recipe, tmp_path / "run"
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -83,6 +83,7 @@ def spoil(file: Path, value: float) -> None:
     save_file(weights, file, metadata={"format": "pt"})
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_what_a_checkpoint_says_is_an_error_that_names_it(make: Make, wrong: Any) -> None:
     folder = make("adapters")
@@ -101,6 +102,7 @@ def test_any_wrong_type_in_what_a_checkpoint_says_is_an_error_that_names_it(make
             assert 0 <= found.seed < 2**32
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_what_a_run_resumes_from_is_an_error_that_names_it(make: Make, wrong: Any) -> None:
     folder = make("layernorm")
@@ -169,6 +171,7 @@ def test_a_copy_beside_the_checkpoints_is_no_checkpoint(make: Make) -> None:
     assert folder.with_name("step-24.bak").exists()
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(("method", "file"), [("full", "model"), ("adapters", "trained"), ("lora", "adapter_model")])
 def test_weights_that_are_not_finite(make: Make, method: str, file: str, value: float) -> None:
@@ -178,6 +181,7 @@ def test_weights_that_are_not_finite(make: Make, method: str, file: str, value: 
         store.load_checkpoint(folder)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("value", [1e9, -1e30, 3e38])
 @pytest.mark.parametrize(("method", "file"), [("full", "model"), ("adapters", "trained"), ("lora", "adapter_model")])
 def test_weights_that_are_larger_than_any_models(make: Make, method: str, file: str, value: float) -> None:
@@ -197,6 +201,7 @@ def test_a_model_whose_weights_are_all_zero(checkpoint: Callable[[str], Path], t
             load(str(folder), encoder_only=True, weights=weights)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("decoding", [{}, {"num_beams": 2}, {"sampling": Sampling()}, {"engine": "transformers"}])
 @pytest.mark.parametrize("factor", [0.0, 9e7, float("nan")])
 def test_states_that_no_token_is_chosen_by(
@@ -216,6 +221,7 @@ def test_states_that_no_token_is_chosen_by(
         generate(backbone, sources, ["en"], Decoding(max_new_tokens=2, **decoding))
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("name", "key"), [("mt5", "num_layers"), ("mt5", "num_decoder_layers"), ("mbart", "encoder_layers")]
 )
@@ -227,6 +233,7 @@ def test_layers_that_the_config_does_not_name(make: Make, name: str, key: str) -
             store.load_checkpoint(folder, weights=weights)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("value", [10**12, 0, -1, "2", 2.5, True, None])
 @pytest.mark.parametrize("key", ["num_layers", "num_heads", "vocab_size", "d_model"])
 def test_sizes_that_no_model_has(make: Make, key: str, value: Any) -> None:

@@ -47,6 +47,7 @@ def losses(run: Path) -> list[float]:
     return [row["loss"] for row in map(json.loads, lines) if row["event"] == "step"]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("objective", objectives.names())
 def test_every_objective_trains(name: str, folder: Path, objective: str, tmp_path: Path) -> None:
     rows = hub_layout.texts(slice(160, 168))
@@ -119,6 +120,7 @@ def rows_of(folder: Path, code: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.spread(1)
 def test_what_data_spells_is_evaluated_as_text(
     name: str, folder: Path, spelled: tuple[dict[str, Any], dict[str, list[str]]], tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row["event"] == kind]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("task", [TAGGING, CLASSES], ids=["tagging", "classification"])
 @pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "mt5", "mbart", "nllb"])
 def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_path: Path) -> None:
@@ -230,6 +231,7 @@ def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
         train(recipe({**task, "target": "{tags:words}"}), tmp_path / "run")
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(
     "second", [TAGGING, CLASSES, {**TAGGING, "labels": LABELS[::-1]}], ids=["same", "kind", "order"]
 )

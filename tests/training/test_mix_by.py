@@ -70,6 +70,7 @@ def test_it_resumes_where_it_was() -> None:
     assert list(islice(second, 53)) == whole[37:]
 
 
+@pytest.mark.exhaustive
 def test_a_recipe_counts_as_it_says(tiny_task: Callable[..., str], tiny_mt5: Path) -> None:
     task = tiny_task(["en", "th"], size=30)
     shares = {}

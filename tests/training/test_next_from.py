@@ -41,6 +41,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
+@pytest.mark.exhaustive
 def test_a_whole_model(tmp_path: Path) -> None:
     for next_from in ("best", "last"):
         train(recipe("full", next_from, 0.05), tmp_path / next_from)

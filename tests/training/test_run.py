@@ -150,7 +150,7 @@ def test_resume_after_a_kill_while_saving(
 
 def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """The real signal on a real process, at whatever step it hits."""
-    data = recipe(task_file, tiny_mt5, save_every=4, steps=24).model_dump(mode="json")
+    data = recipe(task_file, tiny_mt5, save_every=4, steps=16).model_dump(mode="json")
     data["stages"][0]["evaluation"]["every"] = None
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(data), encoding="utf-8")
@@ -159,7 +159,7 @@ def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, t
     def command(out: str, *more: str) -> list[str]:
         return [sys.executable, "-m", "xlgen", "train", str(file), "--out", str(tmp_path / out), *more]
 
-    subprocess.run(command("whole"), env=environment, check=True, capture_output=True)
+    train(Recipe.model_validate(data), tmp_path / "whole")
     process = subprocess.Popen(command("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = tmp_path / "killed" / "metrics.jsonl"
     deadline = time.monotonic() + 120
@@ -312,6 +312,7 @@ def test_two_stages_hand_the_model_on(task_file: str, tiny_mt5: Path, tmp_path: 
     assert backbone.model.lm_head.weight is not backbone.model.shared.weight
 
 
+@pytest.mark.exhaustive
 def test_two_processes_get_the_loss_of_one(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """`accelerate launch` on two CPU processes (gloo), the same global batches, the same losses and predictions."""
     data = recipe(task_file, tiny_mt5, steps=4).model_dump(mode="json")

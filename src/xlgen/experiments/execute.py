@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -24,7 +24,7 @@ from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.time_left import TimeLeft
-from xlgen.experiments.worker_pool import INTERRUPTED, Worker, log_of, threads_of
+from xlgen.experiments.worker_pool import INTERRUPTED, Worker, WorkerPool, log_of, threads_of
 from xlgen.runs.files import finite
 from xlgen.runs.folder import RunFolder, recipe_in
 from xlgen.runs.paths import RunPaths
@@ -108,26 +108,36 @@ def default_workers(study: Study) -> int:
     return cores if study.search is not None else max(1, min(cores, len(study.runs)))
 
 
-def execute(study: Study, out: Path, workers: int, console: Console, budget: Budget | None = None) -> dict[str, str]:
+def execute(
+    study: Study,
+    out: Path,
+    workers: int,
+    console: Console,
+    budget: Budget | None = None,
+    pool: WorkerPool | None = None,
+) -> dict[str, str]:
     """Run the missing runs of ``study`` into ``out``; return the failed runs with the ends of their logs.
 
     Runs for which ``budget`` has no time are skipped and listed in it. A run whose worker dies is resumed, at most
-    three times. SIGTERM and SIGHUP raise SystemExit, once the workers have saved and ended.
+    three times. SIGTERM and SIGHUP raise SystemExit, once the workers have saved and ended. The workers
+    of ``pool`` are used, and kept for later calls; without a pool they end.
     """
-    with exit_on_signal():
-        return _Execution(study, out, workers, console, budget or Budget()).run()
+    with exit_on_signal(), nullcontext(pool) if pool else WorkerPool() as every:
+        return _Execution(study, out, workers, console, budget or Budget(), every).run()
 
 
 class _Execution:
     """The execution of a study's runs on a fixed number of workers."""
 
-    def __init__(self, study: Study, out: Path, workers: int, console: Console, budget: Budget) -> None:
+    def __init__(
+        self, study: Study, out: Path, workers: int, console: Console, budget: Budget, pool: WorkerPool
+    ) -> None:
         self._runs = _decided([resolve_run_paths(run, out) for run in study.runs], out)
         self._first = {run.name: needs(run) for run in study.runs}
         self._waiting = [run for run in self._runs if not is_done(run, out / "runs" / run.name)]
         self._out, self._console, self._budget = out, console, budget
         count = max(1, min(workers, len(self._waiting)))
-        self._every = [Worker(threads_of(workers)) for _ in range(count)]
+        self._every = pool.take(count, threads_of(workers))
         self._free: Queue[Worker] = Queue()
         for worker in self._every:
             self._free.put(worker)
@@ -142,7 +152,7 @@ class _Execution:
         self._bars = Progress(*_COLUMNS, console=console, disable=not console.is_terminal)
 
     def run(self) -> dict[str, str]:
-        """Run until every run has ended, then close all workers."""
+        """Run until every run has ended."""
         with self._bars as bars, ThreadPoolExecutor(len(self._every)) as pool:
             done = len(self._runs) - len(self._waiting)
             self._whole = bars.add_task(f"{len(self._runs)} runs", total=len(self._runs), completed=done, note="")
@@ -163,8 +173,6 @@ class _Execution:
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
-                for worker in self._every:
-                    worker.close()
         return self._failed
 
     def _work(self, run: PlannedRun) -> None:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from xlgen.experiments.criteria import LANGUAGE_RATE, best_step, over_targets
 from xlgen.experiments.execute import execute, is_done, resolve_run_paths, status
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.policies import History, Outcome, SearchPolicy, Trial, best, policies, whole
+from xlgen.experiments.worker_pool import WorkerPool
 from xlgen.runs.rows import Results, load_results
 from xlgen.runs.runs import rate_text
 
@@ -66,7 +68,9 @@ def search(
 
     ``executor`` runs a wave; if None, :func:`execute` runs it on this machine.
     """
-    executor = executor or execute
+    if executor is None:
+        with WorkerPool() as pool:
+            return search(study, out, workers, console, budget, partial(execute, pool=pool))
     failed: dict[str, str] = {}
     budget = budget or Budget()
     while True:

@@ -1,4 +1,4 @@
-"""Worker processes for a study's runs: start and stop them, and set their number of threads."""
+"""Worker processes for a study's runs: start, keep and stop them, and set their number of threads."""
 
 from __future__ import annotations
 
@@ -83,6 +83,29 @@ class Worker:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=self.environment
             )
         return self.process
+
+
+class WorkerPool:
+    """Workers that are kept until the pool closes: importing the libraries takes a new process several seconds."""
+
+    def __init__(self) -> None:
+        self._workers: list[Worker] = []
+
+    def take(self, count: int, threads: int) -> list[Worker]:
+        """The first ``count`` workers. Missing ones are added, with ``threads`` threads each."""
+        while len(self._workers) < count:
+            self._workers.append(Worker(threads))
+        return self._workers[:count]
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let all workers end, and wait for them."""
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.close()
 
 
 def threads_of(workers: int) -> int:
