@@ -177,7 +177,7 @@ def test_a_backbone_may_name_its_languages(checkpoint: Callable[[str], Path], tm
     ],
 )
 def test_no_special_token_comes_from_text(checkpoint: Callable[[str], Path], name: str, text: str) -> None:
-    """In every family, encoders too, by itself, in a batch and as a word under a head."""
+    """In every family, including encoders: alone, in a batch and as a word for a head."""
     backbone = load(str(checkpoint(name)), encoder_only=True)
     special = set(backbone.text.special) - {backbone.text.unknown_id}
     assert len(special) >= 3

@@ -1,4 +1,4 @@
-"""Pairs of texts under a head: as the library's tokenizers lay them out and cut them, segments included."""
+"""Pairs of texts for a head, with the layout, truncation and segments of the library's tokenizers."""
 
 import json
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_ids_and_segments_are_the_librarys(headed: Load, name: str, first: str, 
 @LIKE
 @given(first=TEXTS, second=TEXTS, limit=st.integers(8, 40))
 def test_halves_have_an_end_between(headed: Load, name: str, first: str, second: str, limit: int) -> None:
-    """Cut where the library cuts; its tokenizers of these families put nothing between two texts."""
+    """Truncated as in the library, whose tokenizers of these families put nothing between two texts."""
     backbone = headed(name)
     end, code = backbone.tokenizer.eos_token_id, backbone.source([], "en")[0]
     theirs = backbone.tokenizer(
@@ -120,7 +120,7 @@ def test_segments_reach_the_model(headed: Load) -> None:
     assert not torch.allclose(torch.stack(backbone.logits(swapped, 1000)), expected)
 
 
-def test_a_language_without_a_code_stands_behind_englishs(checkpoint: Callable[[str], Path]) -> None:
+def test_a_language_without_a_code_gets_the_code_of_english(checkpoint: Callable[[str], Path]) -> None:
     """J reads Greek and Bulgarian with mBART-50, which has no code for them."""
     with pytest.raises(BackboneError, match="does not know Greek"):
         load(str(checkpoint("mbart")), languages=("el",), head=CLASSES)

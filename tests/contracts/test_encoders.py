@@ -91,7 +91,7 @@ def test_a_word_of_which_nothing_is_left_has_a_place(make: Make) -> None:
     assert [label for label in encoded.target if label != IGNORED] == [0, 1, 2, 3]
 
 
-def test_words_behind_the_limit_have_no_place(make: Make) -> None:
+def test_words_after_the_limit_have_no_position(make: Make) -> None:
     backbone = make(TAGS)
     whole, starts, _ = backbone.encode_words(tagged("en"), 160)
     limit = len(whole) - 1
@@ -104,7 +104,7 @@ def test_words_behind_the_limit_have_no_place(make: Make) -> None:
         backbone.encode_words(tagged("en"), 1)
 
 
-def test_a_label_that_the_head_does_not_tell_is_an_error(make: Make) -> None:
+def test_a_label_that_the_head_does_not_have_is_an_error(make: Make) -> None:
     with pytest.raises(BackboneError, match="here: 'NOUN' is none of the task's labels no, yes, maybe"):
         make(CLASSES).label("NOUN", "here")
 
@@ -211,7 +211,7 @@ METHODS: dict[str, dict[str, Any]] = {
 @pytest.mark.covering(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name: str, tmp_path: Path) -> None:
-    """A step lowers the loss and changes nothing else; what is saved, loaded anew, gives the same."""
+    """A step lowers the loss and changes only trained weights; a saved and loaded model gives the same loss."""
     if method == "bitfit" and name in ("mt5", "umt5"):
         pytest.skip("mT5 has no biases")
     config = {"method": method.partition("-")[0], **METHODS[method]}

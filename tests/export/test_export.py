@@ -1,4 +1,4 @@
-"""Exported checkpoints generate what the checkpoint does, opened by the software they are for."""
+"""Exported models have the outputs of the checkpoint in the software that they are for."""
 
 import json
 import subprocess
@@ -74,7 +74,7 @@ def test_what_cannot_be_merged_comes_with_a_module(trained: Make, tmp_path: Path
 
 @pytest.mark.exhaustive
 def test_the_module_needs_nothing_of_ours_and_mixes_languages(trained: Make, tmp_path: Path) -> None:
-    """Beams of a batch in three languages, each with its own half, in a process where xlgen cannot be imported."""
+    """Beams of a batch in three languages, each with its own modules, in a process without xlgen."""
     checkpoint = trained("mbart", ADAPTED["factorized"])
     export(checkpoint, "transformers", tmp_path / "out", examples=1)
     backbone, method, _ = store.load_checkpoint(checkpoint)

@@ -40,7 +40,7 @@ def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone,
 
 
 def test_pairs_have_their_segments(checkpoint: Callable[[str], Path]) -> None:
-    """BERT tells the second text from the first by them, in training as here."""
+    """BERT distinguishes the two texts by them, in training as here."""
     backbone = load(str(checkpoint("bert")), head=HeadSpec("classification", ("no", "yes")))
     example = LabelledExample("1", "en", "The children went", ("no",), "here", pair="to school .")
     encoded, _ = backbone.encode(example, 64)
@@ -53,6 +53,6 @@ def test_pairs_have_their_segments(checkpoint: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["mt5", "mbart", "nllb"])
-def test_half_a_model_under_a_head_has_no_decoder(checkpoint: Callable[[str], Path], name: str) -> None:
+def test_a_model_with_a_head_has_no_decoder(checkpoint: Callable[[str], Path], name: str) -> None:
     backbone = load(str(checkpoint(name)), head=HeadSpec("classification", ("no", "yes")))
     assert not backbone.decodes

@@ -133,7 +133,7 @@ def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("method", ["full", {"method": "adapters", "bottleneck_dim": 4}, {"method": "lora", "rank": 2}])
-def test_a_checkpoint_tells_what_the_run_told(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_predicts_the_labels_of_the_run(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(recipe(TAGGING, "xlm-roberta", method), out)
     backbone, how, about = load_checkpoint(out / "checkpoints" / "step-6")
@@ -215,7 +215,7 @@ def test_wrong_tasks(recipe: Make, changes: dict[str, Any], message: str, tmp_pa
 
 
 def test_a_class_that_is_none_of_the_tasks(recipe: Make, data: Path, tmp_path: Path) -> None:
-    """Of an evaluated language too; one whose references are not read may have any, or none."""
+    """Also in evaluated languages, unless their references are not read."""
     rows = (data / "th.jsonl").read_text(encoding="utf-8").splitlines()
     rows[1] = json.dumps({**json.loads(rows[1]), "class": "prime"})
     (data / "th.jsonl").write_text("\n".join(rows), encoding="utf-8")
@@ -236,10 +236,10 @@ def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
     "second", [TAGGING, CLASSES, {**TAGGING, "labels": LABELS[::-1]}], ids=["same", "kind", "order"]
 )
 @pytest.mark.parametrize("backbone", ["mt5", "bert"])
-def test_a_stage_of_labels_behind_another(
+def test_a_stage_of_labels_after_another(
     recipe: Make, data: Path, second: dict[str, Any], backbone: str, tmp_path: Path
 ) -> None:
-    """The encoder goes on; the head does where it tells the same, and else is a fresh one."""
+    """The encoder continues, and so does a head with the same labels; any other head is new."""
     first = recipe(TAGGING, backbone, steps=3)
     (data / "second.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
     stages = (*first.stages, first.stages[0].model_copy(update={"task": str(data / "second.yaml")}))

@@ -32,7 +32,7 @@ Make = Callable[..., Path]
 
 
 def task_file(folder: Path, kind: str) -> Path:
-    """A task whose rows are sentences, for tagging with a tag a word."""
+    """A task whose rows are sentences; for tagging, with a tag for each word."""
     tagging = kind == "tagging"
     for code in CODES:
         words = SENTENCES[code]
@@ -55,7 +55,7 @@ def task_file(folder: Path, kind: str) -> Path:
 
 @pytest.fixture
 def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
-    """A checkpoint of a run of labels, whose weights have moved."""
+    """A checkpoint of a run with labels, after training steps."""
 
     def make(family: str, kind: str = "tagging", method: str = "full") -> Path:
         name, config, head = str(checkpoint(family)), {"method": method}, HeadSpec(kind, tuple(KINDS[kind]))  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
 def test_predicted_tags_are_those_of_the_librarys_model(trained: Make, family: str, tmp_path: Path) -> None:
-    """Of each word what its model says at the word's first piece, which its tokenizer tells by ``word_ids``."""
+    """The label of each word is the model's at its first token, by the tokenizer's ``word_ids``."""
     folder = trained(family)
     export(folder, "transformers", tmp_path / "out")
     model, tokenizer = librarys(tmp_path / "out", "tagging")
@@ -141,7 +141,7 @@ def test_predicted_tags_are_those_of_the_librarys_model(trained: Make, family: s
 
 @pytest.mark.parametrize("family", ["bert", "mt5", "nllb"])
 def test_predicted_classes(trained: Make, family: str) -> None:
-    """By the task's field or a whole text; in bf16 the same label where the head is sure of it."""
+    """From the task's field or a whole text; in bf16, the same label if its probability is high."""
     folder = trained(family, "classification")
     rows = predicted(folder, "th", [{"text": "เด็กไปโรงเรียน"}, {"input": "เด็กไปโรงเรียน"}, {"input": "孩子们"}])
     assert rows[0]["prediction"] == rows[1]["prediction"]
@@ -203,7 +203,7 @@ def test_what_is_refused(trained: Make, row: dict[str, Any], options: list[str],
         predicted(trained("bert"), "zh", [row], *options)
 
 
-def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
+def test_evaluate_gives_the_labels_of_predict(trained: Make) -> None:
     """Also between the pretrained and the finetuned encoder, each under its head."""
     folder = trained("xlm-roberta")
     words = ["evaluate", str(folder), "--interpolate", "0,1", "--out", str(folder.parents[1] / "evaluated")]
