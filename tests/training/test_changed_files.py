@@ -246,7 +246,7 @@ def test_a_checkpoint_of_another_run_is_not_resumed(begun: tuple[Recipe, Path], 
     about = json.loads(file.read_text(encoding="utf-8"))
     assert about[key] != value
     file.write_text(json.dumps({**about, key: value}), encoding="utf-8")
-    with pytest.raises(InputError, match=f"is not of this run: its {key} is "):
+    with pytest.raises(InputError, match=f"belongs to another run: its {key} is "):
         train(recipe, run, resume=True)
     file.write_text(json.dumps(about), encoding="utf-8")
     assert train(recipe, run, resume=True).state.status == "done"

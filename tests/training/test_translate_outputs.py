@@ -86,7 +86,7 @@ def test_which_are_translated(outputs: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no predictions"):
+    with pytest.raises(InputError, match="has no predictions"):
         train(recipe(tmp_path / "nothing"), tmp_path / "a")
     run = finished(tmp_path / "high", {"en": labels("en")})
     with pytest.raises(InputError, match="no predictions in fr"):

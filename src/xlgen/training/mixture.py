@@ -1,4 +1,4 @@
-"""The parts a stage trains on: a labelled task, unlabelled text with an objective, or both."""
+"""Make the training batches of a stage: from a labelled task, from unlabelled text with an objective, or from both."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from xlgen.training.translate_train import translated
 
 log = logging.getLogger(__name__)
 
-# Texts of an unlabelled corpus that say how well the vocabulary covers a language.
 _SAMPLED = 2_000
-# Texts that take seconds to tokenize.
+"""Number of unlabelled texts on which the coverage of a language by the vocabulary is measured."""
 _MANY = 20_000
+"""Number of texts from which tokenizing takes seconds, and progress is shown."""
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What happened to the labelled examples on their way to token ids."""
+    """What was cropped, dropped or unknown when the labelled examples were tokenized."""
 
     examples: int
     cropped_sources: int
@@ -43,17 +43,17 @@ class DataReport:
     cut_targets: int
     unknown_share: float
     labels_with_newlines: int
-    """Which become spaces; see ``line_separator`` of a task."""
+    """Newlines in labels become spaces; see ``line_separator`` in tasks."""
 
 
 class Built(NamedTuple):
-    """What a stage trains on."""
+    """The training data of a stage."""
 
     stream: BatchStream
     report: DataReport | None
-    """On the labelled part."""
+    """Statistics of the labelled examples; None without a task."""
     coverage: dict[str, dict[str, Coverage]]
-    """Of the vocabulary, by kind of text (``labelled``, ``unlabelled``) and language."""
+    """Coverage by the vocabulary, by kind of text (``labelled``, ``unlabelled``) and language."""
 
 
 def build_stream(
@@ -64,8 +64,8 @@ def build_stream(
     place: Path | None = None,
     progress: Progress = SILENT,
 ) -> Built:
-    """The endless batches of a stage, with what there is to know of them. Raises DataError and InputError."""
-    progress.say("reading and tokenizing what is trained on")
+    """Make the endless stream of a stage's batches, with statistics. Raises DataError and InputError."""
+    progress.say("reading and tokenizing the training data")
     parts, report, coverage = [], None, {}
     if task is not None:
         examples, report, coverage["labelled"] = labelled(stage, task, backbone, place, progress)
@@ -87,9 +87,12 @@ def build_stream(
 def labelled(
     stage: Stage, task: Task, backbone: Backbone, place: Path | None = None, progress: Progress = SILENT
 ) -> tuple[list[EncodedExample], DataReport, dict[str, Coverage]]:
-    """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
+    """The task's tokenized training examples, with statistics.
+
+    Raises DataError if labels exceed the limit, unless the task allows it.
+    """
     config, limit = task.config, stage.training.train_examples
-    # A model may have fewer positions than the task allows tokens.
+    # The model may have fewer positions than the task allows.
     longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
     found = []
@@ -98,12 +101,12 @@ def labelled(
     rows = interleave(found, limit)
     if stage.translate_train is not None:
         rows = translated(rows, stage, task, place)
-    # A translator may run on; that is no fault in the labels that somebody has to know of before training.
+    # A translator may produce too long outputs, which says nothing about the labels, so they are dropped.
     too_long_targets = (
         "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
     )
     check_separator(config.line_separator, backbone)
-    # The labels of a head are no text.
+    # The labels of a classification head are not text.
     written = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
     tokenize(backbone, written, config.name, progress)
     encoded: list[EncodedExample] = []
@@ -114,7 +117,7 @@ def labelled(
         example, lost = backbone.encode(row, config.max_source_tokens)
         cropped += lost > 0
         cropped_tokens += lost
-        # The numbers of a head's labels are no tokens.
+        # The targets of a classification head are not tokens.
         text = example.source if config.head else (*example.source, *example.target)
         unknown += text.count(unknown_id)
         tokens += len(text)
@@ -146,7 +149,7 @@ def labelled(
     )
     if report.labels_with_newlines:
         log.warning(
-            "%d of %d labels hold newlines, which become spaces; `line_separator` in the task keeps them",
+            "%d of %d labels contain newlines, which become spaces; `line_separator` in the task keeps them",
             *(report.labels_with_newlines, len(rows)),
         )
     languages = tuple(dict.fromkeys(row.language for row in rows))
@@ -155,28 +158,28 @@ def labelled(
 
 
 def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Progress) -> None:
-    """Tokenize ``texts`` together; many of them take a while, and are announced."""
+    """Tokenize ``texts`` together into the backbone's cache. Progress is shown if there are many."""
     done = (progress if len(texts) >= _MANY else SILENT).task(f"tokenizing {name}", len(texts), 0)
     backbone.cache_tokens(texts)
     done(len(texts))
 
 
 def check_separator(separator: str | None, backbone: Backbone) -> None:
-    """Raise InputError for a ``line_separator`` that the backbone cannot write."""
+    """Raise InputError if the backbone cannot generate the ``line_separator``."""
     if separator is not None and (unknown := backbone.text.with_spans(separator).unknown):
         raise InputError(
             f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
-            "choose characters that it can write"
+            "choose other characters"
         )
     if separator is not None and (written := backbone.decode(backbone.tokenize(separator))) != separator.strip():
         raise InputError(
             f"{backbone.name} writes the task's line_separator {separator!r} as {written!r}; choose one that its "
-            "normalisation leaves as it is"
+            "normalisation does not change"
         )
 
 
 def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
-    """``max_tokens`` of text or, where that is fewer, as many as source and target have positions for."""
+    """The smaller of ``max_tokens`` and the number of tokens of text that fit into source and target."""
     around_source, around_target = len(backbone.source([], language)), len(backbone.target([], language))
     return min(
         backbone.source_limit(max_tokens + around_source) - around_source,
@@ -185,14 +188,14 @@ def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
 
 
 class _Corpora(dict[tuple[str, str], list[Passage]]):
-    """Text that was read, by corpus and language: several objectives may make examples of the same."""
+    """Passages by corpus and language. Several objectives may use the same corpus, which is read once."""
 
     def __init__(self, progress: Progress = SILENT) -> None:
         super().__init__()
         self.progress = progress
 
     def read(self, reader: Reader, where: str, code: str, backbone: Backbone) -> None:
-        """Read and tokenize the text of one language, unless it is there."""
+        """Read and tokenize the text of one language, unless that is already done."""
         if (where, code) in self:
             return
         self[where, code] = _passages(
@@ -204,16 +207,16 @@ class _Corpora(dict[tuple[str, str], list[Passage]]):
 def chosen(
     config: Unlabelled, data_dir: Path
 ) -> tuple[Callable[[Callable[[int], int]], Objective], Reader, tuple[str, ...]]:
-    """What makes the objective of unlabelled text once its longest text is known, the reader, and the languages.
+    """A function that makes the objective given the limit of its texts; the reader; the languages.
 
-    Nothing is read. Raises InputError for a wrong name or option, and languages that are missing or unknown.
+    Reads no data. Raises InputError if a name or an option is wrong, or languages are missing or unknown.
     """
     settings = config.objective
     assert isinstance(settings, ObjectiveOptions)
     reader: Reader = config.corpus.build(data_dir)
     languages = config.languages or reader.languages()
     if not languages:
-        raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
+        raise DataError("unlabelled text needs `languages`: its reader does not declare any")
     settings.build()  # raises if options exclude each other
 
     def objective(limit: Callable[[int], int]) -> Objective:
@@ -245,7 +248,7 @@ def _unlabelled(
     if missing:
         raise DataError(
             f"objective {task}: the corpus {config.corpus.name} has no text that fits it "
-            f"in {', '.join(missing)}; take them out of `languages`"
+            f"in {', '.join(missing)}; remove them from `languages`"
         )
     quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
     slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
@@ -253,20 +256,20 @@ def _unlabelled(
 
     def make(index: int, epoch: int) -> EncodedExample:
         code, place = slots[index]
-        # An epoch may take a part of a language's texts only; the next one goes on behind it.
+        # If an epoch has only some of a language's texts, the next epoch continues after them.
         passage = texts[code][(epoch * quota[code] + place) % len(texts[code])]
         rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
         return replace(objective.make(passage, rng, backbone), task=task)
 
-    make(0, 0)  # an objective that the backbone cannot have is an error now, not at some step
-    # A translation is in another language than its source.
+    make(0, 0)  # raises now if the backbone does not support the objective
+    # Translations are in other languages than their sources.
     targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
     name = f"{number}: {task} on {config.corpus.name} text ({', '.join(codes)})"
     return Part(name, len(slots), make, config.rate, config.weight, task, tuple(sorted(targets)))
 
 
 def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, int], list[EncodedExample]]:
-    """What makes examples of unlabelled text outside of training, spread evenly over its languages."""
+    """A function that makes examples of unlabelled text outside of training, spread evenly over its languages."""
 
     def make(text: Unlabelled, count: int) -> list[EncodedExample]:
         part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, _Corpora())
@@ -277,7 +280,7 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
 
 
 def _passages(records: Iterable[Record], code: str) -> list[Passage]:
-    """The unlabelled text of one language."""
+    """The passages of one language."""
     return [
         Passage(
             text=field(record, "text"),
@@ -291,10 +294,10 @@ def _passages(records: Iterable[Record], code: str) -> list[Passage]:
 
 
 def temperature_quotas(sizes: Sequence[int], temperature: float) -> list[int]:
-    """How many texts of each language an epoch takes: as many in all as there are, in proportion to n^(1/T).
+    """The number of texts of each language in an epoch, proportional to ``n ** (1 / T)``.
 
-    Rounded by largest remainders, but at least one each. Temperature 1 takes every text once; mT5 was pretrained with
-    the exponent 1 / T = 0.3 (Xue et al. 2021, section 3.1).
+    The total is that of all texts, rounded by largest remainders, with at least one text per language. Temperature 1
+    takes every text once. mT5 was pretrained with the exponent 1 / T = 0.3 (Xue et al. 2021, section 3.1).
     """
     if temperature == 1:
         return list(sizes)

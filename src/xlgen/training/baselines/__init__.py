@@ -1,4 +1,4 @@
-"""Baselines that train nothing, as run folders like any other, so that they stand in the same tables: one file each."""
+"""Baselines, which train nothing: one file each. Their run folders are like those of training, so tables show both."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Baseline(Plugin[OptionsT], ABC):
 
     @abstractmethod
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
-        """Load what is needed, refusing first what cannot be done in ``languages``. Raises InputError."""
+        """Load what is needed. Raises InputError if a language is not supported."""
 
     @abstractmethod
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
-        """A text for each example, all in one language, in order; special tokens in it are marked."""
+        """The output for each example, in order, all in one language. Special tokens are marked."""
 
 
 baselines: PluginRegistry[Baseline] = PluginRegistry("baseline", "xlgen.training.baselines", "baselines")
@@ -53,8 +53,10 @@ def run_baseline(
     progress: Progress | None = None,
     watch: TrackerLogger | None = None,
 ) -> RunFolder:
-    """Predict for every language, score, and write the run's folder, unless that is done. Raises InputError without a
-    task."""
+    """Predict and score in every language, and write the run's folder, unless that is done.
+
+    Raises InputError if there is no task.
+    """
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
     if folder.state.status == "done":
