@@ -138,7 +138,7 @@ class Method(Plugin[OptionsT], ABC):
         save_file({k: v.contiguous() for k, v in self.state(backbone).items()}, folder / self.weights_file)
 
     def load(self, backbone: Backbone, folder: Path) -> None:
-        """Load what ``save`` wrote. Raises BackboneError, OSError or SafetensorError if it is damaged or does not fit."""
+        """Load what ``save`` wrote. Raises BackboneError, OSError or SafetensorError if that fails."""
         self.load_state(backbone, read_tensors(folder / self.weights_file))
 
     def state(self, backbone: Backbone) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ class AdapterTable(nn.Module):
         )
 
     def forward(self, hidden: Tensor, rows: Tensor) -> Tensor:
-        """Adapt states of shape (batch, length, dim). ``rows`` is of shape (batch,), or (1,) if all use the same row."""
+        """Adapt states of shape (batch, length, dim). ``rows`` has the shape (batch,), or (1,) for one row."""
         down = self.down(rows).view(len(rows), -1, self.dim)  # (rows, bottleneck, dim)
         up = self.up(rows).view(len(rows), self.dim, -1)  # (rows, dim, bottleneck)
         inner = functional.relu(torch.matmul(hidden, down.mT) + self.down_bias(rows)[:, None])

@@ -110,7 +110,7 @@ class PromptTuning(Method[PromptOptions]):
         return name.endswith(_VECTORS)
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
-        """Start from the prompt of the previous stage (Vu et al. 2022, Appendix F). Raises BackboneError if that fails."""
+        """Start from the prompt of the previous stage (Vu et al. 2022, Appendix F). Raises BackboneError on failure."""
         if earlier is None:
             return
         folder = checkpoint_to_start_from(earlier, backbone)
