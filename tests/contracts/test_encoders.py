@@ -91,7 +91,7 @@ def test_a_word_of_which_nothing_is_left_has_a_place(make: Make) -> None:
     assert [label for label in encoded.target if label != IGNORED] == [0, 1, 2, 3]
 
 
-def test_words_behind_the_limit_have_no_place(make: Make) -> None:
+def test_words_after_the_limit_have_no_index(make: Make) -> None:
     backbone = make(TAGS)
     whole, starts, _ = backbone.encode_words(tagged("en"), 160)
     limit = len(whole) - 1

@@ -1,4 +1,4 @@
-"""Tasks of labels go the way of every other task: recipe, run folder, resume, figures, checkpoints."""
+"""Tasks with labels work like all others: recipe, run folder, resume, scores, checkpoints."""
 
 import json
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_
 
 @pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "nllb"])
 def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> None:
-    """Its figure is scikit-learn's of the predictions that were written, query by query."""
+    """The score equals that of scikit-learn on the written predictions of each query."""
     task = {
         **CLASSES,
         "kind": "ranking",
@@ -132,7 +132,7 @@ def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("method", ["full", {"method": "adapters", "bottleneck_dim": 4}, {"method": "lora", "rank": 2}])
-def test_a_checkpoint_tells_what_the_run_told(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_predicts_the_labels_of_the_run(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(recipe(TAGGING, "xlm-roberta", method), out)
     backbone, how, about = load_checkpoint(out / "checkpoints" / "step-6")
@@ -177,7 +177,7 @@ def test_a_resumed_run_is_the_run(recipe: Make, tmp_path: Path) -> None:
     assert [row["loss"] for row in events(whole, "step")] == [row["loss"] for row in events(parts, "step")]
 
 
-def test_words_behind_the_limit_are_outside(recipe: Make, data: Path, tmp_path: Path) -> None:
+def test_words_after_the_limit_get_the_outside_tag(recipe: Make, data: Path, tmp_path: Path) -> None:
     train(recipe(TAGGING), tmp_path / "run")
     backbone, method, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-6")
     task = load_task(str(data / "task.yaml"), data)
@@ -213,8 +213,8 @@ def test_wrong_tasks(recipe: Make, changes: dict[str, Any], message: str, tmp_pa
         train(recipe({**TAGGING, **changes}), tmp_path / "run")
 
 
-def test_a_class_that_is_none_of_the_tasks(recipe: Make, data: Path, tmp_path: Path) -> None:
-    """Of an evaluated language too; one whose references are not read may have any, or none."""
+def test_an_unknown_class_is_refused(recipe: Make, data: Path, tmp_path: Path) -> None:
+    """Also in an evaluated language, except if its references are not read."""
     rows = (data / "th.jsonl").read_text(encoding="utf-8").splitlines()
     rows[1] = json.dumps({**json.loads(rows[1]), "class": "prime"})
     (data / "th.jsonl").write_text("\n".join(rows), encoding="utf-8")
@@ -234,10 +234,10 @@ def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
     "second", [TAGGING, CLASSES, {**TAGGING, "labels": LABELS[::-1]}], ids=["same", "kind", "order"]
 )
 @pytest.mark.parametrize("backbone", ["mt5", "bert"])
-def test_a_stage_of_labels_behind_another(
+def test_a_stage_with_labels_after_another(
     recipe: Make, data: Path, second: dict[str, Any], backbone: str, tmp_path: Path
 ) -> None:
-    """The encoder goes on; the head does where it tells the same, and else is a fresh one."""
+    """The encoder is kept; the head only if it predicts the same labels, otherwise it is new."""
     first = recipe(TAGGING, backbone, steps=3)
     (data / "second.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
     stages = (*first.stages, first.stages[0].model_copy(update={"task": str(data / "second.yaml")}))

@@ -54,7 +54,7 @@ def task_file(folder: Path, kind: str) -> Path:
 
 @pytest.fixture
 def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Make:
-    """A checkpoint of a run of labels, whose weights have moved."""
+    """A checkpoint of a run with labels, whose weights have changed."""
 
     def make(family: str, kind: str = "tagging", method: str = "full") -> Path:
         name, config, head = str(checkpoint(family)), {"method": method}, HeadSpec(kind, tuple(KINDS[kind]))  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
 def test_predicted_tags_are_those_of_the_librarys_model(trained: Make, family: str, tmp_path: Path) -> None:
-    """Of each word what its model says at the word's first piece, which its tokenizer tells by ``word_ids``."""
+    """For each word, the model's label at the first token of the word, which ``word_ids`` determines."""
     folder = trained(family)
     export(folder, "transformers", tmp_path / "out")
     model, tokenizer = librarys(tmp_path / "out", "tagging")
@@ -151,7 +151,7 @@ def test_predicted_classes(trained: Make, family: str) -> None:
 
 
 def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inputs without end; and what comes before an error is told first."""
+    """Endless inputs; and predictions before an error are returned first."""
     monkeypatch.setattr(head_inference, "_WINDOW", 3)
     backbone, method, about = store.load_checkpoint(trained("bert"))
     task = load_task(str(about.task), Path(about.data_dir))
@@ -163,8 +163,8 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
             words = SENTENCES["ja"][: 1 + number % 5]
             yield LabelledExample(str(number), "ja", " ".join(words), (), "here", words=words)
 
-    told = head_inference.predict_labels_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
-    found = list(islice(told, 7))
+    predicted_labels = head_inference.predict_labels_stream(backbone, method, endless(), task, Evaluation())  # type: ignore[arg-type]
+    found = list(islice(predicted_labels, 7))
     assert [example.id for example, _, _ in found] == [str(number) for number in range(7)]
     assert [len(text.split()) for _, text, _ in found] == [1, 2, 3, 4, 5, 1, 2]
     assert len(read) <= 9
@@ -178,8 +178,8 @@ def test_a_stream_is_read_a_window_at_a_time(trained: Make, monkeypatch: pytest.
         before += [
             text for _, text, _ in head_inference.predict_labels_stream(backbone, method, failing(), task, Evaluation())
         ]  # type: ignore[arg-type]
-    told = head_inference.predict_labels_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
-    assert len(list(told)) == 4
+    predicted_labels = head_inference.predict_labels_stream(backbone, method, islice(endless(), 4), task, Evaluation())  # type: ignore[arg-type]
+    assert len(list(predicted_labels)) == 4
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_evaluate_tells_what_the_checkpoint_does(trained: Make) -> None:
     assert done.exit_code == 0, done.output
     for code in CODES:
         (row,) = (folder.parents[1] / "evaluated/predictions" / f"{code}.jsonl").read_text("utf-8").splitlines()
-        (told,) = predicted(folder, code, [{"tokens": list(SENTENCES[code])}])
-        assert json.loads(row)["prediction"] == told["prediction"]
+        (predicted_labels,) = predicted(folder, code, [{"tokens": list(SENTENCES[code])}])
+        assert json.loads(row)["prediction"] == predicted_labels["prediction"]
     with pytest.raises(InputError, match="leave out num_beams"):
         CliRunner().invoke(app, ["evaluate", str(folder), "--num-beams", "2"], catch_exceptions=False)
 

@@ -76,7 +76,7 @@ def test_an_older_output_survives_a_bad_first_row(trained: Path, tmp_path: Path,
     assert {path.name for path in tmp_path.iterdir()} == {"step-1", "in.jsonl", "out.jsonl"}
 
 
-def test_what_was_done_before_a_bad_row_is_kept_beside_the_older_output(trained: Path, tmp_path: Path) -> None:
+def test_outputs_before_a_bad_row_are_kept_next_to_the_older_output(trained: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(LINE + "{")
     target.write_text("older")

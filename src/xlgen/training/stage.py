@@ -31,7 +31,7 @@ from xlgen.training.context import Schedule, StageContext
 from xlgen.training.loop import Learner, StepResult, train_loop
 from xlgen.training.optimizer import build_optimizer
 from xlgen.training.preparation import PreparedStage, prepare_stage
-from xlgen.training.retention import best_on_source, remove_unneeded
+from xlgen.training.retention import apply_retention, best_on_source
 from xlgen.training.state import TrainingState
 
 _PREFETCHED = 256
@@ -73,7 +73,7 @@ def train_stage(context: StageContext, *, keep_model: bool, callbacks: Sequence[
     context.set_state(start.step, "running")
     log.cut_after(start.step if start.checkpoint else -1, start.evaluation_due)
     if context.is_main:
-        remove_unneeded(context.place, context.stage, context.task)
+        apply_retention(context.place, context.stage, context.task)
     # 5. In the first attempt, describe the data in the log, and evaluate the model as it is before training.
     evaluator = Evaluator(context, prepared, log)
     if start.checkpoint is None:
