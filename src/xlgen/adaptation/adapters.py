@@ -114,7 +114,7 @@ class Adapters(Method[AdapterOptions]):
         for number, (name, block) in enumerate(self._blocks(backbone)):
             down, up = block.adapter.down, block.adapter.up
             one_row = (tensor[None] for tensor in (down.weight, down.bias, up.weight, up.bias))
-            tensors |= bottleneck(str(number), *one_row)
+            tensors |= bottleneck(str(number), one_row)
             entrance = self._entrance(backbone, name) if self.options.placement == "parallel" else None
             places.append(AdapterPlace(name, (str(number),), entrance))
         return Inserted(tensors, places)

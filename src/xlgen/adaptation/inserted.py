@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Inserted:
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in self.tensors.items()}, file)
 
 
-def bottleneck(prefix: str, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor) -> dict[str, Tensor]:
-    """The tensors of one adapter by name."""
-    named = {"down": down, "down_bias": down_bias, "up": up, "up_bias": up_bias}
-    return {f"{prefix}.{name}": tensor for name, tensor in named.items()}
+def bottleneck(prefix: str, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """The tensors of one adapter (down, its bias, up, its bias), by name."""
+    names = ("down", "down_bias", "up", "up_bias")
+    return {f"{prefix}.{name}": tensor for name, tensor in zip(names, tensors, strict=True)}

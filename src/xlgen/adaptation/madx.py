@@ -96,7 +96,7 @@ class MadX(InHalves[MadxOptions]):
             if adapter.task is not None:
                 halves["task"] = (adapter.task, [task])
             for half, (table, rows) in halves.items():
-                tensors |= bottleneck(f"{number}.{half}", *table.weights(rows))
+                tensors |= bottleneck(f"{number}.{half}", table.weights(rows))
             places.append(AdapterPlace(name, tuple(f"{number}.{half}" for half in halves)))
         return Inserted(tensors, places, languages=self.spoken)
 

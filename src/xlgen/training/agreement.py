@@ -12,8 +12,8 @@ from xlgen.backbones.source_files import check_backbone
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT
-from xlgen.data.tasks import Task, build_task
-from xlgen.runs.checkpoint_description import About
+from xlgen.data.tasks import build_task
+from xlgen.runs.checkpoint_description import About, read_about
 from xlgen.training.context import StageContext
 
 _DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
@@ -46,29 +46,28 @@ def about_of(context: StageContext, step: int) -> About:
     )
 
 
-def check_resumable(folder: Path, saved: About, now: About, task: Task | None, backbone: Backbone) -> None:
-    """Raise InputError if a checkpoint does not belong to the run that is about to continue from it.
+def check_resumable(context: StageContext, checkpoint: Path, backbone: Backbone) -> About:
+    """The description of a checkpoint. Raises InputError if it does not belong to the stage that is about to continue.
 
-    Args:
-        folder: The checkpoint's folder.
-        saved: The checkpoint's description.
-        now: The description that the run would write.
-        task: The run's task.
-        backbone: The backbone that the run has loaded.
+    ``backbone`` is the loaded backbone.
     """
+    saved, task = read_about(checkpoint), context.task
+    now = about_of(context, saved.step)
     undo = "undo that to resume, or train into another folder"
     if task is not None and saved.task_config is not None:
-        before, today = build_task(saved.task_config, folder, task.data_dir).inputs_and_labels, task.inputs_and_labels
+        before = build_task(saved.task_config, checkpoint, task.data_dir).inputs_and_labels
+        today = task.inputs_and_labels
         if changed := [key for key in today if today[key] != before.get(key)]:
             raise InputError(
-                f"the task {saved.task} has changed since {folder} was trained ({', '.join(changed)}); {undo}"
+                f"the task {saved.task} has changed since {checkpoint} was trained ({', '.join(changed)}); {undo}"
             )
     if saved.files is not None:  # earlier versions did not save all of it
         ours, theirs = (json.loads(json.dumps(asdict(each))) for each in (now, saved))
         for key in _DECIDING:
             if ours[key] != theirs[key]:
                 raise InputError(
-                    f"{folder / ABOUT} belongs to another run: its {key} is {theirs[key]!r}, but the recipe has "
+                    f"{checkpoint / ABOUT} belongs to another run: its {key} is {theirs[key]!r}, but the recipe has "
                     f"{ours[key]!r}; {undo}"
                 )
     check_backbone(saved, backbone)
+    return saved

@@ -16,7 +16,7 @@ from xlgen.core.languages import Language
 from xlgen.core.progress import SILENT, Progress
 from xlgen.core.registry import InputError
 from xlgen.data.batches import BatchStream, Part
-from xlgen.data.examples import EncodedExample, Record
+from xlgen.data.examples import EncodedExample, LabelledExample, Record
 from xlgen.data.objectives import Objective, ObjectiveOptions, Passage
 from xlgen.data.readers import UNLABELLED, DataError, Reader
 from xlgen.data.tasks import Task, interleave
@@ -61,19 +61,23 @@ def build_stream(
     stage: Stage,
     task: Task | None,
     backbone: Backbone,
+    *,
     place: Path | None = None,
     progress: Progress = SILENT,
 ) -> Built:
-    """Make the endless stream of a stage's batches, with statistics. Raises DataError and InputError."""
+    """Make the endless stream of a stage's batches, with statistics. Raises DataError and InputError.
+
+    ``place`` is the stage's folder, in which translations are saved.
+    """
     progress.say("reading and tokenizing the training data")
     parts, report, coverage = [], None, {}
     if task is not None:
-        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place, progress)
+        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place=place, progress=progress)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     corpora = _Corpora(progress)
     for number, unlabelled in enumerate(stage.unlabelled):
-        parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed, corpora))
+        parts.append(_unlabelled(unlabelled, recipe, backbone, number=number, corpora=corpora))
     texts: dict[str, list[str]] = {}
     for (_, code), passages in corpora.items():
         texts.setdefault(code, []).extend(passage.text for passage in passages[:_SAMPLED])
@@ -85,68 +89,25 @@ def build_stream(
 
 
 def labelled(
-    stage: Stage, task: Task, backbone: Backbone, place: Path | None = None, progress: Progress = SILENT
+    stage: Stage, task: Task, backbone: Backbone, *, place: Path | None = None, progress: Progress = SILENT
 ) -> tuple[list[EncodedExample], DataReport, dict[str, Coverage]]:
     """The task's tokenized training examples, with statistics.
 
     Raises DataError if labels exceed the limit, unless the task allows it.
     """
     config, limit = task.config, stage.training.train_examples
-    # The model may have fewer positions than the task allows.
-    longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
-    found = []
-    for language in sources:
-        found.append(task.examples(language, "train", limit, counted=progress.count))
-    rows = interleave(found, limit)
+    rows = interleave([task.examples(code, "train", limit, counted=progress.count) for code in sources], limit)
+    too_long = config.too_long_targets
     if stage.translate_train is not None:
         rows = translated(rows, stage, task, place)
-    # A translator may produce too long outputs, which says nothing about the labels, so they are dropped.
-    too_long_targets = (
-        "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
-    )
+        # A translator may produce too long outputs, which says nothing about the labels.
+        too_long = "drop" if too_long == "error" else too_long
     check_separator(config.line_separator, backbone)
     # The labels of a classification head are not text.
-    written = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
-    tokenize(backbone, written, config.name, progress)
-    encoded: list[EncodedExample] = []
-    cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
-    unknown_id = backbone.tokenizer.unk_token_id
-    too_long: list[tuple[int, str]] = []
-    for row in rows:
-        example, lost = backbone.encode(row, config.max_source_tokens)
-        cropped += lost > 0
-        cropped_tokens += lost
-        # The targets of a classification head are not tokens.
-        text = example.source if config.head else (*example.source, *example.target)
-        unknown += text.count(unknown_id)
-        tokens += len(text)
-        if len(example.target) > longest_target:
-            too_long.append((len(example.target), row.where))
-            if too_long_targets == "drop":
-                continue
-            if too_long_targets == "cut":
-                example = replace(example, target=example.target[:longest_target])
-        encoded.append(replace(example, task=config.name))
-    if too_long and too_long_targets == "error":
-        longest, where = max(too_long)
-        raise DataError(
-            f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {longest_target} "
-            f"(the longest has {longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to "
-            "drop or cut"
-        )
-    if not encoded:
-        raise DataError(f"no training examples are left: all {len(rows)} labels are over max_target_tokens")
-    count = len(too_long)
-    report = DataReport(
-        examples=len(encoded),
-        cropped_sources=cropped,
-        cropped_tokens=cropped_tokens,
-        dropped_targets=count if too_long_targets == "drop" else 0,
-        cut_targets=count if too_long_targets == "cut" else 0,
-        unknown_share=unknown / tokens,
-        labels_with_newlines=sum("\n" in row.targets[0] for row in rows),
-    )
+    texts = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
+    tokenize(backbone, texts, config.name, progress)
+    encoded, report = _encode(rows, task, backbone, too_long)
     if report.labels_with_newlines:
         log.warning(
             "%d of %d labels contain newlines, which become spaces; `line_separator` in the task keeps them",
@@ -155,6 +116,49 @@ def labelled(
     languages = tuple(dict.fromkeys(row.language for row in rows))
     by_language = {code: [row for row in rows if row.language == code] for code in languages}
     return encoded, report, measure_examples(by_language, backbone, config.head is None)
+
+
+def _encode(
+    rows: Sequence[LabelledExample], task: Task, backbone: Backbone, too_long: str
+) -> tuple[list[EncodedExample], DataReport]:
+    """Encode examples; ``too_long`` says what is done about too long labels: error, drop or cut."""
+    config = task.config
+    # The model may have fewer positions than the task allows.
+    limit = backbone.target_limit(config.max_target_tokens)
+    encoded: list[EncodedExample] = []
+    cropped, unknown, tokens = [], 0, 0
+    over_limit: list[tuple[int, str]] = []
+    for row in rows:
+        example, lost = backbone.encode(row, config.max_source_tokens)
+        cropped.append(lost)
+        # The targets of a classification head are not tokens.
+        ids = example.source if config.head else (*example.source, *example.target)
+        unknown += ids.count(backbone.tokenizer.unk_token_id)
+        tokens += len(ids)
+        if len(example.target) > limit:
+            over_limit.append((len(example.target), row.where))
+            if too_long == "drop":
+                continue
+            if too_long == "cut":
+                example = replace(example, target=example.target[:limit])
+        encoded.append(replace(example, task=config.name))
+    if over_limit and too_long == "error":
+        longest, where = max(over_limit)
+        raise DataError(
+            f"{len(over_limit)} of {len(rows)} labels are longer than max_target_tokens {limit} (the longest has "
+            f"{longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to drop or cut"
+        )
+    if not encoded:
+        raise DataError(f"no training examples are left: all {len(rows)} labels are over max_target_tokens")
+    return encoded, DataReport(
+        examples=len(encoded),
+        cropped_sources=sum(lost > 0 for lost in cropped),
+        cropped_tokens=sum(cropped),
+        dropped_targets=len(over_limit) if too_long == "drop" else 0,
+        cut_targets=len(over_limit) if too_long == "cut" else 0,
+        unknown_share=unknown / tokens,
+        labels_with_newlines=sum("\n" in row.targets[0] for row in rows),
+    )
 
 
 def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Progress) -> None:
@@ -225,10 +229,9 @@ def chosen(
     return objective, reader, tuple(dict.fromkeys(Language.parse(text).code for text in languages))
 
 
-def _unlabelled(
-    config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
-) -> Part:
-    objective_of, reader, codes = chosen(config, data_dir)
+def _unlabelled(config: Unlabelled, recipe: Recipe, backbone: Backbone, *, number: int, corpora: _Corpora) -> Part:
+    """The part of the mixture with one unlabelled corpus; ``number`` is its place in the recipe."""
+    objective_of, reader, codes = chosen(config, Path(recipe.data_dir))
     backbone.check_languages(codes)
     objective = objective_of(lambda limit: text_limit(limit, backbone, codes[0]))
     task = config.objective.name
@@ -258,7 +261,7 @@ def _unlabelled(
         code, place = slots[index]
         # If an epoch has only some of a language's texts, the next epoch continues after them.
         passage = texts[code][(epoch * quota[code] + place) % len(texts[code])]
-        rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
+        rng = random.Random(f"{recipe.seed}/{number}/{epoch}/{index}")
         return replace(objective.make(passage, rng, backbone), task=task)
 
     make(0, 0)  # raises now if the backbone does not support the objective
@@ -272,7 +275,7 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
     """A function that makes examples of unlabelled text outside of training, spread evenly over its languages."""
 
     def make(text: Unlabelled, count: int) -> list[EncodedExample]:
-        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, _Corpora())
+        part = _unlabelled(text, recipe, backbone, number=0, corpora=_Corpora())
         count = min(count, part.size)
         return [part.make(place * part.size // count, 0) for place in range(count)]
 

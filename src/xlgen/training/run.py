@@ -90,7 +90,7 @@ def train(
             return folder
         with closing(TrackerLogger(accelerator, recipe, out)) as trackers:
             if recipe.baseline is not None:
-                return run_baseline(recipe, tasks[-1], folder, progress, trackers)
+                return run_baseline(recipe, tasks[-1], folder, progress=progress, trackers=trackers)
             name, earlier = recipe.backbone.name, None
             for index, task in enumerate(tasks):
                 with _place(recipe, index, folder, accelerator) as place:

@@ -15,11 +15,10 @@ from xlgen.core.interrupt import stop_signal
 from xlgen.core.progress import TRAINING
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import prefetched
-from xlgen.runs.checkpoint_description import read_about
 from xlgen.runs.checkpoints import newest_checkpoint
 from xlgen.runs.event_log import EventLog
 from xlgen.runs.resume_state import evaluation_due
-from xlgen.training.agreement import about_of, check_resumable
+from xlgen.training.agreement import check_resumable
 from xlgen.training.callbacks import Callback
 from xlgen.training.callbacks.evaluate import Evaluate, Evaluator
 from xlgen.training.callbacks.log_step import LogStep
@@ -115,8 +114,7 @@ class _StartingPoint:
         newest = newest_checkpoint(context.place)
         if newest is None:
             return cls()
-        saved = read_about(newest)
-        check_resumable(newest, saved, about_of(context, saved.step), context.task, prepared.backbone)
+        saved = check_resumable(context, newest, prepared.backbone)
         return cls(newest, saved.step, evaluation_due(newest))
 
     def restore_state(self, optimizer: Optimizer, stream: BatchStream, plateau: PlateauScheduler) -> None:

@@ -50,8 +50,9 @@ def run_baseline(
     recipe: Recipe,
     task: Task | None,
     folder: RunFolder,
+    *,
     progress: Progress | None = None,
-    watch: TrackerLogger | None = None,
+    trackers: TrackerLogger | None = None,
 ) -> RunFolder:
     """Predict and score in every language, and write the run's folder, unless that is done.
 
@@ -68,7 +69,7 @@ def run_baseline(
     baseline: Baseline = recipe.baseline.build()
     baseline.prepare(recipe, task, tuple(examples))
     last = len(recipe.stages) - 1
-    log = EventLog(folder.log_file, on_event=watch.stage(last, 0)) if watch else EventLog(folder.log_file)
+    log = EventLog(folder.log_file, on_event=trackers.stage(last, 0)) if trackers else EventLog(folder.log_file)
     log.cut_after(-1)
     log.log("start", 0, parameters=0, trainable=0, data=None)
     bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)
