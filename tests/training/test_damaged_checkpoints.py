@@ -44,7 +44,7 @@ def make(checkpoint: Callable[[str], Path], tmp_path: Path) -> Make:
         folder = tmp_path / "run" / "checkpoints" / "step-1"
         resume = {"stream": {"taken": [1], "streams": [[0, 0, 1]]}, "reduction": {}}
         about = About(1, str(checkpoint(name)), {"method": method_name}, "pocket-summaries", ".")
-        store.save_checkpoint(folder, backbone, method, about, resume, optimizer)
+        store.save_checkpoint(folder, backbone, method, about, resume=resume, optimizer=optimizer)
         return folder
 
     return make
