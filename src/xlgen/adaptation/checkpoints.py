@@ -74,8 +74,8 @@ def save_checkpoint(
             method.save(backbone, unfinished)
             if optimizer is not None:
                 _save_resume(unfinished, resume or {}, optimizer)
-            known = {"tokenizer": vocabulary_digest(backbone.tokenizer), "backbone_files": backbone.files or None}
-            write_about(unfinished, replace(about, **known))
+            tokenizer = vocabulary_digest(backbone.tokenizer)
+            write_about(unfinished, replace(about, tokenizer=tokenizer, backbone_files=backbone.files or None))
             if optimizer is not None:
                 mark(unfinished, evaluation_due=evaluation_due, temporary=temporary)
     except (OSError, SafetensorError, RuntimeError) as error:
