@@ -294,7 +294,7 @@ def test_a_prompt_beyond_the_positions(
     ("lines", "expected"),
     [
         (None, "no file {root}/ar.unlabelled.jsonl (language ar, split unlabelled)"),
-        ((), "objective lm: the corpus jsonl has no text that fits it in ar; take them out of `languages`"),
+        ((), "objective lm: the corpus jsonl has no text that fits it in ar; remove them from `languages`"),
         (('{"title": "x"}',), "ar.unlabelled.jsonl, line 1: no field 'text'"),
     ],
 )

@@ -230,7 +230,7 @@ def test_resuming_a_finished_run_says_so_and_loads_nothing(
     asked = recipe()
     train(asked, tmp_path / "run", progress=Listening())
     assert any("reading the evaluation examples and the backbone" in text for text in said)
-    assert "reading and tokenizing what is trained on" in said
+    assert "reading and tokenizing the training data" in said
     before, said[:] = {path: path.stat().st_mtime_ns for path in everything(tmp_path / "run")}, []
     monkeypatch.setattr("xlgen.backbones.loading.load", None)
     train(asked, tmp_path / "run", resume=True, progress=Listening())

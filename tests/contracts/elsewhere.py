@@ -1,4 +1,4 @@
-"""What test_runs.py has other processes do to runs, given as ``{name: {"recipe": ..., "folder": ...}}`` in JSON.
+"""Commands for other processes of test_runs.py. Runs are passed in JSON: ``{name: {"recipe": ..., "folder": ...}}``.
 
 ``python elsewhere.py kill RUNS`` trains each, and kills it once in every stage; ``train`` trains each (on its own or
 under ``accelerate launch``); ``evaluate`` loads the last checkpoint of each stage and generates.

@@ -152,7 +152,7 @@ def test_padding_changes_nothing(any_backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("beams", [1, 4])
 def test_a_mixed_batch_generates_what_each_generates_alone(any_backbone: Backbone, beams: int) -> None:
-    """One source of English goes into every language beside the others' own."""
+    """An English source is generated in every language, in a batch with sources in the other languages."""
     own = encoded(any_backbone)
     pieces = any_backbone.tokenize(SOURCES["en"])
     examples = [*own, *(EncodedExample(any_backbone.source(pieces, "en"), (), code) for code in SOURCES)]

@@ -21,7 +21,7 @@ TEXTS = {
     "ru": ("Мэр открыл новую школу в городе.", "Школа открыта."),
     "fr": ("Le maire a ouvert une école dans la ville.", "Une école est ouverte."),
 }
-# Two steps: what starts at zero lets no gradient through to what stands before it at the first.
+# Two steps, because at the first one weights of zero pass no gradient to the layers before them.
 STEPS = 2
 
 
@@ -70,7 +70,7 @@ def train(backbone: Backbone, steps: int, rate: float = 3e-3) -> list[float]:
 def reached(backbone: Backbone) -> dict[str, Tensor]:
     """Where each trainable element has a gradient under any of a few random weights.
 
-    Under one alone a unit of a ReLU may be off for every token, and what stands before a zero gets nothing.
+    With one alone, a unit of a ReLU may be zero for every token, and layers before a zero get no gradient.
     """
     trained = {name: p for name, p in backbone.model.named_parameters() if p.requires_grad}
     found = {name: torch.zeros_like(p, dtype=torch.bool) for name, p in trained.items()}
@@ -243,7 +243,7 @@ def test_each_of_a_few_steps_lowers_the_loss(backbone: Backbone) -> None:
 
 @pytest.mark.covering(1)
 def test_the_pretrained_weights_can_be_recovered(method: Method, any_backbone: Backbone) -> None:
-    """What is not trained stays as it was to the bit, and what was inserted stands beside it."""
+    """Frozen parameters keep their exact values, and inserted ones are added."""
     before = tensors(any_backbone)
     prepare(method, any_backbone)
     train(any_backbone, STEPS)
@@ -266,10 +266,10 @@ def test_save_and_load_give_equal_outputs(method: Method, backbone: Backbone, ab
     expected = logits(backbone)
     assert not torch.equal(expected, untrained)
     save_checkpoint(tmp_path / "step-3", backbone, method, about)
-    again, loaded, told = load_checkpoint(tmp_path / "step-3", languages=("en", "ru"))
+    again, loaded, description = load_checkpoint(tmp_path / "step-3", languages=("en", "ru"))
     loaded.select(again, examples_of(again))
     assert torch.equal(logits(again), expected)
-    assert type(loaded) is type(method) and told == about
+    assert type(loaded) is type(method) and description == about
     assert not again.model.training
 
 
@@ -314,7 +314,7 @@ def test_state_of_another_backbone_or_method_is_refused(
         method.load_state(backbone, {**state, first: torch.zeros(*state[first].shape, 2)})
     other = another(method, backbone, backbone_of)
     if {n: t.shape for n, t in method.state(other).items()} == {n: t.shape for n, t in state.items()}:
-        # peft's names of a prefix do not tell models of one size apart; the checkpoint's folder says which it is of.
+        # peft's names of a prefix are the same for all models of one size; the checkpoint's description has the model.
         assert list(declared(method, other)) == [PREFIX]
         return
     with pytest.raises(BackboneError, match=r"another method or backbone|does not fit"):

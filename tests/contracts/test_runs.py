@@ -1,7 +1,7 @@
-"""What every registered adaptation method keeps to in whole runs, through all of its stages.
+"""Properties of every registered adaptation method in complete runs, with all of its stages.
 
-Its checkpoints generate the same in another process, a killed run goes on exactly, two processes compute what one
-does, and what is not trained stays to the bit.
+Checkpoints generate the same in another process, a killed run resumes exactly, two processes compute the same as one,
+and frozen parameters keep their exact values.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ SMOOTH = {"learning_rate": 1e-2, "dropout": 0.0}
 
 
 def recipe(name: str, task: str, backbone: Path, evaluated: Sequence[str], **training: Any) -> Recipe:
-    """Titles in English beside unlabelled text in all languages; decay, which would move what is said to be frozen."""
+    """Titles in English and unlabelled text in all languages, and weight decay, which changes what is not frozen."""
     objective = {"name": "lm", "max_tokens": 30}
     stage = {
         "task": task,
@@ -145,16 +145,16 @@ def _cases(request: pytest.FixtureRequest) -> Iterator[pytest.Function]:
 
 @dataclass
 class Watched:
-    """What is seen of a stage in the process that trains it."""
+    """A stage in the process that trains it."""
 
     untrained: dict[str, str]
-    """What is generated before, by language."""
+    """The outputs before training, by language."""
     before: dict[str, Tensor]
     """All tensors before training."""
     changed: set[str] = field(default_factory=set)
-    """Parameters and buffers that are other ones after training."""
+    """Parameters and buffers that training has changed."""
     declared: set[str] = field(default_factory=set)
-    """Parameters that the method says it trains."""
+    """Parameters that the method declares as trained."""
 
 
 class Watch(Callback):
@@ -199,7 +199,7 @@ def whole(runs_of: Callable[..., Runs], watch: Watch) -> Runs:
 
 @pytest.fixture(scope="module")
 def killed(runs_of: Callable[..., Runs]) -> Runs:
-    """The same runs, each killed in the middle of every stage and gone on with but for the last time."""
+    """The same runs, each killed in the middle of every stage, and resumed except after the last kill."""
     runs = runs_of("killed", **ROUGH)
     runs.elsewhere("kill")
     return runs
@@ -230,7 +230,7 @@ def steps(place: Path) -> list[dict[str, Any]]:
 
 @FEW
 @pytest.mark.parametrize("name", RUNS)
-def test_what_is_frozen_stays_to_the_bit(name: str, whole: Runs, watch: Watch) -> None:
+def test_frozen_parameters_keep_their_exact_values(name: str, whole: Runs, watch: Watch) -> None:
     for place in whole.places(name):
         watched = watch.stages[place]
         assert watched.changed and watched.changed == watched.declared
@@ -258,8 +258,8 @@ def test_a_new_process_generates_the_same_in_every_language(name: str, loaded: R
 
 @FEW
 @pytest.mark.parametrize("name", RUNS)
-def test_a_killed_run_goes_on_exactly(name: str, whole: Runs, killed: Runs) -> None:
-    """kill -9 in each stage, between two checkpoints; the last time it is this process that goes on."""
+def test_a_killed_run_resumes_exactly(name: str, whole: Runs, killed: Runs) -> None:
+    """SIGKILL in each stage, between two checkpoints. This process resumes the run after the last kill."""
     last = killed.folder(name)
     assert [path.name for path in checkpoints_of(last)] == ["step-2"]
     assert steps(last)[-1]["step"] == 3

@@ -71,7 +71,7 @@ def test_newlines_become_spaces_or_come_back(
     recipe = validate(Recipe, {"name": "r", "backbone": str(checkpoint("mt5")), "stages": [stage]}, "here")
     with caplog.at_level(logging.WARNING):
         train(recipe, tmp_path / "run")
-    assert ("4 of 4 labels hold newlines, which become spaces" in caplog.text) == (separator is None)
+    assert ("4 of 4 labels contain newlines, which become spaces" in caplog.text) == (separator is None)
     text = (tmp_path / "run/predictions/step-1/fr.jsonl").read_text(encoding="utf-8")
     row = json.loads(text.splitlines()[0])
     assert row["prediction"] == ("Rain\nin town" if separator else "Rain in town")

@@ -169,7 +169,7 @@ def _checkpoint(folder: Path, backbone: Path, method_name: str, config: Any = No
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
     resume = {"stream": {"taken": [1], "streams": [[0, 0, 1]]}, "reduction": {}}
-    store.save_checkpoint(folder, model, method, about, resume, optimizer)
+    store.save_checkpoint(folder, model, method, about, resume=resume, optimizer=optimizer)
 
 
 def _resumable(root: Path) -> None:

@@ -46,7 +46,7 @@ def test_copies_of_steps_are_no_steps(tmp_path: Path) -> None:
     assert [(step, path.name) for step, path in step_folders(tmp_path)] == [(9, "step-9"), (24, "step-24")]
 
 
-def test_writing_leaves_nothing_else_behind(tmp_path: Path) -> None:
+def test_writing_leaves_no_other_file(tmp_path: Path) -> None:
     path = write_atomically(tmp_path / "new" / "file.txt", "one\n")
     write_atomically(path, "two\n")
     assert path.read_text() == "two\n"

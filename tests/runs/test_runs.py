@@ -67,7 +67,7 @@ def test_rate_text(rate: float, text: str) -> None:
     assert rate_text(rate) == text
 
 
-def test_no_folder_no_run_and_no_figure_are_told_apart(tmp_path: Path) -> None:
+def test_errors_for_no_folder_no_run_and_no_scores_differ(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
         find_runs(tmp_path / "none")
     with pytest.raises(InputError, match="has no run"):

@@ -18,7 +18,7 @@ from xlgen.training.run import train
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
+    """Simulates the end of the process: no code catches it."""
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def recipe(tiny_task: Callable[..., str]) -> Recipe:
     return Recipe.model_validate({**config, "evaluation": evaluation})
 
 
-def figures(folder: Path) -> list[dict[str, Any]]:
+def events(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in lines]
 
@@ -52,22 +52,22 @@ def test_a_finished_baseline_that_is_resumed_and_killed_has_all_scores_or_is_not
     recipe: Recipe, tmp_path: Path
 ) -> None:
     train(recipe, tmp_path / "run")
-    whole = figures(tmp_path / "run")
+    whole = events(tmp_path / "run")
     with suppress(Killed), killed_at("th"):
         train(recipe, tmp_path / "run", resume=True)
-    assert figures(tmp_path / "run") == whole or not is_done(PlannedRun("run", recipe), tmp_path / "run")
+    assert events(tmp_path / "run") == whole or not is_done(PlannedRun("run", recipe), tmp_path / "run")
 
 
 def test_a_baseline_that_is_killed_when_it_is_resumed(recipe: Recipe, tmp_path: Path) -> None:
     train(recipe, tmp_path / "run")
-    whole = figures(tmp_path / "run")
+    whole = events(tmp_path / "run")
     train(recipe, tmp_path / "run", resume=True)
-    assert figures(tmp_path / "run") == whole
+    assert events(tmp_path / "run") == whole
     (tmp_path / "run" / "state.json").unlink()  # as a kill of the first attempt leaves it
     with pytest.raises(Killed), killed_at("th"):
         train(recipe, tmp_path / "run", resume=True)
-    assert 1 < len(figures(tmp_path / "run")) < len(whole)
+    assert 1 < len(events(tmp_path / "run")) < len(whole)
     assert not is_done(PlannedRun("run", recipe), tmp_path / "run")
     train(recipe, tmp_path / "run", resume=True)
-    assert figures(tmp_path / "run") == whole
+    assert events(tmp_path / "run") == whole
     assert is_done(PlannedRun("run", recipe), tmp_path / "run")

@@ -26,7 +26,7 @@ from xlgen.runs.digests import digest
 from xlgen.training.run import train
 
 Saved = Callable[..., Path]
-BESIDE = ("adapters", "lora", "prompt", "layernorm")
+SEPARATE = ("adapters", "lora", "prompt", "layernorm")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def spoil(file: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     "name", ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 )
-@pytest.mark.parametrize("method", BESIDE)
+@pytest.mark.parametrize("method", SEPARATE)
 def test_a_backbone_that_has_changed(saved: Saved, backbone_folder: Path, method: str, name: str) -> None:
     folder = saved(method)
     store.load_checkpoint(folder)
@@ -111,7 +111,7 @@ def test_a_backbone_in_several_files(saved: Saved, backbone_folder: Path) -> Non
         store.load_checkpoint(folder)
 
 
-def test_beside_random_weights_those_of_the_backbone_do_not_count(saved: Saved, backbone_folder: Path) -> None:
+def test_the_weights_of_the_backbone_do_not_matter_if_they_were_random(saved: Saved, backbone_folder: Path) -> None:
     folder = saved("adapters", init="random")
     spoil(backbone_folder / "model.safetensors", "one")
     store.load_checkpoint(folder)
@@ -142,7 +142,7 @@ def test_interpolation_between_a_whole_model_and_another_start(saved: Saved, bac
 
 @pytest.mark.covering(1)
 @pytest.mark.parametrize("kind", ["zero", "absurd", "one"])
-@pytest.mark.parametrize("method", ["full", *BESIDE])
+@pytest.mark.parametrize("method", ["full", *SEPARATE])
 def test_weights_that_are_not_those_that_were_saved(saved: Saved, method: str, kind: str) -> None:
     folder = saved(method)
     store.load_checkpoint(folder)
@@ -247,7 +247,7 @@ def test_a_checkpoint_of_another_run_is_not_resumed(begun: tuple[Recipe, Path], 
     about = json.loads(file.read_text(encoding="utf-8"))
     assert about[key] != value
     file.write_text(json.dumps({**about, key: value}), encoding="utf-8")
-    with pytest.raises(InputError, match=f"is not of this run: its {key} is "):
+    with pytest.raises(InputError, match=f"belongs to another run: its {key} is "):
         train(recipe, run, resume=True)
     file.write_text(json.dumps(about), encoding="utf-8")
     assert train(recipe, run, resume=True).state.status == "done"

@@ -44,7 +44,7 @@ def make(checkpoint: Callable[[str], Path], tmp_path: Path) -> Make:
         folder = tmp_path / "run" / "checkpoints" / "step-1"
         resume = {"stream": {"taken": [1], "streams": [[0, 0, 1]]}, "reduction": {}}
         about = About(1, str(checkpoint(name)), {"method": method_name}, "pocket-summaries", ".")
-        store.save_checkpoint(folder, backbone, method, about, resume, optimizer)
+        store.save_checkpoint(folder, backbone, method, about, resume=resume, optimizer=optimizer)
         return folder
 
     return make
@@ -150,7 +150,7 @@ def test_tensors_that_a_run_cannot_resume_from(make: Make, name: str, value: flo
         {"taken": [True], "streams": [[0, 0, 0]]},
     ],
 )
-def test_a_place_in_other_data(saved: Any) -> None:
+def test_a_place_in_other_data_is_refused(saved: Any) -> None:
     with pytest.raises(InputError, match="place in the data"):
         check_stream(saved, 1)
 
@@ -158,12 +158,12 @@ def test_a_place_in_other_data(saved: Any) -> None:
 @pytest.mark.parametrize(
     "saved", [None, [], {"factor": 1}, {"factor": 2, "best": 1, "bad": 0}, {"factor": 0.5, "best": "x", "bad": 0}]
 )
-def test_a_plateau_that_is_none(saved: Any) -> None:
+def test_an_invalid_state_of_the_plateau_is_refused(saved: Any) -> None:
     with pytest.raises(InputError, match="plateau"):
         check_reduction(saved)
 
 
-def test_a_copy_beside_the_checkpoints_is_no_checkpoint(make: Make) -> None:
+def test_a_copy_next_to_the_checkpoints_is_not_a_checkpoint(make: Make) -> None:
     folder = make()
     shutil.copytree(folder, folder.with_name("step-24.bak"))
     assert find_checkpoint(folder.parents[1]) == folder
@@ -286,7 +286,7 @@ def test_a_checkpoint_of_an_earlier_version_has_no_digest(make: Make) -> None:
 
 
 def test_nothing_in_a_checkpoint_runs_code(make: Make, tmp_path: Path) -> None:
-    """A module that a config names for the library to import: it would leave a file behind."""
+    """A module that the configuration tells the library to import; it would write a file."""
     folder = make()
     mark = tmp_path / "ran"
     (folder / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Own: pass\n")

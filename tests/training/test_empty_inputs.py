@@ -22,7 +22,7 @@ TEXTS = [EMPTY[0], FULL[0], *EMPTY[1:4], FULL[1], EMPTY[4]]
 
 @pytest.fixture
 def trained(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Path:
-    """A checkpoint of a task whose template says more than its field."""
+    """A checkpoint of a task whose template has text in addition to its field."""
     rows = [{"text": text, "summary": "ข้อความ"} for text in TEXTS]
     lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     (tmp_path / "th.test.jsonl").write_text(lines, encoding="utf-8")
@@ -65,33 +65,33 @@ def test_predict_writes_nothing_for_nothing(
     asked, written = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     asked.write_text("\n\n".join(json.dumps({field: text}) for text in TEXTS), encoding="utf-8")
     words = ["predict", str(trained), "--language", "th", "--input", str(asked), "--output", str(written)]
-    told = run(*words, *options).output
+    printed = run(*words, *options).output
     rows = lines_of(written)
     assert [row["id"] for row in rows] == [str(number) for number in range(len(TEXTS))]
     assert [row["prediction"] for row in rows if row["input"].removeprefix("summarize: ") in EMPTY] == [""] * 5
     assert all(row["prediction"] for row in rows if row["input"].removeprefix("summarize: ") in FULL)
-    assert "5 inputs are empty; their outputs are empty too" in told
-    assert "7 predictions" in told
+    assert "5 inputs are empty; their outputs are empty too" in printed
+    assert "7 predictions" in printed
 
 
 @pytest.mark.parametrize("kept", [EMPTY, FULL])
 def test_predict_on_nothing_else_and_nothing_such(trained: Path, tmp_path: Path, kept: list[str]) -> None:
     asked, written = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     asked.write_text("\n".join(json.dumps({"text": text}) for text in kept), encoding="utf-8")
-    told = run("predict", str(trained), "--language", "th", "--input", str(asked), "--output", str(written)).output
+    printed = run("predict", str(trained), "--language", "th", "--input", str(asked), "--output", str(written)).output
     assert [bool(row["prediction"]) for row in lines_of(written)] == [kept is FULL] * len(kept)
-    assert ("are empty" in told) == (kept is EMPTY)
+    assert ("are empty" in printed) == (kept is EMPTY)
 
 
 def test_evaluate_counts_them_and_numbers_rows_as_predict_does(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "evaluation"
-    told = run("evaluate", str(trained), "--split", "test", "--out", str(out)).output
+    printed = run("evaluate", str(trained), "--split", "test", "--out", str(out)).output
     rows = lines_of(out / "predictions" / "th.jsonl")
     assert [row["id"] for row in rows] == [str(number) for number in range(len(TEXTS))]
     assert [row["prediction"] == "" for row in rows] == [text in EMPTY for text in TEXTS]
     assert [row.get("empty_input", False) for row in rows] == [text in EMPTY for text in TEXTS]
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["empty_inputs"] == {"th": 5}
-    assert "empty inputs: th 5" in told
+    assert "empty inputs: th 5" in printed
 
 
 @pytest.mark.parametrize(("options", "name"), [((), "lid.176.ftz"), (("--lid", "lingua-low"), "lingua-low")])

@@ -76,7 +76,7 @@ def test_every_objective_trains(name: str, folder: Path, objective: str, tmp_pat
 
 @pytest.fixture
 def spelled(name: str, folder: Path, tmp_path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """A recipe whose outputs are held to one label of each input, and the labels by language."""
+    """A recipe that restricts outputs to one label per input, and the labels by language."""
     task = {
         "reader": {"name": "jsonl", "path": str(tmp_path / "{split}.{language}.jsonl")},
         "languages": list(LANGUAGES),
@@ -191,5 +191,5 @@ def test_gold_answers_as_the_tokenizer_writes_them_score_100(name: str, folder: 
         normal = processor.normalize(gold[0]).replace("▁", " ").strip()
         examples.append(Example(code, normal if pieces.unknown else reader.text(pieces.ids).strip(), gold))
     for metric in (Squad(normalization="nmt_nfkc"), Mlqa(normalization="nmt_nfkc")):
-        for figure, scores in metric.per_example(examples).items():
-            assert scores.mean() == 1.0, f"{figure}: {[e for e, s in zip(examples, scores, strict=True) if s < 1][:3]}"
+        for name, scores in metric.per_example(examples).items():
+            assert scores.mean() == 1.0, f"{name}: {[e for e, s in zip(examples, scores, strict=True) if s < 1][:3]}"

@@ -1,4 +1,4 @@
-"""Tasks of labels go the way of every other task: recipe, run folder, resume, figures, checkpoints."""
+"""Tasks with labels work like all others: recipe, run folder, resume, scores, checkpoints."""
 
 import json
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_
 
 @pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "nllb"])
 def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> None:
-    """Its figure is scikit-learn's of the predictions that were written, query by query."""
+    """The score equals that of scikit-learn on the written predictions of each query."""
     task = {
         **CLASSES,
         "kind": "ranking",

@@ -1,4 +1,4 @@
-"""The figures of runs of labels against seqeval, and against gold files that are read in another way than ours."""
+"""The scores of runs with labels equal those of seqeval, also on gold files that are read independently."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # seqeval's, of 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[str, str], Scored]:
-    """(figures by language and metric, tags of each sentence by language) that a run of two steps writes."""
+    """The scores (by language and metric) and the predicted tags (by language) of a run of two steps."""
 
     def trained(task: str, backbone: str) -> Scored:
         for folder in ("ud_english_ewt", "ud_pud", "wikineural"):
@@ -45,11 +45,11 @@ def run(tmp_path: Path) -> Callable[[str, str], Scored]:
             row: dict[str, Any] = json.loads(line)
             if row["event"] == "figure":
                 figures.setdefault(row["language"], {})[row["metric"]] = row["value"]
-        told = {}
+        predicted_tags = {}
         for path in (out / "predictions" / "step-2").iterdir():
             rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            told[path.stem] = [row["prediction"].split() for row in rows]
-        return figures, told
+            predicted_tags[path.stem] = [row["prediction"].split() for row in rows]
+        return figures, predicted_tags
 
     return trained
 
@@ -66,10 +66,10 @@ def blocks(path: Path) -> list[list[list[str]]]:
 @pytest.mark.parametrize("backbone", ["pocket-mt5", "pocket-nllb"])
 def test_accuracy_is_that_of_the_words_in_the_gold_files(run: Callable[[str, str], Scored], backbone: str) -> None:
     """Syntactic words alone count: rows of multiword tokens and of empty nodes have ids that are no number."""
-    figures, told = run("pos-pud", backbone)
-    assert len(told) == 13
+    figures, predicted_tags = run("pos-pud", backbone)
+    assert len(predicted_tags) == 13
     left_out = 0
-    for code, predicted in told.items():
+    for code, predicted in predicted_tags.items():
         gold = blocks(DATA / "ud_pud" / f"{code}_pud-ud-test.conllu")[:SENTENCES]
         left_out += sum(not row[0].isdigit() for rows in gold for row in rows)
         wanted = [[row[3] for row in rows if row[0].isdigit()] for rows in gold]
@@ -83,10 +83,10 @@ def test_accuracy_is_that_of_the_words_in_the_gold_files(run: Callable[[str, str
 
 
 def test_f1_is_seqevals_of_the_gold_files(run: Callable[[str, str], Scored]) -> None:
-    figures, told = run("ner-wikineural", "pocket-mbart")
-    assert len(told) == 9
-    assert sum(figures[code]["span_f1"] for code in told) > 0
-    for code, predicted in told.items():
+    figures, predicted_tags = run("ner-wikineural", "pocket-mbart")
+    assert len(predicted_tags) == 9
+    assert sum(figures[code]["span_f1"] for code in predicted_tags) > 0
+    for code, predicted in predicted_tags.items():
         wanted = [[row[-1] for row in rows] for rows in blocks(DATA / "wikineural" / f"{code}.test.tsv")[:SENTENCES]]
         scores = {
             "span_f1": seqeval.f1_score(wanted, predicted),

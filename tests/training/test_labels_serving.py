@@ -211,8 +211,8 @@ def test_evaluate_gives_the_labels_of_predict(trained: Make) -> None:
     assert done.exit_code == 0, done.output
     for code in CODES:
         (row,) = (folder.parents[1] / "evaluated/predictions" / f"{code}.jsonl").read_text("utf-8").splitlines()
-        (told,) = predicted(folder, code, [{"tokens": list(SENTENCES[code])}])
-        assert json.loads(row)["prediction"] == told["prediction"]
+        (predicted_labels,) = predicted(folder, code, [{"tokens": list(SENTENCES[code])}])
+        assert json.loads(row)["prediction"] == predicted_labels["prediction"]
     with pytest.raises(InputError, match="leave out num_beams"):
         CliRunner().invoke(app, ["evaluate", str(folder), "--num-beams", "2"], catch_exceptions=False)
 

@@ -71,7 +71,7 @@ def test_a_prompt(tmp_path: Path) -> None:
 
 def test_a_stage_that_nothing_says_the_best_of() -> None:
     text = {"unlabelled": [{"objective": {"name": "lm"}}], "training": {"next_from": "best", "steps": 1}}
-    with pytest.raises(InputError, match="stage 0: next_from: best is for a stage with a task"):
+    with pytest.raises(InputError, match="stage 0: next_from: best needs a stage with a task"):
         check(recipe("full", "best", 1e-3, stages=[text, {"task": "pocket-titles"}]))
     with pytest.raises(InputError, match="stage 0: next_from: best"):
         check(recipe("full", "best", 1e-3, stages=[{"task": "pocket-titles", "training": {"next_from": "best"}}]))

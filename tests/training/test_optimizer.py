@@ -41,7 +41,7 @@ def test_by_hand(schedule: str, steps: int, warmup: int, expected: list[float]) 
 
 
 def test_the_papers_protocol() -> None:
-    """C, Appendix A: inverse square root after 4k steps of warm-up, 20k steps in all."""
+    """Chirkova et al. (2023), Appendix A: inverse square root after 4k steps of warm-up, 20k steps in total."""
     found = factors("inverse_sqrt", 20_000, 4_000)
     assert found[3_999] == 1
     assert found[1_999] == pytest.approx(0.5)
@@ -145,7 +145,7 @@ def test_a_plateau_lowers_the_rate_as_torchs_own_does() -> None:
     for value in values:
         theirs.step(value)
         ours.observe(value)
-        # A run that is killed and resumed between any two evaluations goes on alike.
+        # A run that is killed between two evaluations resumes in the same state.
         fresh = PlateauScheduler(config)
         fresh.restore(resumed.state())
         fresh.observe(value)

@@ -102,7 +102,7 @@ def test_tracking_changes_no_other_figure(
         return event["event"] == "xlrs" or event.get("metric") == "xlrs"
 
     tracked, plain = run("tracked", xlrs={"sentences": 5, "languages": ["th", "hi"]}), run("plain")
-    key = str  # figures are logged behind one another here, language by language there
+    key = str  # here the scores are logged in another order
     assert sorted((e for e in tracked if not is_xlrs(e)), key=key) == sorted(
         (e for e in plain if not is_xlrs(e)), key=key
     )
@@ -153,7 +153,7 @@ def test_a_language_the_backbone_does_not_know(tmp_path: Path) -> None:
                 read_parallel(config, backbone, ("sw",), "en", tmp_path, True)
 
 
-def test_a_text_that_is_none_and_a_file_that_is_missing(tiny: Backbone, tmp_path: Path) -> None:
+def test_an_empty_text_and_a_missing_file_are_refused(tiny: Backbone, tmp_path: Path) -> None:
     rows = [{"id": "1", "text": "a"}, {"id": "1", "text": "b"}, {"id": "2", "text": " "}]
     config = ParallelText(corpus={"reader": "jsonl", "path": "{language}.jsonl"})
     for taken, message in (

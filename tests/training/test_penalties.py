@@ -55,7 +55,7 @@ def test_nothing_at_the_start_and_more_with_distance(name: str, method: str, bac
     penalty = prepared(name, backbone)
     assert float(penalty().detach()) == 0
     trained = [p for p in backbone.model.parameters() if p.requires_grad]
-    assert all(p.grad is None for p in trained), "measuring leaves no gradients behind"
+    assert all(p.grad is None for p in trained), "measuring leaves no gradients"
     values = []
     for _ in range(3):
         with torch.no_grad():
@@ -152,7 +152,7 @@ def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path) -> None:
     ]
     assert steps[0] == steps[1]
     rates = [rate for _, rate in steps[0]]
-    # Nothing is ever 200 points better: the rate halves after every evaluation but the first, which sets the mark.
+    # Nothing is ever 200 points better: the rate halves after every evaluation except the first.
     factors = [rate / learning_rate_factor(step, recipe.stages[0].training) for step, rate in enumerate(rates)]
     assert [factor / factors[0] for factor in factors] == pytest.approx([1, 1, 1 / 2, 1 / 4])
 

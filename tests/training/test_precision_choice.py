@@ -30,7 +30,7 @@ WITHOUT = {
     **{"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "OMP_NUM_THREADS": "1",
 }
-"""A machine without instructions for bf16, as many laptops and servers are: the libraries really emulate it then."""
+"""A machine without bf16 instructions, like many laptops and servers, on which the libraries emulate it."""
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -58,7 +58,7 @@ def recipe(*precisions: str, **more: Any) -> Recipe:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the variables are of x86 libraries")
 def test_a_machine_that_emulates_bf16(tmp_path: Path) -> None:
-    """It trains in fp32 where the recipe leaves it to the machine; a recipe that asks for bf16 is told the cost."""
+    """With precision auto it trains in fp32; a recipe with bf16 causes a warning."""
     asked = recipe("auto", "bf16").model_dump_json()
     words = [sys.executable, "-c", SCRIPT, asked]
     done = subprocess.run(

@@ -61,7 +61,7 @@ def recipe(task: str, tiny: Path, **training: Any) -> Recipe:
 
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """The log without what differs between any two runs: times and speeds."""
+    """The log without times and speeds, which differ between runs."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines]
     return [{k: v for k, v in e.items() if k not in ("time", "steps_per_second")} for e in found if e["event"] == kind]
@@ -80,7 +80,7 @@ def whole(task_file: str, tiny_mt5: Path, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-def test_a_run_leaves_what_the_design_names(whole: Path) -> None:
+def test_the_files_of_a_run(whole: Path) -> None:
     assert {p.name for p in whole.iterdir()} == {
         "recipe.yaml",
         "metrics.jsonl",
@@ -111,7 +111,7 @@ def test_resume_after_a_kill_gives_the_same_run(
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1, prefetch=prefetch)
     with pytest.raises(Killed):
         train(settings, tmp_path / "run", callbacks=[RaiseAfter(killed_at)])
-    torch.rand(100)  # the random state of another process is another one
+    torch.rand(100)  # another process has another random state
     train(settings, tmp_path / "run", resume=True)
     for kind in ("step", "figure"):
         assert events(tmp_path / "run", kind) == events(whole, kind)
@@ -122,7 +122,7 @@ def test_resume_after_a_kill_gives_the_same_run(
 def test_resume_after_a_kill_while_saving(
     save: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies there half written is no checkpoint, however much of it there is."""
+    """An unfinished folder is not a checkpoint, whatever it contains."""
     settings = recipe(task_file, tiny_mt5, save_every=3, dropout=0.1)
     original = store.write_about
     saved = 0
@@ -174,7 +174,7 @@ def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, t
     assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(
+def test_ctrl_c_saves_a_checkpoint_and_says_how_to_continue(
     task_file: str, tiny_mt5: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     # In the background a shell has the signal ignored.
@@ -350,7 +350,7 @@ def test_a_run_of_before_a_key_was_there_is_gone_on_with(
 
 
 @pytest.mark.parametrize("method", ["full", "adapters", "lora"])
-def test_what_was_trained_beside_random_weights_comes_back(
+def test_modules_trained_on_random_weights_are_restored(
     task_file: str, tiny_mt5: Path, tmp_path: Path, method: str
 ) -> None:
     """A checkpoint of adapters holds no weights of the backbone: they are drawn again, not read."""

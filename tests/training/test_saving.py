@@ -1,4 +1,4 @@
-"""A checkpoint comes before its evaluation, and is there whole or not at all while older ones are removed."""
+"""A checkpoint is saved before its evaluation, and older checkpoints are removed completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from xlgen.training.callbacks import save_checkpoint
 from xlgen.training.run import train
 
 PLATEAU = {"metric": "correct_language_rate", "patience": 0, "threshold": 100.0}
-"""No evaluation rises by so much, so that each of them but the first halves the rate."""
+"""No evaluation improves by this threshold, so each one except the first halves the learning rate."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +70,7 @@ def weights(folder: Path) -> bytes:
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
+    """Simulates the end of the process: no code catches it."""
 
 
 def fail(*_: Any) -> None:
@@ -88,7 +88,7 @@ def kill(*_: Any) -> None:
 def test_an_evaluation_that_fails_costs_no_training(
     last: bool, failing: str, save_every: int | None, whole: Path, recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    """It is made by the resumed run, whose later steps have the rate that it leaves."""
+    """The resumed run makes the evaluation, and its later steps have the learning rate after it."""
     asked, step = recipe(save_every=save_every), 9 if last else 6
     working = getattr(module, failing)
 
@@ -131,7 +131,7 @@ def test_a_kill_during_an_evaluation(
 
 
 class Terminating(NoProgress):
-    """Sends the signal while inputs are generated for."""
+    """Sends the signal during an evaluation."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         return lambda units: os.kill(os.getpid(), signal.SIGTERM) if name == "evaluating at step 6" else None
@@ -147,7 +147,7 @@ def test_a_signal_during_an_evaluation(whole: Path, recipe: Callable[..., Recipe
 
 
 def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callable[..., Recipe], tmp_path: Path) -> None:
-    """No half of one is left under a checkpoint's name, and a resumed run removes what is left."""
+    """No part of it keeps a checkpoint's name, and a resumed run removes the rest."""
     folder, asked = tmp_path / "run" / "checkpoints", recipe(keep_checkpoints=1)
     working = shutil.rmtree
 
@@ -162,14 +162,14 @@ def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callabl
         with pytest.raises(Killed):
             train(asked, tmp_path / "run")
     assert [path.name for path in checkpoints_of(folder.parent)] == ["step-6"]
-    assert len(list(folder.iterdir())) == 2, "half of the other is there under another name"
+    assert len(list(folder.iterdir())) == 2, "the rest of the other one has another name"
     train(asked, tmp_path / "run", resume=True)
     assert [path.name for path in folder.iterdir()] == ["step-9"]
     assert weights(tmp_path / "run") == weights(whole)
 
 
-def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
-    """A kill between the newest checkpoint and the removal of the others leaves them to the resumed run."""
+def test_a_resumed_run_removes_checkpoints_of_a_killed_run(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    """The run is killed between saving the newest checkpoint and removing the others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoints, "remove_unneeded", lambda run, *_: kill() if len(checkpoints_of(run)) == 3 else None)
         with pytest.raises(Killed):
@@ -180,16 +180,16 @@ def test_a_resumed_run_keeps_as_many_checkpoints_as_it_should(recipe: Callable[.
 
 
 class Stopping(NoProgress):
-    """Asks the run to stop while it trains."""
+    """Asks the run to stop after each step."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
         return lambda units: os.kill(os.getpid(), signal.SIGTERM) if name == "training" else None
 
 
-def test_what_only_an_interruption_saved_goes_with_the_next_checkpoint(
+def test_a_checkpoint_of_an_interruption_is_removed_with_the_next_checkpoint(
     whole: Path, recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    """So that a run that was stopped often takes the room of one that was not."""
+    """So a run that was interrupted often needs no more disk space than any other."""
     folder = tmp_path / "run" / "checkpoints"
     for step in (1, 2, 3):
         with pytest.raises(InterruptedRunError, match=f"stopped after step {step}"):

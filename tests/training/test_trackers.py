@@ -1,5 +1,4 @@
-"""Trackers: what they are told is what the log says, also after a kill; without them, and without one of them, runs go
-on as before."""
+"""Trackers receive the same values as the log, also after a kill; a run continues without a tracker that fails."""
 
 from __future__ import annotations
 
@@ -99,10 +98,10 @@ def test_the_log_is_the_same_with_and_without(recipe: Callable[..., Recipe], tmp
     assert not (tmp_path / "without" / "trackers.json").exists()
 
 
-def test_a_resumed_run_goes_on_in_the_same_tracker(
+def test_a_resumed_run_continues_in_the_same_tracker(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lost at step 3, it goes on from step 2; TensorBoard shows each step once."""
+    """The run is killed at step 3 and resumes from step 2; TensorBoard shows each step once."""
     with pytest.raises(Killed):
         train(recipe("tensorboard"), tmp_path / "run", callbacks=[RaiseAfter(3)])
     train(recipe("tensorboard"), tmp_path / "run", resume=True)
@@ -135,7 +134,7 @@ def test_a_baseline(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     assert [step for step, _ in shown(tmp_path / "run")["rougeL/en"]] == [0]
 
 
-def test_a_missing_package_is_told_before_anything_begins(
+def test_a_missing_package_is_reported_before_training(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -169,16 +168,16 @@ def test_a_tracker_that_does_not_start_stops_the_run_before_training(
 def test_a_tracker_that_fails_later_is_left_out(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = []
+    logged_steps = []
 
     def log(self: Any, values: Any, step: int | None = None, **others: Any) -> None:
-        told.append(step)
+        logged_steps.append(step)
         raise ConnectionError("server gone")
 
     monkeypatch.setattr(TensorBoardTracker, "log", log)
     with pytest.warns(UserWarning, match="tracker tensorboard failed and is left out from here on: server gone"):
         folder = train(recipe("tensorboard"), tmp_path / "run")
-    assert told == [1]
+    assert logged_steps == [1]
     assert folder.state.status == "done" and len(logged(tmp_path / "run")["train/loss"]) == 4
 
 
@@ -229,7 +228,7 @@ def test_mlflow_in_a_local_store(
     client = mlflow.MlflowClient()
     run = client.get_run(identity)
     assert run.info.status == "FINISHED" and run.data.params["training.steps"] == "4"
-    # It keeps what was told before the loss.
+    # The steps logged before the kill are kept.
     assert [m.step for m in client.get_metric_history(identity, "train/loss")] == [1, 2, 3, 3, 4]
     expected = {name: values[-1][1] for name, values in logged(tmp_path / "run").items()}
     assert run.data.metrics == pytest.approx(expected)

@@ -86,7 +86,7 @@ def test_which_are_translated(outputs: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no predictions"):
+    with pytest.raises(InputError, match="has no predictions"):
         train(recipe(tmp_path / "nothing"), tmp_path / "a")
     run = finished(tmp_path / "high", {"en": labels("en")})
     with pytest.raises(InputError, match="no predictions in fr"):
@@ -101,7 +101,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_right_content_in_the_wrong_language_scores_when_translated(tmp_path: Path) -> None:
-    """With the pocket translator: summaries in English for French inputs, beside summaries of other documents."""
+    """With the pocket translator: summaries in English for French inputs, and summaries of other documents."""
     english = labels("en")
     right = finished(tmp_path / "right", {"en": english, "fr": english})
     wrong = finished(tmp_path / "wrong", {"en": english, "fr": [*english[1:], english[0]]})

@@ -82,6 +82,6 @@ def test_translations_that_run_on_are_dropped_and_counted(
 
     monkeypatch.setattr(Marked, "_sentences", run_on)
     recipe = stage(languages=["fr"]).model_copy(update={"training": Training(train_examples=6)})
-    found, report, _ = labelled(recipe, task, any_backbone, tmp_path)
+    found, report, _ = labelled(recipe, task, any_backbone, place=tmp_path)
     assert report.dropped_targets == 3
     assert [example.language for example in found] == ["en"] * 3

@@ -1,4 +1,7 @@
-"""Bottleneck adapters after or beside attention and feed-forward blocks (Houlsby et al. 2019; C, section 3)."""
+"""Bottleneck adapters after or parallel to attention and feed-forward blocks.
+
+Houlsby et al. (2019); Chirkova et al. (2023), section 3.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from xlgen.kernels.model_types import ForwardArguments, ForwardKeywords, ModelPa
 
 
 class AdapterOptions(MethodOptions):
-    """C used 64 after every block, and 2,048 in one experiment with NLLB-200 (Appendix A)."""
+    """Size and placement. Chirkova et al. (2023) used 64 after every block, once 2,048 with NLLB-200 (Appendix A)."""
 
     bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
     """Inner width of an adapter."""
@@ -26,11 +29,11 @@ class AdapterOptions(MethodOptions):
 
 
 class BottleneckAdapter(nn.Module):
-    """``h + W_up relu(W_down h)``, with ``W_up = 0`` at first, so that step 0 equals the pretrained model.
+    """``h + W_up relu(W_down h)``. Initially ``W_up = 0``, so that step 0 equals the pretrained model.
 
     Args:
-        dim: width of the model.
-        bottleneck_dim: width inside.
+        dim: The width of the model.
+        bottleneck_dim: The inner width.
     """
 
     def __init__(self, dim: int, bottleneck_dim: int) -> None:
@@ -44,32 +47,32 @@ class BottleneckAdapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def change(self, hidden: Tensor) -> Tensor:
-        """``W_up relu(W_down h)``: (batch, length, dim) to the same."""
+        """``W_up relu(W_down h)``; input and output have the shape (batch, length, dim)."""
         change: Tensor = self.up(functional.relu(self.down(hidden)))
         return change
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, length, dim) to the same."""
+        """Adapt hidden states of shape (batch, length, dim)."""
         return hidden + self.change(hidden)
 
 
 def put_after(block: ModelPart, adapter: nn.Module) -> None:
-    """From now on what ``block`` gives goes through ``adapter``."""
+    """Apply ``adapter`` to the output of ``block``."""
     block.adapter = adapter
     block.register_forward_hook(_through_adapter)
 
 
-def put_beside(block: ModelPart, entrance: ModelPart, adapter: BottleneckAdapter) -> None:
-    """From now on ``adapter``'s change of what enters at ``entrance`` is added to what ``block`` gives."""
+def put_parallel(block: ModelPart, entrance: ModelPart, adapter: BottleneckAdapter) -> None:
+    """Add the change that ``adapter`` computes from the input of ``entrance`` to the output of ``block``."""
     block.adapter = adapter
-    # Past nn.Module, for which it would be a part of its own; a copy of the model still refers to the copied block.
-    entrance.__dict__["beside"] = block
+    # Bypasses nn.Module, which would register the block as a submodule. In a copy of the model it is the copied block.
+    entrance.__dict__["parallel_block"] = block
     entrance.register_forward_pre_hook(_enter, with_kwargs=True)
     block.register_forward_hook(_add_change)
 
 
 def _through_adapter(block: ModelPart, inputs: ForwardArguments, output: ModuleOutput) -> ModuleOutput:
-    """Forward hook: the block's output, before the residual is added, goes through its adapter."""
+    """Forward hook: apply the adapter to the block's output, before the residual is added."""
     if isinstance(output, tuple):
         return (block.adapter(output[0]), *output[1:])
     adapted: Tensor = block.adapter(output)
@@ -77,13 +80,13 @@ def _through_adapter(block: ModelPart, inputs: ForwardArguments, output: ModuleO
 
 
 def _enter(entrance: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords) -> None:
-    """Forward pre-hook: keep the change until the block has run."""
+    """Forward pre-hook: compute the change, and store it until the block has run."""
     hidden = args[0] if args else kwargs["hidden_states"]
-    entrance.beside.__dict__["change"] = entrance.beside.adapter.change(hidden)
+    entrance.parallel_block.__dict__["change"] = entrance.parallel_block.adapter.change(hidden)
 
 
 def _add_change(block: ModelPart, inputs: ForwardArguments, output: ModuleOutput) -> ModuleOutput:
-    """Forward hook: the block's output with the change, before the residual is added."""
+    """Forward hook: add the change to the block's output, before the residual is added."""
     change = block.__dict__.pop("change")
     return (output[0] + change, *output[1:]) if isinstance(output, tuple) else output + change
 
@@ -95,23 +98,23 @@ class Adapters(Method[AdapterOptions]):
     Options = AdapterOptions
 
     def insert(self, backbone: Backbone) -> None:
-        """The adapters, in encoder and decoder."""
+        """Insert the adapters into encoder and decoder."""
         dim, placement = backbone.model.config.hidden_size, self.options.placement
         for name, block in self._blocks(backbone):
             adapter = BottleneckAdapter(dim, self.options.bottleneck_dim)
             if placement == "parallel":
-                put_beside(block, backbone.entrance(name), adapter)
+                put_parallel(block, backbone.entrance(name), adapter)
             else:
                 put_after(block, adapter)
 
     def inserted(self, backbone: Backbone) -> Inserted:
-        """An adapter at each block."""
+        """One adapter at each block."""
         tensors: dict[str, Tensor] = {}
         places = []
         for number, (name, block) in enumerate(self._blocks(backbone)):
             down, up = block.adapter.down, block.adapter.up
             one_row = (tensor[None] for tensor in (down.weight, down.bias, up.weight, up.bias))
-            tensors |= bottleneck(str(number), *one_row)
+            tensors |= bottleneck(str(number), one_row)
             entrance = self._entrance(backbone, name) if self.options.placement == "parallel" else None
             places.append(AdapterPlace(name, (str(number),), entrance))
         return Inserted(tensors, places)
@@ -121,11 +124,11 @@ class Adapters(Method[AdapterOptions]):
 
     @staticmethod
     def _entrance(backbone: Backbone, name: str) -> str:
-        """The name of the module that the block's input enters by."""
+        """The name of the module that receives the block's input."""
         entrance = backbone.entrance(name)
         found: str = next(known for known, module in backbone.model.named_modules() if module is entrance)
         return found
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """The adapters alone."""
+        """Whether ``name`` is part of an adapter."""
         return ".adapter." in name

@@ -1,4 +1,4 @@
-"""What an adaptation method is: an object with few verbs. The loop and the decoder never ask which one it is."""
+"""The base of adaptation methods. The training loop and the decoder never ask which method they use."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class MethodOptions(PluginOptions):
 
 
 class Method(Plugin[OptionsT], ABC):
-    """Base of all methods. A method declares what trains by name, and gets everything else from here.
+    """Base of all methods. A method must declare which parameters train; everything else has a default.
 
-    The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before a training begins,
-    ``select`` before each of its batches; ``save`` into a checkpoint's folder, ``load`` from it on a backbone that was
-    prepared in the same way; ``set_language`` before generating in a language, for methods that differ by language.
+    The order of calls: ``prepare`` once on a loaded backbone; ``begin`` and ``check_data`` before training, and
+    ``select`` before each batch; ``save`` into a checkpoint's folder, and ``load`` from it into a backbone that was
+    prepared in the same way; ``set_language`` before generating in a language.
     """
 
     Options: ClassVar[type[PluginOptions]] = MethodOptions
     weights_file: ClassVar[str] = "trained.safetensors"
-    """What ``save`` writes the tensors to; formats of other libraries have names of their own."""
+    """The file that ``save`` writes the tensors to. Formats of other libraries have other names."""
     continues: ClassVar[bool] = False
-    """Whether it can start from the modules that an earlier stage has inserted and trained."""
+    """Whether the method can start from modules that an earlier stage has inserted and trained."""
 
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
-        """Insert modules if need be, drawn from ``seed``, and say what is trainable."""
-        # Apart from the global generator, so that the same recipe gives the same modules anywhere.
+        """Insert the method's modules, initialized from ``seed``, and freeze everything that does not train."""
+        # Does not use the global generator, so the same recipe always gives the same modules.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.insert(backbone)
@@ -62,89 +62,91 @@ class Method(Plugin[OptionsT], ABC):
 
     @property
     def adds_modules(self) -> bool:
-        """True where the adapted model is no plain model of its family any more."""
+        """Whether the adapted model has modules that plain models of its family do not have."""
         return type(self).insert is not Method.insert
 
     def pretrained_name(self, name: str) -> str:
-        """What the parameter ``name`` of the adapted model was called before; its own name for an inserted one."""
+        """The name that a parameter of the adapted model had before; unchanged for an inserted one."""
         return name
 
     @classmethod
     def can_merge(cls) -> bool:
-        """Whether ``merge`` makes a plain model."""
+        """Whether ``merge`` can make a plain model."""
         return cls.insert is Method.insert
 
     def merge(self, backbone: Backbone) -> None:
-        """Turn the adapted model into a plain one of its family with the same outputs, for export.
+        """Turn the adapted model into a plain model of its family with the same outputs, for export.
 
-        Raises BackboneError where that cannot be.
+        Raises BackboneError if that is impossible.
         """
         if not self.can_merge():
-            raise BackboneError("what this method adds cannot be merged into the pretrained weights")
+            raise BackboneError("the modules of this method cannot be merged into the pretrained weights")
 
     def inserted(self, backbone: Backbone) -> Inserted:
-        """What was inserted into the adapted model, for an export that puts it in again without xlgen.
+        """The modules inserted into the adapted model, in a form that can be used without xlgen, for export.
 
-        Raises BackboneError for a method without such a form.
+        Raises BackboneError if the method has no such form.
         """
-        raise BackboneError("what this method adds has no form outside of xlgen")
+        raise BackboneError("the modules of this method have no form outside of xlgen")
 
     @property
     def whole_model(self) -> bool:
-        """True where a checkpoint must hold every weight and is written by ``save_pretrained``."""
+        """Whether a checkpoint has every weight, and is written by ``save_pretrained``."""
         return False
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
-        """Start a training: take over what a stage before this one left in the checkpoint ``earlier``, if need be.
+        """Prepare for training; may load modules of an earlier stage or run from the folder ``earlier``.
 
-        Raises BackboneError where something is needed that is not there.
+        Raises BackboneError if something that the method needs is missing.
         """
 
     def check_data(self, task: str, languages: Sequence[str]) -> None:
-        """Raise BackboneError for text of a task or in a language that the method cannot be trained on."""
+        """Raise BackboneError if the method cannot be trained on a task or a language."""
 
     def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
-        """Make ready for a forward pass over ``examples``. Most methods treat all alike."""
+        """Prepare for a forward pass over ``examples``. Most methods do nothing."""
 
     def set_language(self, backbone: Backbone, language: str) -> None:
-        """Make ready to generate in ``language``. Most methods do not differ by language."""
+        """Prepare for generating in ``language``. Most methods do nothing."""
 
     def together(self, languages: Sequence[str]) -> list[tuple[str, list[int]]]:
-        """(a language to set, which places of ``languages``) of what can be generated at once: all, unless the method
-        differs by language."""
+        """Group inputs that can be generated together: pairs of a language to set and indices into ``languages``.
+
+        Methods that do not differ by language have one group.
+        """
         known = list(dict.fromkeys(languages))
         if type(self).set_language is Method.set_language:
             return [(known[0], list(range(len(languages))))] if known else []
         return [(code, [i for i, language in enumerate(languages) if language == code]) for code in known]
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
-        """The prompts in a checkpoint's ``folder`` that are for one language each: (tokens, width) by language.
+        """The prompts for single languages in a checkpoint's folder, of shape (tokens, width), by language.
 
-        ``languages`` are those of the unlabelled text that it was trained on; no backbone is needed. Raises
-        BackboneError: most methods have none.
+        ``languages`` are those of the unlabelled text that the checkpoint was trained on. No backbone is needed. Raises
+        BackboneError if the method has no such prompts.
         """
         raise BackboneError(
             f"{type(self).__name__} trains no prompt for each language; `factorized` does, and `prompt` on text in one"
         )
 
     def saves(self, name: str, backbone: Backbone) -> bool:
-        """Whether a checkpoint holds the parameter ``name``: what is trained, and what cannot be had otherwise."""
+        """Whether a checkpoint has the parameter ``name``: if it is trained, or not part of the pretrained model."""
         return self.trains(name, backbone) or backbone.is_fresh(name)
 
     def save(self, backbone: Backbone, folder: Path) -> None:
-        """Write what a checkpoint holds into ``folder``, in safetensors and JSON only."""
+        """Write the method's part of a checkpoint into ``folder``, in safetensors and JSON only."""
         save_file({k: v.contiguous() for k, v in self.state(backbone).items()}, folder / self.weights_file)
 
     def load(self, backbone: Backbone, folder: Path) -> None:
-        """Put back what ``save`` wrote. Raises BackboneError where it does not fit, OSError or SafetensorError."""
+        """Load what ``save`` wrote. Raises BackboneError, OSError or SafetensorError if that fails."""
         self.load_state(backbone, read_tensors(folder / self.weights_file))
 
     def state(self, backbone: Backbone) -> dict[str, Tensor]:
-        """What a checkpoint holds: tensors by name."""
+        """The tensors of a checkpoint, by name."""
         return {name: p.detach() for name, p in backbone.model.named_parameters() if self.saves(name, backbone)}
 
     def load_state(self, backbone: Backbone, state: Mapping[str, Tensor]) -> None:
-        """Put a checkpoint's tensors back. Raises BackboneError where names or shapes do not fit."""
+        """Load the tensors of a checkpoint. Raises BackboneError if names or shapes do not fit."""
         mine = self.state(backbone)
         check_fit(mine, state)
         for name, tensor in mine.items():
@@ -167,7 +169,7 @@ def checkpoint_to_start_from(folder: Path, backbone: Backbone) -> Path:
 
 
 def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
-    """Raise BackboneError where the names or shapes of a checkpoint's tensors are not those that are wanted."""
+    """Raise BackboneError if the names or shapes of a checkpoint's tensors are not the expected ones."""
     if set(mine) != set(saved):
         odd = sorted(set(mine) ^ set(saved))
         raise BackboneError(
@@ -184,10 +186,10 @@ methods: PluginRegistry[Method] = PluginRegistry("method", "xlgen.adaptation", "
 
 
 def no_adaptation() -> Method:
-    """The method of a model that is used as it is: it adds no modules, and its checkpoints are whole models."""
+    """The method of a model without adaptation: it adds no modules, and its checkpoints are whole models."""
     return methods.build("full")
 
 
 def trainable_parameters(model: nn.Module) -> int:
-    """How many numbers are trained."""
+    """The number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

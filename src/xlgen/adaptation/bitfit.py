@@ -1,4 +1,4 @@
-"""BitFit: train the bias vectors alone (Ben Zaken et al. 2022)."""
+"""BitFit: train only the bias vectors (Ben Zaken et al. 2022)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class BitFit(Method):
     """Freeze the matrices and train the biases."""
 
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
-        """Raises BackboneError for a model that has no biases, as T5's kind has none."""
+        """Raises BackboneError if the model has no biases, such as T5."""
         if not any(self.trains(name, backbone) for name, _ in backbone.model.named_parameters()):
-            raise BackboneError(f"bitfit: {backbone.name} has no bias vectors; layernorm trains as little")
+            raise BackboneError(f"bitfit: {backbone.name} has no bias vectors; layernorm trains as few parameters")
         super().prepare(backbone, seed)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """Biases of linear maps and of layer normalisation."""
+        """Whether ``name`` is a bias of a linear map or of layer normalization."""
         return name.endswith(".bias")

@@ -1,4 +1,4 @@
-"""Factorized prompts: one half of the prompt knows the language, the other the task (V, section 3.1, Figure 5)."""
+"""Factorized prompts: one part for the language and one for the task (Vu et al. 2022, section 3.1, Figure 5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xlgen.backbones.checking import read_tensors
 
 
 class FactorizedOptions(HalvesOptions):
-    """V: 50 + 50 vectors, seven unsupervised tasks in all languages, 200,000 steps in stage 1."""
+    """Vu et al. (2022) used 50 + 50 vectors, and 200,000 steps with seven unsupervised tasks in stage 1."""
 
     num_language_tokens: int = Field(default=50, ge=1, le=65_536)
     """Number of virtual tokens of a language."""
@@ -46,7 +46,7 @@ class FactorizedOptions(HalvesOptions):
 
 
 class FactorizedPrompt(VirtualTokens, Halves):
-    """``[language half ; task half]`` for each example; a row of a table is a half, flat."""
+    """``[language part ; task part]`` for each example. Each row of a table is a flattened part."""
 
     def __init__(self, languages: Tensor, tasks: Tensor) -> None:
         """``languages``: (languages, num_language_tokens, dim); ``tasks``: (tasks, num_task_tokens, dim)."""
@@ -56,7 +56,7 @@ class FactorizedPrompt(VirtualTokens, Halves):
         self.task = nn.Embedding.from_pretrained(tasks.flatten(1), freeze=False)
 
     def forward(self, batch: int) -> Tensor:
-        """(batch, num_language_tokens + num_task_tokens, dim)."""
+        """The vectors, of shape (batch, num_language_tokens + num_task_tokens, dim)."""
         language = self.language(self.language_rows).view(len(self.language_rows), -1, self.dim)
         task = self.task(self.task_rows).view(len(self.task_rows), -1, self.dim)
         return torch.cat([language.expand(batch, -1, -1), task.expand(batch, -1, -1)], dim=1)
@@ -73,11 +73,11 @@ class FactorizedPrompts(InHalves[FactorizedOptions]):
         return self.options.tasks
 
     def first_task(self) -> str | None:
-        """Span corruption, in V."""
+        """The task of stage 1 that initializes the task part; span corruption in Vu et al. (2022)."""
         return self.options.init_task
 
     def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
-        """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
+        """Insert the prompt into the encoder. Raises BackboneError if there are not enough positions."""
         options = self.options
         of_language, of_task = options.num_language_tokens, options.num_task_tokens
         vectors = initial_vectors(backbone, languages * of_language + tasks * of_task, options.init)
@@ -86,7 +86,7 @@ class FactorizedPrompts(InHalves[FactorizedOptions]):
         insert_virtual_tokens(backbone, prompt, of_language + of_task)
 
     def inserted(self, backbone: Backbone) -> Inserted:
-        """A prompt for each language: its half, and the task's."""
+        """One prompt per language: the language part, then the task part."""
         prompt = backbone.model.get_encoder().prompt
         languages, task = self.rows_in_use()
         first = prompt.language.weight[languages].unflatten(1, (-1, prompt.dim))
@@ -95,7 +95,7 @@ class FactorizedPrompts(InHalves[FactorizedOptions]):
         return Inserted({"prompt": whole}, prompt=PromptPlace("prompt", prompt.skip), languages=self.spoken)
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
-        """The language halves."""
+        """The language parts."""
         tensors = read_tensors(folder / self.weights_file)
         (table,) = (tensor for name, tensor in tensors.items() if name.endswith("encoder.prompt.language.weight"))
         halves = table.unflatten(1, (self.options.num_language_tokens, -1))  # (languages, tokens, width)

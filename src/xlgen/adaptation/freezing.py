@@ -1,4 +1,4 @@
-"""Freezing parts of the model (Maurya et al. 2021; C, section 3: decoder and embeddings frozen, encoder trained)."""
+"""Freeze parts of the model, such as decoder and embeddings (Maurya et al. 2021; Chirkova et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _USUALLY = ("decoder", "embeddings", "lm_head")
 
 
 class FreezingOptions(MethodOptions):
-    """What stays as it was pretrained."""
+    """Which parts are frozen."""
 
     freeze: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of parts to freeze (encoder, decoder, embeddings, lm_head), or prefixes of parameter names. If None,
@@ -26,7 +26,7 @@ class Freezing(Method[FreezingOptions]):
     Options = FreezingOptions
 
     def prepare(self, backbone: Backbone, seed: int = 0) -> None:
-        """Check that every name freezes something, and something is left; then freeze."""
+        """Freeze the parts. Raises BackboneError if a name matches nothing, or nothing is left to train."""
         names = [name for name, _ in backbone.model.named_parameters()]
         for part in self._frozen(backbone):
             if not any(name.startswith(backbone.parts().get(part, (part,))) for name in names):
@@ -36,7 +36,7 @@ class Freezing(Method[FreezingOptions]):
         super().prepare(backbone, seed)
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """Whether ``name`` is in no frozen part."""
+        """Whether ``name`` is outside of all frozen parts."""
         parts = backbone.parts()
         prefixes = tuple(prefix for part in self._frozen(backbone) for prefix in parts.get(part, (part,)))
         return not name.startswith(prefixes)

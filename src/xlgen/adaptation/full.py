@@ -1,4 +1,4 @@
-"""Full finetuning: every weight (C, V, L)."""
+"""Full finetuning: train every weight."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Full(Method):
         return True
 
     def save(self, backbone: Backbone, folder: Path) -> None:
-        """A model of the library, with its tokenizer."""
+        """Save the model and its tokenizer with ``save_pretrained``."""
         backbone.model.save_pretrained(folder)
         backbone.tokenizer.save_pretrained(folder)
 
     def load(self, backbone: Backbone, folder: Path) -> None:
-        """Whole models are read by the one function that knows the traps of each family."""
+        """Load a whole model, with the repairs that its family needs."""
         backbone.model.load_state_dict(loading.load(str(folder)).model.state_dict())
 
     @property
     def whole_model(self) -> bool:
-        """Nothing of the pretrained model is left to refer to."""
+        """True, because no pretrained weight remains."""
         return True

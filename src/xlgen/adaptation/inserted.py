@@ -1,8 +1,8 @@
-"""What a method adds to a plain model, in a form that can be inserted again without xlgen."""
+"""The modules that a method inserts into a model, in a form that can be used without xlgen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,10 @@ class AdapterPlace:
     block: str
     """The name of the module whose output is adapted."""
     stack: tuple[str, ...]
-    """What the tensors of each adapter begin with, in the order in which they apply: ``NAME.down`` (rows, bottleneck,
-    dim), ``NAME.down_bias`` (rows, bottleneck), ``NAME.up`` (rows, dim, bottleneck), ``NAME.up_bias`` (rows, dim)."""
+    """The prefixes of the tensors of each adapter, in the order of application: ``NAME.down`` (rows, bottleneck, dim),
+    ``NAME.down_bias`` (rows, bottleneck), ``NAME.up`` (rows, dim, bottleneck), ``NAME.up_bias`` (rows, dim)."""
     entrance: str | None = None
-    """For an adapter in parallel with the block, the module that the block's input enters by."""
+    """For an adapter parallel to the block, the module that receives the block's input."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,24 @@ class PromptPlace:
     """Vectors among the encoder's input embeddings."""
 
     tensor: str
-    """(rows, tokens, dim)."""
+    """The name of a tensor of shape (rows, tokens, dim)."""
     skip: int = 0
-    """How many tokens stand before them."""
+    """Number of tokens before the vectors."""
 
 
 @dataclass(frozen=True)
 class Inserted:
-    """Everything that a method inserted. Tensors have one row, or one a language."""
+    """Everything that a method has inserted. Tensors have one row, or one row per language."""
 
     tensors: Mapping[str, Tensor]
     adapters: Sequence[AdapterPlace] = ()
     prompt: PromptPlace | None = None
     languages: Sequence[str] = field(default=())
-    """Codes of the rows, where rows differ by language."""
+    """The codes of the rows; empty if there is one row for all languages."""
 
     @property
     def about(self) -> JsonObject:
-        """All but the tensors, for JSON."""
+        """Everything except the tensors, as JSON."""
         return {
             "languages": list(self.languages),
             "adapters": [asdict(place) for place in self.adapters],
@@ -55,11 +55,11 @@ class Inserted:
         }
 
     def save_tensors(self, file: Path) -> None:
-        """Write the tensors in safetensors."""
+        """Write the tensors into a safetensors file."""
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in self.tensors.items()}, file)
 
 
-def bottleneck(prefix: str, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor) -> dict[str, Tensor]:
-    """The tensors of one adapter by name."""
-    named = {"down": down, "down_bias": down_bias, "up": up, "up_bias": up_bias}
-    return {f"{prefix}.{name}": tensor for name, tensor in named.items()}
+def bottleneck(prefix: str, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """The tensors of one adapter (down, its bias, up, its bias), by name."""
+    names = ("down", "down_bias", "up", "up_bias")
+    return {f"{prefix}.{name}": tensor for name, tensor in zip(names, tensors, strict=True)}

@@ -1,8 +1,9 @@
-"""Methods in two halves, one that knows a language and one that knows a task, put together anew for every example.
+"""Methods with a module per language and a module per task, which are combined for each example.
 
-Shared by factorized prompts (V, section 3.1) and MAD-X (Pfeiffer et al. 2020). Stage 1 (``learn: languages``) trains a
-half for every language on unlabelled text. Stage 2 (``learn: task``) trains one new task half on labels, beside the
-frozen half of the source language. To generate in another language, its half takes the source language's place.
+Shared by factorized prompts (Vu et al. 2022, section 3.1) and MAD-X (Pfeiffer et al. 2020). Stage 1 (``learn:
+languages``) trains a language part for every language on unlabelled text. Stage 2 (``learn: task``) trains a new task
+part on labels, together with the frozen language part of the source language. To generate in another language, its
+language part replaces that of the source language. In the code, both parts are called halves.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _NAMES = "halves.json"
 
 
 class HalvesOptions(MethodOptions):
-    """What both methods can be told."""
+    """The options that both methods share."""
 
     learn: Literal["languages", "task"] = "languages"
     """Stage 1 (``languages``) or stage 2 (``task``)."""
@@ -44,13 +45,13 @@ class HalvesOptions(MethodOptions):
 
 
 class Halves(nn.Module):
-    """Base of the inserted modules: tables with a row a language, and a row a task, and which rows are in use.
+    """Base of the inserted modules: tables with a row per language or per task, and the rows in use.
 
-    A subclass calls its tables ``language`` and ``task``; each is an ``nn.Embedding``, or a module of some.
+    A subclass has the tables ``language`` and ``task``; each is an ``nn.Embedding``, or a module of several.
     """
 
     language_rows: Tensor
-    """Row of each example of the batch, (batch,), or one for all, (1,)."""
+    """The row of each example, of shape (batch,), or one row for all, of shape (1,)."""
     task_rows: Tensor
 
 
@@ -60,7 +61,7 @@ def halves_of(backbone: Backbone) -> list[tuple[str, Halves]]:
 
 
 def names_of(folder: Path) -> tuple[list[str], list[str]]:
-    """Languages and tasks of the rows in a checkpoint. Raises OSError, ValueError, KeyError or TypeError."""
+    """The languages and tasks of a checkpoint's rows. Raises OSError, ValueError, KeyError or TypeError if damaged."""
     names = read_object(folder / _NAMES)
     return list(names["languages"]), list(names["tasks"])
 
@@ -69,27 +70,27 @@ HalvesOptionsT = TypeVar("HalvesOptionsT", bound=HalvesOptions, default=HalvesOp
 
 
 class InHalves(Method[HalvesOptionsT]):
-    """A method of two halves; its subclass inserts ``Halves``."""
+    """Base of the two methods. A subclass inserts ``Halves``."""
 
     Options = HalvesOptions
     continues: ClassVar[bool] = True
 
     def task_names(self) -> tuple[str, ...]:
-        """Tasks of stage 1 that have a half each; none where only languages are learned."""
+        """The tasks of stage 1 that have a half each; empty if only languages are learned."""
         return ()
 
     def first_task(self) -> str | None:
-        """The task of stage 1 from whose half the one of stage 2 starts, if there is one."""
+        """The task of stage 1 whose half initializes that of stage 2; None if there is none."""
         return None
 
     @abstractmethod
     def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
-        """Insert the modules, with tables of so many rows."""
+        """Insert modules with tables of ``languages`` and ``tasks`` rows."""
 
-    # -- the verbs of a method
+    # -- the interface of methods
 
     def insert(self, backbone: Backbone) -> None:
-        """Tables for the languages and, in stage 1, its tasks; in stage 2 for the one new task."""
+        """Insert tables for the languages, and for the tasks of stage 1 or the new task of stage 2."""
         named = tuple(Language.parse(text).code for text in self.options.languages)
         backbone.check_languages(named)
         self._languages = named or backbone.languages
@@ -100,37 +101,37 @@ class InHalves(Method[HalvesOptionsT]):
         self._use(backbone, [0], [0])
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """Stage 1 trains all halves, stage 2 the task's."""
+        """Whether ``name`` is trained: all halves in stage 1, the task's half in stage 2."""
         return name in self._names and (self.options.learn == "languages" or ".task." in name)
 
     def saves(self, name: str, backbone: Backbone) -> bool:
-        """All halves: the frozen ones are what the other languages need."""
+        """Whether ``name`` belongs to a half. Frozen halves are saved too, because the other languages need them."""
         return name in self._names
 
     def save(self, backbone: Backbone, folder: Path) -> None:
-        """Beside the tables, whose rows are whose."""
+        """Save the tables, and the languages and tasks of their rows."""
         super().save(backbone, folder)
         text = json.dumps({"languages": self._languages, "tasks": self._tasks}, indent=1)
         (folder / _NAMES).write_text(text, encoding="utf-8")
 
     def check_data(self, task: str, languages: Sequence[str]) -> None:
-        """Raise BackboneError for a language or task that has no half."""
+        """Raise BackboneError if a language or the task has no half."""
         self._rows(languages)
         self._task_row(task)
 
     def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
-        """The halves of each example's language and task; a batch may mix both."""
+        """Select the halves of each example's language and task. A batch may have several of both."""
         languages = self._rows([example.language for example in examples])
         self._use(backbone, languages, [self._task_row(example.task) for example in examples])
 
     def set_language(self, backbone: Backbone, language: str) -> None:
-        """The language's half, or with ``keep_source_language`` the source language's, for any batch."""
+        """Select the language's half or, with ``keep_source_language``, that of the source language."""
         options = self.options
         code = Language.parse(options.source_language).code if options.keep_source_language else language
         self._use(backbone, self._rows([code]), [self._task_row(self.first_task() or "")])
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
-        """Stage 2 takes over the halves of stage 1. Raises BackboneError where there are none, or others."""
+        """In stage 2, copy the halves of stage 1. Raises BackboneError if they are missing or do not fit."""
         if self.options.learn == "languages":
             return
         folder = self._stage_1(earlier, backbone)
@@ -157,11 +158,11 @@ class InHalves(Method[HalvesOptionsT]):
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """The languages that it generates in by halves of their own; none where one half serves all."""
+        """The languages that have their own half in generation; empty if all use that of the source language."""
         return () if self.options.keep_source_language else self._languages
 
     def rows_in_use(self) -> tuple[list[int], int]:
-        """The rows of the languages that are generated with, one a language of ``spoken`` or one; the task's row."""
+        """The language rows used in generation, one per language in ``spoken`` or one for all; the task's row."""
         codes = self.spoken or (Language.parse(self.options.source_language).code,)
         return self._rows(codes), self._task_row(self.first_task() or "")
 
@@ -189,7 +190,7 @@ class InHalves(Method[HalvesOptionsT]):
         return [self._languages.index(code) for code in languages]
 
     def _task_row(self, task: str) -> int:
-        """In stage 2 whatever is trained on is the new task."""
+        """The row of a task. In stage 2 there is only the new task."""
         if self.options.learn == "task" or not self._tasks:
             return 0
         if task not in self._tasks:

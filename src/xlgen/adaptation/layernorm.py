@@ -1,4 +1,4 @@
-"""LayerNorm tuning: train the gains (and biases) of layer normalisation alone (Zhao et al. 2024, arXiv 2312.11420)."""
+"""LayerNorm tuning: train only the gains and biases of layer normalization (Zhao et al. 2024, arXiv 2312.11420)."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ class LayerNormTuning(Method):
     """Freeze the model except for its layer normalisation."""
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """Every layer normalisation of encoder and decoder."""
+        """Whether ``name`` belongs to a layer normalization of encoder or decoder."""
         return _NORM.search(name) is not None

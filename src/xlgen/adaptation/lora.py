@@ -1,4 +1,4 @@
-"""LoRA: ``W + (alpha / rank) B A`` with ``A`` and ``B`` of low rank (Hu et al. 2022), through the peft library."""
+"""LoRA: ``W + (alpha / rank) B A`` with ``A`` and ``B`` of low rank (Hu et al. 2022), with the peft library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xlgen.backbones.base import Backbone
 
 
 class LoraOptions(MethodOptions):
-    """Hu et al. adapt queries and values, in section 7.1 of all attention's matrices."""
+    """Size and place of the updates. Hu et al. (2022) adapt queries and values, in section 7.1 also other matrices."""
 
     rank: int = Field(default=8, ge=1, le=16_384)
     """Inner dimension of the product ``B A``."""
@@ -34,7 +34,7 @@ class Lora(ThroughPeft[LoraOptions]):
     Options = LoraOptions
 
     def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
-        """``B`` starts at zero, so that step 0 equals the pretrained model."""
+        """The configuration for peft. ``B`` starts at zero, so that step 0 equals the pretrained model."""
         options = self.options
         return peft.LoraConfig(
             r=options.rank,

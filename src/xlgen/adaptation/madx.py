@@ -1,7 +1,7 @@
-"""MAD-X: a language adapter and a task adapter, stacked, one pair a layer (Pfeiffer et al. 2020, section 3).
+"""MAD-X: in each layer a language adapter, followed by a task adapter (Pfeiffer et al. 2020, section 3).
 
-The paper's invertible adapters at the embeddings are left out: they undo themselves at an output that shares the
-embeddings, which mT5's does not.
+The paper's invertible adapters at the embeddings are left out: their inverse is applied to the output embeddings, which
+mT5 does not share with the input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xlgen.kernels.model_types import ModelPart
 
 
 class MadxOptions(HalvesOptions):
-    """Every language costs as much as one set of adapters: name the ``languages`` where the backbone knows many."""
+    """Each language needs its own set of adapters, so set ``languages`` if the backbone knows many."""
 
     language_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
     """Inner width of a language's adapter."""
@@ -31,7 +31,7 @@ class MadxOptions(HalvesOptions):
 
 
 class AdapterTable(nn.Module):
-    """Bottleneck adapters ``h + W_up relu(W_down h)``, a row of its tables each; ``W_up = 0`` at first."""
+    """Bottleneck adapters ``h + W_up relu(W_down h)``, one per row of the tables. Initially ``W_up = 0``."""
 
     def __init__(self, rows: int, dim: int, bottleneck_dim: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class AdapterTable(nn.Module):
         )
 
     def forward(self, hidden: Tensor, rows: Tensor) -> Tensor:
-        """(batch, length, dim) to the same; ``rows``: (batch,), or (1,) where all use the same."""
+        """Adapt states of shape (batch, length, dim). ``rows`` has the shape (batch,), or (1,) for one row."""
         down = self.down(rows).view(len(rows), -1, self.dim)  # (rows, bottleneck, dim)
         up = self.up(rows).view(len(rows), self.dim, -1)  # (rows, dim, bottleneck)
         inner = functional.relu(torch.matmul(hidden, down.mT) + self.down_bias(rows)[:, None])
@@ -65,7 +65,7 @@ class AdapterTable(nn.Module):
 
 
 class StackedAdapter(Halves):
-    """The language's adapter, then the task's; in stage 1 there is no task's."""
+    """A language adapter, followed in stage 2 by a task adapter."""
 
     def __init__(self, languages: int, tasks: int, dim: int, options: MadxOptions) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class StackedAdapter(Halves):
         self.task = AdapterTable(tasks, dim, options.task_bottleneck_dim) if tasks else None
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, length, dim) to the same."""
+        """Adapt states of shape (batch, length, dim)."""
         hidden = self.language(hidden, self.language_rows)
         states: Tensor = hidden if self.task is None else self.task(hidden, self.task_rows)
         return states
@@ -86,7 +86,7 @@ class MadX(InHalves[MadxOptions]):
     Options = MadxOptions
 
     def inserted(self, backbone: Backbone) -> Inserted:
-        """At each layer the languages' adapters, then the task's."""
+        """In each layer, the language adapters and the task adapter."""
         languages, task = self.rows_in_use()
         tensors: dict[str, Tensor] = {}
         places = []
@@ -96,12 +96,12 @@ class MadX(InHalves[MadxOptions]):
             if adapter.task is not None:
                 halves["task"] = (adapter.task, [task])
             for half, (table, rows) in halves.items():
-                tensors |= bottleneck(f"{number}.{half}", *table.weights(rows))
+                tensors |= bottleneck(f"{number}.{half}", table.weights(rows))
             places.append(AdapterPlace(name, tuple(f"{number}.{half}" for half in halves)))
         return Inserted(tensors, places, languages=self.spoken)
 
     def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
-        """A pair after the feed-forward block of every layer."""
+        """Insert a pair of adapters after the feed-forward block of every layer."""
         dim = backbone.model.config.hidden_size
         for _, block in backbone.sublayers(attention=False):
             put_after(block, StackedAdapter(languages, tasks, dim, self.options))

@@ -1,11 +1,11 @@
-"""Prefix tuning: learned keys and values before those of the decoder's self-attention, through the peft library.
+"""Prefix tuning: learned keys and values before those of the decoder's self-attention, with the peft library.
 
-Li and Liang (2021). Their reparameterisation is left out: peft saves what it gives and not the network itself, from
-which an interrupted run could not go on as it was.
+Li and Liang (2021). Their reparameterization is left out: peft saves only its output, so an interrupted run could not
+resume exactly.
 
-In an encoder-decoder peft 0.21 lays out two pairs of keys and values a layer, for self- and cross-attention, doubles
-that, and uses the first pair only: half of the numbers it counts as trainable get no gradient, and of L layers numbers
-i and i + L/2 share a prefix. It is left so, since what is saved must mean the same in peft.
+In encoder-decoder models, peft 0.21 allocates two pairs of keys and values per layer, for self- and cross-attention,
+doubles that, and uses only the first pair: half of the trainable parameters get no gradient, and of L layers, i and
+i + L/2 share a prefix. This is kept, because checkpoints must have the same meaning in peft.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xlgen.kernels.model_types import TransformersModel
 
 
 class PrefixOptions(MethodOptions):
-    """Li and Liang used 10 for table-to-text and 200 for summarization."""
+    """The length of the prefix. Li and Liang (2021) used 10 for table-to-text and 200 for summarization."""
 
     num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
     """Number of virtual tokens before the keys and values of each layer."""
@@ -37,12 +37,15 @@ class PrefixTuning(ThroughPeft[PrefixOptions]):
     mergeable: ClassVar[bool] = False
 
     def insert(self, backbone: Backbone) -> None:
-        """Wrap the model, and show what stands before targets to our own search."""
+        """Wrap the model, and make the prefix available to the decoding engine."""
         super().insert(backbone)
         backbone.states_before_target = lambda: _states(backbone.model)
 
     def peft_config(self, backbone: Backbone, peft: ModuleType) -> PeftConfig:
-        """Shapes are the decoder's; peft would take the encoder's layers and ``d_model``. Raises BackboneError."""
+        """The configuration for peft, with the decoder's shapes. Its default is the encoder's layers and ``d_model``.
+
+        Raises BackboneError if there are not enough positions.
+        """
         backbone.reserve(target=self.options.num_virtual_tokens)
         layers, heads, head_dim = backbone.decoder_shape
         return peft.PrefixTuningConfig(
@@ -55,6 +58,6 @@ class PrefixTuning(ThroughPeft[PrefixOptions]):
 
 
 def _states(model: TransformersModel) -> list[Pair]:
-    """The prefix of each layer's self-attention: keys and values of (1, heads, virtual tokens, dim)."""
+    """The prefix of each layer's self-attention: keys and values of shape (1, heads, virtual tokens, dim)."""
     cache = model.get_prompt(batch_size=1).self_attention_cache
     return [(layer.keys, layer.values) for layer in cache.layers]

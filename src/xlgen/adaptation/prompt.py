@@ -1,4 +1,4 @@
-"""Prompt tuning: learned vectors before the encoder's input embeddings (Lester et al. 2021; V, section 2.2)."""
+"""Prompt tuning: learned vectors before the encoder's input embeddings (Lester et al. 2021)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _VECTORS = "encoder.prompt.vectors"
 
 
 class PromptOptions(MethodOptions):
-    """V used 100 vectors, and studied 1, 10, 100 and 1,000; C used 100, at learning rate 0.01 (Appendix A)."""
+    """Length, initialization and position. Vu et al. (2022) used 100 vectors, and compared 1 to 1,000 (section 2.2);
+    Chirkova et al. (2023) used 100 with a learning rate of 0.01 (Appendix A).
+    """
 
     num_virtual_tokens: int = Field(default=100, ge=1, le=65_536)
     """Number of virtual tokens before the input."""
@@ -45,21 +47,22 @@ class PromptOptions(MethodOptions):
 
 
 class Prompt(VirtualTokens):
-    """One prompt for every example; ``vectors``: (num_virtual_tokens, dim)."""
+    """The same prompt for every example; ``vectors`` has the shape (num_virtual_tokens, dim)."""
 
     def __init__(self, vectors: Tensor, skip: int = 0) -> None:
         super().__init__(skip)
         self.vectors = nn.Parameter(vectors)
 
     def forward(self, batch: int) -> Tensor:
-        """(batch, num_virtual_tokens, dim)."""
+        """The vectors, of shape (batch, num_virtual_tokens, dim)."""
         return self.vectors.expand(batch, -1, -1)
 
 
 def initial_vectors(backbone: Backbone, count: int, init: str, text: str | None = None) -> Tensor:
-    """What ``count`` vectors start as (see PromptOptions): (count, dim). Raises BackboneError for too many.
+    """The initial values of ``count`` vectors (see PromptOptions), of shape (count, dim).
 
-    Embeddings are taken as the encoder gets them: mBART and NLLB multiply theirs by sqrt(dim).
+    Embeddings are scaled as in the encoder: mBART and NLLB multiply them by sqrt(dim). Raises BackboneError if there
+    are fewer tokens than vectors, or ``text`` has no tokens.
     """
     table = backbone.model.get_encoder().embed_tokens
     size, dim = table.weight.shape
@@ -75,10 +78,10 @@ def initial_vectors(backbone: Backbone, count: int, init: str, text: str | None 
             )
         ids = torch.randperm(min(_FREQUENT, size))[:count]
     else:
-        pieces = backbone.tokenize(text or "")
-        if not pieces:
+        tokens = backbone.tokenize(text or "")
+        if not tokens:
             raise BackboneError(f"prompt: init_text {text!r} has no tokens in {backbone.name}")
-        ids = torch.tensor(list(islice(cycle(pieces), count)))
+        ids = torch.tensor(list(islice(cycle(tokens), count)))
     vectors: Tensor = table(ids.to(table.weight.device))
     return vectors.detach().clone()
 
@@ -91,7 +94,7 @@ class PromptTuning(Method[PromptOptions]):
     continues: ClassVar[bool] = True
 
     def insert(self, backbone: Backbone) -> None:
-        """The prompt, in the encoder. Raises BackboneError where it passes the positions."""
+        """Insert the prompt into the encoder. Raises BackboneError if there are not enough positions."""
         options = self.options
         vectors = initial_vectors(backbone, options.num_virtual_tokens, options.init, options.init_text)
         skip = backbone.leading_codes if options.place == "after_code" else 0
@@ -103,26 +106,26 @@ class PromptTuning(Method[PromptOptions]):
         return Inserted({"prompt": prompt.vectors[None]}, prompt=PromptPlace("prompt", prompt.skip))
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """The prompt alone."""
+        """Whether ``name`` is the prompt."""
         return name.endswith(_VECTORS)
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
-        """Go on from the prompt that the stage before has tuned (V, Appendix F). Raises BackboneError for none."""
+        """Start from the prompt of the previous stage (Vu et al. 2022, Appendix F). Raises BackboneError on failure."""
         if earlier is None:
             return
         folder = checkpoint_to_start_from(earlier, backbone)
         try:
             self.load(backbone, folder)
         except (OSError, SafetensorError) as error:
-            raise BackboneError(f"the prompt of the stage before, in {folder}, cannot be read: {error}") from None
+            raise BackboneError(f"the prompt of the previous stage, in {folder}, cannot be read: {error}") from None
 
     def language_prompts(self, folder: Path, languages: Sequence[str]) -> Mapping[str, Tensor]:
-        """The one prompt, of the one language (V, Appendix D)."""
+        """The prompt, if it was trained on text in one language (Vu et al. 2022, Appendix D)."""
         if len(languages) != 1:
             found = (
                 f"on text in {', '.join(languages)}" if languages else "with labels, or on text of several languages"
             )
-            raise BackboneError(f"{folder}: its prompt was trained {found}; a language's own is trained on text in one")
+            raise BackboneError(f"{folder}: its prompt was trained {found}, not on text in one language")
         return {
             languages[0]: next(v for k, v in read_tensors(folder / self.weights_file).items() if k.endswith(_VECTORS))
         }

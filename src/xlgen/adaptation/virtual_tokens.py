@@ -1,6 +1,6 @@
-"""Vectors that stand among the encoder's input embeddings, whoever calls the encoder: training, beams or one forward.
+"""Vectors inserted among the encoder's input embeddings, in training and in generation.
 
-They are inserted by hooks on encoder and decoder, so that the model's own ``forward`` and ``generate`` stay in use.
+Hooks on encoder and decoder insert them, so the model's own ``forward`` and ``generate`` remain in use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from xlgen.kernels.model_types import ForwardArguments, ForwardKeywords, ModelPa
 
 
 class VirtualTokens(nn.Module, ABC):
-    """Base of what gives the vectors; ``skip`` real tokens stand before them."""
+    """Base of modules that return the vectors; ``skip`` is the number of tokens before them."""
 
     def __init__(self, skip: int = 0) -> None:
         super().__init__()
@@ -23,13 +23,13 @@ class VirtualTokens(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: int) -> Tensor:
-        """The vectors of each example: (batch, num_virtual_tokens, dim)."""
+        """The vectors of each example, of shape (batch, num_virtual_tokens, dim)."""
 
 
 def insert_virtual_tokens(backbone: Backbone, tokens: VirtualTokens, count: int) -> None:
-    """Put ``count`` vectors of ``tokens`` into every source, and keep their positions free.
+    """Insert the ``count`` vectors of ``tokens`` into every source, and reserve their positions.
 
-    Raises BackboneError where they pass the backbone's positions.
+    Raises BackboneError if the backbone does not have enough positions.
     """
     backbone.reserve(source=count)
     encoder, decoder = backbone.model.get_encoder(), backbone.model.get_decoder()
@@ -41,7 +41,7 @@ def insert_virtual_tokens(backbone: Backbone, tokens: VirtualTokens, count: int)
 def _with_prompt(
     encoder: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords
 ) -> tuple[ForwardArguments, ForwardKeywords]:
-    """Embed the ids, insert the prompt and let the mask see it."""
+    """Forward pre-hook: embed the ids, and insert the prompt into embeddings and mask."""
     given = dict(kwargs)
     ids = args[0] if args else given.pop("input_ids", None)
     embedded = given.get("inputs_embeds")
@@ -58,7 +58,7 @@ def _with_prompt(
 def _seeing_prompt(
     decoder: ModelPart, args: ForwardArguments, kwargs: ForwardKeywords
 ) -> tuple[ForwardArguments, ForwardKeywords]:
-    """The model hands the decoder the mask it was given itself, which knows nothing of the prompt."""
+    """Forward pre-hook: extend the mask, which the model passes to the decoder without the prompt."""
     hidden, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
     if hidden is None or mask is None:
         return args, kwargs
@@ -66,5 +66,5 @@ def _seeing_prompt(
 
 
 def _longer(mask: Tensor, count: int) -> Tensor:
-    """(batch, source) to (batch, count + source). Where real tokens stand before the prompt they are no padding."""
+    """Extend a mask from (batch, source) to (batch, count + source). Tokens before the prompt are never padding."""
     return torch.cat([mask.new_ones(len(mask), count), mask], dim=1)

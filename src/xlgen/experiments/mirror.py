@@ -21,6 +21,7 @@ from xlgen.core.run_layout import ABOUT, CHECKPOINTS, STATE
 from xlgen.core.untrusted import safe_join
 from xlgen.data.token_cache import cache_folder
 from xlgen.runs.checkpoints import is_unfinished
+from xlgen.runs.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -169,10 +170,7 @@ class Mirror:
         return found
 
     def _write_index(self, index: dict[str, JsonObject]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f"{_INDEX}.tmp"
-        temporary.write_text(json.dumps(index), encoding="utf-8")
-        temporary.replace(self.folder / _INDEX)
+        write_atomically(self.folder / _INDEX, json.dumps(index))
 
     @contextmanager
     def _as_input_errors(self, what: str) -> Iterator[None]:

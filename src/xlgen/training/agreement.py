@@ -1,4 +1,4 @@
-"""Whether a checkpoint is of the run that is to continue from it."""
+"""Check that a checkpoint belongs to the run that is about to continue from it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from xlgen.backbones.source_files import check_backbone
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
 from xlgen.core.run_layout import ABOUT
-from xlgen.data.tasks import Task, build_task
-from xlgen.runs.checkpoint_description import About
+from xlgen.data.tasks import build_task
+from xlgen.runs.checkpoint_description import About, read_about
 from xlgen.training.context import StageContext
 
 _DECIDING = ("adaptation", "task", "head", "init", "seed", "allow_unknown", "limits", "source_languages")
-"""What training depends on. Paths may be others: a run or its data may have moved; ``cleanup`` is of evaluation."""
+"""What training depends on. Paths may differ, because a run or its data may have been moved; ``cleanup`` belongs to the
+evaluation."""
 
 
 def init_of(recipe: Recipe, index: int) -> Literal["pretrained", "random"]:
-    """With which weights a stage begins: those of the recipe's backbone, or of the stage before."""
+    """The initial weights of a stage. Only the first stage can start from random ones."""
     return recipe.backbone.init if index == 0 else "pretrained"
 
 
@@ -45,29 +46,28 @@ def about_of(context: StageContext, step: int) -> About:
     )
 
 
-def check_resumable(folder: Path, saved: About, now: About, task: Task | None, backbone: Backbone) -> None:
-    """Raise InputError where a checkpoint is not of the run that is to continue from it.
+def check_resumable(context: StageContext, checkpoint: Path, backbone: Backbone) -> About:
+    """The description of a checkpoint. Raises InputError if it does not belong to the stage that is about to continue.
 
-    Args:
-        folder: The checkpoint's.
-        saved: What the checkpoint says of itself.
-        now: What the run would say of it.
-        task: The run's.
-        backbone: What the run has loaded.
+    ``backbone`` is the loaded backbone.
     """
+    saved, task = read_about(checkpoint), context.task
+    now = about_of(context, saved.step)
     undo = "undo that to resume, or train into another folder"
     if task is not None and saved.task_config is not None:
-        before, today = build_task(saved.task_config, folder, task.data_dir).inputs_and_labels, task.inputs_and_labels
+        before = build_task(saved.task_config, checkpoint, task.data_dir).inputs_and_labels
+        today = task.inputs_and_labels
         if changed := [key for key in today if today[key] != before.get(key)]:
             raise InputError(
-                f"the task {saved.task} has changed since {folder} was trained ({', '.join(changed)}); {undo}"
+                f"the task {saved.task} has changed since {checkpoint} was trained ({', '.join(changed)}); {undo}"
             )
-    if saved.files is not None:  # earlier versions have not saved all of it
+    if saved.files is not None:  # earlier versions did not save all of it
         ours, theirs = (json.loads(json.dumps(asdict(each))) for each in (now, saved))
         for key in _DECIDING:
             if ours[key] != theirs[key]:
                 raise InputError(
-                    f"{folder / ABOUT} is not of this run: its {key} is {theirs[key]!r}, and the recipe's {ours[key]!r}"
-                    f"; {undo}"
+                    f"{checkpoint / ABOUT} belongs to another run: its {key} is {theirs[key]!r}, but the recipe has "
+                    f"{ours[key]!r}; {undo}"
                 )
     check_backbone(saved, backbone)
+    return saved

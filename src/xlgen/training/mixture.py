@@ -1,4 +1,4 @@
-"""The parts a stage trains on: a labelled task, unlabelled text with an objective, or both."""
+"""Make the training batches of a stage: from a labelled task, from unlabelled text with an objective, or from both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xlgen.core.languages import Language
 from xlgen.core.progress import SILENT, Progress
 from xlgen.core.registry import InputError
 from xlgen.data.batches import BatchStream, Part
-from xlgen.data.examples import EncodedExample, Record
+from xlgen.data.examples import EncodedExample, LabelledExample, Record
 from xlgen.data.objectives import Objective, ObjectiveOptions, Passage
 from xlgen.data.readers import UNLABELLED, DataError, Reader
 from xlgen.data.tasks import Task, interleave
@@ -26,15 +26,15 @@ from xlgen.training.translate_train import translated
 
 log = logging.getLogger(__name__)
 
-# Texts of an unlabelled corpus that say how well the vocabulary covers a language.
 _SAMPLED = 2_000
-# Texts that take seconds to tokenize.
+"""Number of unlabelled texts on which the coverage of a language by the vocabulary is measured."""
 _MANY = 20_000
+"""Number of texts from which tokenizing takes seconds, and progress is shown."""
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What happened to the labelled examples on their way to token ids."""
+    """What was cropped, dropped or unknown when the labelled examples were tokenized."""
 
     examples: int
     cropped_sources: int
@@ -43,17 +43,17 @@ class DataReport:
     cut_targets: int
     unknown_share: float
     labels_with_newlines: int
-    """Which become spaces; see ``line_separator`` of a task."""
+    """Newlines in labels become spaces; see ``line_separator`` in tasks."""
 
 
 class Built(NamedTuple):
-    """What a stage trains on."""
+    """The training data of a stage."""
 
     stream: BatchStream
     report: DataReport | None
-    """On the labelled part."""
+    """Statistics of the labelled examples; None without a task."""
     coverage: dict[str, dict[str, Coverage]]
-    """Of the vocabulary, by kind of text (``labelled``, ``unlabelled``) and language."""
+    """Coverage by the vocabulary, by kind of text (``labelled``, ``unlabelled``) and language."""
 
 
 def build_stream(
@@ -61,19 +61,23 @@ def build_stream(
     stage: Stage,
     task: Task | None,
     backbone: Backbone,
+    *,
     place: Path | None = None,
     progress: Progress = SILENT,
 ) -> Built:
-    """The endless batches of a stage, with what there is to know of them. Raises DataError and InputError."""
-    progress.say("reading and tokenizing what is trained on")
+    """Make the endless stream of a stage's batches, with statistics. Raises DataError and InputError.
+
+    ``place`` is the stage's folder, in which translations are saved.
+    """
+    progress.say("reading and tokenizing the training data")
     parts, report, coverage = [], None, {}
     if task is not None:
-        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place, progress)
+        examples, report, coverage["labelled"] = labelled(stage, task, backbone, place=place, progress=progress)
         name, languages = task.config.name, tuple(dict.fromkeys(example.language for example in examples))
         parts.append(Part(f"task {name}", len(examples), lambda i, epoch: examples[i], task=name, languages=languages))
     corpora = _Corpora(progress)
     for number, unlabelled in enumerate(stage.unlabelled):
-        parts.append(_unlabelled(unlabelled, number, Path(recipe.data_dir), backbone, recipe.seed, corpora))
+        parts.append(_unlabelled(unlabelled, recipe, backbone, number=number, corpora=corpora))
     texts: dict[str, list[str]] = {}
     for (_, code), passages in corpora.items():
         texts.setdefault(code, []).extend(passage.text for passage in passages[:_SAMPLED])
@@ -85,68 +89,28 @@ def build_stream(
 
 
 def labelled(
-    stage: Stage, task: Task, backbone: Backbone, place: Path | None = None, progress: Progress = SILENT
+    stage: Stage, task: Task, backbone: Backbone, *, place: Path | None = None, progress: Progress = SILENT
 ) -> tuple[list[EncodedExample], DataReport, dict[str, Coverage]]:
-    """The task's training examples as ids. Raises DataError for labels over the limit, unless the task allows them."""
+    """The task's tokenized training examples, with statistics.
+
+    Raises DataError if labels exceed the limit, unless the task allows it.
+    """
     config, limit = task.config, stage.training.train_examples
-    # A model may have fewer positions than the task allows tokens.
-    longest_target = backbone.target_limit(config.max_target_tokens)
     sources = task.check_languages(stage.source_languages)
-    found = []
-    for language in sources:
-        found.append(task.examples(language, "train", limit, counted=progress.count))
-    rows = interleave(found, limit)
+    rows = interleave([task.examples(code, "train", limit, counted=progress.count) for code in sources], limit)
+    too_long = config.too_long_targets
     if stage.translate_train is not None:
         rows = translated(rows, stage, task, place)
-    # A translator may run on; that is no fault in the labels that somebody has to know of before training.
-    too_long_targets = (
-        "drop" if stage.translate_train and config.too_long_targets == "error" else config.too_long_targets
-    )
+        # A translator may produce too long outputs, which says nothing about the labels.
+        too_long = "drop" if too_long == "error" else too_long
     check_separator(config.line_separator, backbone)
-    # The labels of a head are no text.
-    written = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
-    tokenize(backbone, written, config.name, progress)
-    encoded: list[EncodedExample] = []
-    cropped, cropped_tokens, unknown, tokens = 0, 0, 0, 0
-    unknown_id = backbone.tokenizer.unk_token_id
-    too_long: list[tuple[int, str]] = []
-    for row in rows:
-        example, lost = backbone.encode(row, config.max_source_tokens)
-        cropped += lost > 0
-        cropped_tokens += lost
-        # The numbers of a head's labels are no tokens.
-        text = example.source if config.head else (*example.source, *example.target)
-        unknown += text.count(unknown_id)
-        tokens += len(text)
-        if len(example.target) > longest_target:
-            too_long.append((len(example.target), row.where))
-            if too_long_targets == "drop":
-                continue
-            if too_long_targets == "cut":
-                example = replace(example, target=example.target[:longest_target])
-        encoded.append(replace(example, task=config.name))
-    if too_long and too_long_targets == "error":
-        longest, where = max(too_long)
-        raise DataError(
-            f"{len(too_long)} of {len(rows)} labels are longer than max_target_tokens {longest_target} "
-            f"(the longest has {longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to "
-            "drop or cut"
-        )
-    if not encoded:
-        raise DataError(f"no training examples are left: all {len(rows)} labels are over max_target_tokens")
-    count = len(too_long)
-    report = DataReport(
-        examples=len(encoded),
-        cropped_sources=cropped,
-        cropped_tokens=cropped_tokens,
-        dropped_targets=count if too_long_targets == "drop" else 0,
-        cut_targets=count if too_long_targets == "cut" else 0,
-        unknown_share=unknown / tokens,
-        labels_with_newlines=sum("\n" in row.targets[0] for row in rows),
-    )
+    # The labels of a classification head are not text.
+    texts = [text for row in rows for text in (row.texts if config.head else (*row.texts, row.targets[0]))]
+    tokenize(backbone, texts, config.name, progress)
+    encoded, report = _encode(rows, task, backbone, too_long)
     if report.labels_with_newlines:
         log.warning(
-            "%d of %d labels hold newlines, which become spaces; `line_separator` in the task keeps them",
+            "%d of %d labels contain newlines, which become spaces; `line_separator` in the task keeps them",
             *(report.labels_with_newlines, len(rows)),
         )
     languages = tuple(dict.fromkeys(row.language for row in rows))
@@ -154,29 +118,72 @@ def labelled(
     return encoded, report, measure_examples(by_language, backbone, config.head is None)
 
 
+def _encode(
+    rows: Sequence[LabelledExample], task: Task, backbone: Backbone, too_long: str
+) -> tuple[list[EncodedExample], DataReport]:
+    """Encode examples; ``too_long`` says what is done about too long labels: error, drop or cut."""
+    config = task.config
+    # The model may have fewer positions than the task allows.
+    limit = backbone.target_limit(config.max_target_tokens)
+    encoded: list[EncodedExample] = []
+    cropped, unknown, tokens = [], 0, 0
+    over_limit: list[tuple[int, str]] = []
+    for row in rows:
+        example, lost = backbone.encode(row, config.max_source_tokens)
+        cropped.append(lost)
+        # The targets of a classification head are not tokens.
+        ids = example.source if config.head else (*example.source, *example.target)
+        unknown += ids.count(backbone.tokenizer.unk_token_id)
+        tokens += len(ids)
+        if len(example.target) > limit:
+            over_limit.append((len(example.target), row.where))
+            if too_long == "drop":
+                continue
+            if too_long == "cut":
+                example = replace(example, target=example.target[:limit])
+        encoded.append(replace(example, task=config.name))
+    if over_limit and too_long == "error":
+        longest, where = max(over_limit)
+        raise DataError(
+            f"{len(over_limit)} of {len(rows)} labels are longer than max_target_tokens {limit} (the longest has "
+            f"{longest}: {where}). Raise max_target_tokens in the task, or set too_long_targets to drop or cut"
+        )
+    if not encoded:
+        raise DataError(f"no training examples are left: all {len(rows)} labels are over max_target_tokens")
+    return encoded, DataReport(
+        examples=len(encoded),
+        cropped_sources=sum(lost > 0 for lost in cropped),
+        cropped_tokens=sum(cropped),
+        dropped_targets=len(over_limit) if too_long == "drop" else 0,
+        cut_targets=len(over_limit) if too_long == "cut" else 0,
+        unknown_share=unknown / tokens,
+        labels_with_newlines=sum("\n" in row.targets[0] for row in rows),
+    )
+
+
 def tokenize(backbone: Backbone, texts: Sequence[str], name: str, progress: Progress) -> None:
-    """Tokenize ``texts`` together; many of them take a while, and are announced."""
+    """Tokenize ``texts`` together into the backbone's cache. Progress is shown if there are many."""
     done = (progress if len(texts) >= _MANY else SILENT).task(f"tokenizing {name}", len(texts), 0)
     backbone.cache_tokens(texts)
     done(len(texts))
 
 
 def check_separator(separator: str | None, backbone: Backbone) -> None:
-    """Raise InputError for a ``line_separator`` that the backbone cannot write."""
+    """Raise InputError if the backbone cannot generate the ``line_separator``."""
     if separator is not None and (unknown := backbone.text.with_spans(separator).unknown):
         raise InputError(
             f"{backbone.name} has no token for {''.join(unknown)!r} in the task's line_separator {separator!r}; "
-            "choose characters that it can write"
+            "choose other characters"
         )
     if separator is not None and (written := backbone.decode(backbone.tokenize(separator))) != separator.strip():
         raise InputError(
             f"{backbone.name} writes the task's line_separator {separator!r} as {written!r}; choose one that its "
-            "normalisation leaves as it is"
+            "normalisation does not change"
         )
 
 
 def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
-    """``max_tokens`` of text or, where that is fewer, as many as source and target have positions for."""
+    """The smaller of ``max_tokens`` and the number of tokens of text that fit into source and target."""
     around_source, around_target = len(backbone.source([], language)), len(backbone.target([], language))
     return min(
         backbone.source_limit(max_tokens + around_source) - around_source,
@@ -185,14 +192,14 @@ def text_limit(max_tokens: int, backbone: Backbone, language: str) -> int:
 
 
 class _Corpora(dict[tuple[str, str], list[Passage]]):
-    """Text that was read, by corpus and language: several objectives may make examples of the same."""
+    """Passages by corpus and language. Several objectives may use the same corpus, which is read once."""
 
     def __init__(self, progress: Progress = SILENT) -> None:
         super().__init__()
         self.progress = progress
 
     def read(self, reader: Reader, where: str, code: str, backbone: Backbone) -> None:
-        """Read and tokenize the text of one language, unless it is there."""
+        """Read and tokenize the text of one language, unless that is already done."""
         if (where, code) in self:
             return
         self[where, code] = _passages(
@@ -204,16 +211,16 @@ class _Corpora(dict[tuple[str, str], list[Passage]]):
 def chosen(
     config: Unlabelled, data_dir: Path
 ) -> tuple[Callable[[Callable[[int], int]], Objective], Reader, tuple[str, ...]]:
-    """What makes the objective of unlabelled text once its longest text is known, the reader, and the languages.
+    """A function that makes the objective given the limit of its texts; the reader; the languages.
 
-    Nothing is read. Raises InputError for a wrong name or option, and languages that are missing or unknown.
+    Reads no data. Raises InputError if a name or an option is wrong, or languages are missing or unknown.
     """
     settings = config.objective
     assert isinstance(settings, ObjectiveOptions)
     reader: Reader = config.corpus.build(data_dir)
     languages = config.languages or reader.languages()
     if not languages:
-        raise DataError("unlabelled text needs `languages`: its reader cannot say which there are")
+        raise DataError("unlabelled text needs `languages`: its reader does not declare any")
     settings.build()  # raises if options exclude each other
 
     def objective(limit: Callable[[int], int]) -> Objective:
@@ -222,10 +229,9 @@ def chosen(
     return objective, reader, tuple(dict.fromkeys(Language.parse(text).code for text in languages))
 
 
-def _unlabelled(
-    config: Unlabelled, number: int, data_dir: Path, backbone: Backbone, seed: int, corpora: _Corpora
-) -> Part:
-    objective_of, reader, codes = chosen(config, data_dir)
+def _unlabelled(config: Unlabelled, recipe: Recipe, backbone: Backbone, *, number: int, corpora: _Corpora) -> Part:
+    """The part of the mixture with one unlabelled corpus; ``number`` is its place in the recipe."""
+    objective_of, reader, codes = chosen(config, Path(recipe.data_dir))
     backbone.check_languages(codes)
     objective = objective_of(lambda limit: text_limit(limit, backbone, codes[0]))
     task = config.objective.name
@@ -245,7 +251,7 @@ def _unlabelled(
     if missing:
         raise DataError(
             f"objective {task}: the corpus {config.corpus.name} has no text that fits it "
-            f"in {', '.join(missing)}; take them out of `languages`"
+            f"in {', '.join(missing)}; remove them from `languages`"
         )
     quotas = temperature_quotas([len(found) for found in texts.values()], config.temperature)
     slots = [(code, place) for code, quota in zip(codes, quotas, strict=True) for place in range(quota)]
@@ -253,23 +259,23 @@ def _unlabelled(
 
     def make(index: int, epoch: int) -> EncodedExample:
         code, place = slots[index]
-        # An epoch may take a part of a language's texts only; the next one goes on behind it.
+        # If an epoch has only some of a language's texts, the next epoch continues after them.
         passage = texts[code][(epoch * quota[code] + place) % len(texts[code])]
-        rng = random.Random(f"{seed}/{number}/{epoch}/{index}")
+        rng = random.Random(f"{recipe.seed}/{number}/{epoch}/{index}")
         return replace(objective.make(passage, rng, backbone), task=task)
 
-    make(0, 0)  # an objective that the backbone cannot have is an error now, not at some step
-    # A translation is in another language than its source.
+    make(0, 0)  # raises now if the backbone does not support the objective
+    # Translations are in other languages than their sources.
     targets = {passage.translation_language or passage.language for found in texts.values() for passage in found}
     name = f"{number}: {task} on {config.corpus.name} text ({', '.join(codes)})"
     return Part(name, len(slots), make, config.rate, config.weight, task, tuple(sorted(targets)))
 
 
 def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, int], list[EncodedExample]]:
-    """What makes examples of unlabelled text outside of training, spread evenly over its languages."""
+    """A function that makes examples of unlabelled text outside of training, spread evenly over its languages."""
 
     def make(text: Unlabelled, count: int) -> list[EncodedExample]:
-        part = _unlabelled(text, 0, Path(recipe.data_dir), backbone, recipe.seed, _Corpora())
+        part = _unlabelled(text, recipe, backbone, number=0, corpora=_Corpora())
         count = min(count, part.size)
         return [part.make(place * part.size // count, 0) for place in range(count)]
 
@@ -277,7 +283,7 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
 
 
 def _passages(records: Iterable[Record], code: str) -> list[Passage]:
-    """The unlabelled text of one language."""
+    """The passages of one language."""
     return [
         Passage(
             text=field(record, "text"),
@@ -291,10 +297,10 @@ def _passages(records: Iterable[Record], code: str) -> list[Passage]:
 
 
 def temperature_quotas(sizes: Sequence[int], temperature: float) -> list[int]:
-    """How many texts of each language an epoch takes: as many in all as there are, in proportion to n^(1/T).
+    """The number of texts of each language in an epoch, proportional to ``n ** (1 / T)``.
 
-    Rounded by largest remainders, but at least one each. Temperature 1 takes every text once; mT5 was pretrained with
-    the exponent 1 / T = 0.3 (Xue et al. 2021, section 3.1).
+    The total is that of all texts, rounded by largest remainders, with at least one text per language. Temperature 1
+    takes every text once. mT5 was pretrained with the exponent 1 / T = 0.3 (Xue et al. 2021, section 3.1).
     """
     if temperature == 1:
         return list(sizes)

@@ -1,4 +1,4 @@
-"""The precision of a run that leaves it to the machine, decided once, and a warning of one that is slow here."""
+"""Decide ``precision: auto`` once per run, and warn about a precision that is slow on this machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from xlgen.runs.paths import RunPaths
 
 
 def is_open(recipe: Recipe) -> bool:
-    """Whether a precision is still to be decided."""
+    """Whether a stage has ``precision: auto``."""
     return any(stage.training.precision == "auto" for stage in recipe.stages)
 
 
 def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
-    """``recipe`` with ``precision: auto`` of each stage decided; other stages keep theirs."""
+    """``recipe`` with ``precision: auto`` replaced in each stage; other stages keep their precision."""
     stages = tuple(
         stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
         if stage.training.precision == "auto"
@@ -29,30 +29,30 @@ def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
 
 
 def decided_as(recipe: Recipe, before: Recipe) -> Recipe:
-    """``recipe`` with ``precision: auto`` as in a run that has begun; unchanged where that has other stages."""
+    """``recipe`` with ``precision: auto`` replaced as in the run ``before``; unchanged if that has other stages."""
     if len(before.stages) != len(recipe.stages):
         return recipe
     return decided(recipe, [stage.training.precision for stage in before.stages])
 
 
 def decide(recipe: Recipe, folder: Path) -> Recipe:
-    """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began, or as is faster here."""
+    """``recipe`` with ``precision: auto`` replaced as when the run in ``folder`` began, or by the faster precision."""
     if is_open(recipe):
         recipe = as_begun(recipe, folder)
     return decided(recipe, [faster_precision()] * len(recipe.stages)) if is_open(recipe) else recipe
 
 
 def as_begun(recipe: Recipe, folder: Path) -> Recipe:
-    """``recipe`` with ``precision: auto`` as decided when the run in ``folder`` began; unchanged where none has."""
+    """``recipe`` with ``precision: auto`` replaced as when the run in ``folder`` began; unchanged if there is none."""
     file = RunPaths(folder).recipe_file
     try:
         return decided_as(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
-    except InputError:  # which is said where the folder is used
+    except InputError:  # reported when the folder is used
         return recipe
 
 
 def decide_all(recipes: Sequence[Recipe], folders: Sequence[Path]) -> list[Recipe]:
-    """The recipes of a study, in one precision: that of the first run that has begun, or the faster one here."""
+    """The recipes of a study with one precision: that of the first run that has begun, or the faster one here."""
     found = [as_begun(recipe, folder) for recipe, folder in zip(recipes, folders, strict=True)]
     if not any(map(is_open, found)):
         return found
@@ -67,7 +67,7 @@ def decide_all(recipes: Sequence[Recipe], folders: Sequence[Path]) -> list[Recip
 
 
 def slow_precision(recipe: Recipe) -> str | None:
-    """What to say of a recipe that asks for a precision in which this machine is slower than in fp32."""
+    """A warning if a recipe asks for a precision in which this machine is slower than in fp32; otherwise None."""
     if recipe.baseline is not None:
         return None
     asked: dict[str, set[str]] = {
@@ -77,5 +77,5 @@ def slow_precision(recipe: Recipe) -> str | None:
     for key, precisions in asked.items():
         if "bf16" in precisions and (times := slowdown("bf16")):
             better = "auto or fp32" if key == "training.precision" else "fp32"
-            return f"{key} bf16: this machine multiplies {times:.0f} times slower in bf16 than in fp32; take {better}"
+            return f"{key} bf16: this machine multiplies {times:.0f} times slower in bf16 than in fp32; use {better}"
     return None

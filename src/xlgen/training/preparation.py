@@ -62,7 +62,9 @@ def prepare_stage(context: StageContext) -> PreparedStage:
     backbone = _load_backbone(context, tuple(examples))
     method: Method = stage.adaptation.build()
     method.prepare(backbone, seed)
-    stream, report, coverage = build_stream(context.recipe, stage, task, backbone, context.place, context.progress)
+    stream, report, coverage = build_stream(
+        context.recipe, stage, task, backbone, place=context.place, progress=context.progress
+    )
     for part in stream.parts:
         method.check_data(part.task, part.languages)
     if task is not None:

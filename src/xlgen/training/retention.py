@@ -23,7 +23,7 @@ _Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 """Values by step, by language."""
 
 
-def remove_unneeded(place: Path, stage: Stage, task: Task | None) -> None:
+def apply_retention(place: Path, stage: Stage, task: Task | None) -> None:
     """Remove the checkpoints of a stage that neither ``keep_checkpoints`` nor ``keep_best`` keeps."""
     saved = [path for path in checkpoints.checkpoints_of(place) if not is_temporary(path)]
     best = steps_to_keep(RunPaths(place).log_file, stage, task, saved)

@@ -1,4 +1,4 @@
-"""A run: everything is checked first, then stage follows stage."""
+"""Train a run: check the whole recipe first, then train one stage after the other."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def train(
             return folder
         with closing(TrackerLogger(accelerator, recipe, out)) as trackers:
             if recipe.baseline is not None:
-                return run_baseline(recipe, tasks[-1], folder, progress, trackers)
+                return run_baseline(recipe, tasks[-1], folder, progress=progress, trackers=trackers)
             name, earlier = recipe.backbone.name, None
             for index, task in enumerate(tasks):
                 with _place(recipe, index, folder, accelerator) as place:
@@ -148,7 +148,7 @@ def _end(recipe: Recipe, folder: RunFolder, accelerator: Accelerator, until: int
 
 @contextmanager
 def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerator) -> Iterator[Path]:
-    """Where a stage's files lie. What other runs may share is locked, so that one trains it while the others wait."""
+    """The folder of a stage's files. A folder that runs share is locked: one run trains the stage, the others wait."""
     last = index == len(recipe.stages) - 1
     if last or recipe.cache_dir is None or accelerator.num_processes > 1:
         yield folder.stage(index, len(recipe.stages))
@@ -163,7 +163,7 @@ def _place(recipe: Recipe, index: int, folder: RunFolder, accelerator: Accelerat
 
 
 def stage_key(recipe: Recipe, index: int) -> str:
-    """What decides the outcome of the stages up to ``index``, as a short name."""
+    """A short name that depends on everything that determines the result of the stages up to ``index``."""
     whole = recipe.model_dump(mode="json")
     deciding = {key: whole[key] for key in ("backbone", "seed", "data_dir")}
     deciding["stages"] = [
@@ -174,18 +174,18 @@ def stage_key(recipe: Recipe, index: int) -> str:
 
 
 def check(recipe: Recipe) -> list[Task | None]:
-    """Everything that can be wrong with a recipe and is cheap to find; returns the stages' tasks. Raises InputError."""
+    """Check everything in a recipe that can be checked quickly. Returns the stages' tasks; raises InputError."""
     check_trackers(recipe.trackers)
     tasks: list[Task | None] = []
     for index, stage in enumerate(recipe.stages):
         method: Method = stage.adaptation.build()
         following = recipe.stages[index + 1 : index + 2]
         name = stage.adaptation.name
-        goes_on = method.continues and all(other.adaptation.name == name for other in following)
-        if method.adds_modules and following and not goes_on:
+        continued = method.continues and all(other.adaptation.name == name for other in following)
+        if method.adds_modules and following and not continued:
             raise BackboneError(
                 f"stage {index}: {name} adds modules, and {following[0].adaptation.name} in "
-                "the next stage cannot go on from them"
+                "the next stage cannot continue with them"
             )
         task = task_of_stage(stage, Path(recipe.data_dir))
         if task is not None:
@@ -199,7 +199,7 @@ def check(recipe: Recipe) -> list[Task | None]:
             check_parallel(texts, Path(recipe.data_dir))
         control_of(stage.evaluation)
         if stage.training.next_from == "best" and not (task and following):
-            raise InputError(f"stage {index}: next_from: best is for a stage with a task that another one follows")
+            raise InputError(f"stage {index}: next_from: best needs a stage with a task, followed by another stage")
         tasks.append(task)
     if recipe.baseline is None:
         resolve(recipe.backbone.name)
@@ -220,7 +220,7 @@ def _has_checkpoint_of(place: Path, step: int) -> bool:
 
 
 def mixed_precision(recipe: Recipe) -> str:
-    """Only fp16 needs Accelerate's gradient scaling; bf16 is an autocast in the loop, stage by stage."""
+    """The setting for Accelerate. Only fp16 needs its gradient scaling; bf16 is an autocast in the training loop."""
     if all(stage.training.precision != "fp16" for stage in recipe.stages):
         return "no"
     if not torch.cuda.is_available():

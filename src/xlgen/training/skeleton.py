@@ -1,4 +1,4 @@
-"""A backbone to pretrain from nothing: a tokenizer trained on a corpus of one's own, a config, random weights."""
+"""Create a backbone to pretrain: a tokenizer trained on a corpus, a configuration, and random weights."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.core.registry import InputError
 from xlgen.data.readers import UNLABELLED, DataError, readers
 
-# Texts of each language whose tokens are counted.
 _MEASURED = 1_000
+"""Number of texts of each language whose tokens are counted."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written."""
+    """What :func:`write_skeleton` has written."""
 
     folder: Path
     pieces: int
-    """Of the vocabulary, special tokens too."""
+    """Size of the vocabulary, including special tokens."""
     parameters: int
     tokens_per_character: dict[str, float]
-    """Of the corpus's text in each language: what the vocabulary makes of it."""
+    """Mean number of tokens per character of the corpus, by language."""
 
 
 def write_skeleton(
@@ -41,19 +41,19 @@ def write_skeleton(
     data_dir: Path = Path(),
     seed: int = 0,
 ) -> Written:
-    """Train a tokenizer on ``corpus`` and leave it in ``folder`` with a config and random weights.
+    """Train a tokenizer on ``corpus``, and write it into ``folder`` with a configuration and random weights.
 
     Args:
         family: A name of :data:`xlgen.backbones.skeletons.skeletons`.
-        corpus: A reader, as objectives take it, whose rows have a field ``text``.
-        folder: A new or empty one; nothing is left in it after a failure.
-        languages: By default those that the reader can say.
+        corpus: A reader whose rows have a field ``text``, as for objectives.
+        folder: A new or empty folder. It stays empty after an error.
+        languages: By default the languages that the reader knows.
         shape: The size of the vocabulary and of the model.
-        data_dir: Where relative paths start.
-        seed: For the weights.
+        data_dir: The folder that relative paths refer to.
+        seed: The seed of the weights.
 
     Raises:
-        InputError: for a wrong option, a corpus without text, or a folder that cannot be written.
+        InputError: if an option is wrong, the corpus has no text, or the folder cannot be written.
     """
     check_new_folder(folder)
     reader = readers.build(corpus, data_dir)

@@ -15,11 +15,10 @@ from xlgen.core.interrupt import stop_signal
 from xlgen.core.progress import TRAINING
 from xlgen.data.batches import BatchStream
 from xlgen.data.prefetch import prefetched
-from xlgen.runs.checkpoint_description import read_about
 from xlgen.runs.checkpoints import newest_checkpoint
 from xlgen.runs.event_log import EventLog
 from xlgen.runs.resume_state import evaluation_due
-from xlgen.training.agreement import about_of, check_resumable
+from xlgen.training.agreement import check_resumable
 from xlgen.training.callbacks import Callback
 from xlgen.training.callbacks.evaluate import Evaluate, Evaluator
 from xlgen.training.callbacks.log_step import LogStep
@@ -31,7 +30,7 @@ from xlgen.training.context import Schedule, StageContext
 from xlgen.training.loop import Learner, StepResult, train_loop
 from xlgen.training.optimizer import build_optimizer
 from xlgen.training.preparation import PreparedStage, prepare_stage
-from xlgen.training.retention import best_on_source, remove_unneeded
+from xlgen.training.retention import apply_retention, best_on_source
 from xlgen.training.state import TrainingState
 
 _PREFETCHED = 256
@@ -73,7 +72,7 @@ def train_stage(context: StageContext, *, keep_model: bool, callbacks: Sequence[
     context.set_state(start.step, "running")
     log.cut_after(start.step if start.checkpoint else -1, start.evaluation_due)
     if context.is_main:
-        remove_unneeded(context.place, context.stage, context.task)
+        apply_retention(context.place, context.stage, context.task)
     # 5. In the first attempt, describe the data in the log, and evaluate the model as it is before training.
     evaluator = Evaluator(context, prepared, log)
     if start.checkpoint is None:
@@ -115,8 +114,7 @@ class _StartingPoint:
         newest = newest_checkpoint(context.place)
         if newest is None:
             return cls()
-        saved = read_about(newest)
-        check_resumable(newest, saved, about_of(context, saved.step), context.task, prepared.backbone)
+        saved = check_resumable(context, newest, prepared.backbone)
         return cls(newest, saved.step, evaluation_due(newest))
 
     def restore_state(self, optimizer: Optimizer, stream: BatchStream, plateau: PlateauScheduler) -> None:

@@ -1,7 +1,7 @@
 """TensorBoard, Weights & Biases and MLflow through accelerate's trackers.
 
-They are told what ``metrics.jsonl`` is told, and nothing depends on them: one that fails on the way is warned of and
-left out, and the run goes on.
+They receive the same events as ``metrics.jsonl``, and nothing depends on them: if a tracker fails during a run, a
+warning is logged, and the run continues without it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from xlgen.runs.event_log import OnEvent
 from xlgen.runs.stage_files import read_tracker_ids, write_tracker_ids
 
 PROJECT = "xlgen"
-"""The project of Weights & Biases and the experiment of MLflow, where their own variables name none."""
+"""The project in Weights & Biases and the experiment in MLflow, unless their environment variables name others."""
 _STEP_FIELDS = (
     "loss",
     "learning_rate",
@@ -50,7 +50,8 @@ def check_trackers(names: Iterable[str]) -> None:
 
 
 class TrackerLogger:
-    """Tells the trackers of a recipe about its run. Without trackers, and beside the main process, it does nothing."""
+    """Logs a run to the trackers of its recipe. Without trackers, and in other processes than the main one, it does
+    nothing."""
 
     def __init__(self, accelerator: Accelerator, recipe: Recipe, folder: Path) -> None:
         self._accelerator = accelerator
@@ -61,10 +62,10 @@ class TrackerLogger:
         self._at = 0
 
     def stage(self, index: int, done: int) -> OnEvent:
-        """What to tell the events of stage ``index``, which goes on behind step ``done``.
+        """The function that logs the events of stage ``index``, which continues after the step ``done``.
 
-        Steps count on from stage to stage, for trackers want them to grow; what is not of the last stage has its
-        number before its name. Raises TrackerError where a tracker does not start.
+        Trackers need increasing steps, so steps continue to count from stage to stage. The names of values of earlier
+        stages begin with the number of the stage. Raises TrackerError if a tracker cannot start.
         """
         earlier = () if self._recipe.baseline else self._recipe.stages[:index]
         before = sum(stage.training.steps for stage in earlier)
@@ -72,7 +73,7 @@ class TrackerLogger:
         if self._names and not self._accelerator.trackers:
             self._start(before + done)
 
-        def tell(event: str, step: int, fields: JsonMapping) -> None:
+        def on_event(event: str, step: int, fields: JsonMapping) -> None:
             if event == "figure":
                 self._at = before + step
                 self._figures |= _numbers({f"{prefix}{fields['metric']}/{fields['language']}": fields["value"]})
@@ -81,29 +82,29 @@ class TrackerLogger:
             if event == "step":
                 self._log(_numbers({f"{prefix}train/{key}": fields.get(key) for key in _STEP_FIELDS}), before + step)
 
-        return tell
+        return on_event
 
     def close(self) -> None:
         """End the trackers."""
         self._flush()
         for tracker in self._accelerator.trackers:
-            with _going_on(tracker.name):
+            with _warning_of_failure(tracker.name):
                 tracker.finish()
         self._accelerator.trackers = []
 
     def _flush(self) -> None:
-        """Figures are told together, a language at a time: a tracker elsewhere takes its time for each call."""
+        """Log the collected values of a language in one call, because each call to a remote tracker takes time."""
         if self._figures:
             self._log(self._figures, self._at)
             self._figures = {}
 
     def _log(self, values: Mapping[str, float], step: int) -> None:
         for tracker in list(self._accelerator.trackers):
-            with _going_on(tracker.name, partial(self._accelerator.trackers.remove, tracker)):
+            with _warning_of_failure(tracker.name, partial(self._accelerator.trackers.remove, tracker)):
                 tracker.log(dict(values), step=step)
 
     def _start(self, done: int) -> None:
-        """Start the trackers where an earlier attempt has left them, at its newest checkpoint."""
+        """Start the trackers, or continue in the runs of an earlier attempt after its newest checkpoint."""
         known = read_tracker_ids(self._folder)
         self._accelerator.log_with = [_MAKE[name](self._folder, done, known) for name in self._names]
         try:
@@ -114,7 +115,7 @@ class TrackerLogger:
                     tracker.store_init_configuration(flat(self._recipe))
         except Exception as error:
             for tracker in self._accelerator.trackers:
-                with suppress(Exception):  # one that has not begun cannot end
+                with suppress(Exception):  # a tracker that has not started cannot finish
                     tracker.finish()
             self._accelerator.trackers = []
             raise TrackerError(
@@ -124,9 +125,9 @@ class TrackerLogger:
 
 
 def flat(recipe: Recipe) -> JsonObject:
-    """The recipe's values by dotted key; lists are JSON, and what is None is left out.
+    """The recipe's values by dotted key. Lists become JSON, and None is left out.
 
-    The stage of a recipe with one stage has no name, as in its file.
+    If a recipe has only one stage, its keys have no prefix, as in the recipe's file.
     """
     whole = recipe.model_dump(mode="json", exclude={"trackers"})
     stages = whole.pop("stages")
@@ -149,11 +150,11 @@ def _numbers(values: JsonMapping) -> dict[str, float]:
 
 
 @contextmanager
-def _going_on(name: str, leave_out: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Warn of a tracker's failure, which is no reason to stop a run."""
+def _warning_of_failure(name: str, leave_out: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Turn any exception of a tracker into a warning."""
     try:
         yield
-    except Exception as error:  # whatever goes wrong in somebody else's library or machine
+    except Exception as error:  # trackers raise exceptions of any type
         warnings.warn(f"tracker {name} failed and is left out from here on: {error}", stacklevel=2)
         leave_out()
 
@@ -169,7 +170,7 @@ def _group(folder: Path) -> str:
 
 
 def _tensorboard(folder: Path, done: int, known: Mapping[str, str]) -> GeneralTracker:
-    # Steps behind the checkpoint will come again; TensorBoard shows the newer ones.
+    # Steps after the checkpoint are logged again; TensorBoard then shows only the newer ones.
     again = {"purge_step": done + 1} if "tensorboard" in known else {}
     return TensorBoardTracker("tensorboard", folder, **again)
 

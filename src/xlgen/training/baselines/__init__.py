@@ -1,4 +1,4 @@
-"""Baselines that train nothing, as run folders like any other, so that they stand in the same tables: one file each."""
+"""Baselines, which train nothing: one file each. Their run folders are like those of training, so tables show both."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Baseline(Plugin[OptionsT], ABC):
 
     @abstractmethod
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
-        """Load what is needed, refusing first what cannot be done in ``languages``. Raises InputError."""
+        """Load what is needed. Raises InputError if a language is not supported."""
 
     @abstractmethod
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
-        """A text for each example, all in one language, in order; special tokens in it are marked."""
+        """The output for each example, in order, all in one language. Special tokens are marked."""
 
 
 baselines: PluginRegistry[Baseline] = PluginRegistry("baseline", "xlgen.training.baselines", "baselines")
@@ -50,11 +50,14 @@ def run_baseline(
     recipe: Recipe,
     task: Task | None,
     folder: RunFolder,
+    *,
     progress: Progress | None = None,
-    watch: TrackerLogger | None = None,
+    trackers: TrackerLogger | None = None,
 ) -> RunFolder:
-    """Predict for every language, score, and write the run's folder, unless that is done. Raises InputError without a
-    task."""
+    """Predict and score in every language, and write the run's folder, unless that is done.
+
+    Raises InputError if there is no task.
+    """
     if task is None:
         raise InputError("a baseline needs a task to be scored on")
     if folder.state.status == "done":
@@ -66,7 +69,7 @@ def run_baseline(
     baseline: Baseline = recipe.baseline.build()
     baseline.prepare(recipe, task, tuple(examples))
     last = len(recipe.stages) - 1
-    log = EventLog(folder.log_file, on_event=watch.stage(last, 0)) if watch else EventLog(folder.log_file)
+    log = EventLog(folder.log_file, on_event=trackers.stage(last, 0)) if trackers else EventLog(folder.log_file)
     log.cut_after(-1)
     log.log("start", 0, parameters=0, trainable=0, data=None)
     bar = (progress or NoProgress()).task("predicting", sum(map(len, examples.values())), 0)

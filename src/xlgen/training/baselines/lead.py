@@ -19,7 +19,7 @@ _WORD = regex.compile(r"\S+")
 
 
 class LeadOptions(BaselineOptions):
-    """How much of the input: tokens, or words."""
+    """The length of the lead, in tokens or words."""
 
     tokens: int | None = Field(default=None, ge=1)
     """Number of tokens, in the tokenizer of the recipe's backbone. If neither ``tokens`` nor ``words`` is given, 64, as
@@ -31,7 +31,7 @@ class LeadOptions(BaselineOptions):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.tokens is not None and self.words is not None:
-            raise ValueError("give tokens or words, not both")
+            raise ValueError("set tokens or words, not both")
         return self
 
 
@@ -41,7 +41,7 @@ def lead(text: str, backbone: Backbone, tokens: int) -> str:
 
 
 def lead_words(text: str, language: str, words: int) -> str:
-    """The first ``words`` words of ``text``, with what is between them. Raises InputError without the segmenter."""
+    """The beginning of ``text`` with ``words`` words. Raises InputError if the segmenter is not installed."""
     segmenter = dictionary(language)
     if segmenter is None:
         found = list(_WORD.finditer(text))[:words]
@@ -62,7 +62,7 @@ class Lead(Baseline[LeadOptions]):
     Options = LeadOptions
 
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
-        """Load the tokenizer (and, unused, the model) of the recipe's backbone, where tokens are counted."""
+        """Load the recipe's backbone, whose tokenizer is used if the length is in tokens."""
         if self.options.words is None:
             self._backbone = loading.load(recipe.backbone.name, languages=languages, allow_unknown=True)
 

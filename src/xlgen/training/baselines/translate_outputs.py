@@ -1,7 +1,7 @@
-"""A finished run's outputs, translated into the language that was asked for (C, Table 1).
+"""The outputs of a finished run, translated into the target language (Chirkova et al. 2023, Table 1).
 
-A model trained at a high rate answers in its source language. If its content were right, these outputs would score
-as well as a careful model's.
+A model trained with a high learning rate answers in its source language. If its content is right, the translated
+outputs score as well as those of a model that answers in the target language.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from xlgen.training.baselines import Baseline, BaselineOptions, baselines
 
 
 class TranslateOutputsOptions(BaselineOptions):
-    """Whose outputs, and by what."""
+    """Which run, and which translator."""
 
     run: str
     """The folder of a finished run, whose newest predictions are translated."""
@@ -44,10 +44,10 @@ class TranslateOutputsOptions(BaselineOptions):
 
 
 def newest_predictions(run: Path) -> Path:
-    """The folder of the last step that ``run`` predicted at. Raises InputError where there is none."""
+    """The folder of the newest predictions of ``run``. Raises InputError if there is none."""
     folders = RunPaths(run).evaluated_steps()
     if not folders:
-        raise InputError(f"{run} holds no predictions; give the folder of a run that has been evaluated")
+        raise InputError(f"{run} has no predictions; pass the folder of a run that has been evaluated")
     return folders[-1][1]
 
 
@@ -58,8 +58,11 @@ class TranslateOutputs(Baseline[TranslateOutputsOptions]):
     Options = TranslateOutputsOptions
 
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
-        """Load the translator. Raises InputError for a run of another task, without predictions in a language, or a
-        language the translator lacks."""
+        """Load the translator.
+
+        Raises InputError if the run has another task or lacks predictions in a language, or the translator does not
+        know a language.
+        """
         run = Path(self.options.run)
         folder = newest_predictions(run)
         _check_task(run, recipe)
@@ -67,7 +70,7 @@ class TranslateOutputs(Baseline[TranslateOutputsOptions]):
         missing = [code for code in languages if not prediction_file(folder, code).is_file()]
         if missing:
             raise InputError(
-                f"{folder} has no predictions in {', '.join(missing)}; take `evaluation.languages` of {run}"
+                f"{folder} has no predictions in {', '.join(missing)}; use `evaluation.languages` of {run}"
             )
         self._found = {code: _predictions(prediction_file(folder, code)) for code in languages}
         self._folder, self._source = folder, Language.parse(self.options.source).code
@@ -75,12 +78,12 @@ class TranslateOutputs(Baseline[TranslateOutputsOptions]):
         self._translator = Translator.load(self.options.translator, needed, self.options.num_beams)
 
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
-        """The run's outputs for these examples, in ``language``. Raises InputError for an example it has not."""
+        """Translate the run's outputs for these examples. Raises InputError if an example has no prediction."""
         rows = self._found[language]
         unknown = next((example.id for example in examples if example.id not in rows), None)
         if unknown is not None:
             raise InputError(
-                f"{self._folder} has no {language} prediction with the id {unknown!r}: take the split and the number "
+                f"{self._folder} has no {language} prediction with the id {unknown!r}: use the split and the number "
                 "of examples that the run was evaluated on"
             )
         texts = [str(rows[example.id]["prediction"]) for example in examples]
@@ -103,11 +106,11 @@ def _check_task(run: Path, recipe: Recipe) -> None:
     theirs = read_resolved(run).stage.get("task")
     ours = recipe.stages[-1].task
     if theirs != ours:
-        raise InputError(f"{run} was evaluated on the task {theirs}, and the translated outputs are to be on {ours}")
+        raise InputError(f"{run} was evaluated on the task {theirs}, but the recipe has the task {ours}")
 
 
 def _in_another_language(texts: Sequence[str], language: str, lid: str) -> list[int]:
-    """Places of the texts whose first label is not ``language``'s; all, where the identifier has no label for it."""
+    """The indices of the texts identified as another language; all, if the identifier does not know ``language``."""
     identifier = load_identifier(lid)
     code = identifier.code(Language.parse(language))
     asked = [place for place, text in enumerate(texts) if text.strip()]

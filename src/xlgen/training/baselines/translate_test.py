@@ -1,4 +1,4 @@
-"""Translate the input, let a finetuned model work in its own language, translate its output back (V, section 2.2)."""
+"""Translate-Test: translate inputs, generate in the model's language, translate outputs back (Vu et al. 2022, 2.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xlgen.training.retention import best_on_source
 
 
 class TranslateTestOptions(BaselineOptions):
-    """Which models."""
+    """Which finetuned model, and which translator."""
 
     run: str
     """A finetuned checkpoint, or the folder of its run."""
@@ -42,7 +42,7 @@ class TranslateTest(Baseline[TranslateTestOptions]):
     Options = TranslateTestOptions
 
     def prepare(self, recipe: Recipe, task: Task, languages: tuple[str, ...]) -> None:
-        """Load both models. Raises InputError for a run that is none, or a language the translator lacks."""
+        """Load both models. Raises InputError if there is no such run, or the translator does not know a language."""
         self._task = task
         self._pivot = Language.parse(self.options.pivot).code
         run, of_run = Path(self.options.run), RunPaths(Path(self.options.run)).checkpoints.is_dir()
@@ -53,7 +53,7 @@ class TranslateTest(Baseline[TranslateTestOptions]):
         self._backbone, self._method, _ = store.load_checkpoint(checkpoint, (self._pivot,))
 
     def predict(self, examples: list[LabelledExample], language: str, evaluation: Evaluation) -> list[str]:
-        """The task's outputs, by way of the pivot language."""
+        """Generate through the pivot language."""
         asked = self._translator.examples(examples, self._pivot)
         generator = Generator(self._backbone, self._method, self._task, evaluation)
         texts = [prediction.text for prediction in generator.predict(asked)]

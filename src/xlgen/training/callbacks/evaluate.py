@@ -113,9 +113,10 @@ class Evaluate(Callback):
         self._evaluator, self._saver, self._stop = evaluator, saver, stop
 
     def after_step(self, state: TrainingState) -> None:
-        """Evaluate, and restore the state of the random numbers.
+        """Evaluate if that is due.
 
-        So training continues in the same way, whether a run resumes before or after the evaluation.
+        The state of the random numbers is restored, so training continues in the same way whether a run resumes before
+        or after the evaluation.
         """
         if not state.evaluation_due:
             return

@@ -20,7 +20,7 @@ from xlgen.training.callbacks import Callback
 from xlgen.training.callbacks.plateau import PlateauScheduler
 from xlgen.training.context import Schedule, StageContext
 from xlgen.training.preparation import PreparedStage
-from xlgen.training.retention import remove_unneeded
+from xlgen.training.retention import apply_retention
 from xlgen.training.state import TrainingState
 
 
@@ -49,7 +49,7 @@ class CheckpointSaver:
                 evaluation_due=state.evaluation_due,
                 temporary=not (self.schedule.saves_at(step) or step == self.schedule.last),
             )
-            remove_unneeded(context.place, context.stage, context.task)
+            apply_retention(context.place, context.stage, context.task)
         context.set_state(step, "evaluating" if state.evaluation_due else "running")
         context.accelerator.wait_for_everyone()
         state.saved = True
@@ -59,7 +59,7 @@ class CheckpointSaver:
         context = self.context
         if context.is_main:
             mark_evaluated(context.paths.checkpoint(step), self.plateau.state())
-            remove_unneeded(context.place, context.stage, context.task)  # others may be the best now
+            apply_retention(context.place, context.stage, context.task)  # others may be the best now
         context.set_state(step, "running")
 
 

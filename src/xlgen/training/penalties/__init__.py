@@ -1,4 +1,4 @@
-"""Penalties against forgetting, added to the loss: one file each."""
+"""Penalties against forgetting, which are added to the loss: one file each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 from xlgen.data.examples import EncodedExample
 
 TextExamples = Callable[[Unlabelled, int], Iterable[EncodedExample]]
-"""(unlabelled text with its objective, how many) to so many examples, the same at every call."""
+"""A function of unlabelled text with its objective and a number of examples. It always returns the same examples."""
 
 
 class PenaltyOptions(PluginOptions):
@@ -28,19 +28,19 @@ class PenaltyOptions(PluginOptions):
 class Penalty(Plugin[OptionsT], ABC):
     """Base of all penalties.
 
-    ``prepare`` is called once, on the adapted backbone before any checkpoint is put back, so that a resumed run
-    measures from the same start; the object is then called at every step.
+    ``prepare`` is called once, on the adapted backbone before a checkpoint is restored, so that a resumed run has the
+    same reference weights. Then the object is called at every step.
     """
 
     Options: ClassVar[type[PluginOptions]] = PenaltyOptions
 
     @abstractmethod
     def prepare(self, backbone: Backbone, text: TextExamples) -> None:
-        """Remember where the trained parameters start. ``text`` makes examples of unlabelled text."""
+        """Store the initial values of the trained parameters. ``text`` makes examples of unlabelled text."""
 
     @abstractmethod
     def __call__(self) -> Tensor:
-        """What is added to the mean loss per target token: a scalar, with gradients to the trained parameters."""
+        """The term added to the mean loss per target token: a scalar with gradients to the trained parameters."""
 
 
 penalties: PluginRegistry[Penalty] = PluginRegistry("penalty", "xlgen.training.penalties", "penalties")

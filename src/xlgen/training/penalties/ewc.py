@@ -1,4 +1,4 @@
-"""Elastic weight consolidation (Kirkpatrick et al. 2017), with its importance taken from unlabelled target text."""
+"""Elastic weight consolidation (Kirkpatrick et al. 2017), with importance measured on unlabelled text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xlgen.training.penalties import Penalty, PenaltyOptions, TextExamples, pena
 
 
 class EWCOptions(PenaltyOptions):
-    """How strong it is, and on which text the importance of weights is measured."""
+    """The strength of the penalty, and the text on which the importance of weights is measured."""
 
     weight: float = Field(default=1.0, gt=0)
     """Factor of the penalty."""
@@ -25,8 +25,10 @@ class EWCOptions(PenaltyOptions):
 
 @penalties.register("ewc")
 class EWC(Penalty[EWCOptions]):
-    """``weight / 2 * sum_i F_i (theta_i - theta*_i)^2``; F_i is the mean square of the gradient of the examples'
-    log-likelihood (the diagonal of the empirical Fisher information), ``theta*`` the parameters before training.
+    """Add ``weight / 2 * sum_i F_i (theta_i - theta*_i)^2`` to the loss.
+
+    ``F_i`` is the mean square of the gradient of the examples' log-likelihood (the diagonal of the empirical Fisher
+    information), and ``theta*`` are the parameters before training.
     """
 
     Options = EWCOptions

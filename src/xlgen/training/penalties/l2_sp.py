@@ -1,4 +1,4 @@
-"""L2 to the starting point (L2-SP; Li et al. 2018): weights are drawn back to the pretrained ones, not to zero."""
+"""L2-SP (Li et al. 2018): an L2 penalty on the distance from the pretrained weights, in place of that from zero."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlgen.training.penalties import Penalty, PenaltyOptions, TextExamples, pena
 
 
 class L2SPOptions(PenaltyOptions):
-    """How strong it is."""
+    """The strength of the penalty."""
 
     weight: float = Field(default=0.01, gt=0)
     """Factor of the penalty."""
@@ -19,7 +19,10 @@ class L2SPOptions(PenaltyOptions):
 
 @penalties.register("l2_sp")
 class L2SP(Penalty[L2SPOptions]):
-    """``weight / 2 * sum_i (theta_i - theta*_i)^2`` over the trained parameters, ``theta*`` before training."""
+    """Add ``weight / 2 * sum_i (theta_i - theta*_i)^2`` to the loss.
+
+    The sum is over the trained parameters, and ``theta*`` are their values before training.
+    """
 
     Options = L2SPOptions
 
