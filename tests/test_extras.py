@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -101,7 +102,7 @@ def test_help_and_lists_need_no_extra(command: str) -> None:
     ],
 )
 def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(command: str, extra: str) -> None:
-    done = light(*command.split(" ", 3))
+    done = light(*shlex.split(command))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and done.stderr.endswith(f"pip install 'xlgen[{extra}]'\n"), done.stderr
     assert not Path("run").exists() and not Path("study").exists()

@@ -16,6 +16,7 @@ from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
 from xlgen.adaptation.through_peft import import_peft
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.loading import load
+from xlgen.core.extras import MissingExtraError
 from xlgen.data.examples import EncodedExample
 from xlgen.decoding.decode import Decoding, generate
 
@@ -145,7 +146,7 @@ def test_peft_is_imported_late_and_missed_clearly(monkeypatch: pytest.MonkeyPatc
     script = "import sys; from xlgen.adaptation.base import methods; methods.names(); assert 'peft' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(BackboneError, match=r"pip install 'xlgen\[peft\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'xlgen\[train\]'"):
         import_peft()
 
 

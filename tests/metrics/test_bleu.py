@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sacrebleu
 
 import xlgen
 from xlgen.core.registry import InputError
@@ -14,7 +15,6 @@ from xlgen.metrics.bleu import Bleu
 from xlgen.metrics.score import score
 from xlgen.metrics.significance import paired_bootstrap
 
-sacrebleu = pytest.importorskip("sacrebleu", reason="the extra chrf is not installed")
 LANGUAGES = {"en": "eng", "ru": "rus", "ar": "arb", "hi": "hin", "th": "tha", "zh": "zho-CN", "ja": "jpn", "ko": "kor"}
 SPACED = {"en", "ru", "ar", "hi", "th"}
 

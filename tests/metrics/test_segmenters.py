@@ -58,7 +58,7 @@ def test_a_missing_package_is_named() -> None:
         "except Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("InputError segmenter 'dictionary' needs jieba: pip install jieba")
+    assert done.stdout.startswith("MissingExtraError segmenter 'dictionary' needs jieba, which is not installed: pip")
 
 
 def test_a_wrong_segmenter_is_answered_with_the_nearest() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu
 
 import xlgen
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import score
 
-sacrebleu = pytest.importorskip("sacrebleu", reason="the extra chrf is not installed")
 FILES = {"en": "eng", "ru": "rus", "ar": "arb", "hi": "hin", "th": "tha", "zh": "zho-CN", "ja": "jpn"}
 ASIAN = {"normalized": True, "asian_support": True}
 

@@ -56,7 +56,7 @@ def test_the_command_prints_what_it_made(corpus: dict[str, Any], tmp_path: Path)
     small = ["--pieces", "1000", "--width", "32", "--layers", "1", "--heads", "2", "--out", str(tmp_path / "own")]
     done = CliRunner().invoke(app, [*words, "nllb", *small], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "tokens a character" in done.output and "th" in done.output
+    assert "tokens per character" in done.output and "th" in done.output
     assert load(str(tmp_path / "own")).languages == ("en", "th")
 
 

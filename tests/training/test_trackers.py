@@ -16,6 +16,7 @@ from accelerate.tracking import TensorBoardTracker
 
 from raise_after import Killed, RaiseAfter
 from xlgen.core.config import Recipe
+from xlgen.core.extras import MissingExtraError
 from xlgen.experiments.smoke import smoke_recipe
 from xlgen.training.run import train
 from xlgen.training.trackers import TrackerError, TrackerLogger, check_trackers, flat
@@ -138,7 +139,7 @@ def test_a_missing_package_is_reported_before_training(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TrackerError, match=r"wandb is not installed; pip install 'xlgen\[wandb\]'"):
+    with pytest.raises(MissingExtraError, match=r"tracker wandb needs wandb, .* pip install 'xlgen\[wandb\]'"):
         train(recipe("wandb"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -149,7 +150,7 @@ def test_a_folder_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pytest.skip("wandb is installed")
     (tmp_path / "wandb").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(TrackerError):
+    with pytest.raises(MissingExtraError):
         check_trackers(["wandb"])
 
 

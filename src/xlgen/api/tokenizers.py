@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def tokenizer(
     from xlgen.core.yaml_config import yaml_setting
 
     found = yaml_setting(corpus, "the corpus")
-    if not isinstance(found, dict):
+    if not isinstance(found, Mapping):
         raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
     from xlgen.backbones.skeletons import Shape
     from xlgen.training.skeleton import write_skeleton

@@ -53,7 +53,7 @@ def tokenizer(
         data_dir=data_dir,
         seed=seed,
     )
-    table = Table("language", Column("tokens a character", justify="right"))
+    table = Table("language", Column("tokens per character", justify="right"))
     for code, rate in made.tokens_per_character.items():
         table.add_row(code, f"{rate:.2f}")
     show(table)
