@@ -10,12 +10,12 @@ from typing import Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 LARGEST = 2**53
-"""Whole numbers of a config are below this, on either side of 0."""
+"""Limit of the absolute value of integers in a config."""
 LARGEST_SEED = 2**32 - 1
-"""What every generator of random numbers takes."""
+"""The largest seed that every random number generator accepts."""
 MOST_BEAMS = 256
 MOST_TOKENS = 65_536
-"""Of an input or an output."""
+"""Maximum tokens of an input or an output."""
 
 
 class Config(BaseModel):

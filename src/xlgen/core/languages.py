@@ -1,15 +1,15 @@
-"""The languages, in one table: what each is called, how it is written, and which models know it by which code.
+"""The table of languages: names, scripts, and the codes that models use.
 
-The table is ``languages.tsv`` beside this file, one row a language (and script). Its rows are the union of
+The table is ``languages.tsv`` next to this file, with one row per language (and script). Its rows are the union of
 
 - the 101 languages of mT5 and the six romanised ones (Xue et al. 2021, Table 6),
 - the 52 codes of mBART-50 (Tang et al. 2020) and the 202 of NLLB-200 (Costa-jussà et al. 2022), as in `transformers`,
-- the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label it can answer has a name,
+- the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label that it predicts has a name,
 
-and Nigerian Pidgin, for MasakhaNEWS. Families are Glottolog's (Hammarström et al., glottolog.org), creoles with
-the language that most of their words come from, as there. The last column, ``aliases``, holds further spellings, for
+and Nigerian Pidgin, for MasakhaNEWS. Families are those of Glottolog (Hammarström et al., glottolog.org), which
+puts creoles with the language that most of their words come from. The last column, ``aliases``, has further spellings for
 :meth:`Language.parse`.
-Nothing here imports torch or transformers, and the table is read when it is first asked for.
+Nothing here imports torch or transformers. The table is read when it is first needed.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ class Language:
     flores: str
     """The code of FLORES-200 and NLLB-200 (``fra_Latn``), empty if there is none."""
     fasttext: str
-    """The label lid.176 gives to such text (``fr``), empty if it has none. Scripts of a language may share one."""
+    """The label of lid.176 (``fr``), empty if there is none. Scripts of a language may share one."""
     spaced: bool
     """Whether spaces separate words."""
     mt5: bool
     """Whether mT5 was pretrained on it."""
     family: str
-    """Glottolog's top-level family; ``Basque`` for a language that is one by itself."""
+    """Glottolog's top-level family; for an isolate, its own name (``Basque``)."""
     branch: str
     """The usual subgroup in families that have several in the table (``Germanic``), else empty."""
 
     @property
     def group(self) -> str:
-        """The branch, or the family where it has none here."""
+        """The branch, or the family if there is none."""
         return self.branch or self.family
 
     @staticmethod
@@ -79,7 +79,7 @@ class Language:
         """The language called ``text``: a BCP-47, ISO 639-3, mBART or FLORES code, or an English name, in any case.
 
         A region is ignored (``pt-BR`` is ``pt``) unless it decides the script (``zh-TW`` is ``zh-Hant``). Where a label
-        of lid.176 contradicts ISO 639 (``als``), ISO stands; :func:`by_fasttext` reads labels.
+        of lid.176 contradicts ISO 639 (``als``), ISO 639 is used; :func:`by_fasttext` reads labels.
 
         Raises:
             UnknownLanguageError: with the nearest codes and names.

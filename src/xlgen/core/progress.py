@@ -14,21 +14,21 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 TRAINING = "training"
-"""The name of the work whose time left counts evaluations."""
+"""The name of the task whose time left includes evaluations."""
 _SHOWN_AT, _MANY = 1_000, 50_000
 
 
 class Progress(Protocol):
-    """Shows how far long work has come."""
+    """Shows the progress of long work."""
 
     def say(self, text: str) -> None:
-        """A line of its own: what begins now, or is done."""
+        """Print a line."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
-        """Begin a piece of work; the function returned says that so many more units are done."""
+        """Begin a task. Call the returned function with the number of units that were completed since the last call."""
 
     def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
-        """``items``, of which nobody knows how many there are, counted while they are taken."""
+        """``items``, counted as they are consumed, if their number is unknown."""
 
 
 class NoProgress:
@@ -50,8 +50,9 @@ SILENT = NoProgress()
 
 
 class TimeLeft(TimeRemainingColumn):
-    """The time left of training by all that it has taken so far, evaluations too; before one has been made, that of
-    the steps alone, which says so: evaluations come on top.
+    """The estimated time left of training.
+
+    It includes evaluations. Before the first one, it is the time of the steps alone, and is marked as such.
     """
 
     def __init__(self, evaluated: Callable[[], bool]) -> None:

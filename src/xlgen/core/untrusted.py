@@ -46,7 +46,7 @@ def check_readable(path: Path) -> None:
 
 
 def check_utf8(path: Path) -> None:
-    """Raise InputError for a path whose name is not UTF-8: it can be in no table and no file."""
+    """Raise InputError for a path that is not UTF-8, which cannot be written to tables or files."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""The one reader and writer of YAML: plain data, with nothing that a recipe never needs.
+"""The reader and writer of YAML: plain data, without features that a recipe never needs.
 
 YAML 1.2's scalars: ``no`` is Norwegian and not false, ``1e-3`` is a number and not text, a date is text. Refused are
-tags, keys that occur twice, aliases inside of what they stand for, more than one document, and anything very large:
-depth, numbers of digits, values after aliases are followed. Aliases and merge keys (``<<``) are read.
+tags, duplicate keys, recursive aliases, more than one document, and excessive depth, digits of a number, or values
+after aliases are resolved. Aliases and merge keys (``<<``) are read.
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ from xlgen.backbones.headed import EncoderClassifier
 from xlgen.core.config import Cleanup, Evaluation
 from xlgen.core.languages import Language
 from xlgen.core.untrusted import safe_join
+from xlgen.data.deferred import Deferred
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.markup import shown, tokens_in, without_tokens
 from xlgen.data.tasks import Task
 from xlgen.decoding.cleanup import clean
 from xlgen.decoding.control import Decoder, LanguageControl, Request
 from xlgen.decoding.decode import stream
-from xlgen.decoding.inputs import Deferred
 from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.coverage import unknown_tokens
 from xlgen.evaluation.head_inference import check_evaluation, predict_labels

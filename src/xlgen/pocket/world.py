@@ -2,7 +2,7 @@
 
 A :class:`Frame` says who did what, where, when, why and with what result, and how the text is laid out. It is
 language-free: any frame can be rendered in any language, so parallel text, summaries, titles and questions with
-answers all come from one draw. Who did what, where, when and with what result stands at least twice in a text, in
+answers all come from one draw. Who did what, where, when and with what result is in a text at least twice, in
 other words the second time, as in real news; that repetition is what lets denoising teach a small model to copy from
 its input.
 
@@ -33,7 +33,7 @@ QUESTIONS = ("who", "where", "when", "why")
 NUMBERS = (20, 30, 40, 50, 60, 70, 80, 90, 200, 300, 400, 500, 600, 700, 800, 900)
 # Share of (agent, action) pairs of each split, in twelfths.
 _SHARES: dict[Split, int] = {"unlabelled": 6, "train": 4, "validation": 1, "test": 1}
-# The order of sentences. A kind that stands twice is worded differently the second time. The side event, told once,
+# The order of sentences. A kind that occurs twice is worded differently the second time. The side event, told once,
 # tells what is not the news; it or the opening often comes first, so the lead is no summary.
 _LAYOUTS = (
     ("side", "event", "reason", "result", "event", "repeat_result"),
