@@ -1,4 +1,4 @@
-"""The base of every config: what no recipe, task or option of a plugin may hold, whichever fields it has."""
+"""The base of every config: the values that no config may have."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Config(BaseModel):
 
 
 def _check(value: object, annotation: object) -> None:
-    """Raise ValueError for a truth value or a huge number where ``annotation`` wants a number."""
+    """Raise ValueError for a boolean or a huge number if ``annotation`` is a number."""
     if isinstance(value, list | tuple):
         for inner in _arguments(annotation):
             for each in value:
@@ -62,7 +62,7 @@ def _members(annotation: object) -> tuple[object, ...]:
 
 
 def _arguments(annotation: object) -> list[object]:
-    """What the containers of a type hold."""
+    """The element types of a container type."""
     return [
         inner
         for member in _members_of(annotation)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a config, in words that say what to do."""
+"""Messages for validation errors of pydantic, which say what to do."""
 
 from __future__ import annotations
 

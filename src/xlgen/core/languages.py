@@ -6,9 +6,10 @@ The table is ``languages.tsv`` next to this file, with one row per language (and
 - the 52 codes of mBART-50 (Tang et al. 2020) and the 202 of NLLB-200 (Costa-jussà et al. 2022), as in `transformers`,
 - the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label that it predicts has a name,
 
-and Nigerian Pidgin, for MasakhaNEWS. Families are those of Glottolog (Hammarström et al., glottolog.org), which
-puts creoles with the language that most of their words come from. The last column, ``aliases``, has further spellings for
+and Nigerian Pidgin, for MasakhaNEWS. Families are those of Glottolog (Hammarström et al., glottolog.org), which puts
+creoles with the language that most of their words come from. The last column, ``aliases``, has further spellings for
 :meth:`Language.parse`.
+
 Nothing here imports torch or transformers. The table is read when it is first needed.
 """
 
@@ -37,7 +38,7 @@ _SAME_SCRIPT = {"kore": "hang"}
 
 
 class UnknownLanguageError(UnknownNameError):
-    """No row of the table goes by this code or name."""
+    """The table has no language with this code or name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def distinct(texts: Iterable[str], where: str) -> dict[str, str]:
 
 
 def all_languages() -> tuple[Language, ...]:
-    """Every row of the table, in the order of their codes."""
+    """All languages, sorted by code."""
     return tuple(language for language, _ in _table())
 
 
@@ -121,10 +122,8 @@ def by_mbart(code: str) -> Language | None:
 
 
 def by_fasttext(label: str) -> Language | None:
-    """The language that lid.176 means by ``label``, with or without ``__label__``.
-
-    Of two scripts with one label, it is the usual one: ``zh`` is simplified Chinese.
-    """
+    """The language of a label of lid.176, with or without ``__label__``. If two scripts share a label, it is the usual
+    one: ``zh`` is simplified Chinese."""
     return _column("fasttext").get(label.removeprefix("__label__"))
 
 
@@ -155,7 +154,7 @@ def _language(row: dict[str, str]) -> Language:
 
 @cache
 def _column(field: str) -> dict[str, Language]:
-    """The first language for each value of a column. The usual script comes first, for its code is the shorter one."""
+    """The first language for each value of a column. The usual script comes first, because its code is shorter."""
     found: dict[str, Language] = {}
     for language in all_languages():
         if value := getattr(language, field):
@@ -165,7 +164,7 @@ def _column(field: str) -> dict[str, Language]:
 
 @cache
 def _spellings() -> dict[str, Language]:
-    """The language for each known spelling. Raises ValueError where two languages claim one."""
+    """The language for each known spelling. Raises ValueError if two languages have the same one."""
     found: dict[str, Language] = {}
     for language, aliases in _table():
         spellings = [language.code, language.name, language.mbart, language.flores, *aliases]
@@ -196,7 +195,7 @@ def _key(text: str) -> str:
 
 
 def _parse_tag(key: str) -> Language | None:
-    """The language of a BCP-47 tag that the table does not spell out: ``zh hans cn``, ``pt br``."""
+    """The language of a BCP-47 tag that is not in the table: ``zh hans cn``, ``pt br``."""
     match = _TAG.fullmatch(key)
     base = _spellings().get(match["language"]) if match else None
     if match is None or base is None:
@@ -210,7 +209,7 @@ def _parse_tag(key: str) -> Language | None:
 
 
 def _nearest(key: str) -> str:
-    """What ``key`` could have meant, at most three languages, best first."""
+    """Suggestions for an unknown ``key``: at most three languages, best first."""
     spellings = _spellings()
     match = _TAG.fullmatch(key)
     if match and match["language"] in spellings:  # a known language, so the script is what is unknown

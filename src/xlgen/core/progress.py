@@ -72,7 +72,7 @@ class TimeLeft(TimeRemainingColumn):
 
 
 class TerminalProgress:
-    """Bars while the terminal shows them, a line for each finished piece where there is no terminal."""
+    """Progress bars in a terminal; elsewhere, one line for each finished task."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, markup=False, emoji=False)
@@ -95,12 +95,12 @@ class TerminalProgress:
             self._bars.stop()
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         with suppress(OSError):  # the terminal was closed
             self._console.print(text, highlight=False, soft_wrap=True)
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
-        """Begin a piece of work."""
+        """Begin a task."""
         try:
             began = done if name == TRAINING else None
             bar = self._bars.add_task(name, total=total, completed=done, began=began)
@@ -127,7 +127,7 @@ class TerminalProgress:
         return advance
 
     def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
-        """``items``: a bar without an end, or a line for every 50,000."""
+        """``items``: a bar of unknown length, or a line for every 50,000."""
         taken = 0
         try:
             bar = self._bars.add_task(name, total=None, visible=False)
