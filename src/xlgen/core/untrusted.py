@@ -149,7 +149,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def file_name(*parts: str) -> str:
-    """A name for a file or folder made of arbitrary ``parts``; characters that are not allowed in names become ``-``."""
+    """A name for a file or folder, made of arbitrary ``parts``. Characters that names cannot have become ``-``."""
     found = "-".join(re.sub(r"[^\w.,+=%@~-]+", "-", part).strip("-.") or "-" for part in parts)
     return found.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
 
