@@ -1,4 +1,4 @@
-"""Language control while decoding: what each control may and may not change, on the pretrained pocket-mt5."""
+"""Language controls: what each may and may not change, on the pretrained pocket-mt5."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,15 +35,13 @@ def request(backbone: Backbone, source: str, target: str, before: str = "") -> R
 
 
 class Scripted(Decoder):
-    """A decoder whose hypotheses are given; the rest is the real one's."""
+    """A decoder with given hypotheses."""
 
     def __init__(self, backbone: Backbone, answers: Sequence[Sequence[str]], beams: int = 4) -> None:
         super().__init__(backbone, Decoding(8, num_beams=beams))
         self.answers = list(answers)
 
-    def __call__(
-        self, requests: Sequence[Request], count: int = 1, bias: Any = None, allowed: Any = None
-    ) -> list[list[Hypothesis]]:
+    def __call__(self, requests: Sequence[Request], count: int = 1, processors: Any = None) -> list[list[Hypothesis]]:
         self.generated += len(requests)
         taken, self.answers = self.answers[: len(requests)], self.answers[len(requests) :]
         return [[Hypothesis(text, -float(i)) for i, text in enumerate(texts)][:count] for texts in taken]
@@ -103,10 +101,10 @@ def test_the_source_is_allowed_by_default(backbone: Backbone) -> None:
 
     class Watched(Decoder):
         def __call__(
-            self, requests: Sequence[Request], count: int = 1, bias: Any = None, allowed: Any = None
+            self, requests: Sequence[Request], count: int = 1, processors: Any = None
         ) -> list[list[Hypothesis]]:
-            biases.append(bias("ru", requests[0].source))
-            return super().__call__(requests, count, bias)
+            biases.append(processors("ru", requests[0].source)[0].bias(torch.zeros(1, 1)))
+            return super().__call__(requests, count, processors)
 
     VocabularyMask(VocabularyMask.Options(strength=3.0)).generate(Watched(backbone, Decoding(4)), [asked])
     bias = biases[0]
@@ -120,11 +118,11 @@ def test_the_source_is_allowed_by_default(backbone: Backbone) -> None:
     assert all(bias[i] == -3 for i in elsewhere if foreign(tokenizer.convert_ids_to_tokens([i]), "Cyrl")[0])
 
 
-def test_text_of_the_target_tells_languages_of_one_script_apart(backbone: Backbone) -> None:
+def test_a_corpus_distinguishes_languages_of_one_script(backbone: Backbone) -> None:
     control = controls.build({"name": "vocabulary_mask", "corpus": {"reader": "pocket", "size": 300}, "strength": 5})
     assert isinstance(control, VocabularyMask)
     decode = Decoder(backbone, Decoding(4))
-    masks = {code: control._mask(decode, code) for code in ("fr", "es")}
+    masks = {code: control.mask(decode, code) for code in ("fr", "es")}
     share = {
         (mask, text): float((masks[mask][backbone.tokenize(STORIES[text].summary)] < 0).float().mean())
         for mask in masks
@@ -169,8 +167,8 @@ def test_rerank_needs_beams(backbone: Backbone) -> None:
         controls.build("rerank").generate(Decoder(backbone, Decoding(8, num_beams=2)), [Request((1,), "fr")])
 
 
-def test_retry_tries_again_only_what_was_wrong(backbone: Backbone) -> None:
-    # Row 1 is right at once, row 2 is mended, row 3 is wrong both times and keeps its first text.
+def test_retry_decodes_only_wrong_outputs_again(backbone: Backbone) -> None:
+    # Row 1 is right at once, row 2 is fixed, row 3 is wrong both times and keeps its first text.
     decode = Scripted(backbone, [[FR], [EN], [EN], [TH], [RU]])
     found = controls.build("retry").generate(decode, [Request((1,), "fr"), Request((2,), "th"), Request((3,), "fr")])
     assert found == [FR, TH, EN]

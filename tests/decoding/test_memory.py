@@ -1,4 +1,4 @@
-"""Decoding goes on with smaller batches when memory runs out."""
+"""Decoding continues with smaller batches when memory runs out."""
 
 import logging
 from typing import Any
@@ -8,24 +8,24 @@ import torch
 
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Sampling
-from xlgen.decoding.batch import Batch, Encoded
+from xlgen.decoding.batch import Batch
 from xlgen.decoding.decode import hypotheses
-from xlgen.decoding.search import Search
+from xlgen.decoding.engine import Engine
 from xlgen.decoding.settings import Decoding
 
 
 class Scarce:
-    """Memory for so many inputs at a time."""
+    """Raises ``error`` if a batch has more than ``inputs`` inputs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, inputs: int, error: Exception) -> None:
-        whole = Search._admit
+        original = Engine.admit
 
-        def admit(search: Search, batch: Batch | None, new: Encoded) -> Batch:
-            if (len(batch) if batch else 0) + len(new.numbers) > inputs:
+        def admit(engine: Engine, batch: Batch | None, new: Batch) -> Batch:
+            if (len(batch) if batch else 0) + len(new) > inputs:
                 raise error
-            return whole(search, batch, new)
+            return original(engine, batch, new)
 
-        monkeypatch.setattr(Search, "_admit", admit)
+        monkeypatch.setattr(Engine, "admit", admit)
 
 
 ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried to allocate 9")]
@@ -55,7 +55,7 @@ def test_smaller_batches_give_the_same(
 
 
 @pytest.mark.parametrize(("inputs", "error"), [(0, ERRORS[0]), (12, RuntimeError("shapes do not match"))])
-def test_what_smaller_batches_do_not_mend_is_raised(
+def test_an_error_that_smaller_batches_do_not_fix_is_raised(
     any_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, inputs: int, error: Exception
 ) -> None:
     code = any_backbone.languages[0]

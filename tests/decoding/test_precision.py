@@ -8,8 +8,8 @@ import torch
 from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.precision import weights_in
 from xlgen.decoding.decode import hypotheses
-from xlgen.decoding.precision import weights_in
 from xlgen.decoding.settings import Decoding
 from xlgen.pocket import world
 

@@ -1,4 +1,4 @@
-"""Sampling: what may be drawn is what ``transformers`` would leave, and it is drawn as often as it is probable."""
+"""Sampling: the tokens that ``transformers`` would keep are drawn as often as they are probable."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
-from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Sampling
 from xlgen.decoding.decode import hypotheses
-from xlgen.decoding.sampling import draw, uniforms, warp
+from xlgen.decoding.search import draw, uniforms, warpers
 from xlgen.decoding.settings import Decoding
 
 
@@ -32,7 +32,8 @@ def test_what_may_be_drawn_is_what_the_library_leaves(seed: int, temperature: fl
         theirs = TopKLogitsWarper(top_k)(ids, theirs)
     if top_p < 1:
         theirs = TopPLogitsWarper(top_p)(ids, theirs)
-    ours = warp(logits.clone(), Sampling(temperature=temperature, top_k=top_k, top_p=top_p))
+    steps = LogitsProcessorList(warpers(Sampling(temperature=temperature, top_k=top_k, top_p=top_p)))
+    ours = steps(ids, logits.clone())
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 

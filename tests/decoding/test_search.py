@@ -1,4 +1,4 @@
-"""Our own search against ``transformers``: the same tokens and scores, whoever shares the batch."""
+"""The engine's searches against ``transformers``: the same tokens and scores, whatever else is in the batch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from xlgen.adaptation.base import methods
 from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
-from xlgen.decoding.batch import Batch, Encoded
+from xlgen.decoding.batch import Batch
 from xlgen.decoding.decode import hypotheses
-from xlgen.decoding.search import Search, cache_columns
+from xlgen.decoding.engine import Engine, Input, cache_columns
+from xlgen.decoding.logits import TokenBias
 from xlgen.decoding.settings import Decoding, Hypothesis
 from xlgen.kernels import decoder_steps, lm_head, onednn_linear
 from xlgen.kernels.lm_head import top
@@ -86,7 +87,7 @@ def test_the_pretrained_pocket_backbone(penalty: float) -> None:
 
 @pytest.mark.keep("2", "5")
 @pytest.mark.parametrize("rows", [1, 2, 5, 100])
-def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
+def test_outputs_do_not_depend_on_the_rest_of_the_batch(rows: int) -> None:
     backbone = loading.load("pocket-mt5")
     asked, languages = sources(backbone, 15)
     for beams in (1, 3):
@@ -99,35 +100,35 @@ def test_who_shares_the_batch_changes_nothing(rows: int) -> None:
 @pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
 @pytest.mark.parametrize("longest", [2, 3, 6])
 @pytest.mark.parametrize("beams", [1, 2])
-def test_inputs_that_come_and_go_for_long(name: str, longest: int, beams: int) -> None:
-    """Many more inputs than fit, of which some end at once: the cache goes on and on, and is cut again and again."""
+def test_a_long_stream_of_inputs_gives_the_librarys_outputs(name: str, longest: int, beams: int) -> None:
+    """Many more inputs than fit, of which some end at once: the cache grows and is truncated again and again."""
     backbone = loading.load(name)
 
-    def bias(language: str, source: Sequence[int]) -> torch.Tensor:
+    def processors(language: str, source: tuple[int, ...]) -> list[TokenBias]:
         added = torch.zeros(backbone.model.config.vocab_size)
         added[backbone.tokenizer.eos_token_id] = 12.0 if len(source) % 3 else -3.0
-        return added
+        return [TokenBias(added)]
 
     asked, languages = sources(backbone, 40)
     ours = Decoding(longest, beams, batch_tokens=3 * beams * longest)
     theirs = Decoding(longest, beams, engine="transformers")
-    assert_equal(*[hypotheses(backbone, asked, languages, each, 1, bias) for each in (ours, theirs)])
+    assert_equal(*[hypotheses(backbone, asked, languages, each, processors=processors) for each in (ours, theirs)])
 
 
 @pytest.mark.parametrize("beams", [1, 2])
-def test_who_is_done_and_waits_holds_no_columns(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of those that are done the first are replaced first; the last of them may wait for as long as others come."""
+def test_done_inputs_keep_no_columns_of_the_cache(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs that are done are replaced in order, so the last of them may wait for as long as others arrive."""
     backbone, longest = loading.load("pocket-mt5"), 24
-    original, columns = Search._step, []
+    original, columns = Engine.step, []
 
-    def spy(self: Search, batch: Batch) -> None:
+    def spy(self: Engine, batch: Batch) -> None:
         original(self, batch)
-        columns.append(batch.memory.columns)
+        columns.append(batch.cache.columns)
         if len(batch) == 16:
             batch.done[-1] = True
             batch.done[batch.column % 12 : batch.column % 12 + 2] = True
 
-    monkeypatch.setattr(Search, "_step", spy)
+    monkeypatch.setattr(Engine, "step", spy)
     asked, languages = sources(backbone, 400, longest=6)
     found = hypotheses(backbone, asked, languages, Decoding(longest, beams, batch_tokens=16 * beams * longest))
     assert len(found) == 400 and len(columns) > 2 * longest
@@ -137,13 +138,13 @@ def test_who_is_done_and_waits_holds_no_columns(beams: int, monkeypatch: pytest.
 def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Source tokens with their padding stay near the budget; one input may be longer by itself."""
     backbone, held = loading.load("pocket-mt5"), []
-    original = Search._step
+    original = Engine.step
 
-    def spy(self: Search, batch: Batch) -> None:
-        held.append(len(batch) * batch.memory.source_mask.shape[-1])
+    def spy(self: Engine, batch: Batch) -> None:
+        held.append(len(batch) * batch.source_columns)
         original(self, batch)
 
-    monkeypatch.setattr(Search, "_step", spy)
+    monkeypatch.setattr(Engine, "step", spy)
     asked, languages = sources(backbone, 60)
     for budget in (10, 100, 400):
         held.clear()
@@ -151,21 +152,21 @@ def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None
         assert max(held) <= max(2 * budget, max(map(len, asked)) * 2), (budget, max(held))
 
 
-def test_a_batch_is_filled_and_what_enters_together_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_batch_is_filled_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone, entered, sizes = loading.load("pocket-mt5"), [], []
-    fresh, step = Search._fresh, Search._step
+    prefill, step = Engine.prefill, Engine.step
 
-    def counted(search: Search, new: Encoded) -> Batch:
-        entered.append(len(new.numbers))
-        return fresh(search, new)
+    def counted(engine: Engine, groups: Sequence[Sequence[Input]]) -> Batch:
+        entered.append(sum(map(len, groups)))
+        return prefill(engine, groups)
 
-    def seen(search: Search, batch: Batch) -> None:
+    def seen(engine: Engine, batch: Batch) -> None:
         sizes.append(len(batch))
-        step(search, batch)
+        step(engine, batch)
 
-    monkeypatch.setattr(Search, "_fresh", counted)
-    monkeypatch.setattr(Search, "_step", seen)
-    monkeypatch.setattr("xlgen.decoding.decode.streams_for", lambda *_: 1)
+    monkeypatch.setattr(Engine, "prefill", counted)
+    monkeypatch.setattr(Engine, "step", seen)
+    monkeypatch.setattr("xlgen.decoding.decode.engines_for", lambda *_: 1)
     hypotheses(backbone, *sources(backbone, 40, longest=3), Decoding(12, 2, batch_tokens=12 * 2 * 32))
     assert entered[0] == max(sizes) == 32
     assert sum(entered) == 40
@@ -186,12 +187,12 @@ def test_a_bias_is_added_to_the_log_probabilities() -> None:
     torch.manual_seed(0)
     added = torch.randn(backbone.model.config.vocab_size) * 2
 
-    def bias(language: str, source: Sequence[int]) -> torch.Tensor:
-        return added if language == "fr" else -added
+    def processors(language: str, source: tuple[int, ...]) -> list[TokenBias]:
+        return [TokenBias(added if language == "fr" else -added)]
 
     for beams in (1, 3):
         found = [
-            hypotheses(backbone, asked, languages, Decoding(10, beams, engine=engine), 1, bias)  # type: ignore[arg-type]
+            hypotheses(backbone, asked, languages, Decoding(10, beams, engine=engine), processors=processors)  # type: ignore[arg-type]
             for engine in ("xlgen", "transformers")
         ]
         assert_equal(*found)

@@ -1,5 +1,6 @@
-"""Inputs without end: results in their order, as they come, and the same as of a list."""
+"""Streams of inputs: the results of a list, in order, as they complete."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -9,9 +10,9 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.data.examples import EncodedExample
 from xlgen.data.readers import DataError
-from xlgen.decoding import decode
-from xlgen.decoding.decode import hypotheses, stream
-from xlgen.decoding.inputs import Inputs
+from xlgen.decoding.batch import Batch
+from xlgen.decoding.decode import _Feed, hypotheses, stream
+from xlgen.decoding.engine import Engine, Input
 from xlgen.decoding.settings import Decoding, Hypothesis
 from xlgen.pocket import world
 
@@ -37,7 +38,7 @@ def tokens(found: Sequence[Sequence[Hypothesis]]) -> list[list[tuple[int, ...]]]
 @pytest.mark.keep("1-16")
 @pytest.mark.parametrize("window", [1, 7, 16, 1_000])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_results_of_a_list(backbone: Backbone, window: int, threads: int) -> None:
+def test_a_stream_gives_the_results_of_a_list(backbone: Backbone, window: int, threads: int) -> None:
     asked = examples(backbone, 60)
     before = torch.get_num_threads()
     try:
@@ -76,13 +77,13 @@ def test_no_more_is_read_than_is_needed(backbone: Backbone, engine: str) -> None
     backbone.model.eval()
 
 
-def test_nothing_asked_is_nothing_found(backbone: Backbone) -> None:
+def test_no_inputs(backbone: Backbone) -> None:
     assert list(stream(backbone, iter([]), Decoding(8))) == []
     assert hypotheses(backbone, [], [], Decoding(8)) == []
 
 
 @pytest.mark.parametrize("good", [0, 1, 37])
-def test_what_comes_before_an_error_is_given_first(backbone: Backbone, good: int) -> None:
+def test_an_error_of_the_inputs_is_raised_after_all_results_before_it(backbone: Backbone, good: int) -> None:
     def failing() -> Iterator[EncodedExample]:
         yield from examples(backbone, good)
         raise DataError("in.jsonl, line 38: not an object")
@@ -97,36 +98,48 @@ def test_what_comes_before_an_error_is_given_first(backbone: Backbone, good: int
 def test_smaller_batches_after_memory_ran_out(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = examples(backbone, 40)
     wanted = list(stream(backbone, asked, Decoding(8, batch_tokens=400)))
-    encode, calls = decode._encode, []
+    prefill, calls = Engine.prefill, []
 
-    def scarce(*arguments: object) -> object:
+    def scarce(engine: Engine, groups: Sequence[Sequence[Input]]) -> Batch:
         calls.append(1)
-        if len(calls) == 9:
+        if len(calls) == 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return encode(*arguments)  # type: ignore[arg-type]
+        return prefill(engine, groups)
 
-    monkeypatch.setattr(decode, "_encode", scarce)
+    monkeypatch.setattr(Engine, "prefill", scarce)
     assert tokens(list(stream(backbone, iter(asked), Decoding(8, batch_tokens=400), window=16))) == tokens(wanted)
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2] * 20, [2] * 30 + [1] * 20 + [0] * 30])
-def test_batches_go_round_whoever_asks(order: list[int]) -> None:
-    def pairs(window: Sequence[EncodedExample]) -> list[list[int]]:
-        return [list(range(place, min(place + 2, len(window)))) for place in range(0, len(window), 2)]
+class Idle:
+    """An engine that has room for as many inputs as are requested."""
 
-    source = [(number, EncodedExample((number,), (0,), "en")) for number in range(50)]
-    inputs = Inputs(source, 9, pairs, 3)
-    parts = [inputs.of(number) for number in range(3)]
-    taken: dict[int, list[int]] = {0: [], 1: [], 2: []}
-    for number in order:
-        taken[number] += [index for index, _ in next(parts[number], [])]
-    alone = Inputs(source, 9, pairs, 1)
-    batches = [[index for index, _ in batch] for batch in alone.of(0)]
-    assert taken == {number: [index for batch in batches[number::3] for index in batch] for number in range(3)}
+    max_inputs, max_source_tokens = 16, 16
+
+    def __init__(self) -> None:
+        self.waiting: deque[list[Input]] = deque()
+        self.fitting = 0
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2] * 20, [2] * 30 + [1] * 20 + [0] * 30])
+def test_groups_are_dealt_in_turn_whatever_the_speed_of_an_engine(order: list[int]) -> None:
+    def taken(engines: int, turns: Sequence[int]) -> list[list[list[int]]]:
+        idle = [Idle() for _ in range(engines)]
+        source = (Input(number, EncodedExample((number,), (0,), "en")) for number in range(50))
+        feed = _Feed(source, 9, idle)  # type: ignore[arg-type]
+        found: list[list[list[int]]] = [[] for _ in idle]
+        for turn in turns:
+            feed.fill(idle[turn])  # type: ignore[arg-type]
+            found[turn] += [[each.number for each in group] for group in idle[turn].waiting]
+            idle[turn].waiting.clear()
+        return found
+
+    groups = taken(1, [0] * 50)[0]
+    assert len(groups) > 20 and sorted(number for group in groups for number in group) == list(range(50))
+    assert taken(3, order) == [groups[number::3] for number in range(3)]
 
 
 def test_two_threads_may_tokenize_and_decode_at_once(backbone: Backbone) -> None:
-    """Texts are encoded in the searches' threads while others become text again."""
+    """Texts are tokenized and generated ids become text while engines run in threads."""
     frames = list(world.frames("validation", 300))
 
     def lazily() -> Iterator[EncodedExample]:

@@ -8,21 +8,25 @@ There are two controls: the same classifier with shuffled labels, and with only 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 from xlgen.analysis.figures import Heatmaps, Panel
 from xlgen.analysis.layer_states import LayerStates
 from xlgen.analysis.rows import AnalysisRow, AnalysisRows, numbered, short_name, unique, where
 from xlgen.core.arguments import argument
+from xlgen.core.extras import require
 from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.registry import InputError
 from xlgen.core.tables import Column, Table, number_column, text_table
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -31,9 +35,7 @@ ALL = "all"
 """The ``language`` of rows with the mean over languages."""
 STATES, SHUFFLED, LENGTH = "states", "shuffled labels", "length alone"
 """The inputs of a classifier."""
-_STEEPEST = 1e-5
-"""Gradient norm at convergence; multiplied by the penalty if that is below 1."""
-_MOST_STEPS = 2_000
+_MAX_ITERATIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,13 @@ def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None)
     for layer in range(states.depth + 1):
         of_layer = {code: states.of[code][layer] for code in codes}
         given, asked = _rows(of_layer, train), _rows(of_layer, test)
-        logs = _log_probabilities(given, labels, asked, settings.l2)
+        logs = fit(given, labels, settings.l2).predict_log_proba(asked)
         accuracy.append(_accuracy(logs, len(codes)))
         truth = np.repeat(np.arange(len(codes)), len(test))
         bits.append(-logs[np.arange(len(truth)), truth].mean() / math.log(2))
-        shuffled.append(_accuracy(_log_probabilities(given, mixed, asked, settings.l2), len(codes)))
+        shuffled.append(_accuracy(fit(given, mixed, settings.l2).predict_log_proba(asked), len(codes)))
     lengths = {code: _powers(states.lengths[code]) for code in codes}
-    by_length = _log_probabilities(_rows(lengths, train), labels, _rows(lengths, test), settings.l2)
+    by_length = fit(_rows(lengths, train), labels, settings.l2).predict_log_proba(_rows(lengths, test))
     return Probed(
         model=states.model,
         part=part,
@@ -177,57 +179,33 @@ def _key(row: AnalysisRow) -> tuple[JsonValue, ...]:
     return row["model"], row["part"], row["layer"], row["language"], row["given"]
 
 
-def fit(inputs: Array, labels: Labels, classes: int, l2: float = 1.0) -> tuple[Array, Array]:
-    """Fit a multinomial logistic regression: weights (width, classes) and intercepts (classes,).
+def fit(inputs: Array, labels: Labels, l2: float = 1.0) -> Pipeline:
+    """Standardise ``inputs``, (rows, width), and fit a multinomial logistic regression to ``labels``, (rows,).
 
-    Minimizes ``sum_i -log p(label_i | input_i) + l2 / 2 * ||weights||^2`` with a trust-region Newton method: if ``l2``
-    is small and classes are separable, first-order methods stop long before the minimum. ``inputs`` has the shape
-    (rows, width); ``labels`` has the shape (rows,) and starts at 0. Raises InputError if the penalty is not above 0
-    (separable classes then have no finite minimum), or the minimum is not reached.
+    Minimizes ``sum_i -log p(label_i | input_i) + l2 / 2 * ||weights||^2``, with weights for every class. Raises
+    InputError if the penalty is not above 0, or the minimum is not reached.
     """
+    require("analysis", "a language probe")
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     if not l2 > 0:
         raise InputError(f"a penalty of {l2:g}: it must be above 0, since separable classes have no finite optimum")
-    width = inputs.shape[1]
-    truth = np.eye(classes)[labels]  # (rows, classes)
-
-    def split(flat: Array) -> tuple[Array, Array]:
-        return flat[:-classes].reshape(width, classes), flat[-classes:]
-
-    def joined(scores: Array, weights: Array) -> Array:
-        return np.concatenate([(inputs.T @ scores + l2 * weights).ravel(), scores.sum(0)])
-
-    def loss(flat: Array) -> tuple[float, Array]:
-        weights, intercepts = split(flat)
-        logs = log_softmax(inputs @ weights + intercepts, axis=1)
-        return float(-(logs * truth).sum() + l2 / 2 * (weights**2).sum()), joined(np.exp(logs) - truth, weights)
-
-    def curvature(flat: Array, step: Array) -> Array:
-        """The Hessian at ``flat`` times ``step``."""
-        (weights, intercepts), (along, offset) = split(flat), split(step)
-        shares = softmax(inputs @ weights + intercepts, axis=1)
-        moved = shares * (inputs @ along + offset)
-        return joined(moved - shares * moved.sum(1, keepdims=True), along)
-
-    wanted = _STEEPEST * min(1.0, l2)
-    options = {"gtol": wanted, "maxiter": _MOST_STEPS, "max_trust_radius": 1e6}
-    start = np.zeros((width + 1) * classes)
-    found = minimize(loss, start, jac=True, hessp=curvature, method="trust-ncg", options=options)
-    # Closer to the minimum, losses differ only by rounding errors.
-    rounding = 1e-7 * math.sqrt(found.fun * len(inputs))
-    if not np.linalg.norm(found.jac) <= max(wanted, rounding):
+    # For two classes, scikit-learn has one weight vector, which is twice that of one class here.
+    strength = (2 if len(np.unique(labels)) == 2 else 1) / l2
+    # With the default tolerance, it stops long before the minimum if the penalty is small and classes are separable.
+    regression = LogisticRegression(C=strength, tol=1e-12, max_iter=_MAX_ITERATIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # also of rounding errors close to the minimum
+        model = make_pipeline(StandardScaler(), regression).fit(inputs, labels)
+    if regression.n_iter_.max() >= _MAX_ITERATIONS:
         raise InputError(
-            f"the regression with a penalty of {l2:g} has not converged in {found.nit} steps; use a larger "
+            f"the regression with a penalty of {l2:g} has not converged in {_MAX_ITERATIONS} iterations; use a larger "
             f"{argument('l2')}"
         )
-    return split(found.x)
-
-
-def _log_probabilities(train: Array, labels: Labels, test: Array, l2: float) -> Array:
-    """Log-probability of each language for each row of ``test``: (rows, languages)."""
-    mean, spread = train.mean(0), train.std(0)
-    spread[spread == 0] = 1.0
-    weights, intercepts = fit((train - mean) / spread, labels, int(labels.max()) + 1, l2)
-    return np.asarray(log_softmax((test - mean) / spread @ weights + intercepts, axis=1))
+    return model
 
 
 def _accuracy(logs: Array, languages: int) -> Array:

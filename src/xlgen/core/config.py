@@ -92,7 +92,7 @@ class Stage(Config):
 
     @property
     def limits(self) -> dict[str, int]:
-        """The lengths that are not the task's, by their keys in a task's file."""
+        """The lengths that replace the task's, by their keys in a task file."""
         asked = {"max_source_tokens": self.max_source_tokens, "max_target_tokens": self.max_target_tokens}
         return {key: value for key, value in asked.items() if value is not None}
 

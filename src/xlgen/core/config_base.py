@@ -1,4 +1,4 @@
-"""The base of every config: what no recipe, task or option of a plugin may hold, whichever fields it has."""
+"""The base of every config: the values that no config may have."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 LARGEST = 2**53
-"""Whole numbers of a config are below this, on either side of 0."""
+"""Limit of the absolute value of integers in a config."""
 LARGEST_SEED = 2**32 - 1
-"""What every generator of random numbers takes."""
+"""The largest seed that every random number generator accepts."""
 MOST_BEAMS = 256
 MOST_TOKENS = 65_536
-"""Of an input or an output."""
+"""Maximum tokens of an input or an output."""
 
 
 class Config(BaseModel):
@@ -37,7 +37,7 @@ class Config(BaseModel):
 
 
 def _check(value: object, annotation: object) -> None:
-    """Raise ValueError for a truth value or a huge number where ``annotation`` wants a number."""
+    """Raise ValueError for a boolean or a huge number if ``annotation`` is a number."""
     if isinstance(value, list | tuple):
         for inner in _arguments(annotation):
             for each in value:
@@ -62,7 +62,7 @@ def _members(annotation: object) -> tuple[object, ...]:
 
 
 def _arguments(annotation: object) -> list[object]:
-    """What the containers of a type hold."""
+    """The element types of a container type."""
     return [
         inner
         for member in _members_of(annotation)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a config, in words that say what to do."""
+"""Messages for validation errors of pydantic, which say what to do."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def describe_config_errors(
     """One line per fault, with the nearest key for a wrong one.
 
     Args:
-        error: The faults.
-        model: The config that they are in.
-        staged: The config whose first stage may be written at its top level, and the stage's.
+        error: The validation error.
+        model: The config that was validated.
+        staged: The config that may have its first stage at the top level, and the config of a stage.
         flat: Whether the first stage is written at the top level.
         prefix: The path of ``model`` in the whole config.
     """
@@ -73,7 +73,7 @@ def _line(
 
 
 def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
-    """The config that stands at ``path``."""
+    """The config at ``path``."""
     here = model
     for part in path:
         field = here.model_fields.get(str(part))

@@ -31,7 +31,7 @@ class Sampling(Config):
 
 BeamSearch: TypeAlias = Literal["transformers", "t5x"]
 Cleanup: TypeAlias = Literal["leftovers", "phrases", "substrings"]
-"""What is taken from the outputs before they are scored."""
+"""What to remove from the outputs before they are scored."""
 
 
 class Evaluation(Config):

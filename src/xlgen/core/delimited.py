@@ -1,11 +1,11 @@
-"""Records of delimited text (CSV, TSV), one at a time: the one reader of such files, for data and for outputs alike.
+"""The reader of delimited text (CSV, TSV), one record at a time.
 
-- With quoting (CSV, RFC 4180): a field that begins with a quotation mark ends at the next single one; two stand for
-  one; separators and line ends between them are text. Elsewhere a quotation mark is text.
-- Without (TSV, IANA's text/tab-separated-values): a line is a record, and every quotation mark is text.
+- With quoting (CSV, RFC 4180): a field that begins with a quotation mark ends at the next single one. Inside of it,
+  two quotation marks mean one, and separators and line ends are text. Elsewhere a quotation mark is text.
+- Without quoting (TSV, IANA's text/tab-separated-values): a line is a record, and every quotation mark is text.
 
-Every value is text, as it is written: nothing is taken for a number, a date or a missing value, and no size is too
-large but that of a record over 64 MiB, which has lost its closing quotation mark.
+Every value is text: nothing is converted to a number, a date or a missing value. The only size limit is 64 MiB for a
+record; a larger one has lost its closing quotation mark.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ def read_delimited(
 ) -> Iterator[Found]:
     """The records of a file with a header.
 
-    A record that is not right is given as an error, and reading continues on the line after its first one, so that an
-    open quotation mark never takes other rows with it.
+    An invalid record is returned as an error. Reading continues on the line after its first one, so an unclosed
+    quotation mark never swallows other rows.
 
     Args:
         lines: Numbered lines with their ends, without a byte order mark.
-        separator: What is between fields; None: any white space, without quoting.
+        separator: The separator of fields. If None, any white space, without quoting.
         quoting: Whether quotation marks enclose fields. If None, they do, unless the separator is a tab and the header
             has a name without them.
-        columns: The names of the fields, where the file has no header.
-        name: The file's, for errors.
+        columns: The names of the fields, if the file has no header.
+        name: The name of the file, for errors.
 
     Raises:
         InputError: for a header that names a field twice or cannot be one.

@@ -16,15 +16,15 @@ _RESOURCES = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
 )
-"""A full or failing disk, and limits of the system."""
+"""Error codes of a full or failing disk, and of limits of the system."""
 _PATH = (
     *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EINVAL, errno.ENXIO, errno.ENODEV, errno.EILSEQ, errno.EBUSY, errno.ETXTBSY, errno.ENOTEMPTY, errno.EXDEV),
 )
-"""A file is where a folder is to be, or the like; or a device that cannot be read."""
+"""Error codes of paths that do not exist or have the wrong type, and of devices that cannot be read."""
 _LOWER = "lower batch_tokens, the number of beams or the lengths"
 _NO_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
-"""Parts of what PyTorch says where memory runs out: of its own allocators, the driver and cuBLAS."""
+"""Parts of the messages of PyTorch's allocators, the GPU driver and cuBLAS when memory runs out."""
 _LIMITS = {
     "busy or unavailable": "another process has the GPU to itself: wait for it, or hide the GPU with "
     "CUDA_VISIBLE_DEVICES=",
@@ -32,14 +32,14 @@ _LIMITS = {
     "the GPU with CUDA_VISIBLE_DEVICES=",
     "can't start new thread": f"the system allows no more threads: raise `ulimit -u`, or lower {argument('workers')}",
 }
-"""Parts of what PyTorch and Python say of a GPU or a system that cannot be used, and what to do."""
+"""Parts of the messages of PyTorch and Python about a GPU or a system that cannot be used, and what to do."""
 
 
 def describe_error(error: BaseException) -> tuple[int, str] | None:
-    """The exit code and the one line of a failure that needs no traceback, or None.
+    """The exit code and the one-line message of an error that needs no traceback, or None.
 
-    2: the input, the recipe or the machine is in the way, and the user can fix it. 1: a run ended early for a known
-    reason, or the network failed. Anything else is a mistake in the program, which only its traceback locates.
+    The code is 2 if the input, the recipe or the machine is at fault and the user can fix it, and 1 if a run ended
+    early for a known reason or the network failed. Any other error is a bug, and needs its traceback.
     """
     if isinstance(error, InputError):
         return 2, str(error)
@@ -66,7 +66,7 @@ def describe_error(error: BaseException) -> tuple[int, str] | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python, PyTorch or the driver of a GPU found no memory; without importing PyTorch."""
+    """Whether an error of Python, PyTorch or the GPU driver means that memory ran out. Does not import PyTorch."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and (
@@ -76,7 +76,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def report(error: BaseException) -> tuple[int, str]:
-    """The exit code and the text: the line of :func:`describe_error`, or the traceback; --debug prints both."""
+    """The exit code, and the message of :func:`describe_error` or the traceback; ``--debug`` prints both."""
     found = describe_error(error)
     whole = "".join(traceback.format_exception(error)).rstrip()
     if found is None:
@@ -86,5 +86,5 @@ def report(error: BaseException) -> tuple[int, str]:
 
 
 def debugging() -> bool:
-    """Whether user errors are printed with their tracebacks too."""
+    """Whether user errors are printed with their tracebacks."""
     return os.environ.get(DEBUG, "").lower() not in ("", "0", "false", "no", "off")

@@ -23,6 +23,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "cld3": ("gcld3",),
     "ctranslate2": ("ctranslate2",),
     "optuna": ("optuna",),
+    "analysis": ("sklearn",),
     "ray": ("ray",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 @cache
 def field_docs(model: type) -> dict[str, str]:
-    """The text below each field of a pydantic model or a dataclass; fields without text are left out."""
+    """The docstring below each field of a pydantic model or a dataclass; fields without one are left out."""
     found: dict[str, str] = {}
     for kind in reversed(model.__mro__):
         if not kind.__module__.startswith(("pydantic", "typing", "abc", "builtins")):

@@ -23,11 +23,11 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.H
 
 
 class InterruptedRunError(RunEndedError):
-    """The run was asked to stop; it saved a checkpoint first."""
+    """The run was requested to stop, and saved a checkpoint first."""
 
 
 class _Request:
-    """Whether this process was asked to stop, and whether a run is there to act on it."""
+    """Whether a stop was requested from this process, and whether a run handles it."""
 
     def __init__(self) -> None:
         self.made = threading.Event()
@@ -45,9 +45,9 @@ def request_stop() -> bool:
 
 @contextmanager
 def stop_signal() -> Iterator[Callable[[], bool]]:
-    """Turn the first signal into a request to stop after the step; the second one acts as usual.
+    """Treat the first signal as a request to stop after the step; the second one has its usual effect.
 
-    A signal that is ignored already (SIGHUP under ``nohup``) stays ignored, except Ctrl-C.
+    A signal that is already ignored (SIGHUP under ``nohup``) stays ignored, except Ctrl-C.
     """
     asked = False
 

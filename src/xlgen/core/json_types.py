@@ -1,4 +1,4 @@
-"""Types of data that JSON and YAML files hold, and of what is written to them."""
+"""Types of data from JSON and YAML files."""
 
 from __future__ import annotations
 

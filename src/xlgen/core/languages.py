@@ -1,15 +1,16 @@
-"""The languages, in one table: what each is called, how it is written, and which models know it by which code.
+"""The table of languages: names, scripts, and the codes that models use.
 
-The table is ``languages.tsv`` beside this file, one row a language (and script). Its rows are the union of
+The table is ``languages.tsv`` next to this file, with one row per language (and script). Its rows are the union of
 
 - the 101 languages of mT5 and the six romanised ones (Xue et al. 2021, Table 6),
 - the 52 codes of mBART-50 (Tang et al. 2020) and the 202 of NLLB-200 (Costa-jussà et al. 2022), as in `transformers`,
-- the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label it can answer has a name,
+- the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label that it predicts has a name,
 
-and Nigerian Pidgin, for MasakhaNEWS. Families are Glottolog's (Hammarström et al., glottolog.org), creoles with
-the language that most of their words come from, as there. The last column, ``aliases``, holds further spellings, for
+and Nigerian Pidgin, for MasakhaNEWS. Families are those of Glottolog (Hammarström et al., glottolog.org), which puts
+creoles with the language that most of their words come from. The last column, ``aliases``, has further spellings for
 :meth:`Language.parse`.
-Nothing here imports torch or transformers, and the table is read when it is first asked for.
+
+Nothing here imports torch or transformers. The table is read when it is first needed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _SAME_SCRIPT = {"kore": "hang"}
 
 
 class UnknownLanguageError(UnknownNameError):
-    """No row of the table goes by this code or name."""
+    """The table has no language with this code or name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +60,19 @@ class Language:
     flores: str
     """The code of FLORES-200 and NLLB-200 (``fra_Latn``), empty if there is none."""
     fasttext: str
-    """The label lid.176 gives to such text (``fr``), empty if it has none. Scripts of a language may share one."""
+    """The label of lid.176 (``fr``), empty if there is none. Scripts of a language may share one."""
     spaced: bool
     """Whether spaces separate words."""
     mt5: bool
     """Whether mT5 was pretrained on it."""
     family: str
-    """Glottolog's top-level family; ``Basque`` for a language that is one by itself."""
+    """Glottolog's top-level family; for an isolate, its own name (``Basque``)."""
     branch: str
     """The usual subgroup in families that have several in the table (``Germanic``), else empty."""
 
     @property
     def group(self) -> str:
-        """The branch, or the family where it has none here."""
+        """The branch, or the family if there is none."""
         return self.branch or self.family
 
     @staticmethod
@@ -79,7 +80,7 @@ class Language:
         """The language called ``text``: a BCP-47, ISO 639-3, mBART or FLORES code, or an English name, in any case.
 
         A region is ignored (``pt-BR`` is ``pt``) unless it decides the script (``zh-TW`` is ``zh-Hant``). Where a label
-        of lid.176 contradicts ISO 639 (``als``), ISO stands; :func:`by_fasttext` reads labels.
+        of lid.176 contradicts ISO 639 (``als``), ISO 639 is used; :func:`by_fasttext` reads labels.
 
         Raises:
             UnknownLanguageError: with the nearest codes and names.
@@ -106,7 +107,7 @@ def distinct(texts: Iterable[str], where: str) -> dict[str, str]:
 
 
 def all_languages() -> tuple[Language, ...]:
-    """Every row of the table, in the order of their codes."""
+    """All languages, sorted by code."""
     return tuple(language for language, _ in _table())
 
 
@@ -121,10 +122,8 @@ def by_mbart(code: str) -> Language | None:
 
 
 def by_fasttext(label: str) -> Language | None:
-    """The language that lid.176 means by ``label``, with or without ``__label__``.
-
-    Of two scripts with one label, it is the usual one: ``zh`` is simplified Chinese.
-    """
+    """The language of a label of lid.176, with or without ``__label__``. If two scripts share a label, it is the usual
+    one: ``zh`` is simplified Chinese."""
     return _column("fasttext").get(label.removeprefix("__label__"))
 
 
@@ -155,7 +154,7 @@ def _language(row: dict[str, str]) -> Language:
 
 @cache
 def _column(field: str) -> dict[str, Language]:
-    """The first language for each value of a column. The usual script comes first, for its code is the shorter one."""
+    """The first language for each value of a column. The usual script comes first, because its code is shorter."""
     found: dict[str, Language] = {}
     for language in all_languages():
         if value := getattr(language, field):
@@ -165,7 +164,7 @@ def _column(field: str) -> dict[str, Language]:
 
 @cache
 def _spellings() -> dict[str, Language]:
-    """The language for each known spelling. Raises ValueError where two languages claim one."""
+    """The language for each known spelling. Raises ValueError if two languages have the same one."""
     found: dict[str, Language] = {}
     for language, aliases in _table():
         spellings = [language.code, language.name, language.mbart, language.flores, *aliases]
@@ -196,7 +195,7 @@ def _key(text: str) -> str:
 
 
 def _parse_tag(key: str) -> Language | None:
-    """The language of a BCP-47 tag that the table does not spell out: ``zh hans cn``, ``pt br``."""
+    """The language of a BCP-47 tag that is not in the table: ``zh hans cn``, ``pt br``."""
     match = _TAG.fullmatch(key)
     base = _spellings().get(match["language"]) if match else None
     if match is None or base is None:
@@ -210,7 +209,7 @@ def _parse_tag(key: str) -> Language | None:
 
 
 def _nearest(key: str) -> str:
-    """What ``key`` could have meant, at most three languages, best first."""
+    """Suggestions for an unknown ``key``: at most three languages, best first."""
     spellings = _spellings()
     match = _TAG.fullmatch(key)
     if match and match["language"] in spellings:  # a known language, so the script is what is unknown

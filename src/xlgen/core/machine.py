@@ -1,4 +1,4 @@
-"""How fast this machine multiplies, and which precision it trains in faster."""
+"""Measure how fast this machine multiplies, and choose the faster precision for training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 _FASTER = 1.2
-"""bf16 changes results a little, so that it has to be worth it."""
+"""Minimum speedup for bf16, which changes results a little."""
 _REPEATS, _SMALL, _SLOW = 7, 256, 5.0
 
 
@@ -32,24 +32,24 @@ def rates() -> dict[str, float]:
 
 
 def faster_precision() -> Literal["fp32", "bf16"]:
-    """bf16 where this machine multiplies in it clearly faster, else fp32: many CPUs emulate bf16 at a fraction of the
-    speed."""
+    """bf16 if this machine multiplies clearly faster in it, else fp32. Many CPUs only emulate bf16, at a fraction of
+    the speed."""
     found = rates()
     return "bf16" if found["bf16"] > _FASTER * found["fp32"] else "fp32"
 
 
 def slowdown(precision: str) -> float | None:
-    """How many times slower than fp32 this machine multiplies in ``precision``; None where it is not slower."""
+    """How many times slower than in fp32 this machine multiplies in ``precision``; None if it is not slower."""
     found = rates()
     times = found["fp32"] / found[precision] if precision in found else 1.0
     return times if times > 1 else None
 
 
 def product_rate(dtype: torch.dtype, size: int = 1024, device: str | None = None, best: bool = False) -> float:
-    """GFLOP/s of a square matrix product: the limit of all that is bound by arithmetic.
+    """GFLOP/s of a square matrix product, the limit of operations that are bound by arithmetic.
 
-    The median of a few, or the ``best`` of them, which other work on the machine changes less. Where a small product
-    is slow, as in a precision that is emulated, ``size`` is not tried.
+    Returns the median of several products or, with ``best``, the fastest, which depends less on other processes. If a
+    small product is already slow, as in an emulated precision, ``size`` is not tried.
     """
     import torch
 
@@ -62,7 +62,7 @@ def product_rate(dtype: torch.dtype, size: int = 1024, device: str | None = None
 
 
 def _seconds(dtype: torch.dtype, size: int, device: str) -> list[float]:
-    """How long each of a few products takes."""
+    """The duration of each of several products."""
     import torch
 
     # No random numbers, of which a run's are to be the same whether this was measured or not.

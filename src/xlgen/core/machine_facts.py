@@ -19,6 +19,7 @@ _OPTIONAL = {
     "duckdb": ("query", "`xlgen query`"),
     "ctranslate2": ("ctranslate2", "`xlgen export --to ctranslate2`"),
     "ray": ("ray", "`xlgen study --ray`"),
+    "sklearn": ("analysis", "`xlgen analyze probe`"),
     "optuna": ("optuna", "the search policy optuna"),
     "pythainlp": ("segmenters", "dictionary segmenters for Chinese, Japanese and Thai"),
     "nltk": ("stemmer", "ROUGE with stemming"),

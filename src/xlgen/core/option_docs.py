@@ -60,7 +60,7 @@ def is_options(kind: Any) -> bool:
 
 
 def is_open(kind: type) -> bool:
-    """Whether ``kind`` stands for the options of any plugin: its only field, if any, is the plugin's name."""
+    """Whether ``kind`` is a placeholder for the options of any plugin: its only field, if any, is the plugin's name."""
     return issubclass(kind, BaseModel) and set(kind.model_fields) <= {"name"}
 
 

@@ -1,4 +1,4 @@
-"""Output files of commands: never the same file as an input, and whole or as they were before."""
+"""Output files of commands. They never overwrite an input, and are replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xlgen.core.run_layout import ABOUT, CHECKPOINTS, FILES, FOLDERS, LOCK, LOG,
 
 
 def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -> None:
-    """Refuse an output that is one of the ``inputs``, by any name or link, or is in a folder that is read as one.
+    """Refuse an output that is one of the ``inputs``, by any name or link, or is in a folder that is an input.
 
-    ``option`` names the output in errors. Names of no file, such as ``-``, are let pass. Raises InputError.
+    ``option`` names the output in errors. Names that are not files, such as ``-``, are accepted. Raises InputError.
     """
     for name in inputs:
         if name is None or not Path(name).exists():
@@ -33,10 +33,10 @@ def check_output(path: Path, inputs: Iterable[str | Path | None], option: str) -
 
 
 def check_no_run(path: Path, option: str, allowed: str | None = None) -> None:
-    """Refuse an output, a file or a folder, in a checkpoint, in a folder that a run manages, or in place of its files.
+    """Refuse an output in a checkpoint or in a folder that a run manages, or one that would replace a file of either.
 
-    Links are followed. ``option`` names the output in errors; in the managed folder ``allowed`` the command itself
-    writes by default. Raises InputError.
+    Links are followed. ``option`` names the output in errors. ``allowed`` is what the command itself writes into the
+    managed folder by default. Raises InputError.
     """
     for where in dict.fromkeys((path.absolute(), path.resolve())):
         if any((folder / ABOUT).is_file() for folder in (where, *where.parents)):
@@ -60,9 +60,9 @@ def is_run(folder: Path) -> bool:
 
 @contextmanager
 def undone_after_errors(path: Path, ours: Iterable[str] = ()) -> Iterator[None]:
-    """Remove, after an error, the folders that were made in the block up to ``path``, where they are empty.
+    """After an error, remove the empty folders that were created in the block, up to ``path``.
 
-    Files in ``path`` called ``ours`` that are new go with them, where nothing else is new in it.
+    New files in ``path`` called ``ours`` are removed too, unless something else in it is new.
     """
     made = _missing(path)
     before = set(path.iterdir()) if path.is_dir() else set()
@@ -79,7 +79,7 @@ def undone_after_errors(path: Path, ours: Iterable[str] = ()) -> Iterator[None]:
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Raise InputError where no file can be written into ``folder``, which is left as it is, there or not."""
+    """Raise InputError if no file can be written into ``folder``. The folder is neither created nor changed."""
     made = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def check_writable(folder: Path, option: str) -> None:
 
 
 def _missing(path: Path) -> list[Path]:
-    """Which of ``path`` and the folders above it are not there, the innermost first."""
+    """``path`` and the folders above it that do not exist, the innermost first."""
     return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
@@ -131,10 +131,9 @@ def whole_file(path: Path, unfinished: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: Path, unfinished: Path | None = None) -> Iterator[TextIO]:
-    """A text file in UTF-8 that takes the place of ``path`` as :func:`whole_file` does. A device or a pipe is written
-    to at once.
+    """A UTF-8 text file that replaces ``path`` as :func:`whole_file` does. Devices and pipes are written directly.
 
-    Raises InputError where it cannot be written.
+    Raises InputError if it cannot be written.
     """
     if is_stream(path):
         with written_as(path), path.open("w", encoding="utf-8") as file:
@@ -146,12 +145,12 @@ def replacing(path: Path, unfinished: Path | None = None) -> Iterator[TextIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether ``path`` is a device or a pipe, which nothing can take the place of."""
+    """Whether ``path`` is a device or a pipe, which cannot be replaced."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def check_new_folder(folder: Path) -> None:
-    """Raise InputError where ``folder`` is there and holds something, is a file, or is in what a run manages."""
+    """Raise InputError if ``folder`` is a file, is not empty, or is in a folder that a run manages."""
     check_no_run(folder, argument("out"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; choose another {argument('out')}")
@@ -159,9 +158,9 @@ def check_new_folder(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``folder``, a new or empty one, when the block has ended well.
+    """A folder that becomes ``folder``, which must be new or empty, when the block ends without an error.
 
-    After an error nothing is left of it. Raises InputError where it cannot be written.
+    After an error it is removed. Raises InputError if it cannot be written.
     """
     temporary = folder.with_name(f"writing-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -180,9 +179,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def written_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Raise errors of writing as an InputError that names ``path``, whatever file is written for it first.
+    """Raise errors of writing as an InputError that names ``path``, even if another file is written first.
 
-    With ``temporary``, that file, errors of other files are left as they are.
+    If ``temporary`` is given, errors of files other than that one are not changed.
     """
     try:
         yield
@@ -200,10 +199,7 @@ def _is_of(name: object, path: Path, temporary: Path) -> bool:
 
 
 def temporary_for(path: Path) -> Path:
-    """Where to write what is to take the place of ``path``: next to it, under a name of this process.
-
-    What a process that was killed left there is removed.
-    """
+    """A temporary path next to ``path``, with the id of this process. Files left by killed processes are removed."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         process = left.name.removeprefix(f"{path.name}.").removesuffix(".tmp")
         if process.isdecimal() and int(process) != os.getpid() and not _is_alive(int(process)):
@@ -231,7 +227,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def check_study_folder(folder: Path) -> None:
-    """Raise InputError where ``folder``, for a study's runs and report, is a run's or in one that a run manages."""
+    """Raise InputError if ``folder``, meant for a study's runs and report, is the folder of a run or is inside one."""
     check_no_run(folder, argument("out"))
     if is_run(folder):
         raise InputError(

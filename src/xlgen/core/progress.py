@@ -14,21 +14,21 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 TRAINING = "training"
-"""The name of the work whose time left counts evaluations."""
+"""The name of the task whose time left includes evaluations."""
 _SHOWN_AT, _MANY = 1_000, 50_000
 
 
 class Progress(Protocol):
-    """Shows how far long work has come."""
+    """Shows the progress of long work."""
 
     def say(self, text: str) -> None:
-        """A line of its own: what begins now, or is done."""
+        """Print a line."""
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
-        """Begin a piece of work; the function returned says that so many more units are done."""
+        """Begin a task. Call the returned function with the number of units that were completed since the last call."""
 
     def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
-        """``items``, of which nobody knows how many there are, counted while they are taken."""
+        """``items``, counted as they are consumed, if their number is unknown."""
 
 
 class NoProgress:
@@ -50,8 +50,9 @@ SILENT = NoProgress()
 
 
 class TimeLeft(TimeRemainingColumn):
-    """The time left of training by all that it has taken so far, evaluations too; before one has been made, that of
-    the steps alone, which says so: evaluations come on top.
+    """The estimated time left of training.
+
+    It includes evaluations. Before the first one, it is the time of the steps alone, and is marked as such.
     """
 
     def __init__(self, evaluated: Callable[[], bool]) -> None:
@@ -71,7 +72,7 @@ class TimeLeft(TimeRemainingColumn):
 
 
 class TerminalProgress:
-    """Bars while the terminal shows them, a line for each finished piece where there is no terminal."""
+    """Progress bars in a terminal; elsewhere, one line for each finished task."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, markup=False, emoji=False)
@@ -94,12 +95,12 @@ class TerminalProgress:
             self._bars.stop()
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         with suppress(OSError):  # the terminal was closed
             self._console.print(text, highlight=False, soft_wrap=True)
 
     def task(self, name: str, total: int, done: int) -> Callable[[int], None]:
-        """Begin a piece of work."""
+        """Begin a task."""
         try:
             began = done if name == TRAINING else None
             bar = self._bars.add_task(name, total=total, completed=done, began=began)
@@ -126,7 +127,7 @@ class TerminalProgress:
         return advance
 
     def count(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
-        """``items``: a bar without an end, or a line for every 50,000."""
+        """``items``: a bar of unknown length, or a line for every 50,000."""
         taken = 0
         try:
             bar = self._bars.add_task(name, total=None, visible=False)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
-    """The user's input or recipe is wrong. The command line prints the message and exits with code 2."""
+    """The input or the recipe of the user is invalid. The command line prints the message and exits with code 2."""
 
 
 class UnknownNameError(InputError):
@@ -39,7 +39,7 @@ class UnknownNameError(InputError):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """Say what ``name`` could have meant: "did you mean 'adapters'?" or the list of all choices."""
+    """A hint for an unknown ``name``: "did you mean 'adapters'?", or the list of all choices."""
     choices = sorted(choices)
     if not choices:
         return "there are none"
@@ -69,7 +69,7 @@ class Registry(Generic[T]):
         self._found = False
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Register the decorated class or function as ``name``. Raises ValueError when the name is taken."""
+        """Register the decorated class or function as ``name``. Raises ValueError if the name is taken."""
 
         def add(plugin: T) -> T:
             if name in self._plugins:

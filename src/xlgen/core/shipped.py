@@ -16,7 +16,7 @@ def shipped(folder: str) -> dict[str, Path]:
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """All of them that are run: recipes and studies."""
+    """All shipped recipes and studies."""
     return {**shipped("."), **shipped("papers"), **shipped("pocket"), **shipped("examples")}
 
 

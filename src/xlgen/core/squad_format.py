@@ -9,7 +9,7 @@ from xlgen.core.json_types import JsonMapping, JsonValue
 
 
 class Question(NamedTuple):
-    """A question with the paragraph that it is about."""
+    """A question and its paragraph."""
 
     title: str
     context: str
@@ -18,18 +18,18 @@ class Question(NamedTuple):
 
     @property
     def answers(self) -> list[JsonMapping]:
-        """Its answers, with ``text`` and ``answer_start``; none where ``is_impossible`` says so."""
+        """The answers, with ``text`` and ``answer_start``; none if ``is_impossible`` is true."""
         return [] if self.fields.get("is_impossible") else list(self.fields["answers"])
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The distinct texts of its answers that are not blank, in their order; none of an unanswerable question."""
+        """The distinct texts of the answers that are not blank, in order; none for an unanswerable question."""
         found = dict.fromkeys(str(answer["text"]).strip() for answer in self.answers)
         return tuple(text for text in found if text)
 
 
 def questions(data: JsonValue) -> Iterator[Question]:
-    """All questions of a file. Raises KeyError, TypeError or AttributeError where it is not in the format."""
+    """All questions of a file. Raises KeyError, TypeError or AttributeError if it does not have the format."""
     for article in data["data"]:
         for paragraph in article["paragraphs"]:
             for fields in paragraph["qas"]:

@@ -1,7 +1,7 @@
-"""Reading what somebody else wrote: files of bounded size, JSON of bounded depth, names that become paths.
+"""Read untrusted input: files of bounded size, JSON of bounded depth, and names that become paths.
 
-Everything that comes from a checkpoint, a run folder, a data file or an object store goes through here, so that a
-malformed one ends in an :class:`~xlgen.core.registry.InputError` that names the file.
+Everything from a checkpoint, a run folder, a data file or an object store is read here, so that a malformed file ends
+in an :class:`~xlgen.core.registry.InputError` with the name of the file.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from xlgen.core.json_types import JsonObject, JsonValue
 from xlgen.core.registry import InputError
 
 DEEPEST = 64
-"""Levels of lists and objects inside one another that a file may have."""
+"""Maximum nesting depth of lists and objects in a file."""
 LARGEST_TEXT = 64 * 2**20
-"""Bytes of a file that is read as a whole, such as a JSON file of a checkpoint."""
+"""Maximum size in bytes of a file that is read as a whole, such as a JSON file of a checkpoint."""
 _LONGEST_NAME = 200
 
 
 class NotJsonError(InputError):
-    """A text is no JSON, or none that can be used here."""
+    """A text is not valid JSON, or cannot be used here."""
 
 
 def check_regular(path: Path) -> None:
-    """Raise InputError where ``path`` is a pipe, a device or a folder: reading it might never end.
+    """Raise InputError if ``path`` is a pipe, a device or a folder, since reading it might never end.
 
-    Raises OSError where there is nothing.
+    Raises OSError if it does not exist.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -40,13 +40,13 @@ _STREAMS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 def check_readable(path: Path) -> None:
-    """Raise InputError as :func:`check_regular`, but for what a shell has opened: ``<(command)`` and standard input."""
+    """As :func:`check_regular`, but accept what a shell has opened: ``<(command)`` and standard input."""
     if not str(path).startswith(_STREAMS):
         check_regular(path)
 
 
 def check_utf8(path: Path) -> None:
-    """Raise InputError for a path whose name is not UTF-8: it can be in no table and no file."""
+    """Raise InputError for a path that is not UTF-8, which cannot be written to tables or files."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
@@ -100,7 +100,7 @@ def read_json(path: Path, largest: int = LARGEST_TEXT) -> JsonValue:
 
 
 def read_object(path: Path, largest: int = LARGEST_TEXT) -> JsonObject:
-    """The JSON object in a file. Raises InputError where it holds anything else."""
+    """The JSON object in a file. Raises InputError if the file contains anything else."""
     found = read_json(path, largest)
     if not isinstance(found, dict):
         raise InputError(f"{path} must hold a JSON object, not {type(found).__name__}")
@@ -108,7 +108,7 @@ def read_object(path: Path, largest: int = LARGEST_TEXT) -> JsonObject:
 
 
 def _depth(value: object) -> int:
-    """How many levels of lists and objects there are."""
+    """The nesting depth of lists and objects."""
     depth, level = 0, [value]
     while level := [each for each in level if isinstance(each, list | dict)]:
         depth += 1
@@ -117,7 +117,7 @@ def _depth(value: object) -> int:
 
 
 def without_surrogates(value: JsonValue) -> JsonValue:
-    """``value`` with U+FFFD for every lone surrogate, which JSON can spell and no file can hold; keys included."""
+    """``value`` with U+FFFD for every lone surrogate, in keys too. JSON can contain these, but UTF-8 files cannot."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
@@ -149,7 +149,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def file_name(*parts: str) -> str:
-    """A name for a file or folder made of ``parts`` that may hold anything: what no name can hold becomes ``-``."""
+    """A name for a file or folder, made of arbitrary ``parts``. Characters that names cannot have become ``-``."""
     found = "-".join(re.sub(r"[^\w.,+=%@~-]+", "-", part).strip("-.") or "-" for part in parts)
     return found.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
 

@@ -1,8 +1,8 @@
-"""The one reader and writer of YAML: plain data, with nothing that a recipe never needs.
+"""The reader and writer of YAML: plain data, without features that a recipe never needs.
 
 YAML 1.2's scalars: ``no`` is Norwegian and not false, ``1e-3`` is a number and not text, a date is text. Refused are
-tags, keys that occur twice, aliases inside of what they stand for, more than one document, and anything very large:
-depth, numbers of digits, values after aliases are followed. Aliases and merge keys (``<<``) are read.
+tags, duplicate keys, recursive aliases, more than one document, and excessive depth, digits of a number, or values
+after aliases are resolved. Aliases and merge keys (``<<``) are read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.untrusted import read_text
 
 DEEPEST = 40
-"""Levels of lists and mappings inside one another."""
+"""Maximum nesting depth of lists and mappings."""
 _MOST_VALUES = 1_000_000
 _LARGEST_FILE = 16 * 2**20
 _LONGEST_NUMBER = 100
@@ -34,11 +34,11 @@ _FLOAT = re.compile(r"[-+]?(?:(?:\.\d+|\d+(?:\.\d*)?)[eE][-+]?\d+|\.\d+|\d+\.\d*
 
 
 class RecipeError(InputError):
-    """The recipe, or an override of it, is wrong."""
+    """The recipe, or an override of it, is invalid."""
 
 
 class _Mark(Protocol):
-    """Where an event of a YAML document begins."""
+    """The position of an event in a YAML document."""
 
     @property
     def line(self) -> int:
@@ -46,7 +46,7 @@ class _Mark(Protocol):
 
 
 class _RefusedError(Exception):
-    """Valid YAML that is not read here."""
+    """Valid YAML that is not supported."""
 
     def __init__(self, problem: str, mark: _Mark | None) -> None:
         super().__init__(problem)
@@ -66,7 +66,7 @@ def parse_yaml(text: str, where: str) -> JsonValue:
 
 
 def read_yaml(path: Path) -> JsonValue:
-    """Read the YAML file ``path``. Raises RecipeError where it cannot be read."""
+    """Read the YAML file ``path``. Raises RecipeError if it cannot be read."""
     try:
         text = read_text(path, _LARGEST_FILE)
     except InputError as error:
@@ -82,7 +82,7 @@ class _Open:
     mark: _Mark | None
     anchor: str | None
     before: int
-    """How many values had been read when it began."""
+    """Number of values that had been read when it began."""
     key: Hashable = None
     has_key: bool = False
     merged: list[dict[Hashable, JsonValue]] = field(default_factory=list)
@@ -92,7 +92,7 @@ _MERGE = object()
 
 
 class _Builder:
-    """Makes data of the events of a YAML document, without recursion."""
+    """Converts the events of a YAML document to data, without recursion."""
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
@@ -101,7 +101,7 @@ class _Builder:
         self._root: JsonValue = None
 
     def build(self, text: str) -> JsonValue:
-        """The data in ``text``; None where it is empty."""
+        """The data in ``text``; None if it is empty."""
         documents = 0
         for event in yaml.parse(text, Loader=_PARSER):
             if isinstance(event, yaml.DocumentStartEvent):
@@ -215,7 +215,7 @@ def _float(text: str, mark: _Mark | None) -> float:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts text in quotation marks that the reader above would take for something else."""
+    """Quotes text that :func:`parse_yaml` would read as something else."""
 
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(rf"^(?:{_INTEGER.pattern})$", re.ASCII), None)

@@ -1,222 +1,190 @@
-"""State of the active decoding batch, and the insertion and removal of inputs."""
+"""The state of the inputs that are decoded together, and how inputs join and leave it.
+
+Notation: R inputs in the batch, K beams (or samples) per input, V tokens in the vocabulary.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from transformers import LogitsProcessor
 
 from xlgen.kernels.decoder_steps import CHUNK, KVCache, Pair
 
-
-@dataclass(frozen=True)
-class Encoded:
-    """Encoded inputs, ready to be decoded."""
-
-    numbers: list[int]
-    """Index of each input in the caller's inputs."""
-    keys: list[int]
-    """Sampling key of each input: a 32-bit hash of its content."""
-    states: Tensor
-    """The encoder's output: (inputs, source, width)."""
-    mask: Tensor
-    """1 for tokens, 0 for padding: (inputs, source)."""
-    prompts: Tensor
-    """The decoder's first tokens: (inputs, prompt)."""
-    bias: Tensor | None = None
-    """Added to log-probabilities: (inputs, vocabulary)."""
-
-
-def concatenated(several: Sequence[Encoded]) -> Encoded:
-    """Concatenate encoded inputs; shorter sources are padded."""
-    longest = max(each.mask.shape[1] for each in several)
-
-    def padded(tensor: Tensor) -> Tensor:
-        return functional.pad(tensor, (*[0] * (2 * tensor.dim() - 4), 0, longest - tensor.shape[1]))
-
-    biases = [each.bias for each in several if each.bias is not None]
-    return Encoded(
-        [number for each in several for number in each.numbers],
-        [key for each in several for key in each.keys],
-        torch.cat([padded(each.states) for each in several]),
-        torch.cat([padded(each.mask) for each in several]),
-        torch.cat([each.prompts for each in several]),
-        torch.cat(biases) if biases else None,
-    )
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Inputs that enter the batch together, when there is room for them."""
-
-    inputs: int
-    encode: Callable[[], Encoded]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The hypotheses of one input, best first."""
-
-    number: int
-    tokens: list[list[int]]
-    scores: list[float]
+# The tensors of a batch with one row per input, apart from the KV cache.
+_PER_INPUT = (
+    "numbers", "prompts", "uniform", "tokens", "count", "running", "scores",
+    "finished", "finished_scores", "finished_count", "done",
+)  # fmt: skip
+# The cache of the sources is truncated, which needs a copy, if the longest source takes at most this share of it.
+_TRUNCATE_BELOW = 0.85
 
 
 @dataclass
 class Batch:
-    """The state of the inputs that are being decoded. Sequences have generated tokens only, without prompts."""
+    """R inputs with K hypotheses each. All write their next tokens to the same column of the KV cache, and each has its
+    own first column. Sequences have generated tokens only, without prompts."""
 
-    numbers: Tensor  # (R,): -1 for an input whose result has been returned
-    memory: KVCache
+    numbers: Tensor
+    """Index of each input in the caller's inputs, or -1 once its result has been returned: (R,)."""
+    processors: list[Sequence[LogitsProcessor]]
+    """The logits processors of each input."""
+    cache: KVCache
+    """Keys and values of the sources and of the previous tokens."""
     column: int
-    """Cache column of the next tokens."""
-    tokens: Tensor  # (R, K): the last tokens
-    bias: Tensor | None  # (R, V)
-    count: Tensor  # (R,): generated so far
-    running: Tensor  # (R, K, longest)
-    scores: Tensor  # (R, K)
-    finished: Tensor  # (R, K, longest)
-    finished_scores: Tensor  # (R, K)
-    finished_count: Tensor  # (R, K): lengths; 0 for an empty slot
-    done: Tensor  # (R,)
-    uniform: Tensor | None = None  # (R, K, longest): random numbers for sampling
+    """Column of the cache for the next tokens."""
+    prompts: Tensor
+    """The forced first tokens of the decoder: (R, prompt)."""
+    uniform: Tensor
+    """Random numbers for the steps of samples, empty for a search: (R, K, longest or 0)."""
+    tokens: Tensor
+    """The last token of each hypothesis: (R, K)."""
+    count: Tensor
+    """Number of tokens generated so far: (R,)."""
+    running: Tensor
+    """Tokens of the open hypotheses: (R, K, longest)."""
+    scores: Tensor
+    """Sums of log-probabilities of the open hypotheses: (R, K)."""
+    finished: Tensor
+    """Tokens of the finished hypotheses: (R, K, longest)."""
+    finished_scores: Tensor
+    """Scores of the finished hypotheses, best first except for samples: (R, K)."""
+    finished_count: Tensor
+    """Lengths of the finished hypotheses, 0 for unused places: (R, K)."""
+    done: Tensor
+    """Whether an input needs no more steps: (R,)."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def source_columns(self) -> int:
+        """The number of source tokens per input, including padding."""
+        return self.cache.source_mask.shape[-1]
 
-# The tensors of a batch with one row per input, apart from the KV cache and optional tensors.
-_OF_INPUTS = (
-    "numbers", "tokens", "count", "running", "scores", "finished", "finished_scores", "finished_count", "done"
-)  # fmt: skip
-_OPTIONAL = ("bias", "uniform")
-# Sources are truncated, which needs a copy, if the longest one takes at most this share of the columns.
-_REACHED = 0.85
+    def input_ids(self) -> list[Tensor]:
+        """The prompt and the tokens generated so far, per input: (K, prompt + count) each."""
+        prompts = self.prompts[:, None].expand(-1, self.running.shape[1], -1)
+        written = torch.cat([prompts, self.running], dim=2)
+        lengths = self.prompts.shape[1] + self.count.clamp(max=self.running.shape[2])
+        return [rows[:, :length] for rows, length in zip(written, lengths.tolist(), strict=True)]
 
+    # -- inputs that join and leave
 
-def kept(batch: Batch, wanted: Tensor) -> Batch:
-    """The batch with only the inputs for which ``wanted``, (R,) of booleans, is true."""
-    inputs = wanted.nonzero().flatten()
-    memory = batch.memory
-    batch.memory = KVCache(
-        chosen(memory.past, inputs),
-        chosen(memory.source, inputs),
-        memory.source_mask[inputs],
-        memory.first[inputs],
-        memory.slots[inputs],
-    )
-    for name in _OF_INPUTS:
-        setattr(batch, name, getattr(batch, name)[inputs])
-    for name in _OPTIONAL:
-        value = getattr(batch, name)
-        setattr(batch, name, value[inputs] if value is not None else None)
-    compact_cache(batch)
-    return batch
+    def keep(self, wanted: Tensor) -> None:
+        """Remove all inputs except those for which ``wanted``, (R,) of booleans, is true."""
+        inputs, cache = wanted.nonzero().flatten(), self.cache
+        self.cache = KVCache(
+            _selected(cache.past, inputs),
+            _selected(cache.source, inputs),
+            cache.source_mask[inputs],
+            cache.first[inputs],
+            cache.slots[inputs],
+        )
+        self.processors = [self.processors[index] for index in inputs.tolist()]
+        for name in _PER_INPUT:
+            setattr(self, name, getattr(self, name)[inputs])
+        self._compact_cache()
 
+    def join(self, new: Batch) -> None:
+        """Add the inputs of a batch that has just been prefilled; shorter sources are padded."""
+        new.move(self.column, self.cache.columns)
+        source_columns = max(self.source_columns, new.source_columns)
+        for batch in (self, new):
+            batch._pad_sources(source_columns)
+        self.cache = KVCache(
+            _concatenated(self.cache.past, new.cache.past),
+            _concatenated(self.cache.source, new.cache.source),
+            torch.cat([self.cache.source_mask, new.cache.source_mask]),
+            torch.cat([self.cache.first, new.cache.first]),
+            torch.cat([self.cache.slots, new.cache.slots]),
+        )
+        self.processors += new.processors
+        for name in _PER_INPUT:
+            setattr(self, name, torch.cat([getattr(self, name), getattr(new, name)]))
+        self._compact_cache()
 
-def joined(old: Batch, new: Batch) -> Batch:
-    """Join both batches at the column of the old batch; shorter sources are padded."""
-    new = moved(new, old.column, old.memory.columns)
-    longest = max(old.memory.source_mask.shape[-1], new.memory.source_mask.shape[-1])
-    for batch in (old, new):
-        missing = longest - batch.memory.source_mask.shape[-1]
+    def replace(self, rows: Tensor, new: Batch) -> None:
+        """Overwrite ``rows`` with the inputs of a batch that has just been prefilled, whose sources fit."""
+        begin, cache, source_columns = self.column - new.column, self.cache, new.source_columns
+        for pair, new_pair in zip(cache.past, new.cache.past, strict=True):
+            for tensor, new_tensor in zip(pair, new_pair, strict=True):
+                if new.column:
+                    tensor[rows, begin : self.column] = new_tensor
+        for pair, new_pair in zip(cache.source, new.cache.source, strict=True):
+            for tensor, new_tensor in zip(pair, new_pair, strict=True):
+                tensor[rows, :, :source_columns] = new_tensor
+        cache.source_mask[rows] = -torch.inf
+        cache.source_mask[rows, :, :, :source_columns] = new.cache.source_mask
+        cache.first[rows] = begin
+        cache.slots[rows] = -1
+        cache.slots[rows, :, begin : self.column] = new.cache.slots
+        for row, processors in zip(rows.tolist(), new.processors, strict=True):
+            self.processors[row] = processors
+        for name in _PER_INPUT:
+            getattr(self, name)[rows] = getattr(new, name)
+        self._compact_cache()
+
+    # -- the cache
+
+    def move(self, column: int, columns: int) -> None:
+        """Move a batch that has just been prefilled to ``column`` of a cache with ``columns`` columns."""
+        cache, begin = self.cache, column - self.column
+        pad = (begin, columns - column)
+        cache.past = [(_pad_columns(keys, pad), _pad_columns(values, pad)) for keys, values in cache.past]
+        cache.slots = functional.pad(cache.slots, pad, value=-1)
+        cache.first = torch.full_like(cache.first, begin)
+        cache.even = begin == 0
+        self.column = column
+
+    def grow(self) -> None:
+        """Add columns to the cache, and remove those before the first column of every unfinished input."""
+        cache = self.cache
+        unfinished = cache.first[~self.done]
+        begin = int((unfinished if len(unfinished) else cache.first).min())
+        kept = self.column - begin
+        pad = (0, -kept % CHUNK or CHUNK)
+        used = slice(begin, self.column)
+        cache.slots = functional.pad(cache.slots[:, :, used], pad, value=-1)
+        cache.past = [
+            (_pad_columns(keys[:, used], pad), _pad_columns(values[:, used], pad)) for keys, values in cache.past
+        ]
+        cache.first = (cache.first - begin).clamp(min=0)
+        cache.even = bool((cache.first == 0).all())
+        self.column -= begin
+
+    def _pad_sources(self, columns: int) -> None:
+        missing, cache = columns - self.source_columns, self.cache
         if missing:
             pad = (0, 0, 0, missing)
-            batch.memory.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in batch.memory.source]
-            batch.memory.source_mask = functional.pad(batch.memory.source_mask, (0, missing), value=-torch.inf)
-    old.memory = KVCache(
-        _cat(old.memory.past, new.memory.past),
-        _cat(old.memory.source, new.memory.source),
-        torch.cat([old.memory.source_mask, new.memory.source_mask]),
-        torch.cat([old.memory.first, new.memory.first]),
-        torch.cat([old.memory.slots, new.memory.slots]),
-    )
-    for name in _OF_INPUTS:
-        setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
-    for name in _OPTIONAL:
-        if getattr(old, name) is not None:
-            setattr(old, name, torch.cat([getattr(old, name), getattr(new, name)]))
-    compact_cache(old)
-    return old
+            cache.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in cache.source]
+            cache.source_mask = functional.pad(cache.source_mask, (0, missing), value=-torch.inf)
+
+    def _compact_cache(self) -> None:
+        """Update ``cache.even``, and remove source columns that no input uses."""
+        cache = self.cache
+        if not len(self):
+            return
+        cache.even = bool((cache.first == 0).all())
+        used = int((cache.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
+        if used <= _TRUNCATE_BELOW * self.source_columns:
+            cache.source = [(k[:, :, :used].contiguous(), v[:, :, :used].contiguous()) for k, v in cache.source]
+            cache.source_mask = cache.source_mask[..., :used].contiguous()
 
 
-def replaced(old: Batch, rows: Tensor, new: Batch) -> Batch:
-    """The old batch with ``rows`` replaced by the new inputs, whose sources must not be longer than the old ones."""
-    begin, memory = old.column - new.column, old.memory
-    for pair, new_pair in zip(memory.past, new.memory.past, strict=True):
-        for tensor, new_tensor in zip(pair, new_pair, strict=True):
-            if new.column:
-                tensor[rows, begin : old.column] = new_tensor
-    source = new.memory.source_mask.shape[-1]
-    for pair, new_pair in zip(memory.source, new.memory.source, strict=True):
-        for tensor, new_tensor in zip(pair, new_pair, strict=True):
-            tensor[rows, :, :source] = new_tensor
-    memory.source_mask[rows] = -torch.inf
-    memory.source_mask[rows, :, :, :source] = new.memory.source_mask
-    memory.first[rows] = begin
-    memory.slots[rows] = -1
-    memory.slots[rows, :, begin : old.column] = new.memory.slots
-    for name in (*_OF_INPUTS, *_OPTIONAL):
-        if getattr(old, name) is not None:
-            getattr(old, name)[rows] = getattr(new, name)
-    compact_cache(old)
-    return old
+def _pad_columns(tensor: Tensor, pad: tuple[int, int]) -> Tensor:
+    """``tensor``, (R, columns, ...), with columns of zeros before and after."""
+    return functional.pad(tensor, (0, 0, 0, 0, 0, 0, *pad))
 
 
-def moved(batch: Batch, column: int, columns: int) -> Batch:
-    """Move a batch that has just begun to ``column`` of a cache with ``columns`` columns."""
-    memory, begin = batch.memory, column - batch.column
-    pad = (begin, columns - column)
-
-    def shifted(tensor: Tensor) -> Tensor:
-        return functional.pad(tensor, (0, 0, 0, 0, 0, 0, *pad))
-
-    memory.past = [(shifted(keys), shifted(values)) for keys, values in memory.past]
-    memory.slots = functional.pad(memory.slots, pad, value=-1)
-    memory.first = torch.full_like(memory.first, begin)
-    memory.even = begin == 0
-    batch.column = column
-    return batch
-
-
-def _cat(first: list[Pair], second: list[Pair]) -> list[Pair]:
+def _concatenated(first: list[Pair], second: list[Pair]) -> list[Pair]:
     pairs = zip(first, second, strict=True)
     return [(torch.cat([k, more_k]), torch.cat([v, more_v])) for (k, v), (more_k, more_v) in pairs]
 
 
-def chosen(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
-    """The rows ``inputs`` of each tensor."""
+def _selected(pairs: list[Pair], inputs: Tensor) -> list[Pair]:
     return [(k.index_select(0, inputs), v.index_select(0, inputs)) for k, v in pairs]
-
-
-def compact_cache(batch: Batch) -> None:
-    """Update ``memory.even``, and remove source columns that no input uses."""
-    memory = batch.memory
-    if not len(batch):
-        return
-    memory.even = bool((memory.first == 0).all())
-    reach = int((memory.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
-    if reach <= _REACHED * memory.source_mask.shape[-1]:
-        memory.source = [(k[:, :, :reach].contiguous(), v[:, :, :reach].contiguous()) for k, v in memory.source]
-        memory.source_mask = memory.source_mask[..., :reach].contiguous()
-
-
-def grow(batch: Batch) -> None:
-    """Add columns to the cache, and remove those before the first column of every unfinished input."""
-    memory = batch.memory
-    unfinished = memory.first[~batch.done]
-    begin = int((unfinished if len(unfinished) else memory.first).min())
-    kept = batch.column - begin
-    pad = (0, -kept % CHUNK or CHUNK)
-
-    def longer(tensor: Tensor) -> Tensor:
-        return functional.pad(tensor[:, begin : batch.column], (0, 0, 0, 0, 0, 0, *pad))
-
-    memory.slots = functional.pad(memory.slots[:, :, begin : batch.column], pad, value=-1)
-    memory.past = [(longer(k), longer(v)) for k, v in memory.past]
-    memory.first = (memory.first - begin).clamp(min=0)
-    memory.even = bool((memory.first == 0).all())
-    batch.column -= begin

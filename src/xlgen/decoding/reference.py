@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
-import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
@@ -13,7 +11,8 @@ from xlgen.backbones.base import Backbone
 from xlgen.backbones.checking import check_states
 from xlgen.core.registry import InputError
 from xlgen.data.examples import EncodedExample
-from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
+from xlgen.decoding.logits import PerInput, Processors, Scores
+from xlgen.decoding.settings import Decoding, Hypothesis
 
 # Overrides of the generation settings in published checkpoints (mbart-large-50: 5 beams, a forced end).
 _PLAIN: dict[str, object] = {
@@ -38,18 +37,12 @@ _PLAIN: dict[str, object] = {
 }
 
 
-_Scores: TypeAlias = Any
-"""Scores of all tokens, (batch * beams, vocabulary). The library declares ``torch.FloatTensor``, and PyTorch
-declares ``Tensor`` for the results of operations."""
-
-
 def hypotheses(
     backbone: Backbone,
     batch: Sequence[EncodedExample],
     decoding: Decoding,
     count: int,
-    bias: Bias | None,
-    allowed: Allowed | None = None,
+    processors: Processors | None = None,
 ) -> list[list[Hypothesis]]:
     """The ``count`` best hypotheses of each source, best first.
 
@@ -65,12 +58,9 @@ def hypotheses(
     tensors = backbone.collate(batch)
     start = backbone.decoder_start([example.language for example in batch]).to(device)  # (batch, 1 + forced)
     beams: dict[str, float] = {"length_penalty": decoding.length_penalty} if decoding.num_beams > 1 else {}
-    processors: list[LogitsProcessor] = [_Checked(backbone.name)]
-    if bias is not None:
-        rows = torch.stack([bias(example.language, example.source) for example in batch]).to(device)
-        processors.append(_Biased(rows.repeat_interleave(decoding.num_beams, dim=0)))
-    if allowed is not None:
-        processors.append(_Allowed(allowed, start.shape[1]))
+    steps: list[LogitsProcessor] = [_Checked(backbone.name)]
+    if processors is not None:
+        steps.append(PerInput([processors(example.language, example.source) for example in batch]))
     output = backbone.model.generate(
         input_ids=tensors["input_ids"].to(device),
         attention_mask=tensors["attention_mask"].to(device),
@@ -83,7 +73,7 @@ def hypotheses(
         num_return_sequences=count,
         return_dict_in_generate=True,
         output_scores=decoding.num_beams > 1,
-        logits_processor=processors,
+        logits_processor=steps,
         **_PLAIN,
         **beams,
     )
@@ -104,27 +94,6 @@ class _Checked(LogitsProcessor):
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
+    def __call__(self, input_ids: Tensor, scores: Scores) -> Scores:
         check_states(scores - scores[:, :1], self._name)  # equal scores give zeros
         return scores
-
-
-class _Biased(LogitsProcessor):
-    """Adds a row of biases to each row of log-probabilities."""
-
-    def __init__(self, bias: Tensor) -> None:
-        self._bias = bias  # (batch * beams, vocabulary)
-
-    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
-        return scores + self._bias
-
-
-class _Allowed(LogitsProcessor):
-    """Adds the row of ``allowed`` for the ids after the first ``prompt`` ids to each row of scores."""
-
-    def __init__(self, allowed: Allowed, prompt: int) -> None:
-        self._allowed, self._prompt = allowed, prompt
-
-    def __call__(self, input_ids: Tensor, scores: _Scores) -> _Scores:
-        rows = [self._allowed(tuple(row[self._prompt :])) for row in input_ids.tolist()]
-        return scores + torch.stack(rows).to(scores.device)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from torch import Tensor
 
 from xlgen.core.config import BeamSearch, Sampling
 
@@ -42,10 +39,3 @@ class Hypothesis:
     """
     tokens: tuple[int, ...] = ()
     """The generated ids, including the end if it was generated."""
-
-
-Allowed = Callable[[tuple[int, ...]], Tensor]
-"""Maps the ids generated so far, after forced ids, to a bias for the log-probabilities: (vocabulary,)."""
-
-Bias = Callable[[str, Sequence[int]], Tensor]
-"""Maps (target language, source ids) to a bias for the log-probabilities: (vocabulary,)."""

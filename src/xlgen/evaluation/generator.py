@@ -9,12 +9,12 @@ from itertools import chain, islice
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
 from xlgen.core.config import Evaluation
+from xlgen.data.deferred import Deferred
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.tasks import Task
 from xlgen.decoding.cleanup import clean
 from xlgen.decoding.control import Decoder, LanguageControl, Request
 from xlgen.decoding.decode import stream
-from xlgen.decoding.inputs import Deferred
 from xlgen.decoding.settings import Decoding
 from xlgen.evaluation.prediction import Prediction
 from xlgen.representations.xlrs import EncoderStateCollector

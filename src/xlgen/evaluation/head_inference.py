@@ -13,12 +13,12 @@ from xlgen.backbones.checking import WeightsError
 from xlgen.backbones.headed import EncoderClassifier
 from xlgen.backbones.heads import HeadSpec, head_of
 from xlgen.backbones.loading import saved_head
+from xlgen.backbones.precision import weights_in
 from xlgen.core.config import Evaluation, Recipe
 from xlgen.core.registry import InputError
+from xlgen.data.deferred import Deferred
 from xlgen.data.examples import LabelledExample
 from xlgen.data.tasks import Task
-from xlgen.decoding.inputs import Deferred
-from xlgen.decoding.precision import weights_in
 from xlgen.evaluation.prediction import Prediction
 from xlgen.representations.xlrs import EncoderStateCollector
 

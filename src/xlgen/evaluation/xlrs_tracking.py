@@ -18,12 +18,12 @@ from torch import Tensor
 
 from xlgen.adaptation.base import Method
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.precision import weights_in
 from xlgen.core.config import ParallelText
 from xlgen.core.languages import Language
 from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.readers import DataError, Reader
 from xlgen.data.templates import field
-from xlgen.decoding.precision import weights_in
 from xlgen.metrics.base import Example
 from xlgen.metrics.score import Row, score
 from xlgen.metrics.xlrs import Xlrs

@@ -2,7 +2,7 @@
 
 PyTorch's batched products of few rows are bound by memory, and write results that the next operation reads again. Here
 scores stay in the cache, each beam reads only the slots of its own ancestors, and hidden columns are not read. Inputs
-are distributed over PyTorch's threads; each of several parallel searches has one thread (``xlgen.decoding.streams``).
+are distributed over PyTorch's threads; each of several engines has its own thread (``xlgen.decoding.decode``).
 """
 
 from __future__ import annotations

@@ -27,11 +27,11 @@ _UNKNOWN_SUBJECT = "one"
 
 
 class GrammarError(ValueError):
-    """A template asks for a slot, a form or an agreement that the lexicon does not give."""
+    """A template needs a slot, a form or an agreement that the lexicon does not have."""
 
 
 def fill(template: str, slots: Mapping[str, Entry]) -> str:
-    """Fill ``template`` from ``slots`` and return the text. Raises GrammarError for what is not there."""
+    """Fill ``template`` from ``slots`` and return the text. Raises GrammarError for a missing slot or form."""
 
     def one(match: re.Match[str]) -> str:
         return fill(_form(match, slots), slots)

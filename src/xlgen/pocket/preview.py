@@ -1,4 +1,4 @@
-"""Show what the pocket world writes: ``python -m xlgen.pocket.preview ru --count 3``."""
+"""Print stories of the pocket world: ``python -m xlgen.pocket.preview ru --count 3``."""
 
 from __future__ import annotations
 

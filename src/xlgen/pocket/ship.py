@@ -13,7 +13,7 @@ _MOST_PARAMETERS = 6_000_000
 
 
 def main() -> None:
-    """Copy the newest checkpoint of a pretraining run. Exits with a message where it is over the limits."""
+    """Copy the newest checkpoint of a pretraining run. Exits with a message if it exceeds the limits."""
     import torch
     from safetensors.torch import load_file, save_file
 

@@ -2,7 +2,7 @@
 
 A :class:`Frame` says who did what, where, when, why and with what result, and how the text is laid out. It is
 language-free: any frame can be rendered in any language, so parallel text, summaries, titles and questions with
-answers all come from one draw. Who did what, where, when and with what result stands at least twice in a text, in
+answers all come from one draw. Who did what, where, when and with what result is in a text at least twice, in
 other words the second time, as in real news; that repetition is what lets denoising teach a small model to copy from
 its input.
 
@@ -33,7 +33,7 @@ QUESTIONS = ("who", "where", "when", "why")
 NUMBERS = (20, 30, 40, 50, 60, 70, 80, 90, 200, 300, 400, 500, 600, 700, 800, 900)
 # Share of (agent, action) pairs of each split, in twelfths.
 _SHARES: dict[Split, int] = {"unlabelled": 6, "train": 4, "validation": 1, "test": 1}
-# The order of sentences. A kind that stands twice is worded differently the second time. The side event, told once,
+# The order of sentences. A kind that occurs twice is worded differently the second time. The side event, told once,
 # tells what is not the news; it or the opening often comes first, so the lead is no summary.
 _LAYOUTS = (
     ("side", "event", "reason", "result", "event", "repeat_result"),
@@ -45,12 +45,12 @@ _LAYOUTS = (
     ("opening", "event", "reason", "event", "repeat_result", "reason", "result"),
 )
 SHORTEST_DOCUMENT = min(map(len, _LAYOUTS))
-"""Sentences."""
+"""Number of sentences of the shortest document."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One story without words. Fields name concepts of the lexicons."""
+    """A story as concepts of the lexicons, without words."""
 
     agent: str
     action: str
@@ -93,7 +93,7 @@ def lexicon(language: str) -> JsonObject:
 
 
 def pair_split(agent: str, action: str) -> Split:
-    """The only split in which this (agent, action) pair is a main event."""
+    """The only split in which this (agent, action) pair can be a main event."""
     bucket = int.from_bytes(hashlib.sha256(f"{agent}/{action}".encode()).digest()[:8], "big") % 12
     for split, share in _SHARES.items():
         if bucket < share:
@@ -109,7 +109,7 @@ def _pairs(split: Split) -> tuple[tuple[str, str], ...]:
 
 
 def draw_frame(split: Split, index: int, seed: int = 0) -> Frame:
-    """The ``index``-th frame of ``split``: the same on every machine, and independent of all others."""
+    """The ``index``-th frame of ``split``. It is the same on every machine, and independent of all others."""
     rng = random.Random(f"{split}/{seed}/{index}")
     terms = lexicon("en")["terms"]
 
@@ -169,18 +169,18 @@ def _slots(frame: Frame, book: JsonMapping) -> dict[str, Entry]:
 
 
 def roles(frame: Frame) -> tuple[str, ...]:
-    """What each sentence of the frame's document is for: ``event``, ``reason``, ``opening``, ..."""
+    """The role of each sentence of a document: ``event``, ``reason``, ``opening``, ..."""
     return _LAYOUTS[frame.layout]
 
 
 def join(sentences: tuple[str, ...], language: str) -> str:
-    """Sentences in a row, with what the language puts between them."""
+    """Join sentences with the separator of the language."""
     joiner: str = lexicon(language)["joiner"]
     return joiner.join(sentences)
 
 
 def render(frame: Frame, language: str) -> Story:
-    """Write ``frame`` out in ``language``."""
+    """Render ``frame`` in ``language``."""
     book = lexicon(language)
     slots = _slots(frame, book)
 

@@ -37,6 +37,6 @@ class EncoderStateCollector:
         """The states of each input, (width,), in fp32 on the CPU."""
 
     def __call__(self, examples: Sequence[EncodedExample], states: Tensor, mask: Tensor) -> None:
-        """See :data:`xlgen.decoding.decode.Observer`."""
+        """See :data:`xlgen.decoding.engine.Observer`."""
         found = mean_states(states, mask).cpu()
         self.of.update(zip([(example.language, example.source) for example in examples], found, strict=True))

@@ -1,23 +1,29 @@
-"""Decoding controls: one file each. A control constrains outputs of any method by an algorithm over the decoder.
+"""Decoding controls: one file each. A control constrains the outputs of any model.
 
 Most controls are for the output language. Families with language codes already force the target's code; these controls
 work for all families, including mT5, which has no codes. Other controls restrict outputs to a task's labels or tags.
+
+Most controls give the logits processors of an input, with the protocol of ``transformers``: a processor from that
+library works in a control, and a control's processors work in ``generate``.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from transformers import LogitsProcessor
+
 from xlgen.backbones.base import Backbone
 from xlgen.core.languages import Language
 from xlgen.core.plugins import OptionsT, Plugin, PluginOptions, PluginRegistry
 from xlgen.decoding.cleanup import clean
-from xlgen.decoding.decode import Observer, hypotheses
-from xlgen.decoding.settings import Allowed, Bias, Decoding, Hypothesis
+from xlgen.decoding.decode import hypotheses
+from xlgen.decoding.engine import Observer
+from xlgen.decoding.logits import Processors
+from xlgen.decoding.settings import Decoding, Hypothesis
 from xlgen.metrics import lid
 
 
@@ -45,13 +51,21 @@ class Decoder:
     """Number of decoded inputs so far; an input that is retried counts twice."""
 
     def __call__(
-        self, requests: Sequence[Request], count: int = 1, bias: Bias | None = None, allowed: Allowed | None = None
+        self, requests: Sequence[Request], count: int = 1, processors: Processors | None = None
     ) -> list[list[Hypothesis]]:
-        """The ``count`` best hypotheses of each request, best first."""
+        """The ``count`` best hypotheses of each request, best first, with its logits processors."""
         self.generated += len(requests)
         sources, languages = [r.source for r in requests], [r.language for r in requests]
-        shown = self.progress, self.observe
-        return hypotheses(self.backbone, sources, languages, self.decoding, count, bias, *shown, allowed)
+        return hypotheses(
+            self.backbone,
+            sources,
+            languages,
+            self.decoding,
+            count,
+            processors=processors,
+            progress=self.progress,
+            observe=self.observe,
+        )
 
     def in_language(self, texts: Sequence[str], languages: Sequence[str], identifier: str) -> list[bool]:
         """Whether each raw text, after clean-up, is identified as its language; True for a language without a label."""
@@ -70,14 +84,22 @@ class ControlOptions(PluginOptions):
         return controls.build(self)
 
 
-class LanguageControl(Plugin[OptionsT], ABC):
-    """Base of all controls."""
+class LanguageControl(Plugin[OptionsT]):
+    """Base of all controls. A control overrides :meth:`processors`, or :meth:`generate` to use several outputs."""
 
     Options: ClassVar[type[PluginOptions]] = ControlOptions
 
-    @abstractmethod
+    def processors(self, decode: Decoder, request: Request) -> Sequence[LogitsProcessor]:
+        """The logits processors of an input; by default none."""
+        return ()
+
     def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
         """Raw text for each request, in order."""
+
+        def processors(language: str, source: tuple[int, ...]) -> Sequence[LogitsProcessor]:
+            return self.processors(decode, Request(source, language))
+
+        return [best[0].text for best in decode(requests, processors=processors)]
 
 
 controls: PluginRegistry[LanguageControl] = PluginRegistry("language control", "xlgen.decoding.control", "controls")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-
-import torch
-from torch import Tensor
 
 from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
+from xlgen.decoding.logits import AllowedTokens
 
 
 class LabelsOptions(ControlOptions):
@@ -44,15 +41,16 @@ class LabelControl(LanguageControl[LabelsOptions]):
                 f"a label has {tree.longest} tokens, but at most {decode.decoding.max_new_tokens} are generated; raise "
                 "max_new_tokens or the task's max_target_tokens"
             )
-        return [best[0].text for best in decode(requests, allowed=tree)]
+        return [best[0].text for best in decode(requests, processors=lambda language, source: (tree,))]
 
 
-class PrefixTree:
-    """The allowed next tokens after a prefix of a label, including the end after a complete label."""
+class PrefixTree(AllowedTokens):
+    """Allows the next tokens of labels that begin with what is written, and the end after a complete label."""
 
     def __init__(self, backbone: Backbone, texts: Sequence[str]) -> None:
         """Build the tree from the ids of ``texts`` as targets, without forced tokens before them."""
-        self._end, self._size = backbone.tokenizer.eos_token_id, backbone.model.config.vocab_size
+        super().__init__(backbone.decoder_start(backbone.languages[:1]).shape[1], backbone.model.config.vocab_size)
+        self._end = backbone.tokenizer.eos_token_id
         labels = {(*backbone.tokenize(text), self._end) for text in texts}
         self.longest = max(map(len, labels))
         """Number of tokens of the longest label, including the end."""
@@ -60,23 +58,7 @@ class PrefixTree:
         for label in labels:
             for place, token in enumerate(label):
                 self._following.setdefault(label[:place], set()).add(token)
-        self._rows: dict[tuple[int, ...], Tensor] = {}
 
     def following(self, written: Sequence[int]) -> list[int]:
         """The allowed next ids; after the end of a label only the end again, which is ignored."""
         return sorted(self._following.get(tuple(written), {self._end}))
-
-    def __call__(self, written: tuple[int, ...]) -> Tensor:
-        """(vocabulary,): 0 for allowed next tokens, minus infinity for others."""
-        if written not in self._following:
-            return self._closed
-        if written not in self._rows:
-            self._rows[written] = self._row(self.following(written))
-        return self._rows[written]
-
-    @cached_property
-    def _closed(self) -> Tensor:
-        return self._row([self._end])
-
-    def _row(self, ids: list[int]) -> Tensor:
-        return torch.full((self._size,), -torch.inf).index_fill(0, torch.tensor(ids), 0.0)

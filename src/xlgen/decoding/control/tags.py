@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+from transformers import LogitsProcessor
 
 from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
 from xlgen.data.templates import sentinels
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
+from xlgen.decoding.logits import AllowedTokens, Processors
 from xlgen.metrics.accuracy import SENTINEL
 
 
@@ -42,9 +42,14 @@ class TagControl(LanguageControl[TagsOptions]):
         for size in sorted(set(sizes)):
             chosen = [place for place, words in enumerate(sizes) if words == size]
             tree = TagTree(decode.backbone, items[:size])
-            texts = [best[0].text for best in decode([requests[place] for place in chosen], allowed=tree)]
-            found.update(zip(chosen, texts, strict=True))
+            asked = [requests[place] for place in chosen]
+            best = decode(asked, processors=_for_every_input(tree))
+            found.update(zip(chosen, (each[0].text for each in best), strict=True))
         return [found[place] for place in range(len(requests))]
+
+
+def _for_every_input(processor: LogitsProcessor) -> Processors:
+    return lambda language, source: (processor,)
 
 
 def _words(backbone: Backbone, request: Request) -> int:
@@ -64,15 +69,14 @@ States = set[tuple[int, tuple[int, ...]]]
 """Possible states of a prefix: the number of complete tags, and the ids of the incomplete tag."""
 
 
-class TagTree:
-    """The allowed next tokens after a prefix of a sequence of tags, each after its sentinel."""
+class TagTree(AllowedTokens):
+    """Allows the next tokens of a sequence of tags, each after its sentinel."""
 
     def __init__(self, backbone: Backbone, items: Sequence[Items]) -> None:
         """``items`` has the allowed ids for each word, in order; see :func:`items_of`."""
-        self._end, self._size = backbone.tokenizer.eos_token_id, backbone.model.config.vocab_size
-        self._items = items
+        super().__init__(backbone.decoder_start(backbone.languages[:1]).shape[1], backbone.model.config.vocab_size)
+        self._end, self._items = backbone.tokenizer.eos_token_id, items
         self._states: dict[tuple[int, ...], States] = {(): {(0, ())}}
-        self._known: dict[tuple[int, ...], Tensor] = {}
 
     def following(self, written: Sequence[int]) -> list[int]:
         """The allowed next ids: of the incomplete tag, of the next tag's sentinel, or the end after the last tag."""
@@ -95,14 +99,6 @@ class TagTree:
         items = self._items[whole] if whole < len(self._items) else set()
         longer = (item for item in items if len(item) > len(begun) and item[: len(begun)] == begun)
         return {(whole, item[: len(begun) + 1]) for item in longer}
-
-    def __call__(self, written: tuple[int, ...]) -> Tensor:
-        """(vocabulary,): 0 for allowed next tokens, minus infinity for others."""
-        following = tuple(self.following(written))
-        if following not in self._known:
-            row = torch.full((self._size,), -torch.inf)
-            self._known[following] = row.index_fill(0, torch.tensor(following), 0.0)
-        return self._known[following]
 
 
 def items_of(backbone: Backbone, labels: Sequence[str], words: int) -> list[Items]:

@@ -9,6 +9,7 @@ import regex
 import torch
 from pydantic import Field
 from torch import Tensor
+from transformers import LogitsProcessor
 
 from xlgen.backbones.base import Backbone
 from xlgen.core.config_plugins import ReaderField
@@ -16,6 +17,7 @@ from xlgen.core.languages import Language
 from xlgen.data.readers import DataError, Reader, readers
 from xlgen.data.templates import field
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
+from xlgen.decoding.logits import TokenBias
 from xlgen.metrics.scripts import letters_of
 
 
@@ -51,23 +53,18 @@ class VocabularyMask(LanguageControl[VocabularyMaskOptions]):
         # Masks for one backbone: a control is built for one evaluation.
         self._masks: dict[str, Tensor] = {}
 
-    def generate(self, decode: Decoder, requests: Sequence[Request]) -> list[str]:
-        """Raw text for each request. Raises DataError if the corpus has no text in a language."""
-
-        def bias(language: str, source: Sequence[int]) -> Tensor:
-            mask = self._mask(decode, language)
-            if not self.options.allow_source:
-                return mask
-            kept = torch.tensor(source)
+    def processors(self, decode: Decoder, request: Request) -> Sequence[LogitsProcessor]:
+        """The mask for an input. Raises DataError if the corpus has no text in its language."""
+        mask = self.mask(decode, request.language)
+        if self.options.allow_source:
             # Leftovers stay masked: they do not occur in a task's inputs.
-            return mask.index_fill(0, kept, 0.0)
+            mask = mask.index_fill(0, torch.tensor(request.source, device=mask.device), 0.0)
+        return [TokenBias(mask)]
 
-        return [best[0].text for best in decode(requests, bias=bias)]
-
-    def _mask(self, decode: Decoder, language: str) -> Tensor:
+    def mask(self, decode: Decoder, language: str) -> Tensor:
         """(vocabulary,): 0 for allowed tokens, minus ``strength`` for others."""
         if language not in self._masks:
-            self._masks[language] = self._make(decode, language)
+            self._masks[language] = self._make(decode, language).to(decode.backbone.model.device)
         return self._masks[language]
 
     def _make(self, decode: Decoder, language: str) -> Tensor:
