@@ -34,7 +34,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
     "report": [],
     "evaluate": [("evaluate pocket-mt5 --task pocket-summaries --interpolate 0,1", "--interpolate is between")],
     "predict": [],
-    "export": [("export OUT --to transformers --quantization int8 --out OUT", "--quantization does not go with")],
+    "export": [("export OUT --to transformers --quantization int8 --out OUT", "--quantization cannot be used with")],
     "score": [
         ("score FILE --bootstrap 0 --seed 1", "--seed has no effect with --bootstrap 0"),
         ("score FILE --metrics rougeL --lid lingua", "--lid has no effect without a metric"),
