@@ -169,7 +169,7 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
             r"the methods .*full.*lora.*--to tr",
         ),
         ({"method": "full"}, {"to": "peft"}, "not trained through peft"),
-        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "does not go with"),
+        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "cannot be used with"),
         ({"method": "full"}, {"to": "ctranslate2", "quantization": "int5"}, "int5"),
         ({"method": "full"}, {"to": "onnx"}, "unknown export format"),
     ],
