@@ -71,7 +71,7 @@ def test_inputs_that_cannot_be_parallel(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"language fr: .*fr.jsonl, line 3 has the id '1' of .*fr.jsonl, line 2"):
         label_overlap(task(tmp_path, {"en": rows("a", "b", "c"), "fr": [*rows("a", "b"), *rows("c", first=1)]}))
     same = {code: [{"id": "1", "text": "x", "label": code}] for code in ("en", "fr")}
-    with pytest.raises(InputError, match=r"texts of en and fr are all the same; .*no \{language\}"):
+    with pytest.raises(InputError, match=r"texts of en and fr are all the same; .*path lack \{language\}"):
         label_overlap(task(tmp_path, same))
 
 

@@ -140,11 +140,11 @@ def test_what_is_exported_to_peft_is_opened_by_it(trained: Make, tmp_path: Path,
     assert found.equal == found.asked == 12
 
 
-def test_peft_would_look_for_weights_that_were_drawn_at_random(trained: Make, tmp_path: Path) -> None:
+def test_export_to_peft_refuses_random_base_weights(trained: Make, tmp_path: Path) -> None:
     about = trained("mt5", {"method": "lora"}) / "checkpoint.json"
     about.write_text(json.dumps({**json.loads(about.read_text()), "init": "random"}))
     forget_digests(about.parent)
-    with pytest.raises(InputError, match="drawn at random"):
+    with pytest.raises(InputError, match="starts from random weights"):
         export(about.parent, "peft", tmp_path / "out", examples=1)
     assert not (tmp_path / "out").exists()
 
@@ -169,7 +169,7 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
             r"the methods .*full.*lora.*--to tr",
         ),
         ({"method": "full"}, {"to": "peft"}, "not trained through peft"),
-        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "does not go with"),
+        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "cannot be used with"),
         ({"method": "full"}, {"to": "ctranslate2", "quantization": "int5"}, "int5"),
         ({"method": "full"}, {"to": "onnx"}, "unknown export format"),
     ],

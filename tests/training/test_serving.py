@@ -256,7 +256,7 @@ def test_a_folder_that_is_named_holds_one_evaluation(own_task: Path, tmp_path: P
     evaluate_checkpoint(own_task, one, out=out)
     assert _contents(out) == before
     for place in (own_task, tmp_path / "task.yaml"):
-        with pytest.raises(InputError, match="holds no evaluation of this version"):
+        with pytest.raises(InputError, match="contains no evaluation of this version"):
             evaluate_checkpoint(own_task, one, out=place)
 
 
