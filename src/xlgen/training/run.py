@@ -118,12 +118,12 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
     A stage saves a whole model for the next one. If its method inserts modules, the next stage has the same backbone
     and continues with the modules in the stage's checkpoints.
     """
-    place, stage, index = context.place, context.stage, context.index
+    place, stage, index, model = context.place, context.stage, context.index, context.paths.model
     last = index == len(context.recipe.stages) - 1
     keeps_model = not (last or stage.adaptation.build().adds_modules)
     only_modules = not (last or keeps_model)
     done = only_modules and _has_checkpoint_of(place, stage.training.steps)
-    if not (done or (place / "model").exists()):
+    if not (done or model.exists()):
         what = "" if context.task is None else "the evaluation examples and "
         context.progress.say(f"{f'stage {index}: ' if index else ''}reading {what}the backbone {context.backbone}")
         try:
@@ -132,7 +132,7 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
             context.folder.set_state(stage=index, status="diverged")  # a result, which a search need not repeat
             raise
     if keeps_model:
-        return str(place / "model"), None
+        return str(model), None
     best = not last and stage.training.next_from == "best"
     return context.backbone, best_on_source(place) if best else place
 
