@@ -121,9 +121,8 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
     place, stage, index, model = context.place, context.stage, context.index, context.paths.model
     last = index == len(context.recipe.stages) - 1
     keeps_model = not (last or stage.adaptation.build().adds_modules)
-    only_modules = not (last or keeps_model)
-    done = only_modules and _has_checkpoint_of(place, stage.training.steps)
-    if not (done or model.exists()):
+    done = model.exists() if keeps_model else not last and _has_checkpoint_of(place, stage.training.steps)
+    if not done:
         what = "" if context.task is None else "the evaluation examples and "
         context.progress.say(f"{f'stage {index}: ' if index else ''}reading {what}the backbone {context.backbone}")
         try:
