@@ -36,7 +36,7 @@ from xlgen.training.baselines import run_baseline
 from xlgen.training.callbacks import Callback
 from xlgen.training.context import StageContext
 from xlgen.training.loop import TrainingDivergedError
-from xlgen.training.mixture import chosen
+from xlgen.training.mixture import resolve_unlabelled
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import train_stage
@@ -192,7 +192,7 @@ def check(recipe: Recipe) -> list[Task | None]:
             if stage.translate_train is not None:
                 targets_of(stage.translate_train, stage, task)
         for text in stage.unlabelled:
-            chosen(text, Path(recipe.data_dir))
+            resolve_unlabelled(text, Path(recipe.data_dir))
         if texts := stage.evaluation.xlrs:
             check_parallel(texts, Path(recipe.data_dir))
         control_of(stage.evaluation)
