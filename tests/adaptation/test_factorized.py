@@ -208,8 +208,8 @@ def test_a_damaged_stage_1(
         train(recipe(task, checkpoint("mt5"), ["last"], start=str(tmp_path / "first")), tmp_path / "run")
 
 
-def test_what_cannot_go_on_from_inserted_modules(checkpoint: Callable[[str], Path], task: str) -> None:
+def test_only_the_same_method_can_continue_with_inserted_modules(checkpoint: Callable[[str], Path], task: str) -> None:
     stages = recipe(task, checkpoint("mt5"), ["first", "last"])
     other = stages.stages[1].model_copy(update={"adaptation": methods.options("full")})
-    with pytest.raises(BackboneError, match="factorized adds modules, and full in the next stage cannot go on"):
+    with pytest.raises(BackboneError, match="factorized adds modules, and full in the next stage cannot continue"):
         check(stages.model_copy(update={"stages": (stages.stages[0], other)}))

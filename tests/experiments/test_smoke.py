@@ -232,7 +232,7 @@ def test_the_command_runs_a_study_and_names_what_fails(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "good: done" in done.output and "again" not in done.output
-    assert "prompt adds modules, and full in the next stage cannot go on" in " ".join(done.output.split())
+    assert "prompt adds modules, and full in the next stage cannot continue" in " ".join(done.output.split())
 
 
 def test_the_command_runs_a_study_that_has_no_task(tmp_path: Path) -> None:

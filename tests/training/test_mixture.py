@@ -82,8 +82,8 @@ def test_text_that_several_objectives_share_is_read_once(tmp_path: Path, monkeyp
     lm = {**part, "objective": {"name": "lm"}}
     both = Recipe.model_validate({**one.model_dump(), "stages": [{"unlabelled": [part, lm], "training": {"steps": 1}}]})
     read: list[str] = []
-    whole = mixture._passages
-    monkeypatch.setattr(mixture, "_passages", lambda reader, code: read.append(code) or whole(reader, code))
+    whole = mixture.read_passages
+    monkeypatch.setattr(mixture, "read_passages", lambda reader, code: read.append(code) or whole(reader, code))
     stream, *_ = build_stream(both, both.stages[0], None, loading.load("pocket-mt5"))
     assert sorted(read) == ["ru", "th"]
     assert [part.size for part in stream.parts] == [7, 7]

@@ -22,8 +22,7 @@ from xlgen.experiments.execute import is_done
 from xlgen.experiments.plan import PlannedRun, load_study
 from xlgen.experiments.quickstart import SMALLER, overrides_for
 from xlgen.runs.folder import recipe_in
-from xlgen.training.precision import decide, decide_all
-from xlgen.training.precision import decided as with_precisions
+from xlgen.training.precision import decide, decide_all, with_precisions
 from xlgen.training.run import train
 
 WITHOUT = {

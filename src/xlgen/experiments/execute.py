@@ -29,7 +29,7 @@ from xlgen.runs.files import finite
 from xlgen.runs.folder import RunFolder, recipe_in
 from xlgen.runs.paths import RunPaths
 from xlgen.runs.records import last_event
-from xlgen.training.precision import decide_all, decided_as, slow_precision
+from xlgen.training.precision import decide_all, slow_precision, with_precisions_of
 
 _RETRIES = 3
 """How often a run is resumed after its worker died, for example for lack of memory."""
@@ -97,7 +97,7 @@ def is_done(run: PlannedRun, folder: Path) -> bool:
         raise InputError(
             f"{folder} has a finished run whose recipe.yaml is damaged; move the folder away to train the run again"
         ) from None
-    if before.deciding() != decided_as(run.recipe, before).deciding():
+    if before.deciding() != with_precisions_of(run.recipe, before).deciding():
         raise InputError(f"{folder} has a finished run of another recipe; choose another {argument('out')}")
     return True
 

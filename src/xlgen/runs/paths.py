@@ -75,6 +75,11 @@ class RunPaths:
         """The folder of the results of ``xlgen analyze``."""
         return self.path / run_layout.ANALYSIS
 
+    @property
+    def model(self) -> Path:
+        """The folder of the whole model that a stage leaves for the next one."""
+        return self.path / run_layout.MODEL
+
     def checkpoint(self, step: int) -> Path:
         """The folder of the checkpoint of ``step``."""
         return self.checkpoints / f"step-{step}"

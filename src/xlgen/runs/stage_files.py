@@ -12,7 +12,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.run_layout import TRACKERS, TRANSLATIONS
 from xlgen.core.untrusted import read_object
 from xlgen.data.examples import LabelledExample
-from xlgen.runs.files import write_atomically
+from xlgen.runs.files import json_lines, write_atomically
 from xlgen.runs.paths import RunPaths
 
 
@@ -23,14 +23,14 @@ def write_translations(place: Path, examples: Iterable[LabelledExample]) -> None
 
 
 def read_translations(place: Path) -> list[LabelledExample] | None:
-    """The translated training examples of a stage; None if it has none yet."""
+    """The translated training examples of a stage; None if it has none yet. Raises InputError if a line is damaged."""
     file = place / TRANSLATIONS
-    if not file.exists():
-        return None
-    return [_example(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [_example(row) for row in json_lines(file)] if file.exists() else None
 
 
-def _example(fields: JsonObject) -> LabelledExample:
+def _example(fields: JsonObject | InputError) -> LabelledExample:
+    if isinstance(fields, InputError):
+        raise fields
     names = ("targets", "croppable", "words", "tags")
     tuples = {name: tuple(fields[name]) for name in names if fields.get(name) is not None}
     return LabelledExample(**{**fields, **tuples})

@@ -46,7 +46,7 @@ class DataReport:
     """Newlines in labels become spaces; see ``line_separator`` in tasks."""
 
 
-class Built(NamedTuple):
+class TrainingData(NamedTuple):
     """The training data of a stage."""
 
     stream: BatchStream
@@ -64,7 +64,7 @@ def build_stream(
     *,
     place: Path | None = None,
     progress: Progress = SILENT,
-) -> Built:
+) -> TrainingData:
     """Make the endless stream of a stage's batches, with statistics. Raises DataError and InputError.
 
     ``place`` is the stage's folder, in which translations are saved.
@@ -85,7 +85,7 @@ def build_stream(
         coverage["unlabelled"] = measure(texts, backbone)
     training = stage.training
     stream = BatchStream(parts, recipe.seed, training.batch_tokens, training.max_examples, training.mix_by)
-    return Built(stream, report, coverage)
+    return TrainingData(stream, report, coverage)
 
 
 def labelled(
@@ -202,13 +202,13 @@ class _Corpora(dict[tuple[str, str], list[Passage]]):
         """Read and tokenize the text of one language, unless that is already done."""
         if (where, code) in self:
             return
-        self[where, code] = _passages(
+        self[where, code] = read_passages(
             self.progress.count(f"reading text in {code}", reader.read(code, UNLABELLED)), code
         )
         tokenize(backbone, [passage.text for passage in self[where, code]], f"text in {code}", self.progress)
 
 
-def chosen(
+def resolve_unlabelled(
     config: Unlabelled, data_dir: Path
 ) -> tuple[Callable[[Callable[[int], int]], Objective], Reader, tuple[str, ...]]:
     """A function that makes the objective given the limit of its texts; the reader; the languages.
@@ -231,7 +231,7 @@ def chosen(
 
 def _unlabelled(config: Unlabelled, recipe: Recipe, backbone: Backbone, *, number: int, corpora: _Corpora) -> Part:
     """The part of the mixture with one unlabelled corpus; ``number`` is its place in the recipe."""
-    objective_of, reader, codes = chosen(config, Path(recipe.data_dir))
+    objective_of, reader, codes = resolve_unlabelled(config, Path(recipe.data_dir))
     backbone.check_languages(codes)
     objective = objective_of(lambda limit: text_limit(limit, backbone, codes[0]))
     task = config.objective.name
@@ -282,7 +282,7 @@ def text_examples(recipe: Recipe, backbone: Backbone) -> Callable[[Unlabelled, i
     return make
 
 
-def _passages(records: Iterable[Record], code: str) -> list[Passage]:
+def read_passages(records: Iterable[Record], code: str) -> list[Passage]:
     """The passages of one language."""
     return [
         Passage(

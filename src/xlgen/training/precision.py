@@ -12,12 +12,12 @@ from xlgen.runs.folder import recipe_in
 from xlgen.runs.paths import RunPaths
 
 
-def is_open(recipe: Recipe) -> bool:
+def is_undecided(recipe: Recipe) -> bool:
     """Whether a stage has ``precision: auto``."""
     return any(stage.training.precision == "auto" for stage in recipe.stages)
 
 
-def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
+def with_precisions(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
     """``recipe`` with ``precision: auto`` replaced in each stage; other stages keep their precision."""
     stages = tuple(
         stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
@@ -28,25 +28,25 @@ def decided(recipe: Recipe, precisions: Sequence[str]) -> Recipe:
     return recipe.model_copy(update={"stages": stages})
 
 
-def decided_as(recipe: Recipe, before: Recipe) -> Recipe:
+def with_precisions_of(recipe: Recipe, before: Recipe) -> Recipe:
     """``recipe`` with ``precision: auto`` replaced as in the run ``before``; unchanged if that has other stages."""
     if len(before.stages) != len(recipe.stages):
         return recipe
-    return decided(recipe, [stage.training.precision for stage in before.stages])
+    return with_precisions(recipe, [stage.training.precision for stage in before.stages])
 
 
 def decide(recipe: Recipe, folder: Path) -> Recipe:
     """``recipe`` with ``precision: auto`` replaced as when the run in ``folder`` began, or by the faster precision."""
-    if is_open(recipe):
+    if is_undecided(recipe):
         recipe = as_begun(recipe, folder)
-    return decided(recipe, [faster_precision()] * len(recipe.stages)) if is_open(recipe) else recipe
+    return with_precisions(recipe, [faster_precision()] * len(recipe.stages)) if is_undecided(recipe) else recipe
 
 
 def as_begun(recipe: Recipe, folder: Path) -> Recipe:
     """``recipe`` with ``precision: auto`` replaced as when the run in ``folder`` began; unchanged if there is none."""
     file = RunPaths(folder).recipe_file
     try:
-        return decided_as(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
+        return with_precisions_of(recipe, validate(Recipe, recipe_in(file), str(file))) if file.exists() else recipe
     except InputError:  # reported when the folder is used
         return recipe
 
@@ -54,16 +54,16 @@ def as_begun(recipe: Recipe, folder: Path) -> Recipe:
 def decide_all(recipes: Sequence[Recipe], folders: Sequence[Path]) -> list[Recipe]:
     """The recipes of a study with one precision: that of the first run that has begun, or the faster one here."""
     found = [as_begun(recipe, folder) for recipe, folder in zip(recipes, folders, strict=True)]
-    if not any(map(is_open, found)):
+    if not any(map(is_undecided, found)):
         return found
     begun = [
         stage.training.precision
         for before, after in zip(recipes, found, strict=True)
-        if is_open(before) and not is_open(after)
+        if is_undecided(before) and not is_undecided(after)
         for stage in after.stages[-1:]
     ]
     chosen = begun[0] if begun else faster_precision()
-    return [decided(recipe, [chosen] * len(recipe.stages)) for recipe in found]
+    return [with_precisions(recipe, [chosen] * len(recipe.stages)) for recipe in found]
 
 
 def slow_precision(recipe: Recipe) -> str | None:

@@ -37,7 +37,7 @@ from xlgen.training.baselines import run_baseline
 from xlgen.training.callbacks import Callback
 from xlgen.training.context import StageContext
 from xlgen.training.loop import TrainingDivergedError
-from xlgen.training.mixture import chosen
+from xlgen.training.mixture import resolve_unlabelled
 from xlgen.training.precision import decide, slow_precision
 from xlgen.training.retention import best_on_source
 from xlgen.training.stage import train_stage
@@ -119,12 +119,11 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
     A stage saves a whole model for the next one. If its method inserts modules, the next stage has the same backbone
     and continues with the modules in the stage's checkpoints.
     """
-    place, stage, index = context.place, context.stage, context.index
+    place, stage, index, model = context.place, context.stage, context.index, context.paths.model
     last = index == len(context.recipe.stages) - 1
     keeps_model = not (last or stage.adaptation.build().adds_modules)
-    only_modules = not (last or keeps_model)
-    done = only_modules and _has_checkpoint_of(place, stage.training.steps)
-    if not (done or (place / "model").exists()):
+    done = model.exists() if keeps_model else not last and _has_checkpoint_of(place, stage.training.steps)
+    if not done:
         what = "" if context.task is None else "the evaluation examples and "
         context.progress.say(f"{f'stage {index}: ' if index else ''}reading {what}the backbone {context.backbone}")
         try:
@@ -133,7 +132,7 @@ def _train_unless_done(context: StageContext, callbacks: Sequence[Callback]) -> 
             context.folder.set_state(stage=index, status="diverged")  # a result, which a search need not repeat
             raise
     if keeps_model:
-        return str(place / "model"), None
+        return str(model), None
     best = not last and stage.training.next_from == "best"
     return context.backbone, best_on_source(place) if best else place
 
@@ -194,7 +193,7 @@ def check(recipe: Recipe) -> list[Task | None]:
             if stage.translate_train is not None:
                 targets_of(stage.translate_train, stage, task)
         for text in stage.unlabelled:
-            chosen(text, Path(recipe.data_dir))
+            resolve_unlabelled(text, Path(recipe.data_dir))
         if texts := stage.evaluation.xlrs:
             check_parallel(texts, Path(recipe.data_dir))
         control_of(stage.evaluation)

@@ -95,7 +95,7 @@ def train_stage(context: StageContext, *, keep_model: bool, callbacks: Sequence[
     if keep_model and context.is_main:
         if context.stage.training.next_from == "best":
             store.restore(best_on_source(context.place), backbone, method)
-        store.save_model(context.place / "model", backbone)
+        store.save_model(context.paths.model, backbone)
     context.accelerator.wait_for_everyone()
 
 
