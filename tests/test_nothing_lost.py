@@ -236,7 +236,7 @@ def test_no_output_takes_the_place_of_a_file_of_a_run(name: str, tmp_path: Path)
     place.mkdir(parents=True)
     (place / "checkpoint.json").write_text("{}", encoding="utf-8")
     outputs = write(tmp_path / "a.jsonl", ROWS)
-    with pytest.raises(InputError, match="choose another --faults"):
+    with pytest.raises(InputError, match="choose another `faults`"):
         score_files([str(outputs)], metrics=["rougeL"], faults=tmp_path / "run" / name)
 
 
