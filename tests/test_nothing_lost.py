@@ -76,7 +76,7 @@ def test_labels_never_take_the_place_of_what_is_scored(
     names = {**files, "folder": files["within"].parent}
     words, target = ([text.format(**names) for text in SCORE[case][0]], SCORE[case][1].format(**names))
     before = {path: path.read_bytes() for path in files.values()}
-    assert "choose another --faults" in refused("score", *words, "--faults", target)
+    assert "choose another `faults`" in refused("score", *words, "--faults", target)
     assert {path: path.read_bytes() for path in files.values()} == before
     assert not (files["within"].parent / "labels.jsonl").exists()
 

@@ -260,7 +260,7 @@ def test_a_head_that_says_nan_tells_no_label(trained: Make, kind: str) -> None:
         ("mt5", "classification", "full", "transformers", "no class for the encoder of .* for classification"),
         ("bert", "tagging", "adapters", "transformers", "cannot be merged"),
         ("bert", "tagging", "lora", "peft", "an encoder with a head, which the format peft cannot store"),
-        ("mbart", "tagging", "full", "ctranslate2", "which --to ctranslate2 cannot hold"),
+        ("mbart", "tagging", "full", "ctranslate2", "which the format ctranslate2 cannot store"),
     ],
 )
 def test_what_cannot_be_exported_leaves_nothing(
