@@ -76,7 +76,7 @@ def test_labels_never_take_the_place_of_what_is_scored(
     names = {**files, "folder": files["within"].parent}
     words, target = ([text.format(**names) for text in SCORE[case][0]], SCORE[case][1].format(**names))
     before = {path: path.read_bytes() for path in files.values()}
-    assert "choose another --faults" in refused("score", *words, "--faults", target)
+    assert "choose another `faults`" in refused("score", *words, "--faults", target)
     assert {path: path.read_bytes() for path in files.values()} == before
     assert not (files["within"].parent / "labels.jsonl").exists()
 
@@ -236,7 +236,7 @@ def test_no_output_takes_the_place_of_a_file_of_a_run(name: str, tmp_path: Path)
     place.mkdir(parents=True)
     (place / "checkpoint.json").write_text("{}", encoding="utf-8")
     outputs = write(tmp_path / "a.jsonl", ROWS)
-    with pytest.raises(InputError, match="choose another --faults"):
+    with pytest.raises(InputError, match="choose another `faults`"):
         score_files([str(outputs)], metrics=["rougeL"], faults=tmp_path / "run" / name)
 
 

@@ -60,7 +60,7 @@ def test_no_command_writes_into_what_a_run_manages(
     before = everything(tmp_path)
     words = [text.format(out=run / place, run=run, rows=rows, recipe=recipe) for text in COMMANDS[command]]
     said = refused(*words)
-    assert "choose another --" in said and str(run / place) in said
+    assert "choose another `" in said and str(run / place) in said
     assert everything(tmp_path) == before
 
 

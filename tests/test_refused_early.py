@@ -37,7 +37,7 @@ CASES = [
     ("train recipe.yaml source_languages=[ko] --out out", "pocket-summaries"),
     ("train recipe.yaml --out out --hours 1", "--hours has no effect without --auto"),
     ("evaluate pocket-mt5 --task pocket-titles --precision fp8", "precision"),
-    ("evaluate pocket-mt5 --task pocket-titles --interpolate a", "--interpolate takes numbers"),
+    ("evaluate pocket-mt5 --task pocket-titles --interpolate a", "--interpolate takes comma-separated numbers"),
     ("predict pocket-mt5 --language fr --input in.jsonl --sample {temprature:1}", "--sample"),
     ("tokenizer corpus.yaml --family mt5 --out out", "corpus.yaml"),
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xlgen.api import analyze
     from xlgen.api.catalog import Listing, catalog
     from xlgen.api.inference import Evaluated, evaluate, export, predict
-    from xlgen.api.model import Model, load
+    from xlgen.api.model import DecodingSettings, Model, load
     from xlgen.api.query import QueryResult, query
     from xlgen.api.rows import Rows
     from xlgen.api.schemas import schema
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "DecodingSettings",
     "Evaluated",
     "InputError",
     "Listing",
@@ -63,7 +64,7 @@ __version__ = VERSION
 _MODULES = {
     "xlgen.api.catalog": ("Listing", "catalog"),
     "xlgen.api.inference": ("Evaluated", "evaluate", "export", "predict"),
-    "xlgen.api.model": ("Model", "load"),
+    "xlgen.api.model": ("DecodingSettings", "Model", "load"),
     "xlgen.api.query": ("QueryResult", "query"),
     "xlgen.api.rows": ("Rows",),
     "xlgen.api.schemas": ("schema",),

@@ -100,10 +100,10 @@ def test_li_and_murray_are_compared_row_by_row(tmp_path: Path) -> None:
     shown = {
         row["paper"].value: row["ours"].value for row in comparison_table(results).rows if row["language"].value == "fr"
     }
-    assert shown["L, Table 7, en-dev"] == 10
-    assert shown["L, Table 7, cos-sim"] == 10
-    assert shown["L, Table 7, tgt-dev"] == 30
-    assert shown["L, Table 3, EN"] == 10
+    assert shown["Li+23, Table 7, en-dev"] == 10
+    assert shown["Li+23, Table 7, cos-sim"] == 10
+    assert shown["Li+23, Table 7, tgt-dev"] == 30
+    assert shown["Li+23, Table 3, EN"] == 10
 
 
 def test_the_same_selection_is_no_difference(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_same_selection_is_no_difference(tmp_path: Path) -> None:
     rows = protocol_table(results).rows
     points = {row["paper"].value: row["ours"].value for row in rows if row["point"].value == "checkpoint"}
     assert not [place for place in points if place.startswith("L, ")]
-    assert points["V, Table 8, BASE MODEL"] == "the best of 3 for each target language"  # not of 20
+    assert points["Vu+22, Table 8, BASE MODEL"] == "the best of 3 for each target language"  # not of 20
 
 
 def test_each_seed_has_its_own_checkpoint(tmp_path: Path) -> None:
@@ -120,6 +120,6 @@ def test_each_seed_has_its_own_checkpoint(tmp_path: Path) -> None:
     (row,) = [
         row
         for row in comparison_table(load_results(tmp_path)).rows
-        if row["paper"].value == "V, Table 8, BASE MODEL" and row["language"].value == "fr"
+        if row["paper"].value == "Vu+22, Table 8, BASE MODEL" and row["language"].value == "fr"
     ]
     assert (row["ours"].value, row["step"].value, row["seeds"].value) == ((30 + 9) / 2, "1, 3", 2)

@@ -166,10 +166,10 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
         (
             {"method": "prompt", "num_virtual_tokens": 3},
             {"to": "ctranslate2"},
-            r"the methods .*full.*lora.*--to tr",
+            r"The methods .*full.*lora.*export this one to tr",
         ),
         ({"method": "full"}, {"to": "peft"}, "not trained through peft"),
-        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "cannot be used with"),
+        ({"method": "full"}, {"to": "transformers", "quantization": "int8"}, "has no `quantization`"),
         ({"method": "full"}, {"to": "ctranslate2", "quantization": "int5"}, "int5"),
         ({"method": "full"}, {"to": "onnx"}, "unknown export format"),
     ],

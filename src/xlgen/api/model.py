@@ -26,7 +26,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 class DecodingSettings(TypedDict, total=False):
-    """How outputs are searched for or sampled."""
+    """Keyword arguments of :meth:`Model.generate` that set how outputs are searched for or sampled."""
 
     num_beams: int
     """Beam size. The default, 1, is greedy search."""

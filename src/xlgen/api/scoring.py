@@ -103,10 +103,11 @@ def score(
         raise InputError(
             "references, input, separator, faults, fields and input_format can be given only for rows in a file"
         )
+    bad = BadRows(strict)
     collected = score_records(
         mapping_records(rows),
         "the rows",
-        bad := BadRows(strict),
+        bad,
         by,
         language,
         metrics=metrics,
