@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 Scores: TypeAlias = Any
 """Scores of the next tokens, (rows, vocabulary). The library declares ``torch.FloatTensor``, and PyTorch declares
@@ -22,6 +22,11 @@ Scores: TypeAlias = Any
 
 Processors = Callable[[str, tuple[int, ...]], Sequence[LogitsProcessor]]
 """Maps an input, given as target language and source ids, to its logits processors."""
+
+
+def for_all(*processors: LogitsProcessor) -> Processors:
+    """The same processors for every input."""
+    return lambda language, source: processors
 
 
 class BiasProcessor(LogitsProcessor, ABC):
@@ -81,4 +86,9 @@ class PerInput(LogitsProcessor):
         """``scores`` after the processors."""
         inputs = len(self._processors)
         rows = zip(self._processors, input_ids.chunk(inputs), scores.chunk(inputs), strict=True)
-        return torch.cat([LogitsProcessorList(processors)(ids, part) for processors, ids, part in rows])
+        parts = []
+        for processors, ids, part in rows:
+            for processor in processors:
+                part = processor(ids, part)
+            parts.append(part)
+        return torch.cat(parts)

@@ -8,7 +8,7 @@ from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
 from xlgen.data.templates import sentinels
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
-from xlgen.decoding.logits import AllowedTokens
+from xlgen.decoding.logits import AllowedTokens, for_all
 from xlgen.metrics.accuracy import SENTINEL
 
 
@@ -41,7 +41,7 @@ class TagControl(LanguageControl[TagsOptions]):
             chosen = [place for place, words in enumerate(sizes) if words == size]
             tree = TagTree(decode.backbone, items[:size])
             asked = [requests[place] for place in chosen]
-            best = decode(asked, processors=lambda language, source, tree=tree: (tree,))
+            best = decode(asked, processors=for_all(tree))
             found.update(zip(chosen, (each[0].text for each in best), strict=True))
         return [found[place] for place in range(len(requests))]
 
