@@ -18,7 +18,7 @@ _OPTIONAL = {
     "numba": "compiled decoding and training on a CPU: pip install numba",
     "peft": "LoRA, (IA)3 and prefix tuning: pip install 'xlgen[peft]'",
     "ctranslate2": "`xlgen export --to ctranslate2`: pip install 'xlgen[ctranslate2]'",
-    "scikit-learn": "`xlgen analyze probe`: pip install 'xlgen[analysis]'",
+    "sklearn": "`xlgen analyze probe`: pip install 'xlgen[analysis]'",
     "ray": "`xlgen study --ray`: pip install 'xlgen[ray]'",
     "pythainlp": "dictionary segmenters for Chinese, Japanese and Thai: pip install 'xlgen[segmenters]'",
     "sacrebleu": "chrF: pip install 'xlgen[chrf]'",
