@@ -37,8 +37,8 @@ def test_the_gradient_is_zero_at_the_minimum(l2: float, classes: int, distance: 
     errors = model.predict_proba(inputs) - np.eye(classes)[labels]  # (rows, classes)
     weights = model[-1].coef_
     weights = np.concatenate([-weights, weights]) / 2 if classes == 2 else weights
-    assert np.allclose(errors.sum(0), 0, atol=1e-4)
-    assert np.allclose(scaled.T @ errors + l2 * weights.T, 0, atol=1e-3 * min(1, 10 * l2) + 1e-4)
+    assert np.allclose(errors.sum(0), 0, atol=1e-3)
+    assert np.allclose(scaled.T @ errors + l2 * weights.T, 0, atol=1e-3)
 
 
 def test_a_constant_input_is_ignored() -> None:

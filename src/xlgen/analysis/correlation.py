@@ -111,8 +111,8 @@ def correlation_tables(rows: AnalysisRows) -> list[Table]:
 
 def _check_definition(task: str, runs: Iterable[Run]) -> None:
     """Raise InputError if the runs measured XLRS on different texts, because such scores cannot be ranked together."""
-    measured = (figure for run in runs for figure in run.figures if figure["metric"] == XLRS)
-    texts = {definition(str(figure.get("signature") or "")) for figure in measured}
+    measured = (row for run in runs for row in run.figures if row["metric"] == XLRS)
+    texts = {definition(str(row.get("signature") or "")) for row in measured}
     if len(texts) > 1:
         one, other, *_ = sorted("|".join(parts) or "unnamed texts" for parts in texts)
         raise InputError(

@@ -85,24 +85,22 @@ def correlations(judged: Sequence[Judged], metrics: Sequence[str | Metric]) -> l
         metrics: Names of metrics or scores, or metrics with options, as for :func:`xlgen.metrics.score.score`.
     """
     rows = []
-    for metric, figures in choose(metrics):
-        figures = [figure for figure in figures if figure.of_sums is None]  # not defined for a single example
+    for metric, specs in choose(metrics):
+        specs = [spec for spec in specs if spec.of_sums is None]  # not defined for a single example
         by_language = {
             language: [each for each in judged if each.language == language]
             for language in sorted({each.language for each in judged})
         }
-        scores = {language: _scores(metric, figures, group, language) for language, group in by_language.items()}
-        for figure in figures:
-            signatures = {language: f"{figure.name}|{metric.signature(language)}" for language in by_language}
-            for name in (name for name in next(iter(scores.values()), {}) if name.partition(".")[0] == figure.name):
+        scores = {language: _scores(metric, specs, group, language) for language, group in by_language.items()}
+        for spec in specs:
+            signatures = {language: f"{spec.name}|{metric.signature(language)}" for language in by_language}
+            for name in (name for name in next(iter(scores.values()), {}) if name.partition(".")[0] == spec.name):
                 for judgement in JUDGEMENTS:
                     rows += list(_rows(name, judgement, by_language, scores, signatures))
     return rows
 
 
-def _scores(
-    metric: Metric, figures: Sequence[MetricSpec], judged: Sequence[Judged], language: str
-) -> dict[str, Scores]:
+def _scores(metric: Metric, specs: Sequence[MetricSpec], judged: Sequence[Judged], language: str) -> dict[str, Scores]:
     """One score per example for each metric value, and for its precision and recall if the metric has them."""
     predictions, references = [each.prediction for each in judged], [each.reference for each in judged]
     examples = [
@@ -110,12 +108,12 @@ def _scores(
         for prediction, reference in zip(predictions, references, strict=True)
     ]
     found = metric.per_example(examples)
-    scores = {figure.name: found[figure.name] for figure in figures}
+    scores = {spec.name: found[spec.name] for spec in specs}
     if isinstance(metric, Counting):
         counts = metric.counts(predictions, references, language)
-        for figure in figures:
-            scores[f"{figure.name}.precision"] = counts[figure.name].precision
-            scores[f"{figure.name}.recall"] = counts[figure.name].recall
+        for spec in specs:
+            scores[f"{spec.name}.precision"] = counts[spec.name].precision
+            scores[f"{spec.name}.recall"] = counts[spec.name].recall
     return scores
 
 

@@ -24,6 +24,11 @@ Processors = Callable[[str, tuple[int, ...]], Sequence[LogitsProcessor]]
 """Maps an input, given as target language and source ids, to its logits processors."""
 
 
+def for_all(*processors: LogitsProcessor) -> Processors:
+    """The same processors for every input."""
+    return lambda language, source: processors
+
+
 class BiasProcessor(LogitsProcessor, ABC):
     """Base of processors that add a bias to the scores. The engine applies it to parts of a large vocabulary."""
 
@@ -81,10 +86,9 @@ class PerInput(LogitsProcessor):
         """``scores`` after the processors."""
         inputs = len(self._processors)
         rows = zip(self._processors, input_ids.chunk(inputs), scores.chunk(inputs), strict=True)
-        return torch.cat([_processed(ids, part, processors) for processors, ids, part in rows])
-
-
-def _processed(input_ids: Any, scores: Scores, processors: Sequence[LogitsProcessor]) -> Scores:
-    for processor in processors:
-        scores = processor(input_ids, scores)
-    return scores
+        parts = []
+        for processors, ids, part in rows:
+            for processor in processors:
+                part = processor(ids, part)
+            parts.append(part)
+        return torch.cat(parts)

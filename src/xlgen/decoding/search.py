@@ -75,10 +75,9 @@ class Search(ABC):
             return scores
         parts = []
         for processors, ids, part in zip(batch.processors, batch.input_ids(), scores.split(self.beams), strict=True):
-            processed: Scores = part
             for processor in processors:
-                processed = processor(ids, processed)
-            parts.append(processed)
+                part = processor(ids, part)
+            parts.append(part)
         return torch.cat(parts)
 
 

@@ -63,8 +63,8 @@ class Translator:
         moved: dict[int, LabelledExample] = {}
         for language in dict.fromkeys(example.language for example in examples):
             chosen = [place for place, example in enumerate(examples) if example.language == language]
-            pieces = [piece for place in chosen for piece in _texts(examples[place], labels)]
-            done = iter(self.texts(pieces, language, target))
+            found = [text for place in chosen for text in _texts(examples[place], labels)]
+            done = iter(self.texts(found, language, target))
             for place in chosen:
                 before, inside, after = next(done), next(done), next(done)
                 start = len(before) + bool(before and inside)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
-from xlgen.decoding.logits import AllowedTokens
+from xlgen.decoding.logits import AllowedTokens, for_all
 
 
 class LabelsOptions(ControlOptions):
@@ -41,7 +41,7 @@ class LabelControl(LanguageControl[LabelsOptions]):
                 f"a label has {tree.longest} tokens, but at most {decode.decoding.max_new_tokens} are generated; raise "
                 "max_new_tokens or the task's max_target_tokens"
             )
-        return [best[0].text for best in decode(requests, processors=lambda language, source: (tree,))]
+        return [best[0].text for best in decode(requests, processors=for_all(tree))]
 
 
 class PrefixTree(AllowedTokens):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transformers import LogitsProcessor
-
 from xlgen.backbones.base import Backbone
 from xlgen.core.registry import InputError
 from xlgen.data.templates import sentinels
 from xlgen.decoding.control import ControlOptions, Decoder, LanguageControl, Request, controls
-from xlgen.decoding.logits import AllowedTokens, Processors
+from xlgen.decoding.logits import AllowedTokens, for_all
 from xlgen.metrics.accuracy import SENTINEL
 
 
@@ -43,13 +41,9 @@ class TagControl(LanguageControl[TagsOptions]):
             chosen = [place for place, words in enumerate(sizes) if words == size]
             tree = TagTree(decode.backbone, items[:size])
             asked = [requests[place] for place in chosen]
-            best = decode(asked, processors=_for_every_input(tree))
+            best = decode(asked, processors=for_all(tree))
             found.update(zip(chosen, (each[0].text for each in best), strict=True))
         return [found[place] for place in range(len(requests))]
-
-
-def _for_every_input(processor: LogitsProcessor) -> Processors:
-    return lambda language, source: (processor,)
 
 
 def _words(backbone: Backbone, request: Request) -> int:
