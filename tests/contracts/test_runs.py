@@ -53,7 +53,7 @@ RUNS = {
     for method in methods.names()
     for variant, stages in VARIANTS.get(method, {"": [{}]}).items()
 }
-FEW = pytest.mark.keep("full", "adapters-houlsby", "lora", "prompt", "factorized-source", "madx")
+FEW = pytest.mark.keep("full", "adapters-houlsby", "factorized-source")
 STEPS = 4
 # A rate at which a few steps change what is generated, and dropout, which draws random numbers.
 ROUGH = {"learning_rate": 0.3, "dropout": 0.1}

@@ -100,7 +100,7 @@ def test_the_page_does_not_scroll_sideways(page: Any, width: int) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.keep("375-dark")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (375, "dark")])
 def test_analyses_are_seen_on_a_screen_and_a_phone(browser: Any, analysed: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
