@@ -200,7 +200,7 @@ def test_out_is_looked_at_before_the_work(
     file.write_text("mine", encoding="utf-8")
     for place in (file, file / "below"):
         said = refused(monkeypatch, capsys, name, tmp_path / "nothing", "--out", place)
-        assert f"--out {place}" in said and "name a folder that can be written to" in said
+        assert f"(--out) {place}" in said and "name a folder that can be written to" in said
     assert file.read_text(encoding="utf-8") == "mine"
 
 

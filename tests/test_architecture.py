@@ -14,6 +14,7 @@ from xlgen.core.run_layout import ABOUT, FILES, FOLDERS, TRACKERS, TRANSLATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "src" / "xlgen").rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 MOST_ANY = 40
 """Occurrences of ``Any``. A value whose type is known only at run time has a named alias that says what it is, such as
 ``JsonValue`` in ``xlgen.core.json_types``."""
@@ -29,10 +30,9 @@ def test_imports_go_one_way() -> None:
     assert "0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src")) for path in MODULES])
-def test_modules_fit_on_a_few_screens(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 330
-    assert path.stem not in ("utils", "util", "helpers", "common", "misc")
+def test_modules_fit_on_a_few_screens() -> None:
+    assert [path for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > 330] == []
+    assert [path for path in MODULES if path.stem in ("utils", "util", "helpers", "common", "misc")] == []
 
 
 def test_mypy_is_strict() -> None:
@@ -108,10 +108,9 @@ def spelled(tree: ast.AST) -> Iterator[str]:
             yield text
 
 
-@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src")) for path in MODULES])
-def test_only_runs_names_the_files_of_a_run(path: Path) -> None:
-    found = list(spelled(ast.parse(path.read_text(encoding="utf-8"))))
-    assert path in NAMING or not found, found
+def test_only_runs_names_the_files_of_a_run() -> None:
+    found = {path: list(spelled(TREES[path])) for path in MODULES if path not in NAMING}
+    assert {str(path): names for path, names in found.items() if names} == {}
 
 
 def questions_of_heads(tree: ast.AST) -> Iterator[str]:
@@ -127,7 +126,7 @@ def questions_of_heads(tree: ast.AST) -> Iterator[str]:
 def test_only_backbones_asks_whether_a_backbone_has_a_head() -> None:
     """Other modules choose by the task's kind, or call a method that the class with a head overrides."""
     outside = [path for path in MODULES if path.parent.name != "backbones"]
-    asked = {path: list(questions_of_heads(ast.parse(path.read_text(encoding="utf-8")))) for path in outside}
+    asked = {path: list(questions_of_heads(TREES[path])) for path in outside}
     assert {str(path): found for path, found in asked.items() if found} == {}
 
 
@@ -156,10 +155,9 @@ def opened(tree: ast.AST) -> Iterator[str]:
         yield from (each.attr for each in (*owner, *given) if isinstance(each, ast.Attribute) and each.attr in PATHS)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src")) for path in MODULES])
-def test_only_runs_opens_the_files_of_a_run(path: Path) -> None:
-    found = list(opened(ast.parse(path.read_text(encoding="utf-8"))))
-    assert path in NAMING or not found, found
+def test_only_runs_opens_the_files_of_a_run() -> None:
+    found = {path: list(opened(TREES[path])) for path in MODULES if path not in NAMING}
+    assert {str(path): names for path, names in found.items() if names} == {}
 
 
 def test_opened_files_of_a_run_are_found() -> None:
@@ -180,16 +178,18 @@ def test_names_of_a_run_are_found_in_paths() -> None:
     assert found == [True, True, True, False, True, False, True]
 
 
-PYTHON = [path for path in MODULES if path.parent.name != "cli"]
-
-
-@pytest.mark.parametrize("path", PYTHON, ids=[str(path.relative_to(ROOT / "src")) for path in PYTHON])
-def test_messages_name_arguments_for_python_too(path: Path) -> None:
-    """A function may be called from Python: messages name an argument by `argument`, with its option."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def options_in_texts(tree: ast.AST) -> list[str]:
+    """The texts that name an option of the command line, except in whole commands."""
     ignored = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     ignored |= {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
     texts = [ast.unparse(node) for node in strings if node not in ignored]
     without_commands = [re.sub(r"`[^`]*`|pip install .*", "", text) for text in texts]
-    assert path.name == "preview.py" or not [text for text in without_commands if re.search(r"(?<![\w-])--[a-z]", text)]
+    return [text for text in without_commands if re.search(r"(?<![\w-])--[a-z]", text)]
+
+
+def test_messages_name_arguments_for_python_too() -> None:
+    """A function may be called from Python: messages name an argument by `argument`, with its option."""
+    outside = [path for path in MODULES if path.parent.name != "cli" and path.name != "preview.py"]
+    found = {path: options_in_texts(TREES[path]) for path in outside}
+    assert {str(path): texts for path, texts in found.items() if texts} == {}

@@ -271,7 +271,7 @@ def miniature(name: str) -> Study:
     return Study(name, (PlannedRun(name, load_recipe(name)),))
 
 
-@pytest.mark.keep("v-unlabelled", "l-understanding")
+@pytest.mark.keep("v-unlabelled")
 @pytest.mark.usefixtures("_loaded_once")
 @pytest.mark.parametrize("name", shipped("papers"))
 def test_a_recipe_runs_in_miniature_to_its_report(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:

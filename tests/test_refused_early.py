@@ -43,7 +43,7 @@ CASES = [
 ]
 
 
-@pytest.mark.spread(7)
+@pytest.mark.spread(4)
 @pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
 def test_it_is_refused_before_pytorch_is_imported(line: str, message: str, tmp_path: Path) -> None:
     files = {

@@ -142,6 +142,7 @@ def test_a_prefix_takes_positions_of_the_decoder(backbone_of: Callable[[str], Ba
     assert generate(backbone, [backbone.source([5, 6], "en")], ["en"], Decoding(50))
 
 
+@pytest.mark.exhaustive
 def test_peft_is_imported_late_and_missed_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import sys; from xlgen.adaptation.base import methods; methods.names(); assert 'peft' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)

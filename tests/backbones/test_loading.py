@@ -256,6 +256,7 @@ def test_weights_are_in_the_precision_that_is_asked_for(
     assert {p.dtype for p in trained.model.parameters()} == {torch.float32}
 
 
+@pytest.mark.exhaustive
 def test_a_sentencepiece_file_without_protobuf_is_named(hub_checkpoint: Callable[[str], Path]) -> None:
     """transformers 5.23 asks for tiktoken there (findings/sentencepiece_files_need_protobuf.sh)."""
     script = (

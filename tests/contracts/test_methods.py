@@ -139,6 +139,7 @@ def test_methods_go_with_most_families(method: Method, backbone_of: Callable[[st
         assert "no bias vectors" in str(error)
 
 
+@pytest.mark.covering(1)
 def test_frozen_parameters_and_buffers_stay_to_the_bit(method: Method, backbone: Backbone) -> None:
     before = tensors(backbone)
     train(backbone, STEPS)
@@ -146,6 +147,7 @@ def test_frozen_parameters_and_buffers_stay_to_the_bit(method: Method, backbone:
     assert all(torch.equal(after[name], before[name]) for name in set(before) - declared(method, backbone))
 
 
+@pytest.mark.covering(1)
 def test_merged_outputs_are_equal(method: Method, backbone: Backbone) -> None:
     """Where a method can be merged, what is left is a plain model: no module is there that was not before."""
     train(backbone, STEPS)
@@ -159,6 +161,7 @@ def test_merged_outputs_are_equal(method: Method, backbone: Backbone) -> None:
     assert set(tensors(backbone)) == set(tensors(load(backbone.name)))
 
 
+@pytest.mark.covering(1)
 def test_exactly_the_declared_names_change(method: Method, backbone: Backbone) -> None:
     before = tensors(backbone)
     train(backbone, STEPS)
@@ -167,6 +170,7 @@ def test_exactly_the_declared_names_change(method: Method, backbone: Backbone) -
     assert changed
 
 
+@pytest.mark.covering(1)
 def test_what_requires_a_gradient_is_what_is_declared(method: Method, backbone: Backbone) -> None:
     wanted = declared(method, backbone)
     parameters = dict(backbone.model.named_parameters())
@@ -223,6 +227,7 @@ def test_tokens_of_the_batch_receive_a_gradient(method: Method, backbone: Backbo
         assert found[names[id(table)]][used[used != padding]].all()
 
 
+@pytest.mark.covering(1)
 def test_a_step_lowers_the_loss_by_what_its_gradient_says(backbone: Backbone) -> None:
     """By ``rate * |gradient|^2`` to first order, at a rate for which that is a thousandth of the loss."""
     trained = [p for p in backbone.model.eval().parameters() if p.requires_grad]
@@ -273,6 +278,7 @@ def test_save_and_load_give_equal_outputs(method: Method, backbone: Backbone, ab
     assert not again.model.training
 
 
+@pytest.mark.covering(1)
 def test_a_checkpoint_holds_what_was_trained(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "step-3", backbone, method, about)
     files = {path.name for path in (tmp_path / "step-3").iterdir()}
@@ -301,6 +307,7 @@ def another(method: Method, backbone: Backbone, backbone_of: Callable[[str], Bac
     raise AssertionError("it goes with one family only")
 
 
+@pytest.mark.covering(1)
 def test_state_of_another_backbone_or_method_is_refused(
     method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
@@ -330,6 +337,7 @@ def test_a_truncated_checkpoint_is_refused(method: Method, backbone: Backbone, a
         load_checkpoint(tmp_path / "step-3")
 
 
+@pytest.mark.covering(1)
 def test_preparing_is_the_same_every_time(
     method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:

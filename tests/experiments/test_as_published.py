@@ -84,7 +84,7 @@ def test_every_paper_that_says_how_it_selects_has_a_rule() -> None:
 def test_vu_et_al_are_compared_with_the_best_checkpoint_of_each_language(tmp_path: Path) -> None:
     """Section 2.2.2; their identification scores are of that same checkpoint."""
     table = comparison_table(load_results(write(tmp_path / "run")))
-    of_vu = [row for row in table.rows if str(row["paper"].value).startswith("V, ")]
+    of_vu = [row for row in table.rows if str(row["paper"].value).startswith("Vu+22, ")]
     shown = {(row["metric"].value, row["language"].value): (row["ours"].value, row["step"].value) for row in of_vu}
     assert shown["sp_rougeLsum", "en"] == (40, "2")
     assert shown["sp_rougeLsum", "fr"] == (30, "1")
@@ -110,7 +110,7 @@ def test_the_same_selection_is_no_difference(tmp_path: Path) -> None:
     results = load_results(write(tmp_path / "run", report_as=None))
     rows = protocol_table(results).rows
     points = {row["paper"].value: row["ours"].value for row in rows if row["point"].value == "checkpoint"}
-    assert not [place for place in points if place.startswith("L, ")]
+    assert not [place for place in points if place.startswith("Li+23, ")]
     assert points["Vu+22, Table 8, BASE MODEL"] == "the best of 3 for each target language"  # not of 20
 
 

@@ -235,6 +235,7 @@ def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -
     assert all("its worker died 4 times (SIGKILL" in why for why in failed.values())
 
 
+@pytest.mark.exhaustive
 def test_two_trainings_in_one_folder(base: dict[str, Any], tmp_path: Path) -> None:
     """The second one is refused while the first holds the folder; whoever holds it may train there."""
     recipe = Recipe.model_validate({"name": "one", **base}).model_dump(mode="json")

@@ -133,7 +133,7 @@ def test_a_damaged_analysis_is_said(tmp_path: Path) -> None:
     assert re.search(r"cka\.json is damaged .*analyze again", page)
 
 
-@pytest.mark.keep("cka", "probe")
+@pytest.mark.keep("cka")
 @pytest.mark.parametrize("name", ["cka", "spectra", "overlap", "correlation", "prompts", "probe", "lens"])
 def test_a_wrong_type_in_an_analysis_leaves_out_that_analysis_alone(tmp_path: Path, name: str) -> None:
     write_all(tmp_path / "all")

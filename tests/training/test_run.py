@@ -148,6 +148,7 @@ def test_resume_after_a_kill_while_saving(
     assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"step-3", "step-6", "step-8"}
 
 
+@pytest.mark.exhaustive
 def test_kill_9_and_resume_through_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """The real signal on a real process, at whatever step it hits."""
     data = recipe(task_file, tiny_mt5, save_every=4, steps=16).model_dump(mode="json")
