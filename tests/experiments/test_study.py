@@ -126,6 +126,7 @@ def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[...,
         lane.close()
 
 
+@pytest.mark.exhaustive
 def test_a_finished_run_of_another_recipe_is_refused(study: Callable[..., Study], tmp_path: Path) -> None:
     out, console = tmp_path / "out", Console(stderr=True, quiet=True)
     execute(study(lead={"baseline": "lead"}), out, 1, console)
