@@ -135,7 +135,7 @@ def options_of(plugin: object) -> list[Key]:
 
 def _plugins(registry: Registry[_PluginT]) -> Iterator[tuple[str, str]]:
     for name in registry.names():
-        yield name, (registry.get(name).__doc__ or "").strip().splitlines()[0]
+        yield name, plain_text((registry.get(name).__doc__ or "").strip().splitlines()[0])
 
 
 def _purpose(path: Path) -> str:
@@ -238,7 +238,8 @@ def published() -> Iterator[tuple[str, str]]:
 
     for paper in load_papers():
         for table in paper.tables:
-            yield f"{paper.short}, {table.where}", f"{table.title}; {len(table.cells)} numbers"
+            count = len(table.cells)
+            yield f"{paper.short}, {table.where}", f"{table.title}; {count} number{'' if count == 1 else 's'}"
 
 
 LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {

@@ -81,7 +81,7 @@ def evaluate(
         **({"cleanup": cleanup} if cleanup else {}),
         **({"xlrs": xlrs} if xlrs else {}),
     }
-    config: Evaluation = validate(Evaluation, settings, "the options")
+    config: Evaluation = validate(Evaluation, settings, "an option")
     path, place = folder_of(model), None if out is None else Path(out)
     data = None if data_dir is None else str(data_dir)
     # Imported after the options are checked, because importing PyTorch takes seconds.

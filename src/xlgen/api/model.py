@@ -118,7 +118,7 @@ class Model:
         if unknown := sorted(set(settings) - DecodingSettings.__annotations__.keys()):
             raise InputError(f"unknown setting {unknown[0]!r}: {nearest(unknown[0], DecodingSettings.__annotations__)}")
         fixed = {"precision": self.precision, "cleanup": self.cleanup}
-        found: Evaluation = validate(Evaluation, {**settings, **fixed}, "the arguments")
+        found: Evaluation = validate(Evaluation, {**settings, **fixed}, "an argument")
         check_evaluation(self.task, found)
         return found
 

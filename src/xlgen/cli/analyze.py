@@ -57,7 +57,7 @@ def cka(
     second: Annotated[
         str | None, typer.Argument(help="Another model. Without it, compare the languages of the first.")
     ] = None,
-    texts: Annotated[str | None, typer.Option(help=f"{TEXTS} Default: the pocket world.")] = None,
+    texts: Annotated[str | None, typer.Option(help=f"{TEXTS} By default, the pocket world.")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     max_examples: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Maximum number of sentences. By default, all.")
@@ -83,8 +83,10 @@ def cka(
     ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of cka.json and the heat maps.")] = None,
 ) -> None:
-    """Compute CKA between two models for each layer and language, or between the languages of one model for each
-    layer. The estimate is unbiased and computed in minibatches, unless --biased is given."""
+    """Compute CKA for each layer, between two models in each language, or between the languages of one model.
+
+    The estimate is unbiased and computed in minibatches, unless --biased is given.
+    """
     with _working() as work:
         found = api.cka(
             first,
@@ -187,7 +189,7 @@ def prompts(
 @needs("--task or --texts", "data_dir", holds=lambda values: values["task"] or values["texts"])
 def probe(
     models: Annotated[list[str], typer.Argument(help=MODELS)],
-    task: Annotated[str | None, typer.Option(help=f"{_TASK} Default: {_DEFAULT}.")] = None,
+    task: Annotated[str | None, typer.Option(help=f"{_TASK} By default, {_DEFAULT}.")] = None,
     texts: Annotated[str | None, typer.Option(help=f"Instead of a task, for the encoder alone. {TEXTS}")] = None,
     languages: Annotated[str | None, typer.Option(help=LANGUAGES)] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "validation",
@@ -264,8 +266,7 @@ def choices(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
 def selection(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
     """Compute the cost of selecting learning rates and checkpoints without target labels.
 
-    They are selected on one half of the examples and evaluated on the other. The tables of every run and search are
-    written to tables/.
+    They are selected on one half of the examples and evaluated on the other. tables/ has every run and search.
     """
     from xlgen.report.formats import to_terminal
 

@@ -203,5 +203,7 @@ def load_recipe(
     data = override_keys(data, overrides) if isinstance(overrides, Mapping) else override(data, overrides)
     if not isinstance(data, dict):
         raise RecipeError(f"{where} must hold keys and values")
+    if "base" in data and "backbone" not in data:
+        raise RecipeError(f"{where} is a study; run it with `xlgen study`")
     data.setdefault("name", name)
     return validate(Recipe, data, where, check)

@@ -110,7 +110,7 @@ def predict_file(
         "sampling": sampling,
         "precision": precision,
     }
-    evaluation = validate(Evaluation, settings, "the options")
+    evaluation = validate(Evaluation, settings, "an option")
     check_evaluation(task, evaluation)
     count, empty, coverage = 0, 0, Coverage()
     with open_lines(source) as lines, ExitStack() as opened:

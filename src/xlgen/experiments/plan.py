@@ -148,6 +148,8 @@ def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
     """Read the study ``name`` (a path or a shipped one); overrides apply to its base. Raises RecipeError."""
     path = find_recipe(name)
     data = read_yaml(path)
+    if isinstance(data, dict) and "backbone" in data and "base" not in data:
+        raise RecipeError(f"{path} is a recipe of one run; run it with `xlgen train`")
     config = validate(StudyConfig, {"name": path.stem, **(data if isinstance(data, dict) else {})}, str(path))
     overrides = list(overrides)
     runs: dict[str, PlannedRun] = {}
