@@ -92,6 +92,18 @@ def test_wrong_input(
     assert not Path("x").exists()
 
 
+def test_a_wrong_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="precision must be fp32 or bf16, not 'fp64'"):
+        xlgen.load("pocket-mt5", precision="fp64")  # type: ignore[arg-type]
+
+
+def test_inputs_of_another_type_are_refused() -> None:
+    model = xlgen.load("pocket-mt5")
+    texts: Any = ["a text", 5]
+    with pytest.raises(InputError, match="text 1 must be text or a mapping with fields, not int"):
+        model.generate(texts, language="en")
+
+
 def test_overrides_reach_into_flat_and_staged_recipes(tmp_path: Path) -> None:
     flat = {"backbone": "pocket-mt5", "task": "pocket-summaries"}
     staged = {"backbone": "pocket-mt5", "stages": [{"task": "pocket-summaries"}]}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xlgen.analysis.layer_states import LayerStates
-from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, ProbeSettings, fit, probe
+from xlgen.analysis.probes import ALL, LENGTH, SHUFFLED, STATES, ProbeSettings, fit, log_probabilities, probe
 from xlgen.core.registry import InputError
 
 CODES = ("en", "th", "ar", "ja")
@@ -45,8 +45,19 @@ def test_a_constant_input_is_ignored() -> None:
     rng = np.random.default_rng(3)
     inputs, labels = rng.normal(size=(40, 3)), np.repeat([0, 1], 20)
     padded = np.concatenate([inputs, np.full((40, 1), 7.0)], axis=1)
-    expected = fit(inputs, labels).predict_log_proba(inputs)
-    assert np.allclose(fit(padded, labels).predict_log_proba(padded), expected, atol=1e-6)
+    expected = log_probabilities(fit(inputs, labels), inputs)
+    assert np.allclose(log_probabilities(fit(padded, labels), padded), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_log_probabilities_of_certain_mistakes_are_finite(classes: int) -> None:
+    labels = np.repeat(np.arange(classes), 2)
+    model = fit(labels[:, None] + np.tile([0.0, 0.1], classes)[:, None], labels, 1e-3)
+    logs = log_probabilities(model, np.array([[-1000.0], [1000.0]]))
+    assert np.isfinite(logs).all()
+    assert logs.min() < -1000
+    near = np.array([[0.4], [0.6]])
+    assert np.allclose(log_probabilities(model, near), model.predict_log_proba(near))
 
 
 def test_a_penalty_of_zero_is_refused() -> None:

@@ -111,13 +111,13 @@ def probe(states: LayerStates, part: str, settings: ProbeSettings | None = None)
     for layer in range(states.depth + 1):
         of_layer = {code: states.of[code][layer] for code in codes}
         given, asked = _rows(of_layer, train), _rows(of_layer, test)
-        logs = fit(given, labels, settings.l2).predict_log_proba(asked)
+        logs = log_probabilities(fit(given, labels, settings.l2), asked)
         accuracy.append(_accuracy(logs, len(codes)))
         truth = np.repeat(np.arange(len(codes)), len(test))
         bits.append(-logs[np.arange(len(truth)), truth].mean() / math.log(2))
-        shuffled.append(_accuracy(fit(given, mixed, settings.l2).predict_log_proba(asked), len(codes)))
+        shuffled.append(_accuracy(log_probabilities(fit(given, mixed, settings.l2), asked), len(codes)))
     lengths = {code: _powers(states.lengths[code]) for code in codes}
-    by_length = fit(_rows(lengths, train), labels, settings.l2).predict_log_proba(_rows(lengths, test))
+    by_length = log_probabilities(fit(_rows(lengths, train), labels, settings.l2), _rows(lengths, test))
     return Probed(
         model=states.model,
         part=part,
@@ -206,6 +206,19 @@ def fit(inputs: Array, labels: Labels, l2: float = 1.0) -> Pipeline:
             f"{argument('l2')}"
         )
     return model
+
+
+def log_probabilities(model: Pipeline, inputs: Array) -> Array:
+    """The log-probability of each class for each row: (rows, classes). All are finite.
+
+    ``predict_log_proba`` of scikit-learn takes the logarithm of probabilities, and those round to 0.
+    """
+    from scipy.special import log_softmax
+
+    scores = model.decision_function(inputs)
+    if scores.ndim == 1:  # of two classes, those of the second
+        scores = np.stack([np.zeros_like(scores), scores], 1)
+    return np.asarray(log_softmax(scores, axis=1))
 
 
 def _accuracy(logs: Array, languages: int) -> Array:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from typing_extensions import Unpack
 
@@ -133,6 +133,8 @@ class Model:
         from xlgen.data.examples import Record
         from xlgen.evaluation.checkpoint_inference import example_of_input
 
+        if not isinstance(text, (str, Mapping)):
+            raise InputError(f"text {number} must be text or a mapping with fields, not {type(text).__name__}")
         fields = {"input": text} if isinstance(text, str) else dict(text)
         return example_of_input(Record(fields, f"text {number}"), number, self._check_language(language), self.task)
 
@@ -156,6 +158,8 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
     Raises:
         InputError: if there is no model, its files are damaged, or it does not know one of ``languages``.
     """
+    if precision not in get_args(Precision):
+        raise InputError(f"precision must be {' or '.join(get_args(Precision))}, not {precision!r}")
     require("train", "loading a model")
     from xlgen.adaptation import checkpoints as store
     from xlgen.adaptation.base import no_adaptation
