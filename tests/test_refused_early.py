@@ -29,6 +29,8 @@ CASES = [
     ("study wrong.yaml --out out", "unknown key 'run'"),
     ("study c-table-1 training.stepz=3 --out out", "unknown key 'training.stepz'"),
     ("train recipe.yaml training.steps=many --out out", "training.steps"),
+    ("train study.yaml --out out", "study.yaml is a study; run it with `xlgen study`"),
+    ("study recipe.yaml --out out", "recipe.yaml is a recipe of one run; run it with `xlgen train`"),
     ("train recipee --out out", "no recipe 'recipee'"),
     ("train recipe.yaml task=pocket-titels --out out", "no task 'pocket-titels'"),
     ("train recipe.yaml task=pocket-titels --out out --auto", "no task 'pocket-titels'"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlgen.api.arguments import codes_of
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
 from xlgen.core.arguments import argument
@@ -73,7 +74,7 @@ def evaluate(
         "split": split,
         "examples": max_examples,
         "num_beams": num_beams,
-        "languages": tuple(languages),
+        "languages": codes_of(languages),
         "control": control,
         "precision": precision,
         "lid": lid,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from typing_extensions import Unpack
 
+from xlgen.api.arguments import codes_of
 from xlgen.api.training import Run, folder_of
 from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonValue
@@ -169,7 +170,7 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
     from xlgen.runs.checkpoints import find_checkpoint
 
     path = folder_of(source)
-    codes = tuple(Language.parse(language).code for language in languages)
+    codes = tuple(Language.parse(language).code for language in codes_of(languages))
     if (path / "adapted.json").is_file():
         raise InputError(
             f"{path} is an export with adapters or prompts, for use without xlgen (its xlgen_adapted.py opens it); "

@@ -105,13 +105,6 @@ def names_of(sources: Iterable[Source]) -> list[str]:
     return names
 
 
-def codes_of(languages: Sequence[str]) -> tuple[str, ...]:
-    """The codes of languages. Raises InputError for a single text."""
-    if isinstance(languages, str):
-        raise InputError(f"languages must be a list of codes, not one text: [{languages!r}]")
-    return tuple(languages)
-
-
 def parallel_text(texts: str | Path | JsonMapping | None, max_examples: int | None) -> ParallelText:
     """Validated parallel text: YAML, or the validation stories of the pocket world."""
     from xlgen.core.config import ParallelText, validate

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlgen.api.analyze.analyzed import Analyzed, check_out, codes_of, result
+from xlgen.api.analyze.analyzed import Analyzed, check_out, result
+from xlgen.api.arguments import codes_of
 from xlgen.api.rows import Rows
 from xlgen.api.training import Run, folder_of
 from xlgen.core.extras import require

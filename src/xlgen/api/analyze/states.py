@@ -11,12 +11,12 @@ from xlgen.api.analyze.analyzed import (
     Say,
     Source,
     check_out,
-    codes_of,
     names_of,
     parallel_text,
     result,
     silent,
 )
+from xlgen.api.arguments import codes_of
 from xlgen.core.arguments import argument
 from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping, JsonObject, JsonValue
