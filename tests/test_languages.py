@@ -320,7 +320,7 @@ def test_every_language_has_a_family_and_its_scripts_share_it():
 
 
 def test_families_are_those_of_vu_et_al_and_of_glottolog():
-    """V, Appendix D, on mC4's languages, and a few that are easily put elsewhere."""
+    """Vu et al. (2022), Appendix D, on mC4's languages, and a few that are easily put elsewhere."""
 
     def families(codes: str) -> set[str]:
         return {Language.parse(code).family for code in codes.split()}

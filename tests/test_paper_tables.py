@@ -176,7 +176,7 @@ def test_table_11() -> None:
             assert last.adaptation.keep_source_language == ("fp-en" in run)
 
 
-# C, Table 2; for mBART (tr) on questions see the recipe.
+# Chirkova et al. (2023), Table 2; for mBART (tr) on questions see the recipe.
 RATES = {
     **{"mt5-full-xlsum": 1e-4, "mt5-adapters-xlsum": 1e-4, "mt5-full-squad": 1e-4, "mt5-adapters-squad": 1e-3},
     **{"mbart-pt-full-xlsum": 1e-6, "mbart-pt-adapters-xlsum": 1e-5},

@@ -33,8 +33,8 @@ QUESTIONS = ("who", "where", "when", "why")
 NUMBERS = (20, 30, 40, 50, 60, 70, 80, 90, 200, 300, 400, 500, 600, 700, 800, 900)
 # Share of (agent, action) pairs of each split, in twelfths.
 _SHARES: dict[Split, int] = {"unlabelled": 6, "train": 4, "validation": 1, "test": 1}
-# The order of sentences. A kind that occurs twice is worded differently the second time. The side event, told once,
-# tells what is not the news; it or the opening often comes first, so the lead is no summary.
+# The order of sentences. If a kind occurs twice, its second sentence has other words. The side event occurs once and is
+# not the news. It or the opening is often the first sentence, so the lead is not a summary.
 _LAYOUTS = (
     ("side", "event", "reason", "result", "event", "repeat_result"),
     ("opening", "event", "side", "result", "event", "repeat_result"),
@@ -218,8 +218,8 @@ def render(frame: Frame, language: str) -> Story:
 def bilingual(frame: Frame, language: str, other: str, rng: random.Random) -> tuple[str, ...]:
     """The sentences of the document of ``frame`` in ``language`` with some of its sentences in ``other`` as well.
 
-    Each chosen sentence is followed by its translation, or is told in the other language only, as in text from the
-    web; that is what ties the languages of a small model together.
+    Each chosen sentence is followed by its translation, or occurs in the other language only, as in text from the web.
+    A small model learns from this that its languages belong together.
     """
     first, second = render(frame, language), render(frame, other)
     pieces = []
