@@ -135,9 +135,9 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         if any(each.anchor == event.anchor for each in self._open):
-            raise _RefusedError(f"the alias *{event.anchor} is inside of what it stands for", event.start_mark)
+            raise _RefusedError(f"the alias *{event.anchor} is inside the value of its own anchor", event.start_mark)
         if event.anchor not in self._anchors:
-            raise _RefusedError(f"the alias *{event.anchor} stands for nothing before it", event.start_mark)
+            raise _RefusedError(f"the alias *{event.anchor} has no anchor before it", event.start_mark)
         value, size = self._anchors[event.anchor]
         self._values += size - 1
         self._add(value, event.start_mark)
