@@ -81,7 +81,7 @@ def test_a_backbone_as_it_is_generates() -> None:
         (lambda model: model.generate(["a"], language="en", control="nothing"), "nothing"),
         (lambda model: xlgen.load("pocket-mt5", languages="en"), "languages must be a list"),
         (lambda model: xlgen.evaluate("run", languages="en"), "languages must be a list"),
-        (lambda model: xlgen.load("runs/nothing/at/all"), "neither a checkpoint nor a run"),
+        (lambda model: xlgen.load("runs/nothing/at/all"), "no model .runs/nothing/at/all.*pocket-mbart"),
         (lambda model: xlgen.train({"backbone": "pocket-mt5", "taks": "x"}, out="x"), "taks"),
     ],
 )

@@ -114,6 +114,7 @@ def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.
     (package / "samplers" / "__init__.py").write_text(
         "from xlgen.core.registry import Registry\n\n"
         "samplers: Registry[type] = Registry('sampler', 'later.samplers', 'samplers')\n"
+        "'How tokens are drawn.'\n"
     )
     (package / "samplers" / "greedy.py").write_text(
         "from later.samplers import samplers\n\n\n@samplers.register('greedy')\n"
@@ -125,6 +126,7 @@ def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.
         "samplers": [("greedy", "The most probable token.")]
     }
     assert found["samplers"].kind == "sampler"
+    assert found["samplers"].description == "How tokens are drawn."
 
 
 def test_without_a_kind_there_are_the_kinds() -> None:

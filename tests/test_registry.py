@@ -11,8 +11,8 @@ from xlgen.core.registry import InputError, Registry, UnknownNameError, nearest
 @pytest.mark.parametrize(
     ("name", "choices", "expected"),
     [
-        ("adaptors", ["adapters", "full"], "did you mean 'adapters'?; there are: adapters, full"),
-        ("FULL", ["adapters", "full"], "did you mean 'full'?; there are: adapters, full"),
+        ("adaptors", ["adapters", "full"], "did you mean 'adapters'? (all: adapters, full)"),
+        ("FULL", ["adapters", "full"], "did you mean 'full'? (all: adapters, full)"),
         ("zzz", ["b", "a"], "no similar name; there are: a, b"),
         ("x", [], "there are none"),
         ("item7", [f"item{n}" for n in range(61)], "did you mean 'item7'?"),

@@ -183,6 +183,7 @@ def check_fit(mine: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
 
 
 methods: PluginRegistry[Method] = PluginRegistry("method", "xlgen.adaptation", "methods")
+"""Adaptation methods, which decide what is trained: a stage's key `adaptation`."""
 
 
 def no_adaptation() -> Method:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from xlgen.core.field_docs import plain_text
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.option_docs import Key, is_options, keys_of
 from xlgen.core.registry import InputError, Registry, nearest
-from xlgen.core.shipped import shipped, shipped_recipes
+from xlgen.core.shipped import is_study, shipped, shipped_recipes
 
 _PluginT = TypeVar("_PluginT")
 
@@ -34,6 +34,8 @@ class Found:
     """What one plugin is called, ``search policy``."""
     module: str
     variable: str
+    description: str
+    """The docstring of the registry."""
 
     @property
     def registry(self) -> Registry[object]:
@@ -60,13 +62,21 @@ def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -
         if "Registry(" not in text:
             continue
         module = ".".join((package, *file.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
-        for node in ast.parse(text).body:
+        nodes = ast.parse(text).body
+        for node, after in pairwise([*nodes, ast.Pass()]):
             value = node.value if isinstance(node, ast.AnnAssign) else None
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _REGISTRIES:
                 assert isinstance(node, ast.AnnAssign)
                 kind, plural = ast.literal_eval(value.args[0]), ast.literal_eval(value.args[2])
-                found[plural] = Found(kind, module, ast.unparse(node.target))
+                found[plural] = Found(kind, module, ast.unparse(node.target), _docstring(after))
     return found
+
+
+def _docstring(node: ast.stmt) -> str:
+    """The first paragraph of a docstring of a variable, ``node`` being what comes after the variable."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return plain_text(node.value.value.split("\n\n")[0])
+    raise ValueError(f"line {node.lineno}: a registry needs a docstring, which `xlgen list` prints")
 
 
 class Listing(Rows):
@@ -227,9 +237,8 @@ def tasks() -> Iterable[tuple[str, str]]:
 
 
 def recipes() -> Iterable[tuple[str, str]]:
-    """Shipped recipes."""
-    found = shipped_recipes()
-    return [(name, _purpose(path)) for name, path in found.items()]
+    """Shipped recipes, for `xlgen train`, and studies, for `xlgen study`."""
+    return [(name, ("(study) " if is_study(path) else "") + _purpose(path)) for name, path in shipped_recipes().items()]
 
 
 def published() -> Iterator[tuple[str, str]]:
@@ -258,4 +267,4 @@ LISTS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
 def kinds() -> Iterator[tuple[str, str]]:
     """(name, description) of everything that can be listed."""
     for name, listing in sorted(LISTS.items()):
-        yield name, f"Every {listing.kind}." if isinstance(listing, Found) else str(listing.__doc__).splitlines()[0]
+        yield name, listing.description if isinstance(listing, Found) else str(listing.__doc__).splitlines()[0]

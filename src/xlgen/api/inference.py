@@ -87,8 +87,9 @@ def evaluate(
     data = None if data_dir is None else str(data_dir)
     # Imported after the options are checked, because importing PyTorch takes seconds.
     from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
-    from xlgen.evaluation.scored import evaluate_backbone, is_backbone
+    from xlgen.evaluation.scored import check_model, evaluate_backbone, is_backbone
 
+    check_model(path)
     say(f"reading inputs, and {path}")
     if is_backbone(path):
         if list(interpolate) != [1.0]:

@@ -43,7 +43,7 @@ class DecodingSettings(TypedDict, total=False):
     """Maximum number of padded source tokens that are decoded together. Default: 16,000."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A model that is ready to generate. :func:`load` returns it."""
 
@@ -58,6 +58,10 @@ class Model:
     """How outputs are cleaned up, from the recipe of the run."""
     allow_unknown: bool = False
     """Whether it generates in languages that the pretrained model does not know."""
+
+    def __repr__(self) -> str:
+        method = self.method.options.name
+        return f"<model {self.name}: {method} on {self.backbone.name}, task {self.task.config.name}, {self.precision}>"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -166,7 +170,7 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
     from xlgen.adaptation.base import no_adaptation
     from xlgen.backbones import loading
     from xlgen.core.languages import Language
-    from xlgen.evaluation.scored import is_backbone
+    from xlgen.evaluation.scored import check_model, is_backbone
     from xlgen.runs.checkpoints import find_checkpoint
 
     path = folder_of(source)
@@ -176,6 +180,7 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
             f"{path} is an export with adapters or prompts, for use without xlgen (its xlgen_adapted.py opens it); "
             "load the run or checkpoint that it was exported from"
         )
+    check_model(path)
     if is_backbone(path):
         backbone = loading.load(str(path), languages=codes, weights=precision)
         backbone.model.eval()

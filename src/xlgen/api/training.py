@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,14 @@ from xlgen.core.extras import require
 from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_no_run, check_study_folder
 from xlgen.core.progress import Progress
+from xlgen.core.registry import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from xlgen.core.config import Overrides, Recipe
     from xlgen.report.build import Report
+    from xlgen.training.callbacks import Callback
 
 Say = Callable[[str], None]
 
@@ -79,6 +81,7 @@ def train(
     auto: bool = False,
     hours: float | None = None,
     workers: int = 0,
+    callbacks: Sequence[Callback] = (),
     progress: Progress | None = None,
     console: Console | None = None,
     say: Say = lambda text: None,
@@ -94,15 +97,19 @@ def train(
         auto: Search for the best method and the learning rate without target labels, and keep the best checkpoint.
         hours: With ``auto``: start no run that would end after this number of hours.
         workers: With ``auto``: number of parallel runs; 0 is one per core.
+        callbacks: Called after every step of every stage: :class:`xlgen.training.callbacks.Callback`. Not with
+            ``auto``, whose runs train in other processes.
         progress: Where progress is shown; by default nowhere.
         console: With ``auto``: where progress is shown.
         say: Receives a line about what begins.
 
     Raises:
-        InputError: if the recipe, its data or ``out`` is wrong, before training starts.
+        InputError: if an argument, the recipe, its data or ``out`` is wrong, before training starts.
         RunEndedError: if training diverged or was interrupted, or a search could not decide.
     """
     require("train", "training")
+    if auto and callbacks:
+        raise InputError("callbacks are not called in a search (auto=True), whose runs train in other processes")
     folder = Path(out)
     from xlgen.core.config import load_recipe
 
@@ -132,7 +139,7 @@ def train(
         return Run(folder, write_decision(decision, folder))
     from xlgen.training.run import train as run
 
-    run(config, folder, resume=resume, progress=progress)
+    run(config, folder, resume=resume, progress=progress, callbacks=callbacks)
     return Run(folder)
 
 

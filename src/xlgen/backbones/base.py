@@ -280,3 +280,4 @@ class Backbone(ModelParts):
 
 _ALLOW = "; `unknown_languages: allow` in the recipe's `backbone` lets any language through"
 families: Registry[type[Backbone]] = Registry("backbone family", "xlgen.backbones", "families")
+"""Families of pretrained models; the `model_type` of a checkpoint's config finds its family."""

@@ -62,8 +62,13 @@ class Skeleton:
     code: Callable[[Language], str]
     """The code of a language in the family's tokenizer; empty if there is none."""
 
+    def __post_init__(self) -> None:
+        # `xlgen list skeletons` describes each by what it makes.
+        object.__setattr__(self, "__doc__", self.make.__doc__)
+
 
 skeletons: Registry[Skeleton] = Registry("backbone family with a skeleton", "xlgen.backbones", "skeletons")
+"""Families that `xlgen tokenizer` can make a tokenizer and a config for."""
 
 
 def build(

@@ -33,8 +33,9 @@ def list_(
     elif backbone is not None:
         _print_methods(found)
     else:
+        width = max((len(plain(row["name"])) for row in found), default=0)
         for row in found:
-            line = Text.assemble((f"{plain(row['name']):<22}", "bold"), " ", plain(row["description"]))
+            line = Text.assemble((f"{plain(row['name']):<{width}}", "bold"), "  ", plain(row["description"]))
             out.print(line, highlight=False, soft_wrap=True)
 
 

@@ -56,11 +56,16 @@ def machine_facts() -> Iterator[tuple[str, str, str]]:
         yield name, "present" if found else "absent", "" if found else f"{use}: pip install 'xlgen[{extra}]'"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _hardware() -> Iterator[tuple[str, str, str]]:
     import torch
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield "CPU", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads", f"{memory:.0f} GiB of memory"
+    cores = f"{_count(os.cpu_count() or 1, 'core')}, {_count(torch.get_num_threads(), 'thread')} of PyTorch"
+    yield "CPU", cores, f"{memory:.0f} GiB of memory"
     note = (
         "training.precision: auto takes bf16 here; evaluation.precision: bf16 is faster too"
         if faster_precision() == "bf16"

@@ -39,13 +39,15 @@ class UnknownNameError(InputError):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """A hint for an unknown ``name``: "did you mean 'adapters'?", or the list of all choices."""
+    """A hint for an unknown ``name``: the most similar choice, and all choices if they are few."""
     choices = sorted(choices)
     if not choices:
         return "there are none"
     match = process.extractOne(name[:200], choices, processor=str.lower, score_cutoff=60)
-    known = "; there are: " + ", ".join(choices) if len(choices) <= 60 else ""
-    return (f"did you mean {match[0]!r}?" if match else "no similar name") + known
+    known = ", ".join(choices) if len(choices) <= 60 else ""
+    if match:
+        return f"did you mean {match[0]!r}?" + f" (all: {known})" * bool(known)
+    return "no similar name" + f"; there are: {known}" * bool(known)
 
 
 class RunEndedError(RuntimeError):

@@ -20,11 +20,21 @@ def shipped_recipes() -> dict[str, Path]:
     return {**shipped("."), **shipped("papers"), **shipped("pocket"), **shipped("examples")}
 
 
+def is_study(path: Path) -> bool:
+    """Whether a shipped file is a study, which has several runs, and not the recipe of one run."""
+    return any(line.startswith("base:") for line in path.read_text(encoding="utf-8").splitlines())
+
+
 def find_recipe(name: str) -> Path:
     """The file of a recipe given as a path or as the name of a shipped one. Raises RecipeError."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return path
+    if name not in shipped_recipes() and name in shipped("tasks"):
+        raise RecipeError(
+            f"{name} is a task, not a recipe: set `task: {name}` in a recipe, or change the task of a shipped one "
+            f"(`xlgen train squad-xquad task={name}`)"
+        )
     return _named(name, "recipe", shipped_recipes())
 
 

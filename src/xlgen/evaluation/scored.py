@@ -91,6 +91,15 @@ class Scored:
         return self.rows, self.folder
 
 
+def check_model(path: Path) -> None:
+    """Raise InputError if ``path`` names nothing: neither a file or folder, nor an embedded backbone or an id."""
+    if not path.exists() and not is_backbone(path):
+        raise InputError(
+            f"no model {str(path)!r}: there is no such folder, and an id of the Hugging Face Hub has the form "
+            f"owner/name; the embedded backbones are {', '.join(sorted(embedded()))}"
+        )
+
+
 def is_backbone(path: Path) -> bool:
     """Whether ``path`` names an untrained backbone: an embedded one, a model's folder without checkpoints of xlgen, or,
     if the path does not exist, an id of the hub."""

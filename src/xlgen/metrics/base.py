@@ -122,6 +122,7 @@ def is_defined(scores: Scores) -> NDArray[np.bool_]:
 
 
 metrics: Registry[type[Metric]] = Registry("metric", "xlgen.metrics", "metrics")
+"""Metrics, with the values and options of each."""
 
 
 def best_over_references(

@@ -42,6 +42,8 @@ def find_checkpoint(path: Path) -> Path:
         return newest
     if is_checkpoint(path / CHOSEN):
         return path / CHOSEN
+    if not path.exists():
+        raise InputError(f"there is no folder {path}; give a run or a checkpoint")
     raise InputError(f"{path} is neither a checkpoint nor a run with checkpoints")
 
 

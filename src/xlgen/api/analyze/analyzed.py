@@ -26,7 +26,7 @@ Source = str | Path | Run
 """A backbone (embedded, of the Hub, a folder), a run (its newest checkpoint) or a checkpoint."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analyzed:
     """The values of an analysis, with its tables and figures."""
 
@@ -44,6 +44,11 @@ class Analyzed:
     """How the values were measured, or what the tables lack."""
     files: tuple[Path, ...] = ()
     """What has been written."""
+
+    def __repr__(self) -> str:
+        titles = [f"table {table.title!r}" for table in self.tables]
+        titles += [f"figure {figure.name}" for figure in self.figures]
+        return f"<{self.name}: {', '.join([f'{len(self.rows)} rows', *titles, *map(str, self.files)])}>"
 
     def write(self, out: str | Path) -> Analyzed:
         """Write the rows as ``NAME.json``, and the figures as SVG, into the folder ``out``; the result with its files.

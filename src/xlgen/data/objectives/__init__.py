@@ -124,3 +124,4 @@ def encoded(codec: Codec, source: Sequence[int], target: Sequence[int], language
 
 
 objectives: PluginRegistry[Objective] = PluginRegistry("objective", "xlgen.data.objectives", "objectives")
+"""What is learned from unlabelled or parallel text: the key `unlabelled.objective`."""

@@ -67,3 +67,4 @@ def check_held(held: Mapping[str, Sequence[str]], language: str, split: str) -> 
 
 
 readers: PluginRegistry[Reader] = PluginRegistry("reader", "xlgen.data.readers", "readers", default="jsonl")
+"""Formats and sources of data: a task's key `reader`."""

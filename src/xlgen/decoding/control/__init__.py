@@ -103,3 +103,4 @@ class LanguageControl(Plugin[OptionsT]):
 
 
 controls: PluginRegistry[LanguageControl] = PluginRegistry("language control", "xlgen.decoding.control", "controls")
+"""Ways to make outputs come in the right language: the key `evaluation.control`."""

@@ -57,6 +57,7 @@ class Format(ABC):
 
 
 formats: Registry[type[Format]] = Registry("export format", "xlgen.evaluation.export", "formats")
+"""What a trained model can be exported to, for use without xlgen."""
 
 
 def generator(backbone: Backbone, engine: Literal["xlgen", "transformers"] = "xlgen") -> Decode:

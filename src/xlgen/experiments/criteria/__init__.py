@@ -41,6 +41,7 @@ class Criterion(Plugin[OptionsT], ABC):
 
 
 criteria: PluginRegistry[Criterion] = PluginRegistry("criterion", "xlgen.experiments.criteria", "criteria")
+"""How a search chooses between checkpoints and runs: a study's key `search.criterion`."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class WholeRuns(SearchPolicy[OptionsT]):
 
 
 policies: PluginRegistry[SearchPolicy] = PluginRegistry("search policy", "xlgen.experiments.policies", "policies")
+"""Which learning rates a search tries, and which runs it ends early: a study's key `search.policy`."""
 
 
 def whole(history: History) -> dict[float, float]:

@@ -49,7 +49,10 @@ class Model(Protocol):
 
 
 identifiers: Registry[Callable[[], Model]] = Registry("language identifier", "xlgen.metrics.identifiers", "identifiers")
-"""Identifiers that have a name. Each entry creates a model, or raises InputError if its package is missing."""
+"""Language identifiers: the key `lid`.
+
+An entry makes a model, or raises InputError if its package is missing.
+"""
 
 
 class _Guess(NamedTuple):

@@ -44,6 +44,7 @@ class Baseline(Plugin[OptionsT], ABC):
 
 
 baselines: PluginRegistry[Baseline] = PluginRegistry("baseline", "xlgen.training.baselines", "baselines")
+"""Rules that predict without training, which every method should beat: the recipe's key `baseline`."""
 
 
 def run_baseline(

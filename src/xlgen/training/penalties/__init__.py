@@ -44,3 +44,4 @@ class Penalty(Plugin[OptionsT], ABC):
 
 
 penalties: PluginRegistry[Penalty] = PluginRegistry("penalty", "xlgen.training.penalties", "penalties")
+"""Terms of the loss that keep the model near the pretrained one: a stage's key `penalty`."""
