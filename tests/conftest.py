@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 
 import hub_layout
@@ -143,13 +144,17 @@ def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]
 
 
 @pytest.fixture(scope="session")
-def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
     """The folder of a small checkpoint in the hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
-    root = tmp_path_factory.mktemp("hub")
+    base = tmp_path_factory.getbasetemp()
+    # Processes of one test run share them, since making them takes long.
+    root = (base if worker_id == "master" else base.parent) / "hub"
 
     def find(name: str) -> Path:
-        if not (root / name).exists():
-            hub_layout.make(root)
+        with FileLock(root.with_suffix(".lock")):
+            if not (root / "made").exists():
+                hub_layout.make(root)
+                (root / "made").touch()
         return root / name
 
     return find

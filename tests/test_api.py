@@ -126,7 +126,7 @@ FUNCTIONS = {
 }
 """The function of each command. `quickstart` is a study, and `doctor` and `choices` need none."""
 WITHOUT_FUNCTION = {"quickstart", "doctor", "choices", "analyze"}
-PYTHON_ONLY = {"progress", "console", "say", "status", "limit"}
+PYTHON_ONLY = {"callbacks", "progress", "console", "say", "status", "limit"}
 # A command's name for an argument, where it is another one.
 NAMES = {
     "checkpoint": "model",

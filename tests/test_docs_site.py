@@ -18,6 +18,7 @@ import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+import xlgen
 from xlgen.api.catalog import registries
 from xlgen.cli import app
 from xlgen.cli.dependent import dependencies_of
@@ -147,7 +148,7 @@ def test_links_of_the_readme_lead_to_files_of_the_repository() -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site, which takes 15 s. A broken link, or a page outside the navigation, fails the build."""
+    """The built site. A broken link, or a page outside the navigation, fails the build."""
     pytest.importorskip("mkdocs", reason="MkDocs comes with the docs extra")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
@@ -156,6 +157,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_page_of_the_api_names_every_public_name() -> None:
+    headings = re.findall(r"^      heading: (\S+)$", pages()["reference/api.md"], re.MULTILINE)
+    own = set(xlgen.__all__) - {"__version__", "analyze"}
+    assert set(headings) == {f"xlgen.{name}" for name in own | {f"analyze.{name}" for name in xlgen.analyze.__all__}}
+
+
+# Building takes long, and `make docs` builds the site too, on each change.
+@pytest.mark.exhaustive
 def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
     text = (site / "reference" / "api.html").read_text(encoding="utf-8")
     for name, public in generator().public_names():
@@ -166,6 +175,7 @@ def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
             assert all(f">{argument}<" in own for argument in inspect.signature(public).parameters), name
 
 
+@pytest.mark.exhaustive
 def test_the_built_pages_load_nothing_from_elsewhere(site: Path) -> None:
     loading = re.compile(r'<(?:script|img|iframe)[^>]*\ssrc="https?:|<link[^>]*rel="stylesheet"[^>]*href="https?:')
     built = list(site.rglob("*.html"))

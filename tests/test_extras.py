@@ -80,6 +80,7 @@ def test_scoring_needs_no_extra(tmp_path: Path) -> None:
     check_scores(done.stdout, faults)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     "command", ["--help", "train --help", "list", "list metrics", "list recipes", "list languages"]
 )
@@ -88,6 +89,7 @@ def test_help_and_lists_need_no_extra(command: str) -> None:
     assert done.returncode == 0 and done.stdout, done.stderr
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("command", "extra"),
     [

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.spread(12)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("place", ["checkpoints/step-600/x", "checkpoints", "predictions/step-600/x", "tables/x"])
 def test_no_command_writes_into_what_a_run_manages(

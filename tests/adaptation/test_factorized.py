@@ -84,6 +84,7 @@ def test_only_the_halves_of_the_batch_get_a_gradient(backbone_of: Callable[[str]
     assert module.task.weight.grad.abs().sum(1).bool().tolist() == [True, False]
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("keep", [False, True])
 def test_inference_swaps_the_language_half(any_backbone: Backbone, keep: bool) -> None:
     """With ``keep_source_language`` (FP-EN) all languages speak through the English one."""

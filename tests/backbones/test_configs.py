@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import hub_layout
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.heads import HeadSpec
 from xlgen.backbones.loading import load
@@ -153,13 +152,10 @@ def test_files_that_hold_no_object(copy_of: Callable[[str], Path], file: str, co
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("values", [{"<x>": "y"}, {"<x>": None}, {"<x>": []}, {"<x>": 10**12}, {"<x>": 3}, {"</s>": 9}])
 def test_added_tokens_beside_sentencepiece(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, values: dict[str, Any]
+    hub_checkpoint: Callable[[str], Path], tmp_path: Path, values: dict[str, Any]
 ) -> None:
     """Where there is no tokenizer.json, the library reads them."""
-    folder = tmp_path_factory.getbasetemp() / "added-tokens"
-    if not folder.exists():
-        hub_layout.make(folder)
-    copy = shutil.copytree(folder / "mt5", tmp_path / "mt5")
+    copy = shutil.copytree(hub_checkpoint("mt5"), tmp_path / "mt5")
     put(copy / "added_tokens.json", **values)
     try:
         answers(copy)

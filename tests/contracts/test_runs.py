@@ -243,7 +243,7 @@ def loaded(whole: Runs) -> Runs:
     return whole
 
 
-@FEW
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", RUNS)
 def test_a_new_process_generates_the_same_in_every_language(name: str, loaded: Runs, watch: Watch) -> None:
     for index, place in enumerate(loaded.places(name)):
@@ -256,7 +256,7 @@ def test_a_new_process_generates_the_same_in_every_language(name: str, loaded: R
         assert predictions(loaded.folder(name) / "again" / str(index) / "predictions") == expected
 
 
-@FEW
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_resumes_exactly(name: str, whole: Runs, killed: Runs) -> None:
     """SIGKILL in each stage, between two checkpoints. This process resumes the run after the last kill."""
@@ -288,7 +288,7 @@ def two_processes(runs_of: Callable[..., Runs]) -> Runs:
     return runs
 
 
-@FEW
+@pytest.mark.keep("adapters-houlsby")
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_get_the_losses_of_one(name: str, one_process: Runs, two_processes: Runs) -> None:
     for one, two in zip(one_process.places(name), two_processes.places(name), strict=True):

@@ -102,6 +102,7 @@ def test_processors_of_transformers_work_in_the_engine(
     assert decoded(backbone, None, decoding) != expected
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_processors_of_controls_work_in_generate(backbone: Backbone, beams: int) -> None:
     decode = Decoder(backbone, Decoding(16, beams))
@@ -125,6 +126,7 @@ def test_a_control_may_consist_of_processors_of_transformers(backbone: Backbone)
     assert outputs == [backbone.decode(ids) for ids in expected]
 
 
+@pytest.mark.spread(1)
 def test_additive_and_other_processors_of_different_inputs(backbone: Backbone) -> None:
     """Inputs of one batch may have no processors, additive ones, which need only the best logits, and others."""
     mask = controls.build({"name": "vocabulary_mask", "strength": 9.0})
@@ -164,7 +166,7 @@ def test_rows_of_an_input_are_consecutive() -> None:
 ENGINE = {"decoding/decode.py", "decoding/engine.py", "decoding/batch.py", "decoding/search.py"}
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("settings", [{}, {"num_beams": 3}, {"num_beams": 2, "sampling": Sampling(top_k=9, top_p=0.9)}])
 def test_a_batch_passes_four_files(backbone: Backbone, settings: dict[str, Any]) -> None:
     """Besides the model family, the kernels and the batching of data, which are not specific to decoding."""

@@ -61,7 +61,7 @@ METHODS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.covering(2)
+@pytest.mark.spread(11)
 @pytest.mark.parametrize("beams", [1, 2, 4])
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: "-".join(map(str, config.values())))
 def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict[str, Any], beams: int) -> None:

@@ -144,7 +144,7 @@ ENDS = {
 }
 
 
-@pytest.mark.keep("SIGTERM")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("end", ENDS)
 def test_workers_end_with_the_study_having_saved(end: str, study: Path, whole: Path, tmp_path: Path) -> None:
     # On a busy machine a worker may be through before the other has begun, or before this process sees that they have.

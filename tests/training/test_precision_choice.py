@@ -55,6 +55,7 @@ def recipe(*precisions: str, **more: Any) -> Recipe:
     return Recipe.model_validate({"name": "r", "backbone": "pocket-mt5", "stages": stages, **more})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the variables are of x86 libraries")
 def test_a_machine_that_emulates_bf16(tmp_path: Path) -> None:
     """With precision auto it trains in fp32; a recipe with bf16 causes a warning."""
