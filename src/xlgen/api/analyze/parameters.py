@@ -38,7 +38,7 @@ def spectra(
     check_out(out)
     names = names_of([base, *others])
     from xlgen.analysis.open_model import read_weights
-    from xlgen.analysis.spectra import compared, missing_halves, paper_table, spectra_figure, spectra_tables
+    from xlgen.analysis.spectra import compared, missing_parts, paper_table, spectra_figure, spectra_tables
     from xlgen.analysis.spectra import spectra as of_base
 
     rows: list[JsonObject] = []
@@ -46,7 +46,7 @@ def spectra(
     for name in names:
         status(f"singular values of {name}")
         weights, separate = read_weights(name)
-        if missing := missing_halves(weights, first) if first else ():
+        if missing := missing_parts(weights, first) if first else ():
             say(f"{name} and {names[0]}: one of them has no {' and no '.join(missing)}, which is not compared")
         if separate:
             say(f"{name}: the modules that its method adds are not included")
