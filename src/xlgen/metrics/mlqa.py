@@ -70,7 +70,7 @@ _no_punctuation = _NoPunctuation()
 
 @dataclass(frozen=True)
 class Rules:
-    """Normalisation rules for the answers in one language."""
+    """Normalization rules for the answers in one language."""
 
     articles: str
     """Source of the list of articles: ``mlqa``, ``xlgen`` or ``none``."""
@@ -132,7 +132,7 @@ class Mlqa:
     """
 
     normalization: Normalization = "none"
-    """Unicode normalisation before MLQA's own (:mod:`xlgen.metrics.normalization`). The official script has none;
+    """Unicode normalization before MLQA's own (:mod:`xlgen.metrics.normalization`). The official script has none;
     ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("mlqa_f1", best=100.0), MetricSpec("mlqa_em", best=100.0))

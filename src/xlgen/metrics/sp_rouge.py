@@ -19,11 +19,11 @@ class SpRouge:
     """SP-ROUGE-1/2/L/Lsum F1 in percent against the best reference; ``sp_rougeLsum`` is what the paper reports.
 
     The scores equal those of ``rouge_score`` 0.1.2 with the same tokenizer. The paper names no sentence rule for Lsum.
-    The T5 library, which computed it, uses ``t5``; data sets with one sentence per line need ``newline``.
+    The T5 library, which computed it, uses ``t5``; datasets with one sentence per line need ``newline``.
     """
 
     tokenizer: str = "google/mt5-small"
-    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name on the hub. The default is mT5's."""
+    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name on the Hub. The default is mT5's."""
     sentences: SentenceRule = "newline"
     """How ``sp_rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
 

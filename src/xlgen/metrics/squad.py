@@ -23,7 +23,7 @@ def normalize(text: str) -> str:
 
 
 def f1(prediction: str, reference: str) -> float:
-    """F1 over the words of two normalised answers, in [0, 1]; 0 if either has none, as in ``evaluate-v1.1.py``."""
+    """F1 over the words of two normalized answers, in [0, 1]; 0 if either has none, as in ``evaluate-v1.1.py``."""
     predicted, wanted = prediction.split(), reference.split()
     hits = (Counter(predicted) & Counter(wanted)).total()
     return f_measure(hits, len(predicted), len(wanted))
@@ -39,7 +39,7 @@ class Squad:
     """
 
     normalization: Normalization = "none"
-    """Unicode normalisation before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
+    """Unicode normalization before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
     ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("squad_f1", best=100.0), MetricSpec("squad_em", best=100.0))
@@ -50,7 +50,7 @@ class Squad:
         return best_over_references(examples, self.figures, lambda text, _: normalize(form(text)), _compare)
 
     def signature(self, language: str) -> str:
-        """The normaliser, which is the same for all languages."""
+        """The normalizer, which is the same for all languages."""
         return signed("norm:squad-1.1", self.normalization)
 
 

@@ -1,4 +1,4 @@
-"""Splits from different data sets, such as SQuAD for training and XQuAD for testing, each through its own reader."""
+"""Splits from different datasets, such as SQuAD for training and XQuAD for testing, each through its own reader."""
 
 from __future__ import annotations
 

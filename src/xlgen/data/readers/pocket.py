@@ -1,4 +1,4 @@
-"""The pocket world as a data set: stories of any split in any of its languages."""
+"""The pocket world as a dataset: stories of any split in any of its languages."""
 
 from __future__ import annotations
 

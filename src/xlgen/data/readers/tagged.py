@@ -1,4 +1,4 @@
-"""One word and its tag per line, with empty lines between sentences: CoNLL-2003 and most IOB data sets."""
+"""One word and its tag per line, with empty lines between sentences: CoNLL-2003 and most IOB datasets."""
 
 from __future__ import annotations
 
