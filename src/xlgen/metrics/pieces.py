@@ -12,7 +12,7 @@ from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
 
-# Vocabulary files of a folder or a hub repository, best first.
+# Vocabulary files of a folder or a Hub repository, best first.
 _FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
@@ -25,7 +25,7 @@ def subword_splitter(tokenizer: str) -> Splitter:
 
     Args:
         tokenizer: A SentencePiece ``.model`` file, a ``tokenizer.json``, a folder that contains one of these (a Hugging
-            Face tokenizer or checkpoint), or a name on the Hugging Face hub. No remote code is run.
+            Face tokenizer or checkpoint), or a name on the Hugging Face Hub. No remote code is run.
 
     Raises:
         InputError: if there is no such tokenizer, or it cannot be downloaded.
@@ -79,7 +79,7 @@ def _from_hub(name: str) -> Path:
         for file in _FILES:
             try:
                 return Path(hf_hub_download(name, file))
-            except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError: the hub cannot be reached
+            except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError: the Hub cannot be reached
                 raise
             except EntryNotFoundError:
                 continue
@@ -89,7 +89,7 @@ def _from_hub(name: str) -> Path:
             f" Face hub ({type(error).__name__}). Pass the path of a SentencePiece .model file, of a tokenizer.json or"
             " of a folder with either"
         ) from error
-    raise InputError(f"no tokenizer in {name!r} on the Hugging Face hub: it has none of {', '.join(_FILES)}")
+    raise InputError(f"no tokenizer in {name!r} on the Hugging Face Hub: it has none of {', '.join(_FILES)}")
 
 
 def _digest(file: Path) -> str:
