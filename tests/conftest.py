@@ -144,7 +144,7 @@ def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]
 
 @pytest.fixture(scope="session")
 def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a small checkpoint in the hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
+    """The folder of a small checkpoint in the Hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
     root = tmp_path_factory.mktemp("hub")
 
     def find(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Runs on checkpoints in the hub's file layout: every objective trains; what data spells comes out as it went in."""
+"""Runs on checkpoints in the Hub's file layout: every objective trains; what data spells comes out as it went in."""
 
 import json
 from collections.abc import Callable
