@@ -34,7 +34,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def resolve(name: str) -> str:
-    """The folder of an embedded or local backbone, or ``name`` itself if it is an id of the Hub.
+    """The folder of an embedded or local backbone, or ``name`` itself if it is an id on the Hub.
 
     Raises BackboneError if it is none of these.
     """
@@ -45,7 +45,7 @@ def resolve(name: str) -> str:
     if name.count("/") == 1 and not name.startswith((".", "/")):
         return name
     raise BackboneError(
-        f"no backbone {name!r}: no such folder, no id of the Hub (OWNER/NAME), and among the embedded ones "
+        f"no backbone {name!r}: no such folder, no id on the Hub (OWNER/NAME), and among the embedded ones "
         f"{nearest(name, embedded())}"
     )
 
@@ -85,7 +85,7 @@ def load(
     """Load a backbone on the CPU. Weights are read from safetensors only, after the checks of everything else.
 
     Args:
-        name: An embedded backbone, a local folder, or an id of the Hub.
+        name: An embedded backbone, a local folder, or an id on the Hub.
         languages: Languages that the backbone must know.
         allow_unknown: Whether to allow other languages, if the family has no language codes or for a head.
         precision: The precision of training, which must suit the family; weights stay in fp32.

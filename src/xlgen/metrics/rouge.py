@@ -25,7 +25,7 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
 @metrics.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE-1/2/L/Lsum F1 in percent, each against its best reference, as in ``score_multi``.
+    """ROUGE-1/2/L/Lsum F1 in percent, each against its best reference (``rouge_score``'s ``score_multi``).
 
     For English, with or without stemming, the scores equal those of ``rouge_score`` 0.1.2. For other languages, the
     same formulas use the words of :func:`xlgen.metrics.words.splitter`. Text without words scores 0.
@@ -43,12 +43,11 @@ class Rouge:
     segmenter: Segmenter = "characters"
     """``dictionary`` finds words in Chinese, Japanese and Thai (needs the extra ``segmenters``)."""
     sentences: SentenceRule = "newline"
-    """How ``rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
-
+    """How ``rougeLsum`` splits sentences: at newlines (``newline``), also at sentence marks of any script (``marks``),
+    or also at a full stop between two spaces, as in the T5 library (``t5``)."""
     normalization: Normalization = "none"
-    """Unicode normalization of each sentence before it is split (:mod:`xlgen.metrics.normalization`). Words of
-    languages other than English are in NFKC anyway; ``nmt_nfkc`` also treats invisible characters as mT5, mBART-50 and
-    NLLB-200 do."""
+    """Unicode normalization of each sentence before it is split. Words of languages other than English are always in
+    NFKC; ``nmt_nfkc`` also treats invisible characters as mT5, mBART-50 and NLLB-200 do."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("rouge1", best=100.0),

@@ -39,8 +39,8 @@ class Squad:
     """
 
     normalization: Normalization = "none"
-    """Unicode normalization before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
-    ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
+    """Unicode normalization before SQuAD's own. The official script has none; ``nmt_nfkc`` compares answers as mT5,
+    mBART-50 and NLLB-200 write them."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("squad_f1", best=100.0), MetricSpec("squad_em", best=100.0))
 
@@ -50,7 +50,7 @@ class Squad:
         return best_over_references(examples, self.figures, lambda text, _: normalize(form(text)), _compare)
 
     def signature(self, language: str) -> str:
-        """The normalizer, which is the same for all languages."""
+        """The normaliser, which is the same for all languages."""
         return signed("norm:squad-1.1", self.normalization)
 
 

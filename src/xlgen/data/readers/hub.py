@@ -59,9 +59,9 @@ class HubOptions(ReaderOptions):
     """Patterns of files; may contain ``{language}``. They are needed for ``refs/convert/parquet``, which has no
     configurations: ``{train: "{language}/train/*.parquet"}``."""
     codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
-    """The dataset's names for languages, if they differ: ``{en: english}``."""
+    """The names of languages in the dataset, if they differ: ``{en: english}``."""
     splits: Mapping[str, str] = {}
-    """The dataset's names for splits, if they differ: ``{test: validation}``."""
+    """The names of splits in the dataset, if they differ: ``{test: validation}``."""
     streaming: bool = False
     """Whether to read rows while they are downloaded, without a local copy."""
     limit: int | None = Field(default=None, ge=1)
@@ -103,7 +103,7 @@ def check_format(builder: DatasetBuilder, name: str) -> None:
 
 @readers.register("hub")
 class HubReader(Reader[HubOptions]):
-    """Rows of a Hub dataset. SQuAD's nested answers become a tuple of texts, class labels become their names.
+    """A dataset on the Hub. SQuAD's nested answers become a tuple of texts, and class labels become their names.
 
     In CSV and JSON, every text is kept as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
     parquet, are typed.

@@ -45,5 +45,5 @@ class Cld3:
 @identifiers.register("cld3")
 @cache
 def cld3() -> Model:
-    """cld3, with the network from its package."""
+    """Google's Compact Language Detector 3; needs the extra ``cld3``."""
     return Cld3()
