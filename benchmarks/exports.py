@@ -85,9 +85,9 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     place, out = checkpoint(Path(folder), name, config), Path(folder) / "out"
                     found = export(place, to, out, examples=EACH)
-                    holds &= found.asked == found.equal == found.equal_with_beams
+                    holds &= found.compared == found.equal == found.equal_with_beams
                     figures = (
-                        f"{found.equal} of {found.asked} | {found.equal_with_beams} | {found.score_difference:.0e}"
+                        f"{found.equal} of {found.compared} | {found.equal_with_beams} | {found.score_difference:.0e}"
                     )
                     print(f"| {name} | {config['method']} | {to} | {figures} |", flush=True)
                     if len(sys.argv) > 1 and to == "transformers":

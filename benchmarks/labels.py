@@ -4,8 +4,8 @@
     python benchmarks/labels.py paragraphs   [--data ...]              # XQuAD
     python benchmarks/labels.py headlines    [--data ...]              # MasakhaNEWS; Swahili headings
     python benchmarks/labels.py blocks       [--data ...]              # NTREX-128, eight sentences each: repetitions
-    python benchmarks/labels.py neighbours   [--data ...]              # first words of NTREX-128 as another language
-    python benchmarks/labels.py romanised    [--data ...]              # NTREX-128 in Latin letters (pip install uroman)
+    python benchmarks/labels.py neighbors    [--data ...]              # first words of NTREX-128 as another language
+    python benchmarks/labels.py romanized    [--data ...]              # NTREX-128 in Latin letters (pip install uroman)
 
 Each prints a table in percent; docs/explanation/language-identification.md has them.
 """
@@ -96,7 +96,7 @@ def blocks(data: Path) -> None:
     print(f"{found} of {count} blocks of eight sentences have a repetition: {100 * found / count:.2f} %")
 
 
-def neighbours(data: Path) -> None:
+def neighbors(data: Path) -> None:
     print("| text | as | words | right | wrong | unknown |\n|---|---|--:|--:|--:|--:|")
     for name, target in NEIGHBOURS:
         for words in (3, 5, 8):
@@ -108,7 +108,7 @@ def neighbours(data: Path) -> None:
             )
 
 
-def romanised(data: Path) -> None:
+def romanized(data: Path) -> None:
     try:
         uroman = importlib.import_module("uroman").Uroman()
     except ImportError:
@@ -128,7 +128,7 @@ def romanised(data: Path) -> None:
 
 
 COMMANDS: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (descriptions, paragraphs, headlines, blocks, neighbours, romanised)
+    each.__name__: each for each in (descriptions, paragraphs, headlines, blocks, neighbors, romanized)
 }
 
 

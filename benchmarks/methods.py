@@ -123,14 +123,15 @@ def grouped(runs: Iterable[Run]) -> dict[tuple[str, str, str], list[Run]]:
 
 
 def rates(folder: Path) -> None:
-    """The figure of the other languages at each rate; the best is marked, and whether it is at an end of the search."""
+    """Print Markdown rows: the mean score in the other languages at each rate, the best in bold, and a note if it is
+    at the edge of the grid."""
     for (backbone, task, method), runs in sorted(grouped(runs_in(folder)).items()):
         runs.sort(key=lambda run: run.rate)
         best = max(runs, key=lambda run: run.others)
         figures = [f"{run.rate:g}: {run.others:.1f} ({run.others_language:.0f})" for run in runs]
         cells = [f"**{text}**" if run is best else text for run, text in zip(runs, figures, strict=True)]
-        end = " at an end" if best in (runs[0], runs[-1]) else ""
-        print(f"| {backbone} | {task} | {method} | {' | '.join(cells)} |{end}")
+        note = "at the edge of the grid" if best in (runs[0], runs[-1]) else ""
+        print(f"| {backbone} | {task} | {method} | {', '.join(cells)} | {note} |")
 
 
 def table(folder: Path, costs: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Tiny randomly initialised checkpoints of every family, with the tokenizers of the embedded backbones; a tiny task."""
+"""Tiny randomly initialized checkpoints of every family, with the tokenizers of the embedded backbones; a tiny task."""
 
 import copy
 import json
@@ -145,7 +145,7 @@ def backbone_of(_loaded: Callable[[str], Backbone]) -> Callable[[str], Backbone]
 
 @pytest.fixture(scope="session")
 def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
-    """The folder of a small checkpoint in the hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
+    """The folder of a small checkpoint in the Hub's file layout, of ``hub_layout.NAMES``; copy it to change it."""
     base = tmp_path_factory.getbasetemp()
     # Processes of one test run share them, since making them takes long.
     root = (base if worker_id == "master" else base.parent) / "hub"

@@ -1,4 +1,4 @@
-"""Small checkpoints in the files that the hub has of mT5, mBART-50 and NLLB-200: SentencePiece and no tokenizer.json.
+"""Small checkpoints in the files that the Hub has of mT5, mBART-50 and NLLB-200: SentencePiece and no tokenizer.json.
 
 mT5 and mBART-50 come from ``../shared/tools/like_hub.py``; NLLB-200 is made here from the same texts: a BPE model of
 SentencePiece, to which the codes of 202 languages and ``<mask>`` are added behind the vocabulary.

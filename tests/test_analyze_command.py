@@ -175,7 +175,7 @@ def test_bad_input_is_2(
     assert "a language other than en" in say("overlap", tiny_task(["en", "th"]), "--languages", "en")
     write_run(tmp_path / "run")
     assert "evaluation.xlrs" in say("correlation", tmp_path / "run")
-    assert "there are: " in say("correlation", tmp_path / "run", "--metric", "rougeLL")
+    assert "did you mean 'rougeL'" in say("correlation", tmp_path / "run", "--metric", "rougeLL")
     assert "XLRS cannot be correlated with itself" in say("correlation", tmp_path / "run", "--metric", "xlrs")
     assert "is given twice" in say("cka", tiny, tiny, *WORLD)
     assert "is given twice" in say("spectra", tiny, checkpoint("mbart"), f"{tiny}/")

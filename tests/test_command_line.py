@@ -321,7 +321,7 @@ def test_query_and_score_print_whole_tables_without_a_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     know_the_sentences(monkeypatch)
     write_run(tmp_path / "runs" / "a")
-    code, shown, message = run(monkeypatch, capfd, "query", str(tmp_path), "from figures order by value limit 2")
+    code, shown, message = run(monkeypatch, capfd, "query", str(tmp_path), "from scores order by value limit 2")
     assert code == 0, message
     assert "…" not in shown and "|test:1" in shown
     texts = tmp_path / "a-file-of-outputs-with-a-long-name.jsonl"

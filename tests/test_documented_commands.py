@@ -134,7 +134,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_run(folder / "runs" / study / "runs" / name, method=method, learning_rate=rate)
     # The quickstart's last step.
     for run in (folder / "runs" / "quickstart" / "runs").iterdir():
-        (run / "predictions" / "step-200").symlink_to(run / "predictions" / "step-600")
+        (run / "predictions" / "step-100").symlink_to(run / "predictions" / "step-600")
     rows = [
         {"id": str(i), "language": "th", "prediction": LANGUAGES["th"], "references": [LANGUAGES["th"]], "system": "a"}
         for i in range(4)

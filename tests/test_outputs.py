@@ -101,7 +101,7 @@ def test_a_study_takes_no_run_s_folder(run: Path, tmp_path: Path, refused: Calla
         ("evaluate", "{damaged}", "--task", "pocket-titles", "--max-examples", "1", "--out", "{new}"),
         ("analyze", "cka", "pocket-mt5", "--languages", "fr,xx", "--out", "{new}"),
         ("analyze", "overlap", "absent-task", "--out", "{new}"),
-        ("query", "{run}", "select cast(language as int) from figures", "--out", "{new}/x.csv"),
+        ("query", "{run}", "select cast(language as int) from scores", "--out", "{new}/x.csv"),
         ("score", "{run}/nothing.jsonl", "--faults", "{new}/labels.jsonl"),
         ("tokenizer", "{{reader: lines, path: absent.txt}}", "--family", "mt5", "--languages", "fr", "--out", "{new}"),
         ("train", "pocket-mt5", "training.steps=0", "--out", "{new}"),

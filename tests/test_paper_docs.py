@@ -25,7 +25,7 @@ SOURCES = (
 
 def audit() -> list[list[str]]:
     """The cells of the audit's table, row by row."""
-    section = PAPERS.partition("## The audit, line by line")[2]
+    section = PAPERS.partition("## Details that are easy to get wrong")[2]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in row] for row in rows[1:]]
 
@@ -49,6 +49,21 @@ def test_recipes_and_tasks_in_the_page_are_shipped() -> None:
     known = {name for kind in ("papers", "examples", "pocket", "tasks") for name in shipped(kind)}
     for name in re.findall(r"`([cvlj]-[a-z0-9-]+)`", PAPERS + RECIPES):
         assert name in known or name.endswith("-"), name
+
+
+def test_the_example_of_published_numbers_works() -> None:
+    code = re.findall(r"^```python\n(.*?)^```", PAPERS, re.MULTILINE | re.DOTALL)[0]
+    names: dict[str, object] = {}
+    compared = 0
+    for line in code.splitlines():
+        expression, _, comment = line.partition("  # ")
+        if line.startswith("find_cells"):
+            found = eval(expression, names)
+            assert found
+            compared += isinstance(found, float) and found == float(comment)
+        else:
+            exec(line, names)
+    assert compared == 1
 
 
 def test_tables_of_selection_are_in_their_section() -> None:

@@ -3,7 +3,7 @@
     import xlgen
 
     run = xlgen.train("squad-xquad", {"data_dir": "data"}, out="runs/squad")
-    run.metrics.where(metric="f1")
+    run.metrics.where(metric="squad_f1")
     model = xlgen.load(run)
     model.generate(["Who wrote Faust? Goethe wrote Faust."], language="de", num_beams=4)
 

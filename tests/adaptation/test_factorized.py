@@ -1,4 +1,4 @@
-"""Factorized prompts: which halves each example sees, what each stage trains, and whose half speaks at inference."""
+"""Factorized prompts: which parts each example sees, what each stage trains, and which part is used in inference."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from torch import Tensor
 from older import forget_digests
 from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.checkpoints import load_checkpoint
-from xlgen.adaptation.language_task_modules import halves_of
+from xlgen.adaptation.language_task_modules import language_task_modules_of
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.core.config import Recipe
 from xlgen.core.registry import InputError
@@ -45,7 +45,7 @@ def logits(backbone: Backbone, examples: list[EncodedExample]) -> Tensor:
     return backbone.model.eval()(**batch).logits
 
 
-def test_every_example_of_a_mixed_batch_sees_its_halves(
+def test_every_example_of_a_mixed_batch_sees_its_parts(
     any_backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
     """By hand: the language's vectors, then the task's, before the embeddings."""
@@ -54,7 +54,7 @@ def test_every_example_of_a_mixed_batch_sees_its_halves(
     examples = rows(any_backbone)
     method.select(any_backbone, examples)
     found = logits(any_backbone, examples)
-    ((_, prompt),) = halves_of(any_backbone)
+    ((_, prompt),) = language_task_modules_of(any_backbone)
     module: Any = prompt
     languages = module.language.weight.detach().view(3, 3, -1)
     tasks = module.task.weight.detach().view(2, 2, -1)
@@ -72,13 +72,13 @@ def test_every_example_of_a_mixed_batch_sees_its_halves(
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_only_the_halves_of_the_batch_get_a_gradient(backbone_of: Callable[[str], Backbone]) -> None:
+def test_only_the_parts_of_the_batch_get_a_gradient(backbone_of: Callable[[str], Backbone]) -> None:
     backbone = backbone_of("mt5")
     method = prepared(backbone)
     examples = [e for e in rows(backbone) if e.language != "ru"][:1]
     method.select(backbone, examples)
     backbone.model(**backbone.collate(examples)).loss.backward()
-    ((_, prompt),) = halves_of(backbone)
+    ((_, prompt),) = language_task_modules_of(backbone)
     module: Any = prompt
     assert module.language.weight.grad.abs().sum(1).bool().tolist() == [False, True, False]
     assert module.task.weight.grad.abs().sum(1).bool().tolist() == [True, False]
@@ -86,7 +86,7 @@ def test_only_the_halves_of_the_batch_get_a_gradient(backbone_of: Callable[[str]
 
 @pytest.mark.spread(3)
 @pytest.mark.parametrize("keep", [False, True])
-def test_inference_swaps_the_language_half(any_backbone: Backbone, keep: bool) -> None:
+def test_inference_swaps_the_language_part(any_backbone: Backbone, keep: bool) -> None:
     """With ``keep_source_language`` (FP-EN) all languages speak through the English one."""
     method = prepared(any_backbone, keep_source_language=keep)
     examples = rows(any_backbone)[:1]
@@ -98,12 +98,12 @@ def test_inference_swaps_the_language_half(any_backbone: Backbone, keep: bool) -
     assert torch.equal(*outputs) == keep
 
 
-def test_a_language_or_task_without_a_half(backbone_of: Callable[[str], Backbone]) -> None:
+def test_a_language_or_task_without_a_part(backbone_of: Callable[[str], Backbone]) -> None:
     backbone = backbone_of("mt5")
     method = prepared(backbone)
-    with pytest.raises(BackboneError, match="no half for th; there are en, fr, ru"):
+    with pytest.raises(BackboneError, match="no language part for th; there are en, fr, ru"):
         method.set_language(backbone, "th")
-    with pytest.raises(BackboneError, match="no half for the task 'first_sentence'; stage 1 learns lm, prefix_lm"):
+    with pytest.raises(BackboneError, match="no task part for 'first_sentence'; stage 1 learns lm, prefix_lm"):
         method.check_data("first_sentence", ("en",))
     method.check_data("lm", ("en", "ru"))
 
@@ -152,7 +152,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Pa
 
 
 def test_two_stages_in_one_recipe(run: Path) -> None:
-    """Stage 2 keeps every language half to the bit, and its task half has moved."""
+    """Stage 2 keeps every language part bit for bit, and changes its task part."""
     (first,), (last,) = (checkpoints_of(place) for place in (run / "stages" / "0", run))
     names = json.loads((first / "halves.json").read_text())
     assert names == {"languages": ["en", "fr", "ru"], "tasks": ["lm", "span_corruption"]}
@@ -180,9 +180,9 @@ def test_stage_2_can_start_from_another_run(
     [
         ({}, "put such a stage before this one, or name its run"),
         ({"start": "nowhere"}, "no checkpoint of a stage with `learn: languages` in nowhere"),
-        ({"start": "STAGE", "languages": ["en", "fr", "ru", "th"]}, "learned no half for th"),
+        ({"start": "STAGE", "languages": ["en", "fr", "ru", "th"]}, "has no language part for th"),
         ({"start": "STAGE", "init_task": "prefix_lm"}, "learned no task 'prefix_lm'; it has lm, span_corruption"),
-        ({"start": "STAGE", "languages": ["en", "fr"]}, "no half for ru; there are en, fr"),
+        ({"start": "STAGE", "languages": ["en", "fr"]}, "no language part for ru; there are en, fr"),
         ({"start": "STAGE", "num_language_tokens": 4}, "had another backbone or other sizes"),
     ],
 )

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from xlgen.adaptation.base import Method, methods
 from xlgen.adaptation.checkpoints import About, load_checkpoint, save_checkpoint
-from xlgen.adaptation.language_task_modules import halves_of
+from xlgen.adaptation.language_task_modules import language_task_modules_of
 from xlgen.adaptation.madx import AdapterTable
 from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.data.examples import EncodedExample
@@ -53,7 +53,7 @@ def test_step_0_equals_the_pretrained_model(any_backbone: Backbone, learn: str) 
     method = prepared(any_backbone, learn=learn)
     method.select(any_backbone, rows(any_backbone))
     torch.testing.assert_close(logits(any_backbone, rows(any_backbone)), before, rtol=0, atol=0)
-    assert len(halves_of(any_backbone)) == 4
+    assert len(language_task_modules_of(any_backbone)) == 4
 
 
 def test_a_row_is_a_bottleneck_adapter() -> None:

@@ -16,7 +16,7 @@ from xlgen.runs.checkpoints import checkpoints_of
 from xlgen.training.run import train
 
 TOY = '''
-"""Train the last normalisation of the encoder."""
+"""Train the last normalization of the encoder."""
 from pydantic import Field
 from xlgen.adaptation.base import Method, MethodOptions, methods
 

@@ -211,10 +211,10 @@ def test_random_weights_need_no_weights(checkpoint: Checkpoint, monkeypatch: pyt
     [
         (
             "LocalEntryNotFoundError",
-            r"the hub cannot be reached, .*give a folder .*or an embedded backbone: pocket-mbart",
+            r"the Hub cannot be reached, .*give a folder .*or an embedded backbone: pocket-mbart",
         ),
-        ("RepositoryNotFoundError", "the hub has no google/mt5-small, or it is private"),
-        ("GatedRepoError", "accept its terms on the hub"),
+        ("RepositoryNotFoundError", "the Hub has no google/mt5-small, or it is private"),
+        ("GatedRepoError", "accept its terms on the Hub"),
         ("RemoteEntryNotFoundError", "no config.json; that is not a model checkpoint"),
     ],
 )
@@ -237,7 +237,7 @@ def test_an_unreachable_hub_is_named() -> None:
     code = "from xlgen.backbones.loading import load; load('google/mt5-small')"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert "the hub cannot be reached, and google/mt5-small is not in this machine's cache" in done.stderr
+    assert "the Hub cannot be reached, and google/mt5-small is not in this machine's cache" in done.stderr
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

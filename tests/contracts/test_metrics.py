@@ -54,7 +54,7 @@ EMPTY = [
 ]
 
 
-# Metrics whose default needs a model of the hub, or MeCab for Japanese and Korean, with what is here.
+# Metrics whose default needs a model of the Hub, or MeCab for Japanese and Korean, with what is here.
 LOCAL: dict[str, Metric] = {"sp_rouge": SpRouge(str(embedded()["pocket-mt5"])), "bleu": Bleu(tokenize="char")}
 # Learned metrics need a checkpoint, and their scores are only about the same in another batch: tests of their own.
 LEARNED = {"bertscore", "comet"}

@@ -33,8 +33,8 @@ from xlgen.training.state import TrainingState
 Stages = list[dict[str, Any]]
 
 
-def in_halves(**options: Any) -> dict[str, Stages]:
-    """Languages first, then the task; and the same with the source language's half kept."""
+def in_two_stages(**options: Any) -> dict[str, Stages]:
+    """Languages first, then the task; and the same with the source language's part kept."""
     first = {"languages": LANGUAGES, **options}
     last = {**first, "learn": "task"}
     return {"": [first, last], "source": [first, {**last, "keep_source_language": True}]}
@@ -43,10 +43,10 @@ def in_halves(**options: Any) -> dict[str, Stages]:
 # The one place that says how a method is run, where its defaults and one stage do not say all: options of each stage.
 VARIANTS: dict[str, dict[str, Stages]] = {
     "adapters": {name: [{"placement": name}] for name in ("houlsby", "bapna", "parallel")},
-    "factorized": in_halves(
+    "factorized": in_two_stages(
         num_language_tokens=20, num_task_tokens=20, init="vocabulary", tasks=["tiny", "lm"], init_task="lm"
     ),
-    "madx": in_halves(language_bottleneck_dim=5, task_bottleneck_dim=4),
+    "madx": in_two_stages(language_bottleneck_dim=5, task_bottleneck_dim=4),
 }
 RUNS = {
     f"{method}-{variant}".removesuffix("-"): [{"method": method, **options} for options in stages]

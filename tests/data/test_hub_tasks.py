@@ -1,4 +1,4 @@
-"""The shipped tasks of the hub, on local copies with the layout of their repositories: no network."""
+"""The shipped tasks of the Hub, on local copies with the layout of their repositories: no network."""
 
 from __future__ import annotations
 

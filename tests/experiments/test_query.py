@@ -111,9 +111,9 @@ def test_the_views_have_the_columns_they_say(study: Path) -> None:
         assert [(row["column_name"], row["column_type"]) for row in found] == [c[:2] for c in view.columns]
 
 
-def test_figures_are_those_of_the_summary(study: Path) -> None:
+def test_scores_are_those_of_the_summary(study: Path) -> None:
     expected = [row for row in collect(study) if row["language"] != MEAN]
-    found = query(study, "select * exclude (study, is_last, is_source) from figures")
+    found = query(study, "select * exclude (study, is_last, is_source) from scores")
     keys = list(expected[0])
     assert sorted(([row[key] for key in keys] for row in found), key=str) == sorted(
         ([row[key] for key in keys] for row in expected), key=str
@@ -121,24 +121,32 @@ def test_figures_are_those_of_the_summary(study: Path) -> None:
     assert len(found) == 2 * 3 * 2 * 2 + 3 * 2
 
 
+def test_the_view_scores_is_also_found_under_its_old_name(study: Path) -> None:
+    assert query(study, "from figures order by all") == query(study, "from scores order by all") != []
+    old = "with scores as (select value from Figures) select count(*) as n from scores"
+    assert query(study, old) == query(study, "select count(*) as n from scores")
+    assert query(study, "with figures as (select 1 as n) from figures") == [{"n": 1}], "a name in the query comes first"
+    assert "figures" not in VIEWS
+
+
 def test_what_is_newest_and_what_has_labels(study: Path) -> None:
-    found = query(study, "select distinct run, step, is_last from figures order by all")
+    found = query(study, "select distinct run, step, is_last from scores order by all")
     assert [(row["step"], row["is_last"]) for row in found] == [(0, True), *[(2, False), (4, True)] * 2]
-    [row] = query(study, "select list(distinct language) as codes from figures where is_source")
+    [row] = query(study, "select list(distinct language) as codes from scores where is_source")
     assert row["codes"] == ["en"], "English in the recipe"
-    assert query(study, "select distinct study, task, seed from figures") == [
+    assert query(study, "select distinct study, task, seed from scores") == [
         {"study": "first", "task": "my-titles", "seed": 3}
     ]
 
 
-def test_a_figure_logged_again_counts_once(study: Path) -> None:
+def test_a_score_logged_again_counts_once(study: Path) -> None:
     with (study / "runs" / "lead" / "metrics.jsonl").open("a") as file:
         file.write(
             "\n" + line("figure", 0, language="en", metric="rougeL", value=7).replace("1000000000", "1000000001")
         )
-    assert query(
-        study, "select value from figures where method = 'lead' and language = 'en' and metric = 'rougeL'"
-    ) == [{"value": 7}]
+    assert query(study, "select value from scores where method = 'lead' and language = 'en' and metric = 'rougeL'") == [
+        {"value": 7}
+    ]
 
 
 def test_steps(study: Path) -> None:
@@ -196,7 +204,7 @@ def test_only_what_is_asked_for_is_read(study: Path) -> None:
     for file in study.rglob("predictions/*/*.jsonl"):
         file.write_bytes(b"\xff")
         file.chmod(0)
-    assert query(study, "select count(*) as n from figures where value is not null") == [{"n": 15}]
+    assert query(study, "select count(*) as n from scores where value is not null") == [{"n": 15}]
 
 
 # -- which runs
@@ -204,21 +212,21 @@ def test_only_what_is_asked_for_is_read(study: Path) -> None:
 
 def test_a_folder_of_studies_and_one_run(study: Path) -> None:
     write_run(study.parent / "second" / "alone")
-    sql = "select distinct study, run from figures order by all"
+    sql = "select distinct study, run from scores order by all"
     found = [tuple(row.values()) for row in query(study.parent, sql)]
     assert found == [("first", "lead"), ("first", "lr=*[1]'?"), ("first", "lr=1e-3"), ("second", "alone")]
     assert len(query(study / "runs" / "lead", sql)) == 1
 
 
-def test_runs_without_figures_or_without_a_log(tmp_path: Path) -> None:
+def test_runs_without_scores_or_without_a_log(tmp_path: Path) -> None:
     for name in ("begun", "queued"):
         (write_run(tmp_path / name, status="running") / "metrics.jsonl").write_text(line("start", 0))
     (tmp_path / "queued" / "metrics.jsonl").unlink()
     (tmp_path / "queued" / "state.json").write_text("{")
-    assert query(tmp_path, "select * from figures") == query(tmp_path, "select * from steps") == []
+    assert query(tmp_path, "select * from scores") == query(tmp_path, "select * from steps") == []
     assert [row["status"] for row in query(tmp_path, "select status from runs order by run")] == ["running", "unknown"]
     (tmp_path / "begun" / "metrics.jsonl").unlink()
-    assert query(tmp_path, "select avg(value) as mean from figures") == [{"mean": None}]
+    assert query(tmp_path, "select avg(value) as mean from scores") == [{"mean": None}]
 
 
 def test_a_damaged_run_is_told_and_left_out(study: Path, run: Command) -> None:
@@ -233,7 +241,7 @@ def test_a_damaged_run_is_told_and_left_out(study: Path, run: Command) -> None:
 
 def test_a_table(study: Path, run: Command) -> None:
     code, out, err = run(study, "select language, prediction, value, null as none from predictions "
-                         "join figures using (study, run, step, language) where run = 'lead' and metric = 'rougeL' "
+                         "join scores using (study, run, step, language) where run = 'lead' and metric = 'rougeL' "
                          "and id = 1 order by language")  # fmt: skip
     assert (code, err) == (0, "")
     assert TEXTS["ar"] in out and TEXTS["th"] in out, "as it was, for the terminal to turn"
@@ -280,10 +288,10 @@ def test_csv_json_and_jsonl_to_standard_output(study: Path, run: Command) -> Non
 
 def test_parquet_for_pandas(study: Path, run: Command, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    file = tmp_path / "new" / "figures.parquet"
-    assert run(study, "select *, value from figures", "--out", file) == (0, "", "")
+    file = tmp_path / "new" / "scores.parquet"
+    assert run(study, "select *, value from scores", "--out", file) == (0, "", "")
     found = pandas.read_parquet(file)
-    assert list(found.columns) == [*(column.name for column in VIEWS["figures"].columns), "value_1"]
+    assert list(found.columns) == [*(column.name for column in VIEWS["scores"].columns), "value_1"]
     assert len(found) == 30 and found["value"].notna().sum() == 15
     assert list(file.parent.iterdir()) == [file]
 
@@ -317,9 +325,9 @@ def test_a_file_appears_whole_or_not_at_all(study: Path, run: Command, tmp_path:
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("select valeu from figures", '"valeu" not found'),
+        ("select valeu from scores", '"valeu" not found'),
         ("selec 1", "syntax error at or near"),
-        ("select * from figure", "figures"),
+        ("select * from score", "scores"),
         ("select * from runs where", "syntax error"),
         ("select 'a'::int", "Could not convert"),
         ("", "an argument is empty"),
@@ -350,9 +358,9 @@ def test_a_wrong_query(
     ("options", "expected"),
     [
         (("--format", "xml"), "no format 'xml'"),
-        (("--out", "figures.txt"), "no format 'txt'"),
-        (("--out", "figures.csv", "--format", "table"), "--out needs --format"),
-        (("--out", "/proc/x/figures.csv"), "/proc/x"),
+        (("--out", "scores.txt"), "no format 'txt'"),
+        (("--out", "scores.csv", "--format", "table"), "--out needs --format"),
+        (("--out", "/proc/x/scores.csv"), "/proc/x"),
     ],
 )
 def test_a_wrong_format(study: Path, run: Command, options: tuple[str, ...], expected: str) -> None:
@@ -378,7 +386,7 @@ def test_from_python(study: Path) -> None:
 
 @pytest.mark.spread(1)
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["{study}"], ["{study}", "from figures join predictions using (run)"]]
+    "arguments", [["--help"], ["{study}"], ["{study}", "from scores join predictions using (run)"]]
 )
 def test_nothing_heavy_is_imported(study: Path, arguments: list[str]) -> None:
     """In a process of its own; help does not import DuckDB either."""

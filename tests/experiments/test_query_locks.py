@@ -90,7 +90,7 @@ def test_every_view_reads_the_runs_and_nothing_is_written(study: Path) -> None:
     before = everything(study.parent)
     counts = {
         view: query(study, f"select run, count(*) as n from {view} group by run order by run")
-        for view in ("figures", "steps", "predictions", "runs")
+        for view in ("scores", "steps", "predictions", "runs")
     }
     assert all([row["run"] for row in rows] == ["a", "b %[x]+1?*"] for rows in counts.values())
     assert query(study, "select distinct study, language from predictions where run = 'a' and language = 'th'") == [
@@ -124,7 +124,7 @@ def test_values_that_python_lacks(study: Path, value: str) -> None:
 
 def test_damaged_lines_are_left_out_of_every_view(study: Path) -> None:
     log = study / "runs" / "a" / "metrics.jsonl"
-    whole = [{"n": row["n"]} for row in query(study, "select count(*) as n from figures")]
+    whole = [{"n": row["n"]} for row in query(study, "select count(*) as n from scores")]
     bad: list[Any] = [{"event": "figure", "step": "x"}, {"event": 3}, [], 3, {"event": "step", "step": 1, "loss": "x"}]
     log.write_bytes(b"\xe0\xb8\n" + "".join(json.dumps(row) + "\n" for row in bad).encode() + log.read_bytes())
     predictions = study / "runs" / "a" / "predictions" / "step-600" / "th.jsonl"
@@ -132,7 +132,7 @@ def test_damaged_lines_are_left_out_of_every_view(study: Path) -> None:
         b'{"prediction": 3}\n{"prediction": "x", "references": 3}\n\xff\n' + predictions.read_bytes()
     )
     (predictions.parent.parent / "step-24.bak").mkdir()
-    assert query(study, "select count(*) as n from figures") == whole
+    assert query(study, "select count(*) as n from scores") == whole
     for view in ("steps", "predictions"):
         assert query(study, f"select count(*) as n from {view}")[0]["n"] > 0
 
@@ -157,12 +157,12 @@ def test_a_pipe_in_a_run_is_not_waited_for(study: Path) -> None:
     log = study / "runs" / "a" / "metrics.jsonl"
     log.unlink()
     os.mkfifo(log)
-    assert query(study, "select distinct run from figures") == [{"run": "b %[x]+1?*"}]
+    assert query(study, "select distinct run from scores") == [{"run": "b %[x]+1?*"}]
     with pytest.raises(InputError):
         RunFiles([str(log.parent)]).open(address(log))
 
 
 def test_parquet_is_written_where_it_was_asked_for(study: Path, tmp_path: Path) -> None:
-    with open_query(study, "select run, step from figures") as result:
+    with open_query(study, "select run, step from scores") as result:
         result.write_parquet(tmp_path / "rows.parquet")
     assert len(duckdb.sql(f"from '{tmp_path}/rows.parquet'").fetchall()) > 0

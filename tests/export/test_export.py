@@ -36,7 +36,7 @@ def test_the_exported_model_generates_the_same(
     if to == "ctranslate2":
         pytest.importorskip("ctranslate2")
     found = export(trained(family, {"method": method}), to, tmp_path / "out", examples=2)
-    assert found.asked == 24
+    assert found.compared == 24
     # Sums in another order: where two tokens are near each other, one output in many may go on otherwise.
     assert min(found.equal, found.equal_with_beams) >= (24 if to == "transformers" else 22)
     # mT5's logits times d_model^-0.5, as CTranslate2's converter has them, are off by 2.
@@ -66,7 +66,7 @@ ADAPTED = {
 )
 def test_what_cannot_be_merged_comes_with_a_module(trained: Make, tmp_path: Path, name: str, family: str) -> None:
     found = export(trained(family, ADAPTED[name]), "transformers", tmp_path / "out", examples=1)
-    assert (found.asked, found.equal, found.equal_with_beams) == (12, 12, 12)
+    assert (found.compared, found.equal, found.equal_with_beams) == (12, 12, 12)
     assert found.score_difference < 1e-4
     with pytest.raises(ValueError, match="Unrecognized model"):  # nobody opens the pretrained model for the adapted one
         AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
@@ -137,7 +137,7 @@ def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, t
 )
 def test_what_is_exported_to_peft_is_opened_by_it(trained: Make, tmp_path: Path, config: dict[str, Any]) -> None:
     found = export(trained("mt5", config), "peft", tmp_path / "out", examples=1)
-    assert found.equal == found.asked == 12
+    assert found.equal == found.compared == 12
 
 
 def test_export_to_peft_refuses_random_base_weights(trained: Make, tmp_path: Path) -> None:

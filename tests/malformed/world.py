@@ -240,7 +240,7 @@ def _targets() -> Iterator[Target]:
     for name, argv in (
         ("report", ("report", "study")),
         ("selection", ("analyze", "selection", "study")),
-        ("query", ("query", "study", "select count(*) from figures, steps, predictions")),
+        ("query", ("query", "study", "select count(*) from scores, steps, predictions")),
         ("correlation", ("analyze", "correlation", "study")),
     ):
         more = ("study/analysis/overlap.json", "study/analysis/overlap.svg") if name == "report" else ()
@@ -285,7 +285,7 @@ def _targets() -> Iterator[Target]:
             options=("2",),
         )
     yield Target("list", ("list", "methods"), options=("methods",))
-    sizes = ("--pieces", "300", "--width", "8", "--layers", "1", "--heads", "2")
+    sizes = ("--vocab-size", "300", "--width", "8", "--layers", "1", "--heads", "2")
     yield Target(
         "tokenizer",
         ("tokenizer", "corpus.yaml", "--family", "mt5", "--languages", "en,th", *sizes, "--out", "out/t"),

@@ -64,7 +64,7 @@ def test_gold_answers_as_sentencepiece_writes_them_score_100(shared: Callable[[s
         for scores in metric.per_example(examples).values():
             assert scores.mean() == 1
     if code in ("th", "hi"):
-        assert Mlqa().per_example(examples)["mlqa_em"].mean() < 0.98, "the official rule has no normalisation"
+        assert Mlqa().per_example(examples)["mlqa_em"].mean() < 0.98, "the official rule has no normalization"
 
 
 def test_the_form_is_part_of_the_signature_and_none_is_the_default() -> None:

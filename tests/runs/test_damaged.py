@@ -138,6 +138,6 @@ def test_commands_survive_a_damaged_run_among_others(study: Path, command: list[
     (run / "metrics.jsonl").write_bytes(b'{"event": "figure", "step": "x"}\n\xe0\xb8')
     (run / "predictions" / "step-24.bak").mkdir()
     (study / "runs" / "full-1e-3" / "recipe.yaml").write_bytes(b"\xff\xfe")
-    more = ["select count(*) as n from figures"] if command == ["query"] else []
+    more = ["select count(*) as n from scores"] if command == ["query"] else []
     done = CliRunner().invoke(app, [*command, str(study), *more])
     assert done.exception is None or isinstance(done.exception, SystemExit | InputError), done.exception

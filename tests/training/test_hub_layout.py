@@ -1,4 +1,4 @@
-"""Runs on checkpoints in the hub's file layout: every objective trains; what data spells comes out as it went in."""
+"""Runs on checkpoints in the Hub's file layout: every objective trains; what data spells comes out as it went in."""
 
 import json
 from collections.abc import Callable
@@ -109,7 +109,7 @@ def spelled(name: str, folder: Path, tmp_path: Path) -> tuple[dict[str, Any], di
 
 
 def normal(name: str, folder: Path, text: str) -> str:
-    """A text as SentencePiece normalises it, line by line."""
+    """A text as SentencePiece normalizes it, line by line."""
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / hub_layout.FILES[name]))
     lines = [" ".join(processor.normalize(line).replace("▁", " ").split()) for line in text.split("\n")]
     return "\n".join(lines)

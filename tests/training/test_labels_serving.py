@@ -106,7 +106,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
     """The logits of a padded batch, and the names of labels."""
     folder = trained(family, kind, method)
     parity = export(folder, "transformers", tmp_path / "out")
-    assert parity.equal == parity.asked == len(CODES)
+    assert parity.equal == parity.compared == len(CODES)
     assert not parity.searched
     theirs, _ = librarys(tmp_path / "out", kind)
     backbone, _, _ = store.load_checkpoint(folder)

@@ -159,7 +159,7 @@ def _inputs(run: Path, tmp_path: Path) -> list[str]:
 def test_a_checkpoint_needs_no_task_file(own_task: Path, tmp_path: Path) -> None:
     (tmp_path / "task.yaml").unlink()
     assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2
-    assert export(own_task, "transformers", tmp_path / "exported", examples=2).asked == 2
+    assert export(own_task, "transformers", tmp_path / "exported", examples=2).compared == 2
 
 
 def test_an_edited_task_is_not_used_on_old_weights(

@@ -20,7 +20,7 @@ TEXTS = {
     "th": ["นายกเทศมนตรีเปิดห้องสมุดแห่งใหม่", "เด็ก ๆ ไปโรงเรียนในตอนเช้า"],
     "ja": ["市長は新しい図書館を開いた。", "子どもたちは朝、学校へ行った。"],
 }
-SMALL = Shape(pieces=1_300, width=32, layers=1, heads=2, feed_forward=32)
+SMALL = Shape(vocab_size=1_300, width=32, layers=1, heads=2, feed_forward=32)
 
 
 @pytest.fixture
@@ -51,12 +51,15 @@ def test_it_is_a_backbone_that_trains(family: str, corpus: dict[str, Any], tmp_p
     assert [event["step"] for event in events if event["event"] == "step"] == [1, 2]
 
 
-def test_the_command_prints_what_it_made(corpus: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", ["--vocab-size", "--pieces"])  # the old name
+def test_the_command_prints_what_it_made(size: str, corpus: dict[str, Any], tmp_path: Path) -> None:
+    corpus = {"name": corpus["reader"], "path": corpus["path"]}
     words = ["tokenizer", json.dumps(corpus), "--data-dir", str(tmp_path), "--languages", "english, thai", "--family"]
-    small = ["--pieces", "1000", "--width", "32", "--layers", "1", "--heads", "2", "--out", str(tmp_path / "own")]
+    small = [size, "1000", "--width", "32", "--layers", "1", "--heads", "2", "--out", str(tmp_path / "own")]
     done = CliRunner().invoke(app, [*words, "nllb", *small], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "tokens per character" in done.output and "th" in done.output
+    assert ("note: --pieces is now called --vocab-size" in done.output) == (size == "--pieces")
     assert load(str(tmp_path / "own")).languages == ("en", "th")
 
 

@@ -24,7 +24,7 @@ class AdapterOptions(MethodOptions):
     """Inner width of an adapter."""
     placement: Literal["houlsby", "bapna", "parallel"] = "houlsby"
     """``houlsby``: after every attention (self and cross) and feed-forward block. ``bapna``: one per layer, after its
-    feed-forward block (Bapna and Firat 2019, without their extra layer normalisation). ``parallel``: parallel to every
+    feed-forward block (Bapna and Firat 2019, without their extra layer normalization). ``parallel``: parallel to every
     block, from its input to its output (He et al. 2022, section 3.2, with scale 1)."""
 
 

@@ -12,14 +12,19 @@ from torch import Tensor, nn
 
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.inserted import Inserted, PromptPlace
-from xlgen.adaptation.language_task_modules import Halves, HalvesOptions, InHalves, names_of
+from xlgen.adaptation.language_task_modules import (
+    LanguageTaskMethod,
+    LanguageTaskModules,
+    LanguageTaskOptions,
+    names_of,
+)
 from xlgen.adaptation.prompt import initial_vectors
 from xlgen.adaptation.virtual_tokens import VirtualTokens, insert_virtual_tokens
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.checking import read_tensors
 
 
-class FactorizedOptions(HalvesOptions):
+class FactorizedOptions(LanguageTaskOptions):
     """Vu et al. (2022) used 50 + 50 vectors, and 200,000 steps with seven unsupervised tasks in stage 1."""
 
     num_language_tokens: int = Field(default=50, ge=1, le=65_536)
@@ -45,7 +50,7 @@ class FactorizedOptions(HalvesOptions):
     """The initialization of stage 1, which is random in Vu et al. (2022)."""
 
 
-class FactorizedPrompt(VirtualTokens, Halves):
+class FactorizedPrompt(VirtualTokens, LanguageTaskModules):
     """``[language part ; task part]`` for each example. Each row of a table is a flattened part."""
 
     def __init__(self, languages: Tensor, tasks: Tensor) -> None:
@@ -63,7 +68,7 @@ class FactorizedPrompt(VirtualTokens, Halves):
 
 
 @methods.register("factorized")
-class FactorizedPrompts(InHalves[FactorizedOptions]):
+class FactorizedPrompts(LanguageTaskMethod[FactorizedOptions]):
     """Freeze the model and train a prompt with a language part and a task part."""
 
     Options = FactorizedOptions
@@ -76,7 +81,7 @@ class FactorizedPrompts(InHalves[FactorizedOptions]):
         """The task of stage 1 that initializes the task part; span corruption in Vu et al. (2022)."""
         return self.options.init_task
 
-    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+    def insert_modules(self, backbone: Backbone, languages: int, tasks: int) -> None:
         """Insert the prompt into the encoder. Raises BackboneError if there are not enough positions."""
         options = self.options
         of_language, of_task = options.num_language_tokens, options.num_task_tokens
@@ -98,5 +103,5 @@ class FactorizedPrompts(InHalves[FactorizedOptions]):
         """The language parts."""
         tensors = read_tensors(folder / self.weights_file)
         (table,) = (tensor for name, tensor in tensors.items() if name.endswith("encoder.prompt.language.weight"))
-        halves = table.unflatten(1, (self.options.num_language_tokens, -1))  # (languages, tokens, width)
-        return dict(zip(names_of(folder)[0], halves, strict=True))
+        parts = table.unflatten(1, (self.options.num_language_tokens, -1))  # (languages, tokens, width)
+        return dict(zip(names_of(folder)[0], parts, strict=True))

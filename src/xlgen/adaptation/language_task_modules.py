@@ -3,7 +3,7 @@
 Shared by factorized prompts (Vu et al. 2022, section 3.1) and MAD-X (Pfeiffer et al. 2020). Stage 1 (``learn:
 languages``) trains a language part for every language on unlabelled text. Stage 2 (``learn: task``) trains a new task
 part on labels, together with the frozen language part of the source language. To generate in another language, its
-language part replaces that of the source language. In the code, both parts are called halves.
+language part replaces that of the source language.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xlgen.data.examples import EncodedExample
 _NAMES = "halves.json"
 
 
-class HalvesOptions(MethodOptions):
+class LanguageTaskOptions(MethodOptions):
     """The options that both methods share."""
 
     learn: Literal["languages", "task"] = "languages"
@@ -44,7 +44,7 @@ class HalvesOptions(MethodOptions):
     """Generate with the source language's part in every language: the ablation FP-EN of Vu et al. (2022)."""
 
 
-class Halves(nn.Module):
+class LanguageTaskModules(nn.Module):
     """Base of the inserted modules: tables with a row per language or per task, and the rows in use.
 
     A subclass has the tables ``language`` and ``task``; each is an ``nn.Embedding``, or a module of several.
@@ -55,9 +55,11 @@ class Halves(nn.Module):
     task_rows: Tensor
 
 
-def halves_of(backbone: Backbone) -> list[tuple[str, Halves]]:
+def language_task_modules_of(backbone: Backbone) -> list[tuple[str, LanguageTaskModules]]:
     """The inserted modules, by name."""
-    return [(name, module) for name, module in backbone.model.named_modules() if isinstance(module, Halves)]
+    return [
+        (name, module) for name, module in backbone.model.named_modules() if isinstance(module, LanguageTaskModules)
+    ]
 
 
 def names_of(folder: Path) -> tuple[list[str], list[str]]:
@@ -66,25 +68,27 @@ def names_of(folder: Path) -> tuple[list[str], list[str]]:
     return list(names["languages"]), list(names["tasks"])
 
 
-HalvesOptionsT = TypeVar("HalvesOptionsT", bound=HalvesOptions, default=HalvesOptions, covariant=True)
+LanguageTaskOptionsT = TypeVar(
+    "LanguageTaskOptionsT", bound=LanguageTaskOptions, default=LanguageTaskOptions, covariant=True
+)
 
 
-class InHalves(Method[HalvesOptionsT]):
-    """Base of the two methods. A subclass inserts ``Halves``."""
+class LanguageTaskMethod(Method[LanguageTaskOptionsT]):
+    """Base of the two methods. A subclass inserts :class:`LanguageTaskModules`."""
 
-    Options = HalvesOptions
+    Options = LanguageTaskOptions
     continues: ClassVar[bool] = True
 
     def task_names(self) -> tuple[str, ...]:
-        """The tasks of stage 1 that have a half each; empty if only languages are learned."""
+        """The tasks of stage 1 that have their own part; empty if only languages are learned."""
         return ()
 
     def first_task(self) -> str | None:
-        """The task of stage 1 whose half initializes that of stage 2; None if there is none."""
+        """The task of stage 1 whose part initializes that of stage 2; None if there is none."""
         return None
 
     @abstractmethod
-    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+    def insert_modules(self, backbone: Backbone, languages: int, tasks: int) -> None:
         """Insert modules with tables of ``languages`` and ``tasks`` rows."""
 
     # -- the interface of methods
@@ -95,17 +99,17 @@ class InHalves(Method[HalvesOptionsT]):
         backbone.check_languages(named)
         self._languages = named or backbone.languages
         self._tasks = self.task_names() if self.options.learn == "languages" else ("task",)
-        self.insert_halves(backbone, len(self._languages), len(self._tasks))
-        prefixes = tuple(f"{name}." for name, _ in halves_of(backbone))
+        self.insert_modules(backbone, len(self._languages), len(self._tasks))
+        prefixes = tuple(f"{name}." for name, _ in language_task_modules_of(backbone))
         self._names = {name for name, _ in backbone.model.named_parameters() if name.startswith(prefixes)}
         self._use(backbone, [0], [0])
 
     def trains(self, name: str, backbone: Backbone) -> bool:
-        """Whether ``name`` is trained: all halves in stage 1, the task's half in stage 2."""
+        """Whether ``name`` is trained: all parts in stage 1, the task's part in stage 2."""
         return name in self._names and (self.options.learn == "languages" or ".task." in name)
 
     def saves(self, name: str, backbone: Backbone) -> bool:
-        """Whether ``name`` belongs to a half. Frozen halves are saved too, because the other languages need them."""
+        """Whether ``name`` belongs to a part. Frozen parts are saved too, because the other languages need them."""
         return name in self._names
 
     def save(self, backbone: Backbone, folder: Path) -> None:
@@ -115,23 +119,23 @@ class InHalves(Method[HalvesOptionsT]):
         (folder / _NAMES).write_text(text, encoding="utf-8")
 
     def check_data(self, task: str, languages: Sequence[str]) -> None:
-        """Raise BackboneError if a language or the task has no half."""
+        """Raise BackboneError if a language or the task has no part."""
         self._rows(languages)
         self._task_row(task)
 
     def select(self, backbone: Backbone, examples: Sequence[EncodedExample]) -> None:
-        """Select the halves of each example's language and task. A batch may have several of both."""
+        """Select the parts of each example's language and task. A batch may have several of both."""
         languages = self._rows([example.language for example in examples])
         self._use(backbone, languages, [self._task_row(example.task) for example in examples])
 
     def set_language(self, backbone: Backbone, language: str) -> None:
-        """Select the language's half or, with ``keep_source_language``, that of the source language."""
+        """Select the language's part or, with ``keep_source_language``, that of the source language."""
         options = self.options
         code = Language.parse(options.source_language).code if options.keep_source_language else language
         self._use(backbone, self._rows([code]), [self._task_row(self.first_task() or "")])
 
     def begin(self, backbone: Backbone, earlier: Path | None) -> None:
-        """In stage 2, copy the halves of stage 1. Raises BackboneError if they are missing or do not fit."""
+        """In stage 2, copy the parts of stage 1. Raises BackboneError if they are missing or do not fit."""
         if self.options.learn == "languages":
             return
         folder = self._stage_1(earlier, backbone)
@@ -142,7 +146,9 @@ class InHalves(Method[HalvesOptionsT]):
             raise BackboneError(f"the checkpoint of stage 1 in {folder} is damaged: {error}") from None
         missing = [code for code in self._languages if code not in learned]
         if missing:
-            raise BackboneError(f"stage 1 in {folder} learned no half for {', '.join(missing)}; name fewer `languages`")
+            raise BackboneError(
+                f"stage 1 in {folder} has no language part for {', '.join(missing)}; name fewer `languages`"
+            )
         languages = [learned.index(code) for code in self._languages]
         first = self.first_task()
         if first is not None and first not in tasks:
@@ -158,7 +164,7 @@ class InHalves(Method[HalvesOptionsT]):
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """The languages that have their own half in generation; empty if all use that of the source language."""
+        """The languages that have their own part in generation; empty if all use that of the source language."""
         return () if self.options.keep_source_language else self._languages
 
     def rows_in_use(self) -> tuple[list[int], int]:
@@ -173,8 +179,8 @@ class InHalves(Method[HalvesOptionsT]):
         start = self.options.start
         if start is None and earlier is None:
             raise BackboneError(
-                "`learn: task` starts from the halves of a stage with `learn: languages`: put such a stage before this "
-                "one, or name its run or checkpoint with adaptation.start=..."
+                "`learn: task` starts from the language parts of a stage with `learn: languages`: put such a stage "
+                "before this one, or name its run or checkpoint with adaptation.start=..."
             )
         folder = earlier if start is None else Path(start)
         assert folder is not None
@@ -186,7 +192,7 @@ class InHalves(Method[HalvesOptionsT]):
     def _rows(self, languages: Sequence[str]) -> list[int]:
         missing = sorted({code for code in languages if code not in self._languages})
         if missing:
-            raise BackboneError(f"no half for {', '.join(missing)}; there are {', '.join(self._languages)}")
+            raise BackboneError(f"no language part for {', '.join(missing)}; there are {', '.join(self._languages)}")
         return [self._languages.index(code) for code in languages]
 
     def _task_row(self, task: str) -> int:
@@ -194,11 +200,11 @@ class InHalves(Method[HalvesOptionsT]):
         if self.options.learn == "task" or not self._tasks:
             return 0
         if task not in self._tasks:
-            raise BackboneError(f"no half for the task {task!r}; stage 1 learns {', '.join(self._tasks)}")
+            raise BackboneError(f"no task part for {task!r}; stage 1 learns {', '.join(self._tasks)}")
         return self._tasks.index(task)
 
     def _use(self, backbone: Backbone, languages: Sequence[int], tasks: Sequence[int]) -> None:
         device: torch.device = next(backbone.model.parameters()).device
-        for _, module in halves_of(backbone):
+        for _, module in language_task_modules_of(backbone):
             module.language_rows = torch.tensor(languages, device=device)
             module.task_rows = torch.tensor(tasks, device=device)

@@ -12,7 +12,7 @@ _NORM = re.compile(r"layer_?norm")
 
 @methods.register("layernorm")
 class LayerNormTuning(Method):
-    """Freeze the model except for its layer normalisation."""
+    """Freeze the model except for its layer normalization."""
 
     def trains(self, name: str, backbone: Backbone) -> bool:
         """Whether ``name`` belongs to a layer normalization of encoder or decoder."""

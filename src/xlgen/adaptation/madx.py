@@ -16,12 +16,12 @@ from torch.nn import functional
 from xlgen.adaptation.adapters import put_after
 from xlgen.adaptation.base import methods
 from xlgen.adaptation.inserted import AdapterPlace, Inserted, bottleneck
-from xlgen.adaptation.language_task_modules import Halves, HalvesOptions, InHalves
+from xlgen.adaptation.language_task_modules import LanguageTaskMethod, LanguageTaskModules, LanguageTaskOptions
 from xlgen.backbones.base import Backbone
 from xlgen.kernels.model_types import ModelPart
 
 
-class MadxOptions(HalvesOptions):
+class MadxOptions(LanguageTaskOptions):
     """Each language needs its own set of adapters, so set ``languages`` if the backbone knows many."""
 
     language_bottleneck_dim: int = Field(default=64, ge=1, le=65_536)
@@ -64,7 +64,7 @@ class AdapterTable(nn.Module):
         return hidden + torch.matmul(inner, up.mT) + bias
 
 
-class StackedAdapter(Halves):
+class StackedAdapter(LanguageTaskModules):
     """A language adapter, followed in stage 2 by a task adapter."""
 
     def __init__(self, languages: int, tasks: int, dim: int, options: MadxOptions) -> None:
@@ -80,7 +80,7 @@ class StackedAdapter(Halves):
 
 
 @methods.register("madx")
-class MadX(InHalves[MadxOptions]):
+class MadX(LanguageTaskMethod[MadxOptions]):
     """Freeze the model; train language adapters on text, then a task adapter on top of the source language's."""
 
     Options = MadxOptions
@@ -92,15 +92,15 @@ class MadX(InHalves[MadxOptions]):
         places = []
         for number, (name, block) in enumerate(backbone.sublayers(attention=False)):
             adapter: ModelPart = block.adapter
-            halves = {"language": (adapter.language, languages)}
+            parts = {"language": (adapter.language, languages)}
             if adapter.task is not None:
-                halves["task"] = (adapter.task, [task])
-            for half, (table, rows) in halves.items():
-                tensors |= bottleneck(f"{number}.{half}", table.weights(rows))
-            places.append(AdapterPlace(name, tuple(f"{number}.{half}" for half in halves)))
+                parts["task"] = (adapter.task, [task])
+            for part, (table, rows) in parts.items():
+                tensors |= bottleneck(f"{number}.{part}", table.weights(rows))
+            places.append(AdapterPlace(name, tuple(f"{number}.{part}" for part in parts)))
         return Inserted(tensors, places, languages=self.spoken)
 
-    def insert_halves(self, backbone: Backbone, languages: int, tasks: int) -> None:
+    def insert_modules(self, backbone: Backbone, languages: int, tasks: int) -> None:
         """Insert a pair of adapters after the feed-forward block of every layer."""
         dim = backbone.model.config.hidden_size
         for _, block in backbone.sublayers(attention=False):

@@ -87,24 +87,24 @@ def spectra(weights: Iterable[Weight]) -> list[Spectrum]:
     return [Spectrum(weight, _values(weight), 0.0, 0.0, 0.0) for weight in weights]
 
 
-def missing_halves(weights: Iterable[Weight], base: Iterable[Spectrum]) -> list[str]:
-    """The halves in which only one of two checkpoints has weights: an encoder with a head has no decoder."""
+def missing_parts(weights: Iterable[Weight], base: Iterable[Spectrum]) -> list[str]:
+    """Encoder or decoder, if only one of two checkpoints has weights in it: an encoder with a head has no decoder."""
     return sorted({weight.half for weight in weights} ^ {each.weight.half for each in base})
 
 
 def compared(weights: Sequence[Weight], base: Sequence[Spectrum]) -> list[Spectrum]:
     """The spectra of another checkpoint, with its changes from ``base``.
 
-    A half that one of the two lacks completely is left out; see :func:`missing_halves`. Raises InputError if names or
-    shapes of the other weights differ.
+    An encoder or decoder that one of the two lacks is left out; see :func:`missing_parts`. Raises InputError if names
+    or shapes of the other weights differ.
     """
-    missing = missing_halves(weights, base)
+    missing = missing_parts(weights, base)
     weights = [weight for weight in weights if weight.half not in missing]
     before = {each.weight.place: each for each in base if each.weight.half not in missing}
     if odd := sorted(set(before) ^ {weight.place for weight in weights}):
-        halves = {half for half, *_ in odd}
+        parts = {half for half, *_ in odd}
         raise InputError(
-            f"the layers do not match: {len(odd)} weights are in only one of the checkpoints ({', '.join(halves)}), "
+            f"the layers do not match: {len(odd)} weights are in only one of the checkpoints ({', '.join(parts)}), "
             f"first layer {odd[0][1]}, {odd[0][3]}; compare checkpoints of the same architecture"
         )
     return [_compared(weight, before[weight.place]) for weight in weights]

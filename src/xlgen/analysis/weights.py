@@ -1,4 +1,4 @@
-"""The weight matrices of a model with their places: half, layer, attention and kind."""
+"""The weight matrices of a model with their places: encoder or decoder, layer, attention and kind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Weight:
 def weights_of(
     model: nn.Module, projections: Mapping[str, Sequence[str]], rename: Callable[[str], str] | None = None
 ) -> list[Weight]:
-    """The named weights of ``model``, by half, layer and attention, in the order of the tables of Ji et al. (2024).
+    """The named weights of ``model``, by their places, in the order of the tables of Ji et al. (2024).
 
     Args:
         model: A model of ``transformers``, or one that wraps it.

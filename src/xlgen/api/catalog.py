@@ -1,4 +1,4 @@
-"""Lists of plugins, metrics, recipes, tasks and languages, each with the first line of its documentation.
+"""Lists of plugins, metrics, recipes, tasks and languages, with the first paragraph of their documentation.
 
 Kinds of plugins are found in the source, so that a new registry is listed without a line here, and listing languages
 does not import PyTorch.
@@ -85,7 +85,7 @@ class Listing(Rows):
     def __init__(self, rows: Iterable[JsonMapping] = (), description: str = "") -> None:
         super().__init__(rows)
         self.description = description
-        """Of the options of a plugin: what the plugin does."""
+        """The description of the plugin, if its options were listed."""
 
 
 def catalog(kind: str | None = None, name: str | None = None, *, backbone: str | None = None) -> Listing:
@@ -94,8 +94,9 @@ def catalog(kind: str | None = None, name: str | None = None, *, backbone: str |
     Args:
         kind: What to list. If None, list all kinds.
         name: A plugin of this kind: list its options, with ``name, type, default, meaning``.
-        backbone: With ``methods``: add the number of parameters that each trains on this backbone, ``trained``, and
-            their percentage of the pretrained ones, ``percent``. Both are None if a method does not work on it.
+        backbone: With ``methods``: add ``trained``, the number of parameters that each method trains on this backbone,
+            and ``percent``, their percentage of the pretrained parameters. Both are None if a method does not work on
+            the backbone.
 
     Returns:
         Rows with ``name`` and ``description``.
@@ -145,7 +146,7 @@ def options_of(plugin: object) -> list[Key]:
 
 def _plugins(registry: Registry[_PluginT]) -> Iterator[tuple[str, str]]:
     for name in registry.names():
-        yield name, plain_text((registry.get(name).__doc__ or "").strip().splitlines()[0])
+        yield name, plain_text((registry.get(name).__doc__ or "").strip().split("\n\n")[0])
 
 
 def _purpose(path: Path) -> str:

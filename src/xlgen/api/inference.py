@@ -46,13 +46,13 @@ def evaluate(
     """Generate with a checkpoint, or predict labels, and score.
 
     Args:
-        model: A run (its newest checkpoint), a checkpoint, or with ``task`` a backbone as it is.
+        model: A run (its newest checkpoint), a checkpoint or, with ``task``, a backbone without finetuning.
         task: The task, if not the one that the model was trained on.
         languages: Languages to evaluate; by default all of the task.
-        split: The part of the task's data.
+        split: Split of the task's data.
         max_examples: Maximum number of inputs of each language.
         num_beams: Beam size; 1 is greedy search.
-        data_dir: Where the task's files are.
+        data_dir: Folder of the task's files.
         control: Language control, a name or a mapping with its options.
         precision: Precision of the weights, ``fp32`` or ``bf16``.
         cleanup: ``leftovers``, ``phrases`` or ``substrings``; by default as in the run's recipe.
@@ -61,8 +61,8 @@ def evaluate(
         metric_options: Options of metrics, ``{"rouge": {"use_stemmer": True}}``.
         xlrs: Texts to measure XLRS on, as ``evaluation.xlrs`` of a recipe.
         out: Folder of the results; by default ``evaluations/`` in the run's folder.
-        progress: Where progress is shown; by default nowhere.
-        say: Receives a line about what begins.
+        progress: Display of the progress. By default, none.
+        say: Called with each progress message.
 
     Raises:
         InputError: if a setting is wrong or ``model`` is not a model.
@@ -108,11 +108,11 @@ class Evaluated:
 
     metrics: Rows
     folder: Path
-    """Where the predictions and ``summary.json`` are."""
+    """Folder of the predictions and of ``summary.json``."""
 
     @property
     def empty_inputs(self) -> Mapping[str, int]:
-        """The number of inputs without text in each language that has some; their outputs are empty too."""
+        """The number of empty inputs by language, for languages that have some. Their outputs are empty too."""
         from xlgen.runs.evaluations import read_empty_inputs
 
         return read_empty_inputs(self.folder)
@@ -130,20 +130,21 @@ def predict(
     sampling: JsonMapping | None = None,
     say: Say = lambda text: None,
 ) -> int:
-    """Generate text, or predict labels, for each row of a JSONL file. Returns the number of rows.
+    """Generate text, or predict labels, for each row of a JSONL file, and return the number of rows.
 
     For texts in memory use ``xlgen.load`` and ``Model.generate``.
 
     Args:
         model: A run (its newest checkpoint) or a checkpoint.
-        input: JSONL with the fields of the task's template, or ``{"input": text}``; ``-`` is standard input.
-        output: JSONL, which replaces an older file at the end; ``-`` is standard output.
+        input: A JSONL file with the fields of the task's template, or ``{"input": text}``; ``-`` is standard input.
+        output: A JSONL file, which replaces an existing one at the end; ``-`` is standard output.
         language: The language of inputs and outputs.
         num_beams: Beam size; 1 is greedy search.
         control: Language control, a name or a mapping with its options.
         precision: Precision of the weights, ``fp32`` or ``bf16``.
-        sampling: Draw ``num_beams`` samples and write the best: ``{"temperature": 0.8, "top_p": 0.95}``.
-        say: Receives the number of empty inputs.
+        sampling: Sample ``num_beams`` outputs and write the most probable one: ``{"temperature": 0.8, "top_p":
+            0.95}``.
+        say: Called with each progress message.
 
     Raises:
         InputError: if a setting or a row is wrong; the outputs of the rows before it stay in ``OUTPUT.part``.
@@ -180,7 +181,8 @@ def export(
         max_examples: Number of validation inputs of each language to compare outputs on.
 
     Raises:
-        InputError: if the model does not go with the format, or ``out`` exists; nothing is left in ``out`` then.
+        InputError: if the format does not support the model's method, or ``out`` exists. Nothing is then left in
+            ``out``.
     """
     require("train", "an export")
     from xlgen.evaluation.export.run import export as write

@@ -1,4 +1,4 @@
-"""A model in memory that generates: a trained checkpoint, or a pretrained model as it is."""
+"""A model in memory that generates: a trained checkpoint, or a backbone without finetuning."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ Precision = Literal["fp32", "bf16"]
 
 
 class DecodingSettings(TypedDict, total=False):
-    """Keyword arguments of :meth:`Model.generate` that set how outputs are searched for or sampled."""
+    """Keyword arguments of :meth:`Model.generate` for beam search and sampling."""
 
     num_beams: int
     """Beam size. The default, 1, is greedy search."""
     max_new_tokens: int | None
     """Maximum length of an output in tokens. By default, the task's limit for targets."""
     length_penalty: float
-    """The score of a beam is divided by ``length ** length_penalty``. Default: 0.6."""
+    """The score of a beam is divided by ``length ** length_penalty`` (the rule of ``transformers``; for T5X's rule, use
+    ``evaluation.beam_search`` in a recipe). Default: 0.6."""
     control: str | JsonMapping | None
     """Language control, a name or ``{"name": "rerank", "candidates": 4}`` (``xlgen list controls``)."""
     sampling: JsonMapping | None
-    """Draw ``num_beams`` samples and return the most probable one: ``{"temperature": 0.8, "top_p": 0.95}``."""
+    """Sample ``num_beams`` outputs and return the most probable one: ``{"temperature": 0.8, "top_p": 0.95}``."""
     batch_tokens: int
     """Maximum number of padded source tokens that are decoded together. Default: 16,000."""
 
@@ -52,7 +53,7 @@ class Model:
     backbone: Backbone
     method: Method
     task: Task
-    """The task that it was trained on, or one that takes any text as it is."""
+    """The task that it was trained on. A model without one has a task whose inputs are texts without a template."""
     precision: Precision = "fp32"
     cleanup: str = "phrases"
     """How outputs are cleaned up, from the recipe of the run."""
@@ -156,8 +157,8 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
 
     Args:
         source: A run (its newest checkpoint), a checkpoint, a model in the format of ``transformers`` such as one that
-            ``xlgen export --to transformers`` has written, an embedded backbone or an id of the Hugging Face Hub.
-        precision: Precision of the weights. bf16 takes half the memory and changes a few outputs.
+            ``xlgen export --to transformers`` has written, an embedded backbone or an id on the Hugging Face Hub.
+        precision: Precision of the weights. ``bf16`` takes half the memory and changes a few outputs.
         languages: Languages that the model must know. They are checked before any weight is read.
 
     Raises:
@@ -193,7 +194,7 @@ def load(source: str | Path | Run, *, precision: Precision = "fp32", languages: 
 
 
 def _plain_task(languages: Sequence[str], head: HeadSpec | None = None) -> Task:
-    """A task without data for models that were trained on no task: inputs are texts as they are, or lists of words."""
+    """A task without data for models that were trained on no task: inputs are plain texts, or lists of words."""
     from xlgen.data.tasks import build_task
 
     data: dict[str, JsonValue] = {

@@ -32,7 +32,7 @@ class QueryResult(Rows):
         self.types = types
         """DuckDB's types of the columns."""
         self.complete = complete
-        """Whether these are all rows."""
+        """Whether the result has no further rows."""
 
 
 def query(
@@ -50,10 +50,10 @@ def query(
         path: The folder of a run or a study, or a folder with any number of them.
         sql: One SELECT statement. If None, the rows are the columns of the views: ``view, column, type, meaning``.
         format: With ``out``: ``csv``, ``json``, ``jsonl`` or ``parquet``. By default, chosen by the file's name.
-        out: A file to write the rows to instead of returning them, which replaces an existing one at the end; ``-`` is
-            standard output.
+        out: A file to write the rows to instead of returning them; ``-`` is standard output. An existing file is
+            replaced at the end.
         limit: Maximum number of rows to return.
-        say: Receives a message for each damaged run.
+        say: Called with a message for each damaged run.
 
     Raises:
         InputError: if there is no run, the query is invalid, or ``out`` cannot be written.

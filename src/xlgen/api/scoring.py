@@ -1,4 +1,4 @@
-"""Outputs of any system, scored and compared. Nothing here needs an extra."""
+"""Score and compare the outputs of any system. Nothing here needs an extra."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ def score(
             the end.
         fields: Names of the fields in the file: ``{"prediction": "output"}``.
         input_format: Format of the file. If None, that of its suffix.
-        say: Receives messages about rows that were left out. If None, only fields that were not read cause a warning.
-        progress: Receives the number of scored rows after each chunk.
+        say: Called with messages about rows that were left out. If None, only fields that were not read cause a
+            warning.
+        progress: Called with the number of scored rows after each chunk.
 
     Returns:
         Rows with ``backbone, method, learning_rate, seed, step, task, language, metric, value, low, high, n,
@@ -129,7 +130,7 @@ class Comparison:
     metrics: Rows
     """The scores of both systems; ``file`` is the system."""
     pairs: JsonObject
-    """How many rows were paired, and how many were not."""
+    """Number of rows that were paired, and of those that were not."""
 
 
 def compare(

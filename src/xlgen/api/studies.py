@@ -30,8 +30,8 @@ class Study(Run):
     """The errors of failed runs, by name."""
     left_out: tuple[str, ...] = ()
     """Runs for which ``hours`` left no time."""
-    written: Report | None = None
-    """The report that was written. None if a run failed, or if no run has a task and so scores to report."""
+    report_files: Report | None = None
+    """The written report. None if a run failed or if no run has a task, because there are then no scores."""
     estimate: StudyEstimate | None = None
     """With ``dry_run``: the runs, and how long they would take."""
 
@@ -81,10 +81,10 @@ def study(
     console: Console | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Study:
-    """Run a study, and write its report. Called again, it runs the missing runs.
+    """Run a study, and write its report. A second call executes only the missing runs.
 
     Args:
-        name: A shipped study, or a YAML file with ``base`` and ``runs``.
+        name: A shipped study (``xlgen list recipes``), or a YAML file with ``base`` and ``runs``.
         overrides: ``key.sub=value``, applied to the base recipe.
         out: The folder of the runs and the report, or a URL that fsspec opens (``s3://...``).
         workers: Number of parallel runs, which share the cores evenly; 0 is one per core.
@@ -94,8 +94,8 @@ def study(
         measure: With ``dry_run``: whether to train a few steps of each kind of run to measure the time.
         hours: Start no run that would end after this number of hours.
         ray: The address of a Ray cluster, or ``auto``; ``out`` must be storage that all nodes share.
-        console: Where progress is shown; by default nowhere.
-        say: Receives messages about the progress of the study.
+        console: The console on which progress is shown. By default, none.
+        say: Called with each progress message.
 
     Raises:
         InputError: if the study or ``out`` is wrong. Runs that fail are in ``Study.failed``.
@@ -118,7 +118,7 @@ def study(
         done = Study(folder, None, failed, tuple(budget.left_out))
         if failed or all(each.recipe.stages[-1].task is None for each in planned.runs):
             return done
-        return replace(done, written=write_report(folder))  # while a mirror still copies the folder
+        return replace(done, report_files=write_report(folder))  # while a mirror still copies the folder
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Tokenizers trained on a corpus of one's own, each with a config and random weights to pretrain."""
+"""Train tokenizers on your own corpus, each with a config and random weights to pretrain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tokenizer(
     out: str | Path,
     family: str,
     languages: Sequence[str] = (),
-    pieces: int = 8_000,
+    vocab_size: int = 8_000,
     width: int = 256,
     layers: int = 4,
     heads: int = 8,
@@ -36,8 +36,8 @@ def tokenizer(
         corpus: A reader of unlabelled text whose rows have the field ``text``: a mapping, YAML or a YAML file.
         out: A new folder.
         family: Backbone family (``xlgen list skeletons``).
-        languages: Language codes; by default all that the reader knows.
-        pieces: Size of the vocabulary.
+        languages: Language codes. By default, all that the reader knows.
+        vocab_size: Size of the vocabulary.
         width: Width of the hidden states.
         layers: Number of layers of the encoder, and of the decoder.
         heads: Number of attention heads, which must divide ``width``.
@@ -55,10 +55,10 @@ def tokenizer(
 
     found = yaml_setting(corpus, "the corpus")
     if not isinstance(found, Mapping):
-        raise InputError('the corpus must be a mapping, such as {reader: lines, path: "corpus/{language}.txt"}')
+        raise InputError('the corpus must be a mapping, such as {name: lines, path: "corpus/{language}.txt"}')
     from xlgen.backbones.skeletons import Shape
     from xlgen.training.skeleton import write_skeleton
 
-    shape = Shape(pieces, width, layers, heads, 2 * width)
+    shape = Shape(vocab_size, width, layers, heads, 2 * width)
     codes = list(languages) or None
     return write_skeleton(family, found, Path(out), languages=codes, shape=shape, data_dir=Path(data_dir), seed=seed)

@@ -32,7 +32,7 @@ class Run:
 
     folder: Path
     decision: Path | None = None
-    """The page that explains which run was chosen and why, if the run is a search (``auto=True``)."""
+    """If the run is a search (``auto=True``), the page that explains which run was chosen and why."""
 
     @property
     def metrics(self) -> Rows:
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def checkpoints(self) -> list[Path]:
-        """The folders of the checkpoints, in the order of their steps; of a search, the chosen one."""
+        """The folders of the checkpoints, in the order of their steps. A search has only the chosen one."""
         require("train", "opening checkpoints")
         from xlgen.runs.checkpoints import checkpoints_of
         from xlgen.runs.files import CHOSEN
@@ -62,7 +62,7 @@ class Run:
         return read_resolved(self.folder).recipe
 
     def report(self) -> Path:
-        """Write ``report.html``, ``summary.json`` and ``tables/``; the path of the page."""
+        """Write ``report.html``, ``summary.json`` and ``tables/``, and return the path of the page."""
         return build_report(self.folder)
 
 
@@ -94,14 +94,14 @@ def train(
         out: The run's folder.
         resume: Continue the run in ``out`` from its newest checkpoint.
         smoke: Test the recipe: train two steps per stage on a pocket backbone, with pocket tasks and text.
-        auto: Search for the best method and the learning rate without target labels, and keep the best checkpoint.
+        auto: Search for the best method and learning rate without target labels, and keep the best checkpoint.
         hours: With ``auto``: start no run that would end after this number of hours.
         workers: With ``auto``: number of parallel runs; 0 is one per core.
-        callbacks: Called after every step of every stage: :class:`xlgen.training.callbacks.Callback`. Not with
-            ``auto``, whose runs train in other processes.
-        progress: Where progress is shown; by default nowhere.
-        console: With ``auto``: where progress is shown.
-        say: Receives a line about what begins.
+        callbacks: Objects to call after every step of every stage (:class:`xlgen.training.callbacks.Callback`). They
+            cannot be combined with ``auto``, whose runs train in other processes.
+        progress: Display of the progress. By default, none.
+        console: With ``auto``: the console on which progress is shown. By default, none.
+        say: Called with each progress message.
 
     Raises:
         InputError: if an argument, the recipe, its data or ``out`` is wrong, before training starts.
@@ -150,7 +150,7 @@ def _quiet() -> Console:
 
 
 def build_report(run: str | Path | Run) -> Path:
-    """Write ``report.html``, ``summary.json`` and ``tables/`` of a run or a study; the path of the page.
+    """Write ``report.html``, ``summary.json`` and ``tables/`` of a run or a study, and return the path of the page.
 
     Raises InputError if the folder has no run, or no scores and no analyses.
     """
@@ -158,7 +158,7 @@ def build_report(run: str | Path | Run) -> Path:
 
 
 def write_report(folder: Path) -> Report:
-    """:func:`build_report`, with all files that it wrote and the main table."""
+    """Write a report, as :func:`build_report`, and return all its files and the main table."""
     require("report", "a report")
     from xlgen.report.build import build_report as build
 

@@ -70,7 +70,7 @@ class Backbone(ModelParts):
 
     @classmethod
     def repair(cls, model: TransformersModel, fresh: bool) -> None:
-        """Correct a model that the library has loaded or, if ``fresh``, initialised."""
+        """Correct a model that the library has loaded or, if ``fresh``, initialized."""
 
     @classmethod
     def repair_tokenizer(cls, tokenizer: TransformersTokenizer) -> TransformersTokenizer:

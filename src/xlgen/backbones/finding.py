@@ -1,4 +1,4 @@
-"""The files of an embedded backbone, of a local folder or of a checkpoint on the hub."""
+"""The files of an embedded backbone, of a local folder or of a checkpoint on the Hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def embedded() -> dict[str, Path]:
 
 
 def find_file(name: str, file: str) -> Path | None:
-    """A file of a folder or of a checkpoint on the hub, or None if it has no such file. Raises BackboneError."""
+    """A file of a folder or of a checkpoint on the Hub, or None if it has no such file. Raises BackboneError."""
     if Path(name).is_dir():
         return path if (path := safe_join(Path(name), file, "the file")).is_file() else None
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -37,16 +37,16 @@ def find_file(name: str, file: str) -> Path | None:
         return Path(cached if isinstance(cached, str) else hf_hub_download(name, file))
     except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError
         raise BackboneError(
-            f"the hub cannot be reached, and {name} is not in this machine's cache; {instead}"
+            f"the Hub cannot be reached, and {name} is not in this machine's cache; {instead}"
         ) from None
     except EntryNotFoundError:
         return None
     except GatedRepoError:
-        raise BackboneError(f"{name} asks for your consent: accept its terms on the hub, and `hf auth login`") from None
+        raise BackboneError(f"{name} asks for your consent: accept its terms on the Hub, and `hf auth login`") from None
     except (RepositoryNotFoundError, HFValidationError):
-        raise BackboneError(f"the hub has no {name}, or it is private; {instead}") from None
+        raise BackboneError(f"the Hub has no {name}, or it is private; {instead}") from None
     except OSError as error:  # such as HTTP errors
-        raise BackboneError(f"the hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
+        raise BackboneError(f"the Hub did not give {name}: {str(error).splitlines()[0]}; {instead}") from None
 
 
 def read_config(name: str, file: str) -> JsonObject | None:

@@ -1,4 +1,4 @@
-"""Loading of backbones by name: an embedded one, a local folder, or an id on the hub."""
+"""Loading of backbones by name: an embedded one, a local folder, or an id on the Hub."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def resolve(name: str) -> str:
-    """The folder of an embedded or local backbone, or ``name`` itself if it is an id of the hub.
+    """The folder of an embedded or local backbone, or ``name`` itself if it is an id on the Hub.
 
     Raises BackboneError if it is none of these.
     """
@@ -45,7 +45,7 @@ def resolve(name: str) -> str:
     if name.count("/") == 1 and not name.startswith((".", "/")):
         return name
     raise BackboneError(
-        f"no backbone {name!r}: no such folder, no id of the hub (OWNER/NAME), and among the embedded ones "
+        f"no backbone {name!r}: no such folder, no id on the Hub (OWNER/NAME), and among the embedded ones "
         f"{nearest(name, embedded())}"
     )
 
@@ -85,7 +85,7 @@ def load(
     """Load a backbone on the CPU. Weights are read from safetensors only, after the checks of everything else.
 
     Args:
-        name: An embedded backbone, a local folder, or an id of the hub.
+        name: An embedded backbone, a local folder, or an id on the Hub.
         languages: Languages that the backbone must know.
         allow_unknown: Whether to allow other languages, if the family has no language codes or for a head.
         precision: The precision of training, which must suit the family; weights stay in fp32.
@@ -265,7 +265,7 @@ def _load_model(folder: str, config: TransformersConfig, dtype: torch.dtype, dec
     check_names(folder, info.get("unexpected_keys") or ())
     check_weights(dict(model.named_parameters()), folder)
     check_embeddings(model, folder)
-    check_no_adapters(folder)  # again, since a model of the hub was not downloaded before
+    check_no_adapters(folder)  # again, since a model of the Hub was not downloaded before
     return model
 
 

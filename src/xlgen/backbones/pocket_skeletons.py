@@ -34,7 +34,7 @@ def main() -> None:
         tokenizer, config = build(names[name], _pocket_corpus, world.LANGUAGES, Shape())
         config.save_pretrained(_POCKET / name)
         tokenizer.save_pretrained(_POCKET / name)
-        print(f"{_POCKET / name}: {config.vocab_size} pieces")
+        print(f"{_POCKET / name}: {config.vocab_size} tokens")
 
 
 if __name__ == "__main__":

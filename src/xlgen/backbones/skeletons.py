@@ -40,7 +40,7 @@ Corpus = Callable[[], Iterable[str]]
 class Shape:
     """The size of a model."""
 
-    pieces: int = 5_000
+    vocab_size: int = 5_000
     """Size of the vocabulary without special tokens."""
     width: int = 192
     layers: int = 3
@@ -105,7 +105,7 @@ def train_bpe(specials: list[str], corpus: Corpus, shape: Shape) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     trainer = trainers.BpeTrainer(
-        vocab_size=shape.pieces,
+        vocab_size=shape.vocab_size,
         special_tokens=specials,
         max_token_length=_LONGEST_PIECE,
         initial_alphabet=alphabet(),

@@ -25,7 +25,7 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     """Digests of the files that determine a backbone's outputs, by name.
 
     Args:
-        folder: A local folder, or an id of the hub.
+        folder: A local folder, or an id on the Hub.
         tokenizer: The loaded tokenizer; its class lists further files.
         weights: Whether the weights are loaded; otherwise they are random.
 
@@ -35,7 +35,7 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     config = find_file(folder, "config.json")
     if config is None:
         return {}
-    place = config.parent  # a hub id: the cache keeps this version
+    place = config.parent  # a Hub id: the cache keeps this version
     versions = {path.name for path in place.glob("tokenizer.*.json")}  # files for other versions of the library
     names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
     if weights:
@@ -79,7 +79,7 @@ def check_backbone(about: About, backbone: Backbone) -> None:
     name = backbone.name
     if (
         not Path(name).is_dir() and name not in embedded()
-    ):  # for an id of the hub, the cache may have more or fewer files
+    ):  # for an id on the Hub, the cache may have more or fewer files
         shared = before.keys() & now.keys()
         before, now = ({key: each[key] for key in shared} for each in (before, now))
     if changed := changes(before, now):

@@ -115,7 +115,7 @@ class TextTokenizer:
 
 
 def vocabulary_digest(tokenizer: TransformersTokenizer) -> str:
-    """A digest of a tokenizer's tokens and ids, to recognise another model's tokenizer.
+    """A digest of a tokenizer's tokens and ids, to recognize another model's tokenizer.
 
     Tokens that the library adds when it opens the files are left out, so that its versions agree.
     """
@@ -161,7 +161,7 @@ def _marked(backend: Tokenizer, special: dict[int, str], has_bytes: bool) -> Tok
         flags = {key: each[key] for key in ("single_word", "lstrip", "rstrip")}
         normalized = each["normalized"] and each["id"] not in special
         copy.add_tokens([AddedToken(content, **flags, normalized=normalized, special=each["special"])])
-    # Marked tokens are not normalised: they contain noncharacters, which are in no table.
+    # Marked tokens are not normalized: they contain noncharacters, which are in no table.
     rest = [AddedToken(token(name), normalized=False, special=True) for _, name in sorted(special.items())]
     copy.add_special_tokens(rest)
     moved = [name for index, name in special.items() if copy.token_to_id(token(name)) != index]

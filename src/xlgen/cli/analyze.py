@@ -42,7 +42,7 @@ Linkage = Literal["average", "complete", "single"]
 analyze = Commands(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Analyse the representations and weights of models, and the labels of tasks.",
+    help="Analyze the representations and weights of models, and the labels of tasks.",
     epilog="Example: xlgen analyze cka pocket-mbart pocket-nllb",
 )
 app.add_typer(analyze, name="analyze")
@@ -79,7 +79,11 @@ def cka(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the batches.")] = 0,
     biased: Annotated[
         bool,
-        typer.Option("--biased", help="Use the biased HSIC on all sentences, as Ji et al. (2024) on 80 sentences."),
+        typer.Option(
+            "--biased",
+            help="Use the biased HSIC estimator on all sentences at once, as Ji et al. (2024) do; add --max-examples "
+            "80 for their sample size.",
+        ),
     ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of cka.json and the heat maps.")] = None,
 ) -> None:
@@ -110,7 +114,7 @@ def cka(
 @analyze.command(epilog="Example: xlgen analyze spectra pocket-mbart pocket-nllb --out spectra")
 def spectra(
     base: Annotated[str, typer.Argument(help=f"{MODEL} The others are compared with it.")],
-    others: Annotated[list[str] | None, typer.Argument(help="Checkpoints of the same architecture.")] = None,
+    others: Annotated[list[str] | None, typer.Argument(help="Other models of the same architecture.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Folder of spectra.json, its table and the heat map.")
     ] = None,
@@ -161,7 +165,10 @@ def correlation(
     by_run: Annotated[bool, typer.Option("--by-run", help="Add the correlations within each run.")] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of correlation.json.")] = None,
 ) -> None:
-    """Compute Spearman's rank correlation of XLRS with the metric, over checkpoints and languages (* p < 0.05)."""
+    """Compute Spearman's rank correlation of XLRS with the metric, over checkpoints and languages.
+
+    In the table, * marks p < 0.05.
+    """
     _print(api.correlation(runs, metric=metric, by_run=by_run, out=folder))
 
 
@@ -179,8 +186,10 @@ def prompts(
     linkage: Annotated[Linkage, typer.Option(help="How the distance between two clusters is computed.")] = "average",
     folder: Annotated[Path | None, typer.Option("--out", help="Folder of prompts.json and prompts.svg.")] = None,
 ) -> None:
-    """Compare language prompts: their cosines and clusters, next to the languages' families and scripts (Vu et al.
-    2022, Figure 8)."""
+    """Compare language prompts: cosine similarities and clusters, next to language families and scripts.
+
+    The plot is as Figure 8 of Vu et al. (2022).
+    """
     _print(api.prompts(runs, pooling=pooling, linkage=linkage, out=folder))
 
 
@@ -235,7 +244,7 @@ def lens(
     steps: Annotated[int, typer.Option(min=1, max=65_536, help="Number of tokens from the start of each text.")] = 12,
     corpus: Annotated[str | None, typer.Option(help=_CORPUS)] = None,
     data_dir: Annotated[Path, typer.Option(help=DATA)] = Path(),
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of lens.json and the figures.")] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of lens.json and the plots.")] = None,
 ) -> None:
     """Apply the logit lens: the language of the next token at each decoder layer, in outputs and in references."""
     with _working() as work:
@@ -266,7 +275,8 @@ def choices(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
 def selection(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
     """Compute the cost of selecting learning rates and checkpoints without target labels.
 
-    They are selected on one half of the examples and evaluated on the other. tables/ has every run and search.
+    They are selected on one half of the examples and evaluated on the other. The tables for every run and search are
+    written to `tables/` in the folder.
     """
     from xlgen.report.formats import to_terminal
 

@@ -24,9 +24,9 @@ def export(
     """Export a checkpoint for other libraries, and check that its outputs are equal."""
     say(f"reading {checkpoint}, exporting and comparing outputs")
     found = write(checkpoint, to, folder, quantization=quantization, max_examples=max_examples)
-    equal = f"{found.equal} of {found.asked} outputs are equal"
+    equal = f"{found.equal} of {found.compared} outputs are equal"
     if found.searched:
-        beams = f"{found.equal_with_beams} of {found.asked} with 4 beams, scores within {found.score_difference:.1e}"
+        beams = f"{found.equal_with_beams} of {found.compared} with 4 beams, scores within {found.score_difference:.1e}"
         equal = f"{equal} greedily, {beams}"
-    equal = equal if found.asked else f"not compared: {found.unchecked}"
+    equal = equal if found.compared else f"not compared: {found.unchecked}"
     out.print(f"exported  {folder}\nparity    {equal}", highlight=False, soft_wrap=True)

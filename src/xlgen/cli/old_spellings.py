@@ -8,6 +8,7 @@ RENAMED = {
     "--beams": "--num-beams",
     "--examples": "--max-examples",
     "--limit": "--max-examples",
+    "--pieces": "--vocab-size",
     "--sentences": "--max-examples",
 }
 

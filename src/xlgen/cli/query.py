@@ -13,8 +13,8 @@ from xlgen.cli.dependent import needs
 from xlgen.core.registry import InputError
 
 _EXAMPLE = (
-    "select run, avg(value) as score from figures "
-    "where metric = 'rougeL' and is_last and not is_source group by run order by score desc"
+    "select run, avg(value) as mean from scores "
+    "where metric = 'rougeL' and is_last and not is_source group by run order by mean desc"
 )
 MOST_ROWS = 1_000
 """Maximum number of rows of a table."""
@@ -33,7 +33,9 @@ def query(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--out", help="File, which replaces an existing one at the end. By default, standard output."),
+        typer.Option(
+            "--out", help="Output file, which replaces an existing one at the end. By default, standard output."
+        ),
     ] = None,
 ) -> None:
     """Query the scores, training logs and predictions of runs in SQL (DuckDB)."""

@@ -34,7 +34,7 @@ def print_results(done: Study) -> None:
         say(line, "failed:")
     if done.failed:
         raise typer.Exit(1)
-    if done.written is not None:
-        print_report(done.written)
+    if done.report_files is not None:
+        print_report(done.report_files)
     else:
         out.print(f"runs     {done.folder / 'runs'}", highlight=False, soft_wrap=True)

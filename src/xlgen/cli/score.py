@@ -25,7 +25,7 @@ def _identifies(values: JsonMapping) -> bool:
     return bool(asked or any("identifier" in options_of(owner_of(name)) for name in metrics))
 
 
-@app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-200 --metrics rougeL")
+@app.command(epilog="Example: xlgen score runs/quickstart/runs/adapters/predictions/step-100 --metrics rougeL")
 @needs("a metric that identifies languages, --subset or --faults", "lid", holds=_identifies)
 @excludes("--bootstrap 0", "seed", why="draws no resamples", holds=lambda values: values["bootstrap"] == 0)
 def score(

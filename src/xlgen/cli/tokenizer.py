@@ -13,7 +13,7 @@ from xlgen.cli.console import app, out, plain, show
 
 
 @app.command(
-    epilog="Example: xlgen tokenizer '{reader: lines, path: \"corpus/{language}.txt\"}' --languages en,fr,th"
+    epilog="Example: xlgen tokenizer '{name: lines, path: \"corpus/{language}.txt\"}' --languages en,fr,th"
     " --family mt5 --out my-backbone"
 )
 def tokenizer(
@@ -26,7 +26,7 @@ def tokenizer(
     languages: Annotated[
         str | None, typer.Option(help="Comma-separated. By default, all that the reader knows.")
     ] = None,
-    pieces: Annotated[int, typer.Option(min=300, max=1_000_000, help="Size of the vocabulary.")] = 8_000,
+    vocab_size: Annotated[int, typer.Option(min=300, max=1_000_000, help="Size of the vocabulary.")] = 8_000,
     width: Annotated[int, typer.Option(min=8, max=16_384, help="Width of the hidden states.")] = 256,
     layers: Annotated[
         int, typer.Option(min=1, max=200, help="Number of layers of the encoder, and of the decoder.")
@@ -46,7 +46,7 @@ def tokenizer(
         out=folder,
         family=family,
         languages=[code for text in (languages or "").split(",") if (code := text.strip())],
-        pieces=pieces,
+        vocab_size=vocab_size,
         width=width,
         layers=layers,
         heads=heads,
@@ -57,9 +57,11 @@ def tokenizer(
     for code, rate in made.tokens_per_character.items():
         table.add_row(code, f"{rate:.2f}")
     show(table)
-    numbers = f"{made.pieces:,} tokens, {made.parameters:,} parameters"
-    if made.pieces > 1.5 * pieces:
-        numbers += f" (more than the requested {pieces:,}, because of single characters and special tokens)"
-    elif made.pieces < 0.7 * pieces:
-        numbers += f" (fewer than the requested {pieces:,}: the corpus has no more pairs of tokens that occur twice)"
+    numbers = f"{made.vocab_size:,} tokens, {made.parameters:,} parameters"
+    if made.vocab_size > 1.5 * vocab_size:
+        numbers += f" (more than the requested {vocab_size:,}, because of single characters and special tokens)"
+    elif made.vocab_size < 0.7 * vocab_size:
+        numbers += (
+            f" (fewer than the requested {vocab_size:,}: the corpus has no more pairs of tokens that occur twice)"
+        )
     out.print(f"{plain(str(made.folder))}: {numbers}", highlight=False, soft_wrap=True)

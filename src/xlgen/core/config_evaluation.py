@@ -53,7 +53,7 @@ class Evaluation(Config):
     """The exponent of the length in the scores of beams; see ``beam_search``."""
     beam_search: BeamSearch = "transformers"
     """The scoring rule of beams: ``transformers`` divides scores by length ** length_penalty, ``t5x`` by ((5 + length)
-    / 6) ** length_penalty, as Vu et al. (2022) do; see ``xlgen.kernels.beam_rules``."""
+    / 6) ** length_penalty, as Vu et al. (2022) do."""
     sampling: Sampling | None = None
     """Sample ``num_beams`` outputs for each input and keep the most probable one."""
     max_new_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)

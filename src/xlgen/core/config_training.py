@@ -31,9 +31,10 @@ class Training(Config):
     learning_rate: float = Field(default=1e-4, gt=0, le=1e6)
     """The peak learning rate."""
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
-    """How the learning rate changes after the warmup."""
+    """How the learning rate changes after the warm-up."""
     warmup_steps: int = Field(default=4_000, ge=0)
-    """Steps in which the learning rate rises linearly from 0."""
+    """Number of steps over which the learning rate rises linearly to its peak; in step n it is n / warmup_steps of the
+    peak."""
     decay_steps: int | None = Field(default=None, ge=1)
     """The step at which the linear and cosine schedules reach zero. If None, the last step."""
     plateau: Plateau | None = None

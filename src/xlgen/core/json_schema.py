@@ -51,7 +51,7 @@ def _plugin_definitions(registry: PluginRegistry[Plugin]) -> JsonObject:
         found |= schema.pop("$defs", {})
         schema["properties"]["name"] = {"const": name, "description": f"The {registry.kind}."}
         schema["required"] = sorted({"name", *schema.get("required", ())})
-        schema["description"] = (registry.get(name).__doc__ or "").strip().splitlines()[0]
+        schema["description"] = plain_text((registry.get(name).__doc__ or "").strip().split("\n\n")[0])
         found[f"{registry.plural}.{name}"] = schema
     named = [{"$ref": f"#/$defs/{registry.plural}.{name}"} for name in registry.names()]
     # A name alone suffices if no option is required.

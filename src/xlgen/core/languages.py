@@ -2,7 +2,7 @@
 
 The table is ``languages.tsv`` next to this file, with one row per language (and script). Its rows are the union of
 
-- the 101 languages of mT5 and the six romanised ones (Xue et al. 2021, Table 6),
+- the 101 languages of mT5 and the six romanized ones (Xue et al. 2021, Table 6),
 - the 52 codes of mBART-50 (Tang et al. 2020) and the 202 of NLLB-200 (Costa-jussà et al. 2022), as in `transformers`,
 - the 176 labels of fastText's lid.176 (Joulin et al. 2016), so that every label that it predicts has a name,
 

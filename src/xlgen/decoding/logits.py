@@ -3,7 +3,7 @@
 A processor maps the ids written so far, (rows, length), and scores of the next tokens, (rows, vocabulary), to new
 scores. In xlgen's engine every input has its own processors, called with the rows of that input's hypotheses, so any
 processor of ``transformers`` works, including those that know their input. Scores are logits in greedy search and
-sampling, and log-probabilities in beam search, as in ``transformers``; they are not renormalised afterwards.
+sampling, and log-probabilities in beam search, as in ``transformers``; they are not renormalized afterwards.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def check_model(path: Path) -> None:
 
 def is_backbone(path: Path) -> bool:
     """Whether ``path`` names an untrained backbone: an embedded one, a model's folder without checkpoints of xlgen, or,
-    if the path does not exist, an id of the hub."""
+    if the path does not exist, an id on the Hub."""
     if path.exists():
         return (path / "config.json").is_file() and not has_checkpoints(path)
     return str(path) in embedded() or str(path).count("/") == 1

@@ -18,7 +18,7 @@ import duckdb
 from duckdb.func import FunctionNullHandling
 
 from xlgen.core.registry import InputError
-from xlgen.experiments.views import VIEWS, definition, mentioned
+from xlgen.experiments.views import OLD_NAMES, VIEWS, definition, mentioned
 from xlgen.runs.run_discovery import FoundRun, discover_runs
 from xlgen.runs.run_files import PREFIX, RunFiles
 
@@ -75,10 +75,13 @@ def open_query(path: Path, sql: str, say: Callable[[str], None] = lambda text: N
             statement = _reading(sql)
             connection.register_filesystem(RunFiles(run.folder for run in runs))
             _add_runs(connection, runs)
-            for view in ("figures", "steps", "predictions"):
+            for view in ("scores", "steps", "predictions"):
                 # Files of predictions may be numerous, so they are listed only if needed.
                 asked = view != "predictions" or mentioned(sql, view)
                 connection.execute(definition(view, runs if asked else ()))
+            for old, new in OLD_NAMES.items():
+                if mentioned(sql, old):
+                    connection.execute(f"CREATE VIEW {old} AS SELECT * FROM {new}")
             if mentioned(sql, "language_of") or mentioned(sql, "in_language"):
                 _add_functions(connection)
             _lock(connection)

@@ -38,7 +38,7 @@ _WHO = (
     ViewColumn("run", "VARCHAR", "the folder of the run"),
 )
 VIEWS: dict[str, View] = {
-    "figures": View(
+    "scores": View(
         "one row per score of an evaluation",
         (
             *_WHO,
@@ -115,6 +115,8 @@ VIEWS: dict[str, View] = {
         ),
     ),
 }
+OLD_NAMES = {"figures": "scores"}
+"""Earlier names of views, which queries may still use."""
 FUNCTIONS: dict[str, str] = {
     "language_of(text)": "the language that lid.176.ftz predicts for a text; null if none",
     "in_language(text, language)": "whether that is the language, as in correct_language_rate",
@@ -130,18 +132,18 @@ def mentioned(sql: str, name: str) -> bool:
 
 
 def definition(view: str, runs: Sequence[FoundRun]) -> str:
-    """The statement that creates ``view`` (``figures``, ``steps`` or ``predictions``) over the table ``runs``."""
+    """The statement that creates ``view`` (``scores``, ``steps`` or ``predictions``) over the table ``runs``."""
     if view == "predictions":
         return _predictions(runs)
     logs = [file for run in runs if (file := RunPaths(Path(run.folder)).log_file).is_file()]
-    return _figures(logs) if view == "figures" else _steps(logs)
+    return _scores(logs) if view == "scores" else _steps(logs)
 
 
-def _figures(logs: Iterable[Path]) -> str:
+def _scores(logs: Iterable[Path]) -> str:
     own = {"language": "VARCHAR", "metric": "VARCHAR", "n": "BIGINT", "signature": "VARCHAR"}
     numbers = dict.fromkeys(("value", "low", "high", "time"), "DOUBLE")
     # A value that was logged again after a resume counts once.
-    return f"""CREATE VIEW figures AS
+    return f"""CREATE VIEW scores AS
         SELECT study, run, backbone, method, learning_rate, seed, log.step, task, language, metric,
             {_finite("value")}, {_finite("low")}, {_finite("high")}, n, signature,
             log.step = max(log.step) OVER (PARTITION BY filename) AS is_last,

@@ -89,7 +89,7 @@ class Metric(Protocol):
         ...
 
     def signature(self, language: str) -> str:
-        """What else affects the values, as ``key:value`` joined by ``|``: word splitter, normaliser, models."""
+        """What else affects the values, as ``key:value`` joined by ``|``: word splitter, normalizer, models."""
         ...
 
 

@@ -30,7 +30,7 @@ class BertScore:
     """
 
     model: str = "bert-base-multilingual-cased"
-    """Name on the hub, or the folder of a checkpoint. The default is the library's choice for non-English text."""
+    """Name on the Hub, or the folder of a checkpoint. The default is the library's choice for non-English text."""
     num_layers: Annotated[int | None, Within(1, 1_000)] = None
     """Layer of the embeddings. If None, the library's choice for the model, or the last layer of an unknown model."""
     batch_size: Annotated[int, COUNT] = 64

@@ -38,9 +38,9 @@ class Bleu:
     lowercase: bool = False
     """Whether case is ignored."""
     smooth_method: Literal["exp", "floor", "add-k", "none"] = "exp"
-    """sacrebleu's smoothing of n-gram precisions that are 0: ``exp``, ``floor``, ``add-k`` or ``none``."""
+    """sacreBLEU's smoothing of n-gram precisions that are 0: ``exp``, ``floor``, ``add-k`` or ``none``."""
     smooth_value: Annotated[float | None, Within(0, 100)] = None
-    """The parameter of ``floor`` and ``add-k``. If None, sacrebleu's default."""
+    """The parameter of ``floor`` and ``add-k``. If None, sacreBLEU's default."""
     max_ngram_order: Annotated[int, ORDER] = 4
     """Longest n-gram, in tokens."""
     effective_order: bool = False

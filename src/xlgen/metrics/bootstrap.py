@@ -70,7 +70,7 @@ def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:
 
     A resample is drawn as a count for each distinct score, from the multinomial distribution. This equals drawing
     scores one by one, and is fast if many scores are equal. With more than 1,000 distinct scores, those between the 250
-    lowest and the 250 highest are merged into 500 groups of neighbours. The count of each group is then drawn exactly,
+    lowest and the 250 highest are merged into 500 groups of neighbors. The count of each group is then drawn exactly,
     and the mean of its scores from a normal distribution with the group's mean and variance. This keeps the mean and
     variance of drawing one by one.
     """
@@ -89,7 +89,7 @@ def resampled_means(scores: Scores, resamples: int, seed: int) -> Scores:
 
 
 def _groups(scores: Scores) -> tuple[Scores, Scores, Scores]:
-    """Mean, variance and size of each group: a distinct score, or several neighbouring scores."""
+    """Mean, variance and size of each group: a distinct score, or several neighboring scores."""
     values, counts = np.unique(scores, return_counts=True)
     if len(values) <= _DISTINCT:
         return values, np.zeros(len(values)), counts.astype(float)

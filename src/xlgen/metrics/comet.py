@@ -34,7 +34,7 @@ class Comet:
     """
 
     model: str = "Unbabel/wmt22-comet-da"
-    """Name on the hub, or the path of a checkpoint (``.ckpt``)."""
+    """Name on the Hub, or the path of a checkpoint (``.ckpt``)."""
     batch_size: Annotated[int, COUNT] = 16
     """Number of examples per forward pass."""
 

@@ -31,7 +31,8 @@ class ConfidenceOf(NamingMetric):
     languages: tuple[str, ...] = ("en",)
     """The languages whose probability is reported."""
     identifier: str | LanguageIdentifier = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file. In Python, also an
+    identifier object."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec(f"{PREFIX}en", higher_is_better=None),)
     """An instance has one entry for each of its languages."""

@@ -4,7 +4,7 @@ Identifiers label any text. lid.176 labels the empty text, ``1990`` and unknown 
 and human Malay as Indonesian with 0.6. A label counts here only under three rules:
 
 - **Script.** A label is no evidence if its language is not written in the letters of the text: Ethiopic letters are not
-  Russian, and ten Chinese characters without kana are not Japanese. Probabilities are renormalised over the remaining
+  Russian, and ten Chinese characters without kana are not Japanese. Probabilities are renormalized over the remaining
   labels.
 - **Enough probability.** Another language needs :data:`ENOUGH` to be the verdict. It needs :data:`ENOUGH_OF_BRANCH` if
   it is of the target's branch and not one of the languages that the text may be in instead. The target together with
@@ -145,7 +145,7 @@ def tells_apart(label: str, target: Language, text: str) -> bool:
 
 
 def _possible(text: str, identifier: LanguageIdentifier) -> dict[str, float]:
-    """The renormalised probabilities of the labels whose language is written in the letters of ``text``."""
+    """The renormalized probabilities of the labels whose language is written in the letters of ``text``."""
     letters = LETTER.findall(text)
     if not letters:
         return {}

@@ -125,7 +125,7 @@ class Faults:
     """
 
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file."""
     rule: ShortText = RULE
     """Rule for short outputs; its languages are also those that code-switching is checked for."""
 

@@ -64,7 +64,7 @@ class LanguageConfusion:
     """
 
     identifier: str = SMALL
-    """Language identification, for :func:`xlgen.metrics.lid.load_identifier`."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file."""
     words: str | None = None
     """Path of a list of English words, one per line; it may end in ``.gz``."""
     segmenter: Segmenter = "dictionary"

@@ -33,7 +33,8 @@ class LanguageRateMetric:
     """
 
     identifier: str | LanguageIdentifier = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load_identifier`, or an identifier."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file. In Python, also an
+    identifier object."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("correct_language_rate", best=100.0),

@@ -15,9 +15,10 @@ from xlgen.metrics.words import splitter
 @metrics.register("lengths")
 @dataclass(frozen=True)
 class LengthMetric:
-    """Words per prediction and words per reference, split by :func:`xlgen.metrics.words.splitter`.
+    """Number of words per prediction and per reference.
 
-    With several references, their mean length counts; without any, the score is NaN.
+    Texts are split by :func:`xlgen.metrics.words.splitter`. With several references, their mean length counts; without
+    any, the score is NaN.
     """
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (

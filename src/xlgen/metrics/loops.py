@@ -5,7 +5,7 @@ There are two checks:
 - Sentences, and long clauses between commas, are compared with those one to four places before. A loop is three in a
   row that have :data:`_ALIKE` percent of their characters in common, or four of at least four words that each differ
   from the one before in one word. Case, list numbers and parts without letters are ignored.
-- In text without punctuation, triples of neighbouring words (characters in scripts without spaces) that occur three
+- In text without punctuation, triples of neighboring words (characters in scripts without spaces) that occur three
   times or more mark the words that they cover. A loop is a stretch where marked words outnumber the others by
   :data:`_SHORTEST` and most triples are repeated. Names that recur in an article are marked too, but far apart.
 """

@@ -128,12 +128,13 @@ class Mlqa:
     """MLQA's F1 and exact match in percent, each against its best reference.
 
     Punctuation of every script and the language's articles are removed, and Chinese is compared by characters. For
-    MLQA's seven languages, the scores equal those of ``mlqa_evaluation_v1.py``; for others, see :func:`rules`.
+    MLQA's seven languages, the scores equal those of ``mlqa_evaluation_v1.py``; for other languages,
+    see the page on metrics (Question answering).
     """
 
     normalization: Normalization = "none"
-    """Unicode normalisation before MLQA's own (:mod:`xlgen.metrics.normalization`). The official script has none;
-    ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
+    """Unicode normalization before MLQA's own. The official script has none; ``nmt_nfkc`` compares answers as mT5,
+    mBART-50 and NLLB-200 write them."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("mlqa_f1", best=100.0), MetricSpec("mlqa_em", best=100.0))
 

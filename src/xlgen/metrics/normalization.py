@@ -1,4 +1,4 @@
-"""Unicode normalisation of texts: one form for faults and language rules, named forms for scores.
+"""Unicode normalization of texts: one form for faults and language rules, named forms for scores.
 
 Tokenizers have their own normal forms of text. SentencePiece's ``nmt_nfkc``, which mT5, mBART-50 and NLLB-200
 use, is NFKC with control characters removed and invisible characters turned into spaces: a model that copies ``ＮＨＫ``
@@ -50,7 +50,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def normalizer(form: Normalization) -> Callable[[str], str]:
-    """The function that normalises a text to ``form``. Raises InputError for an unknown form."""
+    """The function that normalizes a text to ``form``. Raises InputError for an unknown form."""
     if form not in _FORMS:
         raise InputError(f"unknown normalization {form!r}: {nearest(form, get_args(Normalization))}")
     return _FORMS[form]

@@ -12,7 +12,7 @@ from xlgen.core.extras import require
 from xlgen.core.registry import InputError
 from xlgen.metrics.words import Splitter
 
-# Vocabulary files of a folder or a hub repository, best first.
+# Vocabulary files of a folder or a Hub repository, best first.
 _FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
@@ -21,11 +21,11 @@ def subword_splitter(tokenizer: str) -> Splitter:
     """The splitter into the tokens of a subword tokenizer; a vocabulary is read once per process.
 
     Tokens are compared as text, so a character outside the vocabulary equals only itself. No special tokens are added.
-    Normalisation is the tokenizer's own: case matters unless the tokenizer lower-cases.
+    Normalization is the tokenizer's own: case matters unless the tokenizer lower-cases.
 
     Args:
         tokenizer: A SentencePiece ``.model`` file, a ``tokenizer.json``, a folder that contains one of these (a Hugging
-            Face tokenizer or checkpoint), or a name on the Hugging Face hub. No remote code is run.
+            Face tokenizer or checkpoint), or a name on the Hugging Face Hub. No remote code is run.
 
     Raises:
         InputError: if there is no such tokenizer, or it cannot be downloaded.
@@ -79,17 +79,17 @@ def _from_hub(name: str) -> Path:
         for file in _FILES:
             try:
                 return Path(hf_hub_download(name, file))
-            except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError: the hub cannot be reached
+            except LocalEntryNotFoundError:  # a subclass of EntryNotFoundError: the Hub cannot be reached
                 raise
             except EntryNotFoundError:
                 continue
     except (HFValidationError, HfHubHTTPError, OSError) as error:
         raise InputError(
             f"no tokenizer {name!r}: there is no such file or folder, and it could not be downloaded from the Hugging"
-            f" Face hub ({type(error).__name__}). Pass the path of a SentencePiece .model file, of a tokenizer.json or"
+            f" Face Hub ({type(error).__name__}). Pass the path of a SentencePiece .model file, of a tokenizer.json or"
             " of a folder with either"
         ) from error
-    raise InputError(f"no tokenizer in {name!r} on the Hugging Face hub: it has none of {', '.join(_FILES)}")
+    raise InputError(f"no tokenizer in {name!r} on the Hugging Face Hub: it has none of {', '.join(_FILES)}")
 
 
 def _digest(file: Path) -> str:

@@ -25,12 +25,12 @@ def f_measure(hits: int, predicted: int, wanted: int) -> float:
 @metrics.register("rouge")
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE-1/2/L/Lsum F1 in percent, each against its best reference, as in ``score_multi``.
+    """ROUGE-1/2/L/Lsum F1 in percent, each against its best reference (``rouge_score``'s ``score_multi``).
 
     For English, with or without stemming, the scores equal those of ``rouge_score`` 0.1.2. For other languages, the
     same formulas use the words of :func:`xlgen.metrics.words.splitter`. Text without words scores 0.
 
-    - ``rouge1``, ``rouge2``: words and pairs of neighbouring words, each counted as often as both texts have it
+    - ``rouge1``, ``rouge2``: words and pairs of neighboring words, each counted as often as both texts have it
       (section 2).
     - ``rougeL``: the longest common subsequence of the texts (section 3.1), ignoring newlines.
     - ``rougeLsum``: the union of the longest common subsequences of each sentence of the reference with every sentence
@@ -43,12 +43,11 @@ class Rouge:
     segmenter: Segmenter = "characters"
     """``dictionary`` finds words in Chinese, Japanese and Thai (needs the extra ``segmenters``)."""
     sentences: SentenceRule = "newline"
-    """How ``rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
-
+    """How ``rougeLsum`` splits sentences: at newlines (``newline``), also at sentence marks of any script (``marks``),
+    or also at a full stop between two spaces, as in the T5 library (``t5``)."""
     normalization: Normalization = "none"
-    """Unicode normalisation of each sentence before it is split (:mod:`xlgen.metrics.normalization`). Words of
-    languages other than English are in NFKC anyway; ``nmt_nfkc`` also treats invisible characters as mT5, mBART-50 and
-    NLLB-200 do."""
+    """Unicode normalization of each sentence before it is split. Words of languages other than English are always in
+    NFKC; ``nmt_nfkc`` also treats invisible characters as mT5, mBART-50 and NLLB-200 do."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("rouge1", best=100.0),
@@ -74,7 +73,7 @@ class Rouge:
         return signed(f"tok:{split.name}|stem:{stem}|sent:{self.sentences}", self.normalization)
 
     def splitter(self, language: str) -> Splitter:
-        """The word splitter of a language, with the metric's normalisation and stemming."""
+        """The word splitter of a language, with the metric's normalization and stemming."""
         split = splitter(language, self.segmenter)
         if self.normalization == "none" and not self._stems(split):
             return split

@@ -20,7 +20,7 @@ from xlgen.metrics.scripts import share_in_script
 class ScriptRate:
     """Share of outputs with at least half of their letters in the script of the target language, in percent.
 
-    The script is that of the table of languages: ``sr`` is Cyrillic and ``sr-Latn`` Latin, ``hi-Latn`` is romanised
+    The script is that of the table of languages: ``sr`` is Cyrillic and ``sr-Latn`` Latin, ``hi-Latn`` is romanized
     Hindi, ``zh`` simplified and ``zh-Hant`` traditional Chinese, which differ by the characters that only GB 2312 or
     only Big5 has. An output without letters has no score, but an empty output counts 0. The language itself does not
     matter: French is in the script of German.

@@ -102,7 +102,7 @@ def _span(text: str, words: Sequence[regex.Match[str]], others: Sequence[Languag
 
 
 def _is_title(words: Sequence[regex.Match[str]]) -> bool:
-    """Whether the words are a title: capitalised, except function words between them, as in ``Game of the Year``."""
+    """Whether the words are a title: capitalized, except function words between them, as in ``Game of the Year``."""
     capitals = [word[0][0].isupper() for word in words]
     small = (word[0] for word, is_capital in zip(words, capitals, strict=True) if not is_capital)
     return capitals[0] and capitals[-1] and all(map(IN_TITLE.fullmatch, small))

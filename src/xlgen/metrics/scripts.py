@@ -73,7 +73,7 @@ _IN_BRACKETS = regex.compile(r"[(（\[【][^()（）\[\]【】]*[)）\]】]")
 
 
 def without_names(text: str, script: str) -> str:
-    """``text`` without capitalised Latin words, which may be names, and without glosses in another script in brackets.
+    """``text`` without capitalized Latin words, which may be names, and without glosses in another script in brackets.
 
     Returns all of ``text`` if the rest has no letters.
     """

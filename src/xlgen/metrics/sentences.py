@@ -35,7 +35,7 @@ def sentences(rule: SentenceRule, language: str) -> Callable[[str], list[str]]:
     - ``marks``: a sentence ends at a sentence mark of any script, or at a newline. It replaces ``rouge_score``'s
       ``split_summaries``, which needs a download and supports only English. A mark . ! ? counts only before a space;
       abbreviations (``Dr. No``) are split. Thai and Lao, which have no such marks, are split at every space.
-    - ``t5``: a sentence ends at a newline, or at a full stop between two spaces, as in tokenised text. This is the rule
+    - ``t5``: a sentence ends at a newline, or at a full stop between two spaces, as in tokenized text. This is the rule
       of the T5 library.
 
     Raises:

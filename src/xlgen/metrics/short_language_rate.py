@@ -17,7 +17,9 @@ from xlgen.metrics.short_text import RULE, ShortText, verdicts
 @metrics.register("short_language_rate")
 @dataclass(frozen=True)
 class ShortLanguageRate:
-    """Correct-language rate by the rule for short text (:mod:`xlgen.metrics.short_text`), in percent.
+    """Correct-language rate by the rule for short text, in percent.
+
+    The rule is described in :mod:`xlgen.metrics.short_text`.
 
     - ``short_language_rate``: the share in the target language of the predictions that the rule can decide. Longer text
       is decided by evidence (:mod:`xlgen.metrics.evidence`). An empty prediction is wrong.
@@ -25,9 +27,9 @@ class ShortLanguageRate:
     """
 
     identifier: str = SMALL
-    """A name or path for :func:`xlgen.metrics.lid.load_identifier`."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file."""
     rule: ShortText = RULE
-    """The thresholds of the rule: `xlgen.metrics.short_text.ShortText`."""
+    """Thresholds of the rule, and the languages that it distinguishes."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("short_language_rate", best=100.0),

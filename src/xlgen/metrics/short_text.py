@@ -11,7 +11,7 @@ target language or in one of a few others, such as the source language that a mo
 3. The text is "wrong" if identification is sure that it is in none of the candidates: with 0.5 or more, or 0.8 for up
    to four words and for a language of the target's branch. The target's near languages count as the target
    (:mod:`xlgen.metrics.near_languages`).
-4. Otherwise, the identifier's probabilities are renormalised over the remaining candidates. The text is "right" from
+4. Otherwise, the identifier's probabilities are renormalized over the remaining candidates. The text is "right" from
    ``right_from`` on, and with five words or more also if the target is the top label with 0.5. It is "wrong" below
    ``wrong_below`` (below ``wrong_below_on_top`` if the target is the identifier's top label), but only if the other
    candidates have ``least``, or 0.5 with five words or more. Else it is "cannot tell". So is text for which

@@ -16,16 +16,18 @@ from xlgen.metrics.words import Splitter
 @metrics.register("sp_rouge")
 @dataclass(frozen=True)
 class SpRouge:
-    """SP-ROUGE-1/2/L/Lsum F1 in percent against the best reference; ``sp_rougeLsum`` is what the paper reports.
+    """SP-ROUGE-1/2/L/Lsum F1 in percent against the best reference; Vu et al. (2022) report
+    ``sp_rougeLsum``.
 
-    The scores equal those of ``rouge_score`` 0.1.2 with the same tokenizer. The paper names no sentence rule for Lsum.
-    The T5 library, which computed it, uses ``t5``; data sets with one sentence per line need ``newline``.
+    The scores equal those of ``rouge_score`` 0.1.2 with the same tokenizer. The paper states no sentence rule for Lsum.
+    The T5 library, which computed it, uses ``t5``; datasets with one sentence per line need ``newline``.
     """
 
     tokenizer: str = "google/mt5-small"
-    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name on the hub. The default is mT5's."""
+    """A SentencePiece .model, a tokenizer.json, a folder with either, or a name on the Hub. The default is mT5's."""
     sentences: SentenceRule = "newline"
-    """How ``sp_rougeLsum`` splits sentences: see :func:`xlgen.metrics.sentences.sentences`."""
+    """How ``sp_rougeLsum`` splits sentences: at newlines (``newline``), also at sentence marks of any script
+    (``marks``), or also at a full stop between two spaces, as in the T5 library (``t5``)."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec("sp_rouge1", best=100.0),

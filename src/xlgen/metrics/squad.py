@@ -23,7 +23,7 @@ def normalize(text: str) -> str:
 
 
 def f1(prediction: str, reference: str) -> float:
-    """F1 over the words of two normalised answers, in [0, 1]; 0 if either has none, as in ``evaluate-v1.1.py``."""
+    """F1 over the words of two normalized answers, in [0, 1]; 0 if either has none, as in ``evaluate-v1.1.py``."""
     predicted, wanted = prediction.split(), reference.split()
     hits = (Counter(predicted) & Counter(wanted)).total()
     return f_measure(hits, len(predicted), len(wanted))
@@ -39,8 +39,8 @@ class Squad:
     """
 
     normalization: Normalization = "none"
-    """Unicode normalisation before SQuAD's own (:mod:`xlgen.metrics.normalization`). The official script has none;
-    ``nmt_nfkc`` compares answers as mT5, mBART-50 and NLLB-200 write them."""
+    """Unicode normalization before SQuAD's own. The official script has none; ``nmt_nfkc`` compares answers as mT5,
+    mBART-50 and NLLB-200 write them."""
 
     figures: ClassVar[tuple[MetricSpec, ...]] = (MetricSpec("squad_f1", best=100.0), MetricSpec("squad_em", best=100.0))
 

@@ -24,7 +24,7 @@ class Ter:
     """
 
     normalized: bool = False
-    """Whether sacrebleu's normalisation and tokenization are applied."""
+    """Whether sacreBLEU's normalization and tokenization are applied."""
     no_punct: bool = False
     """Whether punctuation is removed."""
     asian_support: bool = False

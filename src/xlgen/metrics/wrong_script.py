@@ -1,7 +1,7 @@
-"""Outputs in a script other than their language's, such as romanised Hindi or simplified for traditional Chinese.
+"""Outputs in a script other than their language's, such as romanized Hindi or simplified for traditional Chinese.
 
 Characters decide, and identification only excludes text in another language. Identification models have not seen
-romanised text and assign it to some language of that script, often with a high probability (lid.176 labels ``yah ek
+romanized text and assign it to some language of that script, often with a high probability (lid.176 labels ``yah ek
 accha din hai`` as Romanian with 0.84). The two halves of such a text rarely get the same label, while those of text in
 a real language usually do.
 """

@@ -23,7 +23,7 @@ def definition(signature: str) -> tuple[str, ...]:
 @metrics.register("xlrs")
 @dataclass(frozen=True)
 class Xlrs:
-    """The cosine of ``xlgen.representations.xlrs``; NaN for an input without a known translation.
+    """Cosine of the mean encoder states of an input and of its translation; NaN without a translation.
 
     Neither direction is better by itself. If outputs do not depend on the language, XLRS increases with transfer. If
     they do, it increases with answers in the wrong language (Li and Murray 2023, Table 4).

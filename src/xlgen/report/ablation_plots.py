@@ -161,7 +161,7 @@ def _draw(
 
 
 def _apart(ticks: Sequence[tuple[float, str]], log: bool) -> list[str]:
-    """The tick labels, blank where they would overlap a neighbour; powers of ten have priority on a log scale."""
+    """The tick labels, blank where they would overlap a neighbor; powers of ten have priority on a log scale."""
     places = [math.log10(at) if log else at for at, _ in ticks]
     room = (max(places) - min(places)) / _MOST_TICKS
     kept: list[int] = []

@@ -222,7 +222,7 @@ def labels(runs: Iterable[Run]) -> dict[str, str]:
 
 
 def short_backbone(name: str) -> str:
-    """A backbone's name without its folder or organisation."""
+    """A backbone's name without its folder or organization."""
     return Path(name).name
 
 

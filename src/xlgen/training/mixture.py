@@ -178,7 +178,7 @@ def check_separator(separator: str | None, backbone: Backbone) -> None:
     if separator is not None and (written := backbone.decode(backbone.tokenize(separator))) != separator.strip():
         raise InputError(
             f"{backbone.name} writes the task's line_separator {separator!r} as {written!r}; choose one that its "
-            "normalisation does not change"
+            "normalization does not change"
         )
 
 

@@ -24,7 +24,7 @@ class Written:
     """What :func:`write_skeleton` has written."""
 
     folder: Path
-    pieces: int
+    vocab_size: int
     """Size of the vocabulary, including special tokens."""
     parameters: int
     tokens_per_character: dict[str, float]

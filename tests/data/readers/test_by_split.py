@@ -1,4 +1,4 @@
-"""Splits from different data sets."""
+"""Splits from different datasets."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hub data sets, on local folders in the same layout: no network, no remote code."""
+"""Hub datasets, on local folders in the same layout: no network, no remote code."""
 
 import gzip
 import json
@@ -73,7 +73,7 @@ def test_language_and_split_by_the_names_of_the_data_set(tmp_path: Path) -> None
 )
 def test_what_cannot_be_loaded(tmp_path: Path, split: str, options: dict[str, Any]) -> None:
     write_jsonl(tmp_path / "set" / "train.jsonl")
-    with pytest.raises(DataError, match="cannot load data set"):
+    with pytest.raises(DataError, match="cannot load dataset"):
         read(tmp_path, split=split, **options)
 
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_loaded(tmp_path: Path, split: str, options: dict[str, An
 def test_a_damaged_file(tmp_path: Path, streaming: bool) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train.jsonl").write_text('{"id": "1"}\n{"id": \n')
-    with pytest.raises(DataError, match="cannot load data set"):
+    with pytest.raises(DataError, match="cannot load dataset"):
         read(tmp_path, streaming=streaming)
 
 

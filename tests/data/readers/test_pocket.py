@@ -1,4 +1,4 @@
-"""The pocket world as a data set."""
+"""The pocket world as a dataset."""
 
 from pathlib import Path
 from typing import Any

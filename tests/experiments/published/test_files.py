@@ -149,9 +149,12 @@ def test_blank_lines_of_a_grid_do_not_count() -> None:
 
 
 def test_finding_by_fields() -> None:
-    found = find_cells(paper="V", where="Table 8", row="BASE PROMPT", language={"ru", "th"})
+    found = find_cells(paper="Vu+22", where="Table 8", row="BASE PROMPT", language={"ru", "th"})
     assert [(cell.language, cell.value) for cell in found] == [("ru", 14.3), ("th", 17.3)]
     assert find_cells(paper="V", where="Table 99") == []
+    assert find_cells(paper={"Vu+22", "L"}) == find_cells(paper={"V", "Li+23"}) != []
+    with pytest.raises(PublishedError, match=r"no paper 'Vu\+23': did you mean 'Vu\+22'"):
+        find_cells(paper="Vu+23")
     with pytest.raises(PublishedError, match="no field 'langauge': did you mean 'language'"):
         find_cells(langauge="fr")
 

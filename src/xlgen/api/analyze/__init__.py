@@ -1,8 +1,8 @@
 """``xlgen.analyze``: the functions of ``xlgen analyze``, one for each of its commands.
 
-Models are named as on the command line: an embedded backbone, a folder, an id of the Hub, a run (its newest checkpoint)
+Models are named as on the command line: an embedded backbone, a folder, an id on the Hub, a run (its newest checkpoint)
 or a checkpoint. Every function returns :class:`Analyzed`. With ``out``, it also writes the values and the
-figures into that folder; ``out=run.folder / "analysis"`` adds them to the report of the run.
+plots into that folder; ``out=run.folder / "analysis"`` adds them to the report of the run.
 """
 
 from xlgen.api.analyze.analyzed import Analyzed

@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Source = str | Path | Run
-"""A backbone (embedded, of the Hub, a folder), a run (its newest checkpoint) or a checkpoint."""
+"""A backbone (embedded, on the Hub, or a folder), a run (its newest checkpoint) or a checkpoint."""
 
 
 @dataclass(frozen=True, repr=False)
 class Analyzed:
-    """The values of an analysis, with its tables and figures."""
+    """The values of an analysis, with its tables and plots."""
 
     name: str
-    """The name of its files."""
+    """Base name of the files that :meth:`write` creates."""
     rows: Rows
-    """One dictionary for each value; ``analysis`` is its kind."""
+    """One dictionary for each value. The key ``analysis`` has the kind of value."""
     tables: tuple[Table, ...]
     """Summaries of the rows."""
     figures: tuple[Figure, ...] = ()
-    """As plain data; :meth:`write` draws them."""
+    """The plots, as plain data; :meth:`write` draws them."""
     exports: tuple[Table, ...] = ()
-    """Tables with numbers, which :meth:`write` writes as CSV and Markdown."""
+    """Tables that :meth:`write` writes as CSV and Markdown."""
     note: str = ""
-    """How the values were measured, or what the tables lack."""
+    """How the values were measured, or what is missing from the tables."""
     files: tuple[Path, ...] = ()
-    """What has been written."""
+    """Paths of the files written so far."""
 
     def __repr__(self) -> str:
         titles = [f"table {table.title!r}" for table in self.tables]
@@ -51,7 +51,9 @@ class Analyzed:
         return f"<{self.name}: {', '.join([f'{len(self.rows)} rows', *titles, *map(str, self.files)])}>"
 
     def write(self, out: str | Path) -> Analyzed:
-        """Write the rows as ``NAME.json``, and the figures as SVG, into the folder ``out``; the result with its files.
+        """Write the rows as ``NAME.json`` and the plots as SVG into the folder ``out``.
+
+        Returns the result with the paths of its files.
 
         The report of a run or a study shows the files in its folder ``analysis``. Raises InputError if ``out`` is
         another folder of a run, or cannot be written.
@@ -89,7 +91,7 @@ def result(
 def check_out(out: str | Path | None) -> None:
     """Raise InputError if no file can be written into ``out``, or a run manages it; leaves the folder as it is."""
     if out is not None:
-        require("report", "writing figures")
+        require("report", "drawing plots")
         check_no_run(Path(out), argument("out"), allowed=ANALYSIS)
         check_writable(Path(out), argument("out"))
 
@@ -121,4 +123,4 @@ def parallel_text(texts: str | Path | JsonMapping | None, max_examples: int | No
 
 
 def silent(text: str) -> None:
-    """Receives messages for callers that do not take them."""
+    """Ignore a message."""

@@ -26,10 +26,10 @@ def spectra(
 
     Args:
         base: The model that the others are compared with.
-        others: Checkpoints of the same architecture.
+        others: Other models of the same architecture.
         out: Folder for ``spectra.json``, its table and the heat map.
-        status: Receives what is being done.
-        say: Receives what is left out of the comparison.
+        status: Called with the name of the current step.
+        say: Called with a message about weights that are not compared.
 
     Raises:
         InputError: if the architectures differ, or a weight is not finite.
@@ -38,7 +38,7 @@ def spectra(
     check_out(out)
     names = names_of([base, *others])
     from xlgen.analysis.open_model import read_weights
-    from xlgen.analysis.spectra import compared, missing_halves, paper_table, spectra_figure, spectra_tables
+    from xlgen.analysis.spectra import compared, missing_parts, paper_table, spectra_figure, spectra_tables
     from xlgen.analysis.spectra import spectra as of_base
 
     rows: list[JsonObject] = []
@@ -46,7 +46,7 @@ def spectra(
     for name in names:
         status(f"singular values of {name}")
         weights, separate = read_weights(name)
-        if missing := missing_halves(weights, first) if first else ():
+        if missing := missing_parts(weights, first) if first else ():
             say(f"{name} and {names[0]}: one of them has no {' and no '.join(missing)}, which is not compared")
         if separate:
             say(f"{name}: the modules that its method adds are not included")
@@ -63,13 +63,13 @@ def prompts(
     linkage: Linkage = "average",
     out: str | Path | None = None,
 ) -> Analyzed:
-    """Compare language prompts: their cosines and clusters, next to the languages' families and scripts.
+    """Compare language prompts: cosine similarities and clusters, next to language families and scripts.
 
-    As in Vu et al. (2022), Figure 8.
+    The plot is as Figure 8 of Vu et al. (2022).
 
     Args:
         runs: Runs or checkpoints with factorized prompts, or with prompts trained on text of one language each.
-        pooling: Prompts of several vectors as their ``mean``, or as all ``tokens`` end to end.
+        pooling: How the vectors of a prompt are combined: their ``mean``, or all ``tokens`` concatenated.
         linkage: How the distance between two clusters is computed: ``average``, ``complete`` or ``single``.
         out: Folder for ``prompts.json`` and ``prompts.svg``.
 

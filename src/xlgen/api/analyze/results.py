@@ -26,10 +26,10 @@ def overlap(
     """Compute label overlap: the share of parallel inputs with the same label, words or numbers in two languages.
 
     Args:
-        task: A task, by name or as a YAML file; d is defined for tasks with ``parallel: true`` or ``pairs_by``.
+        task: A task, by name or as a YAML file. The statistic d needs a task with ``parallel: true`` or ``pairs_by``.
         source: Language that the others are compared with.
         languages: The other languages; by default all of the task.
-        split: The part of the task's data.
+        split: Split of the task's data.
         max_examples: Maximum number of examples of each language.
         data_dir: The folder of the task's files.
         out: Folder for ``overlap.json``.
@@ -52,7 +52,7 @@ def correlation(
     """Compute Spearman's rank correlation of XLRS with a metric, over checkpoints and languages.
 
     Args:
-        runs: A run or a study with XLRS measured while training.
+        runs: A run or a study in which XLRS was tracked.
         metric: The metric; by default the main one of each task.
         by_run: Add the correlations within each run.
         out: Folder for ``correlation.json``.

@@ -58,12 +58,12 @@ def cka(
         data_dir: The folder that relative paths in ``texts`` start from.
         relative_depth: Compare models of different depths, each layer with the one at the same relative depth.
         unknown_languages: Allow languages that a backbone without language codes does not know.
-        batch_size: Sentences of a batch of minibatch CKA, at least 4.
+        batch_size: Number of sentences in a batch, at least 4.
         epochs: Number of times that the sentences are split into batches.
         seed: Seed of the batches.
-        biased: Use the biased HSIC on all sentences at once, as Ji et al. (2024).
+        biased: Use the biased HSIC estimator on all sentences at once, as Ji et al. (2024) do with 80 sentences.
         out: Folder for ``cka.json`` and the heat maps.
-        status: Receives what is being done.
+        status: Called with the name of the current step.
 
     Raises:
         InputError: if texts are not parallel, the layers do not match, or states are not finite.
@@ -105,14 +105,14 @@ def probe(
         task: A task with parallel inputs, by name or as a YAML file; by default ``pocket-summaries``.
         texts: Instead of a task, for the encoder alone: parallel text as for :func:`cka`.
         languages: Language codes; by default all.
-        split: The part of the task's data.
+        split: Split of the task's data.
         max_examples: Maximum number of inputs of each language, at least 4.
         unknown_languages: Allow languages that a backbone without language codes does not know.
-        l2: The weight of the penalty, above 0; 1 / C of scikit-learn.
+        l2: Weight of the L2 penalty, above 0: 1 / C in scikit-learn.
         seed: Seed of the split and the shuffled labels.
-        data_dir: The folder of the task's files, or that relative paths in ``texts`` start from.
+        data_dir: The folder of the task's files, or the one that relative paths in ``texts`` start from.
         out: Folder for ``probe.json`` and ``probe.svg``.
-        status: Receives what is being done.
+        status: Called with the name of the current step.
 
     Raises:
         InputError: if texts are not parallel, there are too few, or a model cannot read them.
@@ -176,14 +176,14 @@ def lens(
         task: A task, by name or as a YAML file.
         source: Language of the labels.
         languages: The other languages; by default all of the task.
-        split: The part of the task's data.
+        split: Split of the task's data.
         max_examples: Maximum number of inputs of each language.
         steps: Number of tokens from the start of each text.
-        corpus: Unlabelled text by which tokens are assigned to languages, ``{"reader": "pocket"}``; by default scripts
-            do. It is needed if source and target have the same script.
+        corpus: Unlabelled text by which tokens are assigned to languages, such as ``{"name": "pocket"}``. By default,
+            they are assigned by script, which cannot distinguish source and target if both have the same script.
         data_dir: The folder of the task's files and of the corpus.
-        out: Folder for ``lens.json`` and the figures.
-        status: Receives what is being done.
+        out: Folder for ``lens.json`` and the plots.
+        status: Called with the name of the current step.
 
     Raises:
         InputError: if a model has no decoder, or two languages cannot be distinguished.
@@ -195,9 +195,7 @@ def lens(
 
     text: JsonValue = None if corpus is None else yaml_setting(corpus, argument("corpus"))
     if corpus is not None and not isinstance(text, Mapping):
-        raise InputError(
-            f"{argument('corpus')} must name a reader with its options, {{reader: pocket}}, and is {text!r}"
-        )
+        raise InputError(f"{argument('corpus')} must name a reader with its options, {{name: pocket}}, and is {text!r}")
     from xlgen.core.languages import Language
     from xlgen.data.tasks import load_task
 

@@ -43,7 +43,7 @@ def permuted(ids: Sequence[int], ends: Sequence[int], order: Sequence[int]) -> l
 
 @objectives.register("denoising")
 class Denoising(Objective[DenoisingOptions]):
-    """Mask spans and predict the whole passage; the codec adds language codes on both sides."""
+    """Mask spans and predict the whole passage; source and target have the backbone's language codes, if any."""
 
     Options = DenoisingOptions
 

@@ -41,7 +41,7 @@ def iid_spans(length: int, noise_density: float, rng: random.Random) -> list[tup
 
 @objectives.register("iid_denoising")
 class IidDenoising(Objective[IidDenoisingOptions]):
-    """Mask single tokens and predict them; neighbouring masked tokens share a sentinel."""
+    """Mask single tokens and predict them; neighboring masked tokens share a sentinel."""
 
     Options = IidDenoisingOptions
 

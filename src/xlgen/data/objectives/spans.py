@@ -62,7 +62,7 @@ def _overlap(sentences: Sequence[Sequence[int]], chosen: Collection[int]) -> flo
 
 
 def sentence_spans(ends: Sequence[int], chosen: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, end) of the ``chosen`` sentences, given by index and in order; neighbours are merged into one span.
+    """(start, end) of the ``chosen`` sentences, given by index and in order; neighbors are merged into one span.
 
     ``ends`` has the position after each sentence's last token.
     """

@@ -29,7 +29,7 @@ class Translation(Objective[ObjectiveOptions]):
     def make(self, passage: Passage, rng: random.Random, codec: Codec) -> EncodedExample:
         """One sentence pair. Raises InputError for text without a translation."""
         if passage.translation is None or passage.translation_language is None:
-            raise InputError("the objective 'translation' needs a parallel corpus, such as {reader: pocket-parallel}")
+            raise InputError("the objective 'translation' needs a parallel corpus, such as {name: pocket-parallel}")
         source = codec.tokenize(passage.text)[: self.options.max_tokens]
         target = codec.tokenize(passage.translation)[: self.options.max_tokens]
         language = passage.translation_language

@@ -33,8 +33,8 @@ class ByGroupOptions(ReaderOptions):
     seed: int = Field(default=0, ge=0)
     """Seed of the split."""
     near_duplicates: Literal["drop", "keep"] = "drop"
-    """Whether to drop training rows that are nearly equal to a row of another split
-    (:mod:`xlgen.data.near_duplicates`). A warning reports their number."""
+    """Whether to drop training rows that are nearly equal to a row of another split. A warning reports their
+    number."""
     compare: str | None = None
     """The field to compare for near-duplicates. If None, all text fields together."""
 

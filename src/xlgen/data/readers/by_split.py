@@ -1,4 +1,4 @@
-"""Splits from different data sets, such as SQuAD for training and XQuAD for testing, each through its own reader."""
+"""Splits from different datasets, such as SQuAD for training and XQuAD for testing, each through its own reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BySplitOptions(ReaderOptions):
     readers: Mapping[str, ReaderField] = Field(min_length=1)
     """``{train: {name: hub, dataset: rajpurkar/squad}, test: {name: hub, dataset: google/xquad, ...}}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
-    """Languages of splits that lack some: ``{train: [en]}``."""
+    """The languages of splits that do not have all: ``{train: [en]}``."""
 
 
 @readers.register("by-split")

@@ -25,7 +25,7 @@ _COMMENT = re.compile(r"#\s*(\w+)\s*=\s*(.*)")
 
 @readers.register("conllu")
 class ConlluReader(FileReader):
-    """Fields: ``id`` (``sent_id``, if any), ``text`` (if any), ``tokens`` and ``tags`` (UPOS).
+    """CoNLL-U files. Fields: ``id`` (``sent_id``, if any), ``text`` (if any), ``tokens`` and ``tags`` (UPOS).
 
     Tokens are syntactic words, since these have tags: a multiword token (``3-4 zur``) is read as its words ``zu`` and
     ``der``. Empty nodes (``8.1``), which are not part of the text, are skipped.

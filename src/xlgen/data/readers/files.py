@@ -37,16 +37,16 @@ class FileOptions(ReaderOptions):
     path: str | Mapping[str, str]
     """One path pattern, or one per split: ``{train: train.jsonl, test: "{language}.test.jsonl"}``."""
     codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
-    """The files' names for languages, if they differ: ``{en: eng}``."""
+    """The names of languages in the files, if they differ: ``{en: eng}``."""
     languages: Mapping[str, tuple[str, ...]] = {}
-    """Languages of splits that lack some: ``{train: [en]}``."""
+    """The languages of splits that do not have all: ``{train: [en]}``."""
     same_file_for_all_splits: bool = False
     """Whether the same file may be used for training and evaluation."""
     separator: Separator | None = None
-    """Separator of CSV files. If None, a tab for ``.tsv`` and a comma otherwise."""
+    """Only for the reader ``csv``: the separator of fields. If None, a tab for ``.tsv`` files and a comma otherwise."""
     quoting: bool | None = None
-    """Whether quotation marks enclose the fields of a CSV file. If None, they do, unless tabs separate the fields and
-    the header has no quotation marks: see :mod:`xlgen.core.delimited`."""
+    """Only for the reader ``csv``: whether fields may be enclosed in quotation marks. If None, they may, unless tabs
+    separate the fields and the header has no quotation marks."""
 
 
 FileOptionsT = TypeVar("FileOptionsT", bound=FileOptions, default=FileOptions, covariant=True)
@@ -213,7 +213,7 @@ class JsonlReader(FileReader):
 
 @readers.register("csv")
 class CsvReader(FileReader):
-    """Comma- or tab-separated values with a header line."""
+    """Comma-separated (or, for ``.tsv`` files, tab-separated) values with a header line; fields may be quoted."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """Rows of the file. Raises DataError with file and line."""

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub (or a local folder in the same layout), through ``datasets``; no remote code."""
+"""Datasets of the Hugging Face Hub (or a local folder in the same layout), through ``datasets``; no remote code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HoldOut(Config):
-    """Splits for a data set without splits, from a hash of each row's key, the same in every language."""
+    """Splits for a dataset without splits, from a hash of each row's key, the same in every language."""
 
     by: tuple[str, ...] = Field(min_length=1)
     """Names of fields; the first that a row has is its key. Rows with the same key are in the same split."""
@@ -50,18 +50,18 @@ class HubOptions(ReaderOptions):
     """Options of the reader ``hub``."""
 
     dataset: str
-    """An id on the hub, such as ``google/xquad``, or a folder of parquet/JSONL files."""
+    """An id on the Hub, such as ``google/xquad``, or a folder of parquet/JSONL files."""
     config: str | None = None
     """Name of the configuration; may contain ``{language}``: ``xquad.{language}``."""
     revision: str | None = None
-    """Revision to pin, such as ``refs/convert/parquet``, where the hub keeps code-free copies."""
+    """Revision to pin, such as ``refs/convert/parquet``, where the Hub keeps code-free copies."""
     data_files: str | Mapping[str, str] | None = None
     """Patterns of files; may contain ``{language}``. They are needed for ``refs/convert/parquet``, which has no
     configurations: ``{train: "{language}/train/*.parquet"}``."""
     codes: Annotated[Mapping[str, str], AfterValidator(canonical_codes)] = {}
-    """The data set's names for languages, if they differ: ``{en: english}``."""
+    """The names of languages in the dataset, if they differ: ``{en: english}``."""
     splits: Mapping[str, str] = {}
-    """The data set's names for splits, if they differ: ``{test: validation}``."""
+    """The names of splits in the dataset, if they differ: ``{test: validation}``."""
     streaming: bool = False
     """Whether to read rows while they are downloaded, without a local copy."""
     limit: int | None = Field(default=None, ge=1)
@@ -79,13 +79,13 @@ class HubOptions(ReaderOptions):
     """Keep only rows whose field starts with this text, which may contain ``{language}``: ``{id: "{language}-"}``, if
     one configuration has all languages."""
     hold_out: HoldOut | None = None
-    """How to split a data set that has only one split."""
+    """How to split a dataset that has only one split."""
     same_file_for_all_splits: bool = False
     """Whether training and evaluation may use the same rows, as with ``splits: {test: train}``."""
 
 
 def check_format(builder: DatasetBuilder, name: str) -> None:
-    """Raise DataError for a data set that is not parquet, JSON, CSV or text, since other formats may run code.
+    """Raise DataError for a dataset that is not parquet, JSON, CSV or text, since other formats may run code.
 
     ``builder`` is the builder that ``datasets`` would read it with.
     """
@@ -96,14 +96,14 @@ def check_format(builder: DatasetBuilder, name: str) -> None:
 
     if not isinstance(builder, Parquet | Json | Csv | Text):
         raise DataError(
-            f"data set {name!r} needs {type(builder).__name__}, but only parquet, JSON, CSV and text files are read: "
+            f"dataset {name!r} needs {type(builder).__name__}, but only parquet, JSON, CSV and text files are read: "
             "other formats may run code. Convert a copy that you trust to parquet"
         )
 
 
 @readers.register("hub")
 class HubReader(Reader[HubOptions]):
-    """Rows of a hub data set. SQuAD's nested answers become a tuple of texts, class labels become their names.
+    """A dataset on the Hub. SQuAD's nested answers become a tuple of texts, and class labels become their names.
 
     In CSV and JSON, every text is kept as it is written (:mod:`xlgen.data.readers.hub_text`); other formats, such as
     parquet, are typed.
@@ -112,7 +112,7 @@ class HubReader(Reader[HubOptions]):
     Options = HubOptions
 
     def read(self, language: str, split: str) -> Iterator[Record]:
-        """Rows of one language and split. Raises DataError if the data set cannot be loaded."""
+        """Rows of one language and split. Raises DataError if the dataset cannot be loaded."""
         return islice(self._records(language, split), self.options.limit)
 
     def _records(self, language: str, split: str) -> Iterator[Record]:
@@ -138,7 +138,7 @@ class HubReader(Reader[HubOptions]):
                 for fields in self._rows(whole, split):
                     yield Record(fields, f"{name} {config or code} {split}, row {index}")
         except Exception as error:  # `datasets` raises any exception of its backends; all are handled alike
-            raise DataError(f"cannot load data set {name!r} (config {config}, split {split}): {error}") from None
+            raise DataError(f"cannot load dataset {name!r} (config {config}, split {split}): {error}") from None
 
     def _check_split(self, name: str, config: str | None, code: str, split: str) -> None:
         """Raise DataError if rows would be used for both training and evaluation."""
@@ -150,7 +150,7 @@ class HubReader(Reader[HubOptions]):
         rows = pattern.replace("{language}", code) if pattern else theirs
         if not self.is_apart(repr((name, config, rows)), split):
             raise DataError(
-                f"data set {name!r}: {rows!r} would be both training data and {split} data. Give each split its "
+                f"dataset {name!r}: {rows!r} would be both training data and {split} data. Give each split its "
                 "own rows with splits, data_files or hold_out, or set same_file_for_all_splits: true"
             )
 
@@ -170,7 +170,7 @@ class HubReader(Reader[HubOptions]):
         return rows, rows.features
 
     def _rows(self, row: JsonMapping, split: str) -> Iterator[JsonObject]:
-        """Yield the rows for ``split`` from a row of the data set: itself, several, or none."""
+        """Yield the rows for ``split`` from a row of the dataset: itself, several, or none."""
         options = self.options
         for fields in _unfold(_flatten(row), options.unfold):
             if options.hold_out is not None and options.hold_out.split(fields) != split:

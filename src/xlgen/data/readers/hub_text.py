@@ -1,4 +1,4 @@
-"""Reading of a data set's CSV and JSON files without type inference, so that text stays text.
+"""Reading of a dataset's CSV and JSON files without type inference, so that text stays text.
 
 ``datasets`` reads both through pandas and Arrow, which convert ``007`` to a number, ``NA`` to a missing value and
 ``"2020-01-01"``, also in JSON, to a timestamp. It still determines the files of a split and their locations.
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def text_rows(builder: DatasetBuilder, split: str, streaming: bool) -> Iterator[JsonObject] | None:
-    """The rows of ``split``, which may be a slice such as ``train[:10%]``; None for a data set in another format.
+    """The rows of ``split``, which may be a slice such as ``train[:10%]``; None for a dataset in another format.
 
     Raises:
-        ValueError: for a split that the data set lacks.
+        ValueError: for a split that the dataset lacks.
         DataError: for a bad row, with file and line.
     """
     from datasets.packaged_modules.csv.csv import Csv

@@ -1,4 +1,4 @@
-"""The pocket world as a data set: stories of any split in any of its languages."""
+"""The pocket world as a dataset: stories of any split in any of its languages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PocketOptions(ReaderOptions):
 
 @readers.register("pocket")
 class PocketReader(Reader[PocketOptions]):
-    """Fields: ``id document summary title question answers asks text sentences roles``.
+    """Stories of the pocket world. Fields: ``id document summary title question answers asks text sentences roles``.
 
     There is one question per story; ``asks`` is its kind. ``roles`` are the roles of ``sentences``, unless these are
     bilingual.
@@ -85,7 +85,7 @@ class ParallelOptions(ReaderOptions):
 
 @readers.register("pocket-parallel")
 class PocketParallelReader(Reader[ParallelOptions]):
-    """Fields: ``text translation translation_language``: passages of a story in two languages."""
+    """Passages of the pocket world's stories in two languages. Fields: ``text translation translation_language``."""
 
     Options = ParallelOptions
 

@@ -11,7 +11,8 @@ from xlgen.data.readers.pocket import PocketReader
 
 @readers.register("pocket-passages")
 class PocketPassagesReader(PocketReader):
-    """Fields: ``id question passage grade``; one row per sentence, with grade 1 if it contains the answer, else 0."""
+    """Sentences of the pocket world's stories, each with a question. Fields: ``id question passage grade`` (1 if the
+    sentence contains the answer, else 0)."""
 
     def read(self, language: str, split: str) -> Iterator[Record]:
         """The sentences of each story of one split in one language."""

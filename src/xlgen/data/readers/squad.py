@@ -32,7 +32,8 @@ class SquadOptions(FileOptions):
 
 @readers.register("squad")
 class SquadReader(FileReader[SquadOptions]):
-    """Fields: ``id title context question answers`` (a tuple of distinct texts, in the order of the file).
+    """JSON files in SQuAD's format. Fields: ``id title context question answers`` (a tuple of distinct texts, in
+    the order of the file).
 
     Some XQuAD contexts begin with U+FEFF, which ``answer_start`` counts, so it is removed only after every answer has
     been checked against its offset. A question is unanswerable if ``is_impossible`` is set (SQuAD 2.0), or if its

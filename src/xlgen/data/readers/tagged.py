@@ -1,4 +1,4 @@
-"""One word and its tag per line, with empty lines between sentences: CoNLL-2003 and most IOB data sets."""
+"""One word and its tag per line, with empty lines between sentences: CoNLL-2003 and most IOB datasets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class TaggedOptions(FileOptions):
     """Options of the reader ``tagged``."""
 
     separator: Separator | None = "\t"
-    """Separator of columns. If None, any white space (CoNLL-2003, XGLUE)."""
+    """The separator of columns. If None, any white space (CoNLL-2003, XGLUE)."""
 
 
 @readers.register("tagged")
 class TaggedReader(FileReader[TaggedOptions]):
-    """Fields: ``tokens`` (the first column), ``tags`` (the last column), and ``id`` if there is a ``# sent_id``.
+    """One word and its tag per line, with empty lines between sentences. Fields: ``tokens`` (the first column),
+    ``tags`` (the last column), and ``id`` if there is a ``# sent_id``.
 
     A line that begins with ``#`` and has one column is a comment; lines with ``-DOCSTART-`` are skipped.
     """

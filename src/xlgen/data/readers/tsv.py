@@ -15,7 +15,7 @@ class TsvOptions(FileOptions):
     """Options of the reader ``tsv``."""
 
     separator: Separator | None = "\t"
-    """Separator of columns. If None, any white space."""
+    """The separator of columns. If None, any white space."""
     columns: tuple[str, ...] = ()
     """Names of the columns, in order. By default, the first line has them."""
 
@@ -29,7 +29,10 @@ class TsvOptions(FileOptions):
 
 @readers.register("tsv")
 class TsvReader(FileReader[TsvOptions]):
-    """One row per line, with fields named by ``columns`` or the first line; ``line`` is its line number."""
+    """Tab-separated values without quoting, as in GLUE and XGLUE; columns are named by ``columns`` or the first line.
+
+    Rows also have the field ``line``, their line number.
+    """
 
     Options = TsvOptions
 

@@ -17,7 +17,7 @@ class RerankOptions(ControlOptions):
     candidates: int = Field(default=4, ge=2)
     """Number of hypotheses to rerank; at most ``num_beams``."""
     identifier: str = SMALL
-    """Language identifier, for :func:`xlgen.metrics.lid.load_identifier`."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file."""
 
 
 @controls.register("rerank")

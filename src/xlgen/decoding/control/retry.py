@@ -17,7 +17,7 @@ class RetryOptions(ControlOptions):
     under: ControlField = Field(default="vocabulary_mask", validate_default=True)
     """The control of the second try."""
     identifier: str = SMALL
-    """Language identifier, for :func:`xlgen.metrics.lid.load_identifier`."""
+    """Language identifier: a name from ``xlgen list identifiers``, or the path of a fastText file."""
 
 
 @controls.register("retry")

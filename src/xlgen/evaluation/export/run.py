@@ -28,8 +28,8 @@ class Parity:
     Inputs of all the task's languages are in one batch.
     """
 
-    asked: int
-    """Number of inputs."""
+    compared: int
+    """Number of inputs whose outputs were compared."""
     equal: int
     """Number of equal outputs of greedy search, or of equal labels."""
     equal_with_beams: int = 0

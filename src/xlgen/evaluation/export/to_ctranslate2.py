@@ -118,7 +118,7 @@ def _ids(tokenizer: TransformersTokenizer, tokens: list[str]) -> list[int]:
 
 
 def _score(score: float, length: int, ended: bool, prefix: int, penalty: float) -> float:
-    """CTranslate2's score, normalised as ours: by the length of the tokens and the end, without the prefix."""
+    """CTranslate2's score, normalized as ours: by the length of the tokens and the end, without the prefix."""
     own = length + ended
     return score * float(((own + prefix) / own) ** penalty)
 

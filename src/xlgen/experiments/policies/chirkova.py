@@ -8,21 +8,22 @@ from xlgen.experiments.policies import PolicyOptions, Tried, WholeRuns, best, po
 
 
 class ChirkovaOptions(PolicyOptions):
-    """Rates are 10^-k; the defaults are the paper's."""
+    """Rates are powers of ten; the defaults are the paper's."""
 
     start: tuple[int, ...] = Field(default=(3, 4, 5), min_length=1)
-    """The first values of k."""
+    """Exponents of the first rates: 3 is 10^-3."""
     largest: int = 1
-    """The highest rate is 10^-largest."""
+    """Exponent of the highest rate: 1 is 10^-1."""
     smallest: int = 7
-    """The lowest rate is 10^-smallest."""
+    """Exponent of the lowest rate: 7 is 10^-7."""
     triple: tuple[str, ...] = ("full",)
     """Adaptation methods for which three times the best rate is also tried."""
 
 
 @policies.register("chirkova")
 class ChirkovaSearch(WholeRuns[ChirkovaOptions]):
-    """1e-3, 1e-4, 1e-5, extended while the best is at an end; for full finetuning also three times the best."""
+    """Try 1e-3, 1e-4 and 1e-5; add powers of ten while the best rate is the highest or lowest tried; for full
+    finetuning, also try three times the best rate."""
 
     Options = ChirkovaOptions
 

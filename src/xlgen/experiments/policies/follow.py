@@ -18,7 +18,7 @@ class FollowOptions(PolicyOptions):
 
 @policies.register("follow")
 class FollowSearch(WholeRuns[FollowOptions]):
-    """The best rate of another run's search, and ten times that."""
+    """Try the best rate of another run's search, and ten times that rate."""
 
     Options = FollowOptions
 

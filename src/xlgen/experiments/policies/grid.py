@@ -16,7 +16,7 @@ class GridOptions(PolicyOptions):
 
 @policies.register("grid")
 class GridSearch(WholeRuns[GridOptions]):
-    """A fixed list of learning rates."""
+    """Try a fixed list of learning rates."""
 
     Options = GridOptions
 

@@ -23,7 +23,8 @@ class HalvingOptions(PolicyOptions):
 
 @policies.register("halving")
 class HalvingSearch(SearchPolicy[HalvingOptions]):
-    """All rates for part of the steps, the better half for twice as many, and so on; drops the wrong language."""
+    """Successive halving: train all rates for a few steps and keep the better half for twice as many; drop rates whose
+    outputs are in the wrong language."""
 
     Options = HalvingOptions
     stops_early = True

@@ -42,7 +42,7 @@ class OptunaOptions(PolicyOptions):
 
 @policies.register("optuna")
 class OptunaSearch(WholeRuns[OptunaOptions]):
-    """Rates proposed by Optuna's TPE sampler, reproducibly after a restart."""
+    """Try rates proposed by Optuna's TPE sampler; a restarted search proposes the same rates."""
 
     Options = OptunaOptions
 

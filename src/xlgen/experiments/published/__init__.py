@@ -1,7 +1,8 @@
 """The published numbers of the four papers as data: every table, and the statements in their text.
 
-One file per paper, with the keys C (Chirkova et al. 2023), V (Vu et al. 2022), L (Li and Murray 2023) and J (Ji et al.
-2024). Figures without printed values are listed as left out.
+One file per paper. A paper has the name that ``xlgen list published`` prints: ``Chirkova+23``, ``Vu+22``, ``Li+23`` or
+``Ji+24``. Its key in the files and in :class:`PublishedCell` is the first letter. Figures without printed values are
+listed as left out.
 """
 
 from __future__ import annotations
@@ -44,19 +45,33 @@ def load_papers() -> tuple[Paper, ...]:
 def find_cells(**wanted: object) -> list[PublishedCell]:
     """The cells whose fields have the values ``wanted``; a set matches any of its members.
 
-    Example: ``find_cells(paper="V", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown
-    field.
+    ``paper`` is a name that ``xlgen list published`` prints, or its first letter.
+
+    Example: ``find_cells(paper="Vu+22", where="Table 8", language={"ru", "th"})``. Raises PublishedError for an unknown
+    field or paper.
     """
     known = {field.name for field in fields(PublishedCell)}
     for name in wanted:
         if name not in known:
             raise PublishedError(f"a published cell has no field {name!r}: {nearest(name, known)}")
+    if "paper" in wanted:
+        names = wanted["paper"]
+        wanted["paper"] = {_key(name) for name in (names if isinstance(names, set | frozenset) else [names])}
     return [
         cell
         for paper in load_papers()
         for cell in paper.cells
         if all(_is(getattr(cell, k), v) for k, v in wanted.items())
     ]
+
+
+def _key(name: object) -> str:
+    """The key of the paper ``name``. Raises PublishedError if there is none."""
+    keys = {each: paper.key for paper in load_papers() for each in (paper.short, paper.key)}
+    if name not in keys:
+        shorts = {paper.short for paper in load_papers()}
+        raise PublishedError(f"there is no paper {name!r}: {nearest(str(name), shorts)}")
+    return keys[str(name)]
 
 
 def load_paper(path: Path) -> Paper:

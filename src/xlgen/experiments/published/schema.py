@@ -159,6 +159,7 @@ class PublishedCell:
     """One published number."""
 
     paper: str
+    """The paper's key: the first letter of its name."""
     where: str
     row: str
     """The row's labels as printed; empty for a statement."""

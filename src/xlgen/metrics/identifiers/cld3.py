@@ -23,7 +23,7 @@ class Cld3:
     def __init__(self) -> None:
         module, version = extra("gcld3", "cld3", "cld3-py")
         self._detector = module.NNetLanguageIdentifier(0, _LONGEST)
-        # Its labels are those of mC4 and mT5 (101, with one for Chinese and six for romanised text), and two that mC4
+        # Its labels are those of mC4 and mT5 (101, with one for Chinese and six for romanized text), and two that mC4
         # lacks.
         codes = [language.code for language in all_languages() if language.mt5 and language.code != "zh-Hant"]
         codes += _NOT_IN_MC4
@@ -45,5 +45,5 @@ class Cld3:
 @identifiers.register("cld3")
 @cache
 def cld3() -> Model:
-    """cld3, with the network from its package."""
+    """Google's Compact Language Detector 3; needs the extra ``cld3``."""
     return Cld3()

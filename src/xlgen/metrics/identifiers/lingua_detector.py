@@ -39,14 +39,14 @@ class Lingua:
 @identifiers.register("lingua")
 @cache
 def lingua() -> Model:
-    """lingua with n-grams of one to five letters: about 1 GB of memory, 2 ms per text."""
+    """Lingua with n-grams of one to five letters: about 1 GB of memory, 2 ms per text; needs the extra ``lingua``."""
     return Lingua(low_accuracy=False)
 
 
 @identifiers.register("lingua-low")
 @cache
 def lingua_low() -> Model:
-    """lingua with trigrams only: about 60 MB, 0.1 ms per text, less accurate on short text."""
+    """Lingua with trigrams only: about 60 MB, 0.1 ms per text, less accurate on short text; same extra."""
     return Lingua(low_accuracy=True)
 
 

@@ -1,9 +1,10 @@
-"""Question: which half of a finetuned model decides its language? ``python benchmarks/halves.py RUN --out DIR``
+"""Which part of a finetuned model causes output in the wrong language, its encoder or its decoder?
 
-Writes two models into DIR: ``encoder-before`` is the finetuned model of RUN (full finetuning) with the encoder that it
-started from, ``decoder-before`` is that encoder's counterpart: the finetuned encoder under the decoder, the embeddings
-and the head that it started from. ``xlgen analyze lens`` looks into both. Li and Murray (2023) hold that the encoder's
-states lose the language, so that the decoder cannot know it: then ``encoder-before`` should write the right one.
+``python benchmarks/swap_encoder_decoder.py RUN --out DIR`` writes two models into DIR. ``encoder-before`` has the
+pretrained encoder, and the finetuned decoder, embeddings and head of RUN (full finetuning). ``decoder-before`` has the
+finetuned encoder, and the pretrained decoder, embeddings and head. Compare them with ``xlgen analyze lens``. Li and
+Murray (2023) argue that the encoder's hidden states lose the language, so that the decoder cannot know it. If so,
+``encoder-before`` should generate the right language.
 """
 
 from __future__ import annotations
