@@ -218,6 +218,7 @@ def test_a_full_disk_leaves_no_part_of_a_figure(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == old
 
 
+@pytest.mark.undrawn
 def test_the_biased_cka_of_ji_et_al(
     checkpoint: Callable[[str], Path],
     tmp_path: Path,

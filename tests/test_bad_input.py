@@ -388,6 +388,7 @@ def truncate(path: Path, share: float = 0.5) -> None:
     path.write_bytes(content[: int(len(content) * share)])
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
 @pytest.mark.parametrize("method", ["full", "adapters"])
 def test_a_truncated_checkpoint(trained: Callable[[str], Path], refused: Command, method: str, share: float) -> None:

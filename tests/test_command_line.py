@@ -270,6 +270,7 @@ def test_an_override_of_no_index(key: str) -> None:
 # -- what is listed and shown
 
 
+@pytest.mark.undrawn
 def test_names_are_whole_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_prompts_of_one_run_or_of_one_each(checkpoint: Callable[[str], Path], tm
     assert row["value"] == pytest.approx(float(torch.cosine_similarity(*(v.flatten() for v in mine), dim=0)), abs=1e-5)
 
 
+@pytest.mark.undrawn
 def test_probe_and_lens_before_and_after(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -199,7 +200,7 @@ def test_bad_input_is_2(
     assert "there are 12 of en, 9 of th" in say("probe", tiny, *where, "--max-examples", 8)
     assert "--texts" in say("probe", checkpoint("bert"), *short)
     for corpus in ("pocket", "[1, 2]", "null"):
-        assert "a reader with its options, {reader: pocket}" in say("lens", tiny, *short, "--corpus", corpus)
+        assert "a reader with its options, {name: pocket}" in say("lens", tiny, *short, "--corpus", corpus)
     assert "is given twice" in say("probe", tiny, tiny, *short)
     assert "is given twice" in say("lens", tiny, f"{tiny}/", *short)
     weights = load_file(tiny / "model.safetensors")

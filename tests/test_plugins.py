@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,21 +202,39 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+RUN = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from xlgen.cli import main
+
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["xlgen", *words]
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            code = main()
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([code or 0, out.getvalue(), err.getvalue()]))
+"""
+
+
+def run(package: Path, *commands: Sequence[str]) -> list[tuple[int, str, str]]:
+    """The exit code, output and errors of each command, in one process that ``package`` is installed for."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "xlgen", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    program = [sys.executable, "-c", RUN, json.dumps(commands)]
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=True)
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_a_method_of_another_package_is_found(package: Path, tmp_path: Path) -> None:
-    listed = run(package, "list", "methods", "scaled")
-    assert listed.returncode == 0 and "What is trained." in listed.stdout, listed.stderr
-    assert "method 'broken' of the package xlgen-scaled cannot be loaded" in listed.stderr
     recipe = {"backbone": "pocket-mt5", "task": "pocket-titles", "adaptation": {"name": "scaled", "shares": 1}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    refused = run(package, "train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"))
-    assert refused.returncode == 2 and "unknown key 'adaptation.shares': did you mean 'share'" in refused.stderr
-    assert "scaled" in run(package, "schema").stdout
+    train = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")]
+    listed, refused, schema = run(package, ["list", "methods", "scaled"], train, ["schema"])
+    assert listed[0] == 0 and "What is trained." in listed[1], listed
+    assert "method 'broken' of the package xlgen-scaled cannot be loaded" in listed[2]
+    assert refused[0] == 2 and "unknown key 'adaptation.shares': did you mean 'share'" in refused[2]
+    assert "scaled" in schema[1]
 
 
 def test_registries_of_plugins_with_options_have_them_typed() -> None:

@@ -249,6 +249,7 @@ def compared(run: Run, first: Path, second: Path, *options: str) -> tuple[dict[s
     return found["pairs"], {(row["metric"], row["language"]): row for row in found["comparison"]}
 
 
+@pytest.mark.spread(10)
 @pytest.mark.parametrize("starts", [(0, 1), (1, 0), (0, None), (None, 0), (1, None), (None, None), (1, 1)])
 @pytest.mark.parametrize("fields", [(), ("input",), ("references",), ("input", "references")])
 def test_row_i_pairs_with_row_i(run: Run, tmp_path: Path, starts: Any, fields: tuple[str, ...]) -> None:

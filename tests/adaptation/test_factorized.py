@@ -195,6 +195,7 @@ def test_a_missing_stage_1(
     assert not list((tmp_path / "run").rglob("step-*"))
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"languages": ["en", "fr", "ru"]}'])
 def test_a_damaged_stage_1(
     run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path, content: str

@@ -84,6 +84,7 @@ def test_logits_are_those_of_peft_by_hand(
     assert (logits(theirs, plain) - logits(untouched.model, untouched)).abs().max() > 0.01
 
 
+@pytest.mark.spread(6)
 def test_peft_opens_what_was_saved(name: str, any_backbone: Backbone, tmp_path: Path) -> None:
     method = shaken(name, any_backbone)
     adaptation = {"method": name, **CONFIGS[name]}

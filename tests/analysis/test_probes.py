@@ -24,6 +24,7 @@ def made(spread: float, n: int = 60, seed: int = 0, sizes: dict[str, int] | None
     return LayerStates("a", [str(i) for i in range(n)], of, lengths)
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("l2", [1e-6, 1e-4, 0.01, 1.0, 10.0])
 @pytest.mark.parametrize("classes", [2, 4, 12])
 @pytest.mark.parametrize("distance", [0.0, 4.0])

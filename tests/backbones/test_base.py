@@ -32,6 +32,7 @@ def question(language: str) -> LabelledExample:
     return LabelledExample("0", language, source, ("x",), "a.jsonl, line 7", (len(HEAD), len(HEAD) + len(text)))
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize("language", ["en", "th", "zh", "ar", "hi"])
 def test_cropping_keeps_what_is_outside(any_backbone: Backbone, language: str) -> None:
     example = question(language)
@@ -167,7 +168,7 @@ def test_a_backbone_may_name_its_languages(checkpoint: Callable[[str], Path], tm
             backbone.check_languages(["en", "fr"])
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(6)
 @pytest.mark.parametrize("name", ["mt5", "umt5", "mbart", "nllb", "bert", "xlm-roberta"])
 @pytest.mark.parametrize(
     "text",

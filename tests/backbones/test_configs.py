@@ -49,7 +49,7 @@ def test_languages_that_are_none(copy_of: Callable[[str], Path], name: str, valu
         load(str(folder), encoder_only=True)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

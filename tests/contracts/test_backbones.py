@@ -150,6 +150,7 @@ def test_padding_changes_nothing(any_backbone: Backbone) -> None:
         torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 4])
 def test_a_mixed_batch_generates_what_each_generates_alone(any_backbone: Backbone, beams: int) -> None:
     """An English source is generated in every language, in a batch with sources in the other languages."""
@@ -181,6 +182,7 @@ def test_the_target_code_is_forced_per_example(
     assert texts[0] == texts[2]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 4])
 def test_generation_is_the_librarys_own_with_a_forced_code(any_backbone: Backbone, beams: int) -> None:
     """The library can force one code a call (``forced_bos_token_id``); a call an example is the reference."""
@@ -211,6 +213,7 @@ def _without(text: str, tokens: Sequence[str]) -> str:
     return "".join(text.split())
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_what_a_checkpoint_ships_for_generation_decides_nothing(
     any_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, beams: int

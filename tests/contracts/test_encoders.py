@@ -109,6 +109,7 @@ def test_a_label_that_the_head_does_not_have_is_an_error(make: Make) -> None:
         make(CLASSES).label("NOUN", "here")
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
 def test_padding_changes_nothing(make: Make, head: HeadSpec) -> None:
     backbone = make(head)
@@ -122,6 +123,7 @@ def test_padding_changes_nothing(make: Make, head: HeadSpec) -> None:
         torch.testing.assert_close(one, many, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
 def test_logits_survive_save_and_load(make: Make, head: HeadSpec, tmp_path: Path) -> None:
     backbone = make(head)

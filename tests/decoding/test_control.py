@@ -83,6 +83,7 @@ def test_no_piece_of_a_language_is_foreign_to_its_script(code: str, backbone: Ba
     assert not names
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("code", ["ru", "th", "ja", "hi"])
 def test_under_a_hard_mask_only_the_targets_script_is_written(code: str, beams: int, backbone: Backbone) -> None:

@@ -62,6 +62,7 @@ def theirs(backbone: Backbone, request: Request, beams: int, longest: int, label
     return backbone.decode(found[0, start.shape[1] :].tolist())
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_labels_are_those_of_the_librarys_search(any_backbone: Backbone, beams: int) -> None:
     """By our own search, by the library's under the control, and whatever else is in the batch."""
@@ -142,6 +143,7 @@ def test_a_tree_of_tags_is_the_tree_of_all_their_sequences(any_backbone: Backbon
             assert tree.following(ids[:place]) == every.following(ids[:place])
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("beams", [1, 2])
 def test_every_word_has_a_tag(any_backbone: Backbone, beams: int) -> None:
     """An untrained model writes as many tags as there are words, of the set that is given, row by row."""

@@ -31,7 +31,7 @@ class Scarce:
 ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried to allocate 9")]
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("error", ERRORS, ids=["cuda", "cpu"])
 @pytest.mark.parametrize("sampling", [None, Sampling(seed=5)], ids=["search", "samples"])
 def test_smaller_batches_give_the_same(

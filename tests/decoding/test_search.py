@@ -76,6 +76,7 @@ def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict
     assert_equal(ours, theirs)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
 def test_the_pretrained_pocket_backbone(penalty: float) -> None:
     backbone = loading.load("pocket-mt5")
@@ -85,7 +86,7 @@ def test_the_pretrained_pocket_backbone(penalty: float) -> None:
     assert_equal(ours, theirs)
 
 
-@pytest.mark.keep("2", "5")
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("rows", [1, 2, 5, 100])
 def test_outputs_do_not_depend_on_the_rest_of_the_batch(rows: int) -> None:
     backbone = loading.load("pocket-mt5")
@@ -96,7 +97,7 @@ def test_outputs_do_not_depend_on_the_rest_of_the_batch(rows: int) -> None:
         assert_equal(found, alone)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
 @pytest.mark.parametrize("longest", [2, 3, 6])
 @pytest.mark.parametrize("beams", [1, 2])
@@ -115,6 +116,7 @@ def test_a_long_stream_of_inputs_gives_the_librarys_outputs(name: str, longest: 
     assert_equal(*[hypotheses(backbone, asked, languages, each, processors=processors) for each in (ours, theirs)])
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("beams", [1, 2])
 def test_done_inputs_keep_no_columns_of_the_cache(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs that are done are replaced in order, so the last of them may wait for as long as others arrive."""
@@ -199,7 +201,7 @@ def test_a_bias_is_added_to_the_log_probabilities() -> None:
         assert found[0] != hypotheses(backbone, asked, languages, Decoding(10, beams))
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("beams", [1, 2, 4])
 def test_without_compiled_code_the_outputs_are_the_same(
     any_backbone: Backbone, beams: int, monkeypatch: pytest.MonkeyPatch

@@ -78,6 +78,7 @@ def test_a_translator_needs_codes_and_languages() -> None:
         Translator.load("pocket-nllb", ("en", "el"))
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(("source", "target"), [("en", "fr"), ("th", "en"), ("ru", "zh"), ("en", "ar"), ("ja", "hi")])
 def test_pocket_nllb_translates_the_pocket_world(source: str, target: str) -> None:
     frames = list(world.frames("validation", 4))

@@ -67,6 +67,7 @@ STATEMENTS = [
 ]
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_duckdb_itself_refuses(study: Path, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     log = study / "runs" / "a" / "metrics.jsonl"

@@ -108,6 +108,7 @@ def test_inputs_that_do_not_finish_within_the_limit() -> None:
     assert compare(backbone, inputs(backbone, 8), 4, 0.6, 3) > 0
 
 
+@pytest.mark.exhaustive
 def test_without_compiled_code_the_outputs_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = loading.load("pocket-mt5")
     for longest in (3, 14):

@@ -36,6 +36,7 @@ def theirs(examples: list[Example], **options: Any) -> tuple[float, str]:
     return found.score, str(scorer.get_signature())
 
 
+@pytest.mark.spread(20)
 @pytest.mark.parametrize("references", [1, 2])
 @pytest.mark.parametrize("tokenize", [None, "intl", "char", "none"])
 @pytest.mark.parametrize("code", ["en", "ru", "ar", "hi", "th", "zh"])

@@ -30,6 +30,7 @@ def test_table(prediction: str, language: str, correct: int) -> None:
     assert (found["lid_confidence"][0] > 0.5) == bool(correct)
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize(("code", "name"), REAL)
 def test_real_lines_are_in_their_language(shared: Callable[[str], Path], code: str, name: str) -> None:
     lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")[:1000]

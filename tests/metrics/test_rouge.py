@@ -70,6 +70,7 @@ def test_table(language: str, prediction: str, reference: str, expected: tuple[f
     np.testing.assert_allclose(scores([Example(language, prediction, (reference,))])[0] * 100, expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_two_thousand_pairs_equal_rouge_score(shared: Shared) -> None:
     texts = pairs(shared)
     assert len(texts) == 2000

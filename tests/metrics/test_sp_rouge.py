@@ -74,7 +74,7 @@ def scores(examples: list[Example], metric: SpRouge) -> np.ndarray:
     return np.stack([found[f"sp_{name}"] for name in VARIANTS], axis=1)
 
 
-@pytest.mark.keep("hugging face-ar", "sentencepiece-th", "sentencepiece-zh")
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("code", XQUAD)
 def test_xquad_equals_rouge_score_given_the_tokenizer(shared: Shared, both: tuple[str, Given], code: str) -> None:
     name, tokenizer = both

@@ -82,6 +82,7 @@ def test_table(prediction: str, references: tuple[str, ...], expected: tuple[flo
     np.testing.assert_allclose(np.array(official(prediction, references)) * 100, expected, atol=1e-12)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("code", XQUAD)
 def test_xquad_equals_the_official_definition(shared: Callable[[str], Path], code: str) -> None:
     data = json.loads(shared(f"xquad/xquad.{code}.json").read_text(encoding="utf-8"))["data"]

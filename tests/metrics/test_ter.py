@@ -15,6 +15,7 @@ FILES = {"en": "eng", "ru": "rus", "ar": "arb", "hi": "hin", "th": "tha", "zh": 
 ASIAN = {"normalized": True, "asian_support": True}
 
 
+@pytest.mark.spread(20)
 @pytest.mark.parametrize("references", [1, 2])
 @pytest.mark.parametrize("options", [{}, ASIAN, {"normalized": True, "no_punct": True}, {"case_sensitive": True}])
 @pytest.mark.parametrize("code", FILES)

@@ -56,7 +56,7 @@ def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path,
             json.dumps([run.cropped_evaluation for run in results.runs], allow_nan=False)
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_path: Path, wrong: Any) -> None:
     write_run(tmp_path / "good")
@@ -72,6 +72,7 @@ def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_pat
         assert {run.run for run in discover_runs(tmp_path)} >= {"good"}
 
 
+@pytest.mark.undrawn
 def test_a_damaged_run_is_left_out_of_the_report_and_named(study: Path) -> None:
     (study / "runs" / "full-1e-3" / "recipe.yaml").write_text("recipe: {stages: 3}")
     page = build_report(study).page.read_text(encoding="utf-8")
@@ -131,6 +132,7 @@ def test_a_later_format_is_refused_by_name(tmp_path: Path) -> None:
         read_resolved(tmp_path / "run")
 
 
+@pytest.mark.undrawn
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("command", [["report"], ["analyze", "selection"], ["query"], ["analyze", "correlation"]])
 def test_commands_survive_a_damaged_run_among_others(study: Path, command: list[str]) -> None:

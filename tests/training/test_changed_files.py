@@ -80,6 +80,7 @@ def test_a_backbone_that_has_changed(saved: Saved, backbone_folder: Path, method
     store.load_checkpoint(folder)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("name", ["special_tokens_map.json", "added_tokens.json", "generation_config.json"])
 @pytest.mark.parametrize("method", ["adapters", "full"])
 def test_a_file_that_is_new_or_missing(saved: Saved, backbone_folder: Path, method: str, name: str) -> None:
@@ -226,7 +227,7 @@ def begun(tiny_task: Callable[..., str], backbone_folder: Path, tmp_path: Path) 
     return recipe, tmp_path / "run"
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -262,6 +263,7 @@ def test_the_step_is_the_folder_s(begun: tuple[Recipe, Path]) -> None:
     assert read_about(run / "best").step == 1
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["optimizer.safetensors", "rng.safetensors", "state.json"])
 def test_what_a_run_resumes_from_has_changed(begun: tuple[Recipe, Path], name: str) -> None:
     recipe, run = begun

@@ -102,7 +102,7 @@ def test_any_wrong_type_in_what_a_checkpoint_says_is_an_error_that_names_it(make
             assert 0 <= found.seed < 2**32
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_what_a_run_resumes_from_is_an_error_that_names_it(make: Make, wrong: Any) -> None:
     folder = make("layernorm")
@@ -125,6 +125,7 @@ def test_any_wrong_type_in_what_a_run_resumes_from_is_an_error_that_names_it(mak
     assert store.load_resume(folder, optimizer, 1)["stream"]["taken"] == [1]
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["optimizer", "rng"])
 def test_tensors_that_a_run_cannot_resume_from(make: Make, name: str, value: float) -> None:
@@ -301,6 +302,7 @@ def test_nothing_in_a_checkpoint_runs_code(make: Make, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -55,6 +55,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("field", ["input", "text"])
 @pytest.mark.parametrize(
     "options", [(), ("--num-beams", "2"), ("--num-beams", "2", "--control", "{name: rerank, candidates: 2}")]

@@ -171,7 +171,7 @@ def test_predict_says_what_the_vocabulary_lacks(hub_checkpoint: Callable[[str], 
         assert start["coverage"]["evaluation"].keys() == {"en"}
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("code", ["ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh"])
 def test_gold_answers_as_the_tokenizer_writes_them_score_100(name: str, folder: Path, code: str) -> None:
     """XQuAD's, under `normalization: nmt_nfkc`. mT5 writes every character; elsewhere SentencePiece's own normal form

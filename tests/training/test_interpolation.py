@@ -33,6 +33,7 @@ def weights(backbone: Any) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in backbone.model.named_parameters()}
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("adaptation", ["full", "adapters", {"method": "freezing", "freeze": ["decoder"]}])
 def test_ends_are_exact_and_the_middle_is_the_mean(adaptation: Any, tmp_path: Path, tiny_mt5: Path) -> None:
     checkpoint = run(tiny_mt5, tmp_path / "run", adaptation)

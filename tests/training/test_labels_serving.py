@@ -92,6 +92,7 @@ def librarys(folder: Path, kind: str) -> tuple[Any, Any]:
     return loader.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("family", "kind", "method"),
     [

@@ -124,6 +124,7 @@ def tiny_run(tiny_mt5: Path, **changes: Any) -> Recipe:
     )
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_strong_penalty_keeps_the_weights(name: str, tmp_path: Path, tiny_mt5: Path) -> None:
     before = loading.load(str(tiny_mt5)).model.state_dict()

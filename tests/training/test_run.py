@@ -119,6 +119,7 @@ def test_resume_after_a_kill_gives_the_same_run(
     assert predictions(tmp_path / "run") == predictions(whole)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("save", [1, 2])
 def test_resume_after_a_kill_while_saving(
     save: int, whole: Path, task_file: str, tiny_mt5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -351,6 +352,7 @@ def test_a_run_of_before_a_key_was_there_is_gone_on_with(
     assert events(folder, "step") == events(whole, "step")
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("method", ["full", "adapters", "lora"])
 def test_modules_trained_on_random_weights_are_restored(
     task_file: str, tiny_mt5: Path, tmp_path: Path, method: str

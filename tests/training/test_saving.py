@@ -81,7 +81,7 @@ def kill(*_: Any) -> None:
     raise Killed
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("save_every", [None, 4])
 @pytest.mark.parametrize("failing", ["write_predictions", "score_rows"])
 @pytest.mark.parametrize("last", [False, True])
@@ -109,7 +109,7 @@ def test_an_evaluation_that_fails_costs_no_training(
     assert not evaluation_due(checkpoints_of(tmp_path / "run")[-1])
 
 
-@pytest.mark.keep("3-score_rows", "9-write_predictions", "3-after")
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("where", ["write_predictions", "score_rows", "after"])
 @pytest.mark.parametrize("step", [3, 9])
 def test_a_kill_during_an_evaluation(

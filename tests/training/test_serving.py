@@ -55,6 +55,7 @@ def test_one_row_for_each_in_order(predicted: Callable[..., list[dict[str, Any]]
     assert len({row["prediction"] for row in rows}) <= 3
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("value", ["5", "null", '["a"]', '{"text": "a"}', "true"])
 def test_an_input_that_is_no_text_is_named(trained: Path, tmp_path: Path, value: str) -> None:
     (tmp_path / "in.jsonl").write_text(f'{{"input": "x"}}\n{{"input": {value}}}\n', encoding="utf-8")
@@ -62,6 +63,7 @@ def test_an_input_that_is_no_text_is_named(trained: Path, tmp_path: Path, value:
         predict_file(trained, "th", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("value", ["5.5", "true", '["a"]', "{}"])
 def test_an_id_that_is_no_name_is_refused(trained: Path, tmp_path: Path, value: str) -> None:
     (tmp_path / "in.jsonl").write_text(f'{{"input": "x", "id": {value}}}\n', encoding="utf-8")

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -54,6 +55,7 @@ class Found:
 _REGISTRIES = ("Registry", "PluginRegistry")
 
 
+@cache
 def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -> dict[str, Found]:
     """Every registry that a module of ``package``, whose files are in ``root``, defines, by the name of its list."""
     found = {}
