@@ -98,6 +98,7 @@ def test_what_stands_beside_the_weights_is_said(
     assert all(row["change"] == 0 for row in rows(tmp_path / "out" / "spectra.json"))
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
 def test_encoders_by_themselves(name: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     """J compares mBERT and XLM-R with halves of other models: no head, and no decoder, is asked for."""
@@ -218,6 +219,7 @@ def test_a_full_disk_leaves_no_part_of_a_figure(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == old
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_the_biased_cka_of_ji_et_al(
     checkpoint: Callable[[str], Path],

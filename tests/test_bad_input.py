@@ -165,6 +165,7 @@ def test_a_batch_too_small_for_an_example(project: Project, refused: Command) ->
 # -- recipes
 
 
+@pytest.mark.spread(12)
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -329,6 +330,7 @@ def test_a_recipe_that_is_refused_leaves_no_folder(project: Project, refused: Co
         assert not (project.root / "run").exists()
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("name", ["notes.txt", "recipe.yaml"])
 @pytest.mark.parametrize("content", ["mine", "", "recipe", "a: 1", "[1"])
 def test_a_folder_with_files_of_ones_own(project: Project, refused: Command, name: str, content: str) -> None:
@@ -450,6 +452,7 @@ def test_adapters_of_another_family(
     assert "trained by another method or backbone" in refused("evaluate", str(folder))
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     "content",
     [
@@ -467,6 +470,7 @@ def test_a_damaged_description(trained: Callable[[str], Path], refused: Command,
     assert "checkpoint.json is damaged" in message
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -490,6 +494,7 @@ def test_what_is_no_checkpoint(refused: Command, tmp_path: Path, command: list[s
     assert "there is no" in absent and str(tmp_path / "absent") in absent
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -522,6 +527,7 @@ def test_a_folder_without_runs(refused: Command, tmp_path: Path) -> None:
 # -- outputs to score
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize(
     ("name", "content", "options", "expected"),
     [
@@ -578,6 +584,7 @@ def test_systems_that_share_no_row(refused: Command, tmp_path: Path) -> None:
 # -- what is refused before the backbone is loaded
 
 
+@pytest.mark.spread(5)
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

@@ -86,6 +86,7 @@ def test_hours_are_a_finite_number(
     assert code == 2 and "--hours" in message
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("name", ["[/red]", "[bold]x", "x[/]", "[link=file:x]", ":smile:", "\\[x]", "a\\"])
 def test_brackets_in_names_are_text(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, name: str

@@ -122,6 +122,7 @@ def test_every_command_is_here() -> None:
     assert set(REFUSED) == set(COMMANDS)
 
 
+@pytest.mark.spread(12)
 @pytest.mark.parametrize(("line", "message"), [each for lines in REFUSED.values() for each in lines])
 def test_an_option_without_effect_is_refused(
     line: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

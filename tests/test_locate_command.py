@@ -96,6 +96,7 @@ def headed(folder: Path, checkpoint: Path) -> Path:
     return folder
 
 
+@pytest.mark.exhaustive
 def test_under_a_head_the_encoder_alone_is_probed(
     checkpoint: Callable[[str], Path],
     tmp_path: Path,
@@ -115,6 +116,7 @@ def test_under_a_head_the_encoder_alone_is_probed(
     assert "has no decoder" in refused(monkeypatch, capsys, "lens", run, *given)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta", "nllb"])
 def test_encoders_are_probed_on_texts_of_their_own(
     checkpoint: Callable[[str], Path], tmp_path: Path, family: str
@@ -134,6 +136,7 @@ def test_encoders_are_probed_on_texts_of_their_own(
     assert all(row["n"] == 5 and "train:11|test:5" in row["signature"] for row in found)
 
 
+@pytest.mark.exhaustive
 def test_text_tells_languages_of_one_script_apart(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -61,7 +61,7 @@ def test_recipe(path: Path) -> None:
     check(recipe)
 
 
-@pytest.mark.spread(8)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
 def test_study(path: Path) -> None:
     study = load_study(str(path))

@@ -398,6 +398,7 @@ def lines(path: Path, *texts: str, end: str = "\n") -> Path:
     return path
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("name", ["out.txt", "out.th", "out.txt.gz"])
 def test_lines_of_text(run: Run, tmp_path: Path, name: str, end: str) -> None:

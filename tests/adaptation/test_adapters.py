@@ -87,6 +87,7 @@ def by_hand(hidden: torch.Tensor, adapter: BottleneckAdapter) -> torch.Tensor:
     return functional.relu(hidden @ adapter.down.weight.T + adapter.down.bias) @ adapter.up.weight.T + adapter.up.bias
 
 
+@pytest.mark.spread(9)
 @pytest.mark.parametrize("placement", ["houlsby", "bapna", "parallel"])
 @pytest.mark.parametrize("dim", [1, 32, 4096])
 def test_any_placement_and_dimension_starts_as_nothing(any_backbone: Backbone, placement: str, dim: int) -> None:

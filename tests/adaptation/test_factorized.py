@@ -175,6 +175,7 @@ def test_stage_2_can_start_from_another_run(
     assert torch.equal(tables(first)["language"], tables(last)["language"])
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     ("second", "message"),
     [

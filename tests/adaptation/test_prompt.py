@@ -96,6 +96,7 @@ def test_equals_peft(any_backbone: Backbone, backbone_of: Callable[[str], Backbo
     torch.testing.assert_close(logits(any_backbone), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_generation_sees_the_prompt(any_backbone: Backbone, backbone_of: Callable[[str], Backbone], beams: int) -> None:
     """Greedy search is the plain forward repeated; beams and batches change nothing."""
@@ -160,6 +161,7 @@ def test_more_vectors_than_first_ids_are_refused(backbone_of: Callable[[str], Ba
         prompted(backbone, size + 7, init="first-5000")
 
 
+@pytest.mark.spread(5)
 @pytest.mark.parametrize("text", ["Summarize the text: ", "สรุปข้อความ", "لخص النص", "总结"])
 def test_from_text_again_and_again(any_backbone: Backbone, text: str) -> None:
     pieces = any_backbone.tokenize(text)

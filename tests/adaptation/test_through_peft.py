@@ -71,6 +71,7 @@ def shaken(name: str, backbone: Backbone) -> Method:
     return method
 
 
+@pytest.mark.spread(5)
 def test_logits_are_those_of_peft_by_hand(
     name: str, any_backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
@@ -84,7 +85,7 @@ def test_logits_are_those_of_peft_by_hand(
     assert (logits(theirs, plain) - logits(untouched.model, untouched)).abs().max() > 0.01
 
 
-@pytest.mark.spread(6)
+@pytest.mark.spread(3)
 def test_peft_opens_what_was_saved(name: str, any_backbone: Backbone, tmp_path: Path) -> None:
     method = shaken(name, any_backbone)
     adaptation = {"method": name, **CONFIGS[name]}
@@ -108,7 +109,7 @@ def test_step_0_equals_the_pretrained_model(
     assert torch.equal(logits(any_backbone.model, any_backbone), logits(plain.model, plain))
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_generation_is_the_forward_repeated(name: str, any_backbone: Backbone, beams: int) -> None:
     """With a cache or without, alone or in a batch."""

@@ -30,6 +30,7 @@ def examples(backbone: Backbone) -> list[EncodedExample]:
     ]
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("method", ["full", "adapters", "prompt", "lora"])
 def test_the_last_layer_is_the_model_s_own_logits(any_backbone: Backbone, method: str) -> None:
     if method == "lora":

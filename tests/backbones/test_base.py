@@ -120,6 +120,7 @@ def test_a_padding_id_inside_the_source_is_no_padding(any_backbone: Backbone) ->
     assert batch["attention_mask"].tolist() == [[1, 1]]
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("language", ["en", "fr", "ru", "ar", "hi", "th", "zh", "ja"])
 def test_decode_hides_codes_padding_and_ends(any_backbone: Backbone, language: str) -> None:
     text = document(language)

@@ -76,7 +76,7 @@ def test_keys_of_a_config_that_decide_no_answer(
         assert key in str(error)
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -183,6 +183,7 @@ def test_half_precision_weights_become_fp32(copy: Checkpoint, backbone_of: Calla
     assert torch.equal(model.lm_head.weight, half.lm_head.weight.float())
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["mt5", "umt5", "mbart", "nllb"])
 def test_random_weights_hang_on_the_seed_alone(checkpoint: Checkpoint, name: str) -> None:
     """On the seed and not on what was drawn before; and drawing them disturbs nobody."""

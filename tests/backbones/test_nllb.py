@@ -23,6 +23,7 @@ def backbone(backbone_of: Callable[[str], Backbone]) -> Nllb:
     return found
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("source", TEXTS)
 @pytest.mark.parametrize("target", TEXTS)
 def test_source_and_target_are_the_tokenizers_own(

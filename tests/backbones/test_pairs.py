@@ -56,6 +56,7 @@ def example(first: str, second: str, language: str = "en") -> LabelledExample:
     return LabelledExample("1", language, first, ("no",), "here", pair=second)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta", "mt5"])
 @LIKE
 @given(first=TEXTS, second=TEXTS, limit=st.integers(8, 40))

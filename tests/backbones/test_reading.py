@@ -32,6 +32,7 @@ def sharded(checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[[str]
     return make
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["mt5", "umt5", "mbart", "nllb"])
 def test_one_file_or_several(checkpoint: Callable[[str], Path], sharded: Callable[[str], Path], name: str) -> None:
     for folder in (checkpoint(name), sharded(name)):
@@ -46,6 +47,7 @@ def test_one_file_or_several(checkpoint: Callable[[str], Path], sharded: Callabl
             assert torch.equal(tensor, wanted[key]), key
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("weights", ["fp32", "bf16"])
 @pytest.mark.parametrize("content", ["{}", "[]", '{"weight_map": 3}', '{"weight_map":', '{"weight_map": ["a"]}'])
 def test_a_damaged_index(sharded: Callable[[str], Path], content: str, weights: str) -> None:
@@ -55,6 +57,7 @@ def test_a_damaged_index(sharded: Callable[[str], Path], content: str, weights: 
         load(str(folder), weights=weights)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("weights", ["fp32", "bf16"])
 def test_an_index_that_names_a_file_which_is_not_there(sharded: Callable[[str], Path], weights: str) -> None:
     folder = sharded("mt5")

@@ -66,7 +66,7 @@ def test_every_family_is_tried_here() -> None:
     assert set(families.names()) <= set(NAMES)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("code", CODES)
 def test_the_first_piece_of_each_word_carries_its_tag(make: Make, code: str) -> None:
     """Where the library's own alignment, ``word_ids``, has the words' first pieces."""
@@ -109,7 +109,7 @@ def test_a_label_that_the_head_does_not_have_is_an_error(make: Make) -> None:
         make(CLASSES).label("NOUN", "here")
 
 
-@pytest.mark.spread(6)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
 def test_padding_changes_nothing(make: Make, head: HeadSpec) -> None:
     backbone = make(head)
@@ -123,7 +123,7 @@ def test_padding_changes_nothing(make: Make, head: HeadSpec) -> None:
         torch.testing.assert_close(one, many, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.spread(6)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("head", [TAGS, CLASSES], ids=lambda head: head.kind)
 def test_logits_survive_save_and_load(make: Make, head: HeadSpec, tmp_path: Path) -> None:
     backbone = make(head)
@@ -191,6 +191,7 @@ def test_the_encoder_half_is_the_librarys(make: Make, name: str, checkpoint: Cal
     torch.testing.assert_close(loss(backbone, inputs), expected)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_prompts_are_refused(make: Make, method: str) -> None:
     with pytest.raises(InputError, match=r"prompts cannot be inserted before an encoder|generates no text"):
@@ -210,7 +211,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name: str, tmp_path: Path) -> None:
     """A step lowers the loss and changes only trained weights; a saved and loaded model gives the same loss."""
@@ -239,6 +240,7 @@ def test_methods_train_what_they_say_and_the_head(make: Make, method: str, name:
     assert torch.equal(loss(again, inputs), loss(backbone, inputs))
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("method", [{"method": "lora", "targets": ["feed_forward_out"]}, {"method": "ia3"}])
 def test_only_the_feed_forward_blocks_way_out_is_adapted(make: Make, name: str, method: dict[str, Any]) -> None:
     """In BERT's layout the attention's ends in the same word."""

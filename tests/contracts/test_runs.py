@@ -53,7 +53,6 @@ RUNS = {
     for method in methods.names()
     for variant, stages in VARIANTS.get(method, {"": [{}]}).items()
 }
-FEW = pytest.mark.keep("full", "adapters-houlsby", "factorized-source")
 STEPS = 4
 # A rate at which a few steps change what is generated, and dropout, which draws random numbers.
 ROUGH = {"learning_rate": 0.3, "dropout": 0.1}
@@ -228,7 +227,7 @@ def steps(place: Path) -> list[dict[str, Any]]:
     ]
 
 
-@FEW
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", RUNS)
 def test_frozen_parameters_keep_their_exact_values(name: str, whole: Runs, watch: Watch) -> None:
     for place in whole.places(name):
@@ -288,7 +287,7 @@ def two_processes(runs_of: Callable[..., Runs]) -> Runs:
     return runs
 
 
-@pytest.mark.keep("adapters-houlsby")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_get_the_losses_of_one(name: str, one_process: Runs, two_processes: Runs) -> None:
     for one, two in zip(one_process.places(name), two_processes.places(name), strict=True):

@@ -32,6 +32,7 @@ def example(text: str, croppable: tuple[int, int] | None = None, **more: Any) ->
     return LabelledExample("0", "en", text, ("x",), "here", croppable, **more)
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("code", SENTENCES)
 @pytest.mark.parametrize("name", ["mt5", "mbart"])
 def test_the_ids_are_those_of_the_whole_text(backbone_of: Callable[[str], Backbone], name: str, code: str) -> None:

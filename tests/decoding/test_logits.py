@@ -86,7 +86,7 @@ def of_the_source(backbone: Backbone, request: Request) -> list[LogitsProcessor]
     return [RepetitionPenaltyLogitsProcessor(1.5), EncoderRepetitionPenaltyLogitsProcessor(0.5, source)]
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("make", [no_repetition, suppression, of_the_source])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_processors_of_transformers_work_in_the_engine(
@@ -116,6 +116,7 @@ def test_processors_of_controls_work_in_generate(backbone: Backbone, beams: int)
         assert outputs == [backbone.decode(ids) for ids in expected]
 
 
+@pytest.mark.spread(1)
 def test_a_control_may_consist_of_processors_of_transformers(backbone: Backbone) -> None:
     class NoRepetition(LanguageControl):
         def processors(self, decode: Decoder, request: Request) -> Sequence[LogitsProcessor]:
@@ -126,7 +127,7 @@ def test_a_control_may_consist_of_processors_of_transformers(backbone: Backbone)
     assert outputs == [backbone.decode(ids) for ids in expected]
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 def test_additive_and_other_processors_of_different_inputs(backbone: Backbone) -> None:
     """Inputs of one batch may have no processors, additive ones, which need only the best logits, and others."""
     mask = controls.build({"name": "vocabulary_mask", "strength": 9.0})

@@ -31,7 +31,7 @@ class Scarce:
 ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried to allocate 9")]
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("error", ERRORS, ids=["cuda", "cpu"])
 @pytest.mark.parametrize("sampling", [None, Sampling(seed=5)], ids=["search", "samples"])
 def test_smaller_batches_give_the_same(
@@ -54,6 +54,7 @@ def test_smaller_batches_give_the_same(
     assert "continuing with batch_tokens" in caplog.text
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize(("inputs", "error"), [(0, ERRORS[0]), (12, RuntimeError("shapes do not match"))])
 def test_an_error_that_smaller_batches_do_not_fix_is_raised(
     any_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, inputs: int, error: Exception

@@ -62,7 +62,7 @@ def asked(backbone: Backbone, count: int) -> tuple[list[tuple[int, ...]], list[s
     return [backbone.source(list(range(20, 24 + i % 9)), code) for i in range(count)], [code] * count
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 def test_a_sample_does_not_depend_on_who_shares_its_batch(any_backbone: Backbone) -> None:
     sources, languages = asked(any_backbone, 12)
     sampling = Sampling(temperature=0.8, top_p=0.95, seed=3)

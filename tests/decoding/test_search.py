@@ -90,7 +90,7 @@ def test_the_pretrained_pocket_backbone(penalty: float) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 5, 100])
 def test_outputs_do_not_depend_on_the_rest_of_the_batch(rows: int) -> None:
     backbone = loading.load("pocket-mt5")
-    asked, languages = sources(backbone, 15)
+    asked, languages = sources(backbone, 8)
     for beams in (1, 3):
         found = hypotheses(backbone, asked, languages, Decoding(16, beams, batch_tokens=rows * beams * 16))
         alone = [hypotheses(backbone, [s], [c], Decoding(16, beams))[0] for s, c in zip(asked, languages, strict=True)]
@@ -137,6 +137,7 @@ def test_done_inputs_keep_no_columns_of_the_cache(beams: int, monkeypatch: pytes
     assert max(columns) <= cache_columns(1, longest)
 
 
+@pytest.mark.exhaustive
 def test_the_budget_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Source tokens with their padding stay near the budget; one input may be longer by itself."""
     backbone, held = loading.load("pocket-mt5"), []

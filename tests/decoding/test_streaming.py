@@ -139,6 +139,7 @@ def test_groups_are_dealt_in_turn_whatever_the_speed_of_an_engine(order: list[in
     assert taken(3, order) == [groups[number::3] for number in range(3)]
 
 
+@pytest.mark.exhaustive
 def test_two_threads_may_tokenize_and_decode_at_once(backbone: Backbone) -> None:
     """Texts are tokenized and generated ids become text while engines run in threads."""
     frames = list(world.frames("validation", 300))

@@ -87,6 +87,7 @@ def endless(backbone: Backbone) -> Iterator[EncodedExample]:
 SETTINGS = Decoding(14, batch_tokens=14 * 24)
 
 
+@pytest.mark.exhaustive
 def test_engines_share_the_threads(
     backbone: Backbone, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -64,7 +64,7 @@ def recipe(checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
         "task": str(tmp_path / "titles.yaml"),
         "data_dir": str(tmp_path),
         "training": {"steps": 2, "warmup_steps": 0, "batch_tokens": 300},
-        "evaluation": {"every": 1, "examples": 2, "bootstrap": 0, "max_new_tokens": 4},
+        "evaluation": {"every": 2, "examples": 2, "bootstrap": 0, "max_new_tokens": 4},
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(run), encoding="utf-8")

@@ -322,6 +322,7 @@ def test_a_file_appears_whole_or_not_at_all(study: Path, run: Command, tmp_path:
 # -- bad input
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [

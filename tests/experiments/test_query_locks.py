@@ -77,6 +77,7 @@ def test_duckdb_itself_refuses(study: Path, connection: duckdb.DuckDBPyConnectio
     assert everything(study.parent) == before
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_query_says_so_in_a_line_or_two(study: Path, statement: str) -> None:
     log = study / "runs" / "a" / "metrics.jsonl"

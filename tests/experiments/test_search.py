@@ -129,7 +129,7 @@ def test_waves(study: Callable[..., Study], machine: Machine, tmp_path: Path) ->
     assert len(machine.runs) == len([*FULL, *ADAPTERS, *MIXING]), "nothing is missing, so nothing is run"
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("lives", range(17))
 def test_a_search_that_was_killed_makes_the_same_runs(
     lives: int, study: Callable[..., Study], machine: Machine, tmp_path: Path

@@ -42,6 +42,7 @@ def check(found: Recipe) -> None:
     assert "facebook" not in found.model_dump_json()
 
 
+@pytest.mark.spread(10)
 @pytest.mark.parametrize("name", [*shipped("pocket"), *shipped("papers"), *shipped("examples")])
 def test_every_shipped_recipe_has_a_miniature(name: str) -> None:
     if "base" in read_yaml(find_recipe(name)):

@@ -50,6 +50,7 @@ def test_a_wrong_key_names_the_run(study: Callable[..., Study]) -> None:
         study(low={"training.learning_rat": 1e-5})
 
 
+@pytest.mark.exhaustive
 def test_runs_that_fail_stop_no_other_and_done_ones_are_skipped(study: Callable[..., Study], tmp_path: Path) -> None:
     out, console = tmp_path / "out", Console(stderr=True, quiet=True)
     found = study(bad={"source_languages": ["de"]}, good={}, lead={"baseline": "lead", "report_as": "lead"})

@@ -140,6 +140,7 @@ def test_what_is_exported_to_peft_is_opened_by_it(trained: Make, tmp_path: Path,
     assert found.equal == found.compared == 12
 
 
+@pytest.mark.exhaustive
 def test_export_to_peft_refuses_random_base_weights(trained: Make, tmp_path: Path) -> None:
     about = trained("mt5", {"method": "lora"}) / "checkpoint.json"
     about.write_text(json.dumps({**json.loads(about.read_text()), "init": "random"}))
@@ -149,6 +150,7 @@ def test_export_to_peft_refuses_random_base_weights(trained: Make, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.exhaustive
 def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
     folder = trained("nllb", {"method": "full"})

@@ -98,6 +98,7 @@ def test_tokens_and_scores_are_t5x_s(beams: int, alpha: float) -> None:
     compare(loading.load("pocket-mt5"), inputs(loading.load("pocket-mt5"), 8), beams, alpha, 20)
 
 
+@pytest.mark.spread(1)
 def test_every_family(any_backbone: Backbone) -> None:
     compare(any_backbone, inputs(any_backbone, 6), 3, 0.6, 9)
 

@@ -26,6 +26,7 @@ def one_by_one(scores: np.ndarray, resamples: int) -> np.ndarray:
     return np.array([chance.choice(scores, len(scores)).mean() for _ in range(resamples)])
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_resamples_are_spread_as_if_drawn_one_by_one(kind: str) -> None:
     stats = pytest.importorskip("scipy.stats", reason="scipy is the reference")
@@ -35,6 +36,7 @@ def test_resamples_are_spread_as_if_drawn_one_by_one(kind: str) -> None:
     assert found.std() == pytest.approx(SAMPLES[kind].std() / np.sqrt(len(SAMPLES[kind])), rel=0.06)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("kind", ["rate", "f1", "continuous", "grouped"])
 def test_the_interval_is_scipys(kind: str) -> None:
     stats = pytest.importorskip("scipy.stats", reason="scipy is the reference")

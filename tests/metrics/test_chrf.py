@@ -38,6 +38,7 @@ def test_signature() -> None:
     assert Chrf().signature("th") == f"nc:6|nw:0|beta:2|level:sentence|sacrebleu:{sacrebleu.__version__}"
 
 
+@pytest.mark.spread(12)
 @pytest.mark.parametrize("references", [1, 2])
 @pytest.mark.parametrize("options", [{}, {"word_order": 2}, {"lowercase": True, "whitespace": True}, {"char_order": 4}])
 @pytest.mark.parametrize(("code", "name"), [("th", "tha"), ("ar", "arb"), ("hi", "hin"), ("ja", "jpn"), ("ru", "rus")])

@@ -151,7 +151,7 @@ def answers(shared: Callable[[str], Path]) -> Callable[[str], list[Example]]:
     return find
 
 
-@pytest.mark.spread(8)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("code", XQUAD)
 @pytest.mark.parametrize(("metric", "tokens"), [(Mlqa(), official_tokens), (Squad(), squad_tokens)])
 def test_xquad_equals_the_official_definition(

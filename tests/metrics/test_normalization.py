@@ -51,6 +51,7 @@ def test_equals_sentencepieces_rule_for_every_code_point_that_unicode_has_assign
         assert nmt_nfkc(rule.normalize(text)) == nmt_nfkc(text), ascii(character)
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("code", ["ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh"])
 def test_gold_answers_as_sentencepiece_writes_them_score_100(shared: Callable[[str], Path], code: str) -> None:
     import json

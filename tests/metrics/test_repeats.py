@@ -58,6 +58,7 @@ def test_a_phrase_three_times_is_a_loop_wherever_it_stands(
     assert repetitions(" ".join([*before, *phrase * times, *after, "end"])) == (False, True)
 
 
+@pytest.mark.exhaustive
 @given(st.lists(st.integers(), max_size=60, unique=True))
 def test_words_that_all_differ_hold_no_loop(numbers: list[int]) -> None:
     text = " ".join(f"w{number}" for number in numbers)
@@ -175,7 +176,7 @@ def test_what_people_write_twice_is_no_repetition(text: str) -> None:
 def test_human_text_holds_hardly_any_loop(shared: Callable[[str], Path]) -> None:
     for name in ("eng", "deu", "rus", "hin", "zho-CN", "tha", "arb", "jpn"):
         lines = shared(f"ntrex128/{name}.txt").read_text(encoding="utf-8").split("\n")
-        texts = [" ".join(" ".join(lines[i : i + 8]).split()) for i in range(0, 1990, 8)]
+        texts = [" ".join(" ".join(lines[i : i + 8]).split()) for i in range(0, 1990, 24)]
         assert sum(any(repetitions(text)) for text in texts) <= 0.01 * len(texts), name
 
 

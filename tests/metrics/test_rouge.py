@@ -176,6 +176,7 @@ def test_the_best_reference_is_chosen_for_each_figure() -> None:
 HOSTILE = ["", "\ud800" * 3, "\x00", "\u200f\u202e", "x" * 1_000_000, "a " * 100_000, "น" * 30_000, "我\n" * 3000]
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("code", ["en", "th"])
 def test_hostile_text_is_scored(code: str) -> None:
     examples = [Example(code, one, (other, "a 我")) for one, other in pairwise(HOSTILE)]

@@ -14,6 +14,7 @@ def pairs(advantage: float, n: int = 300, kind: str = "continuous") -> tuple[np.
     return (first, second) if kind == "continuous" else ((first > 0.5).astype(float), (second > 0.5).astype(float))
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("kind", ["continuous", "rate"])
 @pytest.mark.parametrize("advantage", [0.0, 0.02, 0.05, -0.03])
 def test_interval_and_p_are_scipys(kind: str, advantage: float) -> None:

@@ -42,6 +42,7 @@ def test_a_language_without_a_label_has_an_empty_subset() -> None:
     assert no_digits_in_language([Example("pcm", "x", ("Di town library",))]) == [False]
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("code", ["ar", "el", "en", "ru", "th", "zh"])
 def test_xquad_equals_the_rule_said_plainly(shared: Callable[[str], Path], code: str) -> None:
     data = json.loads(shared(f"xquad/xquad.{code}.json").read_text(encoding="utf-8"))["data"]

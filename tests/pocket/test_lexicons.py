@@ -63,6 +63,7 @@ def test_the_same_keys_as_english(language: str) -> None:
     assert {k: len(v) for k, v in book["sentences"].items()} == {k: len(v) for k, v in ENGLISH["sentences"].items()}
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_fits_every_template(language: str) -> None:
     """All agents with all actions, and all else in turn: no form is missing (fill raises GrammarError)."""
@@ -80,6 +81,7 @@ def test_every_word_fits_every_template(language: str) -> None:
             assert all(texts(story))
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_text_is_clean(language: str) -> None:
     odd = regex.compile(rf"[^\p{{L}}\p{{M}}\p{{N}} {regex.escape(PUNCTUATION[language], special_only=False)}]")

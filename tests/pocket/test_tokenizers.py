@@ -8,6 +8,7 @@ from xlgen.backbones.loading import load
 from xlgen.data.tasks import load_task
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["pocket-mt5", "pocket-mbart", "pocket-nllb"])
 def test_ids_are_the_librarys_in_every_language(name: str, tmp_path: Path) -> None:
     backbone, task = load(name), load_task("pocket-summaries", tmp_path)

@@ -60,6 +60,7 @@ def test_every_layout_tells_event_and_result_twice(layout: tuple[str, ...]) -> N
     assert len(layout) >= world.SHORTEST_DOCUMENT
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_facts_recur_in_other_words(language: str) -> None:
     book = lexicon(language)

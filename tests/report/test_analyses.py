@@ -35,6 +35,8 @@ from xlgen.report.build import build_report
 from xlgen.report.formats import to_narrow_terminal
 from xlgen.runs.rows import write_rows
 
+pytestmark = pytest.mark.undrawn
+
 CODES = ("en", "th", "ar", "ja")
 
 
@@ -108,7 +110,6 @@ def test_every_analysis_is_on_the_page_and_nothing_is_fetched(built: Path) -> No
     assert {one or other for one, other in used} <= set(ids)
 
 
-@pytest.mark.undrawn
 def test_a_run_without_figures_has_a_page_of_its_analyses(tmp_path: Path) -> None:
     """Such as one that learned a language's prompt from unlabelled text."""
     with pytest.raises(InputError, match="has no run"):
@@ -126,7 +127,6 @@ def test_files_of_others_and_no_folder_are_nothing(tmp_path: Path) -> None:
     assert read_analyses(tmp_path) == read_analyses(tmp_path / "none") == []
 
 
-@pytest.mark.undrawn
 def test_a_damaged_analysis_is_said(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     (tmp_path / "run" / "analysis").mkdir()
@@ -135,7 +135,6 @@ def test_a_damaged_analysis_is_said(tmp_path: Path) -> None:
     assert re.search(r"cka\.json is damaged .*analyze again", page)
 
 
-@pytest.mark.undrawn
 @pytest.mark.keep("cka")
 @pytest.mark.parametrize("name", ["cka", "spectra", "overlap", "correlation", "prompts", "probe", "lens"])
 def test_a_wrong_type_in_an_analysis_leaves_out_that_analysis_alone(tmp_path: Path, name: str) -> None:

@@ -18,6 +18,8 @@ from xlgen.report.build import Report, build_report
 from xlgen.report.formats import to_terminal
 from xlgen.runs import runs
 
+pytestmark = pytest.mark.undrawn
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
@@ -70,7 +72,6 @@ def test_a_single_run_has_a_report(tmp_path: Path) -> None:
     assert build_report(tmp_path / "run").page.exists()
 
 
-@pytest.mark.undrawn
 def test_runs_without_figures_are_listed(study: Path) -> None:
     write_run(study / "runs" / "late", method="prompt")
     (study / "runs" / "late" / "metrics.jsonl").unlink()
@@ -95,7 +96,6 @@ TABLES = (
 )
 
 
-@pytest.mark.undrawn
 def test_each_run_is_read_once_and_each_table_computed_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the files, the page and the terminal together; with a second task, once more for each task's section."""
     calls: Counter[str] = Counter()

@@ -46,6 +46,7 @@ def test_axes_say_what_they_show_and_in_which_unit(study: Path) -> None:
         assert name in found["ROUGE-L while training, language by language"]
 
 
+@pytest.mark.exhaustive
 def test_ascii_and_lengths_while_training(tmp_path: Path) -> None:
     """As in Figure 3 of Vu et al. (2022), and Figures 3 and 4 of Chirkova et al. (2023)."""
     write_run(tmp_path / "run")
@@ -106,6 +107,7 @@ def _ids(svg: str) -> list[str]:
     return [identifier for element in elements if (identifier := element.get("id"))]
 
 
+@pytest.mark.exhaustive
 def test_similarities_have_curves_of_their_own_unit(study: Path) -> None:
     assert not [plot for plot in plots.all_plots(load_results(study)) if "XLRS" in plot.title]
     for run in (study / "runs").iterdir():

@@ -40,7 +40,7 @@ def changed(data: Any, wrong: Any) -> Iterator[Any]:
     yield wrong
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path, wrong: Any) -> None:
     write_run(tmp_path / "run")
@@ -56,7 +56,7 @@ def test_any_wrong_type_in_a_log_leaves_out_its_event_or_is_read(tmp_path: Path,
             json.dumps([run.cropped_evaluation for run in results.runs], allow_nan=False)
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_path: Path, wrong: Any) -> None:
     write_run(tmp_path / "good")

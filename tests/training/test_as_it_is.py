@@ -41,6 +41,7 @@ def test_it_is_what_a_run_measures_before_training(task_file: str, tiny_mt5: Pat
     assert (folder / "predictions" / "th.jsonl").is_file() and (folder / "summary.json").is_file()
 
 
+@pytest.mark.exhaustive
 def test_a_run_is_measured_on_the_same_texts(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     recipe = {"name": "x", "backbone": str(tiny_mt5), "task": task_file, "training": {"steps": 1, "batch_tokens": 300}}
     xlrs = {"sentences": 3, "languages": ["th"]}

@@ -49,6 +49,7 @@ def test_training_is_what_it_is_without(task_file: str, tiny_mt5: Path, tmp_path
     assert [step_of(path) for path in checkpoints_of(tmp_path / "with")] == [2, 4]
 
 
+@pytest.mark.exhaustive
 def test_it_is_no_choice_of_a_checkpoint(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     """There is no checkpoint of step 0, so that nothing selects it however good it is."""
     train(recipe(task_file, tiny_mt5, True), tmp_path / "run")
@@ -72,6 +73,7 @@ def test_a_resumed_run_has_it_once(task_file: str, tiny_mt5: Path, tmp_path: Pat
     assert events(parted) == events(whole)
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_has_only_begun_is_no_baseline(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     train(recipe(task_file, tiny_mt5, True), tmp_path / "run")
     log = tmp_path / "run" / "metrics.jsonl"

@@ -65,7 +65,7 @@ def spoil(file: Path, kind: str) -> None:
     save_file(weights, file, metadata={"format": "pt"})
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     "name", ["model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 )
@@ -141,7 +141,7 @@ def test_interpolation_between_a_whole_model_and_another_start(saved: Saved, bac
         list(interpolated(folder, (0.0, 1.0), ()))
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("kind", ["zero", "absurd", "one"])
 @pytest.mark.parametrize("method", ["full", *SEPARATE])
 def test_weights_that_are_not_those_that_were_saved(saved: Saved, method: str, kind: str) -> None:

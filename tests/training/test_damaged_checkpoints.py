@@ -83,7 +83,7 @@ def spoil(file: Path, value: float) -> None:
     save_file(weights, file, metadata={"format": "pt"})
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
 def test_any_wrong_type_in_what_a_checkpoint_says_is_an_error_that_names_it(make: Make, wrong: Any) -> None:
     folder = make("adapters")
@@ -172,7 +172,7 @@ def test_a_copy_next_to_the_checkpoints_is_not_a_checkpoint(make: Make) -> None:
     assert folder.with_name("step-24.bak").exists()
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(("method", "file"), [("full", "model"), ("adapters", "trained"), ("lora", "adapter_model")])
 def test_weights_that_are_not_finite(make: Make, method: str, file: str, value: float) -> None:
@@ -192,6 +192,7 @@ def test_weights_that_are_larger_than_any_models(make: Make, method: str, file: 
         store.load_checkpoint(folder)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("name", ["mt5", "mbart", "nllb", "bert", "xlm-roberta"])
 def test_a_model_whose_weights_are_all_zero(checkpoint: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(checkpoint(name), tmp_path / name)
@@ -234,7 +235,7 @@ def test_layers_that_the_config_does_not_name(make: Make, name: str, key: str) -
             store.load_checkpoint(folder, weights=weights)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("value", [10**12, 0, -1, "2", 2.5, True, None])
 @pytest.mark.parametrize("key", ["num_layers", "num_heads", "vocab_size", "d_model"])
 def test_sizes_that_no_model_has(make: Make, key: str, value: Any) -> None:

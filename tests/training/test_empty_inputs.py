@@ -55,7 +55,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("field", ["input", "text"])
 @pytest.mark.parametrize(
     "options", [(), ("--num-beams", "2"), ("--num-beams", "2", "--control", "{name: rerank, candidates: 2}")]
@@ -95,6 +95,7 @@ def test_evaluate_counts_them_and_numbers_rows_as_predict_does(trained: Path, tm
     assert "empty inputs: th 5" in printed
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(("options", "name"), [((), "lid.176.ftz"), (("--lid", "lingua-low"), "lingua-low")])
 def test_evaluate_takes_a_language_identifier(trained: Path, tmp_path: Path, options: Any, name: str) -> None:
     out = tmp_path / "evaluation"

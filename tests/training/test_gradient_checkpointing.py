@@ -29,7 +29,7 @@ def gradients(backbone: Backbone) -> dict[str, torch.Tensor]:
     return {name: p.grad for name, p in backbone.model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.spread(6)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("method", ["full", "adapters", "lora", "prompt", "freezing"])
 def test_gradients_are_the_same(any_backbone: Backbone, method: str) -> None:
     config: dict[str, Any] = {"method": method}

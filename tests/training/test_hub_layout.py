@@ -47,7 +47,7 @@ def losses(run: Path) -> list[float]:
     return [row["loss"] for row in map(json.loads, lines) if row["event"] == "step"]
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("objective", objectives.names())
 def test_every_objective_trains(name: str, folder: Path, objective: str, tmp_path: Path) -> None:
     rows = hub_layout.texts(slice(160, 168))

@@ -85,7 +85,7 @@ def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row["event"] == kind]
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("task", [TAGGING, CLASSES], ids=["tagging", "classification"])
 @pytest.mark.parametrize("backbone", ["bert", "xlm-roberta", "mt5", "mbart", "nllb"])
 def test_a_run_of_labels(recipe: Make, task: dict[str, Any], backbone: str, tmp_path: Path) -> None:
@@ -132,6 +132,7 @@ def test_a_run_that_ranks_pairs(recipe: Make, backbone: str, tmp_path: Path) -> 
         assert figures[code]["n"] == len(several) == 2
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("method", ["full", {"method": "adapters", "bottleneck_dim": 4}, {"method": "lora", "rank": 2}])
 def test_a_checkpoint_predicts_the_labels_of_the_run(recipe: Make, method: Any, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
@@ -146,6 +147,7 @@ def test_a_checkpoint_predicts_the_labels_of_the_run(recipe: Make, method: Any, 
         assert [json.loads(line) for line in written] == rows
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("backbone", ["bert", "mbart"])
 def test_a_run_under_a_head_is_compared_with_what_it_was(
     recipe: Make, backbone: str, checkpoint: Callable[[str], Path], data: Path, tmp_path: Path
@@ -231,7 +233,7 @@ def test_a_task_of_text_needs_a_decoder(recipe: Make, tmp_path: Path) -> None:
         train(recipe({**task, "target": "{tags:words}"}), tmp_path / "run")
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     "second", [TAGGING, CLASSES, {**TAGGING, "labels": LABELS[::-1]}], ids=["same", "kind", "order"]
 )

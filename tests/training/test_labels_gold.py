@@ -62,7 +62,7 @@ def blocks(path: Path) -> list[list[list[str]]]:
 
 
 # Their vocabularies are of the pocket world, which has no Korean and no Indonesian, nor has pocket-nllb codes for them.
-@pytest.mark.keep("pocket-nllb")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backbone", ["pocket-mt5", "pocket-nllb"])
 def test_accuracy_is_that_of_the_words_in_the_gold_files(run: Callable[[str, str], Scored], backbone: str) -> None:
     """Syntactic words alone count: rows of multiword tokens and of empty nodes have ids that are no number."""

@@ -92,7 +92,7 @@ def librarys(folder: Path, kind: str) -> tuple[Any, Any]:
     return loader.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("family", "kind", "method"),
     [
@@ -121,6 +121,7 @@ def test_an_exported_head_is_the_librarys(trained: Make, family: str, kind: str,
     assert list(theirs.config.id2label.values()) == KINDS[kind]
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
 def test_predicted_tags_are_those_of_the_librarys_model(trained: Make, family: str, tmp_path: Path) -> None:
     """The label of each word is the model's at its first token, by the tokenizer's ``word_ids``."""
@@ -140,6 +141,7 @@ def test_predicted_tags_are_those_of_the_librarys_model(trained: Make, family: s
         assert field["prediction"].split() == [model.config.id2label[best[place]] for place in firsts]
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("family", ["bert", "mt5", "nllb"])
 def test_predicted_classes(trained: Make, family: str) -> None:
     """From the task's field or a whole text; in bf16, the same label if its probability is high."""
@@ -259,6 +261,7 @@ def test_a_head_with_nan_logits_predicts_no_label(trained: Make, kind: str) -> N
         predictor.predict([example])
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     ("family", "kind", "method", "to", "message"),
     [

@@ -11,6 +11,7 @@ from xlgen.core.config import Recipe, validate
 from xlgen.training.run import train
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("mixed", [True, False])
 def test_the_log_has_the_loss_of_each_part(
     mixed: bool, checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path

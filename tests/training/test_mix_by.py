@@ -29,6 +29,7 @@ def counted(stream: BatchStream, batches: int) -> Counter[str]:
     return Counter(example.language for batch in islice(stream, batches) for example in batch)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("rate", [0.15, 0.01, 0.5])
 def test_the_share_of_examples_is_the_rate(rate: float) -> None:
     """Long labelled texts, 8 a batch, and short unlabelled ones, 40 a batch."""

@@ -76,6 +76,7 @@ def test_a_prompt_before_the_text_is_no_part_of_it(any_backbone: Backbone) -> No
         )
 
 
+@pytest.mark.exhaustive
 def test_tracking_changes_no_other_figure(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

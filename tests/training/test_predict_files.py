@@ -40,6 +40,7 @@ def link(kind: str, source: Path, target: Path) -> None:
         target.parent.joinpath("folder").symlink_to(source.parent)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("kind", ["hard", "symbolic", "folder"])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_an_output_that_is_a_link_of_the_input(trained: Path, tmp_path: Path, kind: str, backwards: bool) -> None:
@@ -65,6 +66,7 @@ def test_standard_input_that_is_the_output(trained: Path, tmp_path: Path, monkey
     assert file.read_text() == LINE
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("bad", ["{", "[1]", '{"title": "x"}', '{"input": "\\ud800"}', "\udcff"])
 def test_an_older_output_survives_a_bad_first_row(trained: Path, tmp_path: Path, bad: str) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"

@@ -146,6 +146,7 @@ def test_a_signal_during_an_evaluation(whole: Path, recipe: Callable[..., Recipe
     assert weights(tmp_path / "run") == weights(whole)
 
 
+@pytest.mark.exhaustive
 def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     """No part of it keeps a checkpoint's name, and a resumed run removes the rest."""
     folder, asked = tmp_path / "run" / "checkpoints", recipe(keep_checkpoints=1)
@@ -186,6 +187,7 @@ class Stopping(NoProgress):
         return lambda units: os.kill(os.getpid(), signal.SIGTERM) if name == "training" else None
 
 
+@pytest.mark.exhaustive
 def test_a_checkpoint_of_an_interruption_is_removed_with_the_next_checkpoint(
     whole: Path, recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_input_is_not_written_over(trained: Path, tmp_path: Path) -> None:
     assert "สวัสดีชาวโลก" in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 def test_a_sample_depends_on_its_input_and_the_seed_alone(predicted: Callable[..., list[dict[str, Any]]]) -> None:
     first, other = predicted("--sample", "{seed: 1}"), predicted("--sample", "{seed: 2}")
     texts = [row["prediction"] for row in first]
@@ -89,6 +90,7 @@ def test_a_sample_depends_on_its_input_and_the_seed_alone(predicted: Callable[..
     assert texts[:3] != [row["prediction"] for row in other][:3]
 
 
+@pytest.mark.exhaustive
 def test_bf16_is_asked_for_by_an_option(
     predicted: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +273,7 @@ def test_the_folder_is_looked_at_before_anything_is_generated(own_task: Path, tm
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.exhaustive
 def test_an_evaluation_of_an_earlier_version_is_left_alone(own_task: Path) -> None:
     folder = _evaluate(own_task)
     (folder / "settings.json").unlink()

@@ -30,6 +30,7 @@ def corpus(tmp_path: Path) -> dict[str, Any]:
     return {"reader": "lines", "path": "{language}.txt"}
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("family", ["mt5", "mbart", "nllb"])
 def test_it_is_a_backbone_that_trains(family: str, corpus: dict[str, Any], tmp_path: Path) -> None:
     made = write_skeleton(

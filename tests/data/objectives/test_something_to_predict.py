@@ -60,7 +60,7 @@ def passages() -> list[Passage]:
     return [*told, *marked, *(Passage(text, "fr", text, "fr") for text in ODD)]
 
 
-@pytest.mark.spread(25)
+@pytest.mark.spread(10)
 @pytest.mark.parametrize("tokens", [4, 16, 40, 80, 512])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_a_text_that_fits_has_a_target(case: dict[str, Any], tokens: int, backbones: dict[str, Backbone]) -> None:

@@ -179,6 +179,7 @@ def test_principal_sentences_of_the_pocket_world_are_its_news(language: str) -> 
     assert found["result"] + found["repeat_result"] >= 36
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("language", ["th", "ar", "hi", "zh", "ja", "ru"])
 def test_sentences_come_back_whole(language: str) -> None:
     story = world.render(world.draw_frame("unlabelled", 3), language)

@@ -89,6 +89,7 @@ def test_wrong_conllu(read: Read, lines: list[str], message: str) -> None:
         read("conllu", *lines)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("code", PUD)
 def test_pud_has_the_words_that_its_files_have(code: str) -> None:
     """Counted by a pattern over the whole file: 1,000 sentences, a word where the id is a number alone."""
