@@ -118,6 +118,7 @@ def test_a_missing_field_is_named_with_those_that_exist(project: Project, refuse
     assert "zh.test.jsonl, line 1: no field 'title'; it has id, text, headline" in refused(*project.train)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("value", [3, None, [], "", {"text": "x"}])
 def test_a_label_that_is_no_text(project: Project, refused: Command, value: Any) -> None:
     project.write("ru", "train", json.dumps({"text": "x", "title": value}))
@@ -390,7 +391,7 @@ def truncate(path: Path, share: float = 0.5) -> None:
     path.write_bytes(content[: int(len(content) * share)])
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
 @pytest.mark.parametrize("method", ["full", "adapters"])
 def test_a_truncated_checkpoint(trained: Callable[[str], Path], refused: Command, method: str, share: float) -> None:

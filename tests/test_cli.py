@@ -65,6 +65,7 @@ def test_without_a_command_there_is_help() -> None:
     assert all((name in done.output) != GROUP.commands[name].hidden for name in COMMANDS)
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("kind", LISTS)
 def test_list_gives_one_line_each_with_a_description(kind: str) -> None:
     done = runner.invoke(app, ["list", kind])

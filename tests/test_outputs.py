@@ -93,6 +93,7 @@ def test_a_study_takes_no_run_s_folder(run: Path, tmp_path: Path, refused: Calla
     assert everything(tmp_path) == before
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize(
     "command",
     [
@@ -187,6 +188,7 @@ def test_errors_of_writing_name_the_user_s_path(run: Path, tmp_path: Path, refus
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.exhaustive
 def test_predict_names_the_file_that_failed(
     recipe: Callable[..., Recipe], tmp_path: Path, refused: Callable[..., str]
 ) -> None:

@@ -35,7 +35,7 @@ def test_a_wrong_value_is_refused(value: object) -> None:
         methods.build({"method": "adapters", "bottleneck_dim": value})
 
 
-@pytest.mark.spread(5)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("name", methods.names())
 def test_modules_are_drawn_from_the_seed_and_from_nothing_else(checkpoint: Callable[[str], Path], name: str) -> None:
     def begin(seed: int) -> dict[str, torch.Tensor]:

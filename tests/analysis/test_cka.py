@@ -90,6 +90,7 @@ def test_one_batch_is_all_sentences() -> None:
     assert np.array_equal(minibatch_cka(sets, 64, seed=3), cka(sets))
 
 
+@pytest.mark.exhaustive
 def test_the_mean_over_batches_converges() -> None:
     sets = related(240, 20, 20)
     whole = cka(sets)[0, 1]

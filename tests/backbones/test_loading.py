@@ -234,6 +234,7 @@ def test_what_the_hub_says_is_told_apart(error: str, message: str, monkeypatch: 
         load("google/mt5-small")
 
 
+@pytest.mark.exhaustive
 def test_an_unreachable_hub_is_named() -> None:
     code = "from xlgen.backbones.loading import load; load('google/mt5-small')"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}

@@ -87,6 +87,7 @@ def test_every_figure_has_one_metric_and_a_name_from_the_design() -> None:
     assert set(counts.values()) == {1}
 
 
+@pytest.mark.spread(75)
 @pytest.mark.parametrize("code", SENTENCES)
 def test_identity_is_best_in_every_script(metric: Metric, code: str) -> None:
     scores = metric.per_example([identical(code)])

@@ -191,6 +191,7 @@ def test_wrong_controls(config: Any, error: type[Exception], message: str) -> No
         controls.build(config)
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("name", controls.names())
 def test_every_control_keeps_order_and_takes_no_requests(name: str, backbone: Backbone) -> None:
     control: LanguageControl = controls.build(name)

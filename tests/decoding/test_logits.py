@@ -86,7 +86,7 @@ def of_the_source(backbone: Backbone, request: Request) -> list[LogitsProcessor]
     return [RepetitionPenaltyLogitsProcessor(1.5), EncoderRepetitionPenaltyLogitsProcessor(0.5, source)]
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("make", [no_repetition, suppression, of_the_source])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_processors_of_transformers_work_in_the_engine(
@@ -167,7 +167,7 @@ def test_rows_of_an_input_are_consecutive() -> None:
 ENGINE = {"decoding/decode.py", "decoding/engine.py", "decoding/batch.py", "decoding/search.py"}
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("settings", [{}, {"num_beams": 3}, {"num_beams": 2, "sampling": Sampling(top_k=9, top_p=0.9)}])
 def test_a_batch_passes_four_files(backbone: Backbone, settings: dict[str, Any]) -> None:
     """Besides the model family, the kernels and the batching of data, which are not specific to decoding."""

@@ -76,7 +76,7 @@ def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict
     assert_equal(ours, theirs)
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
 def test_the_pretrained_pocket_backbone(penalty: float) -> None:
     backbone = loading.load("pocket-mt5")
@@ -116,7 +116,7 @@ def test_a_long_stream_of_inputs_gives_the_librarys_outputs(name: str, longest: 
     assert_equal(*[hypotheses(backbone, asked, languages, each, processors=processors) for each in (ours, theirs)])
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("beams", [1, 2])
 def test_done_inputs_keep_no_columns_of_the_cache(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs that are done are replaced in order, so the last of them may wait for as long as others arrive."""

@@ -96,6 +96,7 @@ def test_an_error_of_the_inputs_is_raised_after_all_results_before_it(backbone: 
     assert len(found) == good
 
 
+@pytest.mark.exhaustive
 def test_smaller_batches_after_memory_ran_out(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = examples(backbone, 40)
     wanted = list(stream(backbone, asked, Decoding(8, batch_tokens=400)))

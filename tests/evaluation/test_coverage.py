@@ -55,6 +55,7 @@ def _task(folder: Path, separator: str | None) -> str:
     return str(folder / "task.yaml")
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("separator", [None, "|", "<n>"])
 def test_newlines_become_spaces_or_come_back(
     separator: str | None, checkpoint: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture

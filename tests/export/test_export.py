@@ -161,7 +161,7 @@ def test_int8_is_smaller(trained: Make, tmp_path: Path) -> None:
     assert sizes[1] < 0.6 * sizes[0]
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [

@@ -97,6 +97,7 @@ def test_any_name_of_a_folder_can_be_drawn(tmp_path: Path, name: str) -> None:
         ElementTree.fromstring(plot.svg.replace("xlink:", ""))
 
 
+@pytest.mark.exhaustive
 def test_only_the_source_language_can_be_drawn(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
     assert "While training" not in [plot.title for plot in plots.all_plots(load_results(tmp_path))]

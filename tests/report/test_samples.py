@@ -21,6 +21,7 @@ def test_one_run_is_shown_once(tmp_path: Path) -> None:
     assert len(samples.choose_samples(load_results(tmp_path))) == 1
 
 
+@pytest.mark.exhaustive
 def test_twenty_are_picked_evenly(study: Path) -> None:
     arabic = _language(study, 0, "ar")
     assert [sample.id for sample in arabic.samples] == [f"ar-{i}" for i in range(0, 40, 2)]
@@ -105,6 +106,7 @@ def test_a_switch_is_a_fault_where_it_is_marked() -> None:
     assert [piece for piece, away in sample.pieces if away] == ["the crew is saved"]
 
 
+@pytest.mark.exhaustive
 def test_many_runs_show_fewer_predictions_each(study: Path) -> None:
     few = samples.choose_samples(load_results(study), budget=2 * 12 * 7)
     assert {len(found.samples) for shown in few for found in shown.languages} == {7}

@@ -36,6 +36,7 @@ def events(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in json.loads(line).items() if k not in drop} for line in lines]
 
 
+@pytest.mark.exhaustive
 def test_training_is_what_it_is_without(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     plateau = {"metric": "correct_language_rate", "patience": 0}
     for name, at_start in (("with", True), ("without", False)):

@@ -99,6 +99,7 @@ def test_a_file_that_is_new_or_missing(saved: Saved, backbone_folder: Path, meth
     store.load_checkpoint(folder)
 
 
+@pytest.mark.exhaustive
 def test_a_backbone_in_several_files(saved: Saved, backbone_folder: Path) -> None:
     load(str(backbone_folder)).model.save_pretrained(backbone_folder / "parts", max_shard_size="100KB")
     (backbone_folder / "model.safetensors").unlink()

@@ -62,6 +62,7 @@ def test_nothing_of_adapters_is_the_pretrained_model(tmp_path: Path, tiny_mt5: P
             torch.testing.assert_close(backbone.model(input_ids=ids, decoder_input_ids=ids).logits, expected)
 
 
+@pytest.mark.exhaustive
 def test_a_sweep_is_evaluated_and_named(tmp_path: Path, tiny_mt5: Path) -> None:
     run(tiny_mt5, tmp_path / "run", "full")
     evaluation = Evaluation(split="test", examples=2, languages=("en", "th"), max_new_tokens=3, bootstrap=0)

@@ -47,6 +47,7 @@ def test_every_penalty_is_tested() -> None:
     assert set(penalties.names()) == set(CONFIGS)
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("method", ["full", "adapters", "freezing"])
 def test_nothing_at_the_start_and_more_with_distance(name: str, method: str, backbone: Backbone) -> None:
@@ -124,7 +125,7 @@ def tiny_run(tiny_mt5: Path, **changes: Any) -> Recipe:
     )
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_strong_penalty_keeps_the_weights(name: str, tmp_path: Path, tiny_mt5: Path) -> None:
     before = loading.load(str(tiny_mt5)).model.state_dict()

@@ -94,6 +94,7 @@ def test_recipes_keep_what_their_paper_reports(name: str, rules: tuple[str, ...]
             assert run.recipe.stages[-1].training.keep_best == rules, run.name
 
 
+@pytest.mark.exhaustive
 def test_translated_input_is_answered_by_the_best_checkpoint_on_the_source(
     task_file: str, tiny_mt5: Path, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def test_a_kill_while_older_checkpoints_are_removed(whole: Path, recipe: Callabl
     assert weights(tmp_path / "run") == weights(whole)
 
 
+@pytest.mark.exhaustive
 def test_a_resumed_run_removes_checkpoints_of_a_killed_run(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     """The run is killed between saving the newest checkpoint and removing the others."""
     with pytest.MonkeyPatch.context() as patch:

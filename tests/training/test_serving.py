@@ -195,6 +195,7 @@ def test_a_checkpoint_of_an_earlier_version_reads_its_task_file(own_task: Path, 
     assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("cleanup", "kept"), [("leftovers", "un deux trois un deux trois"), ("phrases", "un deux trois")]
 )

@@ -111,6 +111,7 @@ def test_a_resumed_run_continues_in_the_same_tracker(
     assert len(list((tmp_path / "run" / "tensorboard").glob("*/hparams.yml"))) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_tracker_may_come_with_the_resume(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
