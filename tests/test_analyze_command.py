@@ -88,6 +88,7 @@ def test_a_checkpoint_is_compared_with_what_it_was(
     assert "decoder 1 cross" in text and "K ∥σ∥" in (tmp_path / "spectra" / "spectra.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 def test_what_stands_beside_the_weights_is_said(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_encoders_by_themselves(name: str, checkpoint: Callable[[str], Path], tm
     assert {row["half"] for row in found} == {"encoder"}
 
 
+@pytest.mark.exhaustive
 def test_languages_of_one_model_overlap_and_correlation(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -89,7 +89,7 @@ def test_help_and_lists_need_no_extra(command: str) -> None:
     assert done.returncode == 0 and done.stdout, done.stderr
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     ("command", "extra"),
     [

@@ -60,6 +60,7 @@ def test_they_stand_on_the_blocks_output(any_backbone: Backbone, backbone_of: Ca
     assert (logits(any_backbone) - logits(backbone_of(any_backbone.name.rsplit("/", 1)[-1]))).abs().max() > 0.1
 
 
+@pytest.mark.spread(2)
 def test_they_work_while_generating(any_backbone: Backbone) -> None:
     """With the decoder's cache on, step by step."""
     source = any_backbone.source([5, 6, 7], "en")

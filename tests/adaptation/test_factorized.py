@@ -84,7 +84,7 @@ def test_only_the_parts_of_the_batch_get_a_gradient(backbone_of: Callable[[str],
     assert module.task.weight.grad.abs().sum(1).bool().tolist() == [True, False]
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("keep", [False, True])
 def test_inference_swaps_the_language_part(any_backbone: Backbone, keep: bool) -> None:
     """With ``keep_source_language`` (FP-EN) all languages speak through the English one."""
@@ -151,6 +151,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Pa
     return folder
 
 
+@pytest.mark.exhaustive
 def test_two_stages_in_one_recipe(run: Path) -> None:
     """Stage 2 keeps every language part bit for bit, and changes its task part."""
     (first,), (last,) = (checkpoints_of(place) for place in (run / "stages" / "0", run))

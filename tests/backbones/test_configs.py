@@ -149,7 +149,7 @@ def test_files_that_hold_no_object(copy_of: Callable[[str], Path], file: str, co
         load(str(folder))
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("values", [{"<x>": "y"}, {"<x>": None}, {"<x>": []}, {"<x>": 10**12}, {"<x>": 3}, {"</s>": 9}])
 def test_added_tokens_beside_sentencepiece(
     hub_checkpoint: Callable[[str], Path], tmp_path: Path, values: dict[str, Any]

@@ -108,6 +108,7 @@ def test_what_a_target_can_be(target: str, expected: tuple[str, ...]) -> None:
     assert tuple(map(shown, written(target, {"label": {"0": "да", "1": "нет"}}))) == expected
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("backbone", ["mt5", "mbart", "nllb"])
 def test_a_run_of_a_task_of_labels_as_text(backbone: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     """Every output of an untrained model is a label, and the task says which there are."""

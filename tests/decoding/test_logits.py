@@ -102,7 +102,7 @@ def test_processors_of_transformers_work_in_the_engine(
     assert decoded(backbone, None, decoding) != expected
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_processors_of_controls_work_in_generate(backbone: Backbone, beams: int) -> None:
     decode = Decoder(backbone, Decoding(16, beams))

@@ -61,7 +61,7 @@ METHODS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.spread(11)
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("beams", [1, 2, 4])
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: "-".join(map(str, config.values())))
 def test_tokens_and_scores_are_the_librarys(any_backbone: Backbone, config: dict[str, Any], beams: int) -> None:
@@ -175,6 +175,7 @@ def test_the_first_batch_is_filled_before_the_first_step(monkeypatch: pytest.Mon
     assert sum(entered) == 40
 
 
+@pytest.mark.exhaustive
 def test_limits(checkpoint: Callable[[str], Path]) -> None:
     """One token, and as many as there are positions."""
     for name in ("mt5", "mbart", "nllb"):

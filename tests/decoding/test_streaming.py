@@ -55,7 +55,7 @@ def test_a_stream_gives_the_results_of_a_list(backbone: Backbone, window: int, t
         torch.set_num_threads(before)
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", ["xlgen", "transformers"])
 def test_no_more_is_read_than_is_needed(backbone: Backbone, engine: str) -> None:
     read: list[int] = []

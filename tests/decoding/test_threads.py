@@ -126,6 +126,7 @@ def test_an_error_of_one_engine_ends_all(
     assert len(steps) == after, "an engine is still running"
 
 
+@pytest.mark.exhaustive
 def test_a_stream_can_be_closed_early(backbone: Backbone, threads: Callable[[int], None]) -> None:
     threads(2)
     running = threading.active_count()

@@ -76,6 +76,7 @@ def read(path: Path, **changes: Any) -> Recipe:
     return Recipe.model_validate({**data, **changes})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_from_the_command_to_predictions(recipe: Path, tmp_path: Path) -> None:
     """Where other languages have no titles at all, none can have been read."""

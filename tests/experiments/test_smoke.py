@@ -257,6 +257,7 @@ def test_labels_are_scored_without_their_sentinels(tmp_path: Path) -> None:
     assert {"accuracy"} <= {each.get("metric") for each in figures}
 
 
+@pytest.mark.exhaustive
 def test_a_task_of_tags_is_rehearsed_under_a_head(tmp_path: Path) -> None:
     """J's recipe names multilingual BERT, for which an embedded encoder stands in."""
     done = CliRunner().invoke(app, ["train", "j-pos", "--smoke", "--out", str(tmp_path / "run")])

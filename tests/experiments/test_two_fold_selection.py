@@ -130,6 +130,7 @@ def test_documents_of_a_query_are_in_one_half(tmp_path: Path) -> None:
     assert (odd.value(odd.runs[0], "th", "xglue_ndcg", 1) or 0) < 80
 
 
+@pytest.mark.exhaustive
 def test_regret_that_is_not_known_is_said(tmp_path: Path) -> None:
     write(tmp_path / "run", {1: "even", 2: "all"})
     done = CliRunner().invoke(app, ["analyze", "selection", str(tmp_path / "run")])

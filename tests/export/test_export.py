@@ -26,7 +26,7 @@ from xlgen.pocket.world import LANGUAGES as CODES
 Make = Callable[[str, dict[str, Any]], Path]
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("family", ["mt5", "mbart", "nllb"])
 @pytest.mark.parametrize("to", ["transformers", "ctranslate2"])
@@ -56,7 +56,7 @@ ADAPTED = {
 }
 
 
-@pytest.mark.keep("parallel-mt5")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "family"),
     [

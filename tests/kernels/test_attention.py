@@ -15,7 +15,7 @@ from xlgen.kernels.attention import NAME, attention
 from xlgen.training.loop import token_loss
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 @pytest.mark.parametrize("biased", [False, True])
 def test_other_dtypes_are_computed_in_fp32(dtype: torch.dtype, biased: bool) -> None:

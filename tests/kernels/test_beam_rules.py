@@ -103,6 +103,7 @@ def test_every_family(any_backbone: Backbone) -> None:
     compare(any_backbone, inputs(any_backbone, 6), 3, 0.6, 9)
 
 
+@pytest.mark.exhaustive
 def test_inputs_that_do_not_finish_within_the_limit() -> None:
     """Where some hypotheses have ended, the open ones come after them; where none has, they are the output."""
     backbone = loading.load("pocket-mt5")
@@ -127,6 +128,7 @@ def test_the_two_penalties() -> None:
     assert t5.hopes[3].item() == pytest.approx((16 / 6) ** 0.6)
 
 
+@pytest.mark.exhaustive
 def test_they_rank_hypotheses_differently() -> None:
     backbone = loading.load("pocket-mt5")
     given = inputs(backbone, 24)

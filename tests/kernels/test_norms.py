@@ -56,7 +56,7 @@ def test_threads_share_the_rows(threads: int) -> None:
         torch.testing.assert_close(alone, shared)
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 def test_a_copy_of_a_faster_model_is_its_own(any_backbone: Backbone) -> None:
     make_faster(any_backbone)
     copied = copy.deepcopy(any_backbone.model).eval()

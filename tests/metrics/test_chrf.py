@@ -27,6 +27,7 @@ def test_real_lines_have_sacrebleus_score(shared: Callable[[str], Path], code: s
     assert (ours > 0).all()
 
 
+@pytest.mark.exhaustive
 def test_hostile_text_is_scored() -> None:
     texts = ["", "\ud800", "\x00", "\n", "x" * 100_000]
     found = Chrf().per_example([Example("th", one, (other,)) for one in texts for other in texts])["chrf"]

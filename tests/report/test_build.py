@@ -72,6 +72,7 @@ def test_a_single_run_has_a_report(tmp_path: Path) -> None:
     assert build_report(tmp_path / "run").page.exists()
 
 
+@pytest.mark.exhaustive
 def test_runs_without_figures_are_listed(study: Path) -> None:
     write_run(study / "runs" / "late", method="prompt")
     (study / "runs" / "late" / "metrics.jsonl").unlink()

@@ -11,6 +11,7 @@ from xlgen.report import samples
 from xlgen.runs.rows import load_results
 
 
+@pytest.mark.exhaustive
 def test_the_best_and_the_worst_run_are_shown(study: Path) -> None:
     chosen = samples.choose_samples(load_results(study))
     assert [shown.run.name for shown in chosen] == ["adapters-1e-3", "full-1e-3"]
@@ -28,6 +29,7 @@ def test_twenty_are_picked_evenly(study: Path) -> None:
     assert (arabic.total, arabic.direction) == (40, "rtl")
 
 
+@pytest.mark.exhaustive
 def test_what_is_in_another_language_is_wrong(study: Path) -> None:
     thai = _language(study, 1, "th")
     assert thai.samples[0].verdict == "wrong"

@@ -56,6 +56,7 @@ def test_a_run_is_measured_on_the_same_texts(task_file: str, tiny_mt5: Path, tmp
     assert again["signature"] == ours["signature"]
 
 
+@pytest.mark.exhaustive
 def test_the_command(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     command = ["evaluate", str(tiny_mt5), "--task", task_file, "--languages", "en,th", "--max-examples", "1"]
     more = ["--xlrs", "{sentences: 2}", "--out", str(tmp_path / "out")]

@@ -133,6 +133,7 @@ def test_an_embedded_backbone_of_another_version(saved: Saved) -> None:
         store.load_checkpoint(folder)
 
 
+@pytest.mark.exhaustive
 def test_interpolation_between_a_whole_model_and_another_start(saved: Saved, backbone_folder: Path) -> None:
     folder = saved("full")
     assert len(list(interpolated(folder, (0.0, 1.0), ()))) == 2

@@ -106,6 +106,7 @@ def test_evaluate_takes_a_language_identifier(trained: Path, tmp_path: Path, opt
         run("evaluate", str(trained), "--split", "test", "--lid", "absent.bin")
 
 
+@pytest.mark.exhaustive
 def test_evaluate_takes_options_of_metrics(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "evaluation"
     options = (

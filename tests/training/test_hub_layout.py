@@ -149,6 +149,7 @@ def test_what_data_spells_is_evaluated_as_text(
         assert row["unknown_tokens"] == 0
 
 
+@pytest.mark.exhaustive
 def test_predict_says_what_the_vocabulary_lacks(hub_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     """mBART-50 has no token for an emoji; mT5 writes it in bytes."""
     (tmp_path / "in.jsonl").write_text(

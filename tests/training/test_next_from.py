@@ -56,6 +56,7 @@ def test_a_whole_model(tmp_path: Path) -> None:
     assert any(not torch.equal(handed[name], other[name]) for name in handed)
 
 
+@pytest.mark.exhaustive
 def test_a_prompt(tmp_path: Path) -> None:
     train(recipe("prompt", "best", 0.05), tmp_path / "run")
     stage = tmp_path / "run" / "stages" / "0"

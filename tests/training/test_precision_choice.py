@@ -71,6 +71,7 @@ def test_a_machine_that_emulates_bf16(tmp_path: Path) -> None:
     assert tuple(found["quickstart"]) == SMALLER and "half of the steps" in found["said"][0]
 
 
+@pytest.mark.exhaustive
 def test_what_was_decided_is_kept(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -81,7 +81,7 @@ def kill(*_: Any) -> None:
     raise Killed
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("save_every", [None, 4])
 @pytest.mark.parametrize("failing", ["write_predictions", "score_rows"])
 @pytest.mark.parametrize("last", [False, True])

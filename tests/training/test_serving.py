@@ -227,6 +227,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.exhaustive
 def test_each_way_of_evaluating_has_a_folder_of_its_own(own_task: Path, tmp_path: Path) -> None:
     """Other beams, languages or shares neither mix with results that are there nor take their place."""
     asked: list[dict[str, Any]] = [

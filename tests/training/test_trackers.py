@@ -99,6 +99,7 @@ def test_the_log_is_the_same_with_and_without(recipe: Callable[..., Recipe], tmp
     assert not (tmp_path / "without" / "trackers.json").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_resumed_run_continues_in_the_same_tracker(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
