@@ -72,7 +72,7 @@ def generated(backbone: Backbone, examples: Sequence[EncodedExample], **decoding
 
 
 def test_every_family_is_tried_here(any_backbone: Backbone, checkpoint: Callable[[str], Path]) -> None:
-    """A new family needs a tiny checkpoint of its name in shared_fixtures.py; encoders alone are tried in test_encoders.py."""
+    """A new family needs a tiny checkpoint in shared_fixtures.py; encoders are tried in test_encoders.py."""
     names = [name for name in families.names() if families.get(name).decodes]
     assert {type(load(str(checkpoint(name)))) for name in names} == {families.get(name) for name in names}
     assert isinstance(any_backbone, tuple(families.get(name) for name in names))

@@ -176,13 +176,13 @@ def export(
     Args:
         model: A run (its newest checkpoint) or a checkpoint.
         to: The format (``xlgen list formats``).
-        out: A new folder.
+        out: A new or empty folder.
         quantization: With ``ctranslate2``: ``int8``, ``int16``, ``float16`` and others.
         max_examples: Number of validation inputs of each language to compare outputs on.
 
     Raises:
-        InputError: if the format does not support the model's method, or ``out`` exists. Nothing is then left in
-            ``out``.
+        InputError: if the format does not support the model's method, or ``out`` is not empty. Nothing is then
+            written to ``out``.
     """
     require("train", "an export")
     from xlgen.evaluation.export.run import export as write

@@ -55,8 +55,8 @@ def score(
         seed: Resampling seed.
         subset: Name of a subset to score in place of all rows: ``no-digits-in-language``.
         strict: Whether a bad row is an error; otherwise it is left out.
-        lid: Language identifier of the subset, the faults and of metrics given by name: ``lid.176.ftz`` (the default),
-            ``lingua``, ``lingua-low``, ``cld3`` or a fastText file.
+        lid: Language identifier of the subset, of the faults and of metrics given by name: ``lid.176.ftz`` (the
+            default), ``lingua``, ``lingua-low``, ``cld3`` or a fastText file.
         references: If ``rows`` is a file, files with one reference per line for each of its rows. If it is a file of
             answers by id, one file with the questions in SQuAD's format.
         input: A file with one input per line for each row.
@@ -165,8 +165,7 @@ def compare(
         faults: A JSONL file to write the faults of each row of the first system to.
 
     Raises:
-        InputError: for a bad row if ``strict``, and if no row of one system has the language and id of one of the
-            other.
+        InputError: for a bad row if ``strict``, and if the two systems have no pair of language and id in common.
     """
     found = score_files(
         [str(first), str(second)],

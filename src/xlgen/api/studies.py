@@ -31,7 +31,7 @@ class Study(Run):
     left_out: tuple[str, ...] = ()
     """Runs for which ``hours`` left no time."""
     report_files: Report | None = None
-    """The written report. None if a run failed or if no run has a task, because there are then no scores."""
+    """The written report. None if a run failed, or if no run has a task and there are therefore no scores."""
     estimate: StudyEstimate | None = None
     """With ``dry_run``: the runs, and how long they would take."""
 

@@ -275,8 +275,9 @@ def choices(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
 def selection(runs: Annotated[Path, typer.Argument(help=RUNS)]) -> None:
     """Compute the cost of selecting learning rates and checkpoints without target labels.
 
-    They are selected on one half of the examples and evaluated on the other. The tables for every run and search are
-    written to `tables/` in the folder.
+    Rates and checkpoints are selected on one half of the examples and evaluated on the other.
+
+    Tables for every run and search are written to `tables/` in the folder.
     """
     from xlgen.report.formats import to_terminal
 

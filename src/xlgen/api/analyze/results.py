@@ -23,7 +23,9 @@ def overlap(
     data_dir: str | Path = ".",
     out: str | Path | None = None,
 ) -> Analyzed:
-    """Compute label overlap: the share of parallel inputs with the same label, words or numbers in two languages.
+    """Compute label overlap: the share of parallel inputs that have the same label, or words of it, in two languages.
+
+    Also the share of labels that are numbers.
 
     Args:
         task: A task, by name or as a YAML file. The statistic d needs a task with ``parallel: true`` or ``pairs_by``.
