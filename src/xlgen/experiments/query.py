@@ -19,7 +19,7 @@ from duckdb.func import FunctionNullHandling
 
 from xlgen.core.registry import InputError
 from xlgen.experiments.views import OLD_NAMES, VIEWS, definition, mentioned
-from xlgen.runs.run_discovery import FoundRun, discover_runs
+from xlgen.runs.run_discovery import RunSummary, discover_runs
 from xlgen.runs.run_files import PREFIX, RunFiles
 
 _BATCH = 2_048
@@ -126,14 +126,14 @@ def _reading(sql: str) -> duckdb.Statement:
     raise QueryError(f"a query only reads: SELECT, WITH, FROM, PIVOT, DESCRIBE or SUMMARIZE, not {first.upper()}")
 
 
-def _add_runs(connection: duckdb.DuckDBPyConnection, runs: list[FoundRun]) -> None:
+def _add_runs(connection: duckdb.DuckDBPyConnection, runs: list[RunSummary]) -> None:
     columns = VIEWS["runs"].columns
     connection.execute(f"CREATE TABLE runs ({', '.join(f'{column.name} {column.type}' for column in columns)})")
     places = ", ".join("?" for _ in columns)
     connection.executemany(f"INSERT INTO runs VALUES ({places})", [_values(run) for run in runs])
 
 
-def _values(run: FoundRun) -> list[object]:
+def _values(run: RunSummary) -> list[object]:
     return [list(value) if isinstance(value, tuple) else value for value in astuple(run)]
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from xlgen.core.run_layout import LOG, PREDICTIONS
 from xlgen.runs.evaluations import prediction_files
 from xlgen.runs.paths import RunPaths
-from xlgen.runs.run_discovery import FoundRun
+from xlgen.runs.run_discovery import RunSummary
 from xlgen.runs.run_files import PREFIX, address
 
 
@@ -131,7 +131,7 @@ def mentioned(sql: str, name: str) -> bool:
     return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
 
 
-def definition(view: str, runs: Sequence[FoundRun]) -> str:
+def definition(view: str, runs: Sequence[RunSummary]) -> str:
     """The statement that creates ``view`` (``scores``, ``steps`` or ``predictions``) over the table ``runs``."""
     if view == "predictions":
         return _predictions(runs)
@@ -165,7 +165,7 @@ def _steps(logs: Iterable[Path]) -> str:
         WHERE event = 'step' AND log.step IS NOT NULL"""
 
 
-def _predictions(runs: Sequence[FoundRun]) -> str:
+def _predictions(runs: Sequence[RunSummary]) -> str:
     """The view ``predictions``. Run, step and ``is_last`` come from file names, so DuckDB skips filtered files."""
     files: dict[bool, list[Path]] = {True: [], False: []}
     for run in runs:

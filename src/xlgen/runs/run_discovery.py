@@ -16,8 +16,8 @@ from xlgen.runs.records import read_state
 
 
 @dataclass(frozen=True)
-class FoundRun:
-    """One run: the columns of the view ``runs``, in their order."""
+class RunSummary:
+    """A run without its log: the columns of the view ``runs``, in their order. ``Run`` has the log too, which is long."""
 
     study: str
     """The name of the folder that contains the run, or of its parent if that folder is called ``runs``."""
@@ -43,7 +43,7 @@ class FoundRun:
     """Versions, machine and git revision, as JSON."""
 
 
-def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) -> list[FoundRun]:
+def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) -> list[RunSummary]:
     """The runs at ``path`` or anywhere under it, sorted by folder; ``say`` is called for each folder left out.
 
     A folder is a run if its ``recipe.yaml`` is a resolved recipe. Symbolic links to folders are not followed.
@@ -53,7 +53,7 @@ def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) ->
     """
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; pass the folder of a run, of a study, or of several studies")
-    runs: list[FoundRun] = []
+    runs: list[RunSummary] = []
     faults: list[str] = []
     for name, folders, files in os.walk(path):
         folders.sort()
@@ -72,18 +72,18 @@ def discover_runs(path: Path, say: Callable[[str], None] = lambda text: None) ->
     return runs
 
 
-def _read(folder: Path) -> FoundRun:
+def _read(folder: Path) -> RunSummary:
     """The run in ``folder``. Raises InputError if its recipe.yaml is not a resolved recipe."""
     check_utf8(folder)
     return _described(folder, read_resolved(folder))
 
 
-def _described(folder: Path, resolved: Resolved) -> FoundRun:
+def _described(folder: Path, resolved: Resolved) -> RunSummary:
     place, recipe, stage = folder.resolve(), resolved.recipe, resolved.stage
     state = read_state(folder)
     training = {} if recipe.get("baseline") else stage.get("training") or {}
     rate = training.get("learning_rate")
-    return FoundRun(
+    return RunSummary(
         study=place.parent.parent.name if place.parent.name == "runs" else place.parent.name,
         run=place.name,
         folder=str(place),
