@@ -17,7 +17,7 @@ from xlgen.runs.records import read_state
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run without its log: the columns of the view ``runs``, in their order. ``Run`` has the log too, which is long."""
+    """A run without its log: the columns of the view ``runs``, in their order. ``Run`` has the log, which is long."""
 
     study: str
     """The name of the folder that contains the run, or of its parent if that folder is called ``runs``."""
