@@ -78,6 +78,13 @@ class Best:
         return self._largest + self._sums.log()
 
 
+# Numba compiles loops in a tenth of the time of assignments between arrays, which check and report shapes.
+@compiled
+def _copy(source: Array, target: Array) -> None:
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
 @compiled
 def _beam(
     best: Array, ids: Array, normaliser: Array, divisors: Array, hopes: Array, ending: int, limit_ends: bool,
@@ -91,7 +98,10 @@ def _beam(
     old_running, old_slots = np.empty((beams, longest), np.int64), np.empty((beams, slots.shape[2]), np.int64)
     for i in range(inputs):
         # The best 2K of all continuations; those of each beam are sorted.
-        value[:], token[:], parent[:], going[:] = f32(-np.inf), 0, 0, 0
+        for j in range(wide):
+            value[j], token[j], parent[j] = f32(-np.inf), 0, 0
+        for b in range(beams):
+            going[b] = 0
         for b in range(beams):
             row = i * beams + b
             for j in range(wide):
@@ -103,8 +113,8 @@ def _beam(
                     value[place], token[place], parent[place] = value[place - 1], token[place - 1], parent[place - 1]
                     place -= 1
                 value[place], token[place], parent[place] = score, ids[row, j], b
-        old_running[:] = running[i]
-        old_slots[:] = slots[i]
+            _copy(running[i, b], old_running[b])
+            _copy(slots[i, b], old_slots[b])
         length = count[i] + 1
         at = min(count[i], longest - 1)
         at_limit = length >= longest
@@ -120,10 +130,10 @@ def _beam(
             while place > 0 and score > finished_scores[i, place - 1]:
                 finished_scores[i, place] = finished_scores[i, place - 1]
                 finished_count[i, place] = finished_count[i, place - 1]
-                finished[i, place] = finished[i, place - 1]
+                _copy(finished[i, place - 1], finished[i, place])
                 place -= 1
             finished_scores[i, place], finished_count[i, place] = score, length
-            finished[i, place] = old_running[parent[j]]
+            _copy(old_running[parent[j]], finished[i, place])
             finished[i, place, at] = token[j]
         # The best K of the others continue.
         found = 0
@@ -138,21 +148,24 @@ def _beam(
             if token[j] == end or cut:
                 scores[i, b] += f32(NEVER)
             tokens[i, b] = token[j]
-            running[i, b] = old_running[parent[j]]
+            _copy(old_running[parent[j]], running[i, b])
             running[i, b, at] = token[j]
-            slots[i, b] = old_slots[parent[j]]
+            _copy(old_slots[parent[j]], slots[i, b])
         if at_limit and not limit_ends and not done[i]:
             # Open hypotheses take the remaining places, after the finished ones.
             first = 0
             while first < beams and finished_count[i, first] > 0:
                 first += 1
             for b in range(beams - first):
-                finished[i, first + b] = running[i, b]
+                _copy(running[i, b], finished[i, first + b])
                 finished_scores[i, first + b] = scores[i, b] + (f32(NEVER) if first > 0 else f32(0))
                 finished_count[i, first + b] = length
         # No beam that continues can beat the worst finished one.
-        all_finished = finished_count[i].min() > 0
-        hopeless = all_finished and not scores[i, 0] / hopes[min(length, longest)] > finished_scores[i].min()
+        all_finished, worst = True, finished_scores[i, 0]
+        for b in range(beams):
+            all_finished = all_finished and finished_count[i, b] > 0
+            worst = min(worst, finished_scores[i, b])
+        hopeless = all_finished and not scores[i, 0] / hopes[min(length, longest)] > worst
         done[i] = done[i] or at_limit or hopeless
 
 
