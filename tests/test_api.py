@@ -36,6 +36,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.undrawn
 def test_the_script_of_the_page_runs(ran: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ran["folder"])
     assert len(ran["run"].checkpoints) == 1 and ran["page"].name == "report.html"

@@ -55,6 +55,7 @@ def test_ignored_type_errors_have_a_code_and_a_reason() -> None:
     assert [line for line in ignored if not re.search(r"# type: ignore\[[\w-]+\]  # \w", line)] == []
 
 
+@pytest.mark.spread(6)
 @pytest.mark.parametrize(
     "statement",
     [

@@ -38,6 +38,7 @@ def prompted(folder: Path, checkpoint: Path, languages: tuple[str, ...], adaptat
 FACTORIZED = {"method": "factorized", "num_language_tokens": 2, "num_task_tokens": 1, "tasks": ["lm"]}
 
 
+@pytest.mark.exhaustive
 def test_prompts_of_one_run_or_of_one_each(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     tiny = checkpoint("mt5")
     both = prompted(tmp_path / "halves", tiny, LANGUAGES, {**FACTORIZED, "languages": list(LANGUAGES)})

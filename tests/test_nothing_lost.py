@@ -81,6 +81,7 @@ def test_labels_never_take_the_place_of_what_is_scored(
     assert not (files["within"].parent / "labels.jsonl").exists()
 
 
+@pytest.mark.exhaustive
 def test_older_labels_stay_until_the_new_ones_are_whole(tmp_path: Path) -> None:
     labels = write(tmp_path / "labels.jsonl", ["older"])
     labels.chmod(0o640)

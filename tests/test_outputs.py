@@ -169,6 +169,7 @@ def test_the_folder_of_an_evaluation_stays_once_it_holds_results(tmp_path: Path)
         assert (tmp_path / "o" / name).exists() == kept
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_errors_of_writing_name_the_user_s_path(run: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     folder = tmp_path / "folder.csv"

@@ -435,6 +435,7 @@ def test_lines_of_text_may_stand_alone_or_beside_rows(run: Run, tmp_path: Path) 
     assert (code, json.loads(out)["rows"][0]["value"]) == (0, 50)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("outputs", "references", "message"),
     [

@@ -60,6 +60,7 @@ def judge(folder: Path, name: str) -> Callable[[str], list[int]]:
     return ids
 
 
+@pytest.mark.spread(2)
 def test_real_text_is_cut_as_sentencepiece_cuts_it(backbone: Backbone, folder: Path, name: str) -> None:
     theirs = judge(folder, name)
     for language, rows in hub_layout.texts(slice(150, 400)).items():

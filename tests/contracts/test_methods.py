@@ -328,7 +328,7 @@ def test_state_of_another_backbone_or_method_is_refused(
         method.load_state(other, state)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 def test_a_truncated_checkpoint_is_refused(method: Method, backbone: Backbone, about: About, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "step-3", backbone, method, about)
     weights = weights_in(tmp_path / "step-3")
@@ -351,6 +351,7 @@ def test_preparing_is_the_same_every_time(
     assert set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.spread(22)
 def test_wrong_options_are_refused(method: Method, about: About) -> None:
     with pytest.raises(ValueError, match="unknown key 'no_such_option'"):
         methods.build({**about.adaptation, "no_such_option": 1})

@@ -116,7 +116,7 @@ def test_processors_of_controls_work_in_generate(backbone: Backbone, beams: int)
         assert outputs == [backbone.decode(ids) for ids in expected]
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 def test_a_control_may_consist_of_processors_of_transformers(backbone: Backbone) -> None:
     class NoRepetition(LanguageControl):
         def processors(self, decode: Decoder, request: Request) -> Sequence[LogitsProcessor]:
@@ -143,6 +143,7 @@ def test_additive_and_other_processors_of_different_inputs(backbone: Backbone) -
         assert decoded(backbone, processors, Decoding(16, beams)) == expected
 
 
+@pytest.mark.spread(1)
 def test_processors_precede_the_warpers_of_sampling(backbone: Backbone) -> None:
     banned = [token for each in requests(backbone) for token in each.source]
     decoding = Decoding(16, 3, sampling=Sampling(seed=1, top_p=0.9))

@@ -19,7 +19,7 @@ def documents(backbone: Backbone, code: str, count: int) -> list[tuple[int, ...]
     return [backbone.source(backbone.tokenize(world.render(frame, code).document)[:30], code) for frame in frames]
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["adapters", "full", "lora", "prefix", "prompt"])
 def test_every_family_and_the_weights_afterwards(any_backbone: Backbone, name: str) -> None:
     methods.build({"method": name}).prepare(any_backbone)

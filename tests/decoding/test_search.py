@@ -185,6 +185,7 @@ def test_limits(checkpoint: Callable[[str], Path]) -> None:
             assert_equal(ours, theirs)
 
 
+@pytest.mark.exhaustive
 def test_a_bias_is_added_to_the_log_probabilities() -> None:
     backbone = loading.load("pocket-mt5")
     asked, languages = sources(backbone, 6)

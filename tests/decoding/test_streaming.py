@@ -83,6 +83,7 @@ def test_no_inputs(backbone: Backbone) -> None:
     assert hypotheses(backbone, [], [], Decoding(8)) == []
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("good", [0, 1, 37])
 def test_an_error_of_the_inputs_is_raised_after_all_results_before_it(backbone: Backbone, good: int) -> None:
     def failing() -> Iterator[EncodedExample]:

@@ -132,6 +132,7 @@ def test_checkpoints_of_ended_runs_stay_where_they_are(url: str, tmp_path: Path)
     assert len(there(url)) == 6, "what was not fetched is not missing"
 
 
+@pytest.mark.exhaustive
 def test_another_machine_goes_on_from_what_was_copied(
     url: str, checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
 ) -> None:

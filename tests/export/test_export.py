@@ -131,7 +131,7 @@ def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, t
     assert json.loads((tmp_path / "out" / "config.json").read_text())["decoder_start_token_id"] is not None
 
 
-@pytest.mark.keep("config0")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "config", [{"method": "lora"}, {"method": "ia3"}, {"method": "prefix", "num_virtual_tokens": 3}]
 )

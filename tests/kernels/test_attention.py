@@ -94,7 +94,7 @@ def test_a_models_loss_and_gradients_are_the_same_in_fp32(any_backbone: Backbone
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=2e-6)
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 def test_in_bf16_it_is_as_near_to_fp32_as_the_librarys(any_backbone: Backbone) -> None:
     _, exact = gradients(any_backbone, "eager", torch.float32)
     errors = []

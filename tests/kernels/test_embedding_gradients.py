@@ -94,7 +94,7 @@ def losses(backbone: Backbone, direct: bool) -> dict[str, torch.Tensor]:
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_models_gradients_are_the_same(any_backbone: Backbone, tied: bool, monkeypatch: Any) -> None:
     model = any_backbone.model

@@ -116,6 +116,7 @@ def test_many_runs_show_fewer_predictions_each(study: Path) -> None:
     assert {len(found.samples) for shown in least for found in shown.languages} == {5}
 
 
+@pytest.mark.exhaustive
 def test_each_method_has_a_run_to_read(study: Path) -> None:
     write_run(study / "runs" / "prompts", 15, 30, method="prompt")
     assert [shown.why for shown in samples.choose_samples(load_results(study))][2:] == ["the best run of prompt"]

@@ -132,8 +132,8 @@ def test_a_later_format_is_refused_by_name(tmp_path: Path) -> None:
         read_resolved(tmp_path / "run")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
-@pytest.mark.spread(1)
 @pytest.mark.parametrize("command", [["report"], ["analyze", "selection"], ["query"], ["analyze", "correlation"]])
 def test_commands_survive_a_damaged_run_among_others(study: Path, command: list[str]) -> None:
     run = study / "runs" / "full-1e-4"

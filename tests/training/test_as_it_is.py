@@ -27,6 +27,7 @@ def values(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
     return {(row["language"], row["metric"]): row["value"] for row in rows if row["step"] == 0 or "run" not in row}
 
 
+@pytest.mark.exhaustive
 def test_it_is_what_a_run_measures_before_training(task_file: str, tiny_mt5: Path, tmp_path: Path) -> None:
     xlrs = TrackedText(sentences=3, languages=("th",))
     evaluation = Evaluation(split="test", examples=2, bootstrap=0, max_new_tokens=4, xlrs=xlrs, at_start=True)

@@ -192,7 +192,7 @@ def test_weights_that_are_larger_than_any_models(make: Make, method: str, file: 
         store.load_checkpoint(folder)
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["mt5", "mbart", "nllb", "bert", "xlm-roberta"])
 def test_a_model_whose_weights_are_all_zero(checkpoint: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(checkpoint(name), tmp_path / name)

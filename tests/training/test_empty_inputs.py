@@ -84,6 +84,7 @@ def test_predict_on_nothing_else_and_nothing_such(trained: Path, tmp_path: Path,
     assert ("are empty" in printed) == (kept is EMPTY)
 
 
+@pytest.mark.exhaustive
 def test_evaluate_counts_them_and_numbers_rows_as_predict_does(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "evaluation"
     printed = run("evaluate", str(trained), "--split", "test", "--out", str(out)).output

@@ -138,6 +138,7 @@ def test_a_strong_penalty_keeps_the_weights(name: str, tmp_path: Path, tiny_mt5:
     assert moved[1e4] < moved[1e-6]
 
 
+@pytest.mark.exhaustive
 def test_a_killed_run_resumes_exactly(tmp_path: Path, tiny_mt5: Path) -> None:
     """With all that has a state or a start of its own: penalty, plateau, rates by layer."""
     plateau = {"metric": "rougeL", "threshold": 200.0, "factor": 0.5}

@@ -109,7 +109,7 @@ def test_an_evaluation_that_fails_costs_no_training(
     assert not evaluation_due(checkpoints_of(tmp_path / "run")[-1])
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("where", ["write_predictions", "score_rows", "after"])
 @pytest.mark.parametrize("step", [3, 9])
 def test_a_kill_during_an_evaluation(

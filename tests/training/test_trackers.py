@@ -88,6 +88,7 @@ def test_tensorboard_shows_the_log(recipe: Callable[..., Recipe], tmp_path: Path
     assert "adaptation.name: full" in text and "training.steps: 4" in text
 
 
+@pytest.mark.exhaustive
 def test_the_log_is_the_same_with_and_without(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     for name, trackers in (("with", ["tensorboard"]), ("without", [])):
         train(recipe(*trackers), tmp_path / name)
@@ -122,6 +123,7 @@ def test_a_tracker_may_come_with_the_resume(
     assert [step for step, _ in shown(tmp_path / "run")["train/loss"]] == [3, 4]
 
 
+@pytest.mark.exhaustive
 def test_steps_count_on_over_stages(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     train(recipe("tensorboard", stages=2), tmp_path / "run")
     found = shown(tmp_path / "run")

@@ -100,6 +100,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         train(Recipe.model_validate(other), tmp_path / "d")
 
 
+@pytest.mark.exhaustive
 def test_right_content_in_the_wrong_language_scores_when_translated(tmp_path: Path) -> None:
     """With the pocket translator: summaries in English for French inputs, and summaries of other documents."""
     english = labels("en")

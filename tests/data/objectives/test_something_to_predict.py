@@ -82,6 +82,7 @@ def test_a_text_that_fits_has_a_target(case: dict[str, Any], tokens: int, backbo
         assert left_out <= len(ODD), "whole texts fit"
 
 
+@pytest.mark.exhaustive
 def test_a_text_whose_second_sentence_is_cut_is_left_out(backbones: dict[str, Backbone], tmp_path: Any) -> None:
     """In training: no batch holds an example without a target."""
     objective = {"name": "span_corruption", "unit": "sentences", "max_tokens": 40}

@@ -143,7 +143,7 @@ FILES = (
 )
 
 
-@pytest.mark.keep("wikineural/ru.test.tsv", "wikineural/de.test.tsv", "ud_english_ewt/test.pos.tsv")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FILES)
 def test_real_files_have_the_sentences_that_their_page_says(name: str) -> None:
     """Words and tags counted by lines with a tab; sentences as SOURCE.md has them."""
