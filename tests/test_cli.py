@@ -191,6 +191,7 @@ def test_exit_codes(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive
 def test_methods_with_what_they_train_on_a_backbone(checkpoint: Callable[[str], Path]) -> None:
     found = {name: count for name, count, _, _ in methods_on(str(checkpoint("mbart")))}
     assert tuple(found) == methods.names()

@@ -24,6 +24,7 @@ def read(content: str | bytes, separator: str | None = ",", **options: Any) -> l
     return [(line, str(row) if isinstance(row, InputError) else list(row.values())) for line, row in found]
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_what_the_csv_module_writes_is_read_back(separator: str, line_end: str) -> None:

@@ -35,7 +35,7 @@ def tokens(found: Sequence[Sequence[Hypothesis]]) -> list[list[tuple[int, ...]]]
     return [[each.tokens for each in best] for best in found]
 
 
-@pytest.mark.keep("1-16")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("window", [1, 7, 16, 1_000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_stream_gives_the_results_of_a_list(backbone: Backbone, window: int, threads: int) -> None:

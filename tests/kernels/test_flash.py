@@ -50,7 +50,7 @@ def masks(kind: str, batch: int, target: int, source: int) -> Tensor:
     return found.masked_fill(hidden, torch.finfo(torch.float32).min if kind == "lowest" else -torch.inf)
 
 
-@pytest.mark.keep("dtype0")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @given(
     st.integers(0, 2**31), st.integers(1, 3), st.integers(1, 3), st.integers(1, 150), st.integers(1, 70),
@@ -152,6 +152,7 @@ def test_states_of_other_sizes_are_refused() -> None:
             flash.forward(query, key, value, nothing, nothing, flash.FlashSettings(1.0))
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("asked", range(4))
 def test_what_no_gradient_is_asked_of_gets_none(asked: int) -> None:
     given = [torch.randn(1, 2, 3, 4).requires_grad_(asked == place) for place in range(3)]

@@ -143,6 +143,7 @@ def test_filters_show_what_they_say(page: Any) -> None:
     assert status(page) == f"{SHOWN} of {SHOWN} predictions"
 
 
+@pytest.mark.exhaustive
 def test_choices_say_how_many_there_are(page: Any) -> None:
     choice(page, "Fault").select_option("empty")
     options = choice(page, "Language").locator("option").all_inner_texts()
@@ -159,6 +160,7 @@ def test_text_is_found_in_any_script(page: Any) -> None:
     assert shown(page) == 40  # every input and reference has it
 
 
+@pytest.mark.exhaustive
 def test_the_keyboard_is_enough(page: Any) -> None:
     reached = set()
     for _ in range(200):

@@ -10,6 +10,8 @@ from xlgen.report.page import headline, render
 from xlgen.report.report_tables import ReportTables
 from xlgen.runs.rows import load_results
 
+pytestmark = pytest.mark.undrawn
+
 VOID = {"meta", "br", "link", "input", "img"}
 
 
@@ -144,7 +146,6 @@ def test_two_tasks_have_a_section_each(tmp_path: Path) -> None:
     assert {"verdict-1", "verdict-2", "runs"} <= set(found)
 
 
-@pytest.mark.undrawn
 def test_a_run_in_its_source_language_alone(tmp_path: Path) -> None:
     write_run(tmp_path / "run", source_languages=list(LANGUAGES))
     assert "in its source language" in render(ReportTables(load_results(tmp_path)), "x")

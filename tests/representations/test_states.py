@@ -18,7 +18,7 @@ from xlgen.representations.states import layer_means, means
 TEXTS = {"en": "the ship sinks", "th": "เรือจม", "ar": "غرق القارب"}
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("virtual", [0, 3])
 def test_every_layer_is_the_library_s_without_the_prompt(any_backbone: Backbone, virtual: int) -> None:
     method = methods.build({"method": "prompt", "num_virtual_tokens": virtual} if virtual else {"method": "full"})

@@ -41,7 +41,7 @@ def alone(backbone: Backbone, text: str, language: str, limit: int) -> Any:
     return states[0, -len(ids) :].mean(0).numpy()
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("config", [{"method": "full"}, {"method": "prompt", "num_virtual_tokens": 5}])
 @pytest.mark.parametrize("control", [None, {"name": "retry"}])
 def test_it_is_the_cosine_of_mean_encoder_states(

@@ -120,7 +120,7 @@ def rows_of(folder: Path, code: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.spread(1)
+@pytest.mark.exhaustive
 def test_what_data_spells_is_evaluated_as_text(
     name: str, folder: Path, spelled: tuple[dict[str, Any], dict[str, list[str]]], tmp_path: Path
 ) -> None:

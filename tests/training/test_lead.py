@@ -8,7 +8,7 @@ from xlgen.training.baselines import baselines
 from xlgen.training.baselines.lead import lead, lead_words
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("language", "text", "words", "expected"),
     [

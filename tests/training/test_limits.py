@@ -24,6 +24,7 @@ def recipe(task: str, tiny: Path, **changes: Any) -> Recipe:
     return Recipe.model_validate({**whole, **changes})
 
 
+@pytest.mark.exhaustive
 def test_the_recipe_s_lengths_go_before_the_task_s(
     tiny_task: Callable[..., str], tiny_mt5: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

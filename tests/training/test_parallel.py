@@ -25,6 +25,7 @@ NTREX = {"en": "eng", "th": "tha", "ar": "arb", "hi": "hin", "zh": "zho-CN", "ja
 CORPUS = {"reader": "lines", "path": "ntrex128/{language}.txt", "codes": NTREX}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not (DATA / "ntrex128").is_dir(), reason=f"no NTREX-128 text in {DATA}")
 def test_it_is_the_cosine_of_the_library_s_own_encoder() -> None:
     """On real text in seven scripts, each sentence encoded alone, by a model that nothing has made faster."""

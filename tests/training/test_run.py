@@ -99,7 +99,7 @@ def test_the_files_of_a_run(whole: Path) -> None:
     assert all(0 <= share < 0.5 for share in padding)
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(("killed_at", "prefetch"), [(2, None), (5, None), (5, 4), (7, None), (7, 100)])
 def test_resume_after_a_kill_gives_the_same_run(
     killed_at: int,

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from synthetic import write_run
 from xlgen.core.config import Evaluation, Recipe
 from xlgen.evaluation.checkpoint_inference import evaluate_checkpoint
@@ -32,6 +34,7 @@ def measured(folder: Path) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.exhaustive
 def test_runs_and_evaluate(tiny_task: Callable[..., str], tiny_mt5: Path, tmp_path: Path) -> None:
     """Of a source language itself it is the ordinary confidence, and not there twice."""
     task = tiny_task(["en", "th", "ar"], size=12)
