@@ -63,6 +63,7 @@ def test_help_ends_with_an_example_that_parses(name: str) -> None:
     assert command.help and all(getattr(parameter, "help", None) for parameter in command.params)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_a_checkpoint_is_compared_with_what_it_was(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path

@@ -60,6 +60,7 @@ def test_prompts_of_one_run_or_of_one_each(checkpoint: Callable[[str], Path], tm
     assert row["value"] == pytest.approx(float(torch.cosine_similarity(*(v.flatten() for v in mine), dim=0)), abs=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_probe_and_lens_before_and_after(
     checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path

@@ -45,6 +45,7 @@ def wheel(wheel_file: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(wheel_file)
 
 
+@pytest.mark.exhaustive
 def test_the_wheel_is_typed_and_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
     shipped = {name for name in wheel.namelist() if name.startswith("xlgen/")}
     assert "xlgen/py.typed" in shipped

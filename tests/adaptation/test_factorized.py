@@ -166,6 +166,7 @@ def test_two_stages_in_one_recipe(run: Path) -> None:
     assert sorted(p.stem for p in (run / "predictions").rglob("*.jsonl")) == ["en", "fr", "ru"]
 
 
+@pytest.mark.exhaustive
 def test_stage_2_can_start_from_another_run(
     run: Path, checkpoint: Callable[[str], Path], task: str, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_logits_survive_save_and_load(any_backbone: Backbone, tmp_path: Path) ->
     assert torch.equal(logits(again, batch), before)
 
 
+@pytest.mark.spread(2)
 def test_logits_survive_a_second_save_and_load_after_training(any_backbone: Backbone, tmp_path: Path) -> None:
     batch = any_backbone.collate(encoded(any_backbone))
     with torch.no_grad():
@@ -162,6 +163,7 @@ def test_a_mixed_batch_generates_what_each_generates_alone(any_backbone: Backbon
     assert any(together)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("beams", [1, 4])
 def test_the_target_code_is_forced_per_example(
     any_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, beams: int
@@ -244,6 +246,7 @@ def test_what_a_checkpoint_ships_for_generation_decides_nothing(
     assert with_settings.model.generation_config.num_beams == 5  # and what it ships stays with it
 
 
+@pytest.mark.spread(2)
 def test_generation_stops_where_positions_end(any_backbone: Backbone) -> None:
     """Learned positions end; asking for more tokens must not crash."""
     texts = generated(any_backbone, encoded(any_backbone)[:2], max_new_tokens=200)
@@ -260,6 +263,7 @@ def test_generation_leaves_the_model_in_its_mode(any_backbone: Backbone) -> None
     assert any_backbone.model.training
 
 
+@pytest.mark.spread(2)
 def test_small_batches_generate_the_same_in_order(any_backbone: Backbone) -> None:
     examples = encoded(any_backbone)
     assert generated(any_backbone, examples, batch_tokens=1) == generated(any_backbone, examples)
@@ -292,6 +296,7 @@ def test_sublayers_are_the_attention_and_feed_forward_blocks(any_backbone: Backb
     assert widths == {name: 32 for name, _ in blocks}
 
 
+@pytest.mark.spread(2)
 def test_an_unknown_language_is_refused_with_its_name(any_backbone: Backbone) -> None:
     with pytest.raises(BackboneError, match=r"does not know Low German \(nds\); it knows"):
         any_backbone.check_languages(["fr", "nds"])

@@ -214,7 +214,7 @@ def test_every_trainable_element_receives_a_gradient(backbone: Backbone) -> None
         assert len(rows) and rows.all(), f"{name}: {int((~rows).sum())} of {rows.numel()} elements have no gradient"
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(5)
 def test_tokens_of_the_batch_receive_a_gradient(method: Method, backbone: Backbone) -> None:
     """The rows that the test above lets pass are not those of tokens that are there."""
     table = backbone.model.get_input_embeddings().weight
@@ -240,7 +240,7 @@ def test_a_step_lowers_the_loss_by_what_its_gradient_says(backbone: Backbone) ->
         assert (loss - loss_of(backbone)).item() == pytest.approx(1e-3 * loss.item(), rel=0.03)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 def test_each_of_a_few_steps_lowers_the_loss(backbone: Backbone) -> None:
     losses = train(backbone, 8)
     assert all(after < before for before, after in pairwise(losses))
@@ -307,7 +307,7 @@ def another(method: Method, backbone: Backbone, backbone_of: Callable[[str], Bac
     raise AssertionError("it goes with one family only")
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 def test_state_of_another_backbone_or_method_is_refused(
     method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
@@ -337,7 +337,7 @@ def test_a_truncated_checkpoint_is_refused(method: Method, backbone: Backbone, a
         load_checkpoint(tmp_path / "step-3")
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(4)
 def test_preparing_is_the_same_every_time(
     method: Method, backbone: Backbone, backbone_of: Callable[[str], Backbone]
 ) -> None:
@@ -351,7 +351,7 @@ def test_preparing_is_the_same_every_time(
     assert set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.spread(22)
+@pytest.mark.spread(11)
 def test_wrong_options_are_refused(method: Method, about: About) -> None:
     with pytest.raises(ValueError, match="unknown key 'no_such_option'"):
         methods.build({**about.adaptation, "no_such_option": 1})

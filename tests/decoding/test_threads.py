@@ -36,7 +36,7 @@ def documents(backbone: Backbone, count: int) -> tuple[list[Sequence[int]], list
     ], languages
 
 
-@pytest.mark.keep("3-pocket-nllb")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_two_engines_give_the_outputs_of_one(name: str, beams: int, threads: Callable[[int], None]) -> None:

@@ -47,6 +47,7 @@ def test_bf16_is_rounded_as_pytorch_rounds(seed: int, width: int) -> None:
     assert (found == wanted.bfloat16()).float().mean() > 0.98  # sums in another order, then ties
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(
     st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.integers(1, 40),

@@ -125,6 +125,7 @@ def test_analyses_are_seen_on_a_screen_and_a_phone(browser: Any, analysed: str, 
     page.close()
 
 
+@pytest.mark.exhaustive
 def test_filters_show_what_they_say(page: Any) -> None:
     assert status(page) == f"{SHOWN} of {SHOWN} predictions"
     assert shown(page) == 0  # closed, as without a script
@@ -177,6 +178,7 @@ def test_the_keyboard_is_enough(page: Any) -> None:
     assert status(page) == f"15 of {SHOWN} predictions"
 
 
+@pytest.mark.exhaustive
 def test_arabic_runs_from_right_to_left(page: Any) -> None:
     choice(page, "Language").select_option("ar")
     choice(page, "Fault").select_option("none")
@@ -199,6 +201,7 @@ def test_arabic_runs_from_right_to_left(page: Any) -> None:
     assert french.evaluate("e => getComputedStyle(e).direction") == "ltr"
 
 
+@pytest.mark.exhaustive
 def test_without_a_script_everything_can_be_read(browser: Any, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

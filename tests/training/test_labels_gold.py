@@ -82,6 +82,7 @@ def test_accuracy_is_that_of_the_words_in_the_gold_files(run: Callable[[str, str
     assert left_out > 20
 
 
+@pytest.mark.exhaustive
 def test_f1_is_seqevals_of_the_gold_files(run: Callable[[str, str], Scored]) -> None:
     figures, predicted_tags = run("ner-wikineural", "pocket-mbart")
     assert len(predicted_tags) == 9
