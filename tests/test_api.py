@@ -19,6 +19,8 @@ import xlgen
 from xlgen.cli import app
 from xlgen.core.config import load_recipe
 from xlgen.core.registry import InputError
+from xlgen.training.callbacks import Callback
+from xlgen.training.state import TrainingState
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "how-to" / "python.md"
@@ -93,6 +95,35 @@ def test_wrong_input(
     with pytest.raises(InputError, match=message):
         call(ran["model"])
     assert not Path("x").exists()
+
+
+def test_callbacks_are_called_after_each_step(
+    checkpoint: Callable[[str], Path], tiny_task: Callable[..., str], tmp_path: Path
+) -> None:
+    class Steps(Callback):
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def after_step(self, state: TrainingState) -> None:
+            self.seen.append(state.step)
+
+    recipe = {
+        "backbone": str(checkpoint("mt5")),
+        "task": tiny_task(["en"]),
+        "training": {"steps": 3, "warmup_steps": 0, "batch_tokens": 300},
+        "evaluation": {"every": None, "examples": 1, "bootstrap": 0, "max_new_tokens": 2},
+    }
+    steps = Steps()
+    run = xlgen.train(recipe, out=tmp_path / "run", callbacks=[steps])
+    assert steps.seen == [1, 2, 3]
+    assert repr(xlgen.load(run)) == f"<model {run.folder}: MT5, full, task tiny, fp32>"
+    with pytest.raises(InputError, match="callbacks are not called in a search"):
+        xlgen.train(recipe, out=tmp_path / "search", auto=True, callbacks=[steps])
+
+
+def test_an_analysis_is_printed_on_one_line() -> None:
+    found = xlgen.analyze.overlap("pocket-labels", languages=["fr", "th"], max_examples=3)
+    assert repr(found) == f"<overlap: 3 rows, table {found.tables[0].title!r}>"
 
 
 def test_a_wrong_precision_is_refused() -> None:

@@ -25,6 +25,7 @@ from xlgen.core.languages import all_languages
 from xlgen.core.registry import InputError, Registry, RunEndedError
 from xlgen.core.shipped import shipped
 from xlgen.data.objectives import objectives
+from xlgen.experiments.plan import load_study
 from xlgen.metrics.base import metrics
 
 GROUP: Any = typer.main.get_command(app)
@@ -128,6 +129,35 @@ def test_a_new_registry_is_listed_by_itself(tmp_path: Path, monkeypatch: pytest.
     }
     assert found["samplers"].kind == "sampler"
     assert found["samplers"].description == "How tokens are drawn."
+
+
+def test_a_registry_without_a_docstring_is_named(tmp_path: Path) -> None:
+    (tmp_path / "samplers.py").write_text("samplers: Registry[type] = Registry('sampler', 'later', 'samplers')\n")
+    with pytest.raises(ValueError, match=r"a registry in later\.samplers has no docstring"):
+        registries(tmp_path, "later")
+
+
+def test_every_kind_and_skeleton_says_what_it_is() -> None:
+    lines = dict(line.split(maxsplit=1) for line in runner.invoke(app, ["list"]).stdout.splitlines())
+    assert "search tries" in lines["policies"] and "`adaptation`" in lines["methods"]
+    skeletons = runner.invoke(app, ["list", "skeletons"]).stdout
+    assert "NllbTokenizer and M2M100Config" in skeletons and "MT5Config" in skeletons
+
+
+def test_studies_are_told_from_recipes_of_one_run() -> None:
+    """As `xlgen study` and `xlgen train` tell them."""
+    for line in runner.invoke(app, ["list", "recipes"]).stdout.splitlines():
+        name, description = line.split(maxsplit=1)
+        if description.startswith("(study) "):
+            load_study(name)
+        else:
+            load_recipe(name)
+
+
+def test_a_task_in_place_of_a_recipe_is_said() -> None:
+    for command in ("train", "study"):
+        done = runner.invoke(app, [command, "xnli", "--out", "out"])
+        assert isinstance(done.exception, InputError) and "xnli is a task, not a recipe" in str(done.exception)
 
 
 def test_without_a_kind_there_are_the_kinds() -> None:

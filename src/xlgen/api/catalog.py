@@ -70,15 +70,15 @@ def registries(root: Path = Path(__file__).parents[1], package: str = "xlgen") -
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _REGISTRIES:
                 assert isinstance(node, ast.AnnAssign)
                 kind, plural = ast.literal_eval(value.args[0]), ast.literal_eval(value.args[2])
-                found[plural] = Found(kind, module, ast.unparse(node.target), _docstring(after))
+                found[plural] = Found(kind, module, ast.unparse(node.target), _docstring(after, module))
     return found
 
 
-def _docstring(node: ast.stmt) -> str:
+def _docstring(node: ast.stmt, module: str) -> str:
     """The first paragraph of a docstring of a variable, ``node`` being what comes after the variable."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return plain_text(node.value.value.split("\n\n")[0])
-    raise ValueError(f"line {node.lineno}: a registry needs a docstring, which `xlgen list` prints")
+    raise ValueError(f"a registry in {module} has no docstring; `xlgen list` prints it")
 
 
 class Listing(Rows):

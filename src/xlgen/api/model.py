@@ -61,8 +61,8 @@ class Model:
     """Whether it generates in languages that the pretrained model does not know."""
 
     def __repr__(self) -> str:
-        method = self.method.options.name
-        return f"<model {self.name}: {method} on {self.backbone.name}, task {self.task.config.name}, {self.precision}>"
+        kind, method = type(self.backbone).__name__, self.method.options.name
+        return f"<model {self.name}: {kind}, {method}, task {self.task.config.name}, {self.precision}>"
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ class Best:
         return self._largest + self._sums.log()
 
 
-# Numba compiles loops in a tenth of the time of assignments between arrays, which check and report shapes.
+# For an assignment between arrays, Numba also compiles the text of an error about their shapes, which takes seconds
+# (findings/numba_array_assignment_compiles_text.sh).
 @compiled
 def _copy(source: Array, target: Array) -> None:
     for k in range(len(source)):
