@@ -154,7 +154,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.spread(24)
+@pytest.mark.spread(16)
 @pytest.mark.parametrize(("page", "command"), RUN)
 def test_it_runs_as_it_is_written(page: str, command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = words_of(command)

@@ -238,6 +238,7 @@ def test_goes_on_from_the_prompt_of_the_stage_before(checkpoint: Callable[[str],
     assert 0 < float((vectors[1] - vectors[0]).abs().max()) < 0.01
 
 
+@pytest.mark.exhaustive
 def test_a_prompt_of_another_length_does_not_fit(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"does not fit: .*vectors is \(5, 32\), not \(6, 32\)"):
         train(two_stages(checkpoint, 6), tmp_path)

@@ -78,6 +78,7 @@ def test_every_family_is_tried_here(any_backbone: Backbone, checkpoint: Callable
     assert isinstance(any_backbone, tuple(families.get(name) for name in names))
 
 
+@pytest.mark.spread(2)
 def test_logits_survive_save_and_load(any_backbone: Backbone, tmp_path: Path) -> None:
     batch = any_backbone.collate(encoded(any_backbone))
     before = logits(any_backbone, batch)
@@ -215,7 +216,7 @@ def _without(text: str, tokens: Sequence[str]) -> str:
     return "".join(text.split())
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("beams", [1, 3])
 def test_what_a_checkpoint_ships_for_generation_decides_nothing(
     any_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, beams: int

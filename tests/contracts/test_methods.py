@@ -147,7 +147,7 @@ def test_frozen_parameters_and_buffers_stay_to_the_bit(method: Method, backbone:
     assert all(torch.equal(after[name], before[name]) for name in set(before) - declared(method, backbone))
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(5)
 def test_merged_outputs_are_equal(method: Method, backbone: Backbone) -> None:
     """Where a method can be merged, what is left is a plain model: no module is there that was not before."""
     train(backbone, STEPS)
@@ -196,7 +196,7 @@ def used_by_peft(backbone: Backbone) -> Tensor:
     return slots.repeat_interleave(heads * head_dim)
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(5)
 def test_every_trainable_element_receives_a_gradient(backbone: Backbone) -> None:
     """But for rows of tables (tokens, positions, distances) that the batch does not use, and for what peft does not.
 
@@ -246,7 +246,7 @@ def test_each_of_a_few_steps_lowers_the_loss(backbone: Backbone) -> None:
     assert all(after < before for before, after in pairwise(losses))
 
 
-@pytest.mark.covering(1)
+@pytest.mark.spread(5)
 def test_the_pretrained_weights_can_be_recovered(method: Method, any_backbone: Backbone) -> None:
     """Frozen parameters keep their exact values, and inserted ones are added."""
     before = tensors(any_backbone)

@@ -114,6 +114,7 @@ print("\\n".join(text.strip() for text in tokenizer.batch_decode(found, skip_spe
     assert [line.strip() for line in done.stdout.splitlines()] == [without_tokens(text) for text in wanted]
 
 
+@pytest.mark.exhaustive
 def test_what_is_exported_to_transformers_needs_nothing_of_ours(trained: Make, tmp_path: Path) -> None:
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 

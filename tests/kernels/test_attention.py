@@ -39,6 +39,7 @@ def test_other_dtypes_are_computed_in_fp32(dtype: torch.dtype, biased: bool) -> 
         torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_a_bias_that_is_not_one_for_the_batch_has_no_gradient() -> None:
     states = [torch.randn(4, 2, 3, 6) for _ in range(3)]
     bias = torch.randn(4, 2, 3, 3)

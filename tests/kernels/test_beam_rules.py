@@ -91,7 +91,7 @@ def compare(backbone: Backbone, given: list[tuple[list[int], str]], beams: int, 
     return short
 
 
-@pytest.mark.keep("4-0.6")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.5])
 @pytest.mark.parametrize("beams", [2, 4])
 def test_tokens_and_scores_are_t5x_s(beams: int, alpha: float) -> None:

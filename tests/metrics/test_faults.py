@@ -104,7 +104,7 @@ def test_rates() -> None:
     assert {figure.name for figure in Faults.figures} == set(found)
 
 
-@pytest.mark.keep("8")
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("every", [1, 8])
 def test_real_sentences_are_ok_in_their_languages(shared: Callable[[str], Path], every: int) -> None:
     """Whole sentences of XQuAD's contexts, which people wrote: few have anything wrong but the identification."""

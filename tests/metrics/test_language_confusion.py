@@ -73,6 +73,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.exhaustive
 def test_command_r_has_the_figures_of_the_reference(shared: Callable[[str], Path]) -> None:
     for package in ("jieba", "fugashi", "unidic_lite"):
         pytest.importorskip(package)

@@ -51,6 +51,7 @@ def test_porter_stem(word: str, stem: str) -> None:
     assert DefaultTokenizer(use_stemmer=True).tokenize(word) == [stem]
 
 
+@pytest.mark.exhaustive
 @given(st.text())
 def test_english_is_rouge_scores_own(text: str) -> None:
     words = splitter("en").split(text)

@@ -12,6 +12,7 @@ from xlgen.runs.rows import load_results
 from xlgen.runs.runs import rate_text
 
 
+@pytest.mark.exhaustive
 def test_all_plots_of_a_study(study: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # missing glyphs, clashing layouts

@@ -160,6 +160,7 @@ def _inputs(run: Path, tmp_path: Path) -> list[str]:
     return [json.loads(file.read_text(encoding="utf-8").splitlines()[0])["input"] for file in files]
 
 
+@pytest.mark.exhaustive
 def test_a_checkpoint_needs_no_task_file(own_task: Path, tmp_path: Path) -> None:
     (tmp_path / "task.yaml").unlink()
     assert _inputs(own_task, tmp_path) == ["résumé : Il pleut."] * 2

@@ -33,6 +33,7 @@ class Trained(Callback):
         self.stages.append(state.context.index)
 
 
+@pytest.mark.exhaustive
 def test_a_shared_stage_is_trained_once(tiny_mt5: Path, tmp_path: Path) -> None:
     trained = Trained()
     cache = tmp_path / "stages"
