@@ -471,7 +471,7 @@ def test_a_damaged_description(trained: Callable[[str], Path], refused: Command,
     assert "checkpoint.json is damaged" in message
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -495,7 +495,7 @@ def test_what_is_no_checkpoint(refused: Command, tmp_path: Path, command: list[s
     assert "there is no" in absent and str(tmp_path / "absent") in absent
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

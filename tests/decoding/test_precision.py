@@ -32,6 +32,7 @@ def test_every_family_and_the_weights_afterwards(any_backbone: Backbone, name: s
         assert tensor.data_ptr() == before[key][0] and torch.equal(tensor, before[key][1]), key
 
 
+@pytest.mark.exhaustive
 def test_most_texts_are_those_of_fp32() -> None:
     backbone = loading.load("pocket-mt5")
     asked = documents(backbone, "fr", 24)

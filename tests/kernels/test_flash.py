@@ -90,6 +90,7 @@ def kept_by(settings: flash.FlashSettings, batch: int, heads: int, target: int, 
     return out.transpose(1, 2) * source
 
 
+@pytest.mark.exhaustive
 def test_dropout_leaves_out_a_share_and_the_gradients_know_which() -> None:
     torch.manual_seed(0)
     batch, heads, target, source = 2, 3, 70, 90

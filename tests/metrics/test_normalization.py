@@ -41,6 +41,7 @@ def test_what_a_tokenizer_writes_scores_100_with_nmt_nfkc(code: str, text: str, 
     assert Rouge(normalization="nmt_nfkc").per_example(example)["rougeL"][0] == 1
 
 
+@pytest.mark.exhaustive
 def test_equals_sentencepieces_rule_for_every_code_point_that_unicode_has_assigned() -> None:
     sentencepiece = pytest.importorskip("sentencepiece")
     rule = sentencepiece.SentencePieceNormalizer(rule_name="nmt_nfkc")

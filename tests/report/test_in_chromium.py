@@ -154,6 +154,7 @@ def test_choices_say_how_many_there_are(page: Any) -> None:
     assert shown(page) == SHOWN - 15 * 11 - 24
 
 
+@pytest.mark.exhaustive
 def test_text_is_found_in_any_script(page: Any) -> None:
     page.get_by_role("searchbox", name="Text").fill("عاد إلى")
     languages = page.locator(".predictions details:visible").evaluate_all("all => all.map(e => e.dataset.language)")

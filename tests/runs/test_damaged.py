@@ -72,6 +72,7 @@ def test_any_wrong_type_in_a_recipe_is_an_error_that_names_it_or_is_read(tmp_pat
         assert {run.run for run in discover_runs(tmp_path)} >= {"good"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.undrawn
 def test_a_damaged_run_is_left_out_of_the_report_and_named(study: Path) -> None:
     (study / "runs" / "full-1e-3" / "recipe.yaml").write_text("recipe: {stages: 3}")

@@ -143,7 +143,7 @@ def test_interpolation_between_a_whole_model_and_another_start(saved: Saved, bac
         list(interpolated(folder, (0.0, 1.0), ()))
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("kind", ["zero", "absurd", "one"])
 @pytest.mark.parametrize("method", ["full", *SEPARATE])
 def test_weights_that_are_not_those_that_were_saved(saved: Saved, method: str, kind: str) -> None:

@@ -303,7 +303,7 @@ def test_nothing_in_a_checkpoint_runs_code(make: Make, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-@pytest.mark.spread(4)
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

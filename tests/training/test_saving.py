@@ -137,6 +137,7 @@ class Terminating(NoProgress):
         return lambda units: os.kill(os.getpid(), signal.SIGTERM) if name == "evaluating at step 6" else None
 
 
+@pytest.mark.exhaustive
 def test_a_signal_during_an_evaluation(whole: Path, recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError, match="stopped after step 6"):
         train(recipe(), tmp_path / "run", progress=Terminating())

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from xlgen.core.config import Recipe
 from xlgen.runs.checkpoint_description import read_about
 from xlgen.training.callbacks import Callback
