@@ -3,7 +3,7 @@
 These are the limits in docs/results/performance.md.
 
 For the products of a decoding step and of a training step it prints GFLOP/s of PyTorch's own fp32 product (Intel's MKL
-on x86), of oneDNN (used on AMD by ``xlgen.kernels.onednn_linear``) and of bf16; for training also the products of the
+on x86), of oneDNN (used on AMD by ``xlgen.kernels.products``) and of bf16; for training also the products of the
 backward pass, where oneDNN is not used. Then bytes a second of reading a large tensor. Medians of interleaved runs.
 """
 

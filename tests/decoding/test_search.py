@@ -17,7 +17,7 @@ from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.engine import Engine, Input, cache_columns
 from xlgen.decoding.logits import TokenBias
 from xlgen.decoding.settings import Decoding, Hypothesis
-from xlgen.kernels import decoder_steps, lm_head, onednn_linear
+from xlgen.kernels import decoder_steps, fast_modules, lm_head, products
 from xlgen.kernels.lm_head import top
 from xlgen.pocket import world
 
@@ -262,9 +262,9 @@ def test_fast_products_are_products() -> None:
     inputs, map_ = torch.randn(3, 5, 24), torch.nn.Linear(24, 40)
     wanted = map_(inputs).detach()
     with torch.inference_mode():
-        torch.testing.assert_close(onednn_linear.linear(inputs, map_.weight, map_.bias), wanted)
-        with onednn_linear.fast_modules(map_):
+        torch.testing.assert_close(products.linear(inputs, map_.weight, map_.bias), wanted)
+        with fast_modules.fast_modules(map_):
             torch.testing.assert_close(map_(inputs), wanted)
-    with onednn_linear.fast_modules(map_):
+    with fast_modules.fast_modules(map_):
         map_(inputs).sum().backward()  # where gradients are asked for, they are there
     assert map_.weight.grad is not None and "forward" not in vars(map_)

@@ -11,11 +11,12 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-from xlgen.backbones.bart_steps import BartStep
+from xlgen.backbones.bart_steps import bart_step
 from xlgen.backbones.base import Backbone, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
 from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language, by_mbart
+from xlgen.kernels.decoder_steps import DecoderStep
 from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
 
@@ -93,7 +94,7 @@ class MBart50(CodedBackbone):
     # mBART-25 (MBartTokenizer) has the same model type, but its codes come last.
     tokenizer_classes = ("MBart50Tokenizer", "MBart50TokenizerFast")
 
-    def decoder_step(self, longest: int) -> BartStep:
+    def decoder_step(self, longest: int) -> DecoderStep:
         """Learned positions; the first two rows of the table are unused."""
         table = self.model.get_decoder().embed_positions
         last = table.num_embeddings - 1
@@ -102,7 +103,7 @@ class MBart50(CodedBackbone):
         def positions(count: Tensor) -> Tensor:
             return functional.embedding((count + table.offset).clamp(max=last), table.weight)
 
-        return BartStep(self.model, positions, longest)
+        return bart_step(self.model, longest, positions)
 
     @cached_property
     def codes(self) -> dict[str, int]:

@@ -9,8 +9,9 @@ from torch import nn
 
 from xlgen.backbones.base import Backbone, BackboneError, families
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_unigram
-from xlgen.backbones.t5_steps import T5Step
+from xlgen.backbones.t5_steps import t5_step
 from xlgen.core.languages import all_languages
+from xlgen.kernels.decoder_steps import DecoderStep
 from xlgen.kernels.model_types import TransformersConfig, TransformersModel, TransformersTokenizer
 
 
@@ -74,9 +75,9 @@ class MT5(Backbone):
             )
         return ids
 
-    def decoder_step(self, longest: int) -> T5Step:
+    def decoder_step(self, longest: int) -> DecoderStep:
         """See :class:`Backbone`."""
-        return T5Step(self.model, longest)
+        return t5_step(self.model, longest)
 
     @property
     def decoder_shape(self) -> tuple[int, int, int]:

@@ -6,11 +6,12 @@ import json
 from functools import cached_property
 from typing import TypeAlias
 
-from xlgen.backbones.bart_steps import BartStep
+from xlgen.backbones.bart_steps import bart_step
 from xlgen.backbones.base import families
 from xlgen.backbones.mbart import CodedBackbone, coded_config
 from xlgen.backbones.skeletons import Corpus, Shape, Skeleton, skeletons, train_bpe
 from xlgen.core.languages import by_flores
+from xlgen.kernels.decoder_steps import DecoderStep
 from xlgen.kernels.model_types import TransformersConfig, TransformersTokenizer
 
 _Merges: TypeAlias = list[tuple[str, ...]]
@@ -44,13 +45,13 @@ class Nllb(CodedBackbone):
         repaired.backend_tokenizer.normalizer = backend.normalizer
         return repaired
 
-    def decoder_step(self, longest: int) -> BartStep:
+    def decoder_step(self, longest: int) -> DecoderStep:
         """Sinusoidal positions, which start after the padding's index."""
         table = self.model.get_decoder().embed_positions
         weights = table.get_embedding(longest + table.padding_idx + 2, table.embedding_dim, table.padding_idx)
         weights = weights.to(table.weights)
         behind = table.padding_idx + 1
-        return BartStep(self.model, lambda count: weights[(count + behind).clamp(max=len(weights) - 1)], longest)
+        return bart_step(self.model, longest, lambda count: weights[(count + behind).clamp(max=len(weights) - 1)])
 
     @cached_property
     def codes(self) -> dict[str, int]:

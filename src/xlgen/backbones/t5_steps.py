@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional
+from typing import Generic
 
-from xlgen.kernels.decoder_steps import (
-    AttentionMask,
-    DecoderStep,
-    KVCache,
-    Pair,
-    by_distance,
-    cross_attention,
-    enter,
-    joined_linear,
-    kernels_for,
-    plain_head_of,
-    self_attention,
-    split_heads,
-    through_hooks,
-)
+from torch import Tensor
+
+from xlgen.kernels.arithmetic import Arithmetic, OnTensors, V, compiled_arithmetic
+from xlgen.kernels.decoder_steps import AttentionMask, DecoderStep, KVCache, Pair, by_distance, plain_head_of
 from xlgen.kernels.model_types import ModelPart, TransformersModel
 
 
-class T5Step(DecoderStep):
+def t5_step(model: TransformersModel, longest: int) -> DecoderStep:
+    """The step, compiled where that is possible."""
+    if compiled := compiled_arithmetic(next(model.parameters())):
+        return T5Step(model, longest, compiled)
+    return T5Step(model, longest, OnTensors())
+
+
+class T5Step(DecoderStep, Generic[V]):
     """Relative positions: a bias by distance, in the first layer (mT5) or in every layer (umT5)."""
 
-    def __init__(self, model: TransformersModel, longest: int) -> None:
+    def __init__(self, model: TransformersModel, longest: int, operations: Arithmetic[V]) -> None:
         decoder = model.get_decoder()
-        self._embed, self._head, self._norm = (
-            decoder.embed_tokens,
-            model.get_output_embeddings(),
-            decoder.final_layer_norm,
-        )
+        self.source_layout = operations.source_layout
+        self._operations, self._embed = operations, operations.embedding(decoder.embed_tokens)
+        self._head, self._norm = model.get_output_embeddings(), operations.norm(decoder.final_layer_norm)
         self.plain_head = plain_head_of(self._head, None)
-        self._blocks = [_Block(block) for block in decoder.block]
+        self._blocks = [_Block(block, operations) for block in decoder.block]
         first = self._blocks[0].attention
         self.layers, self.heads, self.dim = len(self._blocks), first.n_heads, first.key_value_proj_dim
         self._longest = longest
-        # (1, heads, 1, longest + 1): the bias of the last column towards each column.
+        # (heads, longest + 1): the bias of the last column towards each column.
         own = [block.attention for block in self._blocks if block.attention.has_relative_attention_bias]
-        self._biases = [by_distance(each.compute_bias(1, longest + 1, past_seen_tokens=longest)) for each in own]
+        biases = (each.compute_bias(1, longest + 1, past_seen_tokens=longest)[0, :, 0] for each in own)
+        self._biases = [by_distance(bias).contiguous() for bias in biases]
 
     def source(self, states: Tensor) -> list[Pair]:
         """See :class:`DecoderStep`."""
-        found = [block.source(states) for block in self._blocks]
-        return [(split_heads(keys, self.heads), split_heads(values, self.heads)) for keys, values in found]
+        return [block.source(states) for block in self._blocks]
 
     def hidden(self, tokens: Tensor, memory: KVCache, column: int) -> Tensor:
         """See :class:`DecoderStep`."""
-        hidden = self._embed(tokens[:, None])  # (rows, 1, width), as hooks expect it
+        do, update = self._operations, None
+        hidden = self._embed(tokens)
         visible = [AttentionMask(bias, memory, column, self._longest) for bias in self._biases]
         for layer, block in enumerate(self._blocks):
-            normed = enter(block.attention, rms_norm(hidden, block.self_norm))
-            query, key, value = block.query_key_value(normed)
-            found = self_attention(query, key, value, memory.past[layer], visible[layer if len(visible) > 1 else 0])
-            hidden = hidden + through_hooks(block.attention, normed, block.attention.o(found))
-            normed = enter(block.cross, rms_norm(hidden, block.cross_norm))
-            query = block.cross.q(normed)
-            found = cross_attention(query, memory.source[layer], memory.source_mask, 1.0)
-            hidden = hidden + through_hooks(block.cross, normed, block.cross.o(found))
-            normed = enter(block.feed, rms_norm(hidden, block.feed_norm))
-            hidden = hidden + through_hooks(block.feed, normed, block.feed_forward(normed))
-        return self.norm(hidden)[:, 0]
+            normed = do.enter(block.attention, block.self_norm(hidden, update))
+            seen = visible[layer if len(visible) > 1 else 0]
+            found = do.attend_past(block.query_key_value(normed), memory, layer, seen, 1.0)
+            update = do.leave(block.attention, normed, block.self_output(found))
+            normed = do.enter(block.cross, block.cross_norm(hidden, update))
+            found = do.attend_source(block.cross_query(normed), memory, layer, 1.0)
+            update = do.leave(block.cross, normed, block.cross_output(found))
+            normed = do.enter(block.feed, block.feed_norm(hidden, update))
+            update = do.leave(block.feed, normed, block.output(block.activation(block.inner(normed))))
+        return do.tensor(self._norm(hidden, update))
 
     def norm(self, hidden: Tensor) -> Tensor:
         """See :class:`DecoderStep`."""
-        return rms_norm(hidden, self._norm)
+        do = self._operations
+        rows = do.value(hidden.reshape(-1, hidden.shape[-1]))
+        return do.tensor(self._norm(rows)).view(hidden.shape)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See :class:`DecoderStep`."""
@@ -74,29 +69,19 @@ class T5Step(DecoderStep):
         return logits
 
 
-class _Block:
+class _Block(Generic[V]):
     """The parts of one decoder block."""
 
-    def __init__(self, block: ModelPart) -> None:
-        self.attention, self.self_norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
-        self.cross, self.cross_norm = block.layer[1].EncDecAttention, block.layer[1].layer_norm
-        self.feed, self.feed_norm = block.layer[2].DenseReluDense, block.layer[2].layer_norm
-        self.query_key_value = joined_linear([self.attention.q, self.attention.k, self.attention.v])
-        self.source = joined_linear([self.cross.k, self.cross.v])
+    def __init__(self, block: ModelPart, operations: Arithmetic[V]) -> None:
+        linear, norm, (own, cross, feed) = operations.linear, operations.norm, block.layer
+        self.attention, self.self_norm = own.SelfAttention, norm(own.layer_norm)
+        self.cross, self.cross_norm = cross.EncDecAttention, norm(cross.layer_norm)
+        self.feed, self.feed_norm = feed.DenseReluDense, norm(feed.layer_norm)
+        self.query_key_value = linear(self.attention.q, self.attention.k, self.attention.v)
+        self.self_output = linear(self.attention.o)
+        self.source = operations.source(self.cross.k, self.cross.v, self.cross.n_heads)
+        self.cross_query, self.cross_output = linear(self.cross.q), linear(self.cross.o)
         gated = hasattr(self.feed, "wi_0")
-        self._inner = joined_linear([self.feed.wi_0, self.feed.wi_1] if gated else [self.feed.wi])
-
-    def feed_forward(self, hidden: Tensor) -> Tensor:
-        """(rows, 1, width) to the same."""
-        activated, *linear = self._inner(hidden)
-        activated = self.feed.act(activated)
-        found: Tensor = self.feed.wo(activated * linear[0] if linear else activated)
-        return found
-
-
-def rms_norm(hidden: Tensor, module: ModelPart) -> Tensor:
-    """T5's layer norm: no mean, no bias."""
-    if kernels := kernels_for(hidden):
-        normed: Tensor = kernels.rms_norm(hidden, module.weight, module.variance_epsilon)
-        return normed
-    return functional.rms_norm(hidden, (hidden.shape[-1],), module.weight, module.variance_epsilon)
+        self.inner = linear(self.feed.wi_0, self.feed.wi_1) if gated else linear(self.feed.wi)
+        self.activation = (operations.gate if gated else operations.activation)(self.feed.act)
+        self.output = linear(self.feed.wo)

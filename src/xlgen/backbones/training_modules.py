@@ -18,7 +18,7 @@ from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.decoder_steps import kernels_for
 from xlgen.kernels.embedding_gradients import embedding
 from xlgen.kernels.model_types import ModelPart, TransformersModel
-from xlgen.kernels.onednn_linear import linear, onednn_is_faster
+from xlgen.kernels.products import linear, onednn_is_faster
 
 
 def make_faster(backbone: Backbone) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import LogitsProcessor
 
-from xlgen.kernels.decoder_steps import CHUNK, KVCache, Pair
+from xlgen.kernels.decoder_steps import CHUNK, PAST, KVCache, Pair
 
 # The tensors of a batch with one row per input, apart from the KV cache.
 _PER_INPUT = (
@@ -81,6 +81,7 @@ class Batch:
         self.cache = KVCache(
             _selected(cache.past, inputs),
             _selected(cache.source, inputs),
+            cache.source_layout,
             cache.source_mask[inputs],
             cache.first[inputs],
             cache.slots[inputs],
@@ -99,6 +100,7 @@ class Batch:
         self.cache = KVCache(
             _concatenated(self.cache.past, new.cache.past),
             _concatenated(self.cache.source, new.cache.source),
+            self.cache.source_layout,
             torch.cat([self.cache.source_mask, new.cache.source_mask]),
             torch.cat([self.cache.first, new.cache.first]),
             torch.cat([self.cache.slots, new.cache.slots]),
@@ -111,15 +113,13 @@ class Batch:
     def replace(self, rows: Tensor, new: Batch) -> None:
         """Overwrite ``rows`` with the inputs of a batch that has just been prefilled, whose sources fit."""
         begin, cache, source_columns = self.column - new.column, self.cache, new.source_columns
-        for pair, new_pair in zip(cache.past, new.cache.past, strict=True):
-            for tensor, new_tensor in zip(pair, new_pair, strict=True):
-                if new.column:
-                    tensor[rows, begin : self.column] = new_tensor
+        if new.column:
+            for pair, new_pair in zip(cache.past, new.cache.past, strict=True):
+                PAST.overwrite(pair, begin, rows, new_pair)
         for pair, new_pair in zip(cache.source, new.cache.source, strict=True):
-            for tensor, new_tensor in zip(pair, new_pair, strict=True):
-                tensor[rows, :, :source_columns] = new_tensor
+            cache.source_layout.overwrite(pair, 0, rows, new_pair)
         cache.source_mask[rows] = -torch.inf
-        cache.source_mask[rows, :, :, :source_columns] = new.cache.source_mask
+        cache.source_mask[rows, :source_columns] = new.cache.source_mask
         cache.first[rows] = begin
         cache.slots[rows] = -1
         cache.slots[rows, :, begin : self.column] = new.cache.slots
@@ -135,7 +135,7 @@ class Batch:
         """Move a batch that has just been prefilled to ``column`` of a cache with ``columns`` columns."""
         cache, begin = self.cache, column - self.column
         pad = (begin, columns - column)
-        cache.past = [(_pad_columns(keys, pad), _pad_columns(values, pad)) for keys, values in cache.past]
+        cache.past = [PAST.pad(pair, *pad) for pair in cache.past]
         cache.slots = functional.pad(cache.slots, pad, value=-1)
         cache.first = torch.full_like(cache.first, begin)
         cache.even = begin == 0
@@ -148,11 +148,9 @@ class Batch:
         begin = int((unfinished if len(unfinished) else cache.first).min())
         kept = self.column - begin
         pad = (0, -kept % CHUNK or CHUNK)
-        used = slice(begin, self.column)
-        cache.slots = functional.pad(cache.slots[:, :, used], pad, value=-1)
-        cache.past = [
-            (_pad_columns(keys[:, used], pad), _pad_columns(values[:, used], pad)) for keys, values in cache.past
-        ]
+        cache.slots = functional.pad(cache.slots[:, :, begin : self.column], pad, value=-1)
+        used = (PAST.narrow(pair, begin, kept) for pair in cache.past)
+        cache.past = [PAST.pad(pair, *pad) for pair in used]
         cache.first = (cache.first - begin).clamp(min=0)
         cache.even = bool((cache.first == 0).all())
         self.column -= begin
@@ -160,8 +158,7 @@ class Batch:
     def _pad_sources(self, columns: int) -> None:
         missing, cache = columns - self.source_columns, self.cache
         if missing:
-            pad = (0, 0, 0, missing)
-            cache.source = [(functional.pad(k, pad), functional.pad(v, pad)) for k, v in cache.source]
+            cache.source = [cache.source_layout.pad(pair, 0, missing) for pair in cache.source]
             cache.source_mask = functional.pad(cache.source_mask, (0, missing), value=-torch.inf)
 
     def _compact_cache(self) -> None:
@@ -170,15 +167,12 @@ class Batch:
         if not len(self):
             return
         cache.even = bool((cache.first == 0).all())
-        used = int((cache.source_mask[:, 0, 0] == 0).any(0).nonzero().max()) + 1
+        used = int((cache.source_mask == 0).any(0).nonzero().max()) + 1
+        used += -used % CHUNK
         if used <= _TRUNCATE_BELOW * self.source_columns:
-            cache.source = [(k[:, :, :used].contiguous(), v[:, :, :used].contiguous()) for k, v in cache.source]
-            cache.source_mask = cache.source_mask[..., :used].contiguous()
-
-
-def _pad_columns(tensor: Tensor, pad: tuple[int, int]) -> Tensor:
-    """``tensor``, (R, columns, ...), with columns of zeros before and after."""
-    return functional.pad(tensor, (0, 0, 0, 0, 0, 0, *pad))
+            fewer = (cache.source_layout.narrow(pair, 0, used) for pair in cache.source)
+            cache.source = [(keys.contiguous(), values.contiguous()) for keys, values in fewer]
+            cache.source_mask = cache.source_mask[:, :used].contiguous()
 
 
 def _concatenated(first: list[Pair], second: list[Pair]) -> list[Pair]:

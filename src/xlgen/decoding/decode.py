@@ -25,8 +25,8 @@ from xlgen.decoding.search import build_search
 from xlgen.decoding.settings import Decoding, Hypothesis
 from xlgen.kernels.attention import fast_encoder
 from xlgen.kernels.decoder_steps import kernels_for
+from xlgen.kernels.fast_modules import fast_modules
 from xlgen.kernels.model_types import TransformersModel
-from xlgen.kernels.onednn_linear import fast_modules
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,7 +23,7 @@ from xlgen.decoding.batch import Batch
 from xlgen.decoding.logits import Processors
 from xlgen.decoding.search import Search
 from xlgen.kernels.beam_rules import NEVER
-from xlgen.kernels.decoder_steps import CHUNK, KVCache
+from xlgen.kernels.decoder_steps import CHUNK, PAST, KVCache
 
 Observer = Callable[[Sequence[EncodedExample], Tensor, Tensor], None]
 """Receives inputs with their encoder states, (inputs, source, width), and the mask of their tokens."""
@@ -74,6 +75,7 @@ class Engine:
         self.batch: Batch | None = None
 
     @torch.inference_mode()
+    @np.errstate(all="ignore")  # states that are not finite are an error below
     def advance(self) -> list[Result]:
         """Admit the waiting inputs that fit, decode until enough inputs are done, and return the results of these."""
         batch, entering = self.batch, [self.waiting.popleft() for _ in range(self.fitting)]
@@ -145,7 +147,7 @@ class Engine:
         if batch:
             batch.join(new)
             return batch
-        new.move(new.column, -(-(new.column + 1) // CHUNK) * CHUNK)
+        new.move(new.column, _whole(new.column + 1))
         return new
 
     def step(self, batch: Batch) -> None:
@@ -195,21 +197,32 @@ class Engine:
         inputs, beams, before = len(prompts), self.search.beams, self._before
         reserved = before[0][0].shape[2] if before else 0
         columns = reserved + prompts.shape[1] - 1
-        source_mask = torch.zeros_like(mask, dtype=states.dtype).masked_fill_(mask == 0, -torch.inf)
+        wide, source = _whole(columns), self.decoder.source(states)
+        source_mask = torch.zeros(mask.shape, device=self.device).masked_fill_(mask == 0, -torch.inf)
+        # All beams begin with the same tokens, so the first slot has them all.
         cache = KVCache(
-            self.decoder.new_past(inputs, beams, columns, states),
-            self.decoder.source(states),
-            source_mask[:, None, None],
+            self.decoder.new_past(inputs, 1, wide, states),
+            source,
+            self.decoder.source_layout,
+            functional.pad(source_mask, (0, source[0][1].shape[2] - mask.shape[1]), value=-torch.inf),
             torch.zeros(inputs, dtype=torch.long, device=self.device),
-            torch.zeros((inputs, beams, columns), dtype=torch.long, device=self.device),
+            torch.zeros((inputs, 1, wide), dtype=torch.long, device=self.device),
         )
-        single = cache.single()
-        for (keys, values), (first_keys, first_values) in zip(single.past, before, strict=False):
-            keys[:, :reserved, 0] = first_keys.transpose(1, 2)
-            values[:, :reserved, 0] = first_values.transpose(1, 2)
+        for (keys, values), (first_keys, first_values) in zip(cache.past, before, strict=False):
+            keys[:, :, :, :reserved, 0] = first_keys.transpose(2, 3)
+            values[:, :reserved, 0] = first_values.transpose(1, 2).flatten(2)
         for place in range(prompts.shape[1] - 1):
-            self.decoder.hidden(prompts[:, place], single, reserved + place)
+            self.decoder.hidden(prompts[:, place], cache, reserved + place)
+        slots = (0, beams - 1)
+        used = (PAST.narrow(pair, 0, columns) for pair in cache.past)
+        cache.past = [(functional.pad(keys, slots), functional.pad(values, (0, 0, *slots))) for keys, values in used]
+        cache.slots = cache.slots[:, :, :columns].repeat(1, beams, 1)
         return cache
+
+
+def _whole(columns: int) -> int:
+    """``columns`` and as many more as make a multiple of CHUNK."""
+    return columns + -columns % CHUNK
 
 
 def cache_columns(prompt: int, longest: int) -> int:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from xlgen.kernels.beam_rules import NEVER, BeamRules, BeamState
-from xlgen.kernels.numba_parts import array, compiled, exp, f32, largest_of, read
+from xlgen.kernels.numba_parts import compiled, exp, f32, largest_of, read
 from xlgen.kernels.numba_types import Array
 from xlgen.kernels.thread_pool import share
 
 _BLOCK = 64
+_NOTHING = np.empty((1, 1), f32)
 
 
 @compiled
@@ -64,12 +65,12 @@ class Best:
         self._normalise = normalise
         self.values, self.ids = torch.full((rows, count), -torch.inf), torch.zeros((rows, count), dtype=torch.long)
         self._largest, self._sums = torch.full((rows,), -torch.inf), torch.zeros(rows)
+        self._state = self.values.numpy(), self.ids.numpy(), self._largest.numpy(), self._sums.numpy()
 
-    def take(self, logits: Tensor, extra: Tensor | None, start: int) -> None:
+    def take(self, logits: Array, extra: Tensor | None, start: int) -> None:
         """Add the logits (rows, n) of the tokens from ``start`` on; ``extra``, fp32, is added after the log-sum-exp."""
-        added = np.empty((1, 1), f32) if extra is None else extra.numpy()
-        state = (self.values.numpy(), self.ids.numpy(), self._largest.numpy(), self._sums.numpy())
-        given = array(logits), added, extra is not None, self._normalise, start, *state
+        added = _NOTHING if extra is None else extra.numpy()
+        given = logits, added, extra is not None, self._normalise, start, *self._state
         share(len(logits), lambda begin, end, _: _take_best(begin, end, *given))
 
     @property

@@ -1,7 +1,8 @@
 """One decoder step optimized for decoding: a token in, logits out, with keys and values in flat buffers.
 
 The backbone's own modules do the arithmetic, including hooks, so a step is correct for every adaptation method. Linear
-maps without wrappers or hooks are joined into one product.
+maps without wrappers or hooks are joined into one product, and computed without their modules
+(:mod:`xlgen.kernels.arithmetic`).
 
 A beam that continues from another one does not copy its keys and values: these stay in their slot, and each beam
 records the slot of its token in each column. All beams of an input attend to all of its slots together, which costs
@@ -15,20 +16,22 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.kernels.model_types import ModelPart
-from xlgen.kernels.onednn_linear import product
 
-CHUNK = 16
-"""Number of columns by which the self-attention cache grows."""
+if TYPE_CHECKING:
+    from xlgen.kernels.numba_types import Array
+
+CHUNK = 32
+"""Columns of both caches are a multiple of this, which is a multiple of the columns of a tile (see ``tiles``)."""
 
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer."""
@@ -37,16 +40,58 @@ COMPILED_FOR = (torch.float32, torch.bfloat16)
 """Dtypes that compiled code supports."""
 
 
+class Layout(NamedTuple):
+    """Where the columns of a pair's keys and values are."""
+
+    dims: tuple[int, int]
+    """The dimension of columns."""
+    units: tuple[int, int] = (1, 1)
+    """The number of columns for each element of this dimension."""
+
+    def pad(self, pair: Pair, before: int, after: int) -> Pair:
+        """Add columns of zeros."""
+        keys, values = (
+            functional.pad(tensor, (*(0, 0) * (tensor.dim() - 1 - dim), before // unit, after // unit))
+            for tensor, dim, unit in zip(pair, self.dims, self.units, strict=True)
+        )
+        return keys, values
+
+    def narrow(self, pair: Pair, start: int, length: int) -> Pair:
+        """Views of ``length`` columns from ``start`` on."""
+        keys, values = (
+            tensor.narrow(dim, start // unit, length // unit)
+            for tensor, dim, unit in zip(pair, self.dims, self.units, strict=True)
+        )
+        return keys, values
+
+    def overwrite(self, pair: Pair, start: int, rows: Tensor, new: Pair) -> None:
+        """Write the columns of ``new`` to ``rows``, from the column ``start`` on."""
+        length = new[1].shape[self.dims[1]] * self.units[1]
+        for part, of_new in zip(self.narrow(pair, start, length), new, strict=True):
+            part[rows] = of_new
+
+
+PAST = Layout((3, 1))
+"""Keys (inputs, heads, dim, columns, beams), whose products with a query are vectors, and values (inputs, columns,
+beams, heads * dim)."""
+SOURCE = Layout((3, 2))
+"""Keys (inputs, heads, dim, source) and values (inputs, heads, source, dim)."""
+SOURCE_IN_BLOCKS = Layout((1, 2), (CHUNK, 1))
+"""Keys (inputs, source / CHUNK, heads, dim, CHUNK), which compiled code reads in this order, and values as above."""
+
+
 @dataclass
 class KVCache:
     """Keys and values of the previous steps. Every tensor is contiguous, because attention is bound by memory."""
 
     past: list[Pair]
-    """Self-attention, one pair per layer: (inputs, columns, beams, heads, dim). The last columns may still be empty."""
+    """Self-attention, one pair per layer, in the layout PAST. The last columns may still be empty."""
     source: list[Pair]
-    """Cross-attention, one pair per layer, shared by an input's beams: (inputs, heads, source, dim)."""
+    """Cross-attention, one pair per layer, shared by an input's beams, in the layout ``source_layout``."""
+    source_layout: Layout
+    """SOURCE, or SOURCE_IN_BLOCKS for compiled code."""
     source_mask: Tensor
-    """0 for tokens, minus infinity for padding: (inputs, 1, 1, source)."""
+    """0 for tokens, minus infinity for padding, in fp32 for compiled code: (inputs, source)."""
     first: Tensor
     """The column at which each input begins: (inputs,)."""
     slots: Tensor
@@ -54,15 +99,35 @@ class KVCache:
     even: bool = True
     """Whether all inputs begin at column 0."""
 
+    def __setattr__(self, name: str, value: object) -> None:
+        vars(self).pop("arrays", None)
+        super().__setattr__(name, value)
+
     @property
     def columns(self) -> int:
         """The number of columns, including empty ones."""
-        return self.past[0][0].shape[1]
+        return self.past[0][0].shape[PAST.dims[0]]
 
-    def single(self) -> KVCache:
-        """Only the first slot, in the same storage, because all beams begin with the same tokens."""
-        past = [(keys[:, :, :1], values[:, :, :1]) for keys, values in self.past]
-        return KVCache(past, self.source, self.source_mask, self.first, self.slots[:, :1], self.even)
+    @cached_property
+    def arrays(self) -> CacheArrays:
+        """The same memory as arrays. They are kept until a tensor is replaced."""
+        from xlgen.kernels.numba_parts import array
+
+        past, source = ([(array(k.view(-1)), array(v.view(-1))) for k, v in each] for each in (self.past, self.source))
+        rest = map(array, (self.source_mask, self.first, self.slots))
+        return CacheArrays(past, source, self.past[0][0].shape[1], self.columns, *rest)
+
+
+class CacheArrays(NamedTuple):
+    """A :class:`KVCache` as arrays; those of pairs are flat."""
+
+    past: list[tuple[Array, Array]]
+    source: list[tuple[Array, Array]]
+    heads: int
+    columns: int
+    source_mask: Array
+    first: Array
+    slots: Array
 
 
 class DecoderStep(ABC):
@@ -71,6 +136,7 @@ class DecoderStep(ABC):
     layers: int
     heads: int
     dim: int
+    source_layout: Layout
 
     @abstractmethod
     def source(self, states: Tensor) -> list[Pair]:
@@ -96,8 +162,9 @@ class DecoderStep(ABC):
 
     def new_past(self, inputs: int, beams: int, columns: int, like: Tensor) -> list[Pair]:
         """An empty cache."""
-        shape = (inputs, columns, beams, self.heads, self.dim)
-        return [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self.layers)]
+        keys = (inputs, self.heads, self.dim, columns, beams)
+        values = (inputs, columns, beams, self.heads * self.dim)
+        return [(like.new_zeros(keys), like.new_zeros(values)) for _ in range(self.layers)]
 
 
 def by_distance(values: Tensor) -> Tensor:
@@ -109,12 +176,20 @@ class AttentionMask:
     """The previous columns that the tokens of one column attend to, and the bias of their scores."""
 
     def __init__(self, values: Tensor, memory: KVCache, column: int, longest: int) -> None:
-        """``values`` come from :func:`by_distance` for ``longest`` + 1 columns; ``column`` is at most ``longest``."""
+        """``values``, (heads or 1, columns), come from :func:`by_distance` for ``longest`` + 1 columns; ``column`` is
+        at most ``longest``."""
         if column > longest:
             raise ValueError(f"column {column} exceeds the maximum of the cache, {longest}")
         self.memory, self.column = memory, column
-        # (1, heads or 1, 1, columns)
-        self.bias = values[..., longest - column : longest - column + memory.columns]
+        self.values, self.distance = values, longest - column
+        """The bias of column 0 is ``values[:, distance]``."""
+
+    @cached_property
+    def arrays(self) -> tuple[Array, int, int]:
+        """``values``, ``distance`` and ``column``, for compiled code."""
+        from xlgen.kernels.numba_parts import array
+
+        return array(self.values), self.distance, self.column
 
     @cached_property
     def mask(self) -> Tensor:
@@ -123,52 +198,17 @@ class AttentionMask:
         Columns before an input's first column are hidden, and in each column a beam sees only its own ancestor's slot.
         """
         memory = self.memory
+        bias = self.values[None, :, None, self.distance : self.distance + memory.columns]  # (1, heads or 1, 1, columns)
         beams = memory.slots.shape[1]
         if beams > 1:
-            slots = torch.arange(beams, device=self.bias.device)
+            slots = torch.arange(beams, device=bias.device)
             seen = memory.slots[..., None] == slots  # (inputs, beams, columns, slots)
-            return torch.where(seen[:, None], self.bias[..., None], -torch.inf).flatten(3)
+            return torch.where(seen[:, None], bias[..., None], -torch.inf).flatten(3)
         if memory.even:
-            return self.bias
-        columns = torch.arange(memory.columns, device=self.bias.device)
+            return bias
+        columns = torch.arange(memory.columns, device=bias.device)
         hidden = columns[None] < memory.first[:, None]  # (inputs, columns)
-        return self.bias.masked_fill(hidden[:, None, None], -torch.inf)
-
-
-def self_attention(query: Tensor, key: Tensor, value: Tensor, past: Pair, visible: AttentionMask) -> Tensor:
-    """Unscaled attention of one token to itself and the previous ones.
-
-    ``query``, ``key`` and ``value`` are (rows, 1, heads * dim); ``past`` is one layer of the cache. Returns (rows, 1,
-    heads * dim).
-    """
-    keys, values = past
-    memory, column = visible.memory, visible.column
-    if kernels := kernels_for(query):
-        bias = visible.bias[0, :, 0]
-        attended: Tensor = kernels.attend_past(query, key, value, past, memory.slots, memory.first, bias, column)
-        return attended
-    inputs, _, beams, heads, dim = keys.shape
-    query, key, value = (t.view(inputs, beams, heads, dim) for t in (query, key, value))
-    keys[:, column] = key
-    values[:, column] = value
-    seen = (t.flatten(1, 2).transpose(1, 2) for t in (keys, values))  # (inputs, heads, columns * beams, dim)
-    found = _attend(query.transpose(1, 2), next(seen), next(seen), visible.mask)  # (inputs, heads, beams, dim)
-    return found.transpose(1, 2).reshape(inputs * beams, 1, heads * dim)
-
-
-def cross_attention(query: Tensor, source: Pair, mask: Tensor, scale: float) -> Tensor:
-    """Attention of each beam's token to its input. ``query`` is (rows, 1, heads * dim), and so is the result.
-
-    The beams of an input share its keys and values.
-    """
-    keys, values = source
-    if kernels := kernels_for(query):
-        attended: Tensor = kernels.attend_source(query, source, mask[:, 0, 0], scale)
-        return attended
-    inputs, heads, _, dim = keys.shape
-    queries = query.view(inputs, -1, heads, dim).transpose(1, 2)  # (inputs, heads, beams, dim)
-    found = _attend(queries if scale == 1 else queries * scale, keys, values, mask)
-    return found.transpose(1, 2).reshape(query.shape)
+        return bias.masked_fill(hidden[:, None, None], -torch.inf)
 
 
 def kernels_for(tensor: Tensor) -> ModuleType | None:
@@ -184,34 +224,14 @@ def _kernels() -> ModuleType | None:
         return None
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Attention by plain products. For few queries, these are as fast as the fused kernel in fp32, twice as in bf16."""
-    scores = torch.matmul(queries, keys.transpose(2, 3)) + mask  # (inputs, heads, beams, keys)
-    return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(values.dtype), values)
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module has forward hooks or forward pre-hooks."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def split_heads(states: Tensor, heads: int) -> Tensor:
-    """(inputs, source, heads * dim) to (inputs, heads, source, dim)."""
-    split: Tensor = states.unflatten(-1, (heads, -1))
-    return split.transpose(1, 2).contiguous()
-
-
-def is_plain(module: nn.Module) -> bool:
-    """Whether a module is a plain linear map, without a method's wrapper and without hooks."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks)
-    return type(module) is nn.Linear and not any(hooks)
-
-
-def joined_linear(modules: Sequence[nn.Module]) -> Callable[[Tensor], Sequence[Tensor]]:
-    """A function for the outputs of several linear maps of one input, in one product if all are plain."""
-    if not all(map(is_plain, modules)):
-        return lambda hidden: [module(hidden) for module in modules]
-    maps: Sequence[ModelPart] = modules
-    weight = torch.cat([each.weight for each in maps])
-    bias = torch.cat([each.bias for each in maps]) if maps[0].bias is not None else None
-    sizes = [each.out_features for each in maps]
-    multiplied = product(weight, bias)
-    return lambda hidden: multiplied(hidden).split(sizes, dim=-1)
+def is_plain(module: nn.Module, kind: type[nn.Module] = nn.Linear) -> bool:
+    """Whether a module is of exactly this type, without a method's wrapper and without hooks."""
+    return type(module) is kind and not has_hooks(module)
 
 
 def plain_head_of(module: ModelPart, bias: Tensor | None) -> tuple[Tensor, Tensor | None] | None:
@@ -219,24 +239,3 @@ def plain_head_of(module: ModelPart, bias: Tensor | None) -> tuple[Tensor, Tenso
     if not is_plain(module) or (bias is not None and module.bias is not None):
         return None
     return module.weight, module.bias if bias is None else bias.flatten()
-
-
-def through_hooks(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:
-    """Apply a module's forward hooks to its output. Methods insert modules after blocks in this way."""
-    for key, hook in module._forward_hooks.items():
-        with_kwargs = key in module._forward_hooks_with_kwargs
-        changed = hook(module, (inputs,), {}, output) if with_kwargs else hook(module, (inputs,), output)
-        output = output if changed is None else changed
-    return output
-
-
-def enter(module: nn.Module, inputs: Tensor) -> Tensor:
-    """Apply a module's forward pre-hooks to its input, with their side effects."""
-    for key, hook in module._forward_pre_hooks.items():
-        if key in module._forward_pre_hooks_with_kwargs:
-            changed = hook(module, (inputs,), {})
-            inputs = inputs if changed is None else changed[0][0]
-        else:
-            changed = hook(module, (inputs,))
-            inputs = inputs if changed is None else changed[0] if isinstance(changed, tuple) else changed
-    return inputs

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from xlgen.kernels.decoder_steps import kernels_for
-from xlgen.kernels.onednn_linear import product
+from xlgen.kernels.products import array_product, product
+
+if TYPE_CHECKING:
+    from xlgen.kernels.numba_types import Array
 
 CHUNK_ELEMENTS = 2**20
 """Logits in memory at once: 4 MiB in fp32, which fit in the processor's cache."""
@@ -23,7 +27,17 @@ class ChunkedLMHead:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight, self._bias = weight, bias
         self._compiled = kernels_for(weight) is not None
-        self._parts = self._split(_COLUMNS) if self._compiled and weight.numel() <= _COLUMNS * 2**12 else None
+        fits = self._compiled and weight.numel() <= _COLUMNS * 2**12
+        self._parts = self._compiled_split() if fits else None
+
+    def _compiled_split(self) -> list[tuple[int, Callable[[Array], Array]]]:
+        """:meth:`_split` for arrays, with weights prepared for many calls."""
+        found = []
+        for start in range(0, len(self._weight), _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            bias = None if self._bias is None else self._bias[part]
+            found.append((start, array_product(self._weight[part], bias)))
+        return found
 
     def _split(self, size: int) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
         """(first token, product) of each chunk."""
@@ -45,10 +59,16 @@ class ChunkedLMHead:
         if not self._compiled:
             return self._best_of_chunks(hidden, extra, count, normalise)
         from xlgen.kernels.beam_step import Best
+        from xlgen.kernels.numba_parts import array
 
         found = Best(len(hidden), count, normalise)
-        for start, multiplied in self._parts or self._split(max(_COLUMNS, COMPILED_ELEMENTS // len(hidden))):
-            logits = multiplied(hidden)
+        if self._parts is None:
+            parts = self._split(max(_COLUMNS, COMPILED_ELEMENTS // len(hidden)))
+            logits_of = ((start, array(multiplied(hidden))) for start, multiplied in parts)
+        else:
+            rows = array(hidden)
+            logits_of = ((start, multiplied(rows)) for start, multiplied in self._parts)
+        for start, logits in logits_of:
             found.take(logits, None if extra is None else extra[:, start : start + logits.shape[1]], start)
         return found.values, found.ids, found.normaliser
 

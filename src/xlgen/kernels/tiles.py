@@ -38,8 +38,14 @@ def _tile(
     a_at: types.Type, a_row: types.Type, a_step: types.Type, b: types.Type, b_at: types.Type, b_row: types.Type,
     depth: types.Type, fresh: types.Type
 ) -> Intrinsic:  # fmt: skip
-    """``C = A B`` if ``fresh``, else ``C += A B``, for (ROWS, depth) and (depth, COLUMNS) in flat arrays."""
+    """``C = A B`` if ``fresh``, else ``C += A B``, for (ROWS, depth) and (depth, COLUMNS) in flat arrays.
+
+    B is in fp32, or in bf16 stored as 16-bit integers.
+    """
     vector, int64 = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
+    wide, narrow = (ir.VectorType(ir.IntType(bits), LANES) for bits in (32, 16))
+    sixteen = ir.Constant(wide, [16] * LANES)
+    halves = b.dtype != types.float32
     undefined, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
     first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
@@ -51,13 +57,23 @@ def _tile(
         def start(place: int, value: ir.Value, at: ir.Value) -> ir.Value:
             return builder.gep(context.make_array(signature.args[place])(context, builder, value).data, [at])
 
-        def vectors(row: ir.Value) -> list[ir.Value]:
+        def vectors(row: ir.Value, kind: ir.VectorType = vector) -> list[ir.Value]:
             places = (builder.gep(row, [int64(part * LANES)]) for part in range(2))
-            return [builder.bitcast(place, vector.as_pointer()) for place in places]
+            return [builder.bitcast(place, kind.as_pointer()) for place in places]
 
         def load(place: ir.Value) -> ir.Value:
             found = builder.load(place)
             found.align = 4
+            return found
+
+        def right_of(row: ir.Value) -> list[ir.Value]:
+            if not halves:
+                return [load(place) for place in vectors(row)]
+            found = []
+            for place in vectors(row, narrow):
+                stored = builder.load(place)
+                stored.align = 2
+                found.append(builder.bitcast(builder.shl(builder.zext(stored, wide), sixteen), vector))
             return found
 
         c, a, b = start(0, c, c_at), start(3, a, a_at), start(7, b, b_at)
@@ -74,7 +90,7 @@ def _tile(
         multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
         rows = [builder.mul(a_row, int64(row)) for row in range(ROWS)]
         with cgutils.for_range(builder, depth) as loop:
-            right = [load(place) for place in vectors(builder.gep(b, [builder.mul(loop.index, b_row)]))]
+            right = right_of(builder.gep(b, [builder.mul(loop.index, b_row)]))
             left = builder.gep(a, [builder.mul(loop.index, a_step)])
             for row, offset in enumerate(rows):
                 one = builder.insert_element(undefined, builder.load(builder.gep(left, [offset])), ir.IntType(32)(0))
@@ -95,7 +111,7 @@ def matmul(
     c: Array, c_row: int, a: Array, a_row: int, a_step: int, b: Array, b_row: int, rows: int, columns: int,
     depth: int, fresh: bool
 ) -> None:  # fmt: skip
-    """``C = A B`` if ``fresh``, else ``C += A B``, for flat fp32 arrays.
+    """``C = A B`` if ``fresh``, else ``C += A B``, for flat fp32 arrays; B may be in bf16.
 
     Args:
         c: (rows, columns), with a row stride of ``c_row``.

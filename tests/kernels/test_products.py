@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from xlgen.kernels import onednn_linear
-from xlgen.kernels.onednn_linear import packs_bf16, product
+from xlgen.kernels import products
+from xlgen.kernels.products import packs_bf16, product
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -13,8 +13,8 @@ from xlgen.kernels.onednn_linear import packs_bf16, product
 def test_products_are_the_librarys(dtype: torch.dtype, packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor without AVX-512 packs no bf16 weights, and multiplies them all the same."""
     if not packs:
-        monkeypatch.setattr(onednn_linear, "packs_bf16", lambda: False)
-        monkeypatch.setattr(onednn_linear, "onednn_is_faster", lambda: False)
+        monkeypatch.setattr(products, "packs_bf16", lambda: False)
+        monkeypatch.setattr(products, "onednn_is_faster", lambda: False)
     torch.manual_seed(0)
     weight, bias = torch.randn(48, 32).to(dtype), torch.randn(48).to(dtype)
     with torch.no_grad():
@@ -33,7 +33,7 @@ def test_where_packing_raises_it_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
     packs_bf16.cache_clear()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(onednn_linear, "_onednn_is_there", lambda: True)
+            patch.setattr(products, "_onednn_is_there", lambda: True)
             patch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", refuses, raising=False)
             assert not packs_bf16()
     finally:

@@ -1,0 +1,144 @@
+"""The operations of a decoder's step on NumPy's arrays, with Numba's compiled code: see :mod:`arithmetic`.
+
+Arrays are in fp32, or in bf16 stored as 16-bit integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.activations import GELUActivation, NewGELUActivation
+
+from xlgen.kernels import decoder_kernels as kernels
+from xlgen.kernels.arithmetic import Arithmetic, Norm, OnTensors, as_module, joined_weights, together
+from xlgen.kernels.decoder_steps import CHUNK, SOURCE_IN_BLOCKS, AttentionMask, KVCache, Pair, has_hooks, is_plain
+from xlgen.kernels.model_types import ModelPart
+from xlgen.kernels.numba_parts import array
+from xlgen.kernels.numba_types import Array
+from xlgen.kernels.products import array_product
+
+
+class OnArrays(Arithmetic[Array]):
+    """Compiled operations for values of one dtype."""
+
+    source_layout = SOURCE_IN_BLOCKS
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._stored = np.float32 if dtype == torch.float32 else np.uint16
+
+    def value(self, tensor: Tensor) -> Array:
+        """See :class:`Arithmetic`."""
+        return array(tensor)
+
+    def tensor(self, value: Array) -> Tensor:
+        """See :class:`Arithmetic`."""
+        found = torch.from_numpy(value)
+        return found if self._dtype == torch.float32 else found.view(self._dtype)
+
+    def embedding(self, module: nn.Module) -> Callable[[Tensor], Array]:
+        """See :class:`Arithmetic`."""
+        return lambda tokens: array(as_module(module, tokens))
+
+    def linear(self, *modules: nn.Module) -> Callable[[Array], Array]:
+        """See :class:`Arithmetic`."""
+        if not all(map(is_plain, modules)):
+            return lambda hidden: array(together([as_module(each, self.tensor(hidden)) for each in modules]))
+        return array_product(*joined_weights(modules))
+
+    def source(self, key: nn.Module, value: nn.Module, heads: int) -> Callable[[Tensor], Pair]:
+        """See :class:`Arithmetic`."""
+        keys_of = _keys(key)
+
+        def of(states: Tensor) -> Pair:
+            states = functional.pad(states, (0, 0, 0, -states.shape[1] % CHUNK))
+            values = value(states).unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
+            return keys_of(states).unflatten(2, (heads, -1)), values
+
+        return of
+
+    def activation(self, module: nn.Module) -> Callable[[Array], Array]:
+        """See :class:`Arithmetic`."""
+        if is_plain(module, nn.ReLU) and self._dtype == torch.float32:
+            return lambda inner: np.maximum(inner, 0, out=inner)
+        if is_plain(module, GELUActivation) and module.act is functional.gelu:
+
+            def of(inner: Array) -> Array:
+                kernels.gelu(inner.reshape(-1))
+                return inner
+
+            return of
+        return lambda inner: array(module(self.tensor(inner)))
+
+    def gate(self, module: nn.Module) -> Callable[[Array], Array]:
+        """See :class:`Arithmetic`."""
+        if not is_plain(module, NewGELUActivation):
+            plain = OnTensors().gate(module)
+            return lambda inner: array(plain(self.tensor(inner)))
+
+        def of(inner: Array) -> Array:
+            out = np.empty((len(inner), inner.shape[1] // 2), self._stored)
+            kernels.gated_gelu(inner, out)
+            return out
+
+        return of
+
+    def norm(self, module: ModelPart) -> Norm[Array]:
+        """See :class:`Arithmetic`."""
+        usual = not hasattr(module, "variance_epsilon")
+        if has_hooks(module) or (usual and type(module) is not nn.LayerNorm):
+            plain = OnTensors().norm(module)
+            return lambda hidden, update=None: array(
+                plain(self.tensor(hidden), None if update is None else self.tensor(update))
+            )
+        weight, nothing = array(module.weight.detach()), np.empty((0, len(module.weight)), self._stored)
+        bias = array(module.bias.detach()) if usual else None
+        epsilon = np.float32(module.eps if usual else module.variance_epsilon)
+
+        def of(hidden: Array, update: Array | None = None) -> Array:
+            out = np.empty_like(hidden)
+            added = nothing if update is None else update
+            if bias is None:
+                kernels.rms_norm(hidden, added, weight, epsilon, out)
+            else:
+                kernels.layer_norm(hidden, added, weight, bias, epsilon, out)
+            return out
+
+        return of
+
+    def attend_past(self, joined: Array, memory: KVCache, layer: int, visible: AttentionMask, scale: float) -> Array:
+        """See :class:`Arithmetic`."""
+        found: Array = kernels.attend_past(joined, memory.arrays, layer, *visible.arrays, scale)
+        return found
+
+    def attend_source(self, query: Array, memory: KVCache, layer: int, scale: float) -> Array:
+        """See :class:`Arithmetic`."""
+        found: Array = kernels.attend_source(query, memory.arrays, layer, scale)
+        return found
+
+
+def _keys(module: ModelPart) -> Callable[[Tensor], Tensor]:
+    """A function from states, (inputs, source, width), to keys of (inputs, source / CHUNK, heads * dim, CHUNK)."""
+
+    def plain(states: Tensor) -> Tensor:
+        found: Tensor = module(states)
+        blocks: Tensor = found.unflatten(1, (-1, CHUNK))
+        return blocks.transpose(2, 3).contiguous()
+
+    if not is_plain(module) or module.weight.dtype != torch.float32:
+        return plain
+    weight, bias = module.weight.detach().numpy(), module.bias
+
+    def of(states: Tensor) -> Tensor:
+        if torch.get_num_threads() > 1:
+            return plain(states)
+        # The product has this layout already.
+        blocks = states.unflatten(1, (-1, CHUNK)).numpy()
+        keys: Tensor = torch.from_numpy(np.matmul(weight, blocks.transpose(0, 1, 3, 2)))
+        return keys if bias is None else keys.add_(bias[:, None])
+
+    return of

@@ -1,0 +1,163 @@
+"""Products of hidden states and weights during decoding, with the matrix library that is faster on this processor.
+
+On one core, NumPy's OpenBLAS is the fastest in fp32 for the few rows of a decoding step, and PyTorch's operators take
+longer to call. On several cores, PyTorch's libraries share the threads of its other operations. There, Intel's MKL has
+half the speed of oneDNN on AMD processors for tall weights. PyTorch includes oneDNN too, and always uses it for bf16.
+`benchmarks/products.py` measures all of them; docs/results/performance.md has the results. The results are equal up to
+the order of summation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+import torch
+from threadpoolctl import ThreadpoolController
+from torch import Tensor
+from torch.nn import functional
+
+from xlgen.kernels.numba_types import Array
+
+
+class _Limiter(Protocol):
+    def restore_original_limits(self) -> None: ...
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """Whether the processor is from AMD and oneDNN is available. A fixed rule, not a measurement, which could vary."""
+    try:
+        vendor = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return vendor and _onednn_is_there()
+
+
+@cache
+def _onednn_is_there() -> bool:
+    # The operators that torch.compile uses for a linear map; they have no public names.
+    names = ("_linear_pointwise", "_reorder_linear_weight")
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+@cache
+def packs_bf16() -> bool:
+    """Whether oneDNN supports packed bf16 weights on this processor.
+
+    Without AVX-512 or AVX-NE-CONVERT it raises an error; ``torch.nn.functional.linear`` still works, but slowly.
+    """
+    if not _onednn_is_there():
+        return False
+    try:
+        torch.ops.mkldnn._reorder_linear_weight(torch.zeros(16, 16, dtype=torch.bfloat16), _USUAL_ROWS)
+    except RuntimeError:
+        return False
+    return True
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Equivalent to ``torch.nn.functional.linear``, which it calls if gradients are enabled."""
+    plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
+    if plain and not torch.is_grad_enabled() and onednn_is_faster():
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+        return found
+    return functional.linear(inputs, weight, bias)
+
+
+PACKED_ELEMENTS = 2**18
+"""Largest weight that is copied to a faster layout for repeated products; larger copies would take too much memory."""
+
+
+def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    """A function that computes :func:`linear` with a fixed weight, optimized for many calls."""
+    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
+        return lambda inputs: functional.linear(inputs, weight, bias)
+    if weight.dtype == torch.bfloat16:
+        if weight.numel() <= PACKED_ELEMENTS and packs_bf16():
+            return _packed_bf16(weight, bias)
+        return lambda inputs: functional.linear(inputs, weight, bias)
+    multiplied, (size, depth) = _by_numpy(weight, bias), weight.shape
+
+    def of(inputs: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or inputs.dtype != torch.float32:
+            return functional.linear(inputs, weight, bias)
+        return torch.from_numpy(multiplied(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
+
+    return of
+
+
+def array_product(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
+    """:func:`product` of rows in fp32, or in bf16 stored as 16-bit integers."""
+    if weight.dtype == torch.float32:
+        return _by_numpy(weight, bias)
+    multiplied = product(weight, bias)
+    return lambda rows: multiplied(torch.from_numpy(rows).view(weight.dtype)).view(torch.uint16).numpy()
+
+
+def _by_numpy(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
+    fixed = weight.detach()
+    # BLAS is a little faster without the transposition.
+    right = fixed.t().contiguous().numpy() if weight.numel() <= PACKED_ELEMENTS else fixed.numpy().T
+    added = None if bias is None else bias.detach().numpy()
+
+    def of(rows: Array) -> Array:
+        if torch.get_num_threads() > 1:  # PyTorch's threads, which its other operations use too
+            found: Array = linear(torch.from_numpy(rows), weight, bias).numpy()
+            return found
+        out: Array = np.dot(rows, right)
+        if added is not None:
+            np.add(out, added, out=out)
+        return out
+
+    return of
+
+
+def _packed_bf16(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    with torch.no_grad():
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _USUAL_ROWS)
+
+    def of(inputs: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or inputs.dtype != torch.bfloat16:
+            return functional.linear(inputs, weight, bias)
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, "none", [], "")
+        return found
+
+    return of
+
+
+_USUAL_ROWS = 128
+
+
+@contextmanager
+def one_thread_per_product() -> Iterator[None]:
+    """Within the context, NumPy's products use one thread: engines run in threads of their own.
+
+    The library's setting is one of the process. It is restored when the last context ends.
+    """
+    global _contexts, _limiter
+    with _lock:
+        _contexts += 1
+        if _contexts == 1:
+            _limiter = _pools().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _lock:
+            _contexts -= 1
+            if _contexts == 0 and _limiter is not None:
+                _limiter.restore_original_limits()
+
+
+_lock, _contexts = Lock(), 0
+_limiter: _Limiter | None = None
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
