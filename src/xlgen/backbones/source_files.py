@@ -14,7 +14,7 @@ from xlgen.runs.checkpoint_description import About
 from xlgen.runs.digests import changes, digests
 
 WEIGHTS = "model.safetensors"
-_WEIGHTS_INDEX = "model.safetensors.index.json"
+WEIGHTS_INDEX = "model.safetensors.index.json"
 _GENERATION = "generation_config.json"
 _ADAPTER_CONFIG = "adapter_config.json"
 """If peft is installed, the library adds the adapters of such a file to the model that it opens."""
@@ -39,7 +39,7 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     versions = {path.name for path in place.glob("tokenizer.*.json")}  # files for other versions of the library
     names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
     if weights:
-        names |= {_GENERATION, HEAD_FILE, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
+        names |= {_GENERATION, HEAD_FILE, WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
     return digests(place, names)
 
 
@@ -48,15 +48,15 @@ def weight_files(folder: str) -> list[Path]:
     whole = find_file(folder, WEIGHTS)
     if whole is not None:
         return [whole]
-    index = read_config(folder, _WEIGHTS_INDEX)
+    index = read_config(folder, WEIGHTS_INDEX)
     if index is None:
         return []
     try:
         parts = {name: find_file(folder, name) for name in set(index["weight_map"].values())}
     except (TypeError, KeyError, AttributeError):
-        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} has no weight_map from tensors to files") from None
+        raise BackboneError(f"{folder}: {WEIGHTS_INDEX} has no weight_map from tensors to files") from None
     if absent := sorted(name for name, path in parts.items() if path is None):
-        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} names {absent[0]}, which is not there")
+        raise BackboneError(f"{folder}: {WEIGHTS_INDEX} names {absent[0]}, which is not there")
     return [path for _, path in sorted(parts.items()) if path is not None]
 
 
