@@ -8,6 +8,7 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import SENTENCEPIECE
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.heads import HEAD_FILE
+from xlgen.backbones.trimming.record import record_of
 from xlgen.core.run_layout import ABOUT
 from xlgen.kernels.model_types import TransformersTokenizer
 from xlgen.runs.checkpoint_description import About
@@ -73,6 +74,7 @@ def check_no_adapters(folder: str) -> None:
 
 def check_backbone(about: About, backbone: Backbone) -> None:
     """Raise BackboneError if a backbone has changed since a checkpoint was trained on it."""
+    _check_trim(about, backbone)
     before, now = about.backbone_files, backbone.files
     if before is None:
         return
@@ -89,3 +91,16 @@ def check_backbone(about: About, backbone: Backbone) -> None:
             f"not hold these, and its outputs would be others; {cause}. If the change is intended, remove "
             f"`backbone_files` from the checkpoint's {ABOUT}"
         )
+
+
+def _check_trim(about: About, backbone: Backbone) -> None:
+    """Raise BackboneError if a backbone has other tokens than the one that a checkpoint was trained on."""
+    before, now = None if about.trim is None else record_of(about.trim, ABOUT), backbone.trim
+    if (before and before.digest) == (now and now.digest):
+        return
+    was = "the whole vocabulary" if before is None else f"a trimmed vocabulary ({before})"
+    has = "the whole one" if now is None else f"a trimmed one ({now})"
+    raise BackboneError(
+        f"the checkpoint was trained on {was}, and the backbone {backbone.name} has {has}: their ids differ. Use the "
+        "backbone that it was trained on; `xlgen untrim` merges a trained model into the whole vocabulary"
+    )

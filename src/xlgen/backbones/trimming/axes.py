@@ -35,22 +35,26 @@ class VocabularyAxes:
     def __init__(self, source: str, trimmed: str) -> None:
         config = load_config(source)
         before, self._prefix = _shapes(config)
-        self._after, _ = _shapes(load_config(trimmed))
+        after_config = load_config(trimmed)
+        self._after, _ = _shapes(after_config)
         self._rows = config.get_text_config().vocab_size
+        self._rows_after = after_config.get_text_config().vocab_size
         self._axes = {
-            self._bare(name): next(place for place, pair in enumerate(zip(shape, after, strict=True)) if len({*pair}) > 1)
+            self._bare(name): next(
+                place for place, pair in enumerate(zip(shape, after, strict=True)) if len({*pair}) > 1
+            )
             for name, shape in before.items()
             if (after := self._after[name]) != shape
         }
 
-    def of(self, entries: Iterable[TensorEntry]) -> dict[str, int]:
-        """The dimension of the vocabulary, for each of ``entries`` that has one."""
-        found = {}
+    def of(self, entries: Iterable[TensorEntry], trimmed: bool = False) -> dict[str, int]:
+        """The dimension of the vocabulary, for each tensor of the whole or of the trimmed model that has one."""
+        found, rows = {}, self._rows_after if trimmed else self._rows
         for entry in entries:
             name = next((each for each in self._axes if f".{entry.name}".endswith(f".{each}")), None)
             known = next((each for each in _ALSO if entry.name.endswith(each)), None)
             axis = self._axes[name] if name else _ALSO[known] % len(entry.shape) if known and entry.shape else None
-            if axis is not None and axis < len(entry.shape) and entry.shape[axis] == self._rows:
+            if axis is not None and axis < len(entry.shape) and entry.shape[axis] == rows:
                 found[entry.name] = axis
         return found
 
@@ -80,9 +84,9 @@ def _shapes(config: TransformersConfig) -> tuple[dict[str, tuple[int, ...]], str
 
 def model_class(config: TransformersConfig) -> AutoClass:
     """The library's class for a config: with a decoder, for causal language modelling, or for masked tokens."""
-    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
     from transformers import MODEL_FOR_MASKED_LM_MAPPING as MASKED
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
     if config.is_encoder_decoder:
         return AutoModelForSeq2SeqLM

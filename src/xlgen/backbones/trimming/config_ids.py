@@ -26,7 +26,7 @@ def ids_in(config: JsonObject) -> set[int]:
 
 def with_ids(config: JsonObject, mapping: Callable[[int], int], sizes: tuple[int, int]) -> JsonObject:
     """A config with other token ids, and at any depth the second of ``sizes`` where ``vocab_size`` is the first."""
-    return {key: value for key, value in _resized(_mapped(config, mapping), sizes)}
+    return dict(_resized(_mapped(config, mapping), sizes))
 
 
 def _resized(config: JsonObject, sizes: tuple[int, int]) -> Iterator[tuple[str, JsonValue]]:
@@ -39,7 +39,7 @@ def _resized(config: JsonObject, sizes: tuple[int, int]) -> Iterator[tuple[str, 
 
 
 def _mapped(config: JsonObject, mapping: Callable[[int], int]) -> JsonObject:
-    found = {}
+    found: JsonObject = {}
     for key, value in config.items():
         if isinstance(value, dict):
             found[key] = _mapped(value, mapping)

@@ -32,6 +32,8 @@ class TrimRecord:
     """A digest of its tokens and their ids."""
     kept: tuple[int, ...]
     """The kept ids, in ascending order. Their ranks are the ids of the trimmed model."""
+    languages: tuple[str, ...] = ()
+    """The languages that the trimmed model knows. If empty, those of the whole model."""
     by: Literal["folder", "recipe"] = "folder"
     """Whether the trimmed model is in a folder, or was made from ``source`` as a recipe says."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -53,6 +55,7 @@ class TrimRecord:
             "rows": self.rows,
             "size": len(self.kept),
             "vocabulary": self.vocabulary,
+            "languages": list(self.languages),
             "by": self.by,
             "files": dict(self.files),
             "kept": ranges(self.kept),
@@ -63,14 +66,15 @@ def record_of(data: JsonMapping, where: str) -> TrimRecord:
     """The record in a JSON object. Raises TrimError that names ``where`` for a damaged one."""
     try:
         kept = tuple(from_ranges(data["kept"]))
+        languages = tuple(data["languages"])
         texts = [data[key] for key in ("source", "vocabulary")]
-        right = all(isinstance(each, str) and each and "\0" not in each for each in texts)
-        right = right and type(data["rows"]) is int and kept and kept[-1] < data["rows"] <= _MOST
+        right = all(isinstance(each, str) and each and "\0" not in each for each in (*texts, *languages))
+        right = right and type(data["rows"]) is int and kept[-1] < data["rows"] <= _MOST
         if not right or data["by"] not in ("folder", "recipe") or not isinstance(data["files"], dict):
             raise ValueError
         files = {str(name): str(value) for name, value in data["files"].items()}
-        return TrimRecord(data["source"], data["rows"], data["vocabulary"], kept, data["by"], files)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return TrimRecord(data["source"], data["rows"], data["vocabulary"], kept, languages, data["by"], files)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise TrimError(f"{where} is damaged: it does not describe a trimmed vocabulary") from None
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from xlgen.backbones.trimming.vocabulary import TrimError, Vocabulary
 from xlgen.core.arguments import argument
 
+DEFAULT_COVERAGE = 0.9999
+"""The share of all occurrences that the kept tokens have if nothing else is asked for."""
 Counts = Mapping[str, NDArray[np.int64]]
 """Occurrences of each id in a corpus, by language."""
 
@@ -35,7 +37,7 @@ def select(
     least = len(chosen.ids)
     if keep is None:
         for code in sorted(counts):
-            _cover(chosen, counts[code], 1.0 if coverage is None else coverage)
+            _cover(chosen, counts[code], DEFAULT_COVERAGE if coverage is None else coverage)
     elif not least <= keep <= len(vocabulary.names):
         raise TrimError(
             f"{argument('keep')} is {keep:,}, and must be from {least:,}, the number of special tokens and of single "

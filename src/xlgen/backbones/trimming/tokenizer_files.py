@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from xlgen.backbones.checking import SENTENCEPIECE
@@ -156,13 +157,12 @@ def _keeps_line(line: str, kept: KeptTokens) -> bool:
 
 def _write_sentencepiece(source: Path, target: Path, kept: KeptTokens) -> None:
     """Without dropped pieces. Their scores, the normalizer and all other settings stay."""
-    from google.protobuf.message import DecodeError
-    from sentencepiece import sentencepiece_model_pb2 as messages
-
     check_regular(source)
+    # The module is generated when it is imported, so a type checker knows nothing about it.
+    message = import_module("sentencepiece.sentencepiece_model_pb2").ModelProto
     try:
-        model = messages.ModelProto.FromString(source.read_bytes())
-    except DecodeError:
+        model = message.FromString(source.read_bytes())
+    except import_module("google.protobuf.message").DecodeError:
         model = None
     if model is None or not model.pieces:
         raise TrimError(f"{source} is no SentencePiece model (a tiktoken file, or damaged), and cannot be trimmed")

@@ -27,6 +27,7 @@ from xlgen.backbones.trimming.source import Corpus, Source, backend_state, open_
 from xlgen.backbones.trimming.tensors import parameters, read_entries, select_rows, total_bytes
 from xlgen.backbones.trimming.tokenizer_files import KeptTokens, write_tokenizer
 from xlgen.backbones.trimming.vocabulary import TrimError
+from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.kernels.model_types import TransformersTokenizer
 
@@ -87,19 +88,23 @@ def trim(
     counts, texts = source.count(corpus())
     kept = select(source.vocabulary, counts, keep=keep, coverage=coverage, also=source.config_ids)
     with new_folder(folder) as temporary:
-        write_trimmed(source, kept, temporary, codes, {"texts": texts, "counts": _counts(counts, kept)})
+        write_trimmed(source, kept, temporary, codes)
         trimmed = load_tokenizer(str(temporary))
         check_same_tokens(source, kept, trimmed, [text for _, text in islice(corpus(), _COMPARED)])
         found = tuple(measure(source, kept, trimmed, measured or corpus, None if measured else counts))
         before, after = _size(source.weights, source.rows), _size(sorted(temporary.glob("*.safetensors")), len(kept))
-        about = json.dumps([each.as_json() for each in found])
-        (temporary / "coverage.json").write_text(about, encoding="utf-8")
+        more = {
+            "coverage": [each.as_json() for each in found],
+            "texts": texts,
+            "counts": _counts(counts, kept),
+        }
+        write_record(temporary, record_of_choice(source, kept, codes), more)
     return Trimmed(folder, before, after, found)
 
 
 def write_trimmed(
-    source: Source, kept: list[int], folder: Path, languages: Sequence[str] = (), more: dict[str, object] | None = None
-) -> TrimRecord:
+    source: Source, kept: list[int], folder: Path, languages: Sequence[str] = (), more: JsonMapping | None = None
+) -> None:
     """Write a model with only the ``kept`` tokens into ``folder``: config, tokenizer, weights and ``trim.json``.
 
     Args:
@@ -123,16 +128,21 @@ def write_trimmed(
     write_tokenizer(source.folder, folder, tokens, state)
     _check_ids(source, kept, load_tokenizer(str(folder)))
     _write_weights(source, kept, folder)
-    record = TrimRecord(source.name, source.rows, source.digest, tuple(kept), "folder", source.files)
-    write_record(folder, record, more)
-    return record
+    write_record(folder, record_of_choice(source, kept, languages), more)
+
+
+def record_of_choice(source: Source, kept: Sequence[int], languages: Sequence[str]) -> TrimRecord:
+    """The record of a model with the ``kept`` tokens of ``source``."""
+    return TrimRecord(source.name, source.rows, source.digest, tuple(kept), tuple(languages), files=source.files)
 
 
 def _write_weights(source: Source, kept: list[int], folder: Path) -> None:
     axes, rows = VocabularyAxes(source.folder, str(folder)), np.array(kept)
     found = {file: axes.of(read_entries(file)[0]) for file in source.weights}
     if not any(found.values()):
-        raise TrimError(f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says")
+        raise TrimError(
+            f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says"
+        )
     for file, names in found.items():
         axes.check(select_rows(file, folder / file.name, names, rows), file.name)
     index = read_config(source.folder, WEIGHTS_INDEX)

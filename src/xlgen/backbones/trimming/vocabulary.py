@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 from xlgen.backbones.base import BackboneError
@@ -99,7 +100,7 @@ class Vocabulary:
         parts, passed = list(self.names[index]), {index}
         passed.update(self.ids[part] for part in parts if part in self.ids)
         while len(parts) > 1:
-            pairs = [(self.ranks.get(pair), place) for place, pair in enumerate(zip(parts, parts[1:], strict=False))]
+            pairs = [(self.ranks.get(pair), place) for place, pair in enumerate(pairwise(parts))]
             ranked = [(rank, place) for rank, place in pairs if rank is not None]
             if not ranked:
                 return {index}
