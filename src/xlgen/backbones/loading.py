@@ -82,6 +82,7 @@ def load(
     weights: str = "fp32",
     head: HeadSpec | None = None,
     encoder_only: bool = False,
+    called: str | None = None,
 ) -> Backbone:
     """Load a backbone on the CPU. Weights are read from safetensors only, after the checks of everything else.
 
@@ -96,12 +97,13 @@ def load(
         head: The head to put on the encoder. If the folder has the same head, or if None and it has one, that head is
             loaded; else the head is new.
         encoder_only: Whether an encoder without a decoder and without a head is accepted, for analyses of its states.
+        called: The name of the loaded backbone, if it is not ``name``.
 
     Raises:
         BackboneError: if the backbone cannot be loaded, or does not support what is asked.
     """
     quiet()
-    folder = resolve(name)
+    folder, name = resolve(name), called or name
     family = family_of(folder)
     config, tokenizer = load_config(folder), family.repair_tokenizer(load_tokenizer(folder))
     check_tokenizer(folder, tokenizer, config)

@@ -55,8 +55,9 @@ def load_trimmed(
         seed=seed,
         weights=weights,
         head=head,
+        called=record.source,
     )
-    backbone.name, backbone.files = record.source, files
+    backbone.files = files
     backbone.trim = replace(record, by="recipe", files=files)
     return backbone
 
