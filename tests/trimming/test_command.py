@@ -105,7 +105,7 @@ def test_wrong_input_is_refused_with_code_2(
 def test_language_that_the_model_lacks_is_refused(texts: str, tmp_path: Path) -> None:
     (tmp_path / "el.txt").write_text("Καλημέρα\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"pocket-mbart does not know Greek \(el\)"):
-        xlgen.trim("pocket-mbart", tmp_path / "out", corpus=texts, languages=["en", "el"])
+        xlgen.trim("pocket-mbart", tmp_path / "out", corpus=texts, languages=["en", "el"], speed=False)
 
 
 def test_rows_of_other_languages_are_skipped(tmp_path: Path) -> None:
@@ -144,7 +144,9 @@ def test_choice_is_by_frequency_and_covers_every_language() -> None:
 
 def test_dropped_tokens_leave_no_unknown_text(tmp_path: Path) -> None:
     """Words are spelled in the characters that are always kept."""
-    found = xlgen.trim("pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 50}, coverage=0.5)
+    found = xlgen.trim(
+        "pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 50}, coverage=0.5, speed=False
+    )
     assert len(found.coverage) > 4
     for row in found.coverage:
         assert row.unknown == 0 and 50 <= row.percent < 100 and row.tokens_after > row.tokens_before

@@ -46,7 +46,7 @@ def trim(
     coverage: float | None = None,
     measure_on: Corpora = (),
     data_dir: str | Path = ".",
-    speed: bool = False,
+    speed: bool = True,
 ) -> TrimmedModel:
     """Write a pretrained model with only the tokens that texts of some languages use (arXiv 2305.15020).
 

@@ -43,6 +43,12 @@ class KeptTokens:
         self.ids = {names[old]: new for old, new in self.new.items() if old in names}
         self._all = frozenset(names.values())
 
+    def new_id(self, index: int) -> int:
+        """The new id of a token that a config names. Raises TrimError if it is no token of the vocabulary."""
+        if index not in self.new:
+            raise TrimError(f"the config names the token id {index}, which the tokenizer does not have")
+        return self.new[index]
+
     def drops(self, token: str) -> bool:
         """Whether a token of the vocabulary is not kept."""
         return token in self._all and token not in self.ids
@@ -72,9 +78,10 @@ def write_tokenizer(source: str, folder: Path, kept: KeptTokens, repaired: JsonO
     if repaired is not None and TOKENIZER_JSON not in found:
         _write(folder / TOKENIZER_JSON, _tokenizer_json(repaired, kept))
     for name in {"merges.txt", "vocab.txt"} & found.keys():
-        lines = read_text(found[name], _LARGEST).splitlines()
+        # Not splitlines(): some vocabularies have a token that is a line separator of Unicode.
+        lines = read_text(found[name], _LARGEST).removesuffix("\n").split("\n")
         chosen = [line for line in lines if (_keeps_merge if name == "merges.txt" else _keeps_line)(line, kept)]
-        (folder / name).write_text("".join(f"{line}\n" for line in chosen), encoding="utf-8")
+        (folder / name).write_text("".join(f"{line}\n" for line in chosen), encoding="utf-8", newline="\n")
 
 
 def _write(path: Path, data: JsonObject) -> None:

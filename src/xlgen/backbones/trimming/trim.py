@@ -122,7 +122,7 @@ def write_trimmed(
     own = {OWN_LANGUAGES: list(languages)} if languages and source.family is not None else {}
     for file, config in (("config.json", {**source.config, **own}), ("generation_config.json", source.generation)):
         if config is not None:
-            new = with_ids(config, lambda index: tokens.new.get(index, index), sizes)
+            new = with_ids(config, tokens.new_id, sizes)
             (folder / file).write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
     state = backend_state(source.tokenizer) if source.repaired else None
     write_tokenizer(source.folder, folder, tokens, state)
