@@ -104,7 +104,8 @@ def test_resumed_run_keeps_its_tokens(
     checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The corpus has changed since, and is not read again."""
-    (tmp_path / "en.txt").write_text("one two three\n", encoding="utf-8")
+    documents = [each.source for each in load_task("pocket-summaries", Path()).examples("en", "train", 40)]
+    (tmp_path / "en.txt").write_text("\n".join(documents), encoding="utf-8")
     recipe = {
         **RECIPE,
         "adaptation": "layernorm",
