@@ -145,7 +145,7 @@ def test_choice_is_by_frequency_and_covers_every_language() -> None:
 def test_dropped_tokens_leave_no_unknown_text(tmp_path: Path) -> None:
     """Words are spelled in the characters that are always kept."""
     found = xlgen.trim(
-        "pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 50}, coverage=0.5, speed=False
+        "pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 10}, coverage=0.5, speed=False
     )
     assert len(found.coverage) > 4
     for row in found.coverage:

@@ -40,6 +40,7 @@ def kept_of(folder: Path) -> list[int]:
     return list(record.kept)
 
 
+@pytest.mark.keep("mt5", "byte-bpe")
 def test_rows_are_selected_and_other_tensors_are_the_same(
     kind: str, whole_model: Callable[[str], Path], trimmed_model: Callable[[str], Path]
 ) -> None:
@@ -74,6 +75,7 @@ def test_output_matrix_of_mt5_stays_separate(trimmed_model: Callable[[str], Path
     assert torch.equal(load(str(trimmed_model("mt5"))).model.lm_head.weight, model.lm_head.weight)
 
 
+@pytest.mark.keep("mt5", "nllb")
 @pytest.mark.parametrize("name", hub_layout.NAMES)
 def test_sentencepiece_file_reads_texts_as_before(
     name: str, whole_model: Callable[[str], Path], trimmed_model: Callable[[str], Path]
@@ -87,7 +89,7 @@ def test_sentencepiece_file_reads_texts_as_before(
     words = sorted({word for texts in hub_layout.texts(models.UNSEEN).values() for t in texts for word in t.split(" ")})
     pieces = [before.encode(word, out_type=str) for word in words]
     checked = [place for place, found in enumerate(pieces) if set(found) <= known]
-    assert len(checked) > 2_000
+    assert len(checked) > 500
     for place in checked:
         assert after.encode(words[place], out_type=str) == pieces[place], words[place]
 

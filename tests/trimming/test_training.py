@@ -190,6 +190,7 @@ def test_pocket_backbone_in_two_languages_scores_as_before(name: str, tmp_path: 
         assert scores[1][code, "rouge1"] == pytest.approx(scores[0][code, "rouge1"], abs=0.01 if len(kept) == 60 else 1)
 
 
+@pytest.mark.exhaustive
 def test_export_of_a_trimmed_run_says_so(run: Run, tmp_path: Path) -> None:
     xlgen.export(run("lora", TRIM), "transformers", tmp_path / "exported", max_examples=1)
     record = read_record(str(tmp_path / "exported"))
