@@ -150,7 +150,10 @@ def test_overrides_reach_into_flat_and_staged_recipes(tmp_path: Path) -> None:
 FUNCTIONS = {
     **{
         name: name
-        for name in ("train", "evaluate", "predict", "export", "study", "query", "score", "tokenizer", "schema")
+        for name in (
+            *("train", "evaluate", "predict", "export", "study", "query", "score", "tokenizer", "schema"),
+            *("trim", "untrim"),
+        )
     },
     "list": "catalog",
     "report": "build_report",

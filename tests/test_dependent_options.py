@@ -71,6 +71,8 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("analyze lens pocket-mt5 --data-dir OUT", "--data-dir has no effect without --task or --corpus"),
     ],
     "tokenizer": [],
+    "trim": [],
+    "untrim": [],
     "list": [
         ("list tasks --backbone pocket-mt5", "--backbone has no effect without the kind `methods`"),
         ("list methods full --backbone pocket-mt5", "--backbone has no effect without the kind `methods`"),

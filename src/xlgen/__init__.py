@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xlgen.api.studies import Study, study
     from xlgen.api.tokenizers import tokenizer
     from xlgen.api.training import Run, build_report, train
+    from xlgen.api.trimming import TrimmedModel, trim, untrim
     from xlgen.core.registry import InputError
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Rows",
     "Run",
     "Study",
+    "TrimmedModel",
     "__version__",
     "analyze",
     "build_report",
@@ -57,6 +59,8 @@ __all__ = [
     "study",
     "tokenizer",
     "train",
+    "trim",
+    "untrim",
 ]
 
 __version__ = VERSION
@@ -71,6 +75,7 @@ _MODULES = {
     "xlgen.api.scoring": ("Comparison", "compare", "score"),
     "xlgen.api.studies": ("Study", "study"),
     "xlgen.api.training": ("Run", "build_report", "train"),
+    "xlgen.api.trimming": ("TrimmedModel", "trim", "untrim"),
     "xlgen.api.tokenizers": ("tokenizer",),
     "xlgen.core.registry": ("InputError",),
 }

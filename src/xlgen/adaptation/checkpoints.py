@@ -6,6 +6,7 @@ import logging
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,8 @@ from xlgen.backbones.checking import check_weights, read_tensors
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.source_files import check_backbone
 from xlgen.backbones.text import vocabulary_digest
+from xlgen.backbones.trimming.cached import load_trimmed
+from xlgen.backbones.trimming.record import record_of, write_record
 from xlgen.core.arguments import argument
 from xlgen.core.json_types import JsonMapping, JsonObject
 from xlgen.core.registry import InputError
@@ -76,7 +79,9 @@ def save_checkpoint(
             if optimizer is not None:
                 _save_resume(unfinished, resume or {}, optimizer)
             vocabulary = vocabulary_digest(backbone.tokenizer)
-            write_about(unfinished, replace(about, tokenizer=vocabulary, backbone_files=backbone.files or None))
+            trim = backbone.trim.as_json() if backbone.trim is not None else None
+            found = replace(about, tokenizer=vocabulary, backbone_files=backbone.files or None, trim=trim)
+            write_about(unfinished, found)
             if optimizer is not None:
                 mark(unfinished, evaluation_due=evaluation_due, temporary=temporary)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -130,6 +135,8 @@ def save_model(folder: Path, backbone: Backbone) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     backbone.model.save_pretrained(temporary)
     backbone.tokenizer.save_pretrained(temporary)
+    if backbone.trim is not None:
+        write_record(temporary, replace(backbone.trim, by="folder"))
     temporary.rename(folder)
 
 
@@ -176,8 +183,11 @@ def load_start(about: About, languages: tuple[str, ...] = (), weights: str = "fp
 
     Raises BackboneError if it cannot be loaded, or has changed since.
     """
-    backbone = loading.load(
-        about.backbone,
+    trim = None if about.trim is None else record_of(about.trim, ABOUT)
+    load = partial(loading.load, about.backbone)
+    if trim is not None and trim.by == "recipe":
+        load = partial(load_trimmed, replace(trim, source=about.backbone))
+    backbone = load(
         languages=languages,
         allow_unknown=about.allow_unknown,
         init=about.init,
@@ -199,7 +209,7 @@ def load_checkpoint(
     """
     about = read_about(folder)
     method = methods.options(about.adaptation).build()
-    own = replace(about, backbone=str(folder), init="pretrained", backbone_files=None)
+    own = replace(about, backbone=str(folder), init="pretrained", backbone_files=None, trim=None)
     start = own if method.whole_model else about
     backbone = load_start(start, languages, weights)
     method.prepare(backbone, about.seed)
@@ -212,5 +222,6 @@ def load_checkpoint(
         )
     if method.whole_model:
         check_own_files(folder, about, backbone.files)
+        backbone.trim = None if about.trim is None else record_of(about.trim, ABOUT)
     backbone.model.eval()
     return backbone, method, about

@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from xlgen.data.examples import EncodedExample, LabelledExample
 from xlgen.data.token_cache import Ids, pieces_of
 from xlgen.kernels.decoder_steps import DecoderStep, Pair
 from xlgen.kernels.model_types import TransformersModel, TransformersTokenizer
+
+if TYPE_CHECKING:
+    from xlgen.backbones.trimming.record import TrimRecord
 
 IGNORED = -100
 """The label of positions that the loss ignores."""
@@ -67,6 +70,8 @@ class Backbone(ModelParts):
         """Keys and values before a target, (1, heads, ``reserved_target``, dim) for each decoder layer, or None."""
         self.files: Mapping[str, str] = {}
         """Digests of the files that the backbone was loaded from."""
+        self.trim: TrimRecord | None = None
+        """Which tokens of which vocabulary the backbone has, if it is trimmed."""
 
     @classmethod
     def repair(cls, model: TransformersModel, fresh: bool) -> None:

@@ -24,6 +24,7 @@ from xlgen.backbones.headed import put_under_head
 from xlgen.backbones.heads import HEAD_FILE, HeadSpec, head_of
 from xlgen.backbones.library_classes import LoadingInfo, ModelClass, auto_class
 from xlgen.backbones.source_files import WEIGHTS, check_no_adapters, source_files, weight_files
+from xlgen.backbones.trimming.record import read_record
 from xlgen.backbones.vocabulary_files import check_vocabulary
 from xlgen.core.registry import InputError, nearest
 from xlgen.core.untrusted import read_object
@@ -81,6 +82,7 @@ def load(
     weights: str = "fp32",
     head: HeadSpec | None = None,
     encoder_only: bool = False,
+    called: str | None = None,
 ) -> Backbone:
     """Load a backbone on the CPU. Weights are read from safetensors only, after the checks of everything else.
 
@@ -95,14 +97,15 @@ def load(
         head: The head to put on the encoder. If the folder has the same head, or if None and it has one, that head is
             loaded; else the head is new.
         encoder_only: Whether an encoder without a decoder and without a head is accepted, for analyses of its states.
+        called: The name of the loaded backbone, if it is not ``name``.
 
     Raises:
         BackboneError: if the backbone cannot be loaded, or does not support what is asked.
     """
-    _quiet()
-    folder = resolve(name)
+    quiet()
+    folder, name = resolve(name), called or name
     family = family_of(folder)
-    config, tokenizer = load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    config, tokenizer = load_config(folder), family.repair_tokenizer(load_tokenizer(folder))
     check_tokenizer(folder, tokenizer, config)
     unloaded = family(_WithoutWeights(config), tokenizer, name)
     check_special_tokens(unloaded)
@@ -134,8 +137,9 @@ def load(
 
 
 def _with_files(backbone: Backbone, folder: str, weights: bool = True) -> Backbone:
-    """``backbone`` with digests of the files that it was loaded from."""
+    """``backbone`` with digests of the files that it was loaded from, and the record of its trimmed vocabulary."""
     backbone.files = source_files(folder, backbone.tokenizer, weights)
+    backbone.trim = read_record(folder)
     return backbone
 
 
@@ -175,10 +179,10 @@ def _with_saved_head(
 
 def outline(name: str) -> Backbone:
     """A backbone whose parameters have shapes but no storage, to count them. Raises BackboneError."""
-    _quiet()
+    quiet()
     folder = resolve(name)
     family = family_of(folder)
-    config, tokenizer = load_config(folder), family.repair_tokenizer(_load_tokenizer(folder))
+    config, tokenizer = load_config(folder), family.repair_tokenizer(load_tokenizer(folder))
     with torch.device("meta"):
         model = _random_model(config, family, seed=0)
     return family(model, tokenizer, name)
@@ -192,7 +196,7 @@ class _WithoutWeights(torch.nn.Module):
         self.config = config
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Turn off the library's progress bars, and its warnings about tied weights, which the families handle."""
     from transformers.utils import logging as library
 
@@ -200,7 +204,8 @@ def _quiet() -> None:
     library.disable_progress_bar()
 
 
-def _load_tokenizer(folder: str) -> TransformersTokenizer:
+def load_tokenizer(folder: str) -> TransformersTokenizer:
+    """The library's tokenizer of a folder, or of an id on the Hub. Raises BackboneError if it cannot be loaded."""
     from transformers import AutoTokenizer
 
     check_tokenizer_files(folder)

@@ -8,13 +8,14 @@ from xlgen.backbones.base import Backbone, BackboneError
 from xlgen.backbones.checking import SENTENCEPIECE
 from xlgen.backbones.finding import embedded, find_file, read_config
 from xlgen.backbones.heads import HEAD_FILE
+from xlgen.backbones.trimming.record import record_of
 from xlgen.core.run_layout import ABOUT
 from xlgen.kernels.model_types import TransformersTokenizer
 from xlgen.runs.checkpoint_description import About
 from xlgen.runs.digests import changes, digests
 
 WEIGHTS = "model.safetensors"
-_WEIGHTS_INDEX = "model.safetensors.index.json"
+WEIGHTS_INDEX = "model.safetensors.index.json"
 _GENERATION = "generation_config.json"
 _ADAPTER_CONFIG = "adapter_config.json"
 """If peft is installed, the library adds the adapters of such a file to the model that it opens."""
@@ -39,7 +40,7 @@ def source_files(folder: str, tokenizer: TransformersTokenizer, weights: bool = 
     versions = {path.name for path in place.glob("tokenizer.*.json")}  # files for other versions of the library
     names = {"config.json", *_TOKENIZER, *SENTENCEPIECE, *versions, *type(tokenizer).vocab_files_names.values()}
     if weights:
-        names |= {_GENERATION, HEAD_FILE, _WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
+        names |= {_GENERATION, HEAD_FILE, WEIGHTS_INDEX, *(path.name for path in weight_files(folder))}
     return digests(place, names)
 
 
@@ -48,15 +49,15 @@ def weight_files(folder: str) -> list[Path]:
     whole = find_file(folder, WEIGHTS)
     if whole is not None:
         return [whole]
-    index = read_config(folder, _WEIGHTS_INDEX)
+    index = read_config(folder, WEIGHTS_INDEX)
     if index is None:
         return []
     try:
         parts = {name: find_file(folder, name) for name in set(index["weight_map"].values())}
     except (TypeError, KeyError, AttributeError):
-        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} has no weight_map from tensors to files") from None
+        raise BackboneError(f"{folder}: {WEIGHTS_INDEX} has no weight_map from tensors to files") from None
     if absent := sorted(name for name, path in parts.items() if path is None):
-        raise BackboneError(f"{folder}: {_WEIGHTS_INDEX} names {absent[0]}, which is not there")
+        raise BackboneError(f"{folder}: {WEIGHTS_INDEX} names {absent[0]}, which is not there")
     return [path for _, path in sorted(parts.items()) if path is not None]
 
 
@@ -73,6 +74,7 @@ def check_no_adapters(folder: str) -> None:
 
 def check_backbone(about: About, backbone: Backbone) -> None:
     """Raise BackboneError if a backbone has changed since a checkpoint was trained on it."""
+    _check_trim(about, backbone)
     before, now = about.backbone_files, backbone.files
     if before is None:
         return
@@ -89,3 +91,16 @@ def check_backbone(about: About, backbone: Backbone) -> None:
             f"not hold these, and its outputs would be others; {cause}. If the change is intended, remove "
             f"`backbone_files` from the checkpoint's {ABOUT}"
         )
+
+
+def _check_trim(about: About, backbone: Backbone) -> None:
+    """Raise BackboneError if a backbone has other tokens than the one that a checkpoint was trained on."""
+    before, now = None if about.trim is None else record_of(about.trim, ABOUT), backbone.trim
+    if (before and before.digest) == (now and now.digest):
+        return
+    was = "the whole vocabulary" if before is None else f"a trimmed vocabulary ({before})"
+    has = "the whole one" if now is None else f"a trimmed one ({now})"
+    raise BackboneError(
+        f"the checkpoint was trained on {was}, and the backbone {backbone.name} has {has}: their ids differ. Use the "
+        "backbone that it was trained on; `xlgen untrim` merges a trained model into the whole vocabulary"
+    )

@@ -23,6 +23,7 @@ from xlgen.cli import export  # noqa: F401
 from xlgen.cli import score  # noqa: F401
 from xlgen.cli import query  # noqa: F401
 from xlgen.cli import tokenizer  # noqa: F401
+from xlgen.cli import trim  # noqa: F401
 from xlgen.cli import list as _list  # noqa: F401
 from xlgen.cli import schema  # noqa: F401
 from xlgen.cli import doctor  # noqa: F401

@@ -35,6 +35,27 @@ from xlgen.core.yaml_config import RecipeError, override, override_keys, read_ya
 __all__ = ["Config", "Recipe", "Stage", "load_recipe", "validate"]
 
 
+class TrimConfig(Config):
+    """Which tokens of a backbone's vocabulary to keep. All special tokens and language codes are kept."""
+
+    languages: tuple[str, ...] = ()
+    """The languages to keep tokens for. If empty, those of the recipe: source, evaluated and unlabelled."""
+    corpus: tuple[str | JsonObject, ...] = ()
+    """Texts whose tokens are counted: paths of text or JSONL files, which may contain ``{language}``, or readers. If
+    empty, the recipe's own training and evaluation texts."""
+    keep: int | None = Field(default=None, ge=1)
+    """The size of the vocabulary, special tokens included."""
+    coverage: float | None = Field(default=None, gt=0, le=1)
+    """The share of all occurrences of tokens that the kept ones must have in every language; 0.9999 if neither this nor
+    ``keep`` is given."""
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> TrimConfig:
+        if self.keep is not None and self.coverage is not None:
+            raise ValueError("`keep` and `coverage` exclude each other")
+        return self
+
+
 class BackboneConfig(Config):
     """The pretrained model to start from."""
 
@@ -47,6 +68,8 @@ class BackboneConfig(Config):
     """How to treat languages that the backbone was not pretrained on. ``allow`` is for families without language codes,
     which read and write any text, and for encoders with a head, which read such a language under the code of English.
     The other families always refuse."""
+    trim: TrimConfig | None = None
+    """Trim the vocabulary before training: ``{languages: [en, fr], keep: 30000}``."""
 
 
 class TranslateTrain(Config):

@@ -81,7 +81,7 @@ def _read(path: Path, count: int) -> list[Ids] | None:
     """The ids in a file, memory-mapped; None if the file is missing, damaged or not private."""
     try:
         for each in (path.parent, path):
-            _check_private(each)
+            check_private(each)
         numbers: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
         if numbers.dtype != np.int32 or numbers.ndim != 1 or not np.array_equal(numbers[:_DIGEST], _digest(numbers)):
             raise ValueError("it is not what was written")
@@ -103,7 +103,7 @@ def _digest(numbers: Ids) -> Ids:
     return np.frombuffer(hashlib.sha256(numbers[_DIGEST:].tobytes()).digest(), np.int32)
 
 
-def _check_private(path: Path) -> None:
+def check_private(path: Path) -> None:
     """Raise ValueError for a file or folder that another user created or could have changed."""
     status = path.stat()
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
@@ -117,7 +117,7 @@ def _write(path: Path, found: Sequence[Ids]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_private(path.parent)
+        check_private(path.parent)
         _make_room(path.parent, numbers.nbytes)
         with temporary.open("wb") as file:
             temporary.chmod(0o600)

@@ -143,7 +143,7 @@ def smoke_recipe(recipe: Recipe) -> Recipe:
         baseline = baseline.model_copy(update={"translator": "pocket-nllb"})
     headed = all(_task(stage.task) in _HEADED.values() for stage in recipe.stages)
     changes = {
-        "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name, headed)}),
+        "backbone": recipe.backbone.model_copy(update={"name": _backbone(recipe.backbone.name, headed), "trim": None}),
         "stages": tuple(_stage(stage, stand_ins) for stage in recipe.stages),
         "baseline": baseline,
         "seed": 0,

@@ -57,6 +57,8 @@ class About:
     """Digests of the checkpoint's other files. None in folders of earlier versions."""
     backbone_files: Mapping[str, str] | None = field(default=None, compare=False)
     """Digests of the files that the backbone was loaded from. None in folders of earlier versions."""
+    trim: JsonMapping | None = field(default=None, compare=False)
+    """The kept tokens, if the backbone has a trimmed vocabulary (``xlgen.backbones.trimming.record``)."""
 
     # Pydantic reads its configuration of a standard dataclass from this attribute.
     __pydantic_config__ = ConfigDict(strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from xlgen.adaptation.base import Method, trainable_parameters
@@ -10,6 +11,7 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.heads import head_of
 from xlgen.backbones.training_modules import checkpoint_layers, make_faster, set_dropout
+from xlgen.backbones.trimming.cached import load_trimmed
 from xlgen.core.json_types import JsonObject
 from xlgen.data.batches import BatchStream
 from xlgen.data.examples import LabelledExample
@@ -20,6 +22,7 @@ from xlgen.training.agreement import init_of
 from xlgen.training.context import StageContext
 from xlgen.training.mixture import DataReport, build_stream, text_examples
 from xlgen.training.penalties import Penalty
+from xlgen.training.trimmed_backbone import trim_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +90,9 @@ def prepare_stage(context: StageContext) -> PreparedStage:
 def _load_backbone(context: StageContext, evaluated: tuple[str, ...]) -> Backbone:
     task, training = context.task, context.stage.training
     languages = evaluated if task is None else (*task.check_languages(context.stage.source_languages), *evaluated)
-    backbone = loading.load(
-        context.backbone,
+    trim = trim_of(context)
+    load = partial(loading.load, context.backbone) if trim is None else partial(load_trimmed, trim)
+    backbone = load(
         languages=languages,
         allow_unknown=context.allow_unknown,
         precision=training.precision,

@@ -31,6 +31,11 @@ class ToPeft(Format):
             raise BackboneError(
                 f"{checkpoint} starts from random weights, which peft cannot load; export to transformers"
             )
+        if backbone.trim is not None and backbone.trim.by == "recipe":
+            raise BackboneError(
+                f"{checkpoint} was trained on a vocabulary that its recipe trims, and peft would load the whole "
+                f"{backbone.name}; export to transformers, or train on a folder of `xlgen trim`"
+            )
         for name in _FILES:
             shutil.copyfile(checkpoint / name, folder / name)
         config = json.loads((folder / _FILES[1]).read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from xlgen.backbones import loading
 from xlgen.backbones.base import Backbone
 from xlgen.backbones.headed import as_classifier
 from xlgen.backbones.library_heads import check_library_class, library_class, library_model
+from xlgen.backbones.trimming.record import write_record
 from xlgen.data.examples import EncodedExample
 from xlgen.evaluation.export import Decode, Format, Output, Requests, formats, generator, xlgen_adapted
 from xlgen.evaluation.export.tokenizer_files import read_json, save_tokenizer, write_json
@@ -33,6 +35,7 @@ class HeadToTransformers(Format):
         method.merge(classifier)
         library_model(classifier).save_pretrained(folder)
         save_tokenizer(classifier, folder)
+        save_record(classifier, folder)
 
     def open(self, folder: Path, backbone: Backbone) -> Decode:
         """Load it with the library, and predict for one input at a time."""
@@ -116,3 +119,10 @@ def save_plain(backbone: Backbone, folder: Path) -> None:
     # Some configs do not set it, and a reader of the folder needs it.
     config = read_json(folder / "config.json")
     write_json(folder / "config.json", {**config, "decoder_start_token_id": backbone.start_token})
+    save_record(backbone, folder)
+
+
+def save_record(backbone: Backbone, folder: Path) -> None:
+    """Write which tokens were kept, if the vocabulary is trimmed."""
+    if backbone.trim is not None:
+        write_record(folder, replace(backbone.trim, by="folder"))
