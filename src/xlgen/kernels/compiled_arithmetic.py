@@ -52,12 +52,12 @@ class OnArrays(Arithmetic[Array]):
 
     def source(self, key: nn.Module, value: nn.Module, heads: int) -> Callable[[Tensor], Pair]:
         """See :class:`Arithmetic`."""
-        keys_of = _keys(key)
 
         def of(states: Tensor) -> Pair:
             states = functional.pad(states, (0, 0, 0, -states.shape[1] % CHUNK))
-            values = value(states).unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
-            return keys_of(states).unflatten(2, (heads, -1)), values
+            keys, values = (each(states).unflatten(-1, (heads, -1)) for each in (key, value))
+            blocks = keys.unflatten(1, (-1, CHUNK)).permute(0, 1, 3, 4, 2)
+            return blocks.contiguous(), values.transpose(1, 2).contiguous()
 
         return of
 
@@ -119,26 +119,3 @@ class OnArrays(Arithmetic[Array]):
         """See :class:`Arithmetic`."""
         found: Array = kernels.attend_source(query, memory.arrays, layer, scale)
         return found
-
-
-def _keys(module: ModelPart) -> Callable[[Tensor], Tensor]:
-    """A function from states, (inputs, source, width), to keys of (inputs, source / CHUNK, heads * dim, CHUNK)."""
-
-    def plain(states: Tensor) -> Tensor:
-        found: Tensor = module(states)
-        blocks: Tensor = found.unflatten(1, (-1, CHUNK))
-        return blocks.transpose(2, 3).contiguous()
-
-    if not is_plain(module) or module.weight.dtype != torch.float32:
-        return plain
-    weight, bias = module.weight.detach().numpy(), module.bias
-
-    def of(states: Tensor) -> Tensor:
-        if torch.get_num_threads() > 1:
-            return plain(states)
-        # The product has this layout already.
-        blocks = states.unflatten(1, (-1, CHUNK)).numpy()
-        keys: Tensor = torch.from_numpy(np.matmul(weight, blocks.transpose(0, 1, 3, 2)))
-        return keys if bias is None else keys.add_(bias[:, None])
-
-    return of

@@ -16,7 +16,7 @@ from transformers.models.umt5.modeling_umt5 import UMT5DenseGatedActDense, UMT5L
 from xlgen.kernels.arithmetic import compiled_arithmetic
 from xlgen.kernels.decoder_steps import is_plain, kernels_for
 from xlgen.kernels.model_types import ModelPart
-from xlgen.kernels.products import one_thread_per_product, product
+from xlgen.kernels.products import product
 
 Forward = Callable[[Tensor], Tensor]
 """The forward pass of a module with one input."""
@@ -34,8 +34,7 @@ def fast_modules(model: nn.Module) -> Iterator[None]:
             before.append((module, vars(module).pop("forward", None)))
             vars(module)["forward"] = forward
     try:
-        with one_thread_per_product():
-            yield
+        yield
     finally:
         for module, forward in before:
             del vars(module)["forward"]

@@ -1,32 +1,24 @@
-"""Products of hidden states and weights during decoding, with the matrix library that is faster on this processor.
+"""Products of hidden states and weights during decoding, with what is faster on this processor.
 
-On one core, NumPy's OpenBLAS is the fastest in fp32 for the few rows of a decoding step, and PyTorch's operators take
-longer to call. On several cores, PyTorch's libraries share the threads of its other operations. There, Intel's MKL has
-half the speed of oneDNN on AMD processors for tall weights. PyTorch includes oneDNN too, and always uses it for bf16.
-`benchmarks/products.py` measures all of them; docs/results/performance.md has the results. The results are equal up to
-the order of summation.
+On one core, fp32 products with small weights are our own (:mod:`xlgen.kernels.packed_product`), because a library packs
+the weights anew for the few rows of each step, and PyTorch's operators take longer to call. All other products are
+PyTorch's. Its Intel MKL has half the speed of oneDNN on AMD processors with AVX-512 for tall weights; PyTorch includes
+oneDNN too, and always uses it for bf16. `benchmarks/products.py` measures all of them; docs/results/performance.md has
+the results. The results are equal up to the order of summation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from threading import Lock
-from typing import Protocol
 
-import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from torch.nn import functional
 
+from xlgen.kernels.decoder_steps import kernels_for
 from xlgen.kernels.numba_types import Array
-
-
-class _Limiter(Protocol):
-    def restore_original_limits(self) -> None: ...
 
 
 @cache
@@ -82,40 +74,40 @@ def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Te
         if weight.numel() <= PACKED_ELEMENTS and packs_bf16():
             return _packed_bf16(weight, bias)
         return lambda inputs: functional.linear(inputs, weight, bias)
-    multiplied, (size, depth) = _by_numpy(weight, bias), weight.shape
+    packed, (size, depth) = _packed(weight, bias), weight.shape
 
     def of(inputs: Tensor) -> Tensor:
         if torch.is_grad_enabled() or inputs.dtype != torch.float32:
             return functional.linear(inputs, weight, bias)
-        return torch.from_numpy(multiplied(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
+        if packed is None or torch.get_num_threads() > 1:
+            return linear(inputs, weight, bias)
+        return torch.from_numpy(packed(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
 
     return of
 
 
 def array_product(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
     """:func:`product` of rows in fp32, or in bf16 stored as 16-bit integers."""
-    if weight.dtype == torch.float32:
-        return _by_numpy(weight, bias)
-    multiplied = product(weight, bias)
-    return lambda rows: multiplied(torch.from_numpy(rows).view(weight.dtype)).view(torch.uint16).numpy()
-
-
-def _by_numpy(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
-    fixed = weight.detach()
-    # BLAS is a little faster without the transposition.
-    right = fixed.t().contiguous().numpy() if weight.numel() <= PACKED_ELEMENTS else fixed.numpy().T
-    added = None if bias is None else bias.detach().numpy()
+    if weight.dtype != torch.float32:
+        multiplied = product(weight, bias)
+        return lambda rows: multiplied(torch.from_numpy(rows).view(weight.dtype)).view(torch.uint16).numpy()
+    packed = _packed(weight, bias)
 
     def of(rows: Array) -> Array:
-        if torch.get_num_threads() > 1:  # PyTorch's threads, which its other operations use too
-            found: Array = linear(torch.from_numpy(rows), weight, bias).numpy()
-            return found
-        out: Array = np.dot(rows, right)
-        if added is not None:
-            np.add(out, added, out=out)
-        return out
+        if packed is not None and torch.get_num_threads() == 1:
+            return packed(rows)
+        found: Array = linear(torch.from_numpy(rows), weight, bias).numpy()
+        return found
 
     return of
+
+
+def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array] | None:
+    if weight.numel() > PACKED_ELEMENTS or kernels_for(weight) is None:
+        return None
+    from xlgen.kernels.packed_product import packed_product  # imported late, because it loads Numba
+
+    return packed_product(weight, bias)
 
 
 def _packed_bf16(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -132,32 +124,3 @@ def _packed_bf16(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tens
 
 
 _USUAL_ROWS = 128
-
-
-@contextmanager
-def one_thread_per_product() -> Iterator[None]:
-    """Within the context, NumPy's products use one thread: engines run in threads of their own.
-
-    The library's setting is one of the process. It is restored when the last context ends.
-    """
-    global _contexts, _limiter
-    with _lock:
-        _contexts += 1
-        if _contexts == 1:
-            _limiter = _pools().limit(limits=1, user_api="blas")
-    try:
-        yield
-    finally:
-        with _lock:
-            _contexts -= 1
-            if _contexts == 0 and _limiter is not None:
-                _limiter.restore_original_limits()
-
-
-_lock, _contexts = Lock(), 0
-_limiter: _Limiter | None = None
-
-
-@cache
-def _pools() -> ThreadpoolController:
-    return ThreadpoolController()
