@@ -91,7 +91,8 @@ def _set_threads(threads: int) -> None:
     """Set the number of threads of the next job, which may differ from the one before."""
     import torch
 
-    torch.set_num_threads(threads)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def main() -> None:
