@@ -212,7 +212,7 @@ def test_what_another_finished_while_one_waited_is_left_alone(study: Callable[..
 def test_a_launcher_that_cannot_write_goes_on_with_the_next_run(
     study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train_on(self: Worker, run: PlannedRun, folder: Path, watch: object) -> int:
+    def train_on(self: Worker, run: PlannedRun, folder: Path, watch: object, threads: int) -> int:
         if run.name == "lead2":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return 0

@@ -117,7 +117,7 @@ def test_a_lost_worker_is_no_reason_for_another_decision(
     """Where a worker dies each time, as for want of memory, there is no decision and the exit code says so."""
 
     class Dying(Worker):
-        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None], threads: int | None = None) -> int:
             def kill() -> None:
                 if self.process and run.name == "adapters-1e-4":
                     self.process.kill()

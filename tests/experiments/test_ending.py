@@ -194,7 +194,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
     start = Worker.train
 
     class Killing(Worker):
-        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None], threads: int | None = None) -> int:
             def kill() -> None:
                 if self.process and run.name not in names and len(steps(folder)) > 60:
                     names.add(run.name)
@@ -220,7 +220,7 @@ def test_a_run_whose_worker_is_killed_is_resumed(study: Path, whole: Path, tmp_p
 
 def test_a_run_whose_workers_are_all_killed_fails(study: Path, tmp_path: Path) -> None:
     class Killing(Worker):
-        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+        def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None], threads: int | None = None) -> int:
             def kill() -> None:
                 if self.process:
                     self.process.kill()

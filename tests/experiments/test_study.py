@@ -16,7 +16,7 @@ from xlgen.core.registry import InputError
 from xlgen.core.yaml_config import RecipeError
 from xlgen.experiments.execute import default_workers, execute, failures
 from xlgen.experiments.plan import PlannedRun, Study, load_study, only
-from xlgen.experiments.worker_pool import Worker, threads_of
+from xlgen.experiments.worker_pool import Worker, threads_by_run, threads_of
 from xlgen.runs.rows import collect
 
 
@@ -109,6 +109,20 @@ def test_a_study_that_is_gone_on_with_has_the_threads_it_had(
     assert threads_of(1) == 8
 
 
+def test_the_last_runs_share_the_threads_of_idle_workers(
+    study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    lead = {"baseline": "lead", "report_as": "lead"}
+    runs = study(one={}, two={}, three={}, lead=lead, four={}, five={}).runs
+    assert threads_by_run(runs, 4) == {"one": 2, "two": 2, "three": 2, "lead": 2, "four": 2, "five": 8}
+    assert threads_by_run(runs, 2) == {"one": 4, "two": 4, "three": 4, "lead": 4, "four": 4, "five": 8}
+    assert threads_by_run(runs, 3)["five"] == threads_by_run(runs, 3)["four"] == 4
+    assert set(threads_by_run(runs, 5).values()) == set(threads_by_run(runs, 8).values()) == {1}
+    assert set(threads_by_run(runs, 4, spread=False).values()) == {2}
+
+
 @pytest.mark.exhaustive
 def test_a_worker_that_is_killed_fails_its_run_and_no_other(study: Callable[..., Study], tmp_path: Path) -> None:
     # The first has more steps than it will live for.
@@ -186,7 +200,9 @@ def test_a_run_waits_for_the_one_it_needs(
 ) -> None:
     events: list[str] = []
 
-    def train(self: Worker, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
+    def train(
+        self: Worker, run: PlannedRun, folder: Path, watch: Callable[[], None], threads: int | None = None
+    ) -> int:
         events.append(f"start {run.name}")
         if run.recipe.baseline:
             assert run.recipe.baseline.run == str(tmp_path / "out" / "runs" / "full")

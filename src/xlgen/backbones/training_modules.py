@@ -1,16 +1,17 @@
 """Modules that train faster on a CPU than the library's, with the same results: attention, embeddings, linear maps,
-dropout, T5's norm and its GELU."""
+dropout, T5's norm and its gated GELU."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import NewGELUActivation
-from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
-from transformers.models.umt5.modeling_umt5 import UMT5LayerNorm
+from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense, MT5LayerNorm
+from transformers.models.umt5.modeling_umt5 import UMT5DenseGatedActDense, UMT5LayerNorm
 
 from xlgen.backbones.base import Backbone
 from xlgen.kernels import attention
@@ -34,7 +35,7 @@ def make_faster(backbone: Backbone) -> None:
     if kernels_for(table) is not None:
         model.set_attn_implementation(attention.NAME)
     for module in model.modules():
-        if type(module) is nn.Linear and module is not head and onednn_is_faster():
+        if type(module) is nn.Linear and module is not head and _uses_onednn():
             vars(module)["forward"] = partial(_linear, module)
         elif isinstance(module, NewGELUActivation):
             vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
@@ -44,14 +45,75 @@ def make_faster(backbone: Backbone) -> None:
             vars(module)["forward"] = partial(_dropout, module)
         elif isinstance(module, (MT5LayerNorm, UMT5LayerNorm)):
             vars(module)["forward"] = partial(_norm, module)
+        elif isinstance(module, (MT5DenseGatedActDense, UMT5DenseGatedActDense)):
+            vars(module)["forward"] = partial(_gated, module)
+    for name, module in model.named_modules():
+        if name.endswith(backbone.attention_modules):
+            _join_projections(backbone, module, is_cross=name.endswith(backbone.attention_modules[1:]))
+
+
+def _join_projections(backbone: Backbone, block: ModelPart, is_cross: bool) -> None:
+    """Compute query, key and value of an attention block in one product; of cross-attention, only key and value."""
+    kinds = ("key", "value") if is_cross else ("query", "key", "value")
+    maps = [getattr(block, backbone.projections[kind][0]) for kind in kinds]
+    joined = _Joined(maps)
+    for index, module in enumerate(maps):
+        vars(module)["forward"] = partial(joined.forward, index)
+
+
+class _Joined:
+    """Linear maps of the same input, which are computed in one product, forward and backward.
+
+    The first map that gets an input computes the results of all, which the others return if they get the same input.
+    """
+
+    def __init__(self, maps: Sequence[nn.Linear]) -> None:
+        self._maps = maps
+        self._input: Tensor | None = None
+        self._results: dict[int, Tensor] = {}
+        """Results for the input that are not returned yet, by the index of the map."""
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the results, so that models can be copied."""
+        return {"_maps": self._maps, "_input": None, "_results": {}}
+
+    def forward(self, index: int, states: Tensor) -> Tensor:
+        """The forward pass of one of the maps."""
+        if not torch.is_grad_enabled():  # joining the weights costs more than it saves in decoding
+            module = self._maps[index]
+            return _linear_map(states, module.weight, module.bias)
+        if states is not self._input or index not in self._results:
+            weights: list[Tensor] = [module.weight for module in self._maps]
+            weight = torch.cat(weights)
+            biases: list[Tensor] = [module.bias for module in self._maps if module.bias is not None]
+            joined = _linear_map(states, weight, torch.cat(biases) if biases else None)
+            parts = joined.split([len(module.weight) for module in self._maps], -1)
+            self._input, self._results = states, dict(enumerate(parts))
+        found = self._results.pop(index)
+        if not self._results:
+            self._input = None
+        return found
+
+
+@cache
+def _uses_onednn() -> bool:
+    """Whether oneDNN multiplies fp32 matrices clearly faster than MKL in training.
+
+    This holds for AMD processors with AVX-512, for which MKL has no fast code. With AVX2, both have the same speed.
+    """
+    return onednn_is_faster() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def _linear(module: nn.Linear, states: Tensor) -> Tensor:
-    """The forward pass of an fp32 linear map."""
-    plain = states.dtype == module.weight.dtype == torch.float32 and states.device.type == "cpu"
-    if not plain or torch.is_autocast_enabled("cpu"):
-        return functional.linear(states, module.weight, module.bias)
-    return _Linear.apply(states, module.weight, module.bias)
+    return _linear_map(states, module.weight, module.bias)
+
+
+def _linear_map(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A linear map in training, with the matrix library that is faster on this processor."""
+    plain = states.dtype == weight.dtype == torch.float32 and states.device.type == "cpu"
+    if not plain or torch.is_autocast_enabled("cpu") or not _uses_onednn():
+        return functional.linear(states, weight, bias)
+    return _Linear.apply(states, weight, bias)
 
 
 class _Linear(TensorFunction):
@@ -70,6 +132,45 @@ class _Linear(TensorFunction):
         of_states = linear(gradient, weight.t()).view(states.shape) if needs_states else None
         of_weight = gradient.t() @ states.reshape(-1, weight.shape[1]) if needs_weight else None
         return of_states, of_weight, gradient.sum(0) if needs_bias else None
+
+
+def _gated(module: ModelPart, states: Tensor) -> Tensor:
+    """The forward pass of T5's gated feed-forward block, with one product for both of its inputs."""
+    gate, linear_part = module.wi_0, module.wi_1
+    joins = torch.is_grad_enabled() and all(_is_plain(each) for each in (gate, linear_part, module.act))
+    if not (joins and kernels_for(states) is not None and module.wo.weight.dtype == gate.weight.dtype):
+        plain: Tensor = type(module).forward(module, states)
+        return plain
+    joined = _linear_map(states, torch.cat([gate.weight, linear_part.weight]), None)
+    result: Tensor = module.wo(module.dropout(_GatedGelu.apply(joined)))
+    return result
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a linear map without bias, or the approximate GELU, has no wrapper and no hook."""
+    if type(module) is nn.Linear and module.bias is not None:
+        return False
+    hooks = module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    return type(module) in (nn.Linear, NewGELUActivation) and not hooks
+
+
+class _GatedGelu(TensorFunction):
+    """``gelu(gate) * linear``, with both in one tensor."""
+
+    @staticmethod
+    def forward(ctx: AutogradContext, states: Tensor) -> Tensor:
+        from xlgen.kernels import gated_gelu
+
+        states = states.detach().contiguous()
+        ctx.save_for_backward(states)
+        return gated_gelu.forward(states)
+
+    @staticmethod
+    def backward(ctx: AutogradContext, *upstream: Tensor) -> tuple[Tensor]:
+        from xlgen.kernels import gated_gelu
+
+        (states,) = ctx.saved_tensors
+        return (gated_gelu.backward(states, upstream[0].to(states.dtype).contiguous()),)
 
 
 def _dropout(module: nn.Dropout, states: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -24,7 +24,7 @@ from xlgen.core.registry import InputError
 from xlgen.experiments.budget import Budget
 from xlgen.experiments.plan import PlannedRun, Study
 from xlgen.experiments.time_left import TimeLeft
-from xlgen.experiments.worker_pool import INTERRUPTED, Worker, WorkerPool, log_of, threads_of
+from xlgen.experiments.worker_pool import INTERRUPTED, Worker, WorkerPool, log_of, threads_by_run, threads_of
 from xlgen.runs.files import finite
 from xlgen.runs.folder import RunFolder, recipe_in
 from xlgen.runs.paths import RunPaths
@@ -123,14 +123,23 @@ def execute(
     of ``pool`` are used, and kept for later calls; without a pool they end.
     """
     with exit_on_signal(), nullcontext(pool) if pool else WorkerPool() as every:
-        return _Execution(study, out, workers, console, budget or Budget(), every).run()
+        # The waves of a search leave out finished runs, so the threads of a run must not depend on the others.
+        threads = threads_by_run(study.runs, workers, spread=pool is None)
+        return _Execution(study, out, workers, console, budget or Budget(), every, threads).run()
 
 
 class _Execution:
     """The execution of a study's runs on a fixed number of workers."""
 
     def __init__(
-        self, study: Study, out: Path, workers: int, console: Console, budget: Budget, pool: WorkerPool
+        self,
+        study: Study,
+        out: Path,
+        workers: int,
+        console: Console,
+        budget: Budget,
+        pool: WorkerPool,
+        threads: Mapping[str, int],
     ) -> None:
         self._runs = _decided([resolve_run_paths(run, out) for run in study.runs], out)
         self._first = {run.name: needs(run) for run in study.runs}
@@ -138,6 +147,7 @@ class _Execution:
         self._out, self._console, self._budget = out, console, budget
         count = max(1, min(workers, len(self._waiting)))
         self._every = pool.take(count, threads_of(workers))
+        self._threads = threads
         self._free: Queue[Worker] = Queue()
         for worker in self._every:
             self._free.put(worker)
@@ -219,12 +229,12 @@ class _Execution:
             self._say_left()
 
         try:
-            code = worker.train(run, folder, watch)
+            code = worker.train(run, folder, watch, self._threads[run.name])
             for _ in range(_RETRIES):
                 if self._stopping.is_set() or not (code < 0 or code == INTERRUPTED):
                     break
                 _say(self._console, f"{run.name}: its worker died ({_how(code)}); resuming")
-                code = worker.train(run, folder, watch)
+                code = worker.train(run, folder, watch, self._threads[run.name])
         except OSError as error:  # for example a full disk, which may have space again for the next run
             code, self._failed[run.name] = 2, str(error)
         self._bars.remove_task(bar)

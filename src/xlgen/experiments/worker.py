@@ -1,8 +1,8 @@
 """A process that trains one recipe after another, so that each worker imports the libraries only once.
 
-It reads one job per line from standard input, ``{"recipe": {...}, "folder": FOLDER, "log": FILE, "until": STEP}``, and
-writes each job's exit code to standard output. Its input ends when the parent process ends, for whatever reason. A run
-in training then saves a checkpoint and stops, and the worker ends.
+It reads one job per line from standard input, ``{"recipe": {...}, "folder": FOLDER, "log": FILE, "until": STEP,
+"threads": NUMBER}``, and writes each job's exit code to standard output. Its input ends when the parent process ends,
+for whatever reason. A run in training then saves a checkpoint and stops, and the worker ends.
 """
 
 from __future__ import annotations
@@ -87,6 +87,14 @@ class _Jobs:
             os._exit(INTERRUPTED)
 
 
+def _set_threads(threads: int) -> None:
+    """Set the number of threads of the next job, which may differ from the one before."""
+    import torch
+
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
 def main() -> None:
     """Run the jobs from standard input. The output of each run goes to its log."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -95,6 +103,7 @@ def main() -> None:
         with Path(job["log"]).open("ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        _set_threads(job["threads"])
         code = train_one(job["recipe"], Path(job["folder"]), job["until"])
         sys.stdout.flush()
         sys.stderr.flush()

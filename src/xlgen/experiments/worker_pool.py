@@ -7,7 +7,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,13 +31,17 @@ class Worker:
     """
 
     def __init__(self, threads: int) -> None:
+        self._threads = threads
         self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+        # By default, a thread that waits for the others keeps its core busy. If anything else runs on the cores, such
+        # as another worker, each operation then waits until the system takes turns: training is five times slower.
+        self.environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self.environment |= isolated()
         self.process: subprocess.Popen[bytes] | None = None
         self._stopping = False
 
-    def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None]) -> int:
-        """Train ``run`` in ``folder``, calling ``watch`` periodically.
+    def train(self, run: PlannedRun, folder: Path, watch: Callable[[], None], threads: int | None = None) -> int:
+        """Train ``run`` in ``folder``, calling ``watch`` periodically. By default, it has the worker's ``threads``.
 
         Returns the exit code when the run has ended: INTERRUPTED if it saved and stopped, or if its worker ended
         without an answer; negative if a signal killed the worker.
@@ -51,6 +55,7 @@ class Worker:
         assert process.stdin and process.stdout
         recipe = run.recipe.model_dump(mode="json")
         job = {"recipe": recipe, "folder": str(folder), "log": str(log), "until": run.until}
+        job["threads"] = threads or self._threads
         with suppress(BrokenPipeError, ValueError):  # the worker has ended or is ending; it will not answer
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
@@ -117,6 +122,19 @@ def threads_of(workers: int) -> int:
     share = max(1, (os.cpu_count() or 1) // max(1, workers))
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(share, int(asked)) if asked.isdigit() and int(asked) else share
+
+
+def threads_by_run(runs: Sequence[PlannedRun], workers: int, spread: bool = True) -> dict[str, int]:
+    """The number of threads of each of a study's ``runs`` on ``workers`` workers.
+
+    If the number of runs is no multiple of the number of workers, some workers have nothing to do at the end. With
+    ``spread``, the last runs share all cores: of five runs on two workers, the fifth has the threads of both. Baselines
+    do not count, since they do not train. Like :func:`threads_of`, this does not depend on which runs are left to do.
+    """
+    found = {run.name: threads_of(workers) for run in runs}
+    trained = [run.name for run in runs if run.recipe.baseline is None]
+    last = len(trained) % max(1, workers) if spread else 0
+    return found | dict.fromkeys(trained[len(trained) - last :], threads_of(last))
 
 
 def log_of(folder: Path) -> Path:
