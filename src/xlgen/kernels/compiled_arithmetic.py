@@ -16,6 +16,7 @@ from transformers.activations import GELUActivation, NewGELUActivation
 from xlgen.kernels import decoder_kernels as kernels
 from xlgen.kernels.arithmetic import Arithmetic, Norm, OnTensors, as_module, joined_weights, together
 from xlgen.kernels.decoder_steps import CHUNK, SOURCE_IN_BLOCKS, AttentionMask, KVCache, Pair, has_hooks, is_plain
+from xlgen.kernels.gated_gelu import gate
 from xlgen.kernels.model_types import ModelPart
 from xlgen.kernels.numba_parts import array
 from xlgen.kernels.numba_types import Array
@@ -81,8 +82,9 @@ class OnArrays(Arithmetic[Array]):
             return lambda inner: array(plain(self.tensor(inner)))
 
         def of(inner: Array) -> Array:
-            out = np.empty((len(inner), inner.shape[1] // 2), self._stored)
-            kernels.gated_gelu(inner, out)
+            rows, width = len(inner), inner.shape[1] // 2
+            out = np.empty((rows, width), self._stored)
+            gate(0, rows, width, inner.reshape(-1), out.reshape(-1))
             return out
 
         return of

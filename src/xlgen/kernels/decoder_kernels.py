@@ -254,19 +254,6 @@ def layer_norm(states: Array, added: Array, weight: Array, bias: Array, epsilon:
 
 
 @compiled
-def gated_gelu(inner: Array, out: Array) -> None:
-    """GELU, approximated by a hyperbolic tangent, of the first half, times the second: (rows, 2n) to (rows, n)."""
-    rows, width = out.shape
-    for r in range(rows):
-        gate, linear, to = inner[r, :width], inner[r, width:], out[r]
-        for d in range(width):
-            x = read(gate[d])
-            # (1 + tanh(u)) / 2 is 1 / (1 + exp(-2 u)).
-            twice = f32(1.5957691216057308) * (x + f32(0.044715) * x * x * x)
-            to[d] = rounded(x / (f32(1) + exp(-twice)) * read(linear[d]), to[d])
-
-
-@compiled
 def gelu(states: Array) -> None:
     """The exact GELU, ``x (1 + erf(x / sqrt(2))) / 2``, of a flat array, in place.
 

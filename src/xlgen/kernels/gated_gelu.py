@@ -28,12 +28,13 @@ def _sigmoid(x: float) -> float:
 
 
 @compiled
-def _forward(first: int, last: int, width: int, states: Array, out: Array) -> None:
+def gate(first: int, last: int, width: int, states: Array, out: Array) -> None:
+    """``gelu(gate) * linear`` for rows from ``first`` to ``last``: flat (rows, 2 width) to flat (rows, width)."""
     for r in range(first, last):
-        gate, linear = states[2 * r * width : (2 * r + 1) * width], states[(2 * r + 1) * width : (2 * r + 2) * width]
+        own, linear = states[2 * r * width : (2 * r + 1) * width], states[(2 * r + 1) * width : (2 * r + 2) * width]
         to = out[r * width : (r + 1) * width]
         for d in range(width):
-            x = read(gate[d])
+            x = read(own[d])
             to[d] = rounded(x * _sigmoid(x) * read(linear[d]), to[d])
 
 
@@ -59,7 +60,7 @@ def forward(states: Tensor) -> Tensor:
     width = states.shape[-1] // 2
     out = states.new_empty((*states.shape[:-1], width))
     given = width, array(states.view(-1)), array(out.view(-1))
-    share(out.numel() // width, lambda first, last, _: _forward(first, last, *given))
+    share(out.numel() // width, lambda first, last, _: gate(first, last, *given))
     return out
 
 

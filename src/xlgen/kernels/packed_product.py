@@ -21,7 +21,7 @@ _BLOCK = 16 * ROWS
 
 @compiled
 def _product(rows: Array, packed: Array, bias: Array, out: Array) -> None:
-    """``out = rows packed + bias``: (n, depth) and flat weights to (n, size); ``bias`` is (size,) or has no elements."""
+    """``out = rows packed + bias``: (n, depth) and flat weights to (n, size); ``bias`` may have no elements."""
     n, depth = rows.shape
     size = out.shape[1]
     x, y = rows.reshape(-1), out.reshape(-1)
