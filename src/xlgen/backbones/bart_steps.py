@@ -7,7 +7,7 @@ from typing import Generic
 
 from torch import Tensor
 
-from xlgen.kernels.arithmetic import Arithmetic, OnTensors, V, compiled_arithmetic
+from xlgen.kernels.arithmetic import Arithmetic, AttentionModules, FeedForwardModules, OnTensors, V, compiled_arithmetic
 from xlgen.kernels.decoder_steps import AttentionMask, DecoderStep, KVCache, Pair, by_distance, plain_head_of
 from xlgen.kernels.model_types import ModelPart, TransformersModel
 
@@ -36,7 +36,7 @@ class BartStep(DecoderStep, Generic[V]):
         self._bias = getattr(model, "final_logits_bias", None)
         self.plain_head = plain_head_of(self._head, self._bias)
         self._layers = [_Layer(layer, operations) for layer in decoder.layers]
-        attention = self._layers[0].attention
+        attention = decoder.layers[0].self_attn
         self._longest = longest
         self._mask = by_distance(self._head.weight.new_zeros((1, longest + 1)))
         self.layers, self.heads, self.dim = len(self._layers), attention.num_heads, attention.head_dim
@@ -54,15 +54,9 @@ class BartStep(DecoderStep, Generic[V]):
         hidden = self._first_norm(hidden) if self._first_norm is not None else hidden
         visible = AttentionMask(self._mask, memory, column, self._longest)
         for index, layer in enumerate(self._layers):
-            normed = do.enter(layer.attention, layer.self_norm(hidden, update))
-            scale = layer.attention.scaling
-            found = do.attend_past(layer.query_key_value(normed), memory, index, visible, scale)
-            update = do.leave(layer.attention, normed, layer.self_output(found))
-            normed = do.enter(layer.cross, layer.cross_norm(hidden, update))
-            found = do.attend_source(layer.cross_query(normed), memory, index, scale)
-            update = do.leave(layer.cross, normed, layer.cross_output(found))
-            normed = layer.feed_norm(hidden, update)
-            update = layer.output(layer.activation(layer.inner(normed)))
+            update = layer.own(hidden, update, memory, index, visible)
+            update = layer.cross(hidden, update, memory, index)
+            update = layer.feed(hidden, update)
         return do.tensor(self._last_norm(hidden, update))
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -81,12 +75,12 @@ class _Layer(Generic[V]):
     """The parts of one decoder layer."""
 
     def __init__(self, layer: ModelPart, operations: Arithmetic[V]) -> None:
-        linear, norm, own, cross = operations.linear, operations.norm, layer.self_attn, layer.encoder_attn
-        self.attention, self.self_norm = own, norm(layer.self_attn_layer_norm)
-        self.cross, self.cross_norm = cross, norm(layer.encoder_attn_layer_norm)
-        self.feed_norm = norm(layer.final_layer_norm)
-        self.query_key_value, self.self_output = linear(own.q_proj, own.k_proj, own.v_proj), linear(own.out_proj)
+        own, cross = layer.self_attn, layer.encoder_attn
+        maps, scale = (own.q_proj, own.k_proj, own.v_proj), own.scaling
+        parts = AttentionModules(layer.self_attn_layer_norm, own, maps, own.out_proj, scale)
+        self.own = operations.self_attention(parts)
+        parts = AttentionModules(layer.encoder_attn_layer_norm, cross, (cross.q_proj,), cross.out_proj, scale)
+        self.cross = operations.cross_attention(parts)
         self.source = operations.source(cross.k_proj, cross.v_proj, cross.num_heads)
-        self.cross_query, self.cross_output = linear(cross.q_proj), linear(cross.out_proj)
-        self.inner, self.output = linear(layer.fc1), linear(layer.fc2)
-        self.activation = operations.activation(layer.activation_fn)
+        inner = FeedForwardModules(layer.final_layer_norm, None, (layer.fc1,), layer.activation_fn, layer.fc2)
+        self.feed = operations.feed_forward(inner)

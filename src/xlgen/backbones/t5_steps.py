@@ -6,7 +6,7 @@ from typing import Generic
 
 from torch import Tensor
 
-from xlgen.kernels.arithmetic import Arithmetic, OnTensors, V, compiled_arithmetic
+from xlgen.kernels.arithmetic import Arithmetic, AttentionModules, FeedForwardModules, OnTensors, V, compiled_arithmetic
 from xlgen.kernels.decoder_steps import AttentionMask, DecoderStep, KVCache, Pair, by_distance, plain_head_of
 from xlgen.kernels.model_types import ModelPart, TransformersModel
 
@@ -46,15 +46,10 @@ class T5Step(DecoderStep, Generic[V]):
         hidden = self._embed(tokens)
         visible = [AttentionMask(bias, memory, column, self._longest) for bias in self._biases]
         for layer, block in enumerate(self._blocks):
-            normed = do.enter(block.attention, block.self_norm(hidden, update))
             seen = visible[layer if len(visible) > 1 else 0]
-            found = do.attend_past(block.query_key_value(normed), memory, layer, seen, 1.0)
-            update = do.leave(block.attention, normed, block.self_output(found))
-            normed = do.enter(block.cross, block.cross_norm(hidden, update))
-            found = do.attend_source(block.cross_query(normed), memory, layer, 1.0)
-            update = do.leave(block.cross, normed, block.cross_output(found))
-            normed = do.enter(block.feed, block.feed_norm(hidden, update))
-            update = do.leave(block.feed, normed, block.output(block.activation(block.inner(normed))))
+            update = block.own(hidden, update, memory, layer, seen)
+            update = block.cross(hidden, update, memory, layer)
+            update = block.feed(hidden, update)
         return do.tensor(self._norm(hidden, update))
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -73,15 +68,12 @@ class _Block(Generic[V]):
     """The parts of one decoder block."""
 
     def __init__(self, block: ModelPart, operations: Arithmetic[V]) -> None:
-        linear, norm, (own, cross, feed) = operations.linear, operations.norm, block.layer
-        self.attention, self.self_norm = own.SelfAttention, norm(own.layer_norm)
-        self.cross, self.cross_norm = cross.EncDecAttention, norm(cross.layer_norm)
-        self.feed, self.feed_norm = feed.DenseReluDense, norm(feed.layer_norm)
-        self.query_key_value = linear(self.attention.q, self.attention.k, self.attention.v)
-        self.self_output = linear(self.attention.o)
-        self.source = operations.source(self.cross.k, self.cross.v, self.cross.n_heads)
-        self.cross_query, self.cross_output = linear(self.cross.q), linear(self.cross.o)
-        gated = hasattr(self.feed, "wi_0")
-        self.inner = linear(self.feed.wi_0, self.feed.wi_1) if gated else linear(self.feed.wi)
-        self.activation = (operations.gate if gated else operations.activation)(self.feed.act)
-        self.output = linear(self.feed.wo)
+        own, cross, feed = block.layer
+        self.attention, other, inner = own.SelfAttention, cross.EncDecAttention, feed.DenseReluDense
+        maps = self.attention.q, self.attention.k, self.attention.v
+        into = (inner.wi_0, inner.wi_1) if hasattr(inner, "wi_0") else (inner.wi,)
+        parts = AttentionModules(own.layer_norm, self.attention, maps, self.attention.o, 1.0)
+        self.own = operations.self_attention(parts)
+        self.cross = operations.cross_attention(AttentionModules(cross.layer_norm, other, (other.q,), other.o, 1.0))
+        self.source = operations.source(other.k, other.v, other.n_heads)
+        self.feed = operations.feed_forward(FeedForwardModules(feed.layer_norm, inner, into, inner.act, inner.wo))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,31 @@ class Norm(Protocol[V]):
 
     def __call__(self, hidden: V, update: V | None = None) -> V:
         """The norm of ``hidden``, to which ``update`` is added in place before."""
+
+
+class AttentionModules(NamedTuple):
+    """The modules of an attention block."""
+
+    norm: ModelPart
+    """The norm before it."""
+    block: ModelPart
+    """The module on which methods put hooks."""
+    maps: tuple[nn.Module, ...]
+    """Queries, keys and values in self-attention; queries in cross-attention."""
+    output: nn.Module
+    scale: float
+
+
+class FeedForwardModules(NamedTuple):
+    """The modules of a feed-forward block."""
+
+    norm: ModelPart
+    block: ModelPart | None
+    """The module on which methods put hooks, if any."""
+    maps: tuple[nn.Module, ...]
+    """One, or two if the activation of the first is multiplied by the second."""
+    activation: nn.Module
+    output: nn.Module
 
 
 class Arithmetic(ABC, Generic[V]):
@@ -82,6 +107,43 @@ class Arithmetic(ABC, Generic[V]):
     @abstractmethod
     def attend_source(self, query: V, memory: KVCache, layer: int, scale: float) -> V:
         """Attend to each beam's source: (rows, heads * dim) to the same. The beams of an input share its keys."""
+
+    def self_attention(self, parts: AttentionModules) -> Callable[[V, V | None, KVCache, int, AttentionMask], V]:
+        """A function for a block of self-attention, from hidden states, an update to add to them in place, the cache,
+        the number of the layer and the mask to another update."""
+        norm, maps, output = self.norm(parts.norm), self.linear(*parts.maps), self.linear(parts.output)
+
+        def of(hidden: V, update: V | None, memory: KVCache, layer: int, visible: AttentionMask) -> V:
+            normed = self.enter(parts.block, norm(hidden, update))
+            found = self.attend_past(maps(normed), memory, layer, visible, parts.scale)
+            return self.leave(parts.block, normed, output(found))
+
+        return of
+
+    def cross_attention(self, parts: AttentionModules) -> Callable[[V, V | None, KVCache, int], V]:
+        """The same for attention to the source."""
+        norm, maps, output = self.norm(parts.norm), self.linear(*parts.maps), self.linear(parts.output)
+
+        def of(hidden: V, update: V | None, memory: KVCache, layer: int) -> V:
+            normed = self.enter(parts.block, norm(hidden, update))
+            found = self.attend_source(maps(normed), memory, layer, parts.scale)
+            return self.leave(parts.block, normed, output(found))
+
+        return of
+
+    def feed_forward(self, parts: FeedForwardModules) -> Callable[[V, V | None], V]:
+        """The same for a feed-forward block."""
+        norm, maps, output = self.norm(parts.norm), self.linear(*parts.maps), self.linear(parts.output)
+        activation = (self.gate if len(parts.maps) > 1 else self.activation)(parts.activation)
+
+        def of(hidden: V, update: V | None) -> V:
+            normed = norm(hidden, update)
+            if parts.block is None:
+                return output(activation(maps(normed)))
+            normed = self.enter(parts.block, normed)
+            return self.leave(parts.block, normed, output(activation(maps(normed))))
+
+        return of
 
     def enter(self, module: nn.Module, value: V) -> V:
         """Apply a module's forward pre-hooks to its input, with their side effects."""

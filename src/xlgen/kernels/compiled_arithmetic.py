@@ -13,14 +13,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import GELUActivation, NewGELUActivation
 
+from xlgen.kernels import decoder_blocks as blocks
 from xlgen.kernels import decoder_kernels as kernels
-from xlgen.kernels.arithmetic import Arithmetic, Norm, OnTensors, as_module, joined_weights, together
+from xlgen.kernels.arithmetic import (
+    Arithmetic,
+    AttentionModules,
+    FeedForwardModules,
+    Norm,
+    OnTensors,
+    as_module,
+    joined_weights,
+    together,
+)
 from xlgen.kernels.decoder_steps import CHUNK, SOURCE_IN_BLOCKS, AttentionMask, KVCache, Pair, has_hooks, is_plain
 from xlgen.kernels.gated_gelu import gate
 from xlgen.kernels.model_types import ModelPart
 from xlgen.kernels.numba_parts import array
 from xlgen.kernels.numba_types import Array
-from xlgen.kernels.products import array_product
+from xlgen.kernels.packed_product import bias_of, pack
+from xlgen.kernels.products import PACKED_ELEMENTS, array_product
 
 
 class OnArrays(Arithmetic[Array]):
@@ -50,6 +61,78 @@ class OnArrays(Arithmetic[Array]):
         if not all(map(is_plain, modules)):
             return lambda hidden: array(together([as_module(each, self.tensor(hidden)) for each in modules]))
         return array_product(*joined_weights(modules))
+
+    def self_attention(
+        self, parts: AttentionModules
+    ) -> Callable[[Array, Array | None, KVCache, int, AttentionMask], Array]:
+        """See :class:`Arithmetic`."""
+        plain = super().self_attention(parts)
+        packed = self._packed(parts)
+        if packed is None:
+            return plain
+        scale, nothing = np.float32(parts.scale), np.empty((0, len(parts.norm.weight)), np.float32)
+
+        def of(hidden: Array, update: Array | None, memory: KVCache, layer: int, visible: AttentionMask) -> Array:
+            if torch.get_num_threads() > 1:
+                return plain(hidden, update, memory, layer, visible)
+            cache = memory.arrays
+            given = *cache.past[layer], (cache.heads, cache.columns), cache.slots, cache.first
+            added = nothing if update is None else update
+            normed, out = blocks.self_block(hidden, added, *packed, *given, *visible.arrays, scale)
+            return self.leave(parts.block, normed, out)
+
+        return of
+
+    def cross_attention(self, parts: AttentionModules) -> Callable[[Array, Array | None, KVCache, int], Array]:
+        """See :class:`Arithmetic`."""
+        plain = super().cross_attention(parts)
+        packed = self._packed(parts)
+        if packed is None:
+            return plain
+        scale, nothing = np.float32(parts.scale), np.empty((0, len(parts.norm.weight)), np.float32)
+
+        def of(hidden: Array, update: Array | None, memory: KVCache, layer: int) -> Array:
+            if torch.get_num_threads() > 1:
+                return plain(hidden, update, memory, layer)
+            cache = memory.arrays
+            given = *cache.source[layer], cache.heads, cache.source_mask, scale
+            normed, out = blocks.cross_block(hidden, nothing if update is None else update, *packed, *given)
+            return self.leave(parts.block, normed, out)
+
+        return of
+
+    def feed_forward(self, parts: FeedForwardModules) -> Callable[[Array, Array | None], Array]:
+        """See :class:`Arithmetic`."""
+        plain = super().feed_forward(parts)
+        packed, kind = self._packed(parts), _activation_of(parts)
+        if packed is None or kind is None:
+            return plain
+        nothing = np.empty((0, len(parts.norm.weight)), np.float32)
+
+        def of(hidden: Array, update: Array | None) -> Array:
+            if torch.get_num_threads() > 1:
+                return plain(hidden, update)
+            normed, out = blocks.feed_block(hidden, nothing if update is None else update, *packed, kind)
+            return out if parts.block is None else self.leave(parts.block, normed, out)
+
+        return of
+
+    def _packed(self, parts: AttentionModules | FeedForwardModules) -> tuple[Array | np.float32, ...] | None:
+        """The parameters of a block, if all of its modules are plain: of the norm, the maps and the output."""
+        if parts.block is not None and parts.block._forward_pre_hooks:
+            return None
+        if self._dtype != torch.float32 or not all(map(is_plain, (*parts.maps, parts.output))):
+            return None
+        usual = type(parts.norm) is nn.LayerNorm
+        if has_hooks(parts.norm) or not (usual or hasattr(parts.norm, "variance_epsilon")):
+            return None
+        pairs = joined_weights(parts.maps), joined_weights([parts.output])
+        if any(weight.numel() > PACKED_ELEMENTS for weight, _ in pairs):
+            return None
+        maps, output = ((pack(weight), bias_of(bias)) for weight, bias in pairs)
+        norm_bias = parts.norm.bias if usual else None
+        epsilon = np.float32(parts.norm.eps if usual else parts.norm.variance_epsilon)
+        return array(parts.norm.weight.detach()), bias_of(norm_bias), epsilon, *maps, *output
 
     def source(self, key: nn.Module, value: nn.Module, heads: int) -> Callable[[Tensor], Pair]:
         """See :class:`Arithmetic`."""
@@ -121,3 +204,12 @@ class OnArrays(Arithmetic[Array]):
         """See :class:`Arithmetic`."""
         found: Array = kernels.attend_source(query, memory.arrays, layer, scale)
         return found
+
+
+def _activation_of(parts: FeedForwardModules) -> int | None:
+    """The activation for compiled code, if that has it."""
+    if len(parts.maps) > 1:
+        return blocks.GATED_GELU if is_plain(parts.activation, NewGELUActivation) else None
+    if is_plain(parts.activation, GELUActivation) and parts.activation.act is functional.gelu:
+        return blocks.GELU
+    return blocks.RELU if is_plain(parts.activation, nn.ReLU) else None

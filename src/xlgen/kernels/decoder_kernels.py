@@ -62,10 +62,12 @@ def _queries(joined: Array, beams: int, width: int, scale: float, own: Array) ->
 
 
 @compiled
-def _past(
+def past(
     start: int, stop: int, joined: Array, keys: Array, values: Array, shape: tuple[int, int], slots: Array,
     first: Array, bias: Array, distance: int, scale: float, column: int, out: Array
 ) -> None:  # fmt: skip
+    """:func:`attend_past` for inputs from ``start`` to ``stop``, with flat ``keys`` and ``values``. ``shape`` holds
+    heads and columns."""
     heads, columns = shape
     beams, width = slots.shape[1], out.shape[1]
     dim = width // heads
@@ -138,9 +140,10 @@ def _past(
 
 
 @compiled
-def _source(
+def source(
     start: int, stop: int, query: Array, keys: Array, values: Array, heads: int, mask: Array, scale: float, out: Array
 ) -> None:
+    """:func:`attend_source` for inputs from ``start`` to ``stop``, with flat ``keys`` and ``values``."""
     inputs, columns = mask.shape
     beams, width = len(query) // inputs, query.shape[1]
     dim = width // heads
@@ -193,7 +196,7 @@ def attend_past(
     out = np.empty((len(joined), joined.shape[1] // 3), joined.dtype)
     own = joined, *cache.past[layer], (cache.heads, cache.columns)
     given = *own, cache.slots, cache.first, bias, distance, f32(scale), column, out
-    share(len(cache.first), lambda start, stop, _: _past(start, stop, *given))
+    share(len(cache.first), lambda start, stop, _: past(start, stop, *given))
     return out
 
 
@@ -201,7 +204,7 @@ def attend_source(query: Array, cache: CacheArrays, layer: int, scale: float) ->
     """Compute attention to the source: (rows, heads * dim) to the same."""
     out = np.empty_like(query)
     given = query, *cache.source[layer], cache.heads, cache.source_mask, f32(scale), out
-    share(len(cache.first), lambda start, stop, _: _source(start, stop, *given))
+    share(len(cache.first), lambda start, stop, _: source(start, stop, *given))
     return out
 
 

@@ -20,7 +20,7 @@ _BLOCK = 16 * ROWS
 
 
 @compiled
-def _product(rows: Array, packed: Array, bias: Array, out: Array) -> None:
+def multiply(rows: Array, packed: Array, bias: Array, out: Array) -> None:
     """``out = rows packed + bias``: (n, depth) and flat weights to (n, size); ``bias`` may have no elements."""
     n, depth = rows.shape
     size = out.shape[1]
@@ -62,17 +62,27 @@ def _product(rows: Array, packed: Array, bias: Array, out: Array) -> None:
                         out[r, c] += bias[c]
 
 
-def packed_product(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
-    """A function that multiplies rows, (n, in), by a weight, (out, in), in fp32: to (n, out)."""
+def pack(weight: Tensor) -> Array:
+    """A weight, (out, in), as flat blocks of columns, with rows of zeros after the last output."""
     size, depth = weight.shape
     padded = np.zeros((-(-size // COLUMNS) * COLUMNS, depth), f32)
     padded[:size] = weight.detach().numpy()
-    packed = np.ascontiguousarray(padded.reshape(-1, COLUMNS, depth).transpose(0, 2, 1)).reshape(-1)
-    added = np.empty(0, f32) if bias is None else bias.detach().numpy()
+    blocks: Array = padded.reshape(-1, COLUMNS, depth).transpose(0, 2, 1)
+    return np.ascontiguousarray(blocks).reshape(-1)
+
+
+def bias_of(bias: Tensor | None) -> Array:
+    """A bias, empty if there is none."""
+    return np.empty(0, f32) if bias is None else bias.detach().numpy()
+
+
+def packed_product(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Array]:
+    """A function that multiplies rows, (n, in), by a weight, (out, in), in fp32: to (n, out)."""
+    size, packed, added = len(weight), pack(weight), bias_of(bias)
 
     def of(rows: Array) -> Array:
         out = np.empty((len(rows), size), f32)
-        _product(np.ascontiguousarray(rows), packed, added, out)
+        multiply(np.ascontiguousarray(rows), packed, added, out)
         return out
 
     return of
