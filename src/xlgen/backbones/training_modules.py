@@ -4,7 +4,7 @@ dropout, T5's norm and its gated GELU."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ def make_faster(backbone: Backbone) -> None:
     if kernels_for(table) is not None:
         model.set_attn_implementation(attention.NAME)
     for module in model.modules():
-        if type(module) is nn.Linear and module is not head and _uses_onednn():
+        if type(module) is nn.Linear and module is not head and onednn_is_faster():
             vars(module)["forward"] = partial(_linear, module)
         elif isinstance(module, NewGELUActivation):
             vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
@@ -95,15 +95,6 @@ class _Joined:
         return found
 
 
-@cache
-def _uses_onednn() -> bool:
-    """Whether oneDNN multiplies fp32 matrices clearly faster than MKL in training.
-
-    This holds for AMD processors with AVX-512, for which MKL has no fast code. With AVX2, both have the same speed.
-    """
-    return onednn_is_faster() and torch.backends.cpu.get_cpu_capability() == "AVX512"
-
-
 def _linear(module: nn.Linear, states: Tensor) -> Tensor:
     return _linear_map(states, module.weight, module.bias)
 
@@ -111,7 +102,7 @@ def _linear(module: nn.Linear, states: Tensor) -> Tensor:
 def _linear_map(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A linear map in training, with the matrix library that is faster on this processor."""
     plain = states.dtype == weight.dtype == torch.float32 and states.device.type == "cpu"
-    if not plain or torch.is_autocast_enabled("cpu") or not _uses_onednn():
+    if not plain or torch.is_autocast_enabled("cpu") or not onednn_is_faster():
         return functional.linear(states, weight, bias)
     return _Linear.apply(states, weight, bias)
 

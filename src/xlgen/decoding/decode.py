@@ -31,7 +31,7 @@ from xlgen.kernels.model_types import TransformersModel
 log = logging.getLogger(__name__)
 
 # Number of groups in which inputs are encoded to fill a decoding batch.
-_GROUPS = 8
+_GROUPS = 4
 # Minimum inputs of an engine in its own thread; fewer are not worth its steps.
 _FEW = 8
 # Maximum parameters of a model for several engines.

@@ -131,6 +131,25 @@ def exp(number: np.float32) -> np.float32:
     return sum_ * power
 
 
+@intrinsic
+def prefetch(typing_context: TypingContext, numbers: types.Type, place: types.Type) -> Intrinsic:
+    """Ask the processor to read the cache line of an element of a flat array, which need not exist."""
+
+    def code(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        at = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        int32 = ir.IntType(32)
+        call = builder.module.declare_intrinsic(
+            "llvm.prefetch", [at.type], ir.FunctionType(ir.VoidType(), [at.type, int32, int32, int32])
+        )
+        builder.call(call, [at, int32(0), int32(3), int32(1)])  # for reading, into all caches, of data
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64), code
+
+
 _LANES = 16
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from xlgen.kernels.numba_parts import compiled, f32
+from xlgen.kernels.numba_parts import compiled, f32, prefetch
 from xlgen.kernels.numba_types import Array
 from xlgen.kernels.tiles import COLUMNS, ROWS, matmul
 
@@ -35,20 +35,13 @@ def multiply(rows: Array, packed: Array, bias: Array, out: Array) -> None:
                 left[(r - first - whole) * depth + d] = rows[r, d]
         for column in range(0, size, COLUMNS):
             block = packed[column * depth :]
-            if column + COLUMNS <= size and whole > 0:
-                matmul(
-                    y[first * size + column :],
-                    size,
-                    x[first * depth :],
-                    depth,
-                    1,
-                    block,
-                    COLUMNS,
-                    whole,
-                    COLUMNS,
-                    depth,
-                    True,
-                )
+            if column + COLUMNS <= size:
+                for r in range(0, whole, ROWS):
+                    to, at = y[(first + r) * size + column :], x[(first + r) * depth :]
+                    matmul(to, size, at, depth, 1, block, COLUMNS, ROWS, COLUMNS, depth, True)
+                    # The next weights come from memory, so they are asked for during the products with these.
+                    for d in range(r * depth // whole, (r + ROWS) * depth // whole):
+                        prefetch(block, (depth + d) * COLUMNS)
             begin = whole if column + COLUMNS <= size else 0
             for r in range(first + begin, last, ROWS):
                 at = x[r * depth :] if r + ROWS <= last else left

@@ -23,12 +23,13 @@ from xlgen.kernels.numba_types import Array
 
 @cache
 def onednn_is_faster() -> bool:
-    """Whether the processor is from AMD and oneDNN is available. A fixed rule, not a measurement, which could vary."""
+    """Whether oneDNN multiplies fp32 matrices clearly faster than MKL: on AMD processors with AVX-512, for which MKL
+    has no fast code. A fixed rule, not a measurement, which could vary."""
     try:
         vendor = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
-    return vendor and _onednn_is_there()
+    return vendor and torch.backends.cpu.get_cpu_capability() == "AVX512" and _onednn_is_there()
 
 
 @cache
@@ -66,6 +67,10 @@ PACKED_ELEMENTS = 2**18
 """Largest weight that is copied to a faster layout for repeated products; larger copies would take too much memory."""
 
 
+_FEW_ROWS = 128
+"""Up to so many rows, packed weights are faster than PyTorch's products."""
+
+
 def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """A function that computes :func:`linear` with a fixed weight, optimized for many calls."""
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
@@ -79,7 +84,7 @@ def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Te
     def of(inputs: Tensor) -> Tensor:
         if torch.is_grad_enabled() or inputs.dtype != torch.float32:
             return functional.linear(inputs, weight, bias)
-        if packed is None or torch.get_num_threads() > 1:
+        if packed is None or torch.get_num_threads() > 1 or inputs.numel() > _FEW_ROWS * depth:
             return linear(inputs, weight, bias)
         return torch.from_numpy(packed(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
 
