@@ -12,9 +12,9 @@ from transformers.activations import GELUActivation, NewGELUActivation
 from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 
 from xlgen.kernels import numba_parts
-from xlgen.kernels.arithmetic import OnTensors
+from xlgen.kernels.arithmetic import AttentionModules, FeedForwardModules, OnTensors
 from xlgen.kernels.compiled_arithmetic import OnArrays
-from xlgen.kernels.decoder_steps import CHUNK, SOURCE, AttentionMask, KVCache
+from xlgen.kernels.decoder_steps import CHUNK, SOURCE, AttentionMask, KVCache, by_distance
 
 DTYPES = (torch.float32, torch.bfloat16)
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 3e-2}
@@ -156,3 +156,58 @@ def test_attention_to_the_source(
             attended = operations.attend_source(operations.value(query), memory, 0, scale)  # type: ignore[arg-type]
             found.append(operations.tensor(attended))  # type: ignore[arg-type]
     assert_near(*found)
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart", "relu"])
+@given(st.integers(0, 2**31), st.integers(1, 40), st.sampled_from([(3, 8, 20), (2, 16, 48), (1, 40, 33), (2, 32, 64)]))
+@settings(max_examples=15, deadline=None)
+def test_blocks(kind: str, seed: int, inputs: int, shape: tuple[int, int, int]) -> None:
+    """A block in one call gives what its modules give one after the other, whatever the sizes are a multiple of."""
+    torch.manual_seed(seed)
+    heads, dim, inner = shape
+    width, t5 = heads * dim, kind == "t5"
+
+    def linear(size: int, outputs: int) -> torch.nn.Linear:
+        return torch.nn.Linear(size, outputs, bias=not t5)
+
+    norm = MT5LayerNorm(width) if t5 else torch.nn.LayerNorm(width)
+    maps, output = tuple(linear(width, width) for _ in range(3)), linear(width, width)
+    activation = {"t5": NewGELUActivation(), "bart": GELUActivation(), "relu": torch.nn.ReLU()}[kind]
+    into = tuple(linear(width, inner) for _ in range(2 if t5 else 1))
+    hidden, update = torch.randn(2, inputs, width)
+    key, value, states = linear(width, width), linear(width, width), torch.randn(inputs, 7, width)
+    found = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for operations in (OnArrays(torch.float32), OnTensors()):
+            with torch.inference_mode():
+                pair = operations.source(key, value, heads)(states)
+                mask = torch.zeros(inputs, pair[1].shape[2]).masked_fill_(
+                    torch.arange(pair[1].shape[2]) > 6, -torch.inf
+                )
+                past = torch.zeros(inputs, heads, dim, CHUNK, 1), torch.zeros(inputs, CHUNK, 1, width)
+                slots, first = torch.zeros((inputs, 1, CHUNK), dtype=torch.long), torch.zeros(inputs, dtype=torch.long)
+                memory = KVCache([past], [pair], operations.source_layout, mask, first, slots)
+                seen = AttentionMask(by_distance(torch.zeros(1, 10)), memory, 0, 9)
+                block = torch.nn.Identity()
+                own = operations.self_attention(AttentionModules(norm, block, maps, output, 0.5))
+                cross = operations.cross_attention(AttentionModules(norm, block, maps[:1], output, 0.5))
+                feed = operations.feed_forward(
+                    FeedForwardModules(norm, block, into, activation, linear_of(output, inner))
+                )
+                rows, change = operations.value(hidden.clone()), operations.value(update.clone())
+                change = own(rows, change, memory, 0, seen)  # type: ignore[arg-type]
+                change = cross(rows, change, memory, 0)  # type: ignore[arg-type]
+                change = feed(rows, change)  # type: ignore[arg-type]
+                found.append((operations.tensor(rows), operations.tensor(change)))  # type: ignore[arg-type]
+    finally:
+        torch.set_num_threads(threads)
+    for mine, plain in zip(*found, strict=True):
+        torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
+
+
+def linear_of(output: torch.nn.Linear, inputs: int) -> torch.nn.Linear:
+    """A linear map to the outputs of another one, with the same numbers each time."""
+    torch.manual_seed(1)
+    return torch.nn.Linear(inputs, output.out_features, bias=output.bias is not None)

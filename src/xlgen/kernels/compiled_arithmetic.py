@@ -117,7 +117,7 @@ class OnArrays(Arithmetic[Array]):
 
         return of
 
-    def _packed(self, parts: AttentionModules | FeedForwardModules) -> tuple[Array | np.float32, ...] | None:
+    def _packed(self, parts: AttentionModules | FeedForwardModules) -> tuple[Array | np.float32 | int, ...] | None:
         """The parameters of a block, if all of its modules are plain: of the norm, the maps and the output."""
         if parts.block is not None and parts.block._forward_pre_hooks:
             return None
@@ -132,7 +132,7 @@ class OnArrays(Arithmetic[Array]):
         maps, output = ((pack(weight), bias_of(bias)) for weight, bias in pairs)
         norm_bias = parts.norm.bias if usual else None
         epsilon = np.float32(parts.norm.eps if usual else parts.norm.variance_epsilon)
-        return array(parts.norm.weight.detach()), bias_of(norm_bias), epsilon, *maps, *output
+        return array(parts.norm.weight.detach()), bias_of(norm_bias), epsilon, len(pairs[0][0]), *maps, *output
 
     def source(self, key: nn.Module, value: nn.Module, heads: int) -> Callable[[Tensor], Pair]:
         """See :class:`Arithmetic`."""

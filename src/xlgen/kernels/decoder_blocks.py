@@ -5,7 +5,7 @@ memory from the processor's cache, so that every call from Python takes several 
 
 Weights are packed (:mod:`xlgen.kernels.packed_product`), and biases may be empty. ``hidden`` is (rows, width), to which
 ``update``, of the same shape or without rows, is added in place. A norm with an empty bias is T5's. Each block returns
-the norm of ``hidden`` and its own result: (rows, width) each.
+the norm of ``hidden`` and its own result: (rows, width) each. ``wide`` is the number of outputs of ``maps``.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ def _norm(hidden: Array, update: Array, weight: Array, bias: Array, epsilon: flo
 
 @compiled
 def self_block(
-    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, maps: Array, maps_bias: Array,
-    output: Array, output_bias: Array, keys: Array, values: Array, shape: tuple[int, int], slots: Array, first: Array,
-    bias: Array, distance: int, column: int, scale: float
+    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, wide: int, maps: Array,
+    maps_bias: Array, output: Array, output_bias: Array, keys: Array, values: Array, shape: tuple[int, int],
+    slots: Array,
+    first: Array, bias: Array, distance: int, column: int, scale: float
 ) -> tuple[Array, Array]:  # fmt: skip
     """Self-attention; ``maps`` are those of queries, keys and values."""
     normed = _norm(hidden, update, norm, norm_bias, epsilon)
-    rows, wide = len(hidden), len(maps) // hidden.shape[1]
+    rows = len(hidden)
     joined, attended, out = np.empty((rows, wide), f32), np.empty((rows, wide // 3), f32), np.empty_like(hidden)
     multiply(normed, maps, maps_bias, joined)
     past(0, len(first), joined, keys, values, shape, slots, first, bias, distance, scale, column, attended)
@@ -50,12 +51,13 @@ def self_block(
 
 @compiled
 def cross_block(
-    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, maps: Array, maps_bias: Array,
-    output: Array, output_bias: Array, keys: Array, values: Array, heads: int, mask: Array, scale: float
+    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, wide: int, maps: Array,
+    maps_bias: Array, output: Array, output_bias: Array, keys: Array, values: Array, heads: int, mask: Array,
+    scale: float
 ) -> tuple[Array, Array]:  # fmt: skip
     """Attention to the source; ``maps`` are those of queries."""
     normed = _norm(hidden, update, norm, norm_bias, epsilon)
-    query, out = np.empty((len(hidden), len(maps) // hidden.shape[1]), f32), np.empty_like(hidden)
+    query, out = np.empty((len(hidden), wide), f32), np.empty_like(hidden)
     attended = np.empty_like(query)
     multiply(normed, maps, maps_bias, query)
     source(0, len(mask), query, keys, values, heads, mask, scale, attended)
@@ -65,12 +67,12 @@ def cross_block(
 
 @compiled
 def feed_block(
-    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, maps: Array, maps_bias: Array,
-    output: Array, output_bias: Array, activation: int
+    hidden: Array, update: Array, norm: Array, norm_bias: Array, epsilon: float, wide: int, maps: Array,
+    maps_bias: Array, output: Array, output_bias: Array, activation: int
 ) -> tuple[Array, Array]:  # fmt: skip
     """The feed-forward block; ``maps`` are those into it, both if it is gated."""
     normed = _norm(hidden, update, norm, norm_bias, epsilon)
-    rows, wide = len(hidden), len(maps) // hidden.shape[1]
+    rows = len(hidden)
     inner, out = np.empty((rows, wide), f32), np.empty_like(hidden)
     multiply(normed, maps, maps_bias, inner)
     if activation == GATED_GELU:
