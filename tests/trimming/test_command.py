@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import xlgen
+from xlgen.backbones.loading import load
 from xlgen.backbones.trimming.corpus import read_corpus
 from xlgen.backbones.trimming.record import read_record
 from xlgen.backbones.trimming.selection import select
@@ -142,13 +143,15 @@ def test_choice_is_by_frequency_and_covers_every_language() -> None:
     assert select(source.vocabulary, more, keep=least + 8, coverage=None) == chosen
 
 
-def test_dropped_tokens_leave_no_unknown_text(tmp_path: Path) -> None:
+def test_dropped_tokens_leave_no_unknown_text_and_other_languages_are_refused(tmp_path: Path) -> None:
     """Words are spelled in the characters that are always kept."""
-    found = xlgen.trim(
-        "pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 10}, coverage=0.5, speed=False
-    )
-    assert len(found.coverage) > 4
+    languages, out = ["de", "en", "ru", "th", "zh"], tmp_path / "out"
+    corpus = {"name": "pocket", "size": 10}
+    found = xlgen.trim("pocket-mbart", out, corpus=corpus, languages=languages, coverage=0.5, speed=False)
+    assert [row.language for row in found.coverage] == languages
     for row in found.coverage:
         assert row.unknown == 0 and 50 <= row.percent < 100 and row.tokens_after > row.tokens_before
-    assert found.after.bytes < found.before.bytes and found.after.parameters < found.before.parameters
-    assert np.mean([row.tokens_after / row.tokens_before for row in found.coverage]) < 3
+    backbone = load(str(out))
+    assert backbone.trim is not None and backbone.trim.languages == backbone.languages == tuple(languages)
+    with pytest.raises(InputError, match=r"does not know French \(fr\); it knows de, en, ru, th, zh"):
+        load(str(out), languages=("fr",))

@@ -18,7 +18,6 @@ from trimming import models
 from trimming.models import KINDS, Read
 from xlgen.backbones.loading import load
 from xlgen.backbones.trimming.record import from_ranges, ranges, read_record
-from xlgen.core.registry import InputError
 
 
 @pytest.fixture(params=KINDS)
@@ -56,7 +55,9 @@ def test_rows_are_selected_and_other_tensors_are_the_same(
         else:
             expected = tensor
         assert torch.equal(after[name].view(torch.uint8), expected.contiguous().view(torch.uint8)), name
-    assert len(sliced) == {"mt5": 2, "mbart": 2, "xlm-r": 2, "byte-fallback-bpe": 2}.get(kind, 1), sliced
+    assert len(sliced) == {"mt5": 2, "mbart": 2, "xlm-r": 2, "wordpiece": 2, "byte-fallback-bpe": 2}.get(kind, 1), (
+        sliced
+    )
 
 
 def test_shards_stay_shards(whole_model: Callable[[str], Path], trimmed_model: Callable[[str], Path]) -> None:
@@ -92,15 +93,6 @@ def test_sentencepiece_file_reads_texts_as_before(
     assert len(checked) > 500
     for place in checked:
         assert after.encode(words[place], out_type=str) == pieces[place], words[place]
-
-
-def test_backbone_knows_the_languages_of_its_trimming(tmp_path: Path, whole_model: Callable[[str], Path]) -> None:
-    models.trimmed(whole_model("mbart"), tmp_path / "trimmed", languages=["de", "en"])
-    backbone = load(str(tmp_path / "trimmed"))
-    assert backbone.languages == ("de", "en")
-    assert backbone.trim is not None and backbone.trim.languages == ("de", "en")
-    with pytest.raises(InputError, match=r"does not know French \(fr\); it knows de, en"):
-        load(str(tmp_path / "trimmed"), languages=("fr",))
 
 
 @pytest.mark.parametrize("ids", [[0], [0, 1, 2, 7, 9, 10], list(range(5, 400, 3))])
@@ -139,7 +131,7 @@ def test_ctranslate2_converts_and_generates(
     ids = read.model.generate(
         torch.tensor(read.ids(["Hello and welcome"])),
         forced_bos_token_id=read.tokenizer.convert_tokens_to_ids(code),
-        max_new_tokens=8,
+        max_new_tokens=10,  # mBART's config forces the end of the sentence at the last one
         num_beams=1,
     )
     expected = read.tokenizer.convert_ids_to_tokens(ids[0])
