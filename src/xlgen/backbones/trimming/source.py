@@ -19,9 +19,11 @@ from xlgen.backbones.loading import family_of, load_tokenizer, outline, quiet, r
 from xlgen.backbones.source_files import source_files, weight_files
 from xlgen.backbones.text import TextTokenizer, text_tokenizer, vocabulary_digest
 from xlgen.backbones.trimming.config_ids import ids_in
+from xlgen.backbones.trimming.record import read_record
 from xlgen.backbones.trimming.vocabulary import TrimError, Vocabulary, read_vocabulary
 from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
+from xlgen.core.run_layout import ABOUT, RECIPE
 from xlgen.kernels.model_types import TransformersTokenizer
 
 Texts = Iterable[tuple[str, str]]
@@ -95,6 +97,12 @@ class Source:
     def check_languages(self, languages: Sequence[str]) -> tuple[str, ...]:
         """The canonical codes of ``languages``. Raises BackboneError for one that the model does not know."""
         codes = tuple(dict.fromkeys(Language.parse(text).code for text in languages))
+        record = read_record(self.folder)
+        if record is not None and record.languages and (absent := set(codes) - set(record.languages)):
+            raise TrimError(
+                f"{self.name} was trimmed to {', '.join(record.languages)}, and has no tokens for {_names(absent)}; "
+                f"trim {record.source} instead"
+            )
         if self.family is not None and self.family.has_language_codes:
             outline(self.name).check_languages(codes)
         return codes
@@ -106,10 +114,10 @@ class Source:
         backend = self.tokenizer.backend_tokenizer
         return [each.ids for each in backend.encode_batch(list(texts), add_special_tokens=False)]
 
-    def count(self, texts: Texts) -> tuple[dict[str, NDArray[np.int64]], dict[str, int]]:
+    def count(self, texts: Texts, languages: Sequence[str] = ()) -> tuple[dict[str, NDArray[np.int64]], dict[str, int]]:
         """The number of occurrences of each id and the number of texts, by language.
 
-        Raises TrimError if there is no text.
+        Raises TrimError if there is no text, or none in one of ``languages``; text that says no language may be in any.
         """
         counts: dict[str, NDArray[np.int64]] = {}
         read: dict[str, int] = {}
@@ -117,9 +125,15 @@ class Source:
             ids = np.concatenate([np.array(each, np.int64) for each in self.tokenize(chunk)])
             counts[code] = counts.get(code, np.zeros(self.rows, np.int64)) + np.bincount(ids, minlength=self.rows)
             read[code] = read.get(code, 0) + len(chunk)
-        if not any(each.any() for each in counts.values()):
-            raise TrimError("the corpus holds no text")
+        found = {code for code, each in counts.items() if each.any()}
+        absent = set() if "" in found else set(languages) - found
+        if absent or not found:
+            raise TrimError(f"the corpus holds no text{' in ' * bool(absent)}{_names(absent)}; name a file that does")
         return counts, read
+
+
+def _names(codes: Iterable[str]) -> str:
+    return ", ".join(f"{Language.parse(code).name} ({code})" for code in sorted(codes))
 
 
 def by_language(texts: Texts) -> Iterator[tuple[str, list[str]]]:
@@ -135,7 +149,9 @@ def open_source(name: str) -> Source:
     folder = resolve(name)
     config = read_config(folder, _CONFIG)
     if config is None:
-        raise TrimError(f"{name}: no config.json; that is not a model checkpoint")
+        trained = any((Path(folder) / file).is_file() for file in (ABOUT, RECIPE))
+        hint = "; trim the model that `xlgen export --to transformers` writes" if trained else ""
+        raise TrimError(f"{name}: no config.json; that is not a model checkpoint{hint}")
     check_sizes(folder, config)
     family = _family(folder, config)
     plain = load_tokenizer(folder)

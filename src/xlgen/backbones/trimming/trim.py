@@ -85,7 +85,7 @@ def trim(
     check_new_folder(folder)
     source = open_source(name)
     codes = source.check_languages(languages)
-    counts, texts = source.count(corpus())
+    counts, texts = source.count(corpus(), codes)
     kept = select(source.vocabulary, counts, keep=keep, coverage=coverage, also=source.config_ids)
     with new_folder(folder) as temporary:
         write_trimmed(source, kept, temporary, codes)
@@ -141,7 +141,8 @@ def _write_weights(source: Source, kept: list[int], folder: Path) -> None:
     found = {file: axes.of(read_entries(file)[0]) for file in source.weights}
     if not any(found.values()):
         raise TrimError(
-            f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says"
+            f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says: "
+            "these are files of different models"
         )
     for file, names in found.items():
         axes.check(select_rows(file, folder / file.name, names, rows), file.name)
