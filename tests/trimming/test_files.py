@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import sentencepiece
 import torch
 from safetensors import safe_open
 from torch import Tensor
+from transformers import MT5Config
 
 import hub_layout
 from trimming import models
 from trimming.models import KINDS, Read
+from xlgen.backbones.finding import embedded
 from xlgen.backbones.loading import load
 from xlgen.backbones.trimming.record import from_ranges, ranges, read_record
+from xlgen.backbones.trimming.source import open_source
+from xlgen.core.registry import InputError
 
 
 @pytest.fixture(params=KINDS)
@@ -93,6 +98,19 @@ def test_sentencepiece_file_reads_texts_as_before(
     assert len(checked) > 500
     for place in checked:
         assert after.encode(words[place], out_type=str) == pieces[place], words[place]
+
+
+def test_size_of_the_vocabulary_may_be_in_the_config_class_only(tmp_path: Path) -> None:
+    """As in the published Gemma 3. A second vocabulary, as in Gemma 3n, is refused."""
+    folder = shutil.copytree(embedded()["pocket-mt5"], tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del config["vocab_size"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    source = open_source(str(folder))
+    assert source.rows == source.config["vocab_size"] == MT5Config().vocab_size
+    (folder / "config.json").write_text(json.dumps({**config, "vocab_size_per_layer_input": 9}), encoding="utf-8")
+    with pytest.raises(InputError, match="vocab_size_per_layer_input in its config, a second vocabulary"):
+        open_source(str(folder))
 
 
 @pytest.mark.parametrize("ids", [[0], [0, 1, 2, 7, 9, 10], list(range(5, 400, 3))])

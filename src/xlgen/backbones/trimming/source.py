@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.configs import check_sizes
+from xlgen.backbones.configs import check_sizes, load_config
 from xlgen.backbones.finding import read_config
 from xlgen.backbones.loading import family_of, load_tokenizer, outline, quiet, resolve
 from xlgen.backbones.source_files import source_files, weight_files
@@ -31,6 +31,7 @@ Texts = Iterable[tuple[str, str]]
 Corpus = Callable[[], Texts]
 """Returns an iterator over all texts each time."""
 _AT_ONCE = 2_000
+_KNOWN_SIZES = ("vocab_size", "type_vocab_size")
 _CONFIG, _GENERATION = "config.json", "generation_config.json"
 
 
@@ -147,18 +148,32 @@ def open_source(name: str) -> Source:
     """Read everything but the weights of a model. Raises BackboneError for one that cannot be trimmed."""
     quiet()
     folder = resolve(name)
-    config = read_config(folder, _CONFIG)
+    config = _read_config(folder)
     if config is None:
         trained = any((Path(folder) / file).is_file() for file in (ABOUT, RECIPE))
         hint = "; trim the model that `xlgen export --to transformers` writes" if trained else ""
         raise TrimError(f"{name}: no config.json; that is not a model checkpoint{hint}")
-    check_sizes(folder, config)
     family = _family(folder, config)
     plain = load_tokenizer(folder)
     tokenizer = plain if family is None else family.repair_tokenizer(plain)
     generation = read_config(folder, _GENERATION)
     vocabulary = read_vocabulary(tokenizer, name)
     return Source(name, folder, family, tokenizer, tokenizer is not plain, vocabulary, config, generation)
+
+
+def _read_config(folder: str) -> JsonObject | None:
+    """The config, with its ``vocab_size`` if only the library's class has it (Gemma 3). Raises BackboneError."""
+    config = read_config(folder, _CONFIG)
+    if config is None:
+        return None
+    check_sizes(folder, config)
+    inner = config.get("text_config") or {}
+    if other := sorted(key for key in (*config, *inner) if "vocab" in key and key not in _KNOWN_SIZES):
+        raise TrimError(f"{folder} has {other[0]} in its config, a second vocabulary, and cannot be trimmed")
+    if "vocab_size" in (*config, *inner):
+        return config
+    size = {"vocab_size": load_config(folder).get_text_config().vocab_size}
+    return {**config, "text_config": {**inner, **size}} if inner else {**config, **size}
 
 
 def _family(folder: str, config: JsonObject) -> type[Backbone] | None:
