@@ -15,10 +15,10 @@ import hub_layout
 from xlgen.backbones.loading import family_of
 from xlgen.backbones.trimming.trim import Trimmed, trim
 
-KINDS = ("mt5", "mbart", "nllb", "xlm-r", "byte-bpe", "byte-fallback-bpe")
+KINDS = ("mt5", "mbart", "nllb", "xlm-r", "wordpiece", "byte-bpe", "byte-fallback-bpe")
 LANGUAGES = ("arb", "deu", "ell", "eng", "fra", "hin", "jpn", "kor", "rus", "tha", "tur", "vie", "zho-CN")
 """13 languages in 9 scripts, by NTREX's names."""
-CORPUS, UNSEEN = slice(0, 60), slice(150, 170)
+CORPUS, UNSEEN = slice(0, 40), slice(150, 158)
 _DECODER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
 
@@ -28,15 +28,21 @@ def make(kind: str, folder: Path, hub_checkpoint: Callable[[str], Path]) -> Path
         shutil.copytree(hub_checkpoint(kind), folder)
         if kind == "mt5":
             _untie(folder)
-        if kind == "mbart":  # which CTranslate2's converter reads, and the published config has
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            more = {"normalize_before": True, "normalize_embedding": True, "add_final_layer_norm": True}
-            (folder / "config.json").write_text(json.dumps({**config, **more}), encoding="utf-8")
+        if kind == "mbart":  # CTranslate2's converter needs these, which the published files have
+            norms = {"normalize_before": True, "normalize_embedding": True, "add_final_layer_norm": True}
+            _change(folder / "config.json", {**norms, "tokenizer_class": "MBart50Tokenizer"})
+            _change(folder / "tokenizer_config.json", {"bos_token": "<s>"})
     elif kind == "xlm-r":
         _xlm_r(folder, hub_checkpoint("mbart") / "sentencepiece.bpe.model")
+    elif kind == "wordpiece":
+        _bert(folder)
     else:
         _causal(folder, kind)
     return folder
+
+
+def _change(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
 def _untie(folder: Path) -> None:
@@ -69,19 +75,46 @@ def _xlm_r(folder: Path, sentencepiece: Path) -> None:
         XLMRobertaForMaskedLM(config).save_pretrained(folder)
 
 
+def _bert(folder: Path) -> None:
+    """The files of multilingual BERT."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForMaskedLM
+
+    folder.mkdir()
+    inner = BertWordPieceTokenizer(lowercase=False, strip_accents=False)
+    inner.train_from_iterator(_training_texts(), vocab_size=5_000, show_progress=False, wordpieces_prefix="##")
+    inner.save_model(str(folder))
+    inner.save(str(folder / "tokenizer.json"))
+    about = {
+        "do_lower_case": False,
+        "strip_accents": False,
+        "model_max_length": 512,
+        "tokenizer_class": "BertTokenizer",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
+    config = BertConfig(vocab_size=inner.get_vocab_size(), **_DECODER)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertForMaskedLM(config).save_pretrained(folder)
+
+
+def _training_texts() -> list[str]:
+    return [text for found in hub_layout.texts(slice(60)).values() for text in found]
+
+
 def _causal(folder: Path, kind: str) -> None:
     """Qwen's layout (bytes as characters, vocab.json, merges.txt), and that of Llama (byte tokens as a last resort)."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-    texts = [text for found in hub_layout.texts(slice(150)).values() for text in found]
+    texts = _training_texts()
     if kind == "byte-bpe":
         inner = Tokenizer(models.BPE())
         inner.normalizer = normalizers.NFC()
         inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         inner.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=5_000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=4_000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
         )
         inner.train_from_iterator(texts, trainer)
         special = [AddedToken(name, special=True) for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")]
@@ -95,7 +128,7 @@ def _causal(folder: Path, kind: str) -> None:
             [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
         )
         trainer = trainers.BpeTrainer(
-            vocab_size=5_000, special_tokens=pieces, show_progress=False, limit_alphabet=900, max_token_length=12
+            vocab_size=4_000, special_tokens=pieces, show_progress=False, limit_alphabet=900, max_token_length=12
         )
         inner.train_from_iterator((word for text in texts for word in text.split(" ")), trainer)
         state = json.loads(inner.to_str())

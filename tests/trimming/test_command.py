@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import xlgen
+from xlgen.backbones.loading import load
 from xlgen.backbones.trimming.corpus import read_corpus
 from xlgen.backbones.trimming.record import read_record
 from xlgen.backbones.trimming.selection import select
@@ -77,7 +77,10 @@ def test_table_and_record(texts: str, tmp_path: Path, command: Command) -> None:
         ("--keep 50", "the number of special tokens and of single characters"),
         ("--keep 999999", "to 5,102, the size of the vocabulary"),
         ("--keep 700 --coverage 0.9", "exclude each other"),
-        ("--coverage 1.5", "must be a share above 0 and up to 1"),
+        ("--coverage 0", "must be a share above 0 and up to 1"),
+        ("--languages en,fr,el --corpus {language}.txt", "the corpus has no file"),
+        ("--languages en --corpus GERMAN", "holds no text in English (en)"),
+        ("--languages en,fr --corpus {lang}.txt", "which may contain {language}"),
         ("--languages en,xx1", "xx1"),
         ("--corpus absent.txt", "the corpus has no file"),
         ("--corpus {name: absent}", "absent"),
@@ -90,12 +93,14 @@ def test_wrong_input_is_refused_with_code_2(
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
+    (tmp_path / "de.jsonl").write_text('{"text": "Guten Morgen", "language": "de"}\n', encoding="utf-8")
     options = {"--languages": "en,fr", "--corpus": texts, "--out": str(tmp_path / "out"), "MODEL": "pocket-mt5"}
     name, _, value = arguments.partition(" ")
     if arguments.count("--") == 2:
         options |= dict(zip(arguments.split()[::2], arguments.split()[1::2], strict=True))
     else:
         options[name] = value.replace("FULL", str(tmp_path / "full"))
+    options["--corpus"] = options["--corpus"].replace("GERMAN", str(tmp_path / "de.jsonl"))
     model = options.pop("MODEL")
     code, _, error = command("trim", model, *(part for pair in options.items() for part in pair), "--no-speed")
     assert code == 2 and message in error, error
@@ -106,6 +111,12 @@ def test_language_that_the_model_lacks_is_refused(texts: str, tmp_path: Path) ->
     (tmp_path / "el.txt").write_text("Καλημέρα\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"pocket-mbart does not know Greek \(el\)"):
         xlgen.trim("pocket-mbart", tmp_path / "out", corpus=texts, languages=["en", "el"], speed=False)
+
+
+def test_trimmed_model_is_not_trimmed_to_a_language_that_it_lost(texts: str, tmp_path: Path) -> None:
+    xlgen.trim("pocket-mt5", tmp_path / "one", corpus=texts, languages=["en"], speed=False)
+    with pytest.raises(InputError, match=r"trimmed to en, and has no tokens for French \(fr\); trim pocket-mt5"):
+        xlgen.trim(tmp_path / "one", tmp_path / "two", corpus=texts, languages=["en", "fr"], speed=False)
 
 
 def test_rows_of_other_languages_are_skipped(tmp_path: Path) -> None:
@@ -142,13 +153,15 @@ def test_choice_is_by_frequency_and_covers_every_language() -> None:
     assert select(source.vocabulary, more, keep=least + 8, coverage=None) == chosen
 
 
-def test_dropped_tokens_leave_no_unknown_text(tmp_path: Path) -> None:
+def test_dropped_tokens_leave_no_unknown_text_and_other_languages_are_refused(tmp_path: Path) -> None:
     """Words are spelled in the characters that are always kept."""
-    found = xlgen.trim(
-        "pocket-mbart", tmp_path / "out", corpus={"name": "pocket", "size": 10}, coverage=0.5, speed=False
-    )
-    assert len(found.coverage) > 4
+    languages, out = ["de", "en", "ru", "th", "zh"], tmp_path / "out"
+    corpus = {"name": "pocket", "size": 10}
+    found = xlgen.trim("pocket-mbart", out, corpus=corpus, languages=languages, coverage=0.5, speed=False)
+    assert [row.language for row in found.coverage] == languages
     for row in found.coverage:
         assert row.unknown == 0 and 50 <= row.percent < 100 and row.tokens_after > row.tokens_before
-    assert found.after.bytes < found.before.bytes and found.after.parameters < found.before.parameters
-    assert np.mean([row.tokens_after / row.tokens_before for row in found.coverage]) < 3
+    backbone = load(str(out))
+    assert backbone.trim is not None and backbone.trim.languages == backbone.languages == tuple(languages)
+    with pytest.raises(InputError, match=r"does not know French \(fr\); it knows de, en, ru, th, zh"):
+        load(str(out), languages=("fr",))

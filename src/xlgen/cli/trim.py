@@ -39,7 +39,9 @@ def trim(
     coverage: Annotated[
         float | None,
         typer.Option(
-            help="Share of all occurrences of tokens that the kept ones have in every language. 0.9999 without --keep."
+            min=0,
+            max=1,
+            help="Share of all occurrences of tokens that the kept ones have in every language. 0.9999 without --keep.",
         ),
     ] = None,
     measure_on: Annotated[

@@ -48,7 +48,7 @@ def choose(recipe: Recipe, config: TrimConfig) -> TrimRecord:
     languages = [code for stage in recipe.stages for code in _languages(stage, data_dir)]
     codes = source.check_languages(config.languages or languages)
     corpus = read_corpus(config.corpus, codes, data_dir) if config.corpus else own_texts(recipe, codes)
-    counts, _ = source.count(corpus())
+    counts, _ = source.count(corpus(), codes)
     kept = select(source.vocabulary, counts, keep=config.keep, coverage=config.coverage, also=source.config_ids)
     return replace(record_of_choice(source, kept, codes), by="recipe")
 
@@ -75,8 +75,8 @@ def own_texts(recipe: Recipe, codes: tuple[str, ...]) -> Corpus:
     def texts() -> Iterator[tuple[str, str]]:
         for stage in recipe.stages:
             for code, text in _texts_of(stage, data_dir):
-                if Language.parse(code).code in codes:
-                    yield code, text
+                if (canonical := Language.parse(code).code) in codes:
+                    yield canonical, text
 
     return texts
 

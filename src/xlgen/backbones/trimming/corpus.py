@@ -45,9 +45,9 @@ def read_corpus(parts: Sequence[CorpusPart], languages: Sequence[str], data_dir:
 
 def _part(part: CorpusPart, codes: tuple[str, ...], data_dir: Path) -> Corpus:
     if isinstance(part, str) and part.startswith("{") and not part.startswith("{language}"):
-        parsed = parse_yaml(part, "the corpus")
+        parsed = parse_yaml(part, "the corpus") if ":" in part else None
         if not isinstance(parsed, Mapping):
-            raise InputError(f"the corpus {part} is neither a path nor a reader")
+            raise InputError(f"the corpus {part} is neither a path, which may contain {{language}}, nor a reader")
         part = parsed
     if isinstance(part, Mapping):
         return _from_reader(part, codes, data_dir)

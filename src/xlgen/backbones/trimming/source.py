@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlgen.backbones.base import Backbone, BackboneError
-from xlgen.backbones.configs import check_sizes
+from xlgen.backbones.configs import check_sizes, load_config
 from xlgen.backbones.finding import read_config
 from xlgen.backbones.loading import family_of, load_tokenizer, outline, quiet, resolve
 from xlgen.backbones.source_files import source_files, weight_files
 from xlgen.backbones.text import TextTokenizer, text_tokenizer, vocabulary_digest
 from xlgen.backbones.trimming.config_ids import ids_in
+from xlgen.backbones.trimming.record import read_record
 from xlgen.backbones.trimming.vocabulary import TrimError, Vocabulary, read_vocabulary
 from xlgen.core.json_types import JsonObject
 from xlgen.core.languages import Language
+from xlgen.core.run_layout import ABOUT, RECIPE
 from xlgen.kernels.model_types import TransformersTokenizer
 
 Texts = Iterable[tuple[str, str]]
@@ -29,6 +31,7 @@ Texts = Iterable[tuple[str, str]]
 Corpus = Callable[[], Texts]
 """Returns an iterator over all texts each time."""
 _AT_ONCE = 2_000
+_KNOWN_SIZES = ("vocab_size", "type_vocab_size")
 _CONFIG, _GENERATION = "config.json", "generation_config.json"
 
 
@@ -95,6 +98,12 @@ class Source:
     def check_languages(self, languages: Sequence[str]) -> tuple[str, ...]:
         """The canonical codes of ``languages``. Raises BackboneError for one that the model does not know."""
         codes = tuple(dict.fromkeys(Language.parse(text).code for text in languages))
+        record = read_record(self.folder)
+        if record is not None and record.languages and (absent := set(codes) - set(record.languages)):
+            raise TrimError(
+                f"{self.name} was trimmed to {', '.join(record.languages)}, and has no tokens for {_names(absent)}; "
+                f"trim {record.source} instead"
+            )
         if self.family is not None and self.family.has_language_codes:
             outline(self.name).check_languages(codes)
         return codes
@@ -106,10 +115,10 @@ class Source:
         backend = self.tokenizer.backend_tokenizer
         return [each.ids for each in backend.encode_batch(list(texts), add_special_tokens=False)]
 
-    def count(self, texts: Texts) -> tuple[dict[str, NDArray[np.int64]], dict[str, int]]:
+    def count(self, texts: Texts, languages: Sequence[str] = ()) -> tuple[dict[str, NDArray[np.int64]], dict[str, int]]:
         """The number of occurrences of each id and the number of texts, by language.
 
-        Raises TrimError if there is no text.
+        Raises TrimError if there is no text, or none in one of ``languages``; text that says no language may be in any.
         """
         counts: dict[str, NDArray[np.int64]] = {}
         read: dict[str, int] = {}
@@ -117,9 +126,15 @@ class Source:
             ids = np.concatenate([np.array(each, np.int64) for each in self.tokenize(chunk)])
             counts[code] = counts.get(code, np.zeros(self.rows, np.int64)) + np.bincount(ids, minlength=self.rows)
             read[code] = read.get(code, 0) + len(chunk)
-        if not any(each.any() for each in counts.values()):
-            raise TrimError("the corpus holds no text")
+        found = {code for code, each in counts.items() if each.any()}
+        absent = set() if "" in found else set(languages) - found
+        if absent or not found:
+            raise TrimError(f"the corpus holds no text{' in ' * bool(absent)}{_names(absent)}; name a file that does")
         return counts, read
+
+
+def _names(codes: Iterable[str]) -> str:
+    return ", ".join(f"{Language.parse(code).name} ({code})" for code in sorted(codes))
 
 
 def by_language(texts: Texts) -> Iterator[tuple[str, list[str]]]:
@@ -133,16 +148,32 @@ def open_source(name: str) -> Source:
     """Read everything but the weights of a model. Raises BackboneError for one that cannot be trimmed."""
     quiet()
     folder = resolve(name)
-    config = read_config(folder, _CONFIG)
+    config = _read_config(folder)
     if config is None:
-        raise TrimError(f"{name}: no config.json; that is not a model checkpoint")
-    check_sizes(folder, config)
+        trained = any((Path(folder) / file).is_file() for file in (ABOUT, RECIPE))
+        hint = "; trim the model that `xlgen export --to transformers` writes" if trained else ""
+        raise TrimError(f"{name}: no config.json; that is not a model checkpoint{hint}")
     family = _family(folder, config)
     plain = load_tokenizer(folder)
     tokenizer = plain if family is None else family.repair_tokenizer(plain)
     generation = read_config(folder, _GENERATION)
     vocabulary = read_vocabulary(tokenizer, name)
     return Source(name, folder, family, tokenizer, tokenizer is not plain, vocabulary, config, generation)
+
+
+def _read_config(folder: str) -> JsonObject | None:
+    """The config, with its ``vocab_size`` if only the library's class has it (Gemma 3). Raises BackboneError."""
+    config = read_config(folder, _CONFIG)
+    if config is None:
+        return None
+    check_sizes(folder, config)
+    inner = config.get("text_config") or {}
+    if other := sorted(key for key in (*config, *inner) if "vocab" in key and key not in _KNOWN_SIZES):
+        raise TrimError(f"{folder} has {other[0]} in its config, a second vocabulary, and cannot be trimmed")
+    if "vocab_size" in (*config, *inner):
+        return config
+    size = {"vocab_size": load_config(folder).get_text_config().vocab_size}
+    return {**config, "text_config": {**inner, **size}} if inner else {**config, **size}
 
 
 def _family(folder: str, config: JsonObject) -> type[Backbone] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from xlgen.backbones.source_files import WEIGHTS_INDEX
 from xlgen.backbones.trimming.vocabulary import TrimError
 from xlgen.core.json_types import JsonObject
 from xlgen.core.untrusted import check_regular, parse_json
@@ -105,6 +106,20 @@ def write_header(file: BinaryIO, entries: list[TensorEntry], about: JsonObject) 
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
+
+
+def write_index(index: JsonObject | None, folder: Path) -> None:
+    """Write the index of a model whose weights are in several files of ``folder``, from that of the original model."""
+    files = sorted(folder.glob("*.safetensors"))
+    if index is None or len(files) < 2:
+        return
+    entries = [(file.name, entry) for file in files for entry in read_entries(file)[0]]
+    metadata = {**(index.get("metadata") or {}), "total_size": sum(entry.size for _, entry in entries)}
+    if "total_parameters" in metadata:
+        metadata["total_parameters"] = parameters({entry.name: entry.shape for _, entry in entries})
+    places = {entry.name: file for file, entry in entries}
+    text = json.dumps({**index, "metadata": metadata, "weight_map": places}, indent=2)
+    (folder / WEIGHTS_INDEX).write_text(text, encoding="utf-8")
 
 
 def _copy_rows(source: Path, entry: TensorEntry, axis: int, kept: NDArray[np.int64], file: BinaryIO) -> None:

@@ -24,10 +24,9 @@ from xlgen.backbones.trimming.measure import Coverage, measure
 from xlgen.backbones.trimming.record import TrimRecord, write_record
 from xlgen.backbones.trimming.selection import Counts, select
 from xlgen.backbones.trimming.source import Corpus, Source, backend_state, open_source
-from xlgen.backbones.trimming.tensors import parameters, read_entries, select_rows, total_bytes
+from xlgen.backbones.trimming.tensors import parameters, read_entries, select_rows, total_bytes, write_index
 from xlgen.backbones.trimming.tokenizer_files import KeptTokens, write_tokenizer
 from xlgen.backbones.trimming.vocabulary import TrimError
-from xlgen.core.json_types import JsonMapping
 from xlgen.core.outputs import check_new_folder, new_folder
 from xlgen.kernels.model_types import TransformersTokenizer
 
@@ -85,7 +84,7 @@ def trim(
     check_new_folder(folder)
     source = open_source(name)
     codes = source.check_languages(languages)
-    counts, texts = source.count(corpus())
+    counts, texts = source.count(corpus(), codes)
     kept = select(source.vocabulary, counts, keep=keep, coverage=coverage, also=source.config_ids)
     with new_folder(folder) as temporary:
         write_trimmed(source, kept, temporary, codes)
@@ -102,9 +101,7 @@ def trim(
     return Trimmed(folder, before, after, found)
 
 
-def write_trimmed(
-    source: Source, kept: list[int], folder: Path, languages: Sequence[str] = (), more: JsonMapping | None = None
-) -> None:
+def write_trimmed(source: Source, kept: list[int], folder: Path, languages: Sequence[str] = ()) -> None:
     """Write a model with only the ``kept`` tokens into ``folder``: config, tokenizer, weights and ``trim.json``.
 
     Args:
@@ -112,7 +109,6 @@ def write_trimmed(
         kept: Ids in ascending order; those of special tokens must be among them.
         folder: An empty folder.
         languages: The languages that the trimmed model knows. If empty, those of the whole model.
-        more: Further keys of ``trim.json``.
 
     Raises:
         TrimError: if a file cannot be trimmed, or the library would not read it as it should.
@@ -128,7 +124,7 @@ def write_trimmed(
     write_tokenizer(source.folder, folder, tokens, state)
     _check_ids(source, kept, load_tokenizer(str(folder)))
     _write_weights(source, kept, folder)
-    write_record(folder, record_of_choice(source, kept, languages), more)
+    write_record(folder, record_of_choice(source, kept, languages))
 
 
 def record_of_choice(source: Source, kept: Sequence[int], languages: Sequence[str]) -> TrimRecord:
@@ -141,19 +137,12 @@ def _write_weights(source: Source, kept: list[int], folder: Path) -> None:
     found = {file: axes.of(read_entries(file)[0]) for file in source.weights}
     if not any(found.values()):
         raise TrimError(
-            f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says"
+            f"the weights of {source.name} have no embeddings with {source.rows:,} rows, as its config says: "
+            "these are files of different models"
         )
     for file, names in found.items():
         axes.check(select_rows(file, folder / file.name, names, rows), file.name)
-    index = read_config(source.folder, WEIGHTS_INDEX)
-    if index is not None and len(found) > 1:
-        places = {name: Path(str(file)).name for name, file in index["weight_map"].items()}
-        entries = [entry for file in found for entry in read_entries(folder / file.name)[0]]
-        metadata = {**(index.get("metadata") or {}), "total_size": sum(entry.size for entry in entries)}
-        if "total_parameters" in metadata:
-            metadata["total_parameters"] = parameters({entry.name: entry.shape for entry in entries})
-        text = json.dumps({**index, "metadata": metadata, "weight_map": places}, indent=2)
-        (folder / WEIGHTS_INDEX).write_text(text, encoding="utf-8")
+    write_index(read_config(source.folder, WEIGHTS_INDEX), folder)
 
 
 def _check_ids(source: Source, kept: list[int], trimmed: TransformersTokenizer) -> None:

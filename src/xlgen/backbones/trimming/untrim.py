@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -15,12 +14,12 @@ from torch import Tensor
 
 from xlgen.backbones.configs import OWN_LANGUAGES
 from xlgen.backbones.finding import find_file, read_config
-from xlgen.backbones.source_files import WEIGHTS, weight_files
+from xlgen.backbones.source_files import WEIGHTS_INDEX, weight_files
 from xlgen.backbones.trimming.axes import VocabularyAxes
 from xlgen.backbones.trimming.config_ids import with_ids
 from xlgen.backbones.trimming.record import TrimRecord
 from xlgen.backbones.trimming.source import Source, open_source
-from xlgen.backbones.trimming.tensors import TensorEntry, read_entries, write_header
+from xlgen.backbones.trimming.tensors import TensorEntry, read_entries, write_header, write_index
 from xlgen.backbones.trimming.tokenizer_files import TOKENIZER_FILES
 from xlgen.backbones.trimming.vocabulary import TrimError
 from xlgen.core.outputs import check_new_folder, new_folder
@@ -61,7 +60,7 @@ def untrim(trained: Path, record: TrimRecord, into: str, folder: Path) -> None:
         whole = _WholeRows(source, axes)
         for file in weight_files(str(trained)):
             _write_weights(file, temporary / file.name, axes, whole, record)
-        _write_index(trained, temporary)
+        write_index(read_config(str(trained), WEIGHTS_INDEX), temporary)
 
 
 def _write_configs(trained: Path, record: TrimRecord, folder: Path, source: Source) -> None:
@@ -135,17 +134,3 @@ def _write_tensor(file: BinaryIO, tensor: Tensor) -> None:
     step = 2**22
     for first in range(0, len(flat), step):
         file.write(flat[first : first + step].view(torch.uint8).numpy().tobytes())
-
-
-def _write_index(trained: Path, folder: Path) -> None:
-    """The index of a model in several files. A model in one file has none."""
-    index = read_config(str(trained), f"{WEIGHTS}.index.json")
-    files = sorted(folder.glob("*.safetensors"))
-    if index is None or len(files) < 2:
-        return
-    shapes = [entry for file in files for entry in read_entries(file)[0]]
-    metadata = {**(index.get("metadata") or {}), "total_size": sum(entry.size for entry in shapes)}
-    if "total_parameters" in metadata:
-        metadata["total_parameters"] = sum(math.prod(entry.shape) for entry in shapes)
-    text = json.dumps({**index, "metadata": metadata}, indent=2)
-    (folder / f"{WEIGHTS}.index.json").write_text(text, encoding="utf-8")
