@@ -137,7 +137,7 @@ def test_groups_are_dealt_in_turn_whatever_the_speed_of_an_engine(order: list[in
         return found
 
     groups = taken(1, [0] * 50)[0]
-    assert len(groups) > 20 and sorted(number for group in groups for number in group) == list(range(50))
+    assert len(groups) > 15 and sorted(number for group in groups for number in group) == list(range(50))
     assert taken(3, order) == [groups[number::3] for number in range(3)]
 
 
