@@ -9,7 +9,7 @@ NLLB-200-distilled-600M. Other engines are ``xlgen:bf16``, ``ctranslate2:bfloat1
 static cache and ``torch.compile``). All decode the same pocket documents, sorted by length.
 
 Each engine is a process of its own, which loads the model (CTranslate2 converts it first; both times are reported) and
-finds its fastest batch size on the first inputs. Then the processes take turns, one at a time: a run of each, then a
+finds its fastest batch size on a part of the inputs. Then the processes take turns, one at a time: a run of each, then a
 second of each. Seconds are medians of the processor's time of a whole process, divided by its threads, which depends
 less on other work than wall time; wall times are in ``--out``. Ratios are to xlgen's first entry: above 1, xlgen is
 faster. Tokens are compared with its outputs, too.
@@ -139,8 +139,8 @@ def child(job: dict[str, Any]) -> None:
     sources = documents(backbone, job["inputs"])
     order = sorted(range(job["inputs"]), key=lambda index: -len(sources[0][index]))
     sources = [sources[0][i] for i in order], [sources[1][i] for i in order]
-    few = max(8, job["inputs"] // 8)
-    spread = slice(None, None, max(1, job["inputs"] // few))
+    # Enough inputs to fill the largest batch twice, of all lengths.
+    spread = slice(None, None, max(1, job["inputs"] // (2 * max(ROWS[job["beams"]]))))
     make = {"xlgen": xlgen, "ctranslate2": ctranslate2, "transformers": transformers}[kind]
     start, decode = make(backbone, job, variant)
     loaded = time.perf_counter() - started
