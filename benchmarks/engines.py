@@ -9,7 +9,7 @@ NLLB-200-distilled-600M. Other engines are ``xlgen:bf16``, ``ctranslate2:bfloat1
 static cache and ``torch.compile``). All decode the same pocket documents, sorted by length.
 
 Each engine is a process of its own, which loads the model (CTranslate2 converts it first; both times are reported) and
-finds its fastest batch size on a part of the inputs. Then the processes take turns, one at a time: a run of each, then a
+finds its fastest batch size on a part of the inputs. Then the processes take turns, one run of each, then a
 second of each. Seconds are medians of the processor's time of a whole process, divided by its threads, which depends
 less on other work than wall time; wall times are in ``--out``. Ratios are to xlgen's first entry: above 1, xlgen is
 faster. Tokens are compared with its outputs, too.
