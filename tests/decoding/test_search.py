@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlgen.adaptation.base import methods
-from xlgen.backbones import loading
+from xlgen.backbones import inference_modules, loading
 from xlgen.backbones.base import Backbone
 from xlgen.decoding.batch import Batch
 from xlgen.decoding.decode import hypotheses
 from xlgen.decoding.engine import Engine, Input, cache_columns
 from xlgen.decoding.logits import TokenBias
 from xlgen.decoding.settings import Decoding, Hypothesis
-from xlgen.kernels import decoder_steps, fast_modules, lm_head, products
+from xlgen.kernels import decoder_steps, lm_head, products
 from xlgen.kernels.lm_head import top
 from xlgen.pocket import world
 
@@ -263,8 +263,8 @@ def test_fast_products_are_products() -> None:
     wanted = map_(inputs).detach()
     with torch.inference_mode():
         torch.testing.assert_close(products.linear(inputs, map_.weight, map_.bias), wanted)
-        with fast_modules.fast_modules(map_):
+        with inference_modules.fast_modules(map_):
             torch.testing.assert_close(map_(inputs), wanted)
-    with fast_modules.fast_modules(map_):
+    with inference_modules.fast_modules(map_):
         map_(inputs).sum().backward()  # where gradients are asked for, they are there
     assert map_.weight.grad is not None and "forward" not in vars(map_)

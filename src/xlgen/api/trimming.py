@@ -50,8 +50,9 @@ def trim(
 ) -> TrimmedModel:
     """Write a pretrained model with only the tokens that texts of some languages use (arXiv 2305.15020).
 
-    The result is an ordinary checkpoint. On text whose tokens are all kept, its tokens, its logits over kept tokens and
-    its outputs are those of the whole model. Special tokens, language codes, sentinels, bytes, and all single
+    The result is an ordinary checkpoint. On text whose tokens are all kept, its tokens and its logits over kept tokens
+    are those of the whole model. Outputs differ where the whole model would generate a dropped token, and with beam
+    search possibly where dropped tokens are probable. Special tokens, language codes, sentinels, bytes, and all single
     characters of the corpus are always kept.
 
     Args:

@@ -19,7 +19,7 @@ from xlgen.kernels.autograd_types import AutogradContext, TensorFunction
 from xlgen.kernels.decoder_steps import kernels_for
 from xlgen.kernels.embedding_gradients import embedding
 from xlgen.kernels.model_types import ModelPart, TransformersModel
-from xlgen.kernels.products import linear, onednn_is_faster
+from xlgen.kernels.products import linear, onednn_trains_faster
 
 
 def make_faster(backbone: Backbone) -> None:
@@ -35,7 +35,7 @@ def make_faster(backbone: Backbone) -> None:
     if kernels_for(table) is not None:
         model.set_attn_implementation(attention.NAME)
     for module in model.modules():
-        if type(module) is nn.Linear and module is not head and onednn_is_faster():
+        if type(module) is nn.Linear and module is not head and onednn_trains_faster():
             vars(module)["forward"] = partial(_linear, module)
         elif isinstance(module, NewGELUActivation):
             vars(module)["forward"] = partial(functional.gelu, approximate="tanh")
@@ -102,7 +102,7 @@ def _linear(module: nn.Linear, states: Tensor) -> Tensor:
 def _linear_map(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A linear map in training, with the matrix library that is faster on this processor."""
     plain = states.dtype == weight.dtype == torch.float32 and states.device.type == "cpu"
-    if not plain or torch.is_autocast_enabled("cpu") or not onednn_is_faster():
+    if not plain or torch.is_autocast_enabled("cpu") or not onednn_trains_faster():
         return functional.linear(states, weight, bias)
     return _Linear.apply(states, weight, bias)
 

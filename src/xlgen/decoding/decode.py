@@ -13,6 +13,7 @@ from itertools import chain, islice
 import torch
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.inference_modules import fast_modules
 from xlgen.backbones.precision import weights_in
 from xlgen.core.errors import is_out_of_memory
 from xlgen.data.batches import budget_batches
@@ -25,7 +26,6 @@ from xlgen.decoding.search import build_search
 from xlgen.decoding.settings import Decoding, Hypothesis
 from xlgen.kernels.attention import fast_encoder
 from xlgen.kernels.decoder_steps import kernels_for
-from xlgen.kernels.fast_modules import fast_modules
 from xlgen.kernels.model_types import TransformersModel
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ Arrays are in fp32, or in bf16 stored as 16-bit integers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -66,17 +67,17 @@ class OnArrays(Arithmetic[Array]):
         self, parts: AttentionModules
     ) -> Callable[[Array, Array | None, KVCache, int, AttentionMask], Array]:
         """See :class:`Arithmetic`."""
-        plain = super().self_attention(parts)
+        plain = cache(lambda: Arithmetic.self_attention(self, parts))  # packs the weights too, so only if needed
         packed = self._packed(parts)
         if packed is None:
-            return plain
+            return plain()
         scale, nothing = np.float32(parts.scale), np.empty((0, len(parts.norm.weight)), np.float32)
 
         def of(hidden: Array, update: Array | None, memory: KVCache, layer: int, visible: AttentionMask) -> Array:
             if torch.get_num_threads() > 1:
-                return plain(hidden, update, memory, layer, visible)
-            cache = memory.arrays
-            given = *cache.past[layer], (cache.heads, cache.columns), cache.slots, cache.first
+                return plain()(hidden, update, memory, layer, visible)
+            arrays = memory.arrays
+            given = *arrays.past[layer], (arrays.heads, arrays.columns), arrays.slots, arrays.first
             added = nothing if update is None else update
             normed, out = blocks.self_block(hidden, added, *packed, *given, *visible.arrays, scale)
             return self.leave(parts.block, normed, out)
@@ -85,17 +86,17 @@ class OnArrays(Arithmetic[Array]):
 
     def cross_attention(self, parts: AttentionModules) -> Callable[[Array, Array | None, KVCache, int], Array]:
         """See :class:`Arithmetic`."""
-        plain = super().cross_attention(parts)
+        plain = cache(lambda: Arithmetic.cross_attention(self, parts))  # packs the weights too, so only if needed
         packed = self._packed(parts)
         if packed is None:
-            return plain
+            return plain()
         scale, nothing = np.float32(parts.scale), np.empty((0, len(parts.norm.weight)), np.float32)
 
         def of(hidden: Array, update: Array | None, memory: KVCache, layer: int) -> Array:
             if torch.get_num_threads() > 1:
-                return plain(hidden, update, memory, layer)
-            cache = memory.arrays
-            given = *cache.source[layer], cache.heads, cache.source_mask, scale
+                return plain()(hidden, update, memory, layer)
+            arrays = memory.arrays
+            given = *arrays.source[layer], arrays.heads, arrays.source_mask, scale
             normed, out = blocks.cross_block(hidden, nothing if update is None else update, *packed, *given)
             return self.leave(parts.block, normed, out)
 
@@ -103,15 +104,15 @@ class OnArrays(Arithmetic[Array]):
 
     def feed_forward(self, parts: FeedForwardModules) -> Callable[[Array, Array | None], Array]:
         """See :class:`Arithmetic`."""
-        plain = super().feed_forward(parts)
+        plain = cache(lambda: Arithmetic.feed_forward(self, parts))  # packs the weights too, so only if needed
         packed, kind = self._packed(parts), _activation_of(parts)
         if packed is None or kind is None:
-            return plain
+            return plain()
         nothing = np.empty((0, len(parts.norm.weight)), np.float32)
 
         def of(hidden: Array, update: Array | None) -> Array:
             if torch.get_num_threads() > 1:
-                return plain(hidden, update)
+                return plain()(hidden, update)
             normed, out = blocks.feed_block(hidden, nothing if update is None else update, *packed, kind)
             return out if parts.block is None else self.leave(parts.block, normed, out)
 
@@ -140,8 +141,8 @@ class OnArrays(Arithmetic[Array]):
         def of(states: Tensor) -> Pair:
             states = functional.pad(states, (0, 0, 0, -states.shape[1] % CHUNK))
             keys, values = (each(states).unflatten(-1, (heads, -1)) for each in (key, value))
-            blocks = keys.unflatten(1, (-1, CHUNK)).permute(0, 1, 3, 4, 2)
-            return blocks.contiguous(), values.transpose(1, 2).contiguous()
+            keys = keys.unflatten(1, (-1, CHUNK)).permute(0, 1, 3, 4, 2)
+            return keys.contiguous(), values.transpose(1, 2).contiguous()
 
         return of
 

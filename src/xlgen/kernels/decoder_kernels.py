@@ -211,6 +211,12 @@ def attend_source(query: Array, cache: CacheArrays, layer: int, scale: float) ->
 # -- norms and activations
 
 
+@inlined
+def _add(row: Array, more: Array) -> None:
+    for d in range(len(row)):
+        row[d] = rounded(read(row[d]) + read(more[d]), row[d])
+
+
 @compiled
 def rms_norm(states: Array, added: Array, weight: Array, epsilon: float, out: Array) -> None:
     """T5's layer norm, without mean and bias: (rows, width) to the same shape.
@@ -221,9 +227,7 @@ def rms_norm(states: Array, added: Array, weight: Array, epsilon: float, out: Ar
     for r in range(rows):
         row, to = states[r], out[r]
         if len(added) > 0:
-            more = added[r]
-            for d in range(width):
-                row[d] = rounded(read(row[d]) + read(more[d]), row[d])
+            _add(row, added[r])
         total = f32(0)
         for d in range(width):
             number = read(row[d])
@@ -240,9 +244,7 @@ def layer_norm(states: Array, added: Array, weight: Array, bias: Array, epsilon:
     for r in range(rows):
         row, to = states[r], out[r]
         if len(added) > 0:
-            more = added[r]
-            for d in range(width):
-                row[d] = rounded(read(row[d]) + read(more[d]), row[d])
+            _add(row, added[r])
         total = f32(0)
         for d in range(width):
             total += read(row[d])

@@ -1,7 +1,7 @@
 """Products with weights that stay the same for many calls, on one core, compiled by Numba.
 
-A library packs the weights in each call, which takes a third of the time for the few rows of a decoding step. Here they
-are packed once, in the order in which tiles read them. `benchmarks/products.py` compares the results.
+A library rearranges ("packs") the weights in every call. For the few rows of a decoding step this takes long compared
+with the product itself, so here it is done once. `benchmarks/products.py` compares the speed.
 """
 
 from __future__ import annotations

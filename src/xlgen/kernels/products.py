@@ -1,10 +1,8 @@
 """Products of hidden states and weights during decoding, with what is faster on this processor.
 
-On one core, fp32 products with small weights are our own (:mod:`xlgen.kernels.packed_product`), because a library packs
-the weights anew for the few rows of each step, and PyTorch's operators take longer to call. All other products are
-PyTorch's. Its Intel MKL has half the speed of oneDNN on AMD processors with AVX-512 for tall weights; PyTorch includes
-oneDNN too, and always uses it for bf16. `benchmarks/products.py` measures all of them; docs/results/performance.md has
-the results. The results are equal up to the order of summation.
+On one core, fp32 products of few rows with small weights are our own (:mod:`xlgen.kernels.packed_product`). All others
+are PyTorch's: on AMD processors by oneDNN, which PyTorch always uses for bf16, elsewhere by Intel's MKL.
+`benchmarks/products.py` measures all of them. The results are equal up to the order of summation.
 """
 
 from __future__ import annotations
@@ -23,13 +21,22 @@ from xlgen.kernels.numba_types import Array
 
 @cache
 def onednn_is_faster() -> bool:
-    """Whether oneDNN multiplies fp32 matrices clearly faster than MKL: on AMD processors with AVX-512, for which MKL
-    has no fast code. A fixed rule, not a measurement, which could vary."""
+    """Whether oneDNN is faster than MKL for few fp32 rows and tall weights: on AMD processors.
+
+    A fixed rule, not a measurement, which could vary.
+    """
     try:
         vendor = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
-    return vendor and torch.backends.cpu.get_cpu_capability() == "AVX512" and _onednn_is_there()
+    return vendor and _onednn_is_there()
+
+
+@cache
+def onednn_trains_faster() -> bool:
+    """The same for the thousands of rows of a training step: on AMD processors with AVX-512, for which MKL has no fast
+    code. With AVX2, MKL is as fast or faster."""
+    return onednn_is_faster() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 @cache
@@ -66,9 +73,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 PACKED_ELEMENTS = 2**18
 """Largest weight that is copied to a faster layout for repeated products; larger copies would take too much memory."""
 
-
 _FEW_ROWS = 128
-"""Up to so many rows, packed weights are faster than PyTorch's products."""
+"""The largest number of rows for which a product with packed weights is faster than PyTorch's."""
 
 
 def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
@@ -79,14 +85,12 @@ def product(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Te
         if weight.numel() <= PACKED_ELEMENTS and packs_bf16():
             return _packed_bf16(weight, bias)
         return lambda inputs: functional.linear(inputs, weight, bias)
-    packed, (size, depth) = _packed(weight, bias), weight.shape
+    multiplied, (size, depth) = array_product(weight, bias), weight.shape
 
     def of(inputs: Tensor) -> Tensor:
         if torch.is_grad_enabled() or inputs.dtype != torch.float32:
             return functional.linear(inputs, weight, bias)
-        if packed is None or torch.get_num_threads() > 1 or inputs.numel() > _FEW_ROWS * depth:
-            return linear(inputs, weight, bias)
-        return torch.from_numpy(packed(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
+        return torch.from_numpy(multiplied(inputs.numpy().reshape(-1, depth))).view(*inputs.shape[:-1], size)
 
     return of
 
@@ -99,7 +103,7 @@ def array_product(weight: Tensor, bias: Tensor | None) -> Callable[[Array], Arra
     packed = _packed(weight, bias)
 
     def of(rows: Array) -> Array:
-        if packed is not None and torch.get_num_threads() == 1:
+        if packed is not None and len(rows) <= _FEW_ROWS and torch.get_num_threads() == 1:
             return packed(rows)
         found: Array = linear(torch.from_numpy(rows), weight, bias).numpy()
         return found

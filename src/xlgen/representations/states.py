@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from xlgen.backbones.base import Backbone
+from xlgen.backbones.inference_modules import fast_modules
 from xlgen.data.batches import budget_batches
 from xlgen.data.examples import EncodedExample
 from xlgen.kernels.attention import fast_encoder
-from xlgen.kernels.fast_modules import fast_modules
 from xlgen.representations.xlrs import mean_states
 
 _BATCH_TOKENS = 8_000
